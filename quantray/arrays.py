@@ -1,0 +1,110 @@
+"""Array aliases, read-only arrays and the checks that public functions make at the door.
+
+Axes everywhere: T dates, N assets, F features, K factors, S scenarios, R regimes.
+"""
+
+import hashlib
+import pickle
+from collections.abc import Iterable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from quantray.errors import InputError
+
+__all__ = ["Bool", "Dates", "Float", "Int", "Names", "as_day", "digest", "finite_square", "frozen", "frozen_copy"]
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Dates = npt.NDArray[np.datetime64]
+Names = npt.NDArray[np.str_]
+
+A = TypeVar("A", bound=np.generic)
+V = TypeVar("V")
+
+
+def frozen(array: npt.NDArray[A]) -> npt.NDArray[A]:
+    """A read-only, C-contiguous view of an array (a copy only where the memory order demands it)."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def frozen_copy(value: V) -> V:
+    """The value as a worker on another machine would receive it: its arrays read-only, its memory shared.
+
+    The value goes through pickle with out-of-band buffers, which is what Ray does to arguments.
+    So code that mutates its input, or that cannot be sent to a worker, fails on a laptop too.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        packed = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(f"{type(value).__name__} cannot be sent to a worker: {error}.") from error
+    unpacked: V = pickle.loads(packed, buffers=[buffer.raw().toreadonly() for buffer in buffers])
+    return unpacked
+
+
+def digest(parts: Iterable[bytes | str | npt.NDArray[np.generic]]) -> str:
+    """Hash of a sequence of texts and arrays, as 32 hexadecimal digits.
+
+    Arrays count with their shape and type. ``-0.0`` counts as ``0.0`` and all NaN count alike,
+    so equal numbers have equal digests.
+    """
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            hasher.update(f"{part.dtype.str}{part.shape}".encode())
+            if part.dtype.kind == "f":
+                part = np.where(np.isnan(part), np.nan, part + part.dtype.type(0))
+            hasher.update(np.ascontiguousarray(part).view(np.uint8).data)
+        else:
+            data = part.encode() if isinstance(part, str) else part
+            hasher.update(len(data).to_bytes(8, "little") + data)
+    return hasher.hexdigest()
+
+
+def as_day(value: object) -> np.datetime64:
+    """A date (text ``YYYY-MM-DD``, ``datetime.date``, pandas or numpy timestamp) as ``datetime64[D]``.
+
+    Raises
+    ------
+    InputError
+        The value is not a date.
+    """
+    try:
+        day = np.datetime64(str(value)[:10], "D")
+    except ValueError as error:
+        raise InputError(f"{value!r} is not a date; write YYYY-MM-DD.") from error
+    if np.isnat(day):
+        raise InputError(f"{value!r} is not a date; write YYYY-MM-DD.")
+    return day
+
+
+def finite_square(matrix: Float, name: str) -> Float:
+    """The matrix as float64 after checking that it is square, not empty, finite and symmetric to 1e-8.
+
+    Raises
+    ------
+    InputError
+        It is not.
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
+        raise InputError(f"{name} is {matrix.shape}; it must be square with at least one asset.")
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        bad = int((~finite.all(axis=1)).sum())
+        raise InputError(
+            f"{name} has NaN or infinite values in {bad} of {len(matrix)} rows; "
+            "estimate it with a missing-data rule or drop those assets first."
+        )
+    scale = float(np.abs(np.diagonal(matrix)).max())
+    # Element by element on row blocks: a transposed copy of a large matrix would cost as much as the caller's work.
+    for start in range(0, len(matrix), 256):
+        rows = slice(start, start + 256)
+        if np.abs(matrix[rows, start:] - matrix[start:, rows].T).max() > 1e-8 * max(scale, 1e-300):
+            raise InputError(f"{name} is not symmetric; symmetrise it as (A + A.T) / 2 if rounding caused it.")
+    return matrix

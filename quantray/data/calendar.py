@@ -1,0 +1,83 @@
+"""Trading days and rebalance dates, from the exchange's own calendar."""
+
+from functools import lru_cache
+from typing import Literal
+
+import exchange_calendars as xcals
+import numpy as np
+
+from quantray.arrays import Bool, Dates, as_day
+from quantray.errors import InputError
+
+__all__ = ["Frequency", "is_trading_day", "rebalance_dates", "trading_days"]
+
+Frequency = Literal["daily", "weekly", "monthly", "quarterly"]
+
+_FIRST = "1980-01-01"
+
+
+@lru_cache(maxsize=8)
+def _sessions(exchange: str) -> Dates:
+    try:
+        calendar = xcals.get_calendar(exchange, start=_FIRST)
+    except xcals.errors.InvalidCalendarName as error:
+        raise InputError(f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS.") from error
+    return calendar.sessions.to_numpy().astype("datetime64[D]")
+
+
+def trading_days(start: object, end: object, *, exchange: str = "XNYS") -> Dates:
+    """Sessions of an exchange from ``start`` to ``end``, both included.
+
+    Raises
+    ------
+    InputError
+        Unknown exchange, start after end, or dates outside 1980 to about a year from now.
+    """
+    first, last = as_day(start), as_day(end)
+    if first > last:
+        raise InputError(f"start {first} is after end {last}.")
+    sessions = _sessions(exchange)
+    if first < np.datetime64(_FIRST) or last > sessions[-1] + 7:
+        raise InputError(f"the {exchange} calendar is known from {_FIRST} to {sessions[-1]}, not {first} to {last}.")
+    return sessions[np.searchsorted(sessions, first) : np.searchsorted(sessions, last, side="right")]
+
+
+def is_trading_day(dates: Dates, *, exchange: str = "XNYS") -> Bool:
+    """True for each date (of any order) on which the exchange was open."""
+    return np.isin(dates.astype("datetime64[D]"), _sessions(exchange))
+
+
+def _period(dates: Dates, frequency: Frequency) -> np.ndarray:
+    if frequency == "daily":
+        return dates.astype(np.int64)
+    if frequency == "weekly":
+        # Day 0 of the epoch is a Thursday; three days later a Monday begins the count of weeks.
+        return (dates.astype(np.int64) + 3) // 7
+    months = dates.astype("datetime64[M]").astype(np.int64)
+    return months if frequency == "monthly" else months // 3
+
+
+def rebalance_dates(dates: Dates, frequency: Frequency, *, exchange: str = "XNYS") -> Dates:
+    """The last trading day of every week, month or quarter that ``dates`` completes.
+
+    Whether the last date ends its period is read from the exchange calendar, which is known in advance. So cutting
+    off the future never turns another day into a rebalance date.
+
+    Parameters
+    ----------
+    dates : (T,) increasing trading days.
+
+    Raises
+    ------
+    InputError
+        No dates, or a frequency that is not daily, weekly, monthly or quarterly.
+    """
+    if len(dates) == 0:
+        raise InputError("no dates to rebalance on; check the start and the end.")
+    if frequency not in ("daily", "weekly", "monthly", "quarterly"):
+        raise InputError(f"frequency {frequency!r} is not one of daily, weekly, monthly, quarterly.")
+    sessions = _sessions(exchange)
+    after = int(np.searchsorted(sessions, dates[-1], side="right"))
+    following = sessions[after] if after < len(sessions) else np.busday_offset(dates[-1], 1, roll="backward")
+    period = _period(np.append(dates, following), frequency)
+    return dates[period[1:] != period[:-1]]

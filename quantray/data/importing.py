@@ -1,0 +1,170 @@
+"""Daily bars from CSV and Parquet files: long or wide, one file or a folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from quantray.errors import DataError
+
+__all__ = ["BAR_FIELDS", "COLUMN_NAMES", "RawBars", "read_bars"]
+
+BAR_FIELDS = ("open", "high", "low", "close", "volume", "adj_close", "dividend", "split")
+"""The fields of a daily bar that quantray knows; only ``close`` is required."""
+
+COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
+    "date": ("date", "day", "datetime", "timestamp", "time", "trade_date", "tradingday"),
+    "symbol": ("symbol", "ticker", "asset", "sid", "instrument", "act_symbol", "code"),
+    "open": ("open", "o", "open_price"),
+    "high": ("high", "h", "high_price"),
+    "low": ("low", "l", "low_price"),
+    "close": ("close", "c", "close_price", "last", "price"),
+    "volume": ("volume", "v", "vol", "shares"),
+    "adj_close": ("adj_close", "adj close", "adjclose", "adjusted_close", "adjusted close"),
+    "dividend": ("dividend", "dividends", "div_cash", "divcash", "dividend_amount", "ex-dividend"),
+    "split": ("split", "splits", "split_factor", "splitfactor", "split_ratio", "stock splits", "split_coefficient"),
+}
+"""Names by which files call each column, compared without case and outer blanks."""
+
+_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
+
+
+@dataclass(frozen=True, eq=False)
+class RawBars:
+    """Bars as they stand in the files: columns date (datetime64), symbol (str) and floats; any order, any warts."""
+
+    frame: pd.DataFrame
+    files: tuple[str, ...]
+
+
+def read_bars(path: str | Path, *, columns: Mapping[str, str] | None = None, field: str | None = None) -> RawBars:
+    """Read daily bars from a file or from a folder of files.
+
+    A long file has a date, a symbol and price columns. A file with prices and no symbol column holds the one symbol
+    that it is named after. A wide file has a date column and one column per symbol, and holds one field: ``field``,
+    or the one that it is named after (``close.csv``), or the close.
+
+    Parameters
+    ----------
+    columns : names in the file -> names in ``COLUMN_NAMES``, added to that table.
+    field : the field of a wide file.
+
+    Raises
+    ------
+    DataError
+        No file, an empty file, missing or wrong columns, dates or numbers that cannot be read; the message names
+        file, row and column.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise DataError(f"{source} does not exist; give a CSV or Parquet file, or a folder of them.")
+    files = [source] if source.is_file() else sorted(p for p in source.iterdir() if p.name.endswith(_SUFFIXES))
+    if not files:
+        raise DataError(f"folder {source} holds no {', '.join(_SUFFIXES)} files.")
+    frames = [_read_one(file, columns or {}, field) for file in files]
+    wide = [f for f in frames if "close" not in f.columns]
+    if wide and len(wide) < len(frames):
+        # One wide file per field: they share their keys, so they join; long files stack.
+        joined = [f.set_index(["date", "symbol"]) for f in frames]
+        repeated = [str(f.columns[0]) for f in joined]
+        if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
+            raise DataError(f"{source} mixes files with and without a close column: {wide[0].columns.tolist()}.")
+        frame = pd.concat(joined, axis=1).reset_index()
+    else:
+        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if "close" not in frame:
+        raise DataError(f"{source} has no close column; it has {list(frame.columns)}. Name it with columns=.")
+    order = ["date", "symbol", *(name for name in BAR_FIELDS if name in frame)]
+    return RawBars(frame[order], tuple(str(f) for f in files))
+
+
+def _read_one(file: Path, columns: Mapping[str, str], field: str | None) -> pd.DataFrame:
+    frame = _load(file)
+    if frame.empty:
+        raise DataError(f"{file} is empty; it needs a header and at least one row.")
+    frame = frame.rename(columns=_renaming(file, [str(c) for c in frame.columns], columns))
+    if "date" not in frame:
+        raise DataError(f"{file} has no date column among {[str(c) for c in frame.columns][:12]}; name it in columns=.")
+    if "symbol" not in frame and not set(frame.columns) & {"open", "high", "low", "close", "volume", "adj_close"}:
+        frame = _melt(file, frame, field)
+    elif "symbol" not in frame:
+        frame = frame.assign(symbol=file.name.split(".")[0])
+    frame = frame[[c for c in ("date", "symbol", *BAR_FIELDS) if c in frame]]
+    if len(frame.columns) < 3:
+        raise DataError(f"{file} has a date and a symbol but none of {', '.join(BAR_FIELDS)}.")
+    symbols = frame["symbol"].astype("str").fillna("").str.strip()
+    out = frame.assign(date=_dates(file, frame["date"]), symbol=symbols)
+    return out.assign(**{c: _numbers(file, c, out[c]) for c in out.columns if c not in {"date", "symbol"}})
+
+
+def _load(file: Path) -> pd.DataFrame:
+    try:
+        if file.name.endswith((".parquet", ".pq")):
+            frame: pd.DataFrame = pq.read_table(file).to_pandas()
+            return frame if "date" in frame or frame.index.name is None else frame.reset_index()
+        return pd.read_csv(file, low_memory=False, keep_default_na=False, na_values=["", "NaN", "nan", "null", "NULL"])
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{file} is empty; it needs a header and at least one row.") from error
+    except (pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _renaming(file: Path, present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    unknown = [name for name in columns if name not in present] + [v for v in columns.values() if v not in COLUMN_NAMES]
+    if unknown:
+        raise DataError(f"column mapping names {unknown[0]!r}, which is neither in {file} nor a field of quantray.")
+    spelled = {alias: name for name, aliases in COLUMN_NAMES.items() for alias in aliases}
+    renaming: dict[str, str] = dict(columns)
+    for original in present:
+        name = spelled.get(original.strip().lower())
+        if name is not None and name not in renaming.values() and original not in renaming:
+            renaming[original] = name
+    return renaming
+
+
+def _melt(file: Path, frame: pd.DataFrame, field: str | None) -> pd.DataFrame:
+    stem = file.name.split(".")[0].lower()
+    name = field or (stem if stem in BAR_FIELDS else "close")
+    if name not in BAR_FIELDS:
+        raise DataError(f"field {name!r} is not one of {', '.join(BAR_FIELDS)}.")
+    if len(frame.columns) < 2:
+        raise DataError(f"{file} has a date column only; a wide file needs one column per symbol.")
+    long = frame.melt(id_vars="date", var_name="symbol", value_name=name)
+    # Row numbers in messages refer to the file, where each date is one line.
+    long.index = np.tile(np.arange(len(frame)), len(frame.columns) - 1)
+    return long[long[name].notna()]
+
+
+def _dates(file: Path, values: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values):
+        # 20100104 is the one numeric date that is safe to read; epochs and serial numbers are ambiguous.
+        parsed = pd.to_datetime(values.astype("str"), format="%Y%m%d", errors="coerce")
+    else:
+        parsed = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=False)
+    bad = parsed.isna().to_numpy()
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{file} {_row(values, row)}, column date: {values.iloc[row]!r} is not a date; use YYYY-MM-DD.")
+    if getattr(parsed.dt, "tz", None) is not None:
+        parsed = parsed.dt.tz_localize(None)
+    return parsed.dt.normalize().astype("datetime64[s]")
+
+
+def _numbers(file: Path, name: str, values: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype(np.float64)
+    parsed = pd.to_numeric(values, errors="coerce")
+    bad = (parsed.isna() & values.notna()).to_numpy()
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{file} {_row(values, row)}, column {name}: {values.iloc[row]!r} is not a number.")
+    return parsed.astype(np.float64)
+
+
+def _row(values: pd.Series, position: int) -> str:
+    """The line of a text file (its header is line 1) that a row came from."""
+    return f"row {int(values.index[position]) + 2}"

@@ -1,0 +1,196 @@
+"""The panel: dates by assets, read-only, with point-in-time membership."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from quantray.arrays import Bool, Dates, Float, Names, as_day, digest, frozen
+from quantray.errors import DataError, InputError
+
+__all__ = ["Panel"]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Aligned daily fields of N assets over T dates; all arrays are read-only.
+
+    Parameters
+    ----------
+    dates : (T,) datetime64[D], strictly increasing.
+    assets : (N,) unique names.
+    fields : name -> (T, N) float64; NaN where nothing is known. In panels from a ``MarketStore`` the prices are
+        adjusted so that ``close`` ratios are total returns and ``close * volume`` is the money traded.
+    member : (T, N) bool; True where the asset belongs to the universe, known at the close of that date.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, dates are not increasing, or names repeat.
+    """
+
+    dates: Dates
+    assets: Names
+    fields: Mapping[str, Float]
+    member: Bool
+
+    def __post_init__(self) -> None:
+        dates = np.asarray(self.dates).astype("datetime64[D]")
+        assets = np.asarray(self.assets, dtype=np.str_)
+        shape = (len(dates), len(assets))
+        if not (np.diff(dates).astype(np.int64) > 0).all():
+            raise InputError("panel dates are not strictly increasing; sort them and drop duplicates.")
+        if len(set(assets.tolist())) != len(assets):
+            raise InputError("panel asset names repeat; give each asset one column.")
+        fields = {name: np.asarray(self.fields[name], dtype=np.float64) for name in sorted(self.fields)}
+        for name, values in [*fields.items(), ("member", np.asarray(self.member))]:
+            if values.shape != shape:
+                raise InputError(f"panel field {name!r} is {values.shape} for {shape[0]} dates and {shape[1]} assets.")
+        object.__setattr__(self, "dates", frozen(dates))
+        object.__setattr__(self, "assets", frozen(assets))
+        object.__setattr__(self, "fields", MappingProxyType({name: frozen(v) for name, v in fields.items()}))
+        object.__setattr__(self, "member", frozen(np.asarray(self.member, dtype=np.bool_)))
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[object, ...]]:
+        return type(self), (self.dates, self.assets, dict(self.fields), self.member)
+
+    def __repr__(self) -> str:
+        span = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) else "no dates"
+        return f"Panel({len(self.dates)} dates, {span}; {len(self.assets)} assets; fields {', '.join(self.fields)})"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of dates T and of assets N."""
+        return len(self.dates), len(self.assets)
+
+    @classmethod
+    def from_long(cls, frame: pd.DataFrame, *, fields: Sequence[str] | None = None) -> Self:
+        """A panel from rows of (date, symbol, fields...); membership is where ``close`` (or the first field) is known.
+
+        Raises
+        ------
+        DataError
+            A column is missing, a (date, symbol) pair repeats, or there are no rows.
+        """
+        missing = {"date", "symbol"} - set(frame.columns)
+        if missing:
+            raise DataError(f"the long frame lacks {sorted(missing)}; it has {list(frame.columns)}.")
+        names = [str(c) for c in frame.columns if c not in {"date", "symbol"}] if fields is None else list(fields)
+        if frame.empty or not names:
+            raise DataError("the long frame has no rows or no fields; check the dates and symbols asked for.")
+        # Sort dates as day numbers: factorising 64-bit integers is several times faster than timestamps.
+        days = frame["date"].to_numpy().astype("datetime64[D]")
+        dates, row = np.unique(days, return_inverse=True)
+        codes, symbols = pd.factorize(frame["symbol"], sort=True)
+        cell = row.astype(np.int64) * len(symbols) + codes
+        if len(np.unique(cell)) != len(cell):
+            pair = frame.loc[frame.duplicated(["date", "symbol"])].iloc[0]
+            raise DataError(f"{pair['symbol']} on {str(pair['date'])[:10]} appears twice; drop duplicate rows first.")
+        values = {}
+        for name in names:
+            if name not in frame:
+                raise DataError(f"field {name!r} is not in the frame; it has {list(frame.columns)}.")
+            grid = np.full(len(dates) * len(symbols), np.nan)
+            grid[cell] = frame[name].to_numpy(dtype=np.float64)
+            values[name] = grid.reshape(len(dates), len(symbols))
+        known = values["close" if "close" in values else names[0]]
+        return cls(dates, np.asarray(symbols, dtype=np.str_), values, ~np.isnan(known))
+
+    def to_long(self) -> pd.DataFrame:
+        """Rows of (date, symbol, fields..., member) where any field is known, by date and then asset."""
+        known = np.zeros(self.shape, dtype=np.bool_)
+        for values in self.fields.values():
+            known |= ~np.isnan(values)
+        row, column = np.nonzero(known)
+        data = {"date": self.dates[row], "symbol": self.assets[column]}
+        data |= {name: values[row, column] for name, values in self.fields.items()}
+        return pd.DataFrame(data | {"member": self.member[row, column]})
+
+    def field(self, name: str) -> Float:
+        """One field as a read-only (T, N) array.
+
+        Raises
+        ------
+        DataError
+            The panel has no such field.
+        """
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise DataError(f"the panel has no field {name!r}; it has {', '.join(self.fields)}.") from None
+
+    def to_frame(self, name: str) -> pd.DataFrame:
+        """One field as a frame of dates by assets."""
+        return pd.DataFrame(self.field(name), index=pd.DatetimeIndex(self.dates), columns=self.assets)
+
+    def until(self, date: object) -> Self:
+        """The panel up to and including a date, or up to and including a row number."""
+        if isinstance(date, int | np.integer):
+            return self._rows(slice(0, int(date) + 1))
+        return self._rows(slice(0, int(np.searchsorted(self.dates, as_day(date), side="right"))))
+
+    def between(self, start: object, end: object) -> Self:
+        """The panel from ``start`` to ``end``, both included.
+
+        Raises
+        ------
+        InputError
+            The start is after the end.
+        """
+        first, last = as_day(start), as_day(end)
+        if first > last:
+            raise InputError(f"start {first} is after end {last}.")
+        low, high = np.searchsorted(self.dates, first), np.searchsorted(self.dates, last, side="right")
+        return self._rows(slice(int(low), int(high)))
+
+    def select(self, assets: Sequence[str] | Names) -> Self:
+        """The panel of some assets, in the order given.
+
+        Raises
+        ------
+        DataError
+            A name is not in the panel.
+        """
+        position = {name: column for column, name in enumerate(self.assets.tolist())}
+        unknown = [str(name) for name in assets if str(name) not in position]
+        if unknown:
+            raise DataError(f"{len(unknown)} assets are not in the panel, such as {', '.join(unknown[:5])}.")
+        columns = [position[str(name)] for name in assets]
+        fields = {name: values[:, columns] for name, values in self.fields.items()}
+        return replace(self, assets=self.assets[columns], fields=fields, member=self.member[:, columns])
+
+    def with_member(self, member: Bool) -> Self:
+        """The same panel with another (T, N) membership."""
+        return replace(self, member=member)
+
+    def with_fields(self, **fields: Float) -> Self:
+        """The same panel with fields added or replaced."""
+        return replace(self, fields={**self.fields, **fields})
+
+    def row(self, date: object) -> int:
+        """The row of a date.
+
+        Raises
+        ------
+        DataError
+            The date is not a row of the panel.
+        """
+        day = as_day(date)
+        position = int(np.searchsorted(self.dates, day))
+        if position == len(self.dates) or self.dates[position] != day:
+            raise DataError(f"{day} is not a date of this panel; it runs {self.dates[0]} to {self.dates[-1]}.")
+        return position
+
+    def fingerprint(self) -> str:
+        """Hash of everything in the panel; equal content gives equal fingerprints, whatever it was sliced from."""
+        parts: list[str | np.ndarray] = [self.dates, "\n".join(self.assets.tolist()), self.member]
+        for name, values in self.fields.items():
+            parts += [name, values]
+        return digest(parts)
+
+    def _rows(self, rows: slice) -> Self:
+        fields = {name: values[rows] for name, values in self.fields.items()}
+        return replace(self, dates=self.dates[rows], fields=fields, member=self.member[rows])

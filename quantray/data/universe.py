@@ -1,0 +1,203 @@
+"""Who was a member when: point-in-time universes and sector labels."""
+
+import csv
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from quantray.arrays import Bool, Float
+from quantray.data.calendar import Frequency, rebalance_dates
+from quantray.data.panel import Panel
+from quantray.errors import DataError, InputError
+
+__all__ = ["PRESETS", "Everything", "MembershipFile", "RankBand", "Symbols", "Universe", "read_sectors"]
+
+
+class Universe(ABC):
+    """Says which assets of a panel are members on which date, from what was known then."""
+
+    @property
+    def warmup_days(self) -> int:
+        """Trading days of history needed before the first membership; 0 where membership needs none."""
+        return 0
+
+    @abstractmethod
+    def membership(self, panel: Panel) -> Bool:
+        """(T, N) membership; row t uses rows up to t only."""
+
+
+@dataclass(frozen=True)
+class Everything(Universe):
+    """Every asset with a close on the day."""
+
+    def membership(self, panel: Panel) -> Bool:
+        """(T, N): the close is known."""
+        return ~np.isnan(panel.field("close"))
+
+
+@dataclass(frozen=True)
+class Symbols(Universe):
+    """A fixed list of names, members whenever they have a close."""
+
+    names: tuple[str, ...]
+
+    def membership(self, panel: Panel) -> Bool:
+        """(T, N): the asset is on the list and its close is known."""
+        unknown = sorted(set(self.names) - set(panel.assets.tolist()))
+        if unknown:
+            raise DataError(f"{len(unknown)} symbols of the universe are not in the data, such as {unknown[0]}.")
+        listed = np.isin(panel.assets, np.asarray(self.names, dtype=np.str_))
+        return listed[None, :] & ~np.isnan(panel.field("close"))
+
+
+@dataclass(frozen=True)
+class MembershipFile(Universe):
+    """Members from a CSV with columns symbol, start, end (both included; an empty end means still a member)."""
+
+    path: str
+
+    def membership(self, panel: Panel) -> Bool:
+        """(T, N): inside a membership interval, with a known close."""
+        spells = self._spells()
+        column = {name: i for i, name in enumerate(panel.assets.tolist())}
+        member = np.zeros(panel.shape, dtype=np.bool_)
+        for symbol, start, end in zip(spells["symbol"], spells["start"], spells["end"], strict=True):
+            if symbol in column:
+                low = int(np.searchsorted(panel.dates, np.datetime64(start, "D")))
+                high = len(panel.dates)
+                if not pd.isna(end):
+                    high = int(np.searchsorted(panel.dates, np.datetime64(end, "D"), side="right"))
+                member[low:high, column[symbol]] = True
+        return member & ~np.isnan(panel.field("close"))
+
+    def _spells(self) -> pd.DataFrame:
+        if not Path(self.path).is_file():
+            raise DataError(f"membership file {self.path} does not exist; write a CSV with symbol,start,end.")
+        frame = pd.read_csv(self.path, dtype=str, skipinitialspace=True)
+        missing = {"symbol", "start", "end"} - set(frame.columns)
+        if missing:
+            raise DataError(f"{self.path} lacks the columns {sorted(missing)}; it needs symbol,start,end.")
+        for name in ("start", "end"):
+            parsed = pd.to_datetime(frame[name], errors="coerce", format="%Y-%m-%d")
+            bad = parsed.isna() & (frame[name].notna() if name == "end" else True)
+            if bad.any():
+                row = int(np.argmax(bad.to_numpy()))
+                raise DataError(f"{self.path} row {row + 2}: {name} {frame[name].iloc[row]!r} is not YYYY-MM-DD.")
+            frame[name] = parsed
+        return frame
+
+
+@dataclass(frozen=True)
+class RankBand(Universe):
+    """The assets whose rank by trailing median dollar volume lies in a band, reviewed on a schedule.
+
+    At each review a member stays while its rank is within the band widened by ``buffer`` of its width on both sides;
+    free places go to the best-ranked newcomers inside the band, then to the nearest outside it. Between reviews
+    membership ends only where the close does.
+
+    Parameters
+    ----------
+    first, last : ranks, from 1, both included.
+    window : trading days of the trailing median.
+    buffer : fraction of the band's width, between 0 and 1.
+    min_days : days with a trade that the window must hold for an asset to be ranked.
+    """
+
+    first: int
+    last: int
+    window: int = 126
+    review: Frequency = "monthly"
+    buffer: float = 0.1
+    min_days: int = 63
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.last:
+            raise InputError(f"rank band {self.first}-{self.last} is empty; ranks start at 1.")
+        if not 0 <= self.buffer <= 1 or not 1 <= self.min_days <= self.window:
+            raise InputError(
+                f"buffer {self.buffer} must be 0 to 1, and min_days {self.min_days} 1 to window {self.window}."
+            )
+
+    @property
+    def warmup_days(self) -> int:
+        """Trading days of history needed before the first membership: the window and one review period."""
+        return self.window + {"daily": 1, "weekly": 5, "monthly": 23, "quarterly": 66}[self.review]
+
+    def membership(self, panel: Panel) -> Bool:
+        """(T, N): chosen at the last review at or before the date, and still quoted."""
+        close = panel.field("close")
+        traded = close * panel.field("volume")
+        # Daily observations of a day without trade are zeros, not gaps: they pull an illiquid name's median down.
+        traded = np.where(close > 0, traded, np.nan)
+        rows = np.searchsorted(panel.dates, rebalance_dates(panel.dates, self.review))
+        rows = rows[rows >= self.min_days - 1]
+        member = np.zeros(panel.shape, dtype=np.bool_)
+        current = np.zeros(panel.shape[1], dtype=np.bool_)
+        for k, row in enumerate(rows):
+            current = self._choose(self._ranks(traded[max(0, row + 1 - self.window) : row + 1]), current)
+            member[row : rows[k + 1] if k + 1 < len(rows) else None] = current
+        return member & ~np.isnan(close)
+
+    def _ranks(self, traded_tn: Float) -> Float:
+        """Rank of each asset, 1 for the most traded; infinite for assets without enough days or a last close."""
+        counts = (~np.isnan(traded_tn)).sum(axis=0)
+        known = (counts >= self.min_days) & ~np.isnan(traded_tn[-1])
+        ranks = np.full(traded_tn.shape[1], np.inf)
+        if known.any():
+            # NaN sort last, so the middle of the known values is a matter of counting; nanmedian is ten times slower.
+            ordered, count = np.sort(traded_tn[:, known], axis=0), counts[known]
+            column = np.arange(len(count))
+            median = (ordered[(count - 1) // 2, column] + ordered[count // 2, column]) / 2
+            # Ties go to the asset that stands first: a stable sort, so that equal input gives equal members.
+            order = np.argsort(-median, kind="stable")
+            place = np.empty(len(order))
+            place[order] = np.arange(1, len(order) + 1)
+            ranks[known] = place
+        return ranks
+
+    def _choose(self, ranks: Float, current: Bool) -> Bool:
+        size = self.last - self.first + 1
+        slack = self.buffer * size
+        stays = current & (ranks >= self.first - slack) & (ranks <= self.last + slack)
+        # Incumbents first, then by distance from the band, then by rank.
+        distance = np.maximum(np.maximum(self.first - ranks, ranks - self.last), 0.0)
+        order = np.lexsort((ranks, distance, ~stays))
+        near = np.isfinite(ranks[order]) & (stays[order] | (distance[order] <= slack))
+        chosen = np.zeros(len(ranks), dtype=np.bool_)
+        chosen[order[near][:size]] = True
+        return chosen
+
+
+PRESETS: dict[str, RankBand] = {
+    "sp500-like": RankBand(1, 500),
+    "sp400-like": RankBand(501, 900),
+    "russell1000-like": RankBand(1, 1000),
+    "russell2000-like": RankBand(1001, 3000),
+    "top2000": RankBand(1, 2000),
+}
+"""Universes by rank of dollar volume, standing in for index membership where no list of members is at hand."""
+
+
+def read_sectors(path: str | Path) -> dict[str, str]:
+    """Sector of each symbol from a CSV whose header has a symbol and a sector column (any capitalisation).
+
+    Symbols without a sector are left out.
+
+    Raises
+    ------
+    DataError
+        The file is missing or lacks one of the columns.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"sector file {file} does not exist; write a CSV with the columns symbol and sector.")
+    with file.open(newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle)
+        names = {name.strip().lower(): name for name in reader.fieldnames or []}
+        if not {"symbol", "sector"} <= set(names):
+            raise DataError(f"{file} has the columns {list(names)}; it needs symbol and sector.")
+        rows = [(row[names["symbol"]], row[names["sector"]]) for row in reader]
+    return {symbol.strip(): sector.strip() for symbol, sector in rows if symbol and sector and sector.strip()}
