@@ -49,10 +49,13 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
     ----------
     bars : rows of (date, symbol, close, optional adj_close, dividend, split, ...), in any order.
     """
+    bars = bars.assign(symbol=pd.Categorical(bars["symbol"]))
     bars = bars.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
+    code = bars["symbol"].cat.codes.to_numpy()
+    bars = bars.assign(symbol=bars["symbol"].astype("str"))
     close = bars["close"].to_numpy(dtype=np.float64)
     same = np.zeros(len(bars), dtype=np.bool_)
-    same[1:] = (bars["symbol"].to_numpy()[1:] == bars["symbol"].to_numpy()[:-1])
+    same[1:] = code[1:] == code[:-1]
     gross = _ratio(close, same)
     adjusted = bars["adj_close"].to_numpy(dtype=np.float64) if "adj_close" in bars else None
     prices, source = "split-adjusted", "none"
@@ -68,13 +71,15 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
             prices = "unadjusted"
     elif adjusted is not None:
         source = "adj_close"
-        split, dividend = _events_from(_ratio(adjusted, same) / gross, close)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            split, dividend = _events_from(_ratio(adjusted, same) / gross, close)
         prices = "unadjusted" if (split != 1).any() else prices
     mismatches: tuple[str, ...] = ()
     n_mismatched = 0
     if adjusted is not None and source != "adj_close":
         theirs = _ratio(adjusted, same)
-        ours = gross * split * (1 + dividend / close)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ours = gross * split * (1 + dividend / close)
         differs = np.abs(ours - theirs) > 0.005
         n_mismatched, mismatches = int(differs.sum()), _mismatches(bars, ours, theirs, differs)
         # An event that one of the two missed or invented shows as a large move: the smaller move is the true one.
@@ -124,10 +129,10 @@ def _last_known_before(values_tn: Float) -> Float:
 
 
 def _ratio(values: Float, same: np.ndarray) -> Float:
-    """Each value over the one before it in the same symbol; 1 for a symbol's first row."""
-    ratio = np.ones(len(values))
+    """Each value over the one before it in the same symbol; NaN for a symbol's first row."""
+    ratio = np.full(len(values), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio[1:] = np.where(same[1:], values[1:] / values[:-1], 1.0)
+        ratio[1:] = np.where(same[1:], values[1:] / values[:-1], np.nan)
     return ratio
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from quantray.arrays import Bool, Float
+from quantray.arrays import Bool, Float, as_day
 from quantray.data.adjustment import Adjustment
 from quantray.data.calendar import is_trading_day, trading_days
 from quantray.errors import DataError
@@ -120,6 +120,11 @@ class Flags:
     cells: dict[str, Bool] | None = None
     """Cell by cell where a check flags single prices of a row."""
 
+    def since(self, recent: Bool) -> "Flags":
+        """The same flags on recent rows only."""
+        cells = None if self.cells is None else {name: mask & recent for name, mask in self.cells.items()}
+        return Flags(self.rows & recent, self.value, self.columns, cells)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -187,13 +192,16 @@ class _Bars:
         return Flags(mask, value)
 
 
-def clean(bars: pd.DataFrame, settings: QualitySettings | None = None) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+def clean(
+    bars: pd.DataFrame, settings: QualitySettings | None = None, *, since: object = None
+) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Run every check on bars and treat what it finds.
 
     Parameters
     ----------
     bars : rows of date, symbol, close, optional open, high, low, volume, and ``dividend`` and ``split`` as
         ``adjustment.normalise_events`` leaves them.
+    since : first date whose bars are returned and reported; earlier ones only give the checks their context.
 
     Returns
     -------
@@ -208,14 +216,18 @@ def clean(bars: pd.DataFrame, settings: QualitySettings | None = None) -> tuple[
     # Checks compare neighbouring symbols over and over; categories make that a comparison of small integers.
     frame = bars.assign(symbol=pd.Categorical(bars["symbol"]))
     frame = frame.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
+    first = frame["date"].min() if since is None else pd.Timestamp(str(as_day(since)))
     findings = []
     for check in CHECKS:
+        if frame.empty:
+            break
         current = _Bars(frame, chosen)
-        flags = check.find(current)
+        flags = check.find(current).since(current.frame["date"].to_numpy() >= first.to_datetime64())
         if flags.rows.any():
             treatment = chosen.treatments.get(check.name, check.treatment)
             frame, changed = _treat(current, check, flags, treatment)
             findings.append(_finding(current, check, flags, treatment, changed))
+    frame = frame[frame["date"] >= first].reset_index(drop=True)
     if frame.empty or not (frame["close"] > 0).any():
         raise DataError("no bar is left after the quality checks; every close is missing or was dropped.")
     return frame.assign(symbol=frame["symbol"].astype("str")), tuple(findings)

@@ -1,0 +1,1 @@
+"""How assets move together: estimators of covariance matrices from returns with gaps."""

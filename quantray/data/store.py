@@ -1,0 +1,299 @@
+"""Bars in versions on Delta Lake: atomic imports and daily appends, and panels of any version."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from quantray.arrays import as_day
+from quantray.data.adjustment import normalise_events, total_return
+from quantray.data.importing import RawBars, read_bars
+from quantray.data.panel import Panel
+from quantray.data.quality import QualityReport, QualitySettings, clean
+from quantray.data.universe import Everything, Universe
+from quantray.errors import DataError, InputError
+
+__all__ = ["MarketStore", "Version"]
+
+_SCHEMA = pa.schema(
+    [
+        ("date", pa.date32()),
+        ("symbol", pa.string()),
+        *((name, pa.float64()) for name in ("open", "high", "low", "close", "volume", "dividend", "split")),
+    ]
+)
+_ADJUSTED = ("open", "high", "low", "close", "volume", "dividend_yield")
+_CONTEXT_DAYS = 60
+"""Calendar days before an append that its quality checks see: enough for every check's look-back."""
+
+# Logs and replaced files stay for ten years, so that a study's data can be read again in its exact version.
+_CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+}
+
+
+@dataclass(frozen=True)
+class Version:
+    """One committed state of a store."""
+
+    number: int
+    time: datetime
+    operation: str
+    """``import`` or ``append``."""
+    first: str
+    last: str
+    n_rows: int
+    """Rows that the commit wrote."""
+
+
+class MarketStore:
+    """Daily bars under a folder or an object-store address, versioned and safe for concurrent readers.
+
+    Parameters
+    ----------
+    uri : a local folder, or an address such as ``s3://bucket/market``.
+    storage_options : credentials and the like for object stores, as ``deltalake`` takes them.
+    """
+
+    def __init__(self, uri: str | Path, *, storage_options: Mapping[str, str] | None = None) -> None:
+        self.uri = str(uri)
+        self._options = dict(storage_options) if storage_options else None
+
+    def __repr__(self) -> str:
+        return f"MarketStore({self.uri!r})"
+
+    def import_bars(
+        self,
+        source: str | Path | RawBars,
+        *,
+        settings: QualitySettings | None = None,
+        columns: Mapping[str, str] | None = None,
+        field: str | None = None,
+    ) -> QualityReport:
+        """Check and treat the bars of files and make them the store's whole content, in one commit.
+
+        If anything fails, the store keeps its previous version.
+
+        Parameters
+        ----------
+        source : a file or folder as ``importing.read_bars`` takes it, or bars that it returned.
+        settings : thresholds and treatments of the quality checks.
+        columns, field : see ``read_bars``.
+
+        Raises
+        ------
+        DataError
+            The files cannot be read, a check refuses them, or the store cannot be written.
+        """
+        raw = source if isinstance(source, RawBars) else read_bars(source, columns=columns, field=field)
+        bars, report = _checked(raw, settings or QualitySettings(), context=None)
+        self._write(bars, report, operation="import", table=None)
+        return report
+
+    def append(
+        self,
+        source: str | Path | RawBars,
+        *,
+        settings: QualitySettings | None = None,
+        columns: Mapping[str, str] | None = None,
+        field: str | None = None,
+    ) -> QualityReport | None:
+        """Add or replace rows by (date, symbol), in one commit; None when the store already holds them all.
+
+        The bars before the first new day give the checks their context and are not written again.
+
+        Raises
+        ------
+        DataError
+            As in ``import_bars``, or there is no store yet, or another writer changed the same days meanwhile.
+        """
+        raw = source if isinstance(source, RawBars) else read_bars(source, columns=columns, field=field)
+        if "adj_close" in raw.frame and not {"dividend", "split"} & set(raw.frame.columns):
+            raise DataError(
+                "adj_close alone does not say what was paid on the first new day; "
+                "append with dividend and split columns, or import the whole history again."
+            )
+        table = self._table()
+        first, last = raw.frame["date"].min(), raw.frame["date"].max()
+        before = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), first - timedelta(days=1))
+        bars, report = _checked(raw, settings or QualitySettings(), context=before)
+        old = self._rows(table, first, last)
+        new = pd.concat([old, bars], ignore_index=True).drop_duplicates(["date", "symbol"], keep="last")
+        new = new.sort_values(["date", "symbol"], ignore_index=True)
+        if new.equals(old.sort_values(["date", "symbol"], ignore_index=True)):
+            return None
+        self._write(new, report, operation="append", table=table, days=(first, last))
+        return report
+
+    def load(
+        self,
+        universe: Universe | None = None,
+        start: object = None,
+        end: object = None,
+        fields: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> Panel:
+        """The total-return-adjusted panel of a universe; see ``adjustment.total_return`` for the fields.
+
+        Assets that are never members between ``start`` and ``end`` are left out; members keep all their bars.
+
+        Parameters
+        ----------
+        universe : whose membership to mark; by default every asset with a close.
+        start, end : first and last date, both included; by default all there is.
+        fields : which of open, high, low, close, volume and dividend_yield; by default those that the data has.
+        version : a version number; by default the latest.
+
+        Raises
+        ------
+        DataError
+            No store, no such version or field, or no bars or members in that span.
+        InputError
+            The start is after the end.
+        """
+        chosen = universe or Everything()
+        wanted = list(fields) if fields is not None else list(_ADJUSTED)
+        if unknown := [name for name in wanted if name not in _ADJUSTED]:
+            raise DataError(f"field {unknown[0]!r} is not one of {', '.join(_ADJUSTED)}.")
+        first = None if start is None else as_day(start)
+        last = None if end is None else as_day(end)
+        if first is not None and last is not None and first > last:
+            raise InputError(f"start {first} is after end {last}.")
+        # 1.5 calendar days hold a trading day with room for holidays.
+        early = None if first is None else first - np.timedelta64(int(chosen.warmup_days * 1.5) + 10, "D")
+        needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
+        table = self._table(version)
+        rows = self._rows(table, early, last, columns=[n for n in _SCHEMA.names if n in needed])
+        if rows.empty:
+            raise DataError(f"{self.uri} holds no bars between {first} and {last}; `quantray data info` shows its span.")
+        panel = total_return(Panel.from_long(rows))
+        panel = panel.with_member(chosen.membership(panel))
+        panel = panel.between(first or panel.dates[0], last or panel.dates[-1])
+        ever = panel.member.any(axis=0)
+        if not ever.any():
+            raise DataError(f"the universe selects nothing from {panel.shape[1]} assets between {first} and {last}.")
+        panel = panel.select(panel.assets[ever])
+        absent = [name for name in wanted if name not in panel.fields and fields is not None and name != "dividend_yield"]
+        if absent:
+            raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(panel.fields)}.")
+        return Panel(panel.dates, panel.assets, {n: v for n, v in panel.fields.items() if n in wanted}, panel.member)
+
+    def version(self) -> int:
+        """The number of the latest version."""
+        return int(self._table().version())
+
+    def versions(self) -> tuple[Version, ...]:
+        """All committed versions, oldest first."""
+        return tuple(version for version, _ in self._commits())
+
+    def quality_reports(self) -> tuple[QualityReport, ...]:
+        """The report of the latest import and those of the appends since then, in this order."""
+        commits = self._commits()
+        starts = [i for i, (version, _) in enumerate(commits) if version.operation == "import"]
+        return tuple(report for _, report in commits[starts[-1] :])
+
+    def _commits(self) -> list[tuple[Version, QualityReport]]:
+        entries = sorted(self._table().history(), key=lambda entry: int(entry["version"]))
+        commits = []
+        for entry in entries:
+            if "quality" in entry:
+                report = QualityReport.model_validate_json(entry["quality"])
+                when = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, tz=UTC)
+                number, kind = int(entry["version"]), str(entry["kind"])
+                commits.append(
+                    (Version(number, when, kind, report.first, report.last, report.n_rows_kept), report)
+                )
+        if not commits:
+            raise DataError(f"{self.uri} is a Delta table but no market store; import bars into an empty folder.")
+        return commits
+
+    def _table(self, version: int | None = None) -> DeltaTable:
+        if not DeltaTable.is_deltatable(self.uri, storage_options=self._options):
+            raise DataError(f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`.")
+        try:
+            return DeltaTable(self.uri, version=version, storage_options=self._options)
+        except DeltaError as error:
+            raise DataError(f"{self.uri} version {version} cannot be read: {_first_line(error)}") from error
+
+    def _rows(
+        self, table: DeltaTable, first: object, last: object, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        keep: ds.Expression | None = None
+        if first is not None:
+            keep = ds.field("date") >= pa.scalar(as_day(first).item(), pa.date32())
+        if last is not None:
+            until = ds.field("date") <= pa.scalar(as_day(last).item(), pa.date32())
+            keep = until if keep is None else keep & until
+        try:
+            read = table.to_pyarrow_dataset().to_table(columns=list(columns or _SCHEMA.names), filter=keep)
+        except (DeltaError, OSError) as error:
+            raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
+        frame: pd.DataFrame = read.to_pandas(date_as_object=False)
+        return frame.assign(date=frame["date"].astype("datetime64[s]"))
+
+    def _write(
+        self,
+        bars: pd.DataFrame,
+        report: QualityReport,
+        *,
+        operation: str,
+        table: DeltaTable | None,
+        days: tuple[pd.Timestamp, pd.Timestamp] | None = None,
+    ) -> None:
+        # Rows by date: a load of few years then skips most row groups.
+        ordered = bars.sort_values(["date", "symbol"], ignore_index=True)
+        columns = {name: ordered[name] if name in ordered else np.full(len(ordered), np.nan) for name in _SCHEMA.names}
+        data = pa.Table.from_pandas(pd.DataFrame(columns), schema=_SCHEMA, preserve_index=False)
+        notes = CommitProperties(custom_metadata={"kind": operation, "quality": report.model_dump_json()})
+        predicate = None if days is None else f"date >= '{days[0].date()}' AND date <= '{days[1].date()}'"
+        try:
+            write_deltalake(
+                table if table is not None else self.uri,
+                data,
+                mode="overwrite",
+                predicate=predicate,
+                configuration=_CONFIGURATION if table is None else None,
+                storage_options=self._options if table is None else None,
+                commit_properties=notes,
+            )
+        except CommitFailedError as error:
+            raise DataError(f"another writer changed {self.uri} meanwhile; run the same command again.") from error
+        except (DeltaError, OSError) as error:
+            raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
+
+
+def _checked(
+    raw: RawBars, settings: QualitySettings, context: pd.DataFrame | None
+) -> tuple[pd.DataFrame, QualityReport]:
+    """Bars with events and after treatment, and the report on them; ``context`` are stored bars of the days before."""
+    first = raw.frame["date"].min()
+    together = raw.frame if context is None else pd.concat([context, raw.frame], ignore_index=True)
+    bars, adjustment = normalise_events(together)
+    treated, findings = clean(bars, settings, since=first)
+    treated = treated[treated["close"].notna() | (treated["dividend"] > 0) | (treated["split"] != 1)]
+    new = bars["date"] >= first
+    events = {"n_splits": int((bars["split"][new] != 1).sum()), "n_dividends": int((bars["dividend"][new] > 0).sum())}
+    report = QualityReport(
+        files=raw.files,
+        n_rows_read=len(raw.frame),
+        n_rows_kept=len(treated),
+        n_assets=treated["symbol"].nunique(),
+        first=str(treated["date"].min().date()),
+        last=str(treated["date"].max().date()),
+        exchange=settings.exchange,
+        adjustment=adjustment.model_copy(update=events),
+        findings=findings,
+    )
+    return treated, report
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
