@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list
 from scipy.cluster.hierarchy import linkage as scipy_linkage
+from scipy.linalg.blas import dsyrk
 from scipy.spatial.distance import squareform
 
 from quantray.arrays import Float, Int, finite_square
@@ -73,10 +74,11 @@ def _condensed(covariance: Float, variance: Float, distance: Distance) -> Float:
 
 
 def _between_columns(matrix: Float) -> Float:
-    """Euclidean distances between the columns of a symmetric matrix, by one matrix product."""
+    """Euclidean distances between the columns of a symmetric matrix, in the upper triangle of the result."""
     squares = np.einsum("ij,ij->j", matrix, matrix)
-    product = matrix @ matrix
-    product *= -2.0
+    # A symmetric rank-k product does half the work of a general one. BLAS counts columns first, so its lower triangle,
+    # transposed, is the upper one that scipy's condensed form reads; the other half stays unused.
+    product = dsyrk(-2.0, matrix.T, trans=1, lower=1).T
     product += squares
     product += squares[:, None]
     # Equal columns can come out a rounding error below zero.

@@ -1,0 +1,127 @@
+"""The track record: what a portfolio held, traded, paid and earned, day by day."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from quantray.arrays import Dates, Float, Names, digest
+from quantray.errors import DataError
+
+__all__ = ["TrackRecord"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrackRecord:
+    """A portfolio's accounts. Every day ``nav[t] - nav[t-1] = pnl[t] + dividends[t] + interest[t] - costs[t].sum()``.
+
+    T days of accounts, H days of holdings: every day as a backtest returns it, the days with trades as read back.
+    """
+
+    name: str
+    dates: Dates
+    """(T,) trading days; the first is the day of the first decision, before any trade."""
+    nav: Float
+    """(T,) money at the close, after trades and costs."""
+    cash: Float
+    """(T,) money; negative where borrowed."""
+    pnl: Float
+    """(T,) money earned by prices; with reinvested dividends, by total returns."""
+    dividends: Float
+    """(T,) money paid out by holdings."""
+    interest: Float
+    """(T,) money earned on cash."""
+    unfilled: Float
+    """(T,) fraction of NAV that should have been traded but had no price that day."""
+    assets: Names
+    """(N,)."""
+    holding_dates: Dates
+    """(H,)."""
+    weights: Float
+    """(H, N) fractions of NAV at the close, after trades."""
+    trades: Float
+    """(H, N) money bought; sales negative."""
+    costs: Float
+    """(H, N) money paid for trading, not negative."""
+
+    @property
+    def returns(self) -> Float:
+        """(T - 1,) simple daily returns after costs."""
+        return np.asarray(self.nav[1:] / self.nav[:-1] - 1)
+
+    @property
+    def cost_series(self) -> Float:
+        """(T,) money paid for trading on each day."""
+        return self._daily(self.costs.sum(axis=1))
+
+    @property
+    def turnover(self) -> Float:
+        """(T,) half the money traded over the day's NAV before costs: buying the whole portfolio once counts 0.5."""
+        return self._daily(np.abs(self.trades).sum(axis=1)) / (2 * (self.nav + self.cost_series))
+
+    @property
+    def turnover_by_asset(self) -> Float:
+        """(N,) yearly half-sum of money traded in each asset over the mean NAV."""
+        years = max((len(self.dates) - 1) / 252, 1 / 252)
+        return np.asarray(np.abs(self.trades).sum(axis=0) / (2 * self.nav.mean() * years))
+
+    def on_trade_dates(self) -> "TrackRecord":
+        """The same accounts with holdings on the days of trades only, which is what is kept on disk."""
+        traded = (self.trades != 0).any(axis=1)
+        return replace(
+            self,
+            holding_dates=self.holding_dates[traded],
+            weights=self.weights[traded],
+            trades=self.trades[traded],
+            costs=self.costs[traded],
+        )
+
+    def digest(self) -> str:
+        """Hash of the accounts and the holdings on trade dates; equal numbers give equal digests."""
+        kept = self.on_trade_dates()
+        parts = [getattr(kept, f.name) for f in fields(kept) if f.name not in ("name", "assets")]
+        return digest([*parts, "\n".join(self.assets.tolist())])
+
+    def write(self, folder: Path) -> None:
+        """Write ``accounts.parquet`` and ``holdings.parquet`` (trade dates, one row per asset held or traded)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        series = {name: getattr(self, name) for name in _SERIES}
+        pd.DataFrame({"date": self.dates, **series}).to_parquet(folder / "accounts.parquet", index=False)
+        kept = self.on_trade_dates()
+        row, column = np.nonzero((kept.weights != 0) | (kept.trades != 0))
+        held = {name: getattr(kept, name)[row, column] for name in ("weights", "trades", "costs")}
+        frame = pd.DataFrame({"date": kept.holding_dates[row], "symbol": kept.assets[column], **held})
+        frame.to_parquet(folder / "holdings.parquet", index=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrackRecord":
+        """A record written by ``write``; its name is the folder's.
+
+        Raises
+        ------
+        DataError
+            The folder holds none.
+        """
+        try:
+            accounts = pd.read_parquet(folder / "accounts.parquet")
+            held = pd.read_parquet(folder / "holdings.parquet")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder} holds no track record: {error}") from error
+        days, row = np.unique(held["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+        assets, column = np.unique(held["symbol"].to_numpy().astype(np.str_), return_inverse=True)
+        grids = {}
+        for name in ("weights", "trades", "costs"):
+            grids[name] = np.zeros((len(days), len(assets)))
+            grids[name][row, column] = held[name].to_numpy()
+        series = {name: accounts[name].to_numpy() for name in _SERIES}
+        dates = accounts["date"].to_numpy().astype("datetime64[D]")
+        return cls(name=folder.name, dates=dates, assets=assets, holding_dates=days, **series, **grids)
+
+    def _daily(self, values: Float) -> Float:
+        out = np.zeros(len(self.dates))
+        out[np.searchsorted(self.dates, self.holding_dates)] = values
+        return out
+
+
+_SERIES = ("nav", "cash", "pnl", "dividends", "interest", "unfilled")

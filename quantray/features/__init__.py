@@ -1,0 +1,1 @@
+"""What is known at the close: returns."""

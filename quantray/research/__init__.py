@@ -1,0 +1,6 @@
+"""Walk-forward research: folds, trials, the backtest, and where results are kept.
+
+``config`` reads a study's settings, ``folds`` cuts time, ``trial`` is the unit of parallel work, ``executor`` says
+where it runs, ``store`` keeps its results by content, ``backtest`` replays decisions through time, and ``study``
+puts these together. ``tracking`` writes to MLflow when asked.
+"""

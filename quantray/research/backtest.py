@@ -1,0 +1,240 @@
+"""Replay decisions through time and account for every dollar."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from quantray.analytics.track import TrackRecord
+from quantray.arrays import Dates, Float, Names
+from quantray.data.panel import Panel
+from quantray.errors import InputError
+from quantray.features.returns import carried_forward
+
+__all__ = ["Accounting", "CostModel", "Decisions", "LinearCosts", "MarketDay", "backtest"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Target weights decided at the close of D dates.
+
+    Parameters
+    ----------
+    dates : (D,) strictly increasing.
+    assets : (N,).
+    weights : (D, N) fractions of NAV; shorts negative, cash is what is left; no NaN.
+    """
+
+    dates: Dates
+    assets: Names
+    weights: Float
+
+    def __post_init__(self) -> None:
+        if self.weights.shape != (len(self.dates), len(self.assets)):
+            raise InputError(
+                f"weights are {self.weights.shape} for {len(self.dates)} dates and {len(self.assets)} assets."
+            )
+        if not np.isfinite(self.weights).all():
+            raise InputError("weights hold NaN or infinite values; give an asset without a view a weight of 0.")
+        if not (np.diff(self.dates).astype(np.int64) > 0).all():
+            raise InputError("decision dates are not strictly increasing; sort them and drop duplicates.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounting:
+    """How a backtest keeps its books.
+
+    Parameters
+    ----------
+    lag : trading days from a decision to its trades, which happen at that day's close.
+    initial_nav : money at the start.
+    dividends : ``reinvest`` earns total returns in each asset; ``cash`` pays dividends into cash, where the panel has
+        ``dividend_yield``.
+    cash_rate : simple yearly rate earned on cash and paid on borrowed cash.
+    delist_after : days without a close after which a holding is sold at its last one.
+    delisting_return : simple return booked on that sale, such as -0.3 (Shumway, 1997); 0 takes the last close.
+    """
+
+    lag: int = 1
+    initial_nav: float = 1_000_000.0
+    dividends: Literal["reinvest", "cash"] = "reinvest"
+    cash_rate: float = 0.0
+    delist_after: int = 10
+    delisting_return: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.lag < 0 or self.delist_after < 1 or not self.initial_nav > 0:
+            raise InputError("lag must be 0 or more, delist_after 1 or more, and initial_nav positive.")
+        if self.delisting_return < -1 or self.dividends not in ("reinvest", "cash"):
+            raise InputError("delisting_return cannot lose more than all, and dividends is 'reinvest' or 'cash'.")
+
+
+@dataclass(frozen=True, eq=False)
+class MarketDay:
+    """What a cost model may know: the day's row of every field."""
+
+    date: np.datetime64
+    nav: float
+    fields: Mapping[str, Float]
+    """Name -> (N,)."""
+
+
+class CostModel(Protocol):
+    """Says what trades cost."""
+
+    def __call__(self, trades: Float, day: MarketDay) -> Float:
+        """(N,) money paid, not negative, for (N,) money traded (sales negative)."""
+        ...
+
+
+@dataclass(frozen=True)
+class LinearCosts:
+    """Half of the spread and a commission, in basis points of the money traded.
+
+    Parameters
+    ----------
+    half_spread_bps : used where the panel has no ``half_spread_bps`` field or no value in it.
+    commission_bps : added to it.
+    """
+
+    half_spread_bps: float = 5.0
+    commission_bps: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.half_spread_bps >= 0 and self.commission_bps >= 0):
+            raise InputError("half_spread_bps and commission_bps must not be negative.")
+
+    def __call__(self, trades: Float, day: MarketDay) -> Float:
+        """See ``CostModel``."""
+        quoted = day.fields.get("half_spread_bps")
+        spread = self.half_spread_bps if quoted is None else np.where(quoted >= 0, quoted, self.half_spread_bps)
+        return np.asarray(np.abs(trades) * (spread + self.commission_bps) * 1e-4)
+
+
+def backtest(
+    panel: Panel,
+    decisions: Decisions,
+    *,
+    costs: CostModel | None = None,
+    accounting: Accounting | None = None,
+    name: str = "portfolio",
+) -> TrackRecord:
+    """Hold and trade what was decided, from the first decision to the panel's last date.
+
+    Weights decided at t are established at the close of the ``lag``-th trading day after t, as fractions of the NAV
+    left after costs, and earn from then on. Between trades holdings drift. An asset without a close keeps its last
+    value and is not traded; after ``delist_after`` such days it is sold at its last close.
+
+    Parameters
+    ----------
+    panel : with ``close`` adjusted to total returns, and ``dividend_yield`` if dividends go to cash.
+    decisions : every date a row of the panel; every asset with a weight in the panel.
+    costs : by default ``LinearCosts()``.
+
+    Returns
+    -------
+    TrackRecord
+        With holdings on every day. NAV is conserved: each day's change is what was earned less what was paid.
+
+    Raises
+    ------
+    InputError
+        There is no decision, a decision's date or asset is not in the panel, or the NAV is used up.
+    """
+    book = accounting or Accounting()
+    charge = costs or LinearCosts()
+    targets = _targets(panel, decisions)
+    rows = np.searchsorted(panel.dates, decisions.dates)
+    first = int(rows[0])
+    price, age = carried_forward(panel.field("close"))
+    paid = panel.fields.get("dividend_yield") if book.dividends == "cash" else None
+    due = {int(row) + book.lag: k for k, row in enumerate(rows)}
+    n_days, n_assets = len(panel.dates) - first, len(panel.assets)
+    series = {key: np.zeros(n_days) for key in ("nav", "cash", "pnl", "dividends", "interest", "unfilled")}
+    weights, trades, charged = (np.zeros((n_days, n_assets)) for _ in range(3))
+    held, cash = np.zeros(n_assets), book.initial_nav
+    for day in range(n_days):
+        t = first + day
+        if day > 0:
+            interest = cash * book.cash_rate / 252
+            earned = _earned(held, price[t], price[t - 1])
+            dividend = np.zeros(n_assets) if paid is None else np.nan_to_num(held * paid[t])
+            gone = (held != 0) & (age[t] == book.delist_after)
+            earned += np.where(gone, (held + earned - dividend) * book.delisting_return, 0.0)
+            # Prices are total-return adjusted, so what is paid into cash leaves the price part of the return.
+            held = held + earned - dividend
+            trades[day, gone] = -held[gone]
+            cash += interest + dividend.sum() + held[gone].sum()
+            held[gone] = 0.0
+            series["pnl"][day], series["dividends"][day] = (earned - dividend).sum(), dividend.sum()
+            series["interest"][day] = interest
+        if t in due:
+            nav = float(held.sum() + cash)
+            if nav <= 0:
+                raise InputError(f"{name} has no money left on {panel.dates[t]}; lower its leverage or its costs.")
+            now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in panel.fields.items()})
+            tradable = age[t] == 0
+            target = targets[due[t]]
+            bought, paid_costs = _trade(held, target, tradable, now, charge)
+            trades[day] += bought
+            charged[day] = paid_costs
+            series["unfilled"][day] = np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav
+            held = held + bought
+            cash = nav - float(held.sum()) - float(paid_costs.sum())
+        total = float(held.sum()) + cash
+        series["nav"][day], series["cash"][day] = total, cash
+        weights[day] = held / total
+    return TrackRecord(
+        name=name,
+        dates=panel.dates[first:],
+        assets=panel.assets,
+        holding_dates=panel.dates[first:],
+        weights=weights,
+        trades=trades,
+        costs=charged,
+        **series,
+    )
+
+
+def _targets(panel: Panel, decisions: Decisions) -> Float:
+    """(D, N) weights of the decisions in the panel's order of assets."""
+    if len(decisions.dates) == 0:
+        raise InputError("there is no decision to replay; check the schedule against the dates of the panel.")
+    outside = ~np.isin(decisions.dates, panel.dates)
+    if outside.any():
+        raise InputError(f"the decision of {decisions.dates[outside][0]} is on no date of the panel.")
+    place = {asset: column for column, asset in enumerate(panel.assets.tolist())}
+    used = (decisions.weights != 0).any(axis=0)
+    unknown = [a for a, u in zip(decisions.assets.tolist(), used, strict=True) if u and a not in place]
+    if unknown:
+        raise InputError(f"{len(unknown)} assets with weights are not in the panel, such as {unknown[0]}.")
+    out = np.zeros((len(decisions.dates), len(panel.assets)))
+    columns = [place[asset] for asset in decisions.assets[used].tolist()]
+    out[:, columns] = decisions.weights[:, used]
+    return out
+
+
+def _earned(held: Float, price: Float, before: Float) -> Float:
+    """(N,) money earned by holdings from one close to the next; zero where nothing is held."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(held != 0, held * (price / before - 1), 0.0)
+
+
+def _trade(held: Float, target: Float, tradable: Float, day: MarketDay, costs: CostModel) -> tuple[Float, Float]:
+    """(N,) money bought and (N,) costs paid, such that weights are fractions of the NAV that remains.
+
+    Costs depend on trades, which depend on the NAV after costs. The iteration contracts at the rate of the cost per
+    dollar, so a handful of rounds reach the last bit; what is left is booked to cash, so nothing is lost.
+    """
+    total = 0.0
+    bought = paid = np.zeros_like(held)
+    for _ in range(30):
+        bought = np.where(tradable, target * (day.nav - total) - held, 0.0)
+        paid = np.where(bought != 0, costs(bought, day), 0.0)
+        if not (np.isfinite(paid).all() and (paid >= 0).all()):
+            raise InputError(f"the cost model returned a negative or unknown cost on {day.date}; return zeros instead.")
+        before, total = total, float(paid.sum())
+        if abs(total - before) <= 1e-15 * day.nav:
+            break
+    return bought, paid
