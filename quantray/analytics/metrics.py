@@ -1,0 +1,199 @@
+"""Performance of a return series, and of a track record with its trades."""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy import stats
+
+from quantray.analytics.track import TrackRecord
+from quantray.arrays import Float
+from quantray.errors import InputError
+
+__all__ = ["Performance", "Relative", "Trading", "drawdown", "performance", "relative", "trading"]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Measures of one return series; yearly where the name does not say daily. Losses are positive."""
+
+    total_return: float
+    annual_return: float
+    """Geometric."""
+    annual_volatility: float
+    sharpe: float
+    """Yearly, of arithmetic mean excess returns."""
+    sharpe_error: float
+    """Standard error of the yearly Sharpe ratio, allowing for skewness and kurtosis."""
+    sortino: float
+    """Yearly mean excess return over downside deviation against the risk-free rate."""
+    calmar: float
+    """Annual return over maximum drawdown."""
+    max_drawdown: float
+    max_drawdown_days: int
+    """Trading days of the longest time below an earlier high."""
+    daily_var_95: float
+    """Historical value at risk of one day."""
+    daily_es_95: float
+    """Mean loss on days at or beyond that value at risk."""
+    skewness: float
+    excess_kurtosis: float
+    hit_rate: float
+    """Share of days with a return above zero."""
+    n_days: int
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value."""
+        return {name: float(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Relative:
+    """Measures against a benchmark; yearly."""
+
+    active_return: float
+    """Difference of the arithmetic mean returns."""
+    tracking_error: float
+    information_ratio: float
+    beta: float
+    correlation: float
+    volatility_ratio: float
+    """Volatility over the benchmark's."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value."""
+        return {name: float(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Trading:
+    """What trading and concentration were like."""
+
+    annual_turnover: float
+    """One-way: half the money traded in a year over NAV."""
+    annual_cost: float
+    """Trading costs of a year over mean NAV."""
+    mean_effective_names: float
+    """Mean of one over the sum of squared weights, over the days with trades."""
+    mean_names: float
+    largest_weight: float
+    mean_invested: float
+    """Mean sum of weights."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value."""
+        return {name: float(value) for name, value in asdict(self).items()}
+
+
+def performance(returns: Float, *, risk_free: float = 0.0, periods: int = 252) -> Performance:
+    """Measures of simple returns per period.
+
+    Ratios without a meaningful denominator (no volatility, no drawdown) are NaN.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns; no NaN.
+    risk_free : simple yearly rate, spread evenly over periods.
+    periods : per year.
+
+    Raises
+    ------
+    InputError
+        Fewer than two returns, or NaN.
+
+    Source: Bacon (2008), *Practical Portfolio Performance Measurement and Attribution*, 2nd ed.; the standard error
+    of the Sharpe ratio from Mertens (2002) and Lo (2002), *The statistics of Sharpe ratios*, FAJ 58(4).
+    """
+    returns = _checked(returns, "returns")
+    excess = returns - risk_free / periods
+    wealth = np.cumprod(1 + returns)
+    total = float(wealth[-1] - 1)
+    years = len(returns) / periods
+    annual = float(wealth[-1] ** (1 / years) - 1) if wealth[-1] > 0 else -1.0
+    deviation = float(excess.std(ddof=1))
+    # Rounding leaves a constant series a deviation near 1e-19 instead of none.
+    flat = deviation <= 1e-14 * max(1.0, float(np.abs(excess).max()))
+    daily_sharpe = math.nan if flat else float(excess.mean()) / deviation
+    skew, kurtosis = (math.nan, math.nan) if flat else (float(stats.skew(excess)), float(stats.kurtosis(excess)))
+    downside = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
+    depth, longest = drawdown(returns)
+    loss = -float(np.quantile(returns, 0.05))
+    root = math.sqrt(periods)
+    variance = 1 - skew * daily_sharpe + (kurtosis + 2) / 4 * daily_sharpe**2
+    return Performance(
+        total_return=total,
+        annual_return=annual,
+        annual_volatility=deviation * root,
+        sharpe=daily_sharpe * root,
+        sharpe_error=math.nan if flat else math.sqrt(max(variance, 0.0) / (len(returns) - 1)) * root,
+        sortino=float(excess.mean()) / downside * root if downside > 0 else math.nan,
+        calmar=annual / depth if depth > 0 else math.nan,
+        max_drawdown=depth,
+        max_drawdown_days=longest,
+        daily_var_95=loss,
+        daily_es_95=-float(returns[returns <= -loss].mean()),
+        skewness=skew,
+        excess_kurtosis=kurtosis,
+        hit_rate=float((returns > 0).mean()),
+        n_days=len(returns),
+    )
+
+
+def drawdown(returns: Float) -> tuple[float, int]:
+    """The deepest fall below an earlier high (positive), and the most periods in a row spent below one."""
+    wealth = np.concatenate([[1.0], np.cumprod(1 + np.asarray(returns, dtype=np.float64))])
+    below = 1 - wealth / np.maximum.accumulate(wealth)
+    position = np.arange(len(below))
+    last_high = np.maximum.accumulate(np.where(below <= 0, position, 0))
+    return float(below.max()), int((position - last_high).max())
+
+
+def relative(returns: Float, benchmark: Float, *, periods: int = 252) -> Relative:
+    """Measures of returns against a benchmark's over the same periods.
+
+    Raises
+    ------
+    InputError
+        The lengths differ, or as ``performance``.
+    """
+    returns, benchmark = _checked(returns, "returns"), _checked(benchmark, "benchmark")
+    if len(returns) != len(benchmark):
+        raise InputError(f"{len(returns)} returns against {len(benchmark)} of the benchmark; take the same dates.")
+    active = returns - benchmark
+    error = float(active.std(ddof=1))
+    covariance = np.cov(returns, benchmark, ddof=1)
+    own, other = math.sqrt(covariance[0, 0]), math.sqrt(covariance[1, 1])
+    return Relative(
+        active_return=float(active.mean()) * periods,
+        tracking_error=error * math.sqrt(periods),
+        information_ratio=float(active.mean()) / error * math.sqrt(periods) if error > 1e-14 else math.nan,
+        beta=float(covariance[0, 1] / covariance[1, 1]) if other > 0 else math.nan,
+        correlation=float(covariance[0, 1] / (own * other)) if own * other > 0 else math.nan,
+        volatility_ratio=own / other if other > 0 else math.nan,
+    )
+
+
+def trading(record: TrackRecord, *, periods: int = 252) -> Trading:
+    """Turnover and costs of a track record, and its concentration on the days it traded."""
+    record = record.on_trade_dates()
+    years = max((len(record.dates) - 1) / periods, 1 / periods)
+    squares = (record.weights**2).sum(axis=1)
+    held = squares > 0
+    effective = 1 / squares[held]
+    return Trading(
+        annual_turnover=float(record.turnover.sum()) / years,
+        annual_cost=float(record.cost_series.sum() / record.nav.mean()) / years,
+        mean_effective_names=float(effective.mean()) if held.any() else 0.0,
+        mean_names=float((record.weights[held] != 0).sum(axis=1).mean()) if held.any() else 0.0,
+        largest_weight=float(np.abs(record.weights).max(initial=0.0)),
+        mean_invested=float(record.weights[held].sum(axis=1).mean()) if held.any() else 0.0,
+    )
+
+
+def _checked(returns: Float, name: str) -> Float:
+    returns = np.asarray(returns, dtype=np.float64)
+    if returns.ndim != 1 or len(returns) < 2:
+        raise InputError(f"{name} are {returns.shape}; at least two periods of one series are needed.")
+    if not np.isfinite(returns).all():
+        raise InputError(f"{name} hold {int((~np.isfinite(returns)).sum())} missing values; fill or drop them first.")
+    return returns

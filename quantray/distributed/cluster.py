@@ -1,0 +1,93 @@
+"""Connect to Ray: none, a local one, or a running cluster."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from quantray.errors import ClusterError, InputError
+from quantray.research.config import ClusterSettings
+from quantray.research.executor import Executor, Serial
+
+__all__ = ["check_reachable", "connect", "object_store_bytes"]
+
+_MIB = 1024**2
+
+
+@contextmanager
+def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Executor]:
+    """An executor for the settings; a Ray that was started for it ends with it.
+
+    Parameters
+    ----------
+    shared_bytes : size of what the work will share, which a local object store is made to hold.
+
+    Raises
+    ------
+    ClusterError
+        The address cannot be reached, refuses the token, or Ray does not start.
+    """
+    if settings.kind == "serial":
+        yield Serial(threads=max(1, int(settings.cpus_per_task)))
+        return
+    if settings.kind == "address" and settings.address not in (None, "auto"):
+        check_reachable(str(settings.address))
+    # Ray reads these once, on import; a choice made by the environment stands.
+    os.environ.setdefault("RAY_AUTH_MODE", settings.auth)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray  # noqa: PLC0415  (seconds to import; a serial run or a bad address should not pay for it)
+
+    from quantray.distributed.executor import OnRay  # noqa: PLC0415
+
+    started = not ray.is_initialized()
+    if started:
+        _start(settings, shared_bytes)
+    try:
+        yield OnRay(cpus=settings.cpus_per_task, gpus=settings.gpus_per_task)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def check_reachable(address: str, *, seconds: float = 5.0) -> None:
+    """Raise ``ClusterError`` in seconds where Ray would try for minutes; ``InputError`` for a malformed address."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit() or not host:
+        raise InputError(f"address {address!r} is not host:port; a Ray head listens on port 6379 by default.")
+    try:
+        with socket.create_connection((host, int(port)), timeout=seconds):
+            return
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no Ray head answers at {address} ({error}); check the address, or start one with `ray start --head`."
+        ) from error
+
+
+def object_store_bytes(settings: ClusterSettings, shared_bytes: int) -> int:
+    """Bytes for a local object store: asked for, or three times what is shared, within a third of free memory."""
+    if settings.object_store_mb is not None:
+        return settings.object_store_mb * _MIB
+    room = int(psutil.virtual_memory().available / 3)
+    return max(100 * _MIB, min(3 * shared_bytes + 200 * _MIB, room))
+
+
+def _start(settings: ClusterSettings, shared_bytes: int) -> None:
+    import ray  # noqa: PLC0415
+
+    try:
+        if settings.kind == "address":
+            ray.init(address=settings.address, log_to_driver=False, logging_level="ERROR")
+        else:
+            ray.init(
+                address="local",
+                num_cpus=settings.cpus,
+                include_dashboard=False,
+                object_store_memory=object_store_bytes(settings, shared_bytes),
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ClusterError(f"Ray did not start or refused the connection: {reason}") from error

@@ -1,0 +1,352 @@
+"""A study's settings: frozen, checked, read from YAML, changed with ``--set a.b=value``."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quantray.data.calendar import Frequency
+from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols, Universe
+from quantray.errors import InputError
+from quantray.portfolio.hrp import Distance, Linkage
+from quantray.research.backtest import Accounting, LinearCosts
+from quantray.research.folds import FoldKind
+
+__all__ = [
+    "AllocatorSettings",
+    "ClusterSettings",
+    "Environment",
+    "FoldSettings",
+    "SimulatedData",
+    "StoreData",
+    "StudySettings",
+    "UniverseSettings",
+    "config_hash",
+    "read_settings",
+    "to_yaml",
+]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Environment(BaseSettings):
+    """What the environment may say: where data, results and the cluster are."""
+
+    model_config = SettingsConfigDict(env_prefix="QUANTRAY_", extra="ignore")
+
+    store: str = "market"
+    """``QUANTRAY_STORE``: folder or address of the market store."""
+    runs: str = "runs"
+    """``QUANTRAY_RUNS``: folder for results and reports."""
+
+
+class UniverseSettings(_Model):
+    """Which assets are members when: one of a preset, a rank band, a membership file, a list, or everything."""
+
+    preset: str | None = None
+    """One of sp500-like, sp400-like, russell1000-like, russell2000-like, top2000."""
+    band: tuple[int, int] | None = None
+    """First and last rank by trailing median dollar volume."""
+    review: Frequency = "monthly"
+    """How often a rank band is reviewed."""
+    buffer: float = Field(0.1, ge=0, le=1)
+    """Share of the band's width by which a member may leave it before it is replaced."""
+    members: str | None = None
+    """CSV of symbol, start, end."""
+    symbols: tuple[str, ...] | None = None
+    """A fixed list."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "UniverseSettings":
+        given = [n for n in ("preset", "band", "members", "symbols") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of preset, band, members and symbols, not {' and '.join(given)}")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(f"preset {self.preset!r} is unknown;{_nearest(self.preset, list(PRESETS))}")
+        return self
+
+    def build(self) -> Universe:
+        """The universe these settings describe."""
+        if self.preset is not None:
+            band = PRESETS[self.preset]
+            return RankBand(band.first, band.last, review=self.review, buffer=self.buffer)
+        if self.band is not None:
+            return RankBand(*self.band, review=self.review, buffer=self.buffer)
+        if self.members is not None:
+            return MembershipFile(self.members)
+        return Everything() if self.symbols is None else Symbols(self.symbols)
+
+
+class StoreData(_Model):
+    """Data from a market store."""
+
+    kind: Literal["store"] = "store"
+    store: str = Field(default_factory=lambda: Environment().store)
+    """Folder or address; by default ``QUANTRAY_STORE`` or ``market``."""
+    version: int | None = None
+    """Version of the store; by default the latest, which the run records."""
+    start: date | None = None
+    """First date whose prices are used; decisions begin after the look-back."""
+    end: date | None = None
+    universe: UniverseSettings = UniverseSettings()
+    sectors: str | None = None
+    """CSV with symbol and sector, for the report."""
+
+
+class SimulatedData(_Model):
+    """A synthetic market."""
+
+    kind: Literal["simulated"] = "simulated"
+    n_assets: int = Field(100, ge=2)
+    n_days: int = Field(1260, ge=300)
+    seed: int = 0
+
+
+class FoldSettings(_Model):
+    """Walk-forward folds; see ``research.folds.walk_forward``."""
+
+    kind: FoldKind = "rolling"
+    lookback_days: int = Field(756, ge=20)
+    """Trading days of returns behind every decision; with ``expanding``, at the first decision."""
+    test_days: int = Field(126, ge=1)
+    """Trading days of decisions in one fold, which is one unit of parallel work."""
+    horizon: int = Field(0, ge=0)
+    """Trading days that labels cover; 0 for allocators that predict nothing."""
+    purge: int | None = Field(None, ge=0)
+    embargo: int = Field(0, ge=0)
+
+
+class AllocatorSettings(_Model):
+    """One portfolio of the study."""
+
+    name: str
+    """How the report calls it; letters, digits, blanks, dots and dashes."""
+    rule: Literal["hrp", "inverse_volatility", "equal_weight"]
+    estimator: Literal["sample", "ewma", "ledoit_wolf"] = "sample"
+    """Covariance estimator; equal weight ignores it."""
+    distance: Distance = "paper"
+    """HRP only."""
+    linkage: Linkage = "single"
+    """HRP only."""
+
+    @model_validator(mode="after")
+    def _name(self) -> "AllocatorSettings":
+        if not self.name or not all(c.isalnum() or c in " .-_" for c in self.name) or self.name.startswith("."):
+            raise ValueError(f"allocator name {self.name!r} must be letters, digits, blanks, dots and dashes")
+        return self
+
+
+class CostSettings(_Model):
+    """Linear trading costs; see ``research.backtest.LinearCosts``."""
+
+    half_spread_bps: float = Field(5.0, ge=0, le=1000)
+    commission_bps: float = Field(0.5, ge=0, le=1000)
+
+    def build(self) -> LinearCosts:
+        """The cost model."""
+        return LinearCosts(self.half_spread_bps, self.commission_bps)
+
+
+class AccountingSettings(_Model):
+    """How the backtest keeps its books; see ``research.backtest.Accounting``."""
+
+    execution_lag: int = Field(1, ge=0, le=20)
+    initial_nav: float = Field(10_000_000.0, gt=0)
+    dividends: Literal["reinvest", "cash"] = "reinvest"
+    cash_rate: float = Field(0.0, ge=-0.1, le=1)
+    delist_after: int = Field(10, ge=1)
+    delisting_return: float = Field(0.0, ge=-1, le=1)
+
+    def build(self) -> Accounting:
+        """The accounting rules."""
+        values = self.model_dump()
+        return Accounting(lag=values.pop("execution_lag"), **values)
+
+
+class ClusterSettings(_Model):
+    """Where the work runs."""
+
+    kind: Literal["serial", "local", "address"] = "local"
+    """``serial``: this process; ``local``: Ray on this machine; ``address``: a running cluster."""
+    address: str | None = None
+    """``host:port`` of the cluster's head (or ``auto`` inside a job), for kind ``address``."""
+    cpus: int | None = Field(None, ge=1)
+    """CPUs of a local Ray; by default all."""
+    cpus_per_task: float = Field(1.0, gt=0)
+    gpus_per_task: float = Field(0.0, ge=0)
+    object_store_mb: int | None = Field(None, ge=100)
+    """Memory of a local Ray's object store; by default enough for the panel, within a third of the machine."""
+    auth: Literal["token", "disabled"] = "token"
+    """Ray's token authentication."""
+
+    @model_validator(mode="after")
+    def _address(self) -> "ClusterSettings":
+        if (self.kind == "address") != (self.address is not None):
+            raise ValueError("kind 'address' needs an address, and the other kinds take none")
+        return self
+
+
+class TrackingSettings(_Model):
+    """MLflow, or nothing."""
+
+    mlflow: bool = False
+    uri: str | None = None
+    """Tracking address; by default a database inside the runs folder."""
+    experiment: str = "quantray"
+
+
+class StudySettings(_Model):
+    """A walk-forward study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
+    allocators: tuple[AllocatorSettings, ...] = Field(min_length=1)
+    benchmark: str
+    """Name of the allocator that the others are measured against."""
+    rebalance: Frequency = "monthly"
+    exchange: str = "XNYS"
+    min_history: float = Field(0.9, gt=0, le=1)
+    """Share of the look-back's returns that an asset must have to receive a weight."""
+    folds: FoldSettings = FoldSettings()
+    costs: CostSettings = CostSettings()
+    accounting: AccountingSettings = AccountingSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    runs: str = Field(default_factory=lambda: Environment().runs)
+    """Folder for results and reports; shared by all nodes on a cluster."""
+
+    @model_validator(mode="after")
+    def _allocators(self) -> "StudySettings":
+        names = [a.name for a in self.allocators]
+        if len(set(names)) != len(names):
+            raise ValueError(f"allocator names repeat: {', '.join(names)}")
+        if self.benchmark not in names:
+            raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{_nearest(self.benchmark, names)}")
+        return self
+
+
+def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:
+    """Settings from a YAML file with changes such as ``folds.test_days=63`` applied.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not YAML, a key is unknown (the nearest valid one is named), or a value is wrong.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"settings file {file} does not exist.")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} must hold settings as `key: value` lines.")
+    for change in changes:
+        _apply(content, change)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{file}: {_explain(error, model)}") from error
+
+
+def to_yaml(settings: BaseModel) -> str:
+    """The resolved settings as YAML that ``read_settings`` reads back to equal settings."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def config_hash(settings: BaseModel, *, exclude: set[str] | None = None) -> str:
+    """Hash of resolved settings, 12 hexadecimal digits."""
+    text = json.dumps(settings.model_dump(mode="json", exclude=exclude), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set {change!r} is not of the form a.b=value.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {change!r}: the value is not valid YAML.") from error
+    node: Any = content
+    for key in keys[:-1]:
+        node = node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else _child(node, key)
+    if isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
+        node[int(keys[-1])] = value
+    elif isinstance(node, dict):
+        node[keys[-1]] = value
+    else:
+        raise InputError(f"--set {change!r}: {'.'.join(keys[:-1])} holds no settings of its own.")
+
+
+def _child(node: Any, key: str) -> Any:
+    if not isinstance(node, dict):
+        raise InputError(f"--set: {key!r} lies below a plain value.")
+    if node.get(key) is None:
+        node[key] = {}
+    return node[key]
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem in one line, with the nearest valid key for an unknown one."""
+    first = error.errors()[0]
+    # Locations pass through the names of union members, which are no keys.
+    where = [str(part) for part in first["loc"] if part not in ("store", "simulated") or first["loc"][-1] == part]
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        names = sorted(_keys(model))
+        hint = _nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
+        return f"unknown key {key!r};{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+    more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
+    return f"{key + ': ' if key else ''}{message}{shown}.{more}"
+
+
+def _keys(model: Any) -> set[str]:
+    """Names of all settings below a model."""
+    names: set[str] = set()
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        for name, info in model.model_fields.items():
+            names |= {name} | _keys(info.annotation)
+    else:
+        for part in getattr(model, "__args__", ()):
+            names |= _keys(part)
+    return names
+
+
+def _nearest(word: str, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f" did you mean {close[0]!r}?" if close else ""
+
+
+def as_mapping(settings: BaseModel) -> Mapping[str, object]:
+    """Settings flattened to dotted names, as trackers and reports show them."""
+    out: dict[str, object] = {}
+
+    def visit(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, below in value.items():
+                visit(f"{prefix}.{key}" if prefix else str(key), below)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for number, below in enumerate(value):
+                visit(f"{prefix}.{number}", below)
+        else:
+            out[prefix] = value
+
+    visit("", settings.model_dump(mode="json"))
+    return out

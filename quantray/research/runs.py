@@ -1,0 +1,122 @@
+"""The run folder: settings, records, metrics and the report of one study."""
+
+import json
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from quantray import __version__
+from quantray.analytics.metrics import performance, relative, trading
+from quantray.analytics.report import ReportInput, render
+from quantray.analytics.track import TrackRecord
+from quantray.data.quality import QualityReport
+from quantray.errors import DataError
+from quantray.research.config import StudySettings, as_mapping, config_hash, to_yaml
+from quantray.research.store import write_atomically
+from quantray.research.study import Source, StudyResult
+from quantray.research.tracking import track_run
+
+__all__ = ["render_run", "summary", "write_run"]
+
+
+def summary(record: TrackRecord, benchmark: TrackRecord, cash_rate: float) -> dict[str, float]:
+    """All metrics of a record by name; those relative to the benchmark carry the prefix ``vs_``."""
+    own = performance(record.returns, risk_free=cash_rate).as_dict() | trading(record).as_dict()
+    against = relative(record.returns, benchmark.returns).as_dict()
+    return own | {f"vs_{name}": value for name, value in against.items()}
+
+
+def write_run(source: Source, result: StudyResult) -> Path:
+    """Write the run folder: settings, records, metrics and the report. Returns the folder.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written.
+    """
+    settings = source.settings
+    identity = config_hash(settings, exclude={"cluster", "tracking", "runs"})
+    folder = Path(settings.runs).resolve() / f"{settings.name}-{identity}"
+    by_name = {record.name: record for record in result.records}
+    benchmark = by_name[settings.benchmark]
+    metrics = {name: summary(record, benchmark, settings.accounting.cash_rate) for name, record in by_name.items()}
+    about = {
+        "name": settings.name,
+        "config_hash": identity,
+        "digest": result.digest,
+        "data": source.description,
+        "n_dates": len(source.panel.dates),
+        "n_assets": len(source.panel.assets),
+        "mean_members": float(source.panel.member.sum(axis=1).mean()),
+        "first": str(benchmark.dates[0]),
+        "last": str(benchmark.dates[-1]),
+        "yearly_exits": source.yearly_exits,
+        "units_computed": result.n_computed,
+        "units_reused": result.n_reused,
+        "seconds": round(result.seconds, 3),
+        "versions": {"quantray": __version__} | {n: version(n) for n in ("numpy", "scipy", "scikit-learn", "ray")},
+    }
+    write_atomically(folder / "settings.yaml", to_yaml(settings))
+    write_atomically(folder / "study.json", json.dumps(about, indent=2))
+    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2))
+    write_atomically(folder / "sectors.json", json.dumps(source.sectors))
+    quality = [report.model_dump(mode="json") for report in source.quality]
+    write_atomically(folder / "quality.json", json.dumps(quality))
+    try:
+        for record in result.records:
+            record.write(folder / "tracks" / record.name)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}; free space or set runs=.") from error
+    report = render_run(folder)
+    if settings.tracking.mlflow:
+        flat = {f"{name}.{key}": v for name, values in metrics.items() for key, v in values.items() if np.isfinite(v)}
+        track_run(
+            experiment=settings.tracking.experiment,
+            name=settings.name,
+            key=f"{identity}-{result.digest}",
+            settings=as_mapping(settings),
+            metrics={key.replace(" ", "_"): value for key, value in flat.items()},
+            artifacts=(report, folder / "settings.yaml", folder / "metrics.json"),
+            uri=settings.tracking.uri,
+            folder=Path(settings.runs),
+        )
+    return folder
+
+
+def render_run(folder: Path) -> Path:
+    """Write ``report.html`` of a run folder from what it holds; returns the file.
+
+    Raises
+    ------
+    DataError
+        The folder is no run folder.
+    """
+    try:
+        about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        settings = StudySettings.model_validate(yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8")))
+        sectors = json.loads((folder / "sectors.json").read_text(encoding="utf-8"))
+        quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} is not a finished run: {error}; give a folder that a study wrote.") from error
+    names = [allocator.name for allocator in settings.allocators]
+    records = tuple(replace(TrackRecord.read(folder / "tracks" / name), name=name) for name in names)
+    by_name = {record.name: record for record in records}
+    benchmark = by_name[settings.benchmark]
+    html = render(
+        ReportInput(
+            title=settings.name,
+            about=about,
+            settings={key: str(value) for key, value in as_mapping(settings).items()},
+            records=records,
+            metrics={r.name: summary(r, benchmark, settings.accounting.cash_rate) for r in records},
+            benchmark=settings.benchmark,
+            sectors=sectors,
+            quality=tuple(QualityReport.model_validate(report) for report in quality),
+        )
+    )
+    path = folder / "report.html"
+    write_atomically(path, html)
+    return path

@@ -1,0 +1,87 @@
+"""Results by content: written once, atomically, found again by a hash of what they came from."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from quantray.errors import DataError
+
+__all__ = ["ResultStore"]
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """Tables in a folder that all workers see, one file per key.
+
+    A file appears whole or not at all: it is written beside its place, flushed to disk, and renamed. Writing the same
+    key twice is harmless, so a unit of work may run more than once.
+    """
+
+    root: Path
+
+    def has(self, key: str) -> bool:
+        """Whether the result of a key is there."""
+        return self._path(key).is_file()
+
+    def put(self, key: str, table: pa.Table, notes: Mapping[str, str] | None = None) -> None:
+        """Write a table under a key, with notes in its metadata.
+
+        Raises
+        ------
+        DataError
+            The folder cannot be written, or the disk is full; nothing half-written stays.
+        """
+        sink = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata({"quantray": json.dumps(dict(notes or {}))}), sink)
+        write_atomically(self._path(key), sink.getvalue())
+
+    def get(self, key: str) -> pa.Table:
+        """The table of a key.
+
+        Raises
+        ------
+        DataError
+            There is none, or its file is damaged.
+        """
+        path = self._path(key)
+        try:
+            # Without a partitioning guess: folder names here are parts of hashes.
+            return pq.read_table(path, partitioning=None)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"result {path} cannot be read; delete it and run the study again: {error}") from error
+
+    def _path(self, key: str) -> Path:
+        return self.root / key[:2] / f"{key}.parquet"
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written or the disk is full.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as handle:
+            temporary = handle.name
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise DataError(f"cannot write {path}: {reason}; free space or choose another folder with runs=.") from error
