@@ -20,7 +20,7 @@ from quantray.data.quality import QualityReport, QualitySettings, clean
 from quantray.data.universe import Everything, Universe
 from quantray.errors import DataError, InputError
 
-__all__ = ["MarketStore", "Version"]
+__all__ = ["MarketStore", "Version", "examine"]
 
 _SCHEMA = pa.schema(
     [
@@ -94,7 +94,7 @@ class MarketStore:
             The files cannot be read, a check refuses them, or the store cannot be written.
         """
         raw = source if isinstance(source, RawBars) else read_bars(source, columns=columns, field=field)
-        bars, report = _checked(raw, settings or QualitySettings(), context=None)
+        bars, report = examine(raw, settings)
         self._write(bars, report, operation="import", table=None)
         return report
 
@@ -124,7 +124,7 @@ class MarketStore:
         table = self._table()
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
         before = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), first - timedelta(days=1))
-        bars, report = _checked(raw, settings or QualitySettings(), context=before)
+        bars, report = examine(raw, settings, context=before)
         old = self._rows(table, first, last)
         new = pd.concat([old, bars], ignore_index=True).drop_duplicates(["date", "symbol"], keep="last")
         new = new.sort_values(["date", "symbol"], ignore_index=True)
@@ -270,10 +270,21 @@ class MarketStore:
             raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
 
 
-def _checked(
-    raw: RawBars, settings: QualitySettings, context: pd.DataFrame | None
+def examine(
+    raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, QualityReport]:
-    """Bars with events and after treatment, and the report on them; ``context`` are stored bars of the days before."""
+    """The bars that an import would write, and the report on what was found and done.
+
+    Parameters
+    ----------
+    context : stored bars of the days before, which checks look back on.
+
+    Raises
+    ------
+    DataError
+        A check refuses the bars, or leaves none.
+    """
+    settings = settings or QualitySettings()
     first = raw.frame["date"].min()
     together = raw.frame if context is None else pd.concat([context, raw.frame], ignore_index=True)
     bars, adjustment = normalise_events(together)

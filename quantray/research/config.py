@@ -28,7 +28,9 @@ __all__ = [
     "StoreData",
     "StudySettings",
     "UniverseSettings",
+    "as_mapping",
     "config_hash",
+    "demo_settings",
     "read_settings",
     "to_yaml",
 ]
@@ -234,6 +236,21 @@ class StudySettings(_Model):
         if self.benchmark not in names:
             raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{_nearest(self.benchmark, names)}")
         return self
+
+
+def demo_settings() -> StudySettings:
+    """The study of ``quantray demo``; ``workflows/configs/demo.yaml`` says the same with comments."""
+    return StudySettings(
+        name="demo",
+        data=SimulatedData(n_assets=120, n_days=1512, seed=7),
+        allocators=(
+            AllocatorSettings(name="HRP", rule="hrp", estimator="ledoit_wolf"),
+            AllocatorSettings(name="Inverse volatility", rule="inverse_volatility"),
+            AllocatorSettings(name="Equal weight", rule="equal_weight"),
+        ),
+        benchmark="Equal weight",
+        folds=FoldSettings(lookback_days=252, test_days=126),
+    )
 
 
 def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:

@@ -1,0 +1,361 @@
+"""The command line: verbs that parse, call one function and print.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 interrupted and resumable.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import psutil
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from quantray.errors import ClusterError, InputError, QuantrayError
+
+if TYPE_CHECKING:
+    from quantray.data.quality import QualityReport, QualitySettings
+
+__all__ = ["app", "main", "print_run", "run_workflow"]
+
+M = TypeVar("M", bound=BaseModel)
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data_app = typer.Typer(no_args_is_help=True, help="Import bars, and see what is in a market store.")
+app.add_typer(data_app, name="data")
+
+Store = Annotated[str, typer.Option("--store", "-s", envvar="QUANTRAY_STORE", help="Folder or address of the store.")]
+Columns = Annotated[list[str] | None, typer.Option("--column", help="FILE_COLUMN=FIELD; may be repeated.")]
+Field = Annotated[str | None, typer.Option(help="Field of a wide file (dates by symbols).")]
+Quality = Annotated[Path | None, typer.Option(help="YAML with quality thresholds and treatments.")]
+
+
+def main() -> NoReturn:
+    """Entry point of the ``quantray`` command."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    _guarded(lambda: app(arguments), debug="--debug" in sys.argv)
+
+
+def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
+    """Run a workflow's ``main`` on the settings named on its command line: ``CONFIG [--set a.b=value] [--debug]``."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, prog=Path(sys.argv[0]).name)
+    parser.add_argument("config", help="YAML file with the settings")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="change one setting")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments = parser.parse_args()
+
+    def run() -> None:
+        from quantray.research.config import read_settings  # noqa: PLC0415
+
+        program(read_settings(model, arguments.config, arguments.set))
+
+    _guarded(run, debug=arguments.debug)
+
+
+def print_run(folder: Path) -> None:
+    """Print a finished run: the table of its portfolios and where its report is."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    shown = {
+        "return": ("annual_return", "{:.2%}"),
+        "volatility": ("annual_volatility", "{:.2%}"),
+        "Sharpe": ("sharpe", "{:.2f}"),
+        "±": ("sharpe_error", "{:.2f}"),
+        "max drawdown": ("max_drawdown", "{:.1%}"),
+        "turnover": ("annual_turnover", "{:.0%}"),
+        "cost": ("annual_cost", "{:.2%}"),
+        "eff. names": ("mean_effective_names", "{:,.0f}"),
+    }
+    table = Table(title=f"{about['name']}: {about['first']} to {about['last']}, after costs")
+    table.add_column("portfolio")
+    for title in shown:
+        table.add_column(title, justify="right")
+    for name, values in metrics.items():
+        table.add_row(name, *(form.format(values[key]) for key, form in shown.values()))
+    console = _console()
+    console.print(table)
+    console.print(
+        f"{about['units_computed']} units computed, {about['units_reused']} reused, {about['seconds']:.1f} s; "
+        f"digest {about['digest']}",
+        highlight=False,
+    )
+    console.print(f"report: {folder / 'report.html'}", highlight=False)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    """Walk-forward portfolio research on one machine or a Ray cluster."""
+
+
+@app.command()
+def demo(
+    runs: Annotated[str | None, typer.Option(help="Folder for results; by default QUANTRAY_RUNS or runs.")] = None,
+    serial: Annotated[bool, typer.Option("--serial", help="Without Ray.")] = False,
+) -> None:
+    """Run a walk-forward study on a simulated market, on Ray, and write its report."""
+    from quantray.distributed.cluster import connect  # noqa: PLC0415
+    from quantray.research.config import ClusterSettings, demo_settings  # noqa: PLC0415
+    from quantray.research.runs import write_run  # noqa: PLC0415
+    from quantray.research.study import load_data, run_study  # noqa: PLC0415
+
+    settings = demo_settings()
+    if runs is not None:
+        settings = settings.model_copy(update={"runs": runs})
+    if serial:
+        settings = settings.model_copy(update={"cluster": ClusterSettings(kind="serial")})
+    source = load_data(settings)
+    with connect(settings.cluster) as executor:
+        result = run_study(source, executor)
+    print_run(write_run(source, result))
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Write the report of a finished run again."""
+    from quantray.research.runs import render_run  # noqa: PLC0415
+
+    path = render_run(run)
+    print_run(run)
+    _console().print(f"written: {path}", highlight=False)
+
+
+@app.command()
+def submit(
+    workflow: Annotated[str, typer.Argument(help="Program, such as workflows/walk_forward.py.")],
+    config: Annotated[str, typer.Argument(help="Its settings.")],
+    address: Annotated[str, typer.Option(envvar="RAY_API_SERVER_ADDRESS", help="Dashboard of the cluster.")] = (
+        "http://127.0.0.1:8265"
+    ),
+    change: Annotated[list[str] | None, typer.Option("--set", help="a.b=value; may be repeated.")] = None,
+    env: Annotated[list[str] | None, typer.Option("--env", help="NAME=value for the job; may be repeated.")] = None,
+    python: Annotated[str, typer.Option(help="Interpreter on the cluster.")] = "python",
+    wait: Annotated[bool, typer.Option(help="Follow the log until the job ends.")] = True,
+) -> None:
+    """Submit a workflow to a cluster, or attach where the same one already runs."""
+    from quantray.distributed.jobs import JobRequest, parse_environment, submit  # noqa: PLC0415
+    from quantray.research.config import StudySettings, read_settings  # noqa: PLC0415
+
+    # A mistake in the settings should show here, not minutes later in a remote log.
+    read_settings(StudySettings, config, change or [])
+    request = JobRequest(
+        workflow, config, tuple(change or []), python=python, environment=parse_environment(env or [])
+    )
+    outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
+    word = "attached to" if outcome.attached else "submitted"
+    _console().print(f"{word} {outcome.submission_id}: {outcome.status} {outcome.message}".rstrip(), highlight=False)
+    if outcome.status in ("FAILED", "STOPPED"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    address: Annotated[str | None, typer.Option(envvar="RAY_ADDRESS", help="host:port of a Ray head to try.")] = None,
+) -> None:
+    """Show versions, hardware and whether Ray can be reached."""
+    from quantray.distributed.cluster import check_reachable  # noqa: PLC0415
+
+    table = Table(show_header=False, title="quantray doctor")
+    table.add_row("python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    for name in ("quantray", "ray", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "deltalake", "mlflow"):
+        try:
+            table.add_row(name, version(name))
+        except PackageNotFoundError:
+            table.add_row(name, "[red]not installed[/red]")
+    memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
+    table.add_row("cores", f"{psutil.cpu_count(logical=False)} physical, {os.cpu_count()} logical")
+    table.add_row("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
+    table.add_row("disk here", f"{disk.free / 2**30:.1f} GiB free")
+    table.add_row("GPU", _gpus())
+    reachable = True
+    if address is None:
+        table.add_row("Ray cluster", "none named (set RAY_ADDRESS or --address); local runs start their own")
+    else:
+        try:
+            check_reachable(address)
+            table.add_row("Ray cluster", f"{address} answers")
+        except (ClusterError, InputError) as error:
+            reachable = False
+            table.add_row("Ray cluster", f"[red]{error}[/red]")
+    _console().print(table)
+    if not reachable:
+        raise typer.Exit(1)
+
+
+@data_app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of them.")],
+    store: Store = "market",
+    append: Annotated[bool, typer.Option("--append", help="Add days instead of replacing everything.")] = False,
+    column: Columns = None,
+    field: Field = None,
+    quality: Quality = None,
+) -> None:
+    """Check and treat daily bars and write them to a market store, in one step that happens whole or not at all."""
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+
+    target, settings = MarketStore(store), _quality(quality)
+    write = target.append if append else target.import_bars
+    found = write(path, settings=settings, columns=_columns(column), field=field)
+    if found is None:
+        _console().print(f"{store} already holds all of {path}; nothing written.", highlight=False)
+        return
+    _print_quality(found)
+    _console().print(f"{store} is now at version {target.version()}", highlight=False)
+
+
+@data_app.command()
+def check(
+    path: Annotated[Path | None, typer.Argument(help="Files to check without importing; else the store's report.")] = None,
+    store: Store = "market",
+    column: Columns = None,
+    field: Field = None,
+    quality: Quality = None,
+) -> None:
+    """Show what was found in the data of a store and done about it, or what an import of files would find."""
+    from quantray.data.importing import read_bars  # noqa: PLC0415
+    from quantray.data.store import MarketStore, examine  # noqa: PLC0415
+
+    if path is None:
+        reports = MarketStore(store).quality_reports()
+    else:
+        reports = (examine(read_bars(path, columns=_columns(column), field=field), _quality(quality))[1],)
+    for found in reports:
+        _print_quality(found)
+
+
+@data_app.command()
+def info(store: Store = "market") -> None:
+    """Show the versions of a store and what the latest holds."""
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+
+    market = MarketStore(store)
+    table = Table(title=f"versions of {store}")
+    for title in ("version", "time (UTC)", "operation", "first", "last", "rows written"):
+        table.add_column(title, justify="right" if title in ("version", "rows written") else "left")
+    for entry in market.versions():
+        when = f"{entry.time:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(entry.number), when, entry.operation, entry.first, entry.last, f"{entry.n_rows:,}")
+    _console().print(table)
+    panel = market.load(fields=("close",))
+    known = int(panel.member.sum())
+    _console().print(
+        f"latest: {panel.dates[0]} to {panel.dates[-1]}, {len(panel.dates):,} dates, {len(panel.assets):,} symbols, "
+        f"{known:,} closes ({known / panel.member.size:.0%} of all cells)",
+        highlight=False,
+    )
+
+
+@data_app.command()
+def simulate(
+    store: Store = "market",
+    assets: Annotated[int, typer.Option(help="Number of assets.")] = 500,
+    days: Annotated[int, typer.Option(help="Number of trading days.")] = 2520,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same market.")] = 0,
+) -> None:
+    """Fill a store with a synthetic market of known truth."""
+    from quantray.data.importing import RawBars  # noqa: PLC0415
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+    from quantray.data.synthetic import simulate_market  # noqa: PLC0415
+
+    panel = simulate_market(assets, days, seed=seed).panel
+    bars = panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    target = MarketStore(store)
+    found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
+    _print_quality(found)
+    _console().print(f"{store} is now at version {target.version()}", highlight=False)
+
+
+def _guarded(action: Callable[[], object], *, debug: bool) -> NoReturn:
+    """Run and exit: one line for what quantray raises on purpose, a traceback for the rest or on demand."""
+    try:
+        action()
+    except QuantrayError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        sys.exit(3)
+    sys.exit(0)
+
+
+def _print_quality(found: "QualityReport") -> None:
+    console = _console()
+    console.print(
+        f"{found.n_rows_read:,} rows read, {found.n_rows_kept:,} kept; {found.n_assets:,} symbols, "
+        f"{found.first} to {found.last}; calendar {found.exchange}",
+        highlight=False,
+    )
+    adjustment = found.adjustment
+    console.print(
+        f"prices {adjustment.prices}; {adjustment.n_splits:,} splits and {adjustment.n_dividends:,} dividends "
+        f"from: {adjustment.source}",
+        highlight=False,
+    )
+    for line in adjustment.mismatches:
+        console.print(f"  adj_close disagrees: {line}", highlight=False)
+    table = Table()
+    for title in ("check", "flagged", "symbols", "treatment", "changed", "examples"):
+        table.add_column(title, justify="right" if title in ("flagged", "symbols", "changed") else "left")
+    for finding in found.findings:
+        cells = ", ".join(f"{count:,} {name}" for name, count in finding.cells.items())
+        examples = "\n".join(([cells] if cells else []) + list(finding.examples[:4]))
+        numbers = (f"{finding.n_flagged:,}", f"{finding.n_assets:,}", finding.treatment, f"{finding.n_changed:,}")
+        table.add_row(finding.check, *numbers, examples)
+    console.print(table)
+    worst = [
+        f"{symbol or '(no symbol)'} ({', '.join(f'{check} {number}' for check, number in flags.items())})"
+        for symbol, flags in found.worst_assets()
+    ]
+    if worst:
+        console.print("worst symbols: " + "; ".join(worst), highlight=False)
+
+
+def _console() -> Console:
+    # Logs and pipes get a width that keeps tables whole.
+    return Console(width=None if sys.stdout.isatty() else 140, soft_wrap=False)
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str]:
+    out = {}
+    for pair in pairs or []:
+        name, equals, field = pair.partition("=")
+        if not equals:
+            raise InputError(f"--column {pair!r} is not of the form FILE_COLUMN=FIELD.")
+        out[name] = field
+    return out
+
+
+def _quality(path: Path | None) -> "QualitySettings | None":
+    if path is None:
+        return None
+    from quantray.data.quality import QualitySettings  # noqa: PLC0415
+    from quantray.research.config import read_settings  # noqa: PLC0415
+
+    return read_settings(QualitySettings, path)
+
+
+def _gpus() -> str:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return "none"
+    query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=20)
+    return "; ".join(answer.stdout.strip().splitlines()) or "none"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Submit workflows to a cluster as Ray jobs, and attach to one that already runs."""
+
+import asyncio
+import hashlib
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantray.errors import ClusterError, InputError
+
+__all__ = ["JobOutcome", "JobRequest", "submit"]
+
+_EXCLUDES = [".git", ".venv", "runs", "market", "**/__pycache__", "*.parquet", "mlruns", "dist"]
+"""What a job does not need of the working folder; data belongs on shared storage."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A workflow and its settings, to run in a copy of a folder."""
+
+    workflow: str
+    """Path of the program below ``folder``."""
+    config: str
+    """Path of its settings below ``folder``."""
+    changes: tuple[str, ...] = ()
+    """``--set`` arguments; the job adds those that make it use the cluster it runs on."""
+    folder: Path = Path()
+    python: str = "python"
+    """Interpreter on the cluster."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Environment variables of the job, such as ``QUANTRAY_STORE``."""
+
+    def __post_init__(self) -> None:
+        for name in (self.workflow, self.config):
+            path = self.folder / name
+            if not path.is_file():
+                raise InputError(f"{path} does not exist; give paths relative to the folder that you submit from.")
+            if not path.resolve().is_relative_to(self.folder.resolve()):
+                raise InputError(f"{name} lies outside {self.folder.resolve()}, so the cluster would not see it.")
+
+    @property
+    def entrypoint(self) -> str:
+        """The shell command that the cluster runs."""
+        words = [self.python, self.workflow, self.config]
+        for change in (*self.changes, "cluster.kind=address", "cluster.address=auto"):
+            words += ["--set", change]
+        return shlex.join(words)
+
+    @property
+    def identity(self) -> str:
+        """Equal for requests that would compute the same: the prefix of the job's submission id."""
+        hasher = hashlib.blake2b(digest_size=6)
+        for part in (self.entrypoint, repr(self.environment)):
+            hasher.update(part.encode())
+        for name in (self.workflow, self.config):
+            hasher.update((self.folder / name).read_bytes())
+        return f"quantray-{Path(self.workflow).stem}-{hasher.hexdigest()}"
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What became of a job."""
+
+    submission_id: str
+    attached: bool
+    """Whether it already ran when asked for."""
+    status: str
+    """``PENDING``, ``RUNNING``, ``SUCCEEDED``, ``FAILED`` or ``STOPPED``."""
+    message: str
+
+
+def submit(
+    request: JobRequest, address: str, *, wait: bool = True, write: Callable[[str], object] = print
+) -> JobOutcome:
+    """Submit a request, or attach to the same request where it already runs; follow its log to the end.
+
+    Parameters
+    ----------
+    address : of the cluster's dashboard, such as ``http://127.0.0.1:8265``.
+    wait : follow the log; else return once submitted.
+    write : receives the log, piece by piece.
+
+    Raises
+    ------
+    ClusterError
+        The address cannot be reached or refuses the token.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    from ray.job_submission import JobStatus, JobSubmissionClient  # noqa: PLC0415  (reads the mode on import)
+
+    try:
+        client = JobSubmissionClient(address)
+        known: Mapping[str, JobStatus] = {
+            str(job.submission_id): job.status
+            for job in client.list_jobs()
+            if str(job.submission_id).startswith(request.identity)
+        }
+        running = [name for name, status in known.items() if not status.is_terminal()]
+        if running:
+            name = running[0]
+        else:
+            name = f"{request.identity}-{len(known) + 1}"
+            client.submit_job(
+                entrypoint=request.entrypoint,
+                submission_id=name,
+                runtime_env={
+                    "working_dir": str(request.folder.resolve()),
+                    "excludes": _EXCLUDES,
+                    "env_vars": dict(request.environment),
+                },
+            )
+        if wait:
+            asyncio.run(_follow(client, name, write))
+        info = client.get_job_info(name)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ClusterError(
+            f"the cluster at {address} did not take the job: {reason}; check the dashboard's address and the token."
+        ) from error
+    return JobOutcome(name, bool(running), str(info.status.value), info.message or "")
+
+
+async def _follow(client: object, name: str, write: Callable[[str], object]) -> None:
+    async for lines in client.tail_job_logs(name):  # type: ignore[attr-defined]
+        write(lines)
+
+
+def parse_environment(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """``NAME=value`` texts as pairs.
+
+    Raises
+    ------
+    InputError
+        One is not of that form.
+    """
+    out = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--env {pair!r} is not of the form NAME=value.")
+        out.append((name, value))
+    return tuple(out)
