@@ -73,9 +73,10 @@ def years(records: Records) -> Picture:
     figure = go.Figure()
     for record in records:
         nav = pd.Series(record.nav, index=pd.DatetimeIndex(record.dates))
-        ends = pd.concat([nav.iloc[:1], nav.groupby(nav.index.year).last()])
-        values = ends.to_numpy()[1:] / ends.to_numpy()[:-1] - 1
-        labels = [str(year) for year in ends.index[1:]]
+        # The first day holds no return yet, so a year that has only that day is none.
+        last = nav.iloc[1:].groupby(nav.index[1:].year).last()
+        values = last.to_numpy() / np.concatenate([nav.to_numpy()[:1], last.to_numpy()[:-1]]) - 1
+        labels = [str(year) for year in last.index]
         figure.add_bar(x=labels, y=np.round(values, 4), name=record.name, marker_color=colours(records)[record.name])
     figure.update_yaxes(tickformat=".0%", title="Return")
     figure.update_xaxes(type="category")
@@ -163,7 +164,8 @@ def trading(records: Records) -> Picture:
     figure = make_subplots(rows=1, cols=2, subplot_titles=["Turnover per rebalance", "Trading costs, added up"])
     for record in records:
         colour = colours(records)[record.name]
-        traded = record.turnover > 0
+        # Sales at a delisting cost nothing and are no rebalance.
+        traded = record.cost_series > 0
         turnover = np.round(record.turnover[traded], 4)
         figure.add_trace(
             go.Scatter(
@@ -180,7 +182,8 @@ def trading(records: Records) -> Picture:
         share = np.cumsum(record.cost_series / (record.nav + record.cost_series))
         figure.add_trace(_line(record, share, 5, {"color": colour, "width": 1.6}, legend=False), row=1, col=2)
         # The first purchase of the whole portfolio would squeeze all later points together.
-        later = [float(np.quantile(r.turnover[r.turnover > 0][1:], 0.99)) for r in records if (r.turnover > 0).sum() > 2]
+        charged = [r.turnover[r.cost_series > 0] for r in records]
+        later = [float(np.quantile(turnover[1:], 0.99)) for turnover in charged if len(turnover) > 2]
         if later:
             figure.update_yaxes(range=[0, 1.25 * max(later)], row=1, col=1)
     figure.update_yaxes(tickformat=".0%", row=1, col=1)
@@ -243,4 +246,7 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
     )
     for annotation in figure.layout.annotations:
         annotation.update(font={"size": 13, "color": "#333"})
+    if figure.layout.annotations:
+        # Titles of side-by-side panels stand where the legend would.
+        figure.update_layout(legend={"y": 1.1}, margin={"t": 64})
     return figure

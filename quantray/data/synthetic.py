@@ -19,16 +19,16 @@ __all__ = ["REGIMES", "IntradayBars", "MarketTruth", "SyntheticMarket", "simulat
 REGIMES = ("bull", "bear", "calm", "volatile")
 
 # Per regime: annual drift and volatility of the market, and the multiple of all other volatilities.
-_DRIFT = np.array([0.16, -0.25, 0.07, 0.02])
+_DRIFT = np.array([0.17, -0.35, 0.08, -0.02])
 _VOLATILITY = np.array([0.13, 0.24, 0.08, 0.32])
 _SPECIFIC = np.array([1.0, 1.4, 0.8, 1.8])
-# Daily transitions: regimes last about 125, 60, 125 and 40 days; a market falls from bull to volatile to bear.
+# Daily transitions: regimes last about 125, 56, 125 and 44 days and fill 48, 7, 35 and 10 % of the time.
 _TRANSITION = np.array(
     [
         [0.9920, 0.0010, 0.0050, 0.0020],
-        [0.0060, 0.9833, 0.0007, 0.0100],
-        [0.0060, 0.0005, 0.9920, 0.0015],
-        [0.0100, 0.0120, 0.0030, 0.9750],
+        [0.0090, 0.9820, 0.0010, 0.0080],
+        [0.0055, 0.0005, 0.9920, 0.0020],
+        [0.0120, 0.0070, 0.0035, 0.9775],
     ]
 )
 

@@ -220,6 +220,8 @@ class StudySettings(_Model):
     exchange: str = "XNYS"
     min_history: float = Field(0.9, gt=0, le=1)
     """Share of the look-back's returns that an asset must have to receive a weight."""
+    min_volatility: float = Field(0.0, ge=0, le=1)
+    """Yearly volatility over the look-back below which an asset is left out as cash-like."""
     folds: FoldSettings = FoldSettings()
     costs: CostSettings = CostSettings()
     accounting: AccountingSettings = AccountingSettings()
@@ -242,7 +244,7 @@ def demo_settings() -> StudySettings:
     """The study of ``quantray demo``; ``workflows/configs/demo.yaml`` says the same with comments."""
     return StudySettings(
         name="demo",
-        data=SimulatedData(n_assets=120, n_days=1512, seed=7),
+        data=SimulatedData(n_assets=120, n_days=1512, seed=11),
         allocators=(
             AllocatorSettings(name="HRP", rule="hrp", estimator="ledoit_wolf"),
             AllocatorSettings(name="Inverse volatility", rule="inverse_volatility"),

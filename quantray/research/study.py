@@ -105,7 +105,9 @@ def study_trials(settings: StudySettings, panel: Panel) -> dict[str, list[Trial]
         embargo=folds.embargo,
         kind=folds.kind,
     )
-    schedule = Schedule(settings.rebalance, settings.exchange, folds.lookback_days, settings.min_history)
+    schedule = Schedule(
+        settings.rebalance, settings.exchange, folds.lookback_days, settings.min_history, settings.min_volatility
+    )
     trials = {
         allocator.name: [Trial(allocator, split, schedule, folds.kind == "expanding") for split in splits]
         for allocator in settings.allocators

@@ -38,6 +38,8 @@ class Schedule:
     lookback_days: int
     min_history: float
     """Share of the look-back's returns that an asset must have."""
+    min_volatility: float
+    """Yearly volatility over the look-back below which an asset is left out as cash-like."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def run_trial(data: StudyData, trial: Trial) -> str:
 def decide(history: Panel, row: int, trial: Trial) -> Float:
     """(N,) weights decided at the close of a row, from rows up to it.
 
-    Members with a close that day and enough returns in the look-back take part; all others get 0.
+    Members with a close that day, enough returns in the look-back and enough volatility take part; others get 0.
 
     Raises
     ------
@@ -124,13 +126,13 @@ def decide(history: Panel, row: int, trial: Trial) -> Float:
     returns = simple_returns(history.field("close")[start : row + 1])[1:]
     enough = (~np.isnan(returns)).sum(axis=0) >= max(2, schedule.min_history * len(returns))
     candidates = np.flatnonzero(history.member[row] & ~np.isnan(history.field("close")[row]) & enough)
-    # A price that never moved has no risk to parity; it is as unusable as one without history.
-    moving = np.nanmax(returns[:, candidates], axis=0) > np.nanmin(returns[:, candidates], axis=0)
-    chosen = candidates[moving] if len(candidates) else candidates
+    # What hardly moves (cash-like funds, targets of agreed mergers) would take the whole of any risk budget.
+    deviation = np.nanstd(returns[:, candidates], axis=0, ddof=1) * np.sqrt(252)
+    chosen = candidates[(deviation > 0) & (deviation >= schedule.min_volatility)]
     if len(chosen) == 0:
         raise DataError(
-            f"no member on {history.dates[row]} has {schedule.min_history:.0%} of {len(returns)} days of returns; "
-            "shorten the look-back, lower min_history or take a later start."
+            f"no member on {history.dates[row]} has {schedule.min_history:.0%} of {len(returns)} days of returns and a "
+            f"volatility of {schedule.min_volatility:.0%}; shorten the look-back, lower these or take a later start."
         )
     weights = np.zeros(len(history.assets))
     weights[chosen] = _allocate(returns[:, chosen], trial.allocator)
