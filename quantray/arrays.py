@@ -6,7 +6,7 @@ Axes everywhere: T dates, N assets, F features, K factors, S scenarios, R regime
 import hashlib
 import pickle
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ def frozen_copy(value: V) -> V:
     return unpacked
 
 
-def digest(parts: Iterable[bytes | str | npt.NDArray[np.generic]]) -> str:
+def digest(parts: Iterable[bytes | str | npt.NDArray[Any]]) -> str:
     """Hash of a sequence of texts and arrays, as 32 hexadecimal digits.
 
     Arrays count with their shape and type. ``-0.0`` counts as ``0.0`` and all NaN count alike,
@@ -57,9 +57,8 @@ def digest(parts: Iterable[bytes | str | npt.NDArray[np.generic]]) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             hasher.update(f"{part.dtype.str}{part.shape}".encode())
-            if part.dtype.kind == "f":
-                part = np.where(np.isnan(part), np.nan, part + part.dtype.type(0))
-            hasher.update(np.ascontiguousarray(part).view(np.uint8).data)
+            plain = np.where(np.isnan(part), np.nan, part + 0.0) if part.dtype.kind == "f" else part
+            hasher.update(np.ascontiguousarray(plain).view(np.uint8).data)
         else:
             data = part.encode() if isinstance(part, str) else part
             hasher.update(len(data).to_bytes(8, "little") + data)

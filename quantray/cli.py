@@ -149,9 +149,7 @@ def submit(
 
     # A mistake in the settings should show here, not minutes later in a remote log.
     read_settings(StudySettings, config, change or [])
-    request = JobRequest(
-        workflow, config, tuple(change or []), python=python, environment=parse_environment(env or [])
-    )
+    request = JobRequest(workflow, config, tuple(change or []), python=python, environment=parse_environment(env or []))
     outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
     word = "attached to" if outcome.attached else "submitted"
     _console().print(f"{word} {outcome.submission_id}: {outcome.status} {outcome.message}".rstrip(), highlight=False)
@@ -217,7 +215,9 @@ def import_(
 
 @data_app.command()
 def check(
-    path: Annotated[Path | None, typer.Argument(help="Files to check without importing; else the store's report.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="Files to check without importing; else the store's report.")
+    ] = None,
     store: Store = "market",
     column: Columns = None,
     field: Field = None,

@@ -74,7 +74,7 @@ def years(records: Records) -> Picture:
     for record in records:
         nav = pd.Series(record.nav, index=pd.DatetimeIndex(record.dates))
         # The first day holds no return yet, so a year that has only that day is none.
-        last = nav.iloc[1:].groupby(nav.index[1:].year).last()
+        last = nav.iloc[1:].groupby(pd.DatetimeIndex(record.dates[1:]).year).last()
         values = last.to_numpy() / np.concatenate([nav.to_numpy()[:1], last.to_numpy()[:-1]]) - 1
         labels = [str(year) for year in last.index]
         figure.add_bar(x=labels, y=np.round(values, 4), name=record.name, marker_color=colours(records)[record.name])
@@ -240,7 +240,11 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
         template="plotly_white",
         height=height,
         margin={"l": 60, "r": 20, "t": 40, "b": 30},
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif", "size": 12, "color": "#333"},
+        font={
+            "family": "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif",
+            "size": 12,
+            "color": "#333",
+        },
         legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         hovermode="x unified",
     )

@@ -59,7 +59,9 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
         (
             _Row("Annual volatility", "annual_volatility", "{:.2%}", "low"),
             _Row("Maximum drawdown", "max_drawdown", "{:.1%}", "low"),
-            _Row("Longest drawdown (trading days)", "max_drawdown_days", "{:,.0f}", "low", "from a high to its recovery"),
+            _Row(
+                "Longest drawdown (trading days)", "max_drawdown_days", "{:,.0f}", "low", "from a high to its recovery"
+            ),
             _Row("Daily value at risk, 95 %", "daily_var_95", "{:.2%}", "low", "historical"),
             _Row("Daily expected shortfall, 95 %", "daily_es_95", "{:.2%}", "low"),
             _Row("Skewness", "skewness", "{:.2f}"),

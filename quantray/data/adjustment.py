@@ -139,7 +139,7 @@ def _ratio(values: Float, same: np.ndarray) -> Float:
 def _column(bars: pd.DataFrame, name: str, *, default: float) -> Float:
     if name not in bars:
         return np.full(len(bars), default)
-    return np.nan_to_num(bars[name].to_numpy(dtype=np.float64), nan=default)
+    return np.asarray(np.nan_to_num(bars[name].to_numpy(dtype=np.float64), nan=default))
 
 
 def _already_adjusted(gross: Float, split: Float) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 import exchange_calendars as xcals
 import numpy as np
 
-from quantray.arrays import Bool, Dates, as_day
+from quantray.arrays import Bool, Dates, Int, as_day
 from quantray.errors import InputError
 
 __all__ = ["Frequency", "is_trading_day", "rebalance_dates", "trading_days"]
@@ -22,7 +22,7 @@ def _sessions(exchange: str) -> Dates:
         calendar = xcals.get_calendar(exchange, start=_FIRST)
     except xcals.errors.InvalidCalendarName as error:
         raise InputError(f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS.") from error
-    return calendar.sessions.to_numpy().astype("datetime64[D]")
+    return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
 
 
 def trading_days(start: object, end: object, *, exchange: str = "XNYS") -> Dates:
@@ -47,7 +47,7 @@ def is_trading_day(dates: Dates, *, exchange: str = "XNYS") -> Bool:
     return np.isin(dates.astype("datetime64[D]"), _sessions(exchange))
 
 
-def _period(dates: Dates, frequency: Frequency) -> np.ndarray:
+def _period(dates: Dates, frequency: Frequency) -> Int:
     if frequency == "daily":
         return dates.astype(np.int64)
     if frequency == "weekly":
@@ -80,4 +80,5 @@ def rebalance_dates(dates: Dates, frequency: Frequency, *, exchange: str = "XNYS
     after = int(np.searchsorted(sessions, dates[-1], side="right"))
     following = sessions[after] if after < len(sessions) else np.busday_offset(dates[-1], 1, roll="backward")
     period = _period(np.append(dates, following), frequency)
-    return dates[period[1:] != period[:-1]]
+    ends: Dates = dates[period[1:] != period[:-1]]
+    return ends

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from quantray.arrays import Bool, Dates, Float, Names, as_day, digest, frozen
@@ -110,7 +111,7 @@ class Panel:
         for values in self.fields.values():
             known |= ~np.isnan(values)
         row, column = np.nonzero(known)
-        data = {"date": self.dates[row], "symbol": self.assets[column]}
+        data: dict[str, npt.NDArray[Any]] = {"date": self.dates[row], "symbol": self.assets[column]}
         data |= {name: values[row, column] for name, values in self.fields.items()}
         return pd.DataFrame(data | {"member": self.member[row, column]})
 

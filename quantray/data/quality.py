@@ -253,7 +253,9 @@ def _treat(bars: _Bars, check: Check, flags: Flags, treatment: Treatment) -> tup
     assert check.repair is not None, f"{check.name} allows repair but has none"
     repaired = check.repair(bars, flags)
     changed = sum(
-        int((repaired[c].to_numpy() != frame[c].to_numpy())[rows].sum()) for c in repaired if c not in {"date", "symbol"}
+        int((repaired[c].to_numpy() != frame[c].to_numpy())[rows].sum())
+        for c in repaired
+        if c not in {"date", "symbol"}
     )
     return repaired, changed
 
@@ -539,7 +541,9 @@ CHECKS: tuple[Check, ...] = (
         ("keep", "drop_cell", "drop_row", "refuse"),
         "close {close} for {v:.0f} rows",
     ),
-    Check("gap", "trading days missing inside a series", _gaps, "keep", ("keep", "refuse"), "after {v:.0f} missing days"),
+    Check(
+        "gap", "trading days missing inside a series", _gaps, "keep", ("keep", "refuse"), "after {v:.0f} missing days"
+    ),
     Check(
         "thin_day",
         "trading days that hold far fewer symbols than the days around them",

@@ -81,7 +81,7 @@ class Split:
         needed = label_gap(self.horizon, self.lag)
         if self.purge < needed:
             raise InputError(
-                f"purge {self.purge} leaks: labels reach {needed} days ahead (horizon {self.horizon} + lag {self.lag}); "
+                f"purge {self.purge} leaks: labels reach {needed} days (horizon {self.horizon} + lag {self.lag}) ahead; "
                 f"set purge to at least {needed}."
             )
         for before, after in self.borders():

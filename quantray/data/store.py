@@ -173,7 +173,9 @@ class MarketStore:
         table = self._table(version)
         rows = self._rows(table, early, last, columns=[n for n in _SCHEMA.names if n in needed])
         if rows.empty:
-            raise DataError(f"{self.uri} holds no bars between {first} and {last}; `quantray data info` shows its span.")
+            raise DataError(
+                f"{self.uri} holds no bars between {first} and {last}; `quantray data info` shows its span."
+            )
         panel = total_return(Panel.from_long(rows))
         panel = panel.with_member(chosen.membership(panel))
         panel = panel.between(first or panel.dates[0], last or panel.dates[-1])
@@ -181,7 +183,9 @@ class MarketStore:
         if not ever.any():
             raise DataError(f"the universe selects nothing from {panel.shape[1]} assets between {first} and {last}.")
         panel = panel.select(panel.assets[ever])
-        absent = [name for name in wanted if name not in panel.fields and fields is not None and name != "dividend_yield"]
+        absent = [
+            name for name in wanted if name not in panel.fields and fields is not None and name != "dividend_yield"
+        ]
         if absent:
             raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(panel.fields)}.")
         return Panel(panel.dates, panel.assets, {n: v for n, v in panel.fields.items() if n in wanted}, panel.member)
@@ -208,16 +212,16 @@ class MarketStore:
                 report = QualityReport.model_validate_json(entry["quality"])
                 when = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, tz=UTC)
                 number, kind = int(entry["version"]), str(entry["kind"])
-                commits.append(
-                    (Version(number, when, kind, report.first, report.last, report.n_rows_kept), report)
-                )
+                commits.append((Version(number, when, kind, report.first, report.last, report.n_rows_kept), report))
         if not commits:
             raise DataError(f"{self.uri} is a Delta table but no market store; import bars into an empty folder.")
         return commits
 
     def _table(self, version: int | None = None) -> DeltaTable:
         if not DeltaTable.is_deltatable(self.uri, storage_options=self._options):
-            raise DataError(f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`.")
+            raise DataError(
+                f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`."
+            )
         try:
             return DeltaTable(self.uri, version=version, storage_options=self._options)
         except DeltaError as error:

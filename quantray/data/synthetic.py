@@ -246,7 +246,7 @@ def _listings(
 
 def _bars(generator: np.random.Generator, returns: Float, width: Float, listed: Bool) -> dict[str, Float]:
     """Prices, volume and half-spread; ``width`` (T, N) is each day's volatility."""
-    n_days, n_assets = returns.shape
+    n_assets = returns.shape[1]
     first = generator.lognormal(np.log(40.0), 0.6, n_assets)
     close = first * np.cumprod(1 + returns, axis=0)
     before = np.vstack([first, close[:-1]])

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 from ray import exceptions as ray_errors
@@ -21,7 +21,7 @@ class _Stored(Shared[S]):
     """A shared value that lives in Ray's object store."""
 
     def __init__(self, reference: ray.ObjectRef) -> None:
-        super().__init__(reference)  # type: ignore[arg-type]
+        super().__init__(reference)
 
 
 class OnRay:
@@ -38,9 +38,7 @@ class OnRay:
     retries : times a unit is run again after its worker or node was lost.
     """
 
-    def __init__(
-        self, *, cpus: float = 1.0, gpus: float = 0.0, in_flight: int | None = None, retries: int = 3
-    ) -> None:
+    def __init__(self, *, cpus: float = 1.0, gpus: float = 0.0, in_flight: int | None = None, retries: int = 3) -> None:
         if not cpus > 0 or gpus < 0 or retries < 0 or (in_flight is not None and in_flight < 1):
             raise InputError("cpus must be positive, gpus and retries not negative, in_flight at least 1.")
         self._cpus, self._gpus, self._in_flight = cpus, gpus, in_flight
@@ -50,9 +48,7 @@ class OnRay:
         """Store a value in the cluster's object store."""
         return _Stored(ray.put(value))
 
-    def map(
-        self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]
-    ) -> Iterator[R]:
+    def map(self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]) -> Iterator[R]:
         """See ``research.executor.Executor.map``.
 
         Raises
@@ -112,7 +108,7 @@ def _run_unit(fn: Callable[[S, T], R], shared: S, item: T, threads: int) -> R:
     return run_unit(fn, shared, item, threads)
 
 
-def _result(reference: ray.ObjectRef) -> object:
+def _result(reference: ray.ObjectRef) -> Any:
     try:
         return ray.get(reference)
     except ray_errors.RayTaskError as error:

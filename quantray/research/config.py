@@ -302,7 +302,9 @@ def _apply(content: dict[str, Any], change: str) -> None:
         raise InputError(f"--set {change!r}: the value is not valid YAML.") from error
     node: Any = content
     for key in keys[:-1]:
-        node = node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else _child(node, key)
+        node = (
+            node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else _child(node, key)
+        )
     if isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
         node[int(keys[-1])] = value
     elif isinstance(node, dict):

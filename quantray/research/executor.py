@@ -33,9 +33,7 @@ class Executor(Protocol):
         """Store a value once for several calls of ``map``."""
         ...
 
-    def map(
-        self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]
-    ) -> Iterator[R]:
+    def map(self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]) -> Iterator[R]:
         """``fn(shared, item)`` for each item, in the items' order; ``fn`` is a top-level function.
 
         An exception in ``fn`` is raised where its result would have come.
@@ -57,9 +55,7 @@ class Serial:
         """A frozen copy of the value, as a worker would receive it."""
         return Shared(frozen_copy(value))
 
-    def map(
-        self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]
-    ) -> Iterator[R]:
+    def map(self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]) -> Iterator[R]:
         """See ``Executor.map``."""
         stored = shared if isinstance(shared, Shared) else self.put(shared)
         for item in items:

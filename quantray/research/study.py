@@ -78,9 +78,7 @@ def load_data(settings: StudySettings) -> Source:
         )
         sectors = read_sectors(data.sectors) if data.sectors else {}
         text = f"market store {data.store}, version {resolved.version}"
-        return Source(
-            settings.model_copy(update={"data": resolved}), panel, text, sectors, store.quality_reports()
-        )
+        return Source(settings.model_copy(update={"data": resolved}), panel, text, sectors, store.quality_reports())
     market = simulate_market(data.n_assets, data.n_days, seed=data.seed)
     sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
     return Source(settings, market.panel, f"simulated market, seed {data.seed}", sectors, ())
@@ -129,7 +127,10 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
     trials = study_trials(settings, panel)
     keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
     todo = {
-        key: trial for name in trials for key, trial in zip(keys[name], trials[name], strict=True) if not results.has(key)
+        key: trial
+        for name in trials
+        for key, trial in zip(keys[name], trials[name], strict=True)
+        if not results.has(key)
     }
     total = sum(len(group) for group in trials.values())
     say(f"{total} units of work: {len(todo)} to compute, {total - len(todo)} already there")
