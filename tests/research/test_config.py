@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from quantray.data.quality import QualitySettings
+from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
+from quantray.errors import InputError
+from quantray.research.config import (
+    StudySettings,
+    UniverseSettings,
+    as_mapping,
+    config_hash,
+    demo_settings,
+    read_settings,
+    to_yaml,
+)
+
+CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "configs").glob("*.yaml"))
+DEMO = Path(__file__).parents[2] / "workflows" / "configs" / "demo.yaml"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_shipped_settings_are_valid_and_named_after_their_file(path):
+    assert read_settings(StudySettings, path).name == path.stem
+
+
+def test_the_demo_and_its_file_say_the_same():
+    assert read_settings(StudySettings, DEMO) == demo_settings()
+
+
+def test_resolved_settings_read_back_equal(tmp_path):
+    settings = read_settings(StudySettings, DEMO, ["folds.test_days=21", "data.seed=3"])
+    (tmp_path / "resolved.yaml").write_text(to_yaml(settings))
+    assert read_settings(StudySettings, tmp_path / "resolved.yaml") == settings
+
+
+def test_changes_apply_to_nested_and_listed_settings():
+    changed = read_settings(
+        StudySettings, DEMO, ["allocators.0.distance=correlation", "cluster.kind=serial", "costs.half_spread_bps=1.5"]
+    )
+    assert changed.allocators[0].distance == "correlation"
+    assert changed.cluster.kind == "serial"
+    assert changed.costs.half_spread_bps == 1.5
+
+
+def test_the_hash_follows_what_changes_numbers():
+    base = demo_settings()
+    elsewhere = base.model_copy(update={"runs": "other"})
+    slower = base.model_copy(update={"rebalance": "quarterly"})
+    keep = {"cluster", "tracking", "runs"}
+    assert config_hash(base, exclude=keep) == config_hash(elsewhere, exclude=keep)
+    assert config_hash(base, exclude=keep) != config_hash(slower, exclude=keep)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (["rebalence=monthly"], "unknown key 'rebalence'; did you mean 'rebalance'"),
+        (["folds.look_back_days=100"], "unknown key 'folds.look_back_days'; did you mean 'lookback_days'"),
+        (["folds.test_days=0"], "folds.test_days: Input should be greater than or equal to 1"),
+        (["data.n_assets=many"], "data.n_assets: Input should be a valid integer"),
+        (["rebalance=hourly"], "rebalance: Input should be 'daily', 'weekly', 'monthly' or 'quarterly'"),
+        (["benchmark=HPR"], "benchmark 'HPR' is no allocator; did you mean 'HRP'"),
+        (["allocators.1.name=HRP"], "allocator names repeat"),
+        (["allocators.0.name=../x"], "must be letters, digits"),
+        (["cluster.kind=address"], "needs an address"),
+        (["name=a/b"], "name: String should match pattern"),
+        (["folds"], "is not of the form a.b=value"),
+        (["name.first=x"], "lies below|no settings of its own"),
+        (["data={kind: store, universe: {preset: sp600-like}}"], "preset 'sp600-like' is unknown; did you mean"),
+        (["data={kind: store, universe: {preset: top2000, band: [1, 2]}}"], "give one of preset, band"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(changes, text):
+    with pytest.raises(InputError, match=text) as caught:
+        read_settings(StudySettings, DEMO, changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_settings(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        read_settings(StudySettings, tmp_path / "none.yaml")
+    (tmp_path / "a.yaml").write_text("name: [1, 2")
+    with pytest.raises(InputError, match="is not valid YAML"):
+        read_settings(StudySettings, tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_text("just text")
+    with pytest.raises(InputError, match="must hold settings"):
+        read_settings(StudySettings, tmp_path / "b.yaml")
+
+
+def test_quality_treatments_can_be_overridden_in_yaml(tmp_path):
+    (tmp_path / "q.yaml").write_text("treatments: {stale_price: drop_cell}\nstale_days: 5\n")
+    assert read_settings(QualitySettings, tmp_path / "q.yaml").treatments == {"stale_price": "drop_cell"}
+    (tmp_path / "q.yaml").write_text("treatments: {stale_price: repair}\n")
+    with pytest.raises(InputError, match="stale_price allows keep, drop_cell, drop_row, refuse"):
+        read_settings(QualitySettings, tmp_path / "q.yaml")
+
+
+def test_universes_are_built_from_settings():
+    assert isinstance(UniverseSettings().build(), Everything)
+    assert UniverseSettings(symbols=("A", "B")).build() == Symbols(("A", "B"))
+    assert UniverseSettings(members="m.csv").build() == MembershipFile("m.csv")
+    assert UniverseSettings(band=(5, 10), buffer=0.2).build() == RankBand(5, 10, buffer=0.2)
+    for name, band in PRESETS.items():
+        assert UniverseSettings(preset=name).build() == band
+
+
+def test_the_environment_names_store_and_runs(monkeypatch):
+    monkeypatch.setenv("QUANTRAY_RUNS", "elsewhere")
+    monkeypatch.setenv("QUANTRAY_STORE", "prices")
+    assert demo_settings().runs == "elsewhere"
+    settings = read_settings(StudySettings, DEMO.with_name("top2000.yaml"))
+    assert settings.data.store == "prices"
+
+
+def test_settings_flatten_to_dotted_names():
+    flat = as_mapping(demo_settings())
+    assert flat["folds.test_days"] == 126
+    assert flat["allocators.0.name"] == "HRP"
