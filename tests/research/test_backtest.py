@@ -162,8 +162,8 @@ def test_a_relisted_asset_earns_nothing_for_its_absence():
 
 @pytest.mark.parametrize("dividends", ["reinvest", "cash"])
 def test_every_dollar_is_conserved(market, dividends):
-    panel = market.panel.with_fields(dividend_yield=np.where(np.arange(700)[:, None] % 63 == 5, 0.004, 0.0) + 0 * 1.0)
-    panel = panel.with_fields(dividend_yield=np.where(panel.member, panel.field("dividend_yield"), np.nan))
+    paid = np.where((np.arange(700)[:, None] % 63 == 5) & market.panel.member, 0.004, 0.0)
+    panel = market.panel.with_fields(dividend_yield=paid)
     accounting = Accounting(dividends=dividends, cash_rate=0.03, delisting_return=-0.3)
     record = backtest(panel, monthly(panel), costs=LinearCosts(7.0, 1.0), accounting=accounting)
     assert conserved(record) < 1e-10
