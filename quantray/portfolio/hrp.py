@@ -20,6 +20,9 @@ Linkage = Literal["single", "complete", "average", "ward"]
 def hrp_weights(covariance: Float, *, distance: Distance = "paper", linkage: Linkage = "single") -> Float:
     """Weights by hierarchical risk parity: order assets by clustering, then bisect risk from the top down.
 
+    Which of two merged clusters stands left is arbitrary in a dendrogram, and bisection by position makes weights
+    depend on it. As in the libraries that use SciPy, it follows the order of the assets.
+
     Parameters
     ----------
     covariance : (N, N) of returns; every variance positive.
@@ -40,12 +43,15 @@ def hrp_weights(covariance: Float, *, distance: Distance = "paper", linkage: Lin
     Portfolio Management 42(4).
     """
     covariance = finite_square(covariance, "covariance")
-    order = hrp_order(covariance, distance=distance, linkage=linkage)
-    return _bisect(covariance, order)
+    return _bisect(covariance, _order(covariance, distance, linkage))
 
 
 def hrp_order(covariance: Float, *, distance: Distance = "paper", linkage: Linkage = "single") -> Int:
-    """(N,) assets from left to right in the dendrogram (quasi-diagonalisation); arguments as ``hrp_weights``."""
+    """(N,) assets from left to right in the dendrogram (quasi-diagonalisation); arguments and errors as ``hrp_weights``."""
+    return _order(finite_square(covariance, "covariance"), distance, linkage)
+
+
+def _order(covariance: Float, distance: Distance, linkage: Linkage) -> Int:
     variance = np.diagonal(covariance)
     if not (variance > 0).all():
         raise InputError(f"{int((variance <= 0).sum())} assets have no positive variance; drop them before HRP.")

@@ -1,0 +1,139 @@
+"""Metrics against published cases, hand calculations and independent formulas."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from quantray.analytics.metrics import drawdown, performance, relative, trading
+from quantray.errors import InputError
+from quantray.research.backtest import Accounting, LinearCosts, backtest
+from quantray.research.backtest import Decisions
+
+# Bacon (2008), 24 monthly returns in per cent.
+BACON = np.array(
+    [0.3, 2.6, 1.1, -1, 1.5, 2.5, 1.6, 6.7, -1.4, 4, -0.5, 8.1, 4, -3.7, -6.1, 1.7, -4.9, -2.2, 7, 5.8, -6.5, 2.4, -0.5, -0.9]
+) / 100  # fmt: skip
+BENCHMARK = np.array(
+    [0.2, 2.5, 1.8, -1.1, 1.4, 1.8, 1.4, 6.5, -1.5, 4.2, -0.6, 8.3, 3.9, -3.8, -6.2, 1.5, -4.8, 2.1, 6, 5.6, -6.7, 1.9, -0.3, 0]
+) / 100  # fmt: skip
+
+
+def test_bacons_two_years():
+    measured = performance(BACON, periods=12)
+    assert_allclose(measured.annual_return, 0.103678, atol=5e-7)
+    assert_allclose(measured.total_return, 0.218106, atol=5e-7)
+    # Bacon divides by n, we by n - 1.
+    assert_allclose(measured.annual_volatility * math.sqrt(23 / 24), 0.134116, atol=5e-7)
+    assert_allclose(measured.max_drawdown, 0.144673, atol=5e-7)
+    assert_allclose(relative(BACON, BENCHMARK, periods=12).beta, 0.998850, atol=5e-7)
+
+
+def test_sortino_against_bacons_kappa():
+    # Kappa of order two at 0.5 % a month is the monthly Sortino ratio against that rate.
+    measured = performance(BACON, risk_free=0.005 * 12, periods=12)
+    assert_allclose(measured.sortino / math.sqrt(12), 0.1566, atol=5e-5)
+
+
+def test_sharpe_and_its_error_on_normal_returns():
+    """For normal returns the error is that of Lo (2002), and estimates scatter by it."""
+    generator = np.random.default_rng(3)
+    samples = generator.normal(0.0006, 0.01, size=(400, 1000))
+    measured = [performance(sample) for sample in samples]
+    sharpes = np.array([m.sharpe for m in measured])
+    daily = sharpes.mean() / math.sqrt(252)
+    lo = math.sqrt((1 + daily**2 / 2) / 999) * math.sqrt(252)
+    assert_allclose(np.mean([m.sharpe_error for m in measured]), lo, rtol=0.01)
+    assert_allclose(sharpes.std(ddof=1), lo, rtol=0.08)
+
+
+def test_the_error_grows_with_a_fat_left_tail():
+    generator = np.random.default_rng(4)
+    smooth = generator.normal(0.001, 0.01, 2000)
+    crashes = smooth.copy()
+    crashes[::100] -= 0.06
+    assert performance(crashes).skewness < -1
+    scale = math.sqrt(252 / 1999)
+    assert_allclose(performance(smooth).sharpe_error, scale, rtol=0.02)
+    # Mertens: skewness and kurtosis as pandas computes them (bias aside).
+    daily = crashes.mean() / crashes.std(ddof=1)
+    series = pd.Series(crashes)
+    expected = math.sqrt(1 - series.skew() * daily + (series.kurt() + 2) / 4 * daily**2) * scale
+    assert_allclose(performance(crashes).sharpe_error, expected, rtol=1e-3)
+
+
+def test_risk_free_rate_lowers_the_sharpe_ratio_by_its_share():
+    base, charged = performance(BACON, periods=12), performance(BACON, risk_free=0.06, periods=12)
+    assert_allclose(base.sharpe - charged.sharpe, 0.06 / base.annual_volatility)
+    assert charged.annual_return == base.annual_return
+
+
+def test_drawdown_by_hand():
+    # Wealth 1, 1.1, 0.88, 0.968, 1.21, 1.21: 20 % deep, two days below the high of 1.1.
+    assert_allclose(drawdown(np.array([0.1, -0.2, 0.1, 0.25, 0.0])), (0.2, 2))
+    assert drawdown(np.array([0.01, 0.02])) == (0.0, 0)
+    assert_allclose(drawdown(np.array([-0.5, -0.5])), (0.75, 2))
+
+
+def test_value_at_risk_and_shortfall():
+    returns = np.linspace(-0.10, 0.10, 201)
+    measured = performance(returns)
+    assert_allclose(measured.daily_var_95, 0.09, atol=1e-12)
+    assert_allclose(measured.daily_es_95, 0.095, atol=1e-12)
+    assert_allclose(measured.hit_rate, 100 / 201)
+
+
+def test_a_series_without_risk_has_no_ratios():
+    measured = performance(np.full(10, 0.001))
+    assert math.isnan(measured.sharpe)
+    assert math.isnan(measured.sharpe_error)
+    assert math.isnan(measured.sortino)
+    assert math.isnan(measured.calmar)
+    assert measured.annual_volatility < 1e-12
+
+
+def test_relative_measures_by_construction():
+    generator = np.random.default_rng(0)
+    benchmark = generator.normal(0.0005, 0.01, 500)
+    measured = relative(1.5 * benchmark, benchmark)
+    assert_allclose(measured.beta, 1.5)
+    assert_allclose(measured.correlation, 1.0)
+    assert_allclose(measured.volatility_ratio, 1.5)
+    assert_allclose(measured.tracking_error, 0.5 * benchmark.std(ddof=1) * math.sqrt(252))
+    same = relative(benchmark, benchmark)
+    assert same.tracking_error == 0.0
+    assert math.isnan(same.information_ratio)
+
+
+def test_trading_by_hand(market):
+    panel = market.panel.between(market.panel.dates[0], market.panel.dates[252])
+    alive = ~np.isnan(panel.field("close")).any(axis=0)
+    panel = panel.select(panel.assets[alive][:4])
+    panel = replace(panel, fields={"close": panel.field("close")})
+    targets = np.array([[0.25, 0.25, 0.25, 0.25], [1.0, 0.0, 0.0, 0.0]])
+    decisions = Decisions(panel.dates[[0, 100]], panel.assets, targets)
+    record = backtest(panel, decisions, costs=LinearCosts(10.0), accounting=Accounting())
+    measured = trading(record)
+    assert measured.mean_effective_names == pytest.approx((4 + 1) / 2)
+    assert measured.mean_names == pytest.approx((4 + 1) / 2)
+    assert measured.largest_weight == pytest.approx(1.0)
+    # One year: half of the first purchase, and the sale of about three quarters to buy the same amount.
+    assert measured.annual_turnover == pytest.approx(0.5 + 0.75, abs=0.08)
+    assert measured.annual_cost == pytest.approx(2 * measured.annual_turnover * 10e-4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: performance(np.array([0.1])), "at least two periods"),
+        (lambda: performance(np.array([0.1, np.nan, 0.2])), "1 missing values"),
+        (lambda: performance(np.ones((3, 2))), "one series"),
+        (lambda: relative(np.zeros(3), np.zeros(4)), "take the same dates"),
+    ],
+)
+def test_bad_series_are_refused(call, text):
+    with pytest.raises(InputError, match=text):
+        call()

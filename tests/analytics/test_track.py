@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from quantray.analytics.track import TrackRecord
+from quantray.errors import DataError
+from quantray.research.backtest import Decisions, backtest
+
+
+@pytest.fixture(scope="module")
+def record(market):
+    panel = market.panel
+    rows = np.arange(100, 690, 42)
+    weights = np.where(panel.member[rows], 1.0, 0.0)
+    return backtest(panel, Decisions(panel.dates[rows], panel.assets, weights / weights.sum(1, keepdims=True)), name="x")
+
+
+def test_a_record_reads_back_as_it_was_on_trade_dates(record, tmp_path):
+    record.write(tmp_path / "x")
+    back, kept = TrackRecord.read(tmp_path / "x"), record.on_trade_dates()
+    assert back.name == "x"
+    held = np.isin(kept.assets, back.assets)
+    assert not (kept.trades[:, ~held] != 0).any()
+    for name in ("dates", "nav", "cash", "pnl", "dividends", "interest", "unfilled", "holding_dates"):
+        assert_array_equal(getattr(back, name), getattr(kept, name))
+    for name in ("weights", "trades", "costs"):
+        assert_array_equal(getattr(back, name), getattr(kept, name)[:, held])
+    assert_array_equal(back.turnover, record.turnover)
+    assert_array_equal(back.cost_series, record.cost_series)
+
+
+def test_the_digest_sees_any_change(record, market):
+    again = record.digest()
+    assert again == record.digest()
+    nav = record.nav.copy()
+    nav[5] = np.nextafter(nav[5], np.inf)
+    from dataclasses import replace
+
+    assert replace(record, nav=nav).digest() != again
+    assert replace(record, name="other").digest() == again
+
+
+def test_returns_compound_to_the_nav(record):
+    assert record.nav[0] * np.prod(1 + record.returns) == pytest.approx(record.nav[-1], rel=1e-12)
+
+
+def test_a_folder_without_a_record(tmp_path):
+    with pytest.raises(DataError, match="holds no track record"):
+        TrackRecord.read(tmp_path)
