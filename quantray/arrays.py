@@ -5,6 +5,7 @@ Axes everywhere: T dates, N assets, F features, K factors, S scenarios, R regime
 
 import hashlib
 import pickle
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -73,13 +74,14 @@ def as_day(value: object) -> np.datetime64:
     InputError
         The value is not a date.
     """
+    text = str(value)
+    # numpy would also read a bare year, "today", and 20200102 as the year twenty million.
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ].*)?", text):
+        raise InputError(f"{value!r} is not a date; write YYYY-MM-DD.")
     try:
-        day = np.datetime64(str(value)[:10], "D")
+        return np.datetime64(text[:10], "D")
     except ValueError as error:
         raise InputError(f"{value!r} is not a date; write YYYY-MM-DD.") from error
-    if np.isnat(day):
-        raise InputError(f"{value!r} is not a date; write YYYY-MM-DD.")
-    return day
 
 
 def finite_square(matrix: Float, name: str) -> Float:
