@@ -69,19 +69,26 @@ class Panel:
 
     @classmethod
     def from_long(cls, frame: pd.DataFrame, *, fields: Sequence[str] | None = None) -> Self:
-        """A panel from rows of (date, symbol, fields...); membership is where ``close`` (or the first field) is known.
+        """A panel from rows of (date, symbol, fields...), as ``to_long`` writes them.
+
+        Membership is the column ``member``; without one, it is where ``close`` (or the first field) is known.
 
         Raises
         ------
         DataError
-            A column is missing, a (date, symbol) pair repeats, or there are no rows.
+            A column, a date or a symbol is missing, a (date, symbol) pair repeats, or there are no rows.
         """
         missing = {"date", "symbol"} - set(frame.columns)
         if missing:
             raise DataError(f"the long frame lacks {sorted(missing)}; it has {list(frame.columns)}.")
-        names = [str(c) for c in frame.columns if c not in {"date", "symbol"}] if fields is None else list(fields)
+        keys = {"date", "symbol", "member"}
+        names = [str(c) for c in frame.columns if c not in keys] if fields is None else list(fields)
         if frame.empty or not names:
             raise DataError("the long frame has no rows or no fields; check the dates and symbols asked for.")
+        for key in ("date", "symbol"):
+            if frame[key].isna().any():
+                row = int(np.argmax(frame[key].isna().to_numpy()))
+                raise DataError(f"row {row} of the long frame has no {key}; drop it or fill it in.")
         # Days and cells are small integers, so marking them in an array beats sorting or hashing millions of rows.
         days = frame["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
         present = np.zeros(int(days.max() - days.min()) + 1, dtype=np.bool_)
@@ -102,12 +109,15 @@ class Panel:
             grid = np.full(used.size, np.nan)
             grid[cell] = frame[name].to_numpy(dtype=np.float64)
             values[name] = grid.reshape(len(dates), len(symbols))
-        known = values["close" if "close" in values else names[0]]
-        return cls(dates, np.asarray(symbols, dtype=np.str_), values, ~np.isnan(known))
+        member = ~np.isnan(values["close" if "close" in values else names[0]])
+        if "member" in frame:
+            member = np.zeros(used.size, dtype=np.bool_)
+            member[cell] = frame["member"].to_numpy(dtype=np.bool_)
+        return cls(dates, np.asarray(symbols, dtype=np.str_), values, member.reshape(len(dates), len(symbols)))
 
     def to_long(self) -> pd.DataFrame:
-        """Rows of (date, symbol, fields..., member) where any field is known, by date and then asset."""
-        known = np.zeros(self.shape, dtype=np.bool_)
+        """Rows of (date, symbol, fields..., member), of members and where a field is known, by date and then asset."""
+        known = self.member.copy()
         for values in self.fields.values():
             known |= ~np.isnan(values)
         row, column = np.nonzero(known)
@@ -133,8 +143,16 @@ class Panel:
         return pd.DataFrame(self.field(name), index=pd.DatetimeIndex(self.dates), columns=self.assets)
 
     def until(self, date: object) -> Self:
-        """The panel up to and including a date, or up to and including a row number."""
+        """The panel up to and including a date, or up to and including a row number.
+
+        Raises
+        ------
+        InputError
+            Neither a date nor a row number of zero or more.
+        """
         if isinstance(date, int | np.integer):
+            if date < 0:
+                raise InputError(f"row {date} is negative; rows count from 0, the first date.")
             return self._rows(slice(0, int(date) + 1))
         return self._rows(slice(0, int(np.searchsorted(self.dates, as_day(date), side="right"))))
 
