@@ -60,8 +60,9 @@ def _period(dates: Dates, frequency: Frequency) -> Int:
 def rebalance_dates(dates: Dates, frequency: Frequency, *, exchange: str = "XNYS") -> Dates:
     """The last trading day of every week, month or quarter that ``dates`` completes.
 
-    Whether the last date ends its period is read from the exchange calendar, which is known in advance. So cutting
-    off the future never turns another day into a rebalance date.
+    Whether a date ends its period is read from the exchange calendar, which is known in advance; where the last
+    trading day is absent from ``dates``, the next date there stands in for it. So every rebalance date is known on
+    the day: cutting off the future leaves those before the cut as they are.
 
     Parameters
     ----------
@@ -77,8 +78,12 @@ def rebalance_dates(dates: Dates, frequency: Frequency, *, exchange: str = "XNYS
     if frequency not in ("daily", "weekly", "monthly", "quarterly"):
         raise InputError(f"frequency {frequency!r} is not one of daily, weekly, monthly, quarterly.")
     sessions = _sessions(exchange)
-    after = int(np.searchsorted(sessions, dates[-1], side="right"))
-    following = sessions[after] if after < len(sessions) else np.busday_offset(dates[-1], 1, roll="backward")
-    period = _period(np.append(dates, following), frequency)
-    ends: Dates = dates[period[1:] != period[:-1]]
-    return ends
+    days = dates.astype("datetime64[D]")
+    following = np.append(sessions, np.datetime64("NaT"))[np.searchsorted(sessions, days, side="right")]
+    outside = (days < sessions[0]) | np.isnat(following)
+    following = np.where(outside, np.busday_offset(days, 1, roll="backward"), following)
+    period = _period(days, frequency)
+    ends = _period(following, frequency) != period
+    ends[1:] |= (period[1:] != period[:-1]) & ~ends[:-1]
+    chosen: Dates = dates[ends]
+    return chosen
