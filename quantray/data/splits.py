@@ -81,8 +81,8 @@ class Split:
         needed = label_gap(self.horizon, self.lag)
         if self.purge < needed:
             raise InputError(
-                f"purge {self.purge} leaks: labels reach {needed} days (horizon {self.horizon} + lag {self.lag}) ahead; "
-                f"set purge to at least {needed}."
+                f"purge {self.purge} leaks: labels reach {needed} days ahead "
+                f"(horizon {self.horizon} + lag {self.lag}); set purge to at least {needed}."
             )
         for before, after in self.borders():
             # Weekdays bound trading days from above: too few of them is a leak on every calendar.
