@@ -18,7 +18,7 @@ _MIB = 1024**2
 
 @contextmanager
 def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Executor]:
-    """An executor for the settings; a Ray that was started for it ends with it.
+    """An executor for the settings; Ray starts with the first work, and ends with the block if it was started there.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
 
     from quantray.distributed.executor import OnRay  # noqa: PLC0415
 
-    started = not ray.is_initialized()
-    if started:
-        _start(settings, shared_bytes)
+    found = ray.is_initialized()
     try:
-        yield OnRay(cpus=settings.cpus_per_task, gpus=settings.gpus_per_task)
+        yield OnRay(
+            cpus=settings.cpus_per_task, gpus=settings.gpus_per_task, start=lambda: _start(settings, shared_bytes)
+        )
     finally:
-        if started:
+        if not found and ray.is_initialized():
             ray.shutdown()
 
 

@@ -17,15 +17,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _Stored(Shared[S]):
-    """A shared value that lives in Ray's object store."""
+_AHEAD = 8
+"""Results that may wait for a slow unit before them, as a multiple of the units in flight."""
 
-    def __init__(self, reference: ray.ObjectRef) -> None:
-        super().__init__(reference)
+
+class _Stored(Shared[S]):
+    """A shared value that lives in Ray's object store; its ``value`` is the reference that tasks resolve."""
 
 
 class OnRay:
-    """Maps over the workers of the Ray that this process is connected to (see ``cluster.connect``).
+    """Maps over the workers of a Ray; ``cluster.connect`` makes one for settings.
 
     The shared value is stored once per node. Few units are in flight at a time, results come in the items' order,
     and a unit runs again only when its worker or node was lost; an exception in the function is final. When the
@@ -36,16 +37,27 @@ class OnRay:
     cpus, gpus : reserved for each unit; a fraction lets units share a device.
     in_flight : units handed out at a time; by default twice what the cluster runs at once.
     retries : times a unit is run again after its worker or node was lost.
+    start : called before the first use, to connect to Ray; a run that finds all its results needs none.
     """
 
-    def __init__(self, *, cpus: float = 1.0, gpus: float = 0.0, in_flight: int | None = None, retries: int = 3) -> None:
+    def __init__(
+        self,
+        *,
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        in_flight: int | None = None,
+        retries: int = 3,
+        start: Callable[[], None] | None = None,
+    ) -> None:
         if not cpus > 0 or gpus < 0 or retries < 0 or (in_flight is not None and in_flight < 1):
             raise InputError("cpus must be positive, gpus and retries not negative, in_flight at least 1.")
-        self._cpus, self._gpus, self._in_flight = cpus, gpus, in_flight
-        self._unit = ray.remote(_run_unit).options(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
+        self._cpus, self._gpus, self._in_flight, self._start = cpus, gpus, in_flight, start
+        self._unit = ray.remote(run_unit).options(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
 
     def put(self, value: S) -> Shared[S]:
         """Store a value in the cluster's object store."""
+        if self._start is not None and not ray.is_initialized():
+            self._start()
         return _Stored(ray.put(value))
 
     def map(self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]) -> Iterator[R]:
@@ -67,7 +79,7 @@ class OnRay:
         source, more = iter(items), True
         try:
             while True:
-                while more and len(unfinished) < limit:
+                while more and len(unfinished) < limit and len(waiting) < _AHEAD * limit:
                     try:
                         item = next(source)
                     except StopIteration:
@@ -102,10 +114,6 @@ class OnRay:
                 f"({have.get('CPU', 0):g} CPU, {have.get('GPU', 0):g} GPU); lower cpus_per_task or gpus_per_task."
             )
         return max(2, 2 * int(slots))
-
-
-def _run_unit(fn: Callable[[S, T], R], shared: S, item: T, threads: int) -> R:
-    return run_unit(fn, shared, item, threads)
 
 
 def _result(reference: ray.ObjectRef) -> Any:

@@ -1,0 +1,93 @@
+"""What is lost comes back: a killed driver, a killed node, an interrupted run."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / "workflows" / "walk_forward.py"
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+# Large enough that the driver is still at work when its first results are seen.
+CHANGES = ["data.n_assets=900", "data.n_days=1400", "folds.test_days=63", "cluster.cpus=2", "runs=runs"]
+
+
+def command():
+    return [
+        sys.executable,
+        str(WORKFLOW),
+        str(ROOT / "workflows" / "configs" / "demo.yaml"),
+        *(word for change in CHANGES for word in ("--set", change)),
+    ]
+
+
+def finished(folder):
+    return list((folder / "runs" / "results").glob("??/*.parquet"))
+
+
+def interrupted_by(number, folder):
+    """Start the study, send a signal once two units are done, and return the ended process."""
+    driver = subprocess.Popen(command(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    children = []
+    try:
+        limit = time.monotonic() + 120
+        while len(finished(folder)) < 2:
+            assert driver.poll() is None, driver.stdout.read()
+            assert time.monotonic() < limit, "no unit was done in two minutes"
+            time.sleep(0.02)
+        children = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(number)
+        driver.wait(60)
+    finally:
+        driver.kill()
+    # The Ray of a driver that was killed ends by itself.
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    return driver
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = subprocess.run(command(), cwd=folder, capture_output=True, text=True, check=True)
+    return re.search(r"digest (\w+)", done.stdout).group(1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_the_same_command_computes_only_what_is_missing(tmp_path, undisturbed, number):
+    driver = interrupted_by(number, tmp_path)
+    if number == signal.SIGINT:
+        assert driver.returncode == 3
+        assert "run the same command again" in driver.stdout.read()
+    driver.stdout.close()
+    kept = len(finished(tmp_path))
+    assert not list((tmp_path / "runs").glob("demo-*/report.html"))
+    again = subprocess.run(command(), cwd=tmp_path, capture_output=True, text=True, check=True)
+    about = json.loads(next((tmp_path / "runs").glob("demo-*/study.json")).read_text())
+    # A unit may have finished between the count and the end of its worker, never the other way round.
+    assert about["units_reused"] >= kept >= 2
+    assert about["units_computed"] >= 1
+    assert re.search(r"digest (\w+)", again.stdout).group(1) == undisturbed
+
+
+def test_a_killed_node_changes_nothing(tmp_path):
+    """One of two nodes is killed under way; its units run again on the other and the digest is that of one process."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("node_loss.py")), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "same digest" in done.stdout

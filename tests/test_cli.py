@@ -1,0 +1,218 @@
+"""The command line: every verb, and every mistake in one line with the right exit code."""
+
+import contextlib
+import io
+import runpy
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantray.cli import main
+from quantray.data.synthetic import simulate_market
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "workflows" / "configs" / "demo.yaml"
+
+
+def called(program, arguments, cwd):
+    """Run a program in this process, as a shell would see it: starting a new one each time takes seconds."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd):
+        argv, sys.argv = sys.argv, list(map(str, arguments))
+        try:
+            program()
+        except SystemExit as stop:
+            code = stop.code
+        except Exception:
+            traceback.print_exc()
+            code = 1
+        finally:
+            sys.argv = argv
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def quantray(*arguments, cwd):
+    return called(main, ["quantray", *arguments], cwd)
+
+
+def workflow(*arguments, cwd):
+    path = str(ROOT / "workflows" / "walk_forward.py")
+    return called(lambda: runpy.run_path(path, run_name="__main__"), [path, *arguments], cwd)
+
+
+def refused(done, code, *words):
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    for word in words:
+        assert word in lines[-1]
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bars")
+    frame = simulate_market(12, 400, seed=4).panel.to_long()
+    frame = frame[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    frame.to_csv(folder / "bars.csv", index=False)
+    return folder / "bars.csv"
+
+
+@pytest.fixture(scope="module")
+def store(bars):
+    done = quantray("data", "import", bars, "--store", "market", cwd=bars.parent)
+    assert done.returncode == 0, done.stderr
+    assert "now at version 0" in done.stdout
+    return bars.parent / "market"
+
+
+def test_import_check_info_and_append(bars, store):
+    assert "rows read" in quantray("data", "check", "--store", store, cwd=bars.parent).stdout
+    assert "import" in quantray("data", "info", "--store", store, cwd=bars.parent).stdout
+    again = quantray("data", "import", bars, "--append", "--store", store, cwd=bars.parent)
+    assert again.returncode == 0
+    assert "nothing written" in again.stdout
+
+
+def test_check_of_a_file_writes_nothing(bars, tmp_path):
+    frame = pd.read_csv(bars)
+    frame.loc[5, "open"] = 0.0
+    frame.to_csv(tmp_path / "dirty.csv", index=False)
+    done = quantray("data", "check", "dirty.csv", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "non_positive_price" in done.stdout
+    assert "1 open" in done.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["dirty.csv"]
+
+
+def test_simulate_fills_a_store(tmp_path):
+    done = quantray("data", "simulate", "--store", "m", "--assets", 5, "--days", 300, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "version 0" in done.stdout
+
+
+def test_demo_report_and_a_second_run(tmp_path):
+    done = quantray("demo", "--serial", "--runs", "runs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Equal weight" in done.stdout
+    (run,) = (tmp_path / "runs").glob("demo-*")
+    again = quantray("demo", "--serial", "--runs", "runs", cwd=tmp_path)
+    assert "0 units computed, 30 reused" in again.stdout
+    (run / "report.html").unlink()
+    assert quantray("report", run, cwd=tmp_path).returncode == 0
+    assert (run / "report.html").is_file()
+
+
+def test_a_workflow_on_a_store(store, tmp_path):
+    config = ROOT / "workflows" / "configs" / "sp500.yaml"
+    changes = [f"data.store={store}", "folds.lookback_days=120", "cluster.kind=serial", "min_volatility=0"]
+    done = workflow(config, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "report: " in done.stdout
+
+
+def test_doctor(tmp_path):
+    done = quantray("doctor", cwd=tmp_path)
+    assert done.returncode == 0
+    for word in ("python", "ray", "cores", "memory", "GPU"):
+        assert word in done.stdout
+    assert quantray("doctor", "--address", "127.0.0.1:1", cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ("bars.csv is empty",)),
+        ("date,symbol,close\n", ("bars.csv is empty",)),
+        ("date,symbol,close\n2024-01-02,A,10\n2024-01-03,A,ten\n", ("row 3", "close", "'ten' is not a number")),
+        ("date,symbol,close\n2024-01-02,A,10\nlast week,A,11\n", ("row 3", "date", "'last week' is not a date")),
+        ("day,ticker,amount\n2024-01-02,A,10\n", ("bars.csv", "none of open, high, low, close")),
+        ("symbol,close\nA,10\n", ("no date column",)),
+        ("date,symbol,close\n2024-01-02,A,-10\n2024-01-03,A,0\n", ("no bar is left",)),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, words):
+    (tmp_path / "bars.csv").write_text(content)
+    refused(quantray("data", "import", "bars.csv", "--store", "m", cwd=tmp_path), 1, *words)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_failed_import_keeps_the_store(bars, store):
+    (bars.parent / "bad.csv").write_text("date,symbol,close\n2024-01-02,A,x\n")
+    before = quantray("data", "info", "--store", store, cwd=bars.parent).stdout
+    refused(quantray("data", "import", "bad.csv", "--store", store, cwd=bars.parent), 1, "row 2")
+    assert quantray("data", "info", "--store", store, cwd=bars.parent).stdout == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("data", "import", "none.csv"), 1, ("none.csv does not exist",)),
+        (("data", "check", "--store", "none"), 1, ("there is no market store at none", "quantray data import")),
+        (("data", "import", "none.csv", "--column", "x"), 2, ("FILE_COLUMN=FIELD",)),
+        (("data", "import", "none.csv", "--quality", "none.yaml"), 2, ("none.yaml does not exist",)),
+        (("report", "none"), 1, ("none is not a finished run",)),
+        (("submit", "none.py", str(CONFIG)), 2, ("none.py does not exist",)),
+        (("data", "simulate", "--assets", "0"), 2, ("too small",)),
+    ],
+)
+def test_bad_commands_are_refused(tmp_path, arguments, code, words):
+    refused(quantray(*arguments, cwd=tmp_path), code, *words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        (["rebalence=daily"], 2, ("unknown key 'rebalence'", "did you mean 'rebalance'")),
+        (["costs.half_spread_bps=-1"], 2, ("costs.half_spread_bps", "greater than or equal to 0")),
+        (["data.n_days=301", "folds.lookback_days=400"], 2, ("301 trading days are too few", "earlier start")),
+        (["data={kind: store, store: none}"], 1, ("there is no market store at none",)),
+        (["data={kind: store, start: 2024-02-01, end: 2024-01-01}"], 2, ("start 2024-02-01 is after end 2024-01-01",)),
+        (["data={kind: store, universe: {band: [50, 60]}}"], 1, ("the universe selects nothing",)),
+        (["data={kind: store, universe: {symbols: [NONE]}}"], 1, ("symbols of the universe are not in the data",)),
+        (["data={kind: store, version: 99}"], 1, ("has no version 99",)),
+        (["cluster={kind: address, address: '127.0.0.1:1'}"], 1, ("no Ray head answers at 127.0.0.1:1",)),
+        (["cluster={kind: address, address: nowhere}"], 2, ("is not host:port",)),
+        (["runs=/proc/runs", "cluster.kind=serial"], 1, ("cannot write", "choose another folder")),
+    ],
+)
+def test_bad_studies_are_refused(store, tmp_path, monkeypatch, changes, code, words):
+    monkeypatch.setenv("QUANTRAY_STORE", str(store))
+    done = workflow(CONFIG, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
+    refused(done, code, *words)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_the_installed_command_and_the_workflow_start_on_their_own(tmp_path):
+    for command in (["-m", "quantray.cli", "report", "none"], [str(ROOT / "workflows" / "walk_forward.py"), "none.yaml"]):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
+        refused(done, 1 if "report" in command else 2, "none")
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = quantray("report", "none", "--debug", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    done = workflow("none.yaml", "--debug", cwd=tmp_path)
+    assert "Traceback" in done.stderr
+
+
+def test_wrong_usage_exits_with_two(tmp_path):
+    assert quantray("data", "imprt", cwd=tmp_path).returncode == 2
+    assert workflow(cwd=tmp_path).returncode == 2
+
+
+def test_one_asset_is_enough(tmp_path):
+    days = np.datetime64("2023-01-03") + np.arange(420)
+    days = days[np.is_busday(days)]
+    close = 10 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, len(days)))
+    pd.DataFrame({"date": days, "symbol": "ONE", "close": close, "volume": 100}).to_csv(tmp_path / "b.csv", index=False)
+    assert quantray("data", "import", "b.csv", "--store", "market", cwd=tmp_path).returncode == 0
+    changes = ["data={kind: store, store: market}", "folds.lookback_days=60", "cluster.kind=serial"]
+    done = workflow(CONFIG, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
