@@ -1,6 +1,7 @@
 """Daily bars from CSV and Parquet files: long or wide, one file or a folder."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,9 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "dividend": ("dividend", "dividends", "div_cash", "divcash", "dividend_amount", "ex-dividend"),
     "split": ("split", "splits", "split_factor", "splitfactor", "split_ratio", "stock splits", "split_coefficient"),
 }
-"""Names by which files call each column, compared without case and outer blanks."""
+"""Names by which files call each column, compared without case and outer blanks; the first one present is taken."""
 
+_OFFSET = r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|[+-]\d{2}:?\d{2})$"
 _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
 
 
@@ -46,7 +48,9 @@ def read_bars(path: str | Path, *, columns: Mapping[str, str] | None = None, fie
 
     A long file has a date, a symbol and price columns. A file with prices and no symbol column holds the one symbol
     that it is named after. A wide file has a date column and one column per symbol, and holds one field: ``field``,
-    or the one that it is named after (``close.csv``), or the close.
+    or the one that it is named after (``close.csv``), or the close. Some names of fields are tickers too, such as C, V
+    and LOW; so a file without a symbol column is wide unless it has a column called close, or ``field`` is not given,
+    it is not named after a field, and most of its columns are names of fields.
 
     Parameters
     ----------
@@ -73,6 +77,10 @@ def read_bars(path: str | Path, *, columns: Mapping[str, str] | None = None, fie
         repeated = [str(f.columns[0]) for f in joined]
         if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
             raise DataError(f"{source} mixes files with and without a close column: {wide[0].columns.tolist()}.")
+        for name, part in zip(repeated, joined, strict=True):
+            if part.index.has_duplicates:
+                day, symbol = part.index[part.index.duplicated()][0]
+                raise DataError(f"{source} has two values of {name} for {symbol} on {day.date()}; keep one.")
         frame = pd.concat(joined, axis=1).reset_index()
     else:
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
@@ -83,16 +91,21 @@ def read_bars(path: str | Path, *, columns: Mapping[str, str] | None = None, fie
 
 
 def _read_one(file: Path, columns: Mapping[str, str], field: str | None) -> pd.DataFrame:
-    frame = _load(file)
+    frame = _load(file, columns)
     if frame.empty:
         raise DataError(f"{file} is empty; it needs a header and at least one row.")
-    frame = frame.rename(columns=_renaming(file, [str(c) for c in frame.columns], columns))
-    if "date" not in frame:
-        raise DataError(f"{file} has no date column among {[str(c) for c in frame.columns][:12]}; name it in columns=.")
-    if "symbol" not in frame and not set(frame.columns) & {"open", "high", "low", "close", "volume", "adj_close"}:
-        frame = _melt(file, frame, field)
-    elif "symbol" not in frame:
-        frame = frame.assign(symbol=file.name.split(".")[0])
+    present = [str(c) for c in frame.columns]
+    frame.columns = pd.Index(present)
+    renaming = _renaming(file, present, columns)
+    original = {name: column for column, name in renaming.items()}
+    if "date" not in original:
+        raise DataError(f"{file} has no date column among {present[:12]}; name it in columns=.")
+    if "symbol" not in original and _is_wide(file, renaming, present, field):
+        frame = _melt(file, frame.rename(columns={original["date"]: "date"}), field)
+    else:
+        frame = frame[list(renaming)].rename(columns=renaming)
+        if "symbol" not in frame:
+            frame = frame.assign(symbol=file.name.split(".")[0])
     frame = frame[[c for c in ("date", "symbol", *BAR_FIELDS) if c in frame]]
     if len(frame.columns) < 3:
         raise DataError(f"{file} has a date and a symbol but none of {', '.join(BAR_FIELDS)}.")
@@ -101,38 +114,75 @@ def _read_one(file: Path, columns: Mapping[str, str], field: str | None) -> pd.D
     return out.assign(**{c: _numbers(file, c, out[c]) for c in out.columns if c not in {"date", "symbol"}})
 
 
-def _load(file: Path) -> pd.DataFrame:
+def _load(file: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     try:
         if file.name.endswith((".parquet", ".pq")):
             frame: pd.DataFrame = pq.read_table(file).to_pandas()
-            return frame if "date" in frame or frame.index.name is None else frame.reset_index()
-        return pd.read_csv(file, low_memory=False, keep_default_na=False, na_values=["", "NaN", "nan", "null", "NULL"])
+            if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
+                frame = frame.rename_axis("date")
+            return frame if list(frame.index.names) == [None] else frame.reset_index()
+        return _load_csv(file, columns)
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{file} is empty; it needs a header and at least one row.") from error
-    except (pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _load_csv(file: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    # Symbols stay text: 0005 and TRUE are listed names.
+    symbols = dict.fromkeys(_symbol_columns(pd.read_csv(file, nrows=0).columns, columns), "str")
+    with warnings.catch_warnings():
+        # A row longer than the header would lose its end with a warning only, or shift the columns to the index.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            file,
+            low_memory=False,
+            index_col=False,
+            keep_default_na=False,
+            na_values=["", "NaN", "nan", "null", "NULL"],
+            dtype=symbols,
+        )
 
 
 def _renaming(file: Path, present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
     unknown = [name for name in columns if name not in present] + [v for v in columns.values() if v not in COLUMN_NAMES]
     if unknown:
         raise DataError(f"column mapping names {unknown[0]!r}, which is neither in {file} nor a field of quantray.")
-    spelled = {alias: name for name, aliases in COLUMN_NAMES.items() for alias in aliases}
+    if len(set(columns.values())) < len(columns):
+        raise DataError(f"the column mapping {dict(columns)} gives two columns one name; each field has one column.")
     renaming: dict[str, str] = dict(columns)
-    for original in present:
-        name = spelled.get(original.strip().lower())
-        if name is not None and name not in renaming.values() and original not in renaming:
-            renaming[original] = name
+    for name, aliases in COLUMN_NAMES.items():
+        found = [c for alias in aliases for c in present if c.strip().lower() == alias and c not in columns]
+        if found and name not in columns.values():
+            renaming[found[0]] = name
     return renaming
 
 
+def _symbol_columns(present: Iterable[str], columns: Mapping[str, str]) -> list[str]:
+    return [c for c in present if columns.get(c) == "symbol" or c.strip().lower() in COLUMN_NAMES["symbol"]]
+
+
+def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], field: str | None) -> bool:
+    """Whether columns without a symbol among them are symbols, not fields: see ``read_bars``."""
+    # A close by a word, not by a letter, is no ticker.
+    if any(name in {"close", "adj_close"} and len(column.strip()) > 1 for column, name in renaming.items()):
+        return False
+    return field is not None or _stem(file) in BAR_FIELDS or 2 * (len(renaming) - 1) <= len(present) - 1
+
+
+def _stem(file: Path) -> str:
+    return file.name.split(".")[0].lower()
+
+
 def _melt(file: Path, frame: pd.DataFrame, field: str | None) -> pd.DataFrame:
-    stem = file.name.split(".")[0].lower()
+    stem = _stem(file)
     name = field or (stem if stem in BAR_FIELDS else "close")
     if name not in BAR_FIELDS:
         raise DataError(f"field {name!r} is not one of {', '.join(BAR_FIELDS)}.")
     if len(frame.columns) < 2:
         raise DataError(f"{file} has a date column only; a wide file needs one column per symbol.")
+    # Read each column here, so that a message names the symbol.
+    frame = frame.assign(**{c: _numbers(file, c, frame[c]) for c in frame.columns if c != "date"})
     long = frame.melt(id_vars="date", var_name="symbol", value_name=name)
     # Row numbers in messages refer to the file, where each date is one line.
     long.index = np.tile(np.arange(len(frame)), len(frame.columns) - 1)
@@ -144,7 +194,11 @@ def _dates(file: Path, values: pd.Series) -> pd.Series:
         # 20100104 is the one numeric date that is safe to read; epochs and serial numbers are ambiguous.
         parsed = pd.to_datetime(values.astype("str"), format="%Y%m%d", errors="coerce")
     else:
-        parsed = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=False)
+        # The date is the one on the exchange's clock, so an offset from UTC, which changes over the year, is cut off.
+        local = values if pd.api.types.is_datetime64_any_dtype(values) else values.astype("str").str.strip()
+        if local is not values:
+            local = local.str.replace(_OFFSET, "", regex=True)
+        parsed = pd.to_datetime(local, errors="coerce", format="ISO8601")
     bad = parsed.isna().to_numpy()
     if bad.any():
         row = int(np.argmax(bad))
@@ -155,14 +209,12 @@ def _dates(file: Path, values: pd.Series) -> pd.Series:
 
 
 def _numbers(file: Path, name: str, values: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values):
-        return values.astype(np.float64)
-    parsed = pd.to_numeric(values, errors="coerce")
-    bad = (parsed.isna() & values.notna()).to_numpy()
+    parsed = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    bad = ((parsed.isna() & values.notna()) | np.isinf(parsed)).to_numpy()
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"{file} {_row(values, row)}, column {name}: {values.iloc[row]!r} is not a number.")
-    return parsed.astype(np.float64)
+        raise DataError(f"{file} {_row(values, row)}, column {name}: {str(values.iloc[row])!r} is not a number.")
+    return parsed
 
 
 def _row(values: pd.Series, position: int) -> str:
