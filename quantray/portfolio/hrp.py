@@ -47,7 +47,7 @@ def hrp_weights(covariance: Float, *, distance: Distance = "paper", linkage: Lin
 
 
 def hrp_order(covariance: Float, *, distance: Distance = "paper", linkage: Linkage = "single") -> Int:
-    """(N,) assets from left to right in the dendrogram (quasi-diagonalisation); arguments and errors as ``hrp_weights``."""
+    """(N,) assets from left to right in the dendrogram (quasi-diagonalisation); takes and raises as ``hrp_weights``."""
     return _order(finite_square(covariance, "covariance"), distance, linkage)
 
 
