@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf
 
 from quantray.arrays import Float, finite_square
-from quantray.errors import DataError, InputError
+from quantray.errors import DataError, InputError, SolverError
 
 __all__ = [
     "ESTIMATORS",
@@ -145,11 +145,15 @@ def nearest_psd(matrix: Float, *, method: Literal["clip", "higham"] = "clip") ->
     Raises
     ------
     InputError
-        Not square, symmetric and finite; or, for ``higham``, a variance is not positive.
+        Not square, symmetric and finite; an unknown method; or, for ``higham``, a variance is not positive.
+    SolverError
+        ``higham`` did not settle within its iterations.
 
     Source: Higham (2002), *Computing the nearest correlation matrix*, IMA Journal of Numerical Analysis 22.
     """
     matrix = finite_square(matrix, "matrix")
+    if method not in ("clip", "higham"):
+        raise InputError(f"method {method!r} is not one of clip, higham.")
     values, vectors = np.linalg.eigh(matrix)
     norm = max(float(np.linalg.norm(matrix)), np.finfo(float).tiny)
     if values[0] >= -1e-12 * max(values[-1], 0.0):
@@ -174,6 +178,8 @@ def _higham(matrix: Float, *, tolerance: float = 1e-10, most: int = 500) -> Floa
         np.fill_diagonal(current, 1.0)
         if np.linalg.norm(current - before) <= tolerance * len(matrix):
             break
+    else:
+        raise SolverError(f"higham did not settle in {most} iterations; use method='clip', which needs none.")
     # The last step sets the diagonal, which may leave an eigenvalue of the order of the tolerance below zero;
     # mixing in the identity keeps the diagonal and lifts it.
     low = min(float(np.linalg.eigvalsh(current)[0]), 0.0)
@@ -193,6 +199,8 @@ def _centred(returns: Float, missing: Missing, weights: Float | None) -> tuple[F
         raise InputError("returns hold infinite values; a price of zero is the usual cause.")
     known = ~np.isnan(returns)
     share = 1 - known.mean() if known.size else 0.0
+    if missing not in ("available", "complete", "refuse"):
+        raise InputError(f"missing {missing!r} is not one of available, complete, refuse.")
     if share and missing == "refuse":
         raise InputError(f"{share:.1%} of the returns are missing; choose missing='available' or 'complete'.")
     if missing == "complete":
@@ -208,6 +216,9 @@ def _centred(returns: Float, missing: Missing, weights: Float | None) -> tuple[F
         centred = np.where(known, filled - filled.sum(axis=0) / counts, 0.0)
         return centred, np.sqrt((len(returns) - 1) / (counts - 1)), float(share)
     total = weights @ known
+    if (total <= 0).any():
+        gone = int(np.argmin(total))
+        raise DataError(f"asset {gone} has no return recent enough to weigh anything; drop it or raise the decay.")
     centred = np.where(known, filled - weights @ filled / total, 0.0) * np.sqrt(weights)[:, None]
     return centred, 1 / np.sqrt(total), float(share)
 
