@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from quantray.arrays import Float
+from quantray.arrays import Bool, Float, Int
 from quantray.data.panel import Panel
 
 __all__ = ["Adjustment", "normalise_events", "total_return"]
@@ -54,9 +54,9 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
     code = bars["symbol"].cat.codes.to_numpy()
     bars = bars.assign(symbol=bars["symbol"].astype("str"))
     close = bars["close"].to_numpy(dtype=np.float64)
-    same = np.zeros(len(bars), dtype=np.bool_)
-    same[1:] = code[1:] == code[:-1]
-    gross = _ratio(close, same)
+    date = bars["date"].to_numpy()
+    before = _row_before(code, date, np.ones(len(bars), dtype=np.bool_))
+    gross = _ratio(close, before)
     adjusted = bars["adj_close"].to_numpy(dtype=np.float64) if "adj_close" in bars else None
     prices, source = "split-adjusted", "none"
     split, dividend = np.ones(len(bars)), np.zeros(len(bars))
@@ -72,12 +72,14 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
     elif adjusted is not None:
         source = "adj_close"
         with np.errstate(divide="ignore", invalid="ignore"):
-            split, dividend = _events_from(_ratio(adjusted, same) / gross, close)
+            # Across days without a price, the events in between count on the next day that has one.
+            known = _row_before(code, date, (close > 0) & (adjusted > 0))
+            split, dividend = _events_from(_ratio(adjusted / close, known), close)
         prices = "unadjusted" if (split != 1).any() else prices
     mismatches: tuple[str, ...] = ()
     n_mismatched = 0
     if adjusted is not None and source != "adj_close":
-        theirs = _ratio(adjusted, same)
+        theirs = _ratio(adjusted, before)
         with np.errstate(divide="ignore", invalid="ignore"):
             ours = gross * split * (1 + dividend / close)
         differs = np.abs(ours - theirs) > 0.005
@@ -102,10 +104,11 @@ def total_return(panel: Panel) -> Panel:
     Adjusted prices equal quoted ones until an asset's first event and run forward from there: ratios of ``close``
     are total returns, ``close * volume`` stays the money traded. ``dividend`` becomes ``dividend_yield``, the cash
     paid on t as a fraction of the last close before t, which is the part of t's return that a holder receives in cash.
+    A dividend on a day without a close counts on the next day that has one.
     """
     close = panel.field("close")
     split = np.nan_to_num(panel.field("split"), nan=1.0)
-    paid = np.nan_to_num(panel.field("dividend") / close, nan=0.0)
+    paid = np.nan_to_num(_on_quoted_days(panel.field("dividend"), close, split) / close, nan=0.0)
     factor = np.cumprod(split * (1 + paid), axis=0)
     fields: dict[str, Float] = {}
     for name, values in panel.fields.items():
@@ -122,18 +125,37 @@ def total_return(panel: Panel) -> Panel:
     return Panel(panel.dates, panel.assets, fields, panel.member)
 
 
+def _on_quoted_days(dividend: Float, close: Float, split: Float) -> Float:
+    """Dividends moved from days without a close to the next close, per share of that day."""
+    cash = np.nan_to_num(dividend, nan=0.0)
+    for row, column in np.argwhere((cash > 0) & np.isnan(close)):
+        later = np.flatnonzero(~np.isnan(close[row:, column]))
+        if len(later):
+            paid_on = row + later[0]
+            cash[paid_on, column] += cash[row, column] / split[row + 1 : paid_on + 1, column].prod()
+    return cash
+
+
 def _last_known_before(values_tn: Float) -> Float:
     """The last known value of each column strictly before each row; NaN where there is none."""
     filled = pd.DataFrame(values_tn).ffill().to_numpy()
     return np.vstack([np.full((1, values_tn.shape[1]), np.nan), filled[:-1]])
 
 
-def _ratio(values: Float, same: np.ndarray) -> Float:
-    """Each value over the one before it in the same symbol; NaN for a symbol's first row."""
-    ratio = np.full(len(values), np.nan)
+def _row_before(code: np.ndarray, date: np.ndarray, known: Bool) -> Int:
+    """Each row's last known row of an earlier date of its symbol, so that duplicates share theirs; -1 for none."""
+    row = np.arange(len(code))
+    new = np.ones(len(code), dtype=np.bool_)
+    new[1:] = (code[1:] != code[:-1]) | (date[1:] != date[:-1])
+    first = np.maximum.accumulate(np.where(new, row, 0))
+    before = np.append(np.maximum.accumulate(np.where(known, row, -1)), -1)[first - 1]
+    return np.where(code[before] == code, before, -1)
+
+
+def _ratio(values: Float, before: Int) -> Float:
+    """Each value over the one of the row before it; NaN where there is none."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio[1:] = np.where(same[1:], values[1:] / values[:-1], np.nan)
-    return ratio
+        return np.where(before >= 0, values / values[before], np.nan)
 
 
 def _column(bars: pd.DataFrame, name: str, *, default: float) -> Float:

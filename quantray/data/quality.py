@@ -304,6 +304,12 @@ def _duplicates(bars: _Bars) -> Flags:
     return Flags(bars.frame.duplicated(["symbol", "date"], keep="last").to_numpy())
 
 
+def _priceless(bars: _Bars) -> Flags:
+    # A split or a dividend counts without a close.
+    event = (bars.column("dividend") > 0) | ((bars.column("split") != 1) & ~np.isnan(bars.column("split")))
+    return Flags(np.isnan(bars.column("close")) & ~event)
+
+
 def _off_calendar(bars: _Bars) -> Flags:
     days, back = np.unique(bars.day, return_inverse=True)
     return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
@@ -464,6 +470,14 @@ CHECKS: tuple[Check, ...] = (
         "drop_row",
         ("drop_row", "refuse"),
         "appears more than once",
+    ),
+    Check(
+        "missing_close",
+        "rows without a close, and without a split or a dividend",
+        _priceless,
+        "drop_row",
+        ("drop_row", "refuse"),
+        "has no close",
     ),
     Check(
         "non_trading_day",

@@ -183,12 +183,11 @@ class MarketStore:
         if not ever.any():
             raise DataError(f"the universe selects nothing from {panel.shape[1]} assets between {first} and {last}.")
         panel = panel.select(panel.assets[ever])
-        absent = [
-            name for name in wanted if name not in panel.fields and fields is not None and name != "dividend_yield"
-        ]
-        if absent:
-            raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(panel.fields)}.")
-        return Panel(panel.dates, panel.assets, {n: v for n, v in panel.fields.items() if n in wanted}, panel.member)
+        held = {name: values for name, values in panel.fields.items() if not np.isnan(values).all()}
+        absent = [name for name in wanted if name not in held and name != "dividend_yield"]
+        if absent and fields is not None:
+            raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(held)}.")
+        return Panel(panel.dates, panel.assets, {n: v for n, v in held.items() if n in wanted}, panel.member)
 
     def version(self) -> int:
         """The number of the latest version."""
@@ -223,6 +222,11 @@ class MarketStore:
                 f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`."
             )
         try:
+            latest = DeltaTable(self.uri, storage_options=self._options)
+            if version is None:
+                return latest
+            if not 0 <= version <= latest.version():
+                raise DataError(f"{self.uri} has no version {version}; they run from 0 to {latest.version()}.")
             return DeltaTable(self.uri, version=version, storage_options=self._options)
         except DeltaError as error:
             raise DataError(f"{self.uri} version {version} cannot be read: {_first_line(error)}") from error
