@@ -5,7 +5,7 @@ Checks run in the order of ``CHECKS``, each on what the one before it left.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -119,11 +119,13 @@ class Flags:
     columns: tuple[str, ...] = _PRICES
     cells: dict[str, Bool] | None = None
     """Cell by cell where a check flags single prices of a row."""
+    by_day: bool = False
+    """Examples are one per day, smallest value first; else one per asset, largest first."""
 
     def since(self, recent: Bool) -> "Flags":
         """The same flags on recent rows only."""
         cells = None if self.cells is None else {name: mask & recent for name, mask in self.cells.items()}
-        return Flags(self.rows & recent, self.value, self.columns, cells)
+        return replace(self, rows=self.rows & recent, cells=cells)
 
 
 @dataclass(frozen=True)
@@ -252,12 +254,9 @@ def _treat(bars: _Bars, check: Check, flags: Flags, treatment: Treatment) -> tup
         return frame.assign(**blank), sum(int(mask.sum()) for mask in cells.values())
     assert check.repair is not None, f"{check.name} allows repair but has none"
     repaired = check.repair(bars, flags)
-    changed = sum(
-        int((repaired[c].to_numpy() != frame[c].to_numpy())[rows].sum())
-        for c in repaired
-        if c not in {"date", "symbol"}
-    )
-    return repaired, changed
+    numbers = [c for c in repaired if c not in {"date", "symbol"}]
+    before, after = frame.loc[rows, numbers], repaired.loc[rows, numbers]
+    return repaired, int((after.ne(before) & ~(after.isna() & before.isna())).to_numpy().sum())
 
 
 def _finding(bars: _Bars, check: Check, flags: Flags, treatment: str, changed: int) -> Finding:
@@ -279,11 +278,10 @@ def _finding(bars: _Bars, check: Check, flags: Flags, treatment: str, changed: i
 
 
 def _examples(bars: _Bars, check: Check, flags: Flags, count: int = 6) -> Iterator[str]:
-    """One example per asset, largest value first."""
     rows = np.flatnonzero(flags.rows)
     size = np.nan_to_num(np.abs(flags.value[rows])) if flags.value is not None else np.zeros(len(rows))
-    rows = rows[np.argsort(-size, kind="stable")]
-    _, first = np.unique(bars.code[rows], return_index=True)
+    rows = rows[np.argsort(size if flags.by_day else -size, kind="stable")]
+    _, first = np.unique((bars.day if flags.by_day else bars.code)[rows], return_index=True)
     chosen = rows[np.sort(first)][:count]
     for row in chosen:
         record = bars.frame.iloc[row]
@@ -451,7 +449,7 @@ def _thin(bars: _Bars) -> Flags:
     rows[inside] = share[place[inside]] < bars.settings.thin_share
     value = np.full(len(bars), np.nan)
     value[inside] = count[place[inside]]
-    return Flags(rows, value)
+    return Flags(rows, value, by_day=True)
 
 
 CHECKS: tuple[Check, ...] = (
