@@ -172,16 +172,15 @@ class MarketStore:
         needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
         table = self._table(version)
         rows = self._rows(table, early, last, columns=[n for n in _SCHEMA.names if n in needed])
+        span = f"{first or 'the first day'} and {last or 'the last day'}"
         if rows.empty:
-            raise DataError(
-                f"{self.uri} holds no bars between {first} and {last}; `quantray data info` shows its span."
-            )
+            raise DataError(f"{self.uri} holds no bars between {span}; `quantray data info` shows its span.")
         panel = total_return(Panel.from_long(rows))
         panel = panel.with_member(chosen.membership(panel))
         panel = panel.between(first or panel.dates[0], last or panel.dates[-1])
         ever = panel.member.any(axis=0)
         if not ever.any():
-            raise DataError(f"the universe selects nothing from {panel.shape[1]} assets between {first} and {last}.")
+            raise DataError(f"the universe selects nothing from {panel.shape[1]} assets between {span}.")
         panel = panel.select(panel.assets[ever])
         held = {name: values for name, values in panel.fields.items() if not np.isnan(values).all()}
         absent = [name for name in wanted if name not in held and name != "dividend_yield"]
