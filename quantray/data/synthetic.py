@@ -172,8 +172,8 @@ def simulate_intraday(market: SyntheticMarket, days: int = 5, *, seed: int, minu
     opened, closed = np.log(daily["open"])[:, None], np.log(daily["close"])[:, None]
     spread = np.log(daily["high"] / daily["low"])[:, None]
     path = opened + time * (closed - opened) + 0.5 * spread * bridge
-    path = np.clip(path, np.log(daily["low"])[:, None], np.log(daily["high"])[:, None])
-    close = np.exp(path)
+    # Clipped as prices: the exponential of a logarithm may come out above the day's high by a rounding error.
+    close = np.clip(np.exp(path), daily["low"][:, None], daily["high"][:, None])
     close[:, -1] = daily["close"]
     open_ = np.concatenate([daily["open"][:, None], close[:, :-1]], axis=1)
     high, low = np.maximum(open_, close), np.minimum(open_, close)
