@@ -4,11 +4,16 @@ import asyncio
 import hashlib
 import os
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quantray.errors import ClusterError, InputError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
 
 __all__ = ["JobOutcome", "JobRequest", "submit"]
 
@@ -88,7 +93,8 @@ def submit(
         The address cannot be reached or refuses the token.
     """
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-    from ray.job_submission import JobStatus, JobSubmissionClient  # noqa: PLC0415  (reads the mode on import)
+    from ray.exceptions import RayError  # noqa: PLC0415  (Ray reads the mode on import)
+    from ray.job_submission import JobStatus, JobSubmissionClient  # noqa: PLC0415
 
     try:
         client = JobSubmissionClient(address)
@@ -102,6 +108,23 @@ def submit(
             name = running[0]
         else:
             name = f"{request.identity}-{len(known) + 1}"
+            _hand_in(client, request, name)
+        if wait:
+            asyncio.run(_follow(client, name, write))
+        info = client.get_job_info(name)
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ClusterError(
+            f"the cluster at {address} did not take the job: {reason}; check the dashboard's address and the token."
+        ) from error
+    return JobOutcome(name, bool(running), str(info.status.value), info.message or "")
+
+
+def _hand_in(client: "JobSubmissionClient", request: JobRequest, name: str, *, seconds: float = 60.0) -> None:
+    """Submit; a head that has just started has no agent for jobs yet, which is worth waiting for."""
+    limit = time.monotonic() + seconds
+    while True:
+        try:
             client.submit_job(
                 entrypoint=request.entrypoint,
                 submission_id=name,
@@ -111,19 +134,15 @@ def submit(
                     "env_vars": dict(request.environment),
                 },
             )
-        if wait:
-            asyncio.run(_follow(client, name, write))
-        info = client.get_job_info(name)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise ClusterError(
-            f"the cluster at {address} did not take the job: {reason}; check the dashboard's address and the token."
-        ) from error
-    return JobOutcome(name, bool(running), str(info.status.value), info.message or "")
+            return
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > limit:
+                raise
+            time.sleep(1.0)
 
 
-async def _follow(client: object, name: str, write: Callable[[str], object]) -> None:
-    async for lines in client.tail_job_logs(name):  # type: ignore[attr-defined]
+async def _follow(client: "JobSubmissionClient", name: str, write: Callable[[str], object]) -> None:
+    async for lines in client.tail_job_logs(name):
         write(lines)
 
 

@@ -1,0 +1,145 @@
+"""Workflows as jobs on a cluster that asks for a token."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from quantray.distributed.jobs import JobRequest, parse_environment
+from quantray.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "0123456789abcdef0123456789abcdef"
+SMALL = (
+    "data.n_assets=20",
+    "data.n_days=400",
+    "folds.lookback_days=120",
+    "folds.test_days=21",
+    "cluster.cpus_per_task=1",
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A working folder with the workflow and its settings, as a user would submit from."""
+    shutil.copytree(ROOT / "workflows", tmp_path / "workflows", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def request_in(folder, **changes):
+    values = {"workflow": "workflows/walk_forward.py", "config": "workflows/configs/demo.yaml", "folder": folder}
+    return JobRequest(**(values | changes))
+
+
+def test_the_entrypoint_uses_the_cluster_it_runs_on(folder):
+    request = request_in(folder, changes=("name=a b",), python="python3.11")
+    assert request.entrypoint == (
+        "python3.11 workflows/walk_forward.py workflows/configs/demo.yaml --set 'name=a b' "
+        "--set cluster.kind=address --set cluster.address=auto"
+    )
+
+
+def test_equal_requests_have_equal_names(folder):
+    first = request_in(folder).identity
+    assert first.startswith("quantray-walk_forward-")
+    assert request_in(folder).identity == first
+    assert request_in(folder, changes=("data.seed=3",)).identity != first
+    assert request_in(folder, environment=(("QUANTRAY_RUNS", "/shared"),)).identity != first
+    config = folder / "workflows" / "configs" / "demo.yaml"
+    config.write_text(config.read_text().replace("seed: 11", "seed: 12"))
+    assert request_in(folder).identity != first
+
+
+def test_bad_requests_are_refused(folder, tmp_path_factory):
+    with pytest.raises(InputError, match=r"none\.py does not exist"):
+        request_in(folder, workflow="none.py")
+    outside = tmp_path_factory.mktemp("outside") / "x.yaml"
+    outside.write_text("name: x")
+    with pytest.raises(InputError, match="the cluster would not see it"):
+        request_in(folder, config=str(outside))
+    with pytest.raises(InputError, match="NAME=value"):
+        parse_environment(["QUANTRAY_RUNS"])
+
+
+def free_ports(number):
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@pytest.fixture(scope="module")
+def head():
+    """Address of the dashboard of a Ray head that asks for ``TOKEN``."""
+    port, dashboard, agent = free_ports(3)
+    # The default port of the agent that starts jobs is taken by any other Ray on the machine.
+    options = f"--port={port} --dashboard-port={dashboard} --dashboard-agent-listen-port={agent}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2", *options.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN},
+    )
+    for line in process.stdout:
+        if "--block" in line:
+            break
+    try:
+        yield f"http://127.0.0.1:{dashboard}"
+    finally:
+        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        process.communicate(timeout=60)
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert not alive
+
+
+def submit(folder, head, token, *arguments):
+    command = [sys.executable, "-m", "quantray.cli", "submit", "workflows/walk_forward.py", "workflows/configs/demo.yaml"]
+    command += ["--address", head, "--python", sys.executable, "--env", f"QUANTRAY_RUNS={folder / 'runs'}", *arguments]
+    for change in SMALL:
+        command += ["--set", change]
+    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=180, check=False)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_job_runs_to_its_end_and_a_second_request_attaches_or_reuses(folder, head):
+    refused = submit(folder, head, "0" * 32)
+    assert refused.returncode == 1
+    assert "did not take the job" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    started = submit(folder, head, TOKEN, "--no-wait")
+    assert started.returncode == 0, started.stderr
+    name = started.stdout.split("submitted ")[1].split(":")[0]
+
+    attached = submit(folder, head, TOKEN)
+    assert attached.returncode == 0, attached.stdout + attached.stderr
+    assert f"attached to {name}: SUCCEEDED" in attached.stdout or f"submitted {name[:-1]}2: SUCCEEDED" in attached.stdout
+    assert "Equal weight" in attached.stdout
+    assert list((folder / "runs").glob("demo-*/report.html"))
+
+    # Once it has ended, the same request is a new job that finds all its results.
+    again = submit(folder, head, TOKEN)
+    assert "SUCCEEDED" in again.stdout
+    assert "0 units computed" in again.stdout
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_failing_job_fails_the_command(folder, head):
+    done = submit(folder, head, TOKEN, "--set", "min_volatility=1.0")
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+    assert "no member on" in done.stdout
