@@ -307,12 +307,13 @@ def _print_quality(found: "QualityReport") -> None:
     )
     for line in adjustment.mismatches:
         console.print(f"  adj_close disagrees: {line}", highlight=False)
-    table = Table()
+    table = Table(show_lines=True)
     for title in ("check", "flagged", "symbols", "treatment", "changed", "examples"):
         table.add_column(title, justify="right" if title in ("flagged", "symbols", "changed") else "left")
     for finding in found.findings:
         cells = ", ".join(f"{count:,} {name}" for name, count in finding.cells.items())
-        examples = "\n".join(([cells] if cells else []) + list(finding.examples[:4]))
+        most = ", ".join(f"{symbol or '(none)'} {count}" for symbol, count in finding.worst.items())
+        examples = "\n".join([*([cells] if cells else []), *finding.examples[:3], f"[dim]most: {most}[/dim]"])
         numbers = (f"{finding.n_flagged:,}", f"{finding.n_assets:,}", finding.treatment, f"{finding.n_changed:,}")
         table.add_row(finding.check, *numbers, examples)
     console.print(table)

@@ -19,7 +19,7 @@ Records = tuple[TrackRecord, ...]
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#555555")
 _STACK = (
     "#4E79A7", "#F28E2B", "#59A14F", "#E15759", "#76B7B2", "#EDC948",
-    "#B07AA1", "#FF9DA7", "#9C755F", "#86BCB6", "#D37295", "#A0A0A0",
+    "#B07AA1", "#FF9DA7", "#9C755F", "#3B3B58", "#BAB0AC", "#D4D4D4",
 )  # fmt: skip
 _MOST_BANDS = 11
 
@@ -230,9 +230,14 @@ def _bands(record: TrackRecord, sectors: Mapping[str, str]) -> dict[str, Float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    steps = [m * 10.0**e for e in range(-4, 6) for m in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)]
-    inside = [v for v in steps if low * 0.95 <= v <= high * 1.05]
-    return inside if len(inside) <= 10 else [v for v in inside if str(v).strip("0.")[:1] in "125"]
+    """Round numbers inside a range, the finer the narrower it is."""
+    mantissas: tuple[float, ...] = (1, 2, 5)
+    if high < 8 * low:
+        mantissas = (1, 1.5, 2, 3, 5)
+    if high < 2.5 * low:
+        mantissas = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    steps = [m * 10.0**e for e in range(-4, 6) for m in mantissas]
+    return [v for v in steps if low * 0.95 <= v <= high * 1.05]
 
 
 def _styled(figure: go.Figure, height: int) -> go.Figure:
