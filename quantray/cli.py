@@ -43,7 +43,7 @@ Quality = Annotated[Path | None, typer.Option(help="YAML with quality thresholds
 def main() -> NoReturn:
     """Entry point of the ``quantray`` command."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
-    _guarded(lambda: app(arguments), debug="--debug" in sys.argv)
+    _guarded(lambda: _invoke(arguments), debug="--debug" in sys.argv)
 
 
 def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
@@ -275,6 +275,16 @@ def simulate(
     found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
     _print_quality(found)
     _console().print(f"{store} is now at version {target.version()}", highlight=False)
+
+
+def _invoke(arguments: list[str]) -> None:
+    """Run the command; an interrupt, which typer turns into exit code 130, is handed on as one."""
+    try:
+        app(arguments)
+    except SystemExit as stop:
+        if stop.code == 130:
+            raise KeyboardInterrupt from stop
+        raise
 
 
 def _guarded(action: Callable[[], object], *, debug: bool) -> NoReturn:

@@ -88,6 +88,9 @@ def _start(settings: ClusterSettings, shared_bytes: int) -> None:
                 log_to_driver=False,
                 logging_level="ERROR",
             )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise ClusterError(f"Ray did not start or refused the connection: {reason}") from error
+        raise ClusterError(
+            f"Ray did not start or refused the connection: {reason}; check the address and, on a cluster with "
+            "authentication, the token in RAY_AUTH_TOKEN or ~/.ray/auth_token."
+        ) from error

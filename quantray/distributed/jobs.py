@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobOutcome", "JobRequest", "submit"]
 
-_EXCLUDES = [".git", ".venv", "runs", "market", "**/__pycache__", "*.parquet", "mlruns", "dist"]
+_EXCLUDES = [".git", ".*", "**/__pycache__", "*.egg-info", "runs", "market", "mlruns", "dist", "*.parquet"]
 """What a job does not need of the working folder; data belongs on shared storage."""
 
 

@@ -107,7 +107,16 @@ def study_trials(settings: StudySettings, panel: Panel) -> dict[str, list[Trial]
         settings.rebalance, settings.exchange, folds.lookback_days, settings.min_history, settings.min_volatility
     )
     trials = {
-        allocator.name: [Trial(allocator, split, schedule, folds.kind == "expanding") for split in splits]
+        allocator.name: [
+            Trial(
+                allocator,
+                split,
+                schedule,
+                threads=max(1, int(settings.cluster.cpus_per_task)),
+                expanding=folds.kind == "expanding",
+            )
+            for split in splits
+        ]
         for allocator in settings.allocators
     }
     first = next(iter(trials.values()))

@@ -49,6 +49,8 @@ class Trial:
     allocator: AllocatorSettings
     split: Split
     schedule: Schedule
+    threads: int = 1
+    """BLAS threads that the unit runs with; sums in another order differ in the last bits."""
     expanding: bool = False
     """Whether history reaches back to the fold's first training day, rather than ``lookback_days``."""
 
@@ -80,6 +82,7 @@ def trial_key(panel: Panel, trial: Trial) -> str:
         "allocator": trial.allocator.model_dump(mode="json", exclude={"name"}),
         "schedule": vars(trial.schedule) | {"expanding": trial.expanding},
         "decisions": [str(day) for day in trial.decision_dates(panel.dates)],
+        "threads": trial.threads,
         "versions": _VERSIONS | {"generation": _GENERATION},
     }
     return digest([history.fingerprint(), json.dumps(settings, sort_keys=True)])

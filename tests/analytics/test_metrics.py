@@ -10,15 +10,16 @@ from numpy.testing import assert_allclose
 
 from quantray.analytics.metrics import drawdown, performance, relative, trading
 from quantray.errors import InputError
-from quantray.research.backtest import Accounting, LinearCosts, backtest
-from quantray.research.backtest import Decisions
+from quantray.research.backtest import Accounting, Decisions, LinearCosts, backtest
 
 # Bacon (2008), 24 monthly returns in per cent.
 BACON = np.array(
-    [0.3, 2.6, 1.1, -1, 1.5, 2.5, 1.6, 6.7, -1.4, 4, -0.5, 8.1, 4, -3.7, -6.1, 1.7, -4.9, -2.2, 7, 5.8, -6.5, 2.4, -0.5, -0.9]
+    [0.3, 2.6, 1.1, -1, 1.5, 2.5, 1.6, 6.7, -1.4, 4, -0.5, 8.1, 4, -3.7, -6.1, 1.7, -4.9, -2.2, 7,
+     5.8, -6.5, 2.4, -0.5, -0.9]
 ) / 100  # fmt: skip
 BENCHMARK = np.array(
-    [0.2, 2.5, 1.8, -1.1, 1.4, 1.8, 1.4, 6.5, -1.5, 4.2, -0.6, 8.3, 3.9, -3.8, -6.2, 1.5, -4.8, 2.1, 6, 5.6, -6.7, 1.9, -0.3, 0]
+    [0.2, 2.5, 1.8, -1.1, 1.4, 1.8, 1.4, 6.5, -1.5, 4.2, -0.6, 8.3, 3.9, -3.8, -6.2, 1.5, -4.8, 2.1, 6,
+     5.6, -6.7, 1.9, -0.3, 0]
 ) / 100  # fmt: skip
 
 

@@ -12,7 +12,9 @@ def record(market):
     panel = market.panel
     rows = np.arange(100, 690, 42)
     weights = np.where(panel.member[rows], 1.0, 0.0)
-    return backtest(panel, Decisions(panel.dates[rows], panel.assets, weights / weights.sum(1, keepdims=True)), name="x")
+    return backtest(
+        panel, Decisions(panel.dates[rows], panel.assets, weights / weights.sum(1, keepdims=True)), name="x"
+    )
 
 
 def test_a_record_reads_back_as_it_was_on_trade_dates(record, tmp_path):

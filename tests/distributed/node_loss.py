@@ -73,7 +73,8 @@ def main(folder: Path) -> None:
     expected = run_study(source, Serial())
     system = {"health_check_period_ms": 500, "health_check_timeout_ms": 500, "health_check_initial_delay_ms": 0}
     cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0, "_system_config": system, "include_dashboard": False}
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "num_gpus": 0, "_system_config": system, "include_dashboard": False},
     )
     try:
         nodes = [cluster.add_node(num_cpus=2, num_gpus=0) for _ in range(2)]

@@ -104,12 +104,21 @@ def head():
 
 
 def submit(folder, head, token, *arguments):
-    command = [sys.executable, "-m", "quantray.cli", "submit", "workflows/walk_forward.py", "workflows/configs/demo.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "quantray.cli",
+        "submit",
+        "workflows/walk_forward.py",
+        "workflows/configs/demo.yaml",
+    ]
     command += ["--address", head, "--python", sys.executable, "--env", f"QUANTRAY_RUNS={folder / 'runs'}", *arguments]
     for change in SMALL:
         command += ["--set", change]
     environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=180, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, timeout=180, check=False
+    )
 
 
 @pytest.mark.ray
@@ -126,7 +135,9 @@ def test_a_job_runs_to_its_end_and_a_second_request_attaches_or_reuses(folder, h
 
     attached = submit(folder, head, TOKEN)
     assert attached.returncode == 0, attached.stdout + attached.stderr
-    assert f"attached to {name}: SUCCEEDED" in attached.stdout or f"submitted {name[:-1]}2: SUCCEEDED" in attached.stdout
+    assert (
+        f"attached to {name}: SUCCEEDED" in attached.stdout or f"submitted {name[:-1]}2: SUCCEEDED" in attached.stdout
+    )
     assert "Equal weight" in attached.stdout
     assert list((folder / "runs").glob("demo-*/report.html"))
 

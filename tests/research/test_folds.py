@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,7 +50,7 @@ def test_folds_cover_time_and_never_leak(train, test, valid, horizon, lag, embar
         kind=kind,
     )
     rows = [split.rows(DATES) for split in splits]
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         assert before.test.stop == after.test.start
     assert rows[-1].test.stop == len(DATES)
     reach = horizon + lag if horizon else 0

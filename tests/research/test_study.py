@@ -230,7 +230,9 @@ def test_too_little_data_is_refused(tmp_path):
         study_trials(settings, load_data(settings).panel)
     settings = settings_in(tmp_path, folds=FoldSettings(lookback_days=495), rebalance="quarterly")
     with pytest.raises(InputError, match="no quarterly rebalance date"):
-        study_trials(settings.model_copy(update={"data": SimulatedData(n_days=500)}), load_data(settings).panel.until(497))
+        study_trials(
+            settings.model_copy(update={"data": SimulatedData(n_days=500)}), load_data(settings).panel.until(497)
+        )
     settings = settings_in(tmp_path, min_volatility=1.0)
     with pytest.raises(DataError, match="no member on .* volatility of 100%"):
         run_study(load_data(settings), Serial())
