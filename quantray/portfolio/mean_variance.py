@@ -1,0 +1,439 @@
+"""Mean-variance portfolios with costs and a mandate's limits, in factor form."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from quantray.arrays import Float
+from quantray.covariance.factor import FactorModel
+from quantray.errors import InputError, SolverError
+from quantray.portfolio.constraints import Limits, Market, NamedRows, bounds, coupling_rows
+from quantray.portfolio.solve import (
+    Binding,
+    InfeasibleError,
+    Relaxation,
+    Residuals,
+    Solution,
+    smallest_relaxations,
+)
+from quantray.portfolio.structured import StructuredProblem, StructuredResult, solve_structured
+
+__all__ = ["FrontierPoint", "MeanVariance", "Objective", "efficient_frontier", "maximum_sharpe", "minimum_variance"]
+
+_BINDING = 1e-7
+"""Shadow prices relative to the largest that count as binding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """``alpha'w - risk_aversion / 2 w'Sigma w - cost_aversion (linear and impact costs) - borrow costs``.
+
+    Alpha, covariance and costs must be over the same period.
+    """
+
+    risk_aversion: float = 25.0
+    cost_aversion: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.risk_aversion > 0 or not self.cost_aversion >= 0:
+            raise InputError("risk_aversion must be positive and cost_aversion not negative.")
+
+
+class MeanVariance:
+    """An optimiser for one mandate: made once, solved as often as new data come.
+
+    Nothing is compiled or canonicalised: a solve assembles some N-vectors and iterates (see ``structured``), so new
+    data cost as little as old ones.
+
+    Parameters
+    ----------
+    limits, objective : the mandate.
+    n_assets, n_factors : shape of the models to come.
+    tolerance : on limits in weights, and on the certified gap relative to the objective's terms.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        n_assets: int,
+        n_factors: int,
+        *,
+        objective: Objective | None = None,
+        tolerance: float = 1e-8,
+    ) -> None:
+        if n_assets < 1 or n_factors < 0 or not tolerance > 0:
+            raise InputError(f"{n_assets} assets, {n_factors} factors or tolerance {tolerance} are out of range.")
+        self.limits, self.objective = limits, objective or Objective()
+        self._shape, self._tolerance = (n_assets, n_factors), tolerance
+
+    def solve(
+        self,
+        *,
+        alpha: Float,
+        model: FactorModel,
+        previous: Float | None = None,
+        market: Market | None = None,
+        used_turnover: float = 0.0,
+    ) -> Solution:
+        """The best weights within the limits.
+
+        Parameters
+        ----------
+        alpha : (N,) expected returns over one period.
+        model : covariance over the same period.
+        previous : (N,) weights held before; none by default.
+        market : data that costs and limits need.
+        used_turnover : what the year's earlier rebalances used of ``annual_turnover``.
+
+        Raises
+        ------
+        InputError
+            Shapes disagree, values are missing, or a limit needs data that are not given.
+        InfeasibleError
+            No weights satisfy the limits; names those in conflict and the smallest relaxation.
+        SolverError
+            No solution could be certified.
+        """
+        start = time.perf_counter()
+        day = _Day.of(self, alpha, model, previous, market or Market(), used_turnover)
+        outcome, relaxed = day.solve(self.limits.relax)
+        notes: tuple[str, ...] = ()
+        if self.limits.minimum_trade > 0:
+            day, outcome, notes = _without_small_trades(day, outcome, self.limits)
+        return day.solution(outcome, (*day.relaxed, *relaxed), notes, time.perf_counter() - start)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of assets and of factors."""
+        return self._shape
+
+    @property
+    def tolerance(self) -> float:
+        """On limits and on the relative gap."""
+        return self._tolerance
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """A result together with the problem that it solves."""
+
+    problem: StructuredProblem
+    result: StructuredResult
+    tracking_price: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Day:
+    """One solve: the assembled problem and what is needed to explain it."""
+
+    problem: StructuredProblem
+    names: tuple[str, ...]
+    relaxed: tuple[Relaxation, ...]
+    tolerance: float
+    model: FactorModel
+    benchmark: Float | None
+    tracking: float | None
+    """Limit of the tracking error over one period."""
+
+    @classmethod
+    def of(
+        cls,
+        owner: MeanVariance,
+        alpha: Float,
+        model: FactorModel,
+        previous: Float | None,
+        market: Market,
+        used_turnover: float,
+    ) -> "_Day":
+        limits, aim, n_assets = owner.limits, owner.objective, owner.shape[0]
+        if (model.n_assets, model.n_factors) != owner.shape:
+            raise InputError(f"the model has {model.n_assets} assets and {model.n_factors} factors, not {owner.shape}.")
+        held = np.zeros(n_assets) if previous is None else np.asarray(previous, dtype=np.float64)
+        for name, values in (("alpha", np.asarray(alpha)), ("previous", held)):
+            if values.shape != (n_assets,) or not np.isfinite(values).all():
+                raise InputError(f"{name} is {values.shape} or holds NaN; it must be ({n_assets},) and complete.")
+        market = market.checked(n_assets)
+        lower, upper, relaxed = bounds(limits, market, held)
+        rows: NamedRows = coupling_rows(limits, market, model)
+        cost = np.zeros(n_assets) if market.cost is None else aim.cost_aversion * market.cost
+        turnover = [limits.turnover] if limits.turnover is not None else []
+        if limits.annual_turnover is not None:
+            turnover.append(max(limits.annual_turnover - used_turnover, 0.0))
+        problem = StructuredProblem(
+            linear=-np.asarray(alpha, dtype=np.float64),
+            diagonal=aim.risk_aversion * model.specific_variance,
+            root=np.sqrt(aim.risk_aversion) * model.root,
+            previous=held,
+            lower=lower,
+            upper=upper,
+            rows=rows.rows,
+            row_lower=rows.lower,
+            row_upper=rows.upper,
+            cost=cost,
+            impact=None if market.impact is None else aim.cost_aversion * market.impact,
+            short=None if market.borrow is None or limits.weight[0] >= 0 else market.borrow,
+            turnover=2 * min(turnover) if turnover else np.inf,
+            gross=np.inf if limits.gross is None else limits.gross,
+        )
+        benchmark = None if limits.tracking_error is None else market.needed("benchmark", "tracking error")
+        tracking = None if limits.tracking_error is None else limits.tracking_error / np.sqrt(limits.days)
+        return cls(problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking)
+
+    def solve(self, relax: Sequence[str]) -> tuple[_Outcome, tuple[Relaxation, ...]]:
+        """Solve; where that fails, explain why, or relax what the settings allow."""
+        outcome = self._attempt()
+        if outcome is not None:
+            return outcome, ()
+        conflicts = smallest_relaxations(self.problem, self.names)
+        if conflicts is not None and not conflicts:
+            raise SolverError("the optimiser did not converge on a feasible problem; check the scale of its inputs.")
+        for count in range(1, len(relax) + 1):
+            needed = smallest_relaxations(self.problem, self.names, only=relax[:count])
+            if needed:
+                eased = replace(self, problem=_eased(self.problem, self.names, needed))
+                outcome = eased._attempt()
+                if outcome is not None:
+                    return outcome, needed
+        text = "; ".join(str(conflict) for conflict in conflicts or ()) or "bounds of single names"
+        raise InfeasibleError(
+            f"no weights satisfy all limits; the smallest change that allows some: {text}. "
+            "Ease these, or name limits that may give way in relax.",
+            conflicts or (),
+        )
+
+    def _attempt(self) -> _Outcome | None:
+        result = solve_structured(self.problem, tolerance=self.tolerance)
+        if not result.converged:
+            return None
+        if self.tracking is None or self._tracking_error(result.weights) <= self.tracking * (1 + 1e-9):
+            return _Outcome(self.problem, result)
+        return self._within_tracking()
+
+    def _tracking_error(self, weights: Float) -> float:
+        assert self.benchmark is not None, "a tracking error needs a benchmark"
+        return float(np.sqrt(self.model.variance(weights - self.benchmark)))
+
+    def _within_tracking(self) -> _Outcome:
+        """Price active risk until the tracking error meets its limit; it falls as the price rises."""
+        assert self.tracking is not None, "called with a limit only"
+        price, low, high = 1.0, 0.0, np.inf
+        best: _Outcome | None = None
+        for _ in range(100):
+            problem = self._priced(price)
+            result = solve_structured(problem, tolerance=self.tolerance)
+            if not result.converged:
+                raise SolverError("the optimiser did not converge while pricing the tracking error.")
+            error = self._tracking_error(result.weights)
+            if error <= self.tracking:
+                high, best = price, _Outcome(problem, result, price)
+                if error >= self.tracking * (1 - 1e-6):
+                    return best
+            else:
+                low = price
+            if high < np.inf and high - low <= 1e-12 * high and best is not None:
+                return best
+            # The error falls roughly with the price, so aim by that; bisect where the aim leaves the bracket.
+            aim = price * (error / (self.tracking * (1 - 5e-7))) ** 1.2 if self.tracking > 0 else np.inf
+            middle = 2 * max(low, 1.0) * 8 if high == np.inf else np.sqrt(max(low, 1e-6 * high) * high)
+            price = aim if low < aim < high else middle
+            if price > 1e12:
+                break
+        least = self._tracking_error(solve_structured(self._priced(1e9), tolerance=self.tolerance).weights)
+        scale = np.sqrt(252)
+        conflict = Relaxation("tracking error", self.tracking * scale, least * scale)
+        raise InfeasibleError(
+            f"the other limits allow no tracking error below {least * scale:.6g} a year; "
+            f"raise the limit of {self.tracking * scale:.6g} or ease the others.",
+            (conflict,),
+        )
+
+    def _priced(self, price: float) -> StructuredProblem:
+        """The problem with ``price / 2`` times the active variance added, less a constant."""
+        assert self.benchmark is not None, "a tracking error needs a benchmark"
+        # Risk enters as |root'w|^2 and diagonal; both grow by the same share of the model's covariance.
+        return replace(
+            self.problem,
+            linear=self.problem.linear - price * self.model.apply(self.benchmark),
+            diagonal=self.problem.diagonal + price * self.model.specific_variance,
+            root=np.hstack([self.problem.root, np.sqrt(price) * self.model.root]),
+        )
+
+    def solution(
+        self, outcome: _Outcome, relaxed: tuple[Relaxation, ...], notes: tuple[str, ...], seconds: float
+    ) -> Solution:
+        """The outcome with its certificate and the limits that bind."""
+        problem, result = outcome.problem, outcome.result
+        weights = result.weights
+        residuals = Residuals(problem.violation(weights), max(result.gap, 0.0) / max(problem.size(weights), 1e-12))
+        if residuals.worst > 1e-5:
+            raise SolverError(f"the solution could not be certified: {residuals}; check the scale of the inputs.")
+        return Solution(
+            weights=weights,
+            status="relaxed" if relaxed else "optimal",
+            objective=-self.problem.objective(weights),
+            residuals=residuals,
+            seconds=seconds,
+            iterations=result.iterations,
+            solver="structured",
+            binding=self._binding(outcome),
+            relaxed=relaxed,
+            notes=notes,
+        )
+
+    def _binding(self, outcome: _Outcome) -> tuple[Binding, ...]:
+        problem, result = outcome.problem, outcome.result
+        prices = [*np.abs(result.row_price), result.turnover_price, result.gross_price, outcome.tracking_price]
+        least = _BINDING * max([*prices, 1e-12])
+        found = []
+        for name, price, low, high in zip(
+            self.names, result.row_price, problem.row_lower, problem.row_upper, strict=True
+        ):
+            if abs(price) > least:
+                upper = price > 0
+                found.append(
+                    Binding(name, "upper" if upper else "lower", float(high if upper else low), abs(float(price)))
+                )
+        if result.turnover_price > least:
+            # Prices are per unit of money traded; the limit counts half of it.
+            found.append(Binding("turnover", "upper", problem.turnover / 2, 2 * result.turnover_price))
+        if result.gross_price > least:
+            found.append(Binding("gross", "upper", problem.gross, result.gross_price))
+        if outcome.tracking_price > 0 and self.tracking is not None:
+            found.append(Binding("tracking error", "upper", self.tracking, outcome.tracking_price * self.tracking))
+        return tuple(found)
+
+
+def _eased(problem: StructuredProblem, names: tuple[str, ...], needed: tuple[Relaxation, ...]) -> StructuredProblem:
+    """The problem with limits moved to what is needed, and a hair more: interior points want an interior."""
+    lower, upper = problem.row_lower.copy(), problem.row_upper.copy()
+    turnover, gross = problem.turnover, problem.gross
+    for relaxation in needed:
+        room = 1e-6 * (1 + abs(relaxation.needed))
+        if relaxation.name == "turnover":
+            turnover = 2 * (relaxation.needed + room)
+        elif relaxation.name == "gross":
+            gross = relaxation.needed + room
+        else:
+            row = names.index(relaxation.name)
+            upper[row] = max(upper[row], relaxation.needed + room)
+            lower[row] = min(lower[row], relaxation.needed - room)
+    return replace(problem, row_lower=lower, row_upper=upper, turnover=turnover, gross=gross)
+
+
+def _without_small_trades(day: _Day, outcome: _Outcome, limits: Limits) -> tuple[_Day, _Outcome, tuple[str, ...]]:
+    """Solve again with small trades held at zero, until none is left; where that has no solution, keep them."""
+    skipped = 0
+    for _ in range(5):
+        trade = np.abs(outcome.result.weights - day.problem.previous)
+        small = (trade > 1e-9) & (trade < limits.minimum_trade)
+        held = (day.problem.previous >= day.problem.lower) & (day.problem.previous <= day.problem.upper)
+        small &= held
+        if not small.any():
+            break
+        fixed = small | (trade <= 1e-9) & held
+        problem = replace(
+            day.problem,
+            lower=np.where(fixed, day.problem.previous, day.problem.lower),
+            upper=np.where(fixed, day.problem.previous, day.problem.upper),
+        )
+        candidate = replace(day, problem=problem)
+        again = candidate._attempt()
+        if again is None:
+            return day, outcome, (f"{int(small.sum())} trades below the minimum are needed to meet the limits.",)
+        skipped += int(small.sum())
+        day, outcome = candidate, again
+    return day, outcome, (f"{skipped} trades below the minimum were left out.",) if skipped else ()
+
+
+@dataclass(frozen=True, eq=False)
+class FrontierPoint:
+    """A portfolio on the efficient frontier."""
+
+    expected_return: float
+    """Over one period of alpha."""
+    volatility: float
+    """Over one period of the model."""
+    solution: Solution
+
+
+def minimum_variance(
+    limits: Limits, model: FactorModel, *, previous: Float | None = None, market: Market | None = None
+) -> Solution:
+    """The portfolio of least variance within the limits; costs count only through the limits."""
+    free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None)
+    # Risk is scaled to order one, so that tolerances mean the same for daily and yearly covariances.
+    aim = Objective(risk_aversion=1.0 / max(float(model.variances.mean()), 1e-300), cost_aversion=0.0)
+    optimiser = MeanVariance(limits, model.n_assets, model.n_factors, objective=aim)
+    return optimiser.solve(alpha=np.zeros(model.n_assets), model=model, previous=previous, market=free_of_cost)
+
+
+def efficient_frontier(
+    limits: Limits,
+    *,
+    alpha: Float,
+    model: FactorModel,
+    risk_aversions: Sequence[float],
+    previous: Float | None = None,
+    market: Market | None = None,
+) -> tuple[FrontierPoint, ...]:
+    """The best portfolios for several risk aversions, costs counted once.
+
+    Raises
+    ------
+    InputError, InfeasibleError, SolverError
+        As ``MeanVariance.solve``.
+    """
+    points = []
+    for aversion in risk_aversions:
+        aim = Objective(risk_aversion=float(aversion), cost_aversion=1.0)
+        optimiser = MeanVariance(limits, model.n_assets, model.n_factors, objective=aim)
+        solution = optimiser.solve(alpha=alpha, model=model, previous=previous, market=market)
+        risk = float(np.sqrt(model.variance(solution.weights)))
+        points.append(FrontierPoint(float(alpha @ solution.weights), risk, solution))
+    return tuple(points)
+
+
+def maximum_sharpe(
+    limits: Limits,
+    *,
+    alpha: Float,
+    model: FactorModel,
+    risk_free: float = 0.0,
+    previous: Float | None = None,
+    market: Market | None = None,
+) -> Solution:
+    """The portfolio with the highest ratio of expected excess return to volatility, before costs.
+
+    The ratio has one peak along the frontier, so a search over the risk aversion finds it.
+
+    Raises
+    ------
+    InputError
+        No feasible portfolio has an expected return above the risk-free rate.
+    """
+    free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None)
+
+    def at(log_aversion: float) -> FrontierPoint:
+        (point,) = efficient_frontier(
+            limits,
+            alpha=alpha,
+            model=model,
+            risk_aversions=[float(np.exp(log_aversion))],
+            previous=previous,
+            market=free_of_cost,
+        )
+        return point
+
+    def negative_ratio(log_aversion: float) -> float:
+        point = at(log_aversion)
+        return -(point.expected_return - risk_free) / point.volatility
+
+    scale = float(np.abs(alpha).mean() / max(model.variances.mean(), 1e-300))
+    centre = np.log(max(scale, 1e-6))
+    found = minimize_scalar(negative_ratio, bounds=(centre - 6, centre + 9), method="bounded", options={"xatol": 1e-4})
+    if found.fun >= 0:
+        raise InputError("no portfolio within the limits has an expected return above the risk-free rate.")
+    return at(float(found.x)).solution

@@ -1,0 +1,492 @@
+"""An interior-point method for portfolios with factor risk: linear in the number of assets.
+
+The problem, with w the (N,) weights and h the holdings before::
+
+    minimise    linear'w + 1/2 w'diag(diagonal)w + 1/2 |root'w|^2
+                + sum cost|w - h| + sum impact|w - h|^(3/2) + sum short max(-w, 0)
+    subject to  lower <= w <= upper,  row_lower <= rows w <= row_upper,
+                sum|w - h| <= turnover,  sum|w| <= gross
+
+Absolute values are split with one helper per asset: z >= |w - h| and g >= |w|. In a Newton step all that belongs to
+one asset is then a block of at most 3 x 3 that is solved in closed form. Factors, rows and the two sums couple the
+assets; they form one small symmetric system (Woodbury in its quasi-definite form, so that an active row, whose
+weight in the normal equations grows without bound, is a zero on a diagonal). A step costs N (K + M)^2 operations for
+K factors and M rows and never touches an N x N matrix.
+
+Source: Mehrotra (1992), *On the implementation of a primal-dual interior point method*, SIAM J. Optim. 2(4);
+Vanderbei (1995), *Symmetric quasidefinite matrices*, SIAM J. Optim. 5(1).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpotrf
+
+from quantray.arrays import Bool, Float
+
+__all__ = ["StructuredProblem", "StructuredResult", "certified_gap", "solve_structured"]
+
+_MOST_ITERATIONS = 80
+_FREE = 1e-9
+"""Assets whose bounds are nearer to each other than this are fixed and taken out."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StructuredProblem:
+    """See the module; infinite bounds mean none."""
+
+    linear: Float
+    """(N,)."""
+    diagonal: Float
+    """(N,), not negative."""
+    root: Float
+    """(N, K)."""
+    previous: Float
+    """(N,) holdings h."""
+    lower: Float
+    """(N,)."""
+    upper: Float
+    """(N,)."""
+    rows: Float
+    """(M, N)."""
+    row_lower: Float
+    """(M,); equal to ``row_upper`` for an equality."""
+    row_upper: Float
+    """(M,)."""
+    cost: Float
+    """(N,), not negative."""
+    impact: Float | None = None
+    """(N,), not negative."""
+    short: Float | None = None
+    """(N,), not negative: the cost of a unit sold short."""
+    turnover: float = np.inf
+    gross: float = np.inf
+
+    def objective(self, weights: Float) -> float:
+        """The value that is minimised."""
+        trade = np.abs(weights - self.previous)
+        value = self.linear @ weights + 0.5 * (self.diagonal @ weights**2) + 0.5 * ((self.root.T @ weights) ** 2).sum()
+        value += self.cost @ trade
+        if self.impact is not None:
+            value += self.impact @ trade**1.5
+        if self.short is not None:
+            value += self.short @ np.maximum(-weights, 0.0)
+        return float(value)
+
+    def size(self, weights: Float) -> float:
+        """The size of the objective's terms, against which gaps are measured."""
+        trade = np.abs(weights - self.previous)
+        risk = self.diagonal @ weights**2 + ((self.root.T @ weights) ** 2).sum()
+        return float(np.abs(self.linear) @ np.abs(weights) + 0.5 * risk + self.cost @ trade)
+
+    def violation(self, weights: Float) -> float:
+        """The largest amount by which weights break a bound, a row or a sum."""
+        values = self.rows @ weights
+        excess = [
+            (self.lower - weights).max(initial=0.0),
+            (weights - self.upper).max(initial=0.0),
+            (self.row_lower - values).max(initial=0.0),
+            (values - self.row_upper).max(initial=0.0),
+            np.abs(weights - self.previous).sum() - self.turnover,
+            np.abs(weights).sum() - self.gross,
+        ]
+        return float(max(excess))
+
+
+@dataclass(frozen=True, eq=False)
+class StructuredResult:
+    """Weights with their multipliers; prices say by how much the objective falls per unit that a limit is eased."""
+
+    weights: Float
+    converged: bool
+    iterations: int
+    row_price: Float
+    """(M,) positive at an upper limit, negative at a lower one."""
+    turnover_price: float
+    gross_price: float
+    gap: float
+    """Certified distance of the objective from the optimum (see ``certified_gap``)."""
+
+
+def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, turnover: float, gross: float) -> float:
+    """Primal less dual objective: no feasible weights are better than these by more.
+
+    The dual function at the given prices, with the factor exposures priced at their value, separates into one
+    piecewise problem per asset. Its minimum is found exactly by trying the bounds, the kinks and, between them, the
+    stationary points. So the certificate does not depend on how the weights were found.
+
+    Parameters
+    ----------
+    weights : (N,).
+    row_price, turnover, gross : multipliers as in ``StructuredResult``; the two sums' must not be negative.
+    """
+    exposure = problem.root.T @ weights
+    slope = problem.linear + problem.root @ exposure + problem.rows.T @ row_price
+    cost = problem.cost + turnover
+    short = np.zeros_like(cost) if problem.short is None else problem.short
+    low, high = _boxed(problem)
+
+    def value(w: Float) -> Float:
+        trade = np.abs(w - problem.previous)
+        total = slope * w + 0.5 * problem.diagonal * w**2 + cost * trade + gross * np.abs(w)
+        if problem.impact is not None:
+            total = total + problem.impact * trade**1.5
+        return np.asarray(total + short * np.maximum(-w, 0.0))
+
+    candidates = [low, high, np.clip(problem.previous, low, high), np.clip(np.zeros_like(low), low, high)]
+    if problem.impact is None:
+        diagonal = np.where(problem.diagonal > 0, problem.diagonal, np.inf)
+        for side in (-1.0, 1.0):
+            for sign in (-1.0, 1.0):
+                force = slope + side * cost + sign * gross - (short if sign < 0 else 0.0)
+                candidates.append(np.clip(-force / diagonal, low, high))
+        least = np.min([value(c) for c in candidates], axis=0)
+    else:
+        least = _least_by_section(value, np.array(candidates), low, high)
+    priced_high = np.where(row_price > 0, row_price * np.where(np.isfinite(problem.row_upper), problem.row_upper, 0), 0)
+    priced_low = np.where(row_price < 0, row_price * np.where(np.isfinite(problem.row_lower), problem.row_lower, 0), 0)
+    dual = least.sum() - 0.5 * exposure @ exposure - priced_high.sum() - priced_low.sum()
+    dual -= turnover * problem.turnover if turnover > 0 else 0.0
+    dual -= gross * problem.gross if gross > 0 else 0.0
+    return float(problem.objective(weights) - dual)
+
+
+def _least_by_section(value: Callable[[Float], Float], kinks: Float, low: Float, high: Float) -> Float:
+    """Minimum of a convex function per asset: golden section between neighbouring kinks."""
+    ordered = np.sort(kinks, axis=0)
+    least = np.min([value(point) for point in ordered], axis=0)
+    ratio = (np.sqrt(5.0) - 1) / 2
+    for left, right in pairwise(ordered):
+        a, b = left.copy(), right.copy()
+        for _ in range(60):
+            c, d = b - ratio * (b - a), a + ratio * (b - a)
+            smaller = value(c) < value(d)
+            a, b = np.where(smaller, a, c), np.where(smaller, d, b)
+        least = np.minimum(least, value((a + b) / 2))
+    return np.asarray(least)
+
+
+def _boxed(problem: StructuredProblem) -> tuple[Float, Float]:
+    """Bounds with a wide box where there are none, which a feasible solution of sensible size never reaches."""
+    reach = 1e3 * (1.0 + float(np.abs(problem.previous).max(initial=0.0)))
+    if np.isfinite(problem.gross):
+        reach = min(reach, 1.5 * problem.gross + 1.0)
+    if np.isfinite(problem.turnover):
+        reach = min(reach, float(np.abs(problem.previous).max(initial=0.0)) + 1.5 * problem.turnover + 1.0)
+    return np.maximum(problem.lower, -reach), np.minimum(problem.upper, reach)
+
+
+def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> StructuredResult:
+    """Solve a problem; ``converged`` is False where the iteration stalls, as it does on an infeasible one.
+
+    Parameters
+    ----------
+    tolerance : on the violation of limits in weights, and on the gap relative to the size of the objective.
+    """
+    low, high = _boxed(problem)
+    free = high - low > _FREE
+    weights = np.where(free, 0.0, (low + high) / 2)
+    if free.any():
+        inner = _Iteration(problem, free, low, high, weights)
+        converged = inner.run(tolerance)
+        weights[free] = inner.w
+        row_price, turnover, gross = inner.prices()
+        iterations = inner.count
+    else:
+        converged, iterations = problem.violation(weights) <= tolerance, 0
+        row_price, turnover, gross = np.zeros(len(problem.row_lower)), 0.0, 0.0
+    weights = np.clip(weights, low, high)
+    gap = certified_gap(problem, weights, row_price, turnover, gross)
+    # The iteration judges itself by residuals; where it stopped short of these, the certificate has the last word.
+    converged = converged or (gap <= 1e-6 * problem.size(weights) and problem.violation(weights) <= 10 * tolerance)
+    return StructuredResult(weights, converged, iterations, row_price, turnover, gross, gap)
+
+
+class _Iteration:
+    """The state of the method on the free assets: primal w, z, g; slacks and multipliers of all inequalities.
+
+    Inequalities of an asset, by row of (C, n) arrays: w <= high, -w <= -low, w - z <= h, -w - z <= -h, and with g
+    also w - g <= 0, -w - g <= 0. Coupling inequalities: rows from above and from below, then the two sums.
+    """
+
+    def __init__(self, problem: StructuredProblem, free: Bool, low: Float, high: Float, fixed: Float) -> None:
+        n_rows = len(problem.row_lower)
+        away = fixed.copy()
+        away[free] = 0.0
+        self.low, self.high, self.h = low[free], high[free], problem.previous[free]
+        self.d = problem.diagonal[free]
+        self.root = problem.root[free]
+        self.q = problem.linear[free] + self.root @ (problem.root.T @ away)
+        self.impact = None if problem.impact is None else problem.impact[free]
+        trades = (problem.cost > 0).any() or np.isfinite(problem.turnover) or self.impact is not None
+        grosses = problem.short is not None or np.isfinite(problem.gross)
+        self.cost = problem.cost[free] if trades else None
+        self.short = (np.zeros(len(self.d)) if problem.short is None else problem.short[free]) if grosses else None
+        if self.short is not None:
+            # short max(-w, 0) = short (|w| - w) / 2
+            self.q = self.q - self.short / 2
+        moved = problem.rows @ away
+        lower, upper = problem.row_lower - moved, problem.row_upper - moved
+        equal = upper - lower <= 1e-13
+        above, below = ~equal & np.isfinite(upper), ~equal & np.isfinite(lower)
+        rows = problem.rows[:, free]
+        self.index = (np.flatnonzero(equal), np.flatnonzero(above), np.flatnonzero(below))
+        self.n_rows = n_rows
+        self.eq, self.eq_rhs = rows[equal], ((lower + upper) / 2)[equal]
+        self.ineq = np.vstack([rows[above], -rows[below]])
+        self.ineq_rhs = np.concatenate([upper[above], -lower[below]])
+        fixed_mask = ~free
+        self.turnover = (
+            problem.turnover - float(np.abs(away - problem.previous)[fixed_mask].sum())
+            if trades and np.isfinite(problem.turnover)
+            else None
+        )
+        self.gross = (
+            problem.gross - float(np.abs(away)[fixed_mask].sum()) if grosses and np.isfinite(problem.gross) else None
+        )
+        self.count = 0
+        self._start()
+
+    def _start(self) -> None:
+        width = self.high - self.low
+        self.w = np.clip(self.h, self.low + 0.1 * width, self.high - 0.1 * width)
+        size = max(0.1 / np.sqrt(len(self.w)), 1e-3)
+        self.z = np.abs(self.w - self.h) + size if self.cost is not None else np.zeros(0)
+        self.g = np.abs(self.w) + size if self.short is not None else np.zeros(0)
+        self.y = np.zeros(len(self.eq))
+        scale = 1e-2 + float(np.median(np.abs(self.q)))
+        self.s = np.maximum(self._asset_slack(), 1e-4)
+        self.m = np.full(self.s.shape, scale)
+        self.t = np.maximum(self._row_slack(), 1e-1 * (1 + np.abs(self._rhs())))
+        self.p = np.full(len(self.t), scale)
+        # Complementary pairs start with products of about one size.
+        self.m = np.clip(scale * float(np.median(self.s)) / self.s, 1e-3 * scale, 1e3 * scale)
+
+    def _asset_slack(self) -> Float:
+        parts = [self.high - self.w, self.w - self.low]
+        if self.cost is not None:
+            parts += [self.z - self.w + self.h, self.z + self.w - self.h]
+        if self.short is not None:
+            parts += [self.g - self.w, self.g + self.w]
+        return np.array(parts)
+
+    def _rhs(self) -> Float:
+        sums = [value for value in (self.turnover, self.gross) if value is not None]
+        return np.concatenate([self.ineq_rhs, sums])
+
+    def _row_values(self, w: Float, z: Float, g: Float) -> Float:
+        sums = ([z.sum()] if self.turnover is not None else []) + ([g.sum()] if self.gross is not None else [])
+        return np.concatenate([self.ineq @ w, sums])
+
+    def _row_slack(self) -> Float:
+        return np.asarray(self._rhs() - self._row_values(self.w, self.z, self.g))
+
+    def prices(self) -> tuple[Float, float, float]:
+        """Multipliers of the rows, the turnover and the gross sum."""
+        out = np.zeros(self.n_rows)
+        equal, above, below = self.index
+        out[equal] = self.y
+        out[above] += self.p[: len(above)]
+        out[below] -= self.p[len(above) : len(above) + len(below)]
+        rest = list(self.p[len(above) + len(below) :])
+        turnover = float(rest.pop(0)) if self.turnover is not None else 0.0
+        return out, turnover, float(rest.pop(0)) if self.gross is not None else 0.0
+
+    def _sum_prices(self) -> tuple[float, float]:
+        rest = list(self.p[len(self.ineq) :])
+        turnover = rest.pop(0) if self.turnover is not None else 0.0
+        return turnover, rest.pop(0) if self.gross is not None else 0.0
+
+    def run(self, tolerance: float) -> bool:
+        """Iterate until feasible and optimal, or until nothing moves any more."""
+        stalled = 0
+        while self.count < _MOST_ITERATIONS:
+            self._residuals()
+            if self._done(tolerance):
+                return True
+            self.count += 1
+            step = self._step()
+            if not np.isfinite(step):
+                return False
+            stalled = stalled + 1 if step < 1e-4 else 0
+            if stalled == 5:
+                return False
+        self._residuals()
+        return self._done(10 * tolerance)
+
+    def _done(self, tolerance: float) -> bool:
+        size = 1e-3 + abs(float(self.q @ self.w)) + float((self.exposure**2).sum()) + float(self.d @ self.w**2)
+        primal = max(np.abs(self.r_s).max(), np.abs(self.r_t).max(initial=0.0), np.abs(self.r_eq).max(initial=0.0))
+        dual = max(np.abs(self.r_w).max(), np.abs(self.r_z).max(initial=0.0), np.abs(self.r_g).max(initial=0.0))
+        gap = float((self.s * self.m).sum() + self.t @ self.p)
+        reference = 1e-3 + float(np.abs(self.q).max())
+        return bool(primal <= 0.1 * tolerance and dual <= tolerance * reference and gap <= tolerance * size)
+
+    def _residuals(self) -> None:
+        m = self.m
+        self.exposure = self.root.T @ self.w
+        self.r_w = self.q + self.d * self.w + self.root @ self.exposure + m[0] - m[1]
+        if len(self.eq):
+            self.r_w += self.eq.T @ self.y
+        if len(self.ineq):
+            self.r_w += self.ineq.T @ self.p[: len(self.ineq)]
+        turnover, gross = self._sum_prices()
+        self.r_z, self.r_g = np.zeros(0), np.zeros(0)
+        next_row = 2
+        if self.cost is not None:
+            self.r_w += m[2] - m[3]
+            self.r_z = self.cost + turnover - m[2] - m[3]
+            if self.impact is not None:
+                self.r_z = self.r_z + 1.5 * self.impact * np.sqrt(self.z)
+            next_row = 4
+        if self.short is not None:
+            self.r_w += m[next_row] - m[next_row + 1]
+            self.r_g = self.short / 2 + gross - m[next_row] - m[next_row + 1]
+        self.r_s = self.s - self._asset_slack()
+        self.r_t = self.t - self._row_slack()
+        self.r_eq = self.eq @ self.w - self.eq_rhs
+
+    def _step(self) -> float:
+        """One predictor-corrector step; returns its length, NaN where the system could not be solved."""
+        pairs = self.s.size + len(self.t)
+        mu = (float((self.s * self.m).sum()) + float(self.t @ self.p)) / pairs
+        if not self._factorise():
+            return float("nan")
+        move = self._direction(self.s * self.m, self.t * self.p)
+        length = self._longest(move, 1.0)
+        after = float(((self.s + length * move.s) * (self.m + length * move.m)).sum())
+        after += float((self.t + length * move.t) @ (self.p + length * move.p))
+        # The power 3/2 is curved: its linearisation holds over shorter steps, and complementarity must not run ahead
+        # of the dual residual that each step leaves.
+        least, share = (0.0, 0.995) if self.impact is None else (0.1, 0.9)
+        sigma = min(max((max(after, 0.0) / pairs / mu) ** 3, least), 1.0)
+        target = sigma * mu
+        move = self._direction(self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target)
+        length = self._longest(move, share)
+        self.w = self.w + length * move.w
+        self.z = self.z + length * move.z
+        self.g = self.g + length * move.g
+        self.y = self.y + length * move.y
+        self.s, self.m = self.s + length * move.s, self.m + length * move.m
+        self.t, self.p = self.t + length * move.t, self.p + length * move.p
+        return length
+
+    def _factorise(self) -> bool:
+        """Eliminate slacks, then each asset's z and g, then its w; factorise the small system that is left."""
+        theta = self.m / self.s
+        self.theta = theta
+        diagonal = self.d + theta[0] + theta[1]
+        next_row = 2
+        if self.cost is not None:
+            self.zz = theta[2] + theta[3]
+            if self.impact is not None:
+                self.zz = self.zz + 0.75 * self.impact / np.sqrt(self.z)
+            self.wz = theta[3] - theta[2]
+            diagonal = diagonal + theta[2] + theta[3] - self.wz**2 / self.zz
+            next_row = 4
+        if self.short is not None:
+            self.gg = theta[next_row] + theta[next_row + 1]
+            self.wg = theta[next_row + 1] - theta[next_row]
+            diagonal = diagonal + self.gg - self.wg**2 / self.gg
+        self.ww = np.maximum(diagonal, 1e-14)
+        # Coupling columns on w after elimination: factors, equalities, inequalities, and the sums seen through z, g.
+        columns = [self.root.T, self.eq, self.ineq]
+        corner = [np.ones(self.root.shape[1]), np.zeros(len(self.eq)), (self.t / self.p)[: len(self.ineq)]]
+        tail = list((self.t / self.p)[len(self.ineq) :])
+        if self.turnover is not None:
+            columns.append((-self.wz / self.zz)[None, :])
+            corner.append(np.array([tail.pop(0) + (1 / self.zz).sum()]))
+        if self.gross is not None:
+            columns.append((-self.wg / self.gg)[None, :])
+            corner.append(np.array([tail.pop(0) + (1 / self.gg).sum()]))
+        self.columns = np.vstack(columns)
+        scaled = self.columns / np.sqrt(self.ww)
+        small = scaled @ scaled.T
+        small[np.diag_indices_from(small)] += np.concatenate(corner)
+        # A whisper of regularisation keeps redundant equalities from stopping the factorisation.
+        small[np.diag_indices_from(small)] *= 1 + 1e-13
+        self.small, info = dpotrf(small, lower=1)
+        return info == 0 and bool(np.isfinite(self.ww).all())
+
+    def _direction(self, product_s: Float, product_t: Float) -> "_Move":
+        """The Newton direction towards complementary products of zero less ``product``."""
+        theta = self.theta
+        # Slack and multiplier of every inequality in terms of the move of (w, z, g):
+        # dm = theta * (A d + r_s) - product / s, where A d is the move of the left-hand side.
+        push = theta * self.r_s - product_s / self.s
+        b_w = -(self.r_w + push[0] - push[1])
+        b_z, b_g = np.zeros(0), np.zeros(0)
+        next_row = 2
+        if self.cost is not None:
+            b_w -= push[2] - push[3]
+            b_z = -(self.r_z - push[2] - push[3])
+            b_w -= self.wz / self.zz * b_z
+            next_row = 4
+        if self.short is not None:
+            b_w -= push[next_row] - push[next_row + 1]
+            b_g = -(self.r_g - push[next_row] - push[next_row + 1])
+            b_w -= self.wg / self.gg * b_g
+        n_factors, n_eq, n_ineq = self.root.shape[1], len(self.eq), len(self.ineq)
+        rhs = np.zeros(len(self.columns))
+        rhs[n_factors : n_factors + n_eq] = -self.r_eq
+        rhs[n_factors + n_eq :] = -self.r_t + product_t / self.p
+        place = n_factors + n_eq + n_ineq
+        if self.turnover is not None:
+            rhs[place] -= (b_z / self.zz).sum()
+            place += 1
+        if self.gross is not None:
+            rhs[place] -= (b_g / self.gg).sum()
+        solved = cho_solve((self.small, True), self.columns @ (b_w / self.ww) - rhs, check_finite=False)
+        w = (b_w - self.columns.T @ solved) / self.ww
+        prices = solved[n_factors + n_eq :]
+        place = n_ineq
+        z, g = np.zeros(0), np.zeros(0)
+        if self.cost is not None:
+            lift = 0.0
+            if self.turnover is not None:
+                lift = prices[place]
+                place += 1
+            z = (b_z - lift - self.wz * w) / self.zz
+        if self.short is not None:
+            lift = prices[place] if self.gross is not None else 0.0
+            g = (b_g - lift - self.wg * w) / self.gg
+        parts = [w, -w]
+        if self.cost is not None:
+            parts += [w - z, -w - z]
+        if self.short is not None:
+            parts += [w - g, -w - g]
+        left = np.array(parts)
+        ds = -self.r_s - left
+        dm = push + theta * left
+        dt = -self.r_t - self._row_values(w, z, g)
+        return _Move(w, z, g, solved[n_factors : n_factors + n_eq], ds, dm, dt, prices)
+
+    def _longest(self, move: "_Move", share: float) -> float:
+        """The longest step, at most one, that keeps slacks, multipliers (and z under a power) positive."""
+        longest = 1.0
+        pairs = [(self.s, move.s), (self.m, move.m), (self.t, move.t), (self.p, move.p)]
+        if self.impact is not None:
+            pairs.append((self.z, move.z))
+        for value, change in pairs:
+            if value.size:
+                worst = float((change / value).min())
+                if worst < 0:
+                    longest = min(longest, -share / worst)
+        return longest
+
+
+@dataclass(frozen=True, eq=False)
+class _Move:
+    """Changes of all variables."""
+
+    w: Float
+    z: Float
+    g: Float
+    y: Float
+    s: Float
+    m: Float
+    t: Float
+    p: Float
