@@ -1,36 +1,37 @@
-"""Covariance matrices of simple returns: sample, exponentially weighted, Ledoit-Wolf; and the nearest PSD matrix.
+"""Covariance matrices of simple returns by name, and the nearest positive semidefinite matrix.
 
-Missing returns follow one of three named rules:
-
-* ``available`` (default): each asset is centred on the days it has; other days count as zero, and variances are
-  rescaled to the days each asset has. The result is positive semidefinite by construction, and equals the ordinary
-  estimate where nothing is missing. Correlations of assets that overlap little are pulled to zero.
-* ``complete``: only days on which every asset has a return.
-* ``refuse``: an error.
+Missing returns follow one of the three rules of ``gaps``: ``available`` (default), ``complete`` and ``refuse``.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import ledoit_wolf, oas
 
 from quantray.arrays import Float, finite_square
-from quantray.errors import DataError, InputError, SolverError
+from quantray.covariance.denoising import denoised_correlation, gerber_correlation
+from quantray.covariance.gaps import Centred, Missing, centred_returns
+from quantray.covariance.shrinkage import to_constant_correlation, to_single_factor
+from quantray.errors import InputError, SolverError
 
 __all__ = [
     "ESTIMATORS",
     "CovarianceEstimate",
-    "Missing",
     "PsdRepair",
+    "Target",
+    "denoised_covariance",
     "ewma_covariance",
+    "gerber_covariance",
     "ledoit_wolf_covariance",
     "nearest_psd",
+    "oas_covariance",
     "sample_covariance",
 ]
 
-Missing = Literal["available", "complete", "refuse"]
+Target = Literal["identity", "constant_correlation", "single_factor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,8 @@ class CovarianceEstimate:
     """Weight of the target, 0 to 1; 0 where nothing was shrunk."""
     missing_share: float = 0.0
     """Share of the returns that were missing."""
+    notes: tuple[str, ...] = ()
+    """What the estimator decided, for the reader."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,36 +79,73 @@ def sample_covariance(returns: Float, *, missing: Missing = "available") -> Cova
     DataError
         An asset has fewer than two returns, or fewer than two complete days.
     """
-    centred, scale, share = _centred(returns, missing, None)
-    matrix = centred.T @ centred / (len(centred) - 1)
-    return CovarianceEstimate(_rescaled(matrix, scale), "sample", len(centred), missing_share=share)
+    centred = centred_returns(returns, missing)
+    matrix = centred.values.T @ centred.values / (len(centred.values) - 1)
+    return _estimate(_rescaled(matrix, centred.scale), "sample", centred)
 
 
-def ewma_covariance(returns: Float, *, decay: float = 0.94, missing: Missing = "available") -> CovarianceEstimate:
+def ewma_covariance(
+    returns: Float, *, decay: float = 0.94, half_life: float | None = None, missing: Missing = "available"
+) -> CovarianceEstimate:
     """The exponentially weighted covariance about the weighted mean; the last row weighs most.
 
     Parameters
     ----------
     returns : (T, N) simple returns, oldest first; NaN where missing.
     decay : weight of a day relative to the next, between 0 and 1.
+    half_life : days after which a weight has halved; given, it takes the place of ``decay``.
 
     Raises
     ------
     InputError, DataError
-        As ``sample_covariance``; also a decay out of range.
+        As ``sample_covariance``; also a decay or half-life out of range.
 
     Source: J.P. Morgan/Reuters (1996), *RiskMetrics Technical Document*, 4th ed., ch. 5.
     """
+    if half_life is not None:
+        if not 0 < half_life < np.inf:
+            raise InputError(f"half_life {half_life} must be a positive number of days; a decay of 0.94 halves in 11.")
+        decay = 0.5 ** (1 / half_life)
     if not 0 < decay < 1:
         raise InputError(f"decay {decay} must lie between 0 and 1; RiskMetrics uses 0.94 for daily returns.")
     weights = decay ** np.arange(len(returns) - 1, -1, -1, dtype=np.float64)
-    centred, scale, share = _centred(returns, missing, weights / weights.sum())
-    # Rows under ``complete`` are fewer than the input's; _centred has multiplied each by the root of its weight.
-    return CovarianceEstimate(_rescaled(centred.T @ centred, scale), "ewma", len(centred), missing_share=share)
+    # Rows under ``complete`` are fewer than the input's; each comes multiplied by the root of its weight.
+    centred = centred_returns(returns, missing, weights / weights.sum())
+    return _estimate(_rescaled(centred.values.T @ centred.values, centred.scale), "ewma", centred)
 
 
-def ledoit_wolf_covariance(returns: Float, *, missing: Missing = "available") -> CovarianceEstimate:
-    """The sample covariance (divisor n) shrunk to a multiple of the identity, with the intensity of Ledoit and Wolf.
+def ledoit_wolf_covariance(
+    returns: Float, *, target: Target = "identity", missing: Missing = "available"
+) -> CovarianceEstimate:
+    """The sample covariance (divisor n) shrunk to a target, with the intensity of Ledoit and Wolf.
+
+    Parameters
+    ----------
+    returns : (T, N) simple returns; NaN where missing.
+    target : ``identity`` (a multiple of it), ``constant_correlation`` (the sample's variances, one correlation) or
+        ``single_factor`` (the sample's variances, covariances through the equally weighted market).
+
+    Raises
+    ------
+    InputError, DataError
+        As ``sample_covariance``; also an unknown target.
+
+    Source: Ledoit and Wolf (2004), *A well-conditioned estimator for large-dimensional covariance matrices*,
+    Journal of Multivariate Analysis 88, computed by scikit-learn; for the other targets see ``shrinkage``.
+    """
+    if target not in ("identity", "constant_correlation", "single_factor"):
+        raise InputError(f"target {target!r} is not one of identity, constant_correlation, single_factor.")
+    centred = centred_returns(returns, missing)
+    # Rescale before shrinking: the target's size is the mean variance of the true, not the zero-filled, returns.
+    if target == "identity":
+        matrix, shrinkage = ledoit_wolf(centred.filled, assume_centered=True)
+        return _estimate(matrix, "ledoit_wolf", centred, float(shrinkage))
+    shrunk = (to_constant_correlation if target == "constant_correlation" else to_single_factor)(centred.filled)
+    return _estimate(shrunk.matrix, f"ledoit_wolf_{target}", centred, shrunk.intensity)
+
+
+def oas_covariance(returns: Float, *, missing: Missing = "available") -> CovarianceEstimate:
+    """The sample covariance (divisor n) shrunk to a multiple of the identity, best for Gaussian returns.
 
     Parameters
     ----------
@@ -116,19 +156,74 @@ def ledoit_wolf_covariance(returns: Float, *, missing: Missing = "available") ->
     InputError, DataError
         As ``sample_covariance``.
 
-    Source: Ledoit and Wolf (2004), *A well-conditioned estimator for large-dimensional covariance matrices*,
-    Journal of Multivariate Analysis 88; computed by scikit-learn.
+    Source: Chen, Wiesel, Eldar and Hero (2010), *Shrinkage algorithms for MMSE covariance estimation*, IEEE
+    Transactions on Signal Processing 58; computed by scikit-learn.
     """
-    centred, scale, share = _centred(returns, missing, None)
-    # Rescale before shrinking: the target's size is the mean variance of the true, not the zero-filled, returns.
-    matrix, shrinkage = ledoit_wolf(centred * scale, assume_centered=True)
-    return CovarianceEstimate(matrix, "ledoit_wolf", len(centred), float(shrinkage), share)
+    centred = centred_returns(returns, missing)
+    matrix, shrinkage = oas(centred.filled, assume_centered=True)
+    return _estimate(matrix, "oas", centred, float(shrinkage))
+
+
+def denoised_covariance(returns: Float, *, missing: Missing = "available") -> CovarianceEstimate:
+    """The sample covariance whose correlations were cleared of Marchenko-Pastur noise; variances stay.
+
+    The notes say how many eigenvalues were kept and how large the noise was.
+
+    Parameters
+    ----------
+    returns : (T, N) simple returns; NaN where missing.
+
+    Raises
+    ------
+    InputError, DataError
+        As ``sample_covariance``.
+
+    Source: see ``denoising.denoised_correlation``.
+    """
+    centred = centred_returns(returns, missing)
+    filled = centred.filled
+    deviation = np.sqrt(np.einsum("tn,tn->n", filled, filled) / (len(filled) - 1))
+    unit = np.divide(filled, deviation, out=np.zeros_like(filled), where=deviation > 0)
+    denoised = denoised_correlation(unit.T @ unit / (len(filled) - 1), centred.days)
+    note = (
+        f"kept {denoised.n_signals} of {len(deviation)} eigenvalues; "
+        f"noise is {denoised.noise_variance:.0%} of the variance of an asset"
+    )
+    matrix = denoised.matrix * np.outer(deviation, deviation)
+    return _estimate(matrix, "denoised", centred, notes=(note,))
+
+
+def gerber_covariance(returns: Float, *, threshold: float = 0.5, missing: Missing = "available") -> CovarianceEstimate:
+    """The sample's variances with correlations that count joint moves, which outliers and small noise do not change.
+
+    Parameters
+    ----------
+    returns : (T, N) simple returns; NaN where missing.
+    threshold : standard deviations from the mean that make a move, between 0 and 1.
+
+    Raises
+    ------
+    InputError, DataError
+        As ``sample_covariance``; also a threshold out of range.
+
+    Source: see ``denoising.gerber_correlation``.
+    """
+    centred = centred_returns(returns, missing)
+    filled = centred.filled
+    deviation = np.sqrt(np.einsum("tn,tn->n", filled, filled) / (len(filled) - 1))
+    correlation = gerber_correlation(centred.values, deviation, threshold)
+    return _estimate(correlation * np.outer(deviation, deviation), "gerber", centred)
 
 
 ESTIMATORS: dict[str, Callable[..., CovarianceEstimate]] = {
     "sample": sample_covariance,
     "ewma": ewma_covariance,
     "ledoit_wolf": ledoit_wolf_covariance,
+    "ledoit_wolf_constant_correlation": partial(ledoit_wolf_covariance, target="constant_correlation"),
+    "ledoit_wolf_single_factor": partial(ledoit_wolf_covariance, target="single_factor"),
+    "oas": oas_covariance,
+    "denoised": denoised_covariance,
+    "gerber": gerber_covariance,
 }
 """Estimators by the names that settings use."""
 
@@ -187,40 +282,10 @@ def _higham(matrix: Float, *, tolerance: float = 1e-10, most: int = 500) -> Floa
     return np.asarray(mixed * np.outer(deviation, deviation))
 
 
-def _centred(returns: Float, missing: Missing, weights: Float | None) -> tuple[Float, Float, float]:
-    """Centred returns with gaps as zeros, the factor that makes up for the gaps, and the share of gaps.
-
-    With weights, rows come multiplied by the root of their weight and the centre is the weighted mean.
-    """
-    returns = np.asarray(returns, dtype=np.float64)
-    if returns.ndim != 2 or returns.shape[1] == 0:
-        raise InputError(f"returns are {returns.shape}; they must be (T, N) with at least one asset.")
-    if np.isinf(returns).any():
-        raise InputError("returns hold infinite values; a price of zero is the usual cause.")
-    known = ~np.isnan(returns)
-    share = 1 - known.mean() if known.size else 0.0
-    if missing not in ("available", "complete", "refuse"):
-        raise InputError(f"missing {missing!r} is not one of available, complete, refuse.")
-    if share and missing == "refuse":
-        raise InputError(f"{share:.1%} of the returns are missing; choose missing='available' or 'complete'.")
-    if missing == "complete":
-        rows = known.all(axis=1)
-        returns, known = returns[rows], known[rows]
-        weights = None if weights is None else weights[rows] / max(weights[rows].sum(), np.finfo(float).tiny)
-    counts = known.sum(axis=0)
-    if len(returns) < 2 or (counts < 2).any():
-        worst = int(np.argmin(counts))
-        raise DataError(f"asset {worst} has {counts[worst]} returns in {len(returns)} days; at least 2 are needed.")
-    filled = np.where(known, returns, 0.0)
-    if weights is None:
-        centred = np.where(known, filled - filled.sum(axis=0) / counts, 0.0)
-        return centred, np.sqrt((len(returns) - 1) / (counts - 1)), float(share)
-    total = weights @ known
-    if (total <= 0).any():
-        gone = int(np.argmin(total))
-        raise DataError(f"asset {gone} has no return recent enough to weigh anything; drop it or raise the decay.")
-    centred = np.where(known, filled - weights @ filled / total, 0.0) * np.sqrt(weights)[:, None]
-    return centred, 1 / np.sqrt(total), float(share)
+def _estimate(
+    matrix: Float, method: str, centred: Centred, shrinkage: float = 0.0, notes: tuple[str, ...] = ()
+) -> CovarianceEstimate:
+    return CovarianceEstimate(matrix, method, len(centred.values), shrinkage, centred.missing_share, notes)
 
 
 def _rescaled(matrix: Float, scale: Float) -> Float:

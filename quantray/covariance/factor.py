@@ -63,7 +63,7 @@ class FactorModel:
     @property
     def n_factors(self) -> int:
         """K."""
-        return self.loadings.shape[1]
+        return int(self.loadings.shape[1])
 
     @property
     def root(self) -> Float:

@@ -135,7 +135,16 @@ class AllocatorSettings(_Model):
     name: str
     """How the report calls it; letters, digits, blanks, dots and dashes."""
     rule: Literal["hrp", "inverse_volatility", "equal_weight"]
-    estimator: Literal["sample", "ewma", "ledoit_wolf"] = "sample"
+    estimator: Literal[
+        "sample",
+        "ewma",
+        "ledoit_wolf",
+        "ledoit_wolf_constant_correlation",
+        "ledoit_wolf_single_factor",
+        "oas",
+        "denoised",
+        "gerber",
+    ] = "sample"
     """Covariance estimator; equal weight ignores it."""
     distance: Distance = "paper"
     """HRP only."""

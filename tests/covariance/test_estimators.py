@@ -283,6 +283,6 @@ def test_matrices_that_cannot_be_repaired(matrix, method, text):
 
 
 def test_estimators_by_name():
-    assert set(ESTIMATORS) == {"sample", "ewma", "ledoit_wolf"}
+    assert {"sample", "ewma", "ledoit_wolf"} <= set(ESTIMATORS)
     for name, estimate in ESTIMATORS.items():
         assert estimate(np.random.default_rng(0).normal(size=(30, 3))).method == name
