@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
+from quantray.portfolio.conic import solve_conic
 from quantray.portfolio.constraints import Limits, Market, NamedRows, bounds, coupling_rows
 from quantray.portfolio.solve import (
     Binding,
@@ -123,6 +124,7 @@ class _Outcome:
     problem: StructuredProblem
     result: StructuredResult
     tracking_price: float = 0.0
+    solver: str = "structured"
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +191,11 @@ class _Day:
             return outcome, ()
         conflicts = smallest_relaxations(self.problem, self.names)
         if conflicts is not None and not conflicts:
-            raise SolverError("the optimiser did not converge on a feasible problem; check the scale of its inputs.")
+            # There are weights within the limits, so this is a failure of the method: ask another, and say so.
+            result = solve_conic(self.problem)
+            if not result.converged or self.tracking is not None:
+                raise SolverError("no solver converged on a feasible problem; check the scale of its inputs.")
+            return _Outcome(self.problem, result, solver="clarabel"), ()
         for count in range(1, len(relax) + 1):
             needed = smallest_relaxations(self.problem, self.names, only=relax[:count])
             if needed:
@@ -277,7 +283,7 @@ class _Day:
             residuals=residuals,
             seconds=seconds,
             iterations=result.iterations,
-            solver="structured",
+            solver=outcome.solver,
             binding=self._binding(outcome),
             relaxed=relaxed,
             notes=notes,

@@ -33,6 +33,9 @@ _MOST_ITERATIONS = 80
 _FREE = 1e-9
 """Assets whose bounds are nearer to each other than this are fixed and taken out."""
 
+_NOTHING = 0.01
+"""Weights that count as no portfolio at all: where all of it vanishes, gaps are measured against this much of NAV."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StructuredProblem:
@@ -77,10 +80,12 @@ class StructuredProblem:
         return float(value)
 
     def size(self, weights: Float) -> float:
-        """The size of the objective's terms, against which gaps are measured."""
-        trade = np.abs(weights - self.previous)
+        """The size of the objective's terms at these weights and holdings, against which gaps are measured."""
+        held = np.abs(weights) + np.abs(self.previous) + _NOTHING / len(weights)
+        variance = self.diagonal + (self.root**2).sum(axis=1)
         risk = self.diagonal @ weights**2 + ((self.root.T @ weights) ** 2).sum()
-        return float(np.abs(self.linear) @ np.abs(weights) + 0.5 * risk + self.cost @ trade)
+        risk += (_NOTHING / len(weights)) ** 2 * variance.sum()
+        return float((np.abs(self.linear) + self.cost) @ held + 0.5 * risk)
 
     def violation(self, weights: Float) -> float:
         """The largest amount by which weights break a bound, a row or a sum."""
@@ -219,6 +224,7 @@ class _Iteration:
         self.low, self.high, self.h = low[free], high[free], problem.previous[free]
         self.d = problem.diagonal[free]
         self.root = problem.root[free]
+        self.variance = self.d + (self.root**2).sum(axis=1)
         self.q = problem.linear[free] + self.root @ (problem.root.T @ away)
         self.impact = None if problem.impact is None else problem.impact[free]
         trades = (problem.cost > 0).any() or np.isfinite(problem.turnover) or self.impact is not None
@@ -257,13 +263,16 @@ class _Iteration:
         self.z = np.abs(self.w - self.h) + size if self.cost is not None else np.zeros(0)
         self.g = np.abs(self.w) + size if self.short is not None else np.zeros(0)
         self.y = np.zeros(len(self.eq))
-        scale = 1e-2 + float(np.median(np.abs(self.q)))
+        gradient = self.q + self.d * self.w + self.root @ (self.root.T @ self.w)
+        scale = max(float(np.median(np.abs(gradient))), float(np.abs(gradient).max()) * 1e-2, 1e-12)
         self.s = np.maximum(self._asset_slack(), 1e-4)
-        self.m = np.full(self.s.shape, scale)
         self.t = np.maximum(self._row_slack(), 1e-1 * (1 + np.abs(self._rhs())))
-        self.p = np.full(len(self.t), scale)
-        # Complementary pairs start with products of about one size.
+        # Complementary pairs start with products of about one size; but what a helper costs, its two multipliers must
+        # carry from the start, or a cost far above the rest would leave a dual residual that dwarfs them.
         self.m = np.clip(scale * float(np.median(self.s)) / self.s, 1e-3 * scale, 1e3 * scale)
+        if self.cost is not None:
+            self.m[2:4] = np.maximum(self.m[2:4], self.cost / 2)
+        self.p = np.full(len(self.t), scale)
 
     def _asset_slack(self) -> Float:
         parts = [self.high - self.w, self.w - self.low]
@@ -308,7 +317,9 @@ class _Iteration:
             if self._done(tolerance):
                 return True
             self.count += 1
-            step = self._step()
+            # On problems without a solution multipliers grow without bound; that ends the run, not the program.
+            with np.errstate(all="ignore"):
+                step = self._step()
             if not np.isfinite(step):
                 return False
             stalled = stalled + 1 if step < 1e-4 else 0
@@ -318,11 +329,16 @@ class _Iteration:
         return self._done(10 * tolerance)
 
     def _done(self, tolerance: float) -> bool:
-        size = 1e-3 + abs(float(self.q @ self.w)) + float((self.exposure**2).sum()) + float(self.d @ self.w**2)
+        nothing = _NOTHING / len(self.w)
+        held = np.abs(self.w) + np.abs(self.h) + nothing
+        linear = np.abs(self.q) if self.cost is None else np.abs(self.q) + self.cost
+        risk = (self.exposure**2).sum() + self.d @ self.w**2 + nothing**2 * self.variance.sum()
+        size = float(linear @ held + 0.5 * risk)
         primal = max(np.abs(self.r_s).max(), np.abs(self.r_t).max(initial=0.0), np.abs(self.r_eq).max(initial=0.0))
         dual = max(np.abs(self.r_w).max(), np.abs(self.r_z).max(initial=0.0), np.abs(self.r_g).max(initial=0.0))
         gap = float((self.s * self.m).sum() + self.t @ self.p)
-        reference = 1e-3 + float(np.abs(self.q).max())
+        reference = float(linear.max()) + float(np.abs(self.root @ self.exposure + self.d * self.w).max())
+        reference += nothing * float(self.variance.max())
         return bool(primal <= 0.1 * tolerance and dual <= tolerance * reference and gap <= tolerance * size)
 
     def _residuals(self) -> None:
@@ -366,6 +382,8 @@ class _Iteration:
         target = sigma * mu
         move = self._direction(self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target)
         length = self._longest(move, share)
+        if not (np.isfinite(move.w).all() and np.isfinite(move.m).all()):
+            return float("nan")
         self.w = self.w + length * move.w
         self.z = self.z + length * move.z
         self.g = self.g + length * move.g
