@@ -1,13 +1,15 @@
-"""Factor models: a covariance that is never formed, its products, and how to build one."""
+"""Factor models: a covariance that is never formed, its products, how to build one, and where its risk comes from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from quantray.arrays import Float, Names
+from quantray.covariance.statistical import StatisticalSettings, principal_components
 from quantray.errors import InputError
 
-__all__ = ["FactorModel"]
+__all__ = ["FactorModel", "RiskTree", "risk_tree", "statistical_factors"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,3 +105,121 @@ class FactorModel:
         out: Float = root @ root.T
         out[np.diag_indices_from(out)] += self.specific_variance
         return out
+
+
+def statistical_factors(
+    returns: Float, n_factors: int | None = None, *, settings: StatisticalSettings | None = None
+) -> FactorModel:
+    """A factor model from principal components of the standardised returns.
+
+    Parameters
+    ----------
+    returns : (T, N) simple returns, oldest first; NaN where missing.
+    n_factors : how many; by default as the criterion ICp2 of Bai and Ng says, at least one.
+    settings : weights of days, the rule for gaps, floor of specific variances, solver and its seed.
+
+    Returns
+    -------
+    FactorModel
+        Factors ``statistical: 1`` and so on, uncorrelated and of unit variance; the notes say what was decided.
+
+    Raises
+    ------
+    InputError
+        The returns are no (T, N) array or infinite, or ``n_factors`` exceeds their days or assets.
+    DataError
+        An asset has fewer than two returns.
+
+    Source: see ``statistical.principal_components`` and ``statistical.information_criterion``.
+    """
+    parts = principal_components(returns, n_factors, settings or StatisticalSettings())
+    count = parts.loadings.shape[1]
+    names = np.array([f"statistical: {k + 1}" for k in range(count)])
+    return FactorModel(parts.loadings, np.eye(count), parts.specific_variance, names, parts.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class RiskTree:
+    """The risk of a portfolio: total = factors, by group and each, + specific; and by asset.
+
+    All but ``marginal`` are parts of the variance over one period, which sum to what they are parts of. A part's share
+    of the variance is its share of the volatility too.
+    """
+
+    variance: float
+    groups: tuple[str, ...]
+    """G names such as market, sector and style."""
+    group_variance: Float
+    """(G,), of sum ``factor_variance``; a part that hedges others is negative."""
+    factor_names: Names
+    """(K,)."""
+    exposures: Float
+    """(K,) of the portfolio."""
+    by_factor: Float
+    """(K,), of sum ``factor_variance``."""
+    specific_variance: float
+    marginal: Float
+    """(N,) change of the volatility per unit of weight."""
+    by_asset: Float
+    """(N,), of sum ``variance``."""
+
+    @property
+    def factor_variance(self) -> float:
+        """What the factors explain."""
+        return self.variance - self.specific_variance
+
+    @property
+    def volatility(self) -> float:
+        """Over one period."""
+        return float(np.sqrt(self.variance))
+
+    def text(self, periods: int = 252) -> str:
+        """The tree in lines, annualised; the risks below a node sum to its own."""
+        scale = self.volatility * np.sqrt(periods) / self.variance if self.variance > 0 else 0.0
+        share = 1 / self.variance if self.variance > 0 else 0.0
+        lines = [
+            f"Total risk: {self.variance * scale:.1%}",
+            f"├─ Factor risk: {self.factor_variance * scale:.1%} ({self.factor_variance * share:.0%})",
+        ]
+        for i, (name, value) in enumerate(zip(self.groups, self.group_variance, strict=True)):
+            branch = "└─" if i == len(self.groups) - 1 else "├─"
+            lines.append(f"│  {branch} {name.capitalize()}: {value * scale:.1%} ({value * share:.0%})")
+        specific = self.specific_variance
+        return "\n".join([*lines, f"└─ Specific risk: {specific * scale:.1%} ({specific * share:.0%})"])
+
+
+def risk_tree(model: FactorModel, weights: Float, groups: Sequence[str] | None = None) -> RiskTree:
+    """Split the variance of a portfolio among factors, groups of factors, specific risk, and assets.
+
+    A factor's part is its exposure times the covariance of the factor with the portfolio, so covariances between
+    factors are shared evenly between the two.
+
+    Parameters
+    ----------
+    weights : (N,) fractions of NAV, or their difference from a benchmark for active risk.
+    groups : (K,) group of each factor; by default what stands before the colon of its name.
+
+    Raises
+    ------
+    InputError
+        The weights do not fit the model or are not finite, or there is not one group per factor.
+
+    Source: Litterman (1996), *Hot spots and hedges*, Journal of Portfolio Management 23.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != (model.n_assets,) or not np.isfinite(weights).all():
+        raise InputError(f"weights {weights.shape} must be finite, one for each of the {model.n_assets} assets.")
+    names = np.asarray(model.factor_names, dtype=np.str_)
+    labels = [name.split(":")[0].strip() for name in names.tolist()] if groups is None else [str(g) for g in groups]
+    if len(labels) != model.n_factors:
+        raise InputError(f"{len(labels)} groups for {model.n_factors} factors; give each factor one.")
+    exposures = model.loadings.T @ weights
+    by_factor = exposures * (model.factor_covariance @ exposures)
+    with_portfolio = model.apply(weights)
+    by_asset = weights * with_portfolio
+    specific = float(model.specific_variance @ weights**2)
+    variance = float(by_factor.sum()) + specific
+    unique = tuple(dict.fromkeys(labels))
+    by_group = np.array([by_factor[[label == group for label in labels]].sum() for group in unique])
+    marginal = with_portfolio / np.sqrt(variance) if variance > 0 else np.zeros_like(weights)
+    return RiskTree(variance, unique, by_group, names, exposures, by_factor, specific, marginal, by_asset)
