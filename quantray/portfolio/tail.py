@@ -59,15 +59,17 @@ def minimum_cvar(
     # Variables: weights, the value-at-risk, and one excess loss per scenario.
     cost = np.concatenate([np.zeros(n_assets), [1.0], np.full(n_scenarios, 1 / ((1 - level) * n_scenarios))])
     eye = -sparse.identity(n_scenarios, format="csr")
-    tail = sparse.hstack([sparse.csr_matrix(-scenarios), -np.ones((n_scenarios, 1)), eye])
+    tail = sparse.csr_matrix(
+        sparse.hstack([sparse.csr_matrix(np.hstack([-scenarios, -np.ones((n_scenarios, 1))])), eye])
+    )
     right = np.zeros(n_scenarios)
     if least_return is not None:
         mean = np.concatenate([-scenarios.mean(axis=0), np.zeros(1 + n_scenarios)])
-        tail, right = sparse.vstack([tail, sparse.csr_matrix(mean)]), np.append(right, -least_return)
+        tail, right = sparse.csr_matrix(sparse.vstack([tail, sparse.csr_matrix(mean)])), np.append(right, -least_return)
     budget = np.concatenate([np.ones(n_assets), np.zeros(1 + n_scenarios)])[None, :]
     bounds = [weight] * n_assets + [(None, None)] + [(0, None)] * n_scenarios
     done = linprog(cost, tail.tocsc(), right, budget, [1.0], bounds=bounds, method="highs")
-    if done.status != 0:
+    if done.status != 0 or done.x is None or done.fun is None:
         raise SolverError(
             f"no fully invested weights within {weight} reach the limits of the tail problem: {done.message}"
         )
