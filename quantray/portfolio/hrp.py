@@ -1,20 +1,11 @@
 """Hierarchical risk parity for thousands of assets."""
 
-from typing import Literal
-
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list
-from scipy.cluster.hierarchy import linkage as scipy_linkage
-from scipy.linalg.blas import dsyrk
-from scipy.spatial.distance import squareform
 
 from quantray.arrays import Float, Int, finite_square
-from quantray.errors import InputError
+from quantray.portfolio.clusters import Distance, Linkage, leaf_order, merges
 
 __all__ = ["Distance", "Linkage", "hrp_order", "hrp_weights"]
-
-Distance = Literal["paper", "correlation"]
-Linkage = Literal["single", "complete", "average", "ward"]
 
 
 def hrp_weights(covariance: Float, *, distance: Distance = "paper", linkage: Linkage = "single") -> Float:
@@ -43,53 +34,12 @@ def hrp_weights(covariance: Float, *, distance: Distance = "paper", linkage: Lin
     Portfolio Management 42(4).
     """
     covariance = finite_square(covariance, "covariance")
-    return _bisect(covariance, _order(covariance, distance, linkage))
+    return _bisect(covariance, leaf_order(merges(covariance, distance, linkage)))
 
 
 def hrp_order(covariance: Float, *, distance: Distance = "paper", linkage: Linkage = "single") -> Int:
     """(N,) assets from left to right in the dendrogram (quasi-diagonalisation); takes and raises as ``hrp_weights``."""
-    return _order(finite_square(covariance, "covariance"), distance, linkage)
-
-
-def _order(covariance: Float, distance: Distance, linkage: Linkage) -> Int:
-    variance = np.diagonal(covariance)
-    if not (variance > 0).all():
-        raise InputError(f"{int((variance <= 0).sum())} assets have no positive variance; drop them before HRP.")
-    if distance not in ("paper", "correlation") or linkage not in ("single", "complete", "average", "ward"):
-        raise InputError(f"distance {distance!r} or linkage {linkage!r} is unknown; see hrp_weights.")
-    n_assets = len(variance)
-    if n_assets == 1:
-        return np.zeros(1, dtype=np.int64)
-    return leaves_list(scipy_linkage(_condensed(covariance, variance, distance), method=linkage)).astype(np.int64)
-
-
-def _condensed(covariance: Float, variance: Float, distance: Distance) -> Float:
-    """Distances between assets as scipy's condensed vector, row by row of the upper triangle."""
-    deviation = np.sqrt(variance)
-    # One scratch matrix, changed in place: at thousands of assets each pass over memory costs as much as the algebra.
-    matrix = covariance / deviation[:, None]
-    matrix /= deviation
-    np.clip(matrix, -1.0, 1.0, out=matrix)
-    np.subtract(1.0, matrix, out=matrix)
-    matrix *= 0.5
-    np.sqrt(matrix, out=matrix)
-    np.fill_diagonal(matrix, 0.0)
-    if distance == "paper":
-        matrix = _between_columns(matrix)
-    return np.asarray(squareform(matrix, checks=False))
-
-
-def _between_columns(matrix: Float) -> Float:
-    """Euclidean distances between the columns of a symmetric matrix, in the upper triangle of the result."""
-    squares = np.einsum("ij,ij->j", matrix, matrix)
-    # A symmetric rank-k product does half the work of a general one. BLAS counts columns first, so its lower triangle,
-    # transposed, is the upper one that scipy's condensed form reads; the other half stays unused.
-    product = dsyrk(-2.0, matrix.T, trans=1, lower=1).T
-    product += squares
-    product += squares[:, None]
-    # Equal columns can come out a rounding error below zero.
-    np.maximum(product, 0.0, out=product)
-    return np.sqrt(product, out=product)
+    return leaf_order(merges(finite_square(covariance, "covariance"), distance, linkage))
 
 
 def _bisect(covariance: Float, order: Int) -> Float:

@@ -217,7 +217,7 @@ GOOD = np.array([[0.04, 0.01], [0.01, 0.09]])
     [
         (np.array([[0.04, np.nan], [np.nan, 0.09]]), "covariance has NaN or infinite values in 2 of 2 rows"),
         (np.array([[0.04, 0.01], [0.02, 0.09]]), "covariance is not symmetric"),
-        (np.array([[0.04, 0.0], [0.0, 0.0]]), "1 assets have no positive variance; drop them before HRP"),
+        (np.array([[0.04, 0.0], [0.0, 0.0]]), "1 assets have no positive variance; drop them before clustering"),
         (np.array([[0.04, 0.0], [0.0, -0.01]]), "1 assets have no positive variance"),
         (np.ones((2, 3)), r"covariance is \(2, 3\); it must be square"),
         (np.empty((0, 0)), "with at least one asset"),
