@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["JobOutcome", "JobRequest", "submit"]
 
-_EXCLUDES = [".git", ".*", "**/__pycache__", "*.egg-info", "runs", "market", "mlruns", "dist", "*.parquet"]
+_EXCLUDES = [
+    ".git",
+    ".venv",
+    *(f".{tool}" for tool in ("hypothesis", "import_linter_cache", "mypy_cache", "pytest_cache", "ruff_cache")),
+    "**/__pycache__",
+    "*.egg-info",
+    "runs",
+    "market",
+    "mlruns",
+    "dist",
+    "*.parquet",
+]
 """What a job does not need of the working folder; data belongs on shared storage."""
 
 
