@@ -6,10 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.arrays import Float, Names
+from quantray.covariance.fundamental import (
+    FactorHistory,
+    FundamentalSettings,
+    factor_history,
+    factor_risk,
+    specific_risk,
+    without_noise,
+)
 from quantray.covariance.statistical import StatisticalSettings, principal_components
-from quantray.errors import InputError
+from quantray.errors import DataError, InputError
 
-__all__ = ["FactorModel", "RiskTree", "risk_tree", "statistical_factors"]
+__all__ = ["FactorModel", "RiskTree", "fundamental_factors", "fundamental_model", "risk_tree", "statistical_factors"]
+
+_LEAST_DAYS = 40
+"""Explained days below which a covariance of some twenty factors means nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +147,58 @@ def statistical_factors(
     count = parts.loadings.shape[1]
     names = np.array([f"statistical: {k + 1}" for k in range(count)])
     return FactorModel(parts.loadings, np.eye(count), parts.specific_variance, names, parts.notes)
+
+
+def fundamental_factors(
+    close: Float,
+    volume: Float,
+    *,
+    sectors: Sequence[str | None] | Names | None = None,
+    caps: Float | None = None,
+    settings: FundamentalSettings | None = None,
+) -> FactorModel:
+    """A factor model from market, sector and style exposures known at the close of the last row.
+
+    Parameters
+    ----------
+    close, volume, sectors, caps : see ``fundamental.factor_history``.
+
+    Returns
+    -------
+    FactorModel
+        Of the next day's returns. Factors are ``market``, ``sector: ...`` and ``style: ...``. The notes say what stood
+        in for missing capitalisations, why sectors were given up, and how far the regime moved the risk.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree or a setting is out of range.
+    DataError
+        Too few days or assets have known styles.
+
+    Source: Menchero, Orr and Wang (2011), *The Barra US Equity Model (USE4)*, methodology notes.
+    """
+    history = factor_history(close, volume, sectors=sectors, caps=caps, settings=settings)
+    return fundamental_model(history, settings)
+
+
+def fundamental_model(history: FactorHistory, settings: FundamentalSettings | None = None) -> FactorModel:
+    """The factor model of a history, for instance of one that ``fundamental.extend_history`` moved on by a day.
+
+    Raises
+    ------
+    DataError
+        Too few days were explained.
+    """
+    settings = settings or FundamentalSettings()
+    n_days = len(history.factor_returns)
+    if n_days < _LEAST_DAYS:
+        raise DataError(f"only {n_days} days could be explained; give {_LEAST_DAYS - n_days} more rows at least.")
+    covariance, factor_notes = factor_risk(history, settings)
+    specific, specific_notes = specific_risk(history, settings)
+    covariance = without_noise(covariance, history.portfolios, specific)
+    notes = (f"{n_days} days explained", *history.notes, *factor_notes, *specific_notes)
+    return FactorModel(history.exposures, covariance, specific, history.factor_names, notes)
 
 
 @dataclass(frozen=True, eq=False)
