@@ -7,8 +7,9 @@ import numpy as np
 from scipy import stats
 
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import Float
+from quantray.arrays import Float, Int
 from quantray.errors import InputError
+from quantray.portfolio.rebalance import unnecessary_turnover
 
 __all__ = ["Performance", "Relative", "Trading", "drawdown", "performance", "relative", "trading"]
 
@@ -71,6 +72,8 @@ class Trading:
 
     annual_turnover: float
     """One-way: half the money traded in a year over NAV."""
+    unnecessary_turnover: float
+    """Share of the turnover that trades took back within three rebalances."""
     annual_cost: float
     """Trading costs of a year over mean NAV."""
     mean_effective_names: float
@@ -182,12 +185,18 @@ def trading(record: TrackRecord, *, periods: int = 252) -> Trading:
     effective = 1 / squares[held]
     return Trading(
         annual_turnover=float(record.turnover.sum()) / years,
+        unnecessary_turnover=unnecessary_turnover(record.trades / record.nav[_rows(record)][:, None]),
         annual_cost=float(record.cost_series.sum() / record.nav.mean()) / years,
         mean_effective_names=float(effective.mean()) if held.any() else 0.0,
         mean_names=float((record.weights[held] != 0).sum(axis=1).mean()) if held.any() else 0.0,
         largest_weight=float(np.abs(record.weights).max(initial=0.0)),
         mean_invested=float(record.weights[held].sum(axis=1).mean()) if held.any() else 0.0,
     )
+
+
+def _rows(record: TrackRecord) -> Int:
+    """(H,) row of each holding date among the dates of the accounts."""
+    return np.searchsorted(record.dates, record.holding_dates)
 
 
 def _checked(returns: Float, name: str) -> Float:

@@ -90,6 +90,7 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
         "Trading and concentration",
         (
             _Row("Annual turnover", "annual_turnover", "{:.0%}", "low", "one-way: half of all money traded, over NAV"),
+            _Row("Turnover taken back", "unnecessary_turnover", "{:.0%}", "low", "within three rebalances"),
             _Row("Annual trading cost", "annual_cost", "{:.2%}", "low"),
             _Row("Names held", "mean_names", "{:,.0f}"),
             _Row("Effective names", "mean_effective_names", "{:,.0f}", "high", "one over the sum of squared weights"),

@@ -10,7 +10,6 @@ from scipy.optimize import minimize_scalar
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
-from quantray.portfolio.conic import solve_conic
 from quantray.portfolio.constraints import Limits, Market, NamedRows, bounds, coupling_rows
 from quantray.portfolio.solve import (
     Binding,
@@ -100,7 +99,7 @@ class MeanVariance:
         """
         start = time.perf_counter()
         day = _Day.of(self, alpha, model, previous, market or Market(), used_turnover)
-        outcome, relaxed = day.solve(self.limits.relax)
+        day, outcome, relaxed = day.solve(self.limits.relax)
         notes: tuple[str, ...] = ()
         if self.limits.minimum_trade > 0:
             day, outcome, notes = _without_small_trades(day, outcome, self.limits)
@@ -139,6 +138,8 @@ class _Day:
     benchmark: Float | None
     tracking: float | None
     """Limit of the tracking error over one period."""
+    yearly: float
+    """Tracking errors of a year per one of a period."""
 
     @classmethod
     def of(
@@ -181,28 +182,31 @@ class _Day:
             gross=np.inf if limits.gross is None else limits.gross,
         )
         benchmark = None if limits.tracking_error is None else market.needed("benchmark", "tracking error")
-        tracking = None if limits.tracking_error is None else limits.tracking_error / np.sqrt(limits.days)
-        return cls(problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking)
+        yearly = float(np.sqrt(limits.days))
+        tracking = None if limits.tracking_error is None else limits.tracking_error / yearly
+        return cls(problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking, yearly)
 
-    def solve(self, relax: Sequence[str]) -> tuple[_Outcome, tuple[Relaxation, ...]]:
-        """Solve; where that fails, explain why, or relax what the settings allow."""
+    def solve(self, relax: Sequence[str]) -> "tuple[_Day, _Outcome, tuple[Relaxation, ...]]":
+        """Solve; where that fails, explain why, or relax what the settings allow and return the day that was solved."""
         outcome = self._attempt()
         if outcome is not None:
-            return outcome, ()
+            return self, outcome, ()
         conflicts = smallest_relaxations(self.problem, self.names)
         if conflicts is not None and not conflicts:
             # There are weights within the limits, so this is a failure of the method: ask another, and say so.
+            from quantray.portfolio.conic import solve_conic  # noqa: PLC0415  (a second to import, and rarely needed)
+
             result = solve_conic(self.problem)
             if not result.converged or self.tracking is not None:
                 raise SolverError("no solver converged on a feasible problem; check the scale of its inputs.")
-            return _Outcome(self.problem, result, solver="clarabel"), ()
+            return self, _Outcome(self.problem, result, solver="clarabel"), ()
         for count in range(1, len(relax) + 1):
             needed = smallest_relaxations(self.problem, self.names, only=relax[:count])
             if needed:
                 eased = replace(self, problem=_eased(self.problem, self.names, needed))
                 outcome = eased._attempt()
                 if outcome is not None:
-                    return outcome, needed
+                    return eased, outcome, needed
         text = "; ".join(str(conflict) for conflict in conflicts or ()) or "bounds of single names"
         raise InfeasibleError(
             f"no weights satisfy all limits; the smallest change that allows some: {text}. "
@@ -248,11 +252,11 @@ class _Day:
             if price > 1e12:
                 break
         least = self._tracking_error(solve_structured(self._priced(1e9), tolerance=self.tolerance).weights)
-        scale = np.sqrt(252)
-        conflict = Relaxation("tracking error", self.tracking * scale, least * scale)
+        limit, least = self.tracking * self.yearly, least * self.yearly
+        conflict = Relaxation("tracking error", limit, least)
         raise InfeasibleError(
-            f"the other limits allow no tracking error below {least * scale:.6g} a year; "
-            f"raise the limit of {self.tracking * scale:.6g} or ease the others.",
+            f"the other limits allow no tracking error below {least:.6g} a year; "
+            f"raise the limit of {limit:.6g} or ease the others.",
             (conflict,),
         )
 
@@ -271,9 +275,14 @@ class _Day:
         self, outcome: _Outcome, relaxed: tuple[Relaxation, ...], notes: tuple[str, ...], seconds: float
     ) -> Solution:
         """The outcome with its certificate and the limits that bind."""
-        problem, result = outcome.problem, outcome.result
-        weights = result.weights
-        residuals = Residuals(problem.violation(weights), max(result.gap, 0.0) / max(problem.size(weights), 1e-12))
+        weights = outcome.result.weights
+        primal, gap = self.problem.violation(weights), max(outcome.result.gap, 0.0)
+        if self.tracking is not None:
+            # Where active risk is priced, what is left of its limit is part of the gap.
+            error = self._tracking_error(weights)
+            primal = max(primal, (error - self.tracking) * self.yearly)
+            gap += outcome.tracking_price / 2 * max(self.tracking**2 - error**2, 0.0)
+        residuals = Residuals(primal, gap / max(self.problem.size(weights), 1e-12))
         if residuals.worst > 1e-5:
             raise SolverError(f"the solution could not be certified: {residuals}; check the scale of the inputs.")
         return Solution(
@@ -282,7 +291,7 @@ class _Day:
             objective=-self.problem.objective(weights),
             residuals=residuals,
             seconds=seconds,
-            iterations=result.iterations,
+            iterations=outcome.result.iterations,
             solver=outcome.solver,
             binding=self._binding(outcome),
             relaxed=relaxed,
@@ -308,7 +317,9 @@ class _Day:
         if result.gross_price > least:
             found.append(Binding("gross", "upper", problem.gross, result.gross_price))
         if outcome.tracking_price > 0 and self.tracking is not None:
-            found.append(Binding("tracking error", "upper", self.tracking, outcome.tracking_price * self.tracking))
+            # The price is per half the variance of a period; the limit is the deviation of a year.
+            price = outcome.tracking_price * self.tracking / self.yearly
+            found.append(Binding("tracking error", "upper", self.tracking * self.yearly, price))
         return tuple(found)
 
 

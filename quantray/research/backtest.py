@@ -11,6 +11,7 @@ from quantray.arrays import Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward
+from quantray.portfolio.rebalance import Policy
 
 __all__ = ["Accounting", "CostModel", "Decisions", "LinearCosts", "MarketDay", "backtest"]
 
@@ -118,6 +119,7 @@ def backtest(
     *,
     costs: CostModel | None = None,
     accounting: Accounting | None = None,
+    policy: Policy | None = None,
     name: str = "portfolio",
 ) -> TrackRecord:
     """Hold and trade what was decided, from the first decision to the panel's last date.
@@ -131,6 +133,7 @@ def backtest(
     panel : with ``close`` adjusted to total returns, and ``dividend_yield`` if dividends go to cash.
     decisions : every date a row of the panel; every asset with a weight in the panel.
     costs : by default ``LinearCosts()``.
+    policy : how far to move towards decided weights; by default all the way.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def backtest(
                 raise InputError(f"{name} has no money left on {panel.dates[t]}; lower its leverage or its costs.")
             now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in panel.fields.items()})
             tradable = age[t] == 0
-            target = targets[due[t]]
+            target = targets[due[t]] if policy is None else policy(held / nav, targets[due[t]])
             bought, paid_costs = _trade(held, target, tradable, now, charge)
             trades[day] += bought
             charged[day] = paid_costs

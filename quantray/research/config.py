@@ -16,6 +16,7 @@ from quantray.data.calendar import Frequency
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols, Universe
 from quantray.errors import InputError
 from quantray.portfolio.hrp import Distance, Linkage
+from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
 from quantray.research.backtest import Accounting, LinearCosts
 from quantray.research.folds import FoldKind
 
@@ -134,7 +135,17 @@ class AllocatorSettings(_Model):
 
     name: str
     """How the report calls it; letters, digits, blanks, dots and dashes."""
-    rule: Literal["hrp", "inverse_volatility", "equal_weight"]
+    rule: Literal[
+        "equal_weight",
+        "inverse_volatility",
+        "hrp",
+        "herc",
+        "nco",
+        "risk_parity",
+        "maximum_diversification",
+        "minimum_variance",
+        "minimum_cvar",
+    ]
     estimator: Literal[
         "sample",
         "ewma",
@@ -144,8 +155,13 @@ class AllocatorSettings(_Model):
         "oas",
         "denoised",
         "gerber",
+        "statistical",
     ] = "sample"
-    """Covariance estimator; equal weight ignores it."""
+    """Covariance estimator; equal weight and least CVaR ignore it."""
+    n_factors: int | None = Field(None, ge=1)
+    """Factors of the statistical model; by default as many as a criterion finds."""
+    max_weight: float = Field(1.0, gt=0, le=1)
+    """Largest weight: of least CVaR, and of minimum variance on the statistical model."""
     distance: Distance = "paper"
     """HRP only."""
     linkage: Linkage = "single"
@@ -155,6 +171,33 @@ class AllocatorSettings(_Model):
     def _name(self) -> "AllocatorSettings":
         if not self.name or not all(c.isalnum() or c in " .-_" for c in self.name) or self.name.startswith("."):
             raise ValueError(f"allocator name {self.name!r} must be letters, digits, blanks, dots and dashes")
+        capped = self.rule == "minimum_cvar" or (self.rule == "minimum_variance" and self.estimator == "statistical")
+        if self.max_weight < 1 and not capped:
+            raise ValueError(
+                f"{self.name}: max_weight needs minimum_cvar, or minimum_variance on estimator statistical"
+            )
+        return self
+
+
+class PolicySettings(_Model):
+    """How far to move on a day of trading; see ``portfolio.rebalance``."""
+
+    kind: Literal["full", "threshold", "partial", "zone"] = "full"
+    size: float = Field(0.0, ge=0, le=2)
+    """Drift that a threshold allows, share of a partial move, or half width of a no-trade zone in weight."""
+
+    def build(self) -> Policy:
+        """The policy."""
+        if self.kind == "threshold":
+            return Threshold(self.size)
+        if self.kind == "partial":
+            return PartialMove(self.size)
+        return FullMove() if self.kind == "full" else NoTradeZone(self.size)
+
+    @model_validator(mode="after")
+    def _share(self) -> "PolicySettings":
+        if self.kind == "partial" and not 0 < self.size <= 1:
+            raise ValueError(f"a partial move needs a size above 0 and at most 1, not {self.size}")
         return self
 
 
@@ -232,6 +275,7 @@ class StudySettings(_Model):
     min_volatility: float = Field(0.0, ge=0, le=1)
     """Yearly volatility over the look-back below which an asset is left out as cash-like."""
     folds: FoldSettings = FoldSettings()
+    policy: PolicySettings = PolicySettings()
     costs: CostSettings = CostSettings()
     accounting: AccountingSettings = AccountingSettings()
     cluster: ClusterSettings = ClusterSettings()

@@ -153,6 +153,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
     for name, group in follow(trials.items(), total=len(trials), label="backtests"):
         decisions = decisions_from(results, keys[name], group, panel)
         costs, accounting = settings.costs.build(), settings.accounting.build()
-        records.append(backtest(panel, decisions, costs=costs, accounting=accounting, name=name))
+        policy = settings.policy.build()
+        records.append(backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     return StudyResult(tuple(records), everything, len(todo), total - len(todo), time.monotonic() - start)

@@ -8,14 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import Dates, Float, digest
-from quantray.covariance.estimators import ESTIMATORS
 from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.features.returns import simple_returns
-from quantray.portfolio.hrp import hrp_weights
-from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
+from quantray.research.allocators import allocate
 from quantray.research.backtest import Decisions
 from quantray.research.config import AllocatorSettings
 from quantray.research.store import ResultStore
@@ -138,7 +136,7 @@ def decide(history: Panel, row: int, trial: Trial) -> Float:
             f"volatility of {schedule.min_volatility:.0%}; shorten the look-back, lower these or take a later start."
         )
     weights = np.zeros(len(history.assets))
-    weights[chosen] = _allocate(returns[:, chosen], trial.allocator)
+    weights[chosen] = allocate(returns[:, chosen], trial.allocator)
     return weights
 
 
@@ -153,12 +151,3 @@ def decisions_from(results: ResultStore, keys: list[str], trials: list[Trial], p
         place = [column[symbol] for symbol in table["symbol"].to_pylist()]
         weights[np.searchsorted(dates, days), place] = table["weight"].to_numpy()
     return Decisions(dates, panel.assets, weights)
-
-
-def _allocate(returns: Float, allocator: AllocatorSettings) -> Float:
-    if allocator.rule == "equal_weight":
-        return equal_weights(returns.shape[1])
-    covariance = ESTIMATORS[allocator.estimator](returns).matrix
-    if allocator.rule == "inverse_volatility":
-        return inverse_volatility_weights(covariance)
-    return hrp_weights(covariance, distance=allocator.distance, linkage=allocator.linkage)

@@ -1,0 +1,64 @@
+"""Allocation rules by the names that settings use: from a window of returns to weights."""
+
+import numpy as np
+
+from quantray.arrays import Float
+from quantray.covariance.estimators import ESTIMATORS
+from quantray.covariance.factor import FactorModel, statistical_factors
+from quantray.portfolio.constraints import Limits
+from quantray.portfolio.diversification import maximum_diversification_weights, minimum_variance_weights
+from quantray.portfolio.hierarchy import herc_weights, nco_weights
+from quantray.portfolio.hrp import hrp_weights
+from quantray.portfolio.mean_variance import minimum_variance
+from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
+from quantray.portfolio.risk_parity import risk_parity_weights
+from quantray.portfolio.tail import minimum_cvar
+from quantray.research.config import AllocatorSettings
+
+__all__ = ["allocate"]
+
+
+def allocate(returns: Float, settings: AllocatorSettings) -> Float:
+    """(N,) long-only weights that sum to one, from (T, N) simple returns with NaN where missing.
+
+    Raises
+    ------
+    InputError, DataError, SolverError
+        As the rule or its covariance estimator does.
+    """
+    n_assets = returns.shape[1]
+    if settings.rule == "equal_weight":
+        return equal_weights(n_assets)
+    if settings.rule == "minimum_cvar":
+        # Scenarios are days; a return that is missing counts as none.
+        most = max(settings.max_weight, 1.0 / n_assets)
+        return minimum_cvar(np.nan_to_num(returns), weight=(0.0, most)).weights
+    covariance = _covariance(returns, settings)
+    if settings.rule == "risk_parity":
+        return risk_parity_weights(covariance)
+    if settings.rule == "minimum_variance":
+        return _minimum_variance(covariance, settings)
+    matrix = covariance.dense() if isinstance(covariance, FactorModel) else covariance
+    if settings.rule == "hrp":
+        return hrp_weights(matrix, distance=settings.distance, linkage=settings.linkage)
+    if settings.rule == "herc":
+        return herc_weights(matrix)
+    if settings.rule == "nco":
+        return nco_weights(matrix)
+    if settings.rule == "maximum_diversification":
+        return maximum_diversification_weights(matrix)
+    return inverse_volatility_weights(matrix)
+
+
+def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorModel:
+    if settings.estimator == "statistical":
+        return statistical_factors(returns, settings.n_factors)
+    return ESTIMATORS[settings.estimator](returns).matrix
+
+
+def _minimum_variance(covariance: Float | FactorModel, settings: AllocatorSettings) -> Float:
+    if not isinstance(covariance, FactorModel):
+        return minimum_variance_weights(covariance)
+    # With fewer names than the cap allows for, the cap cannot hold.
+    most = max(settings.max_weight, 1.0 / covariance.n_assets)
+    return minimum_variance(Limits(weight=(0.0, most)), covariance).weights
