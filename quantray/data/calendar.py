@@ -5,6 +5,7 @@ from typing import Literal
 
 import exchange_calendars as xcals
 import numpy as np
+import pandas as pd
 
 from quantray.arrays import Bool, Dates, Int, as_day
 from quantray.errors import InputError
@@ -13,13 +14,17 @@ __all__ = ["Frequency", "is_trading_day", "rebalance_dates", "trading_days"]
 
 Frequency = Literal["daily", "weekly", "monthly", "quarterly"]
 
-_FIRST = "1980-01-01"
+_FIRST = "1971-01-01"
+"""Before, exchange_calendars knows few of New York's holidays; some calendars begin later."""
 
 
 @lru_cache(maxsize=8)
 def _sessions(exchange: str) -> Dates:
     try:
-        calendar = xcals.get_calendar(exchange, start=_FIRST)
+        earliest = xcals.get_calendar(exchange).bound_min()
+        calendar = xcals.get_calendar(
+            exchange, start=_FIRST if earliest is None else max(earliest, pd.Timestamp(_FIRST))
+        )
     except xcals.errors.InvalidCalendarName as error:
         raise InputError(f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS.") from error
     return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
@@ -31,20 +36,33 @@ def trading_days(start: object, end: object, *, exchange: str = "XNYS") -> Dates
     Raises
     ------
     InputError
-        Unknown exchange, start after end, or dates outside 1980 to about a year from now.
+        Unknown exchange, start after end, or dates outside the calendar: most run from 1971 to about a year from now.
     """
     first, last = as_day(start), as_day(end)
     if first > last:
         raise InputError(f"start {first} is after end {last}.")
     sessions = _sessions(exchange)
-    if first < np.datetime64(_FIRST) or last > sessions[-1] + 7:
-        raise InputError(f"the {exchange} calendar is known from {_FIRST} to {sessions[-1]}, not {first} to {last}.")
+    if first < sessions[0] - 7 or last > sessions[-1] + 7:
+        raise InputError(
+            f"the {exchange} calendar is known from {sessions[0]} to {sessions[-1]}, not {first} to {last}."
+        )
     return sessions[np.searchsorted(sessions, first) : np.searchsorted(sessions, last, side="right")]
 
 
 def is_trading_day(dates: Dates, *, exchange: str = "XNYS") -> Bool:
-    """True for each date (of any order) on which the exchange was open."""
-    return np.isin(dates.astype("datetime64[D]"), _sessions(exchange))
+    """True for each date (of any order) on which the exchange was open.
+
+    Raises
+    ------
+    InputError
+        Unknown exchange, or a date before its calendar begins.
+    """
+    sessions, days = _sessions(exchange), dates.astype("datetime64[D]")
+    if len(days) and days.min() < sessions[0] - 7:
+        raise InputError(
+            f"{days.min()} is before the {exchange} calendar, which begins on {sessions[0]}; leave out earlier rows."
+        )
+    return np.isin(days, sessions)
 
 
 def _period(dates: Dates, frequency: Frequency) -> Int:

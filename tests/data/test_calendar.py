@@ -33,6 +33,15 @@ def test_other_exchanges_have_their_own_holidays():
     assert is_trading_day(king, exchange="XLON")[0]
 
 
+def test_a_calendar_that_begins_late_is_used_from_there():
+    assert is_trading_day(days("2020-01-20"), exchange="XTKS")[0]
+    assert trading_days("1997-01-01", "1997-01-10", exchange="XTKS")[0] == np.datetime64("1997-01-06")
+
+
+def test_prices_of_the_seventies_are_on_trading_days():
+    assert is_trading_day(days("1971-01-04", "1979-12-31")).all()
+
+
 def test_is_trading_day_takes_any_order():
     assert is_trading_day(days("2020-01-06", "2020-01-04", "2020-01-03", "2020-01-01")).tolist() == [True, False] * 2
 
@@ -93,12 +102,13 @@ def test_every_period_has_at_most_one_rebalance(market):
     [
         (lambda: trading_days("2020-01-01", "2020-02-01", exchange="NOWHERE"), "'NOWHERE' is not an exchange calendar"),
         (lambda: trading_days("2020-02-01", "2020-01-01"), "start 2020-02-01 is after end 2020-01-01"),
-        (lambda: trading_days("1970-01-01", "2020-01-01"), "calendar is known from 1980-01-01"),
-        (lambda: trading_days("2020-01-01", "2200-01-01"), "calendar is known from 1980-01-01"),
+        (lambda: trading_days("1950-01-01", "2020-01-01"), "calendar is known from 1971-01-04"),
+        (lambda: trading_days("2020-01-01", "2200-01-01"), "calendar is known from 1971-01-04"),
+        (lambda: is_trading_day(days("1962-01-02")), "1962-01-02 is before the XNYS calendar"),
         (lambda: rebalance_dates(days(), "monthly"), "no dates to rebalance on"),
         (lambda: rebalance_dates(days("2020-01-02"), "yearly"), "'yearly' is not one of daily, weekly"),
     ],
-    ids=["exchange", "order", "too early", "too late", "no dates", "frequency"],
+    ids=["exchange", "order", "too early", "too late", "before all", "no dates", "frequency"],
 )
 def test_refuses(call, text):
     with pytest.raises(InputError, match=text):
