@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from quantray.arrays import Bool, Float
+from quantray.arrays import Bool, Float, as_day
 from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
@@ -61,33 +60,26 @@ class MembershipFile(Universe):
 
     def membership(self, panel: Panel) -> Bool:
         """(T, N): inside a membership interval, with a known close."""
-        spells = self._spells()
         column = {name: i for i, name in enumerate(panel.assets.tolist())}
         member = np.zeros(panel.shape, dtype=np.bool_)
-        for symbol, start, end in zip(spells["symbol"], spells["start"], spells["end"], strict=True):
+        for symbol, start, end in self._spells():
             if symbol in column:
-                low = int(np.searchsorted(panel.dates, np.datetime64(start, "D")))
-                high = len(panel.dates)
-                if not pd.isna(end):
-                    high = int(np.searchsorted(panel.dates, np.datetime64(end, "D"), side="right"))
+                low = int(np.searchsorted(panel.dates, start))
+                high = len(panel.dates) if end is None else int(np.searchsorted(panel.dates, end, side="right"))
                 member[low:high, column[symbol]] = True
         return member & ~np.isnan(panel.field("close"))
 
-    def _spells(self) -> pd.DataFrame:
-        if not Path(self.path).is_file():
-            raise DataError(f"membership file {self.path} does not exist; write a CSV with symbol,start,end.")
-        frame = pd.read_csv(self.path, dtype=str, skipinitialspace=True)
-        missing = {"symbol", "start", "end"} - set(frame.columns)
-        if missing:
-            raise DataError(f"{self.path} lacks the columns {sorted(missing)}; it needs symbol,start,end.")
-        for name in ("start", "end"):
-            parsed = pd.to_datetime(frame[name], errors="coerce", format="%Y-%m-%d")
-            bad = parsed.isna() & (frame[name].notna() if name == "end" else True)
-            if bad.any():
-                row = int(np.argmax(bad.to_numpy()))
-                raise DataError(f"{self.path} row {row + 2}: {name} {frame[name].iloc[row]!r} is not YYYY-MM-DD.")
-            frame[name] = parsed
-        return frame
+    def _spells(self) -> list[tuple[str, np.datetime64, np.datetime64 | None]]:
+        spells = []
+        for line, row in _rows(Path(self.path), ("symbol", "start", "end"), "membership file"):
+            try:
+                start, end = as_day(row["start"]), as_day(row["end"]) if row["end"] else None
+            except InputError as error:
+                raise DataError(f"{self.path} row {line}: {error}") from error
+            if end is not None and end < start:
+                raise DataError(f"{self.path} row {line}: {row['symbol']} ends on {end}, before its start {start}.")
+            spells.append((row["symbol"], start, end))
+        return spells
 
 
 @dataclass(frozen=True)
@@ -189,15 +181,30 @@ def read_sectors(path: str | Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        The file is missing or lacks one of the columns.
+        The file is missing, cannot be read or lacks one of the columns.
     """
-    file = Path(path)
+    rows = _rows(Path(path), ("symbol", "sector"), "sector file")
+    return {row["symbol"]: row["sector"] for _, row in rows if row["symbol"] and row["sector"]}
+
+
+def _rows(file: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, dict[str, str]]]:
+    """Line number and some columns of each row of a CSV, as text without outer blanks: NA is a listed name."""
+    needed = ",".join(columns)
     if not file.is_file():
-        raise DataError(f"sector file {file} does not exist; write a CSV with the columns symbol and sector.")
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        names = {name.strip().lower(): name for name in reader.fieldnames or []}
-        if not {"symbol", "sector"} <= set(names):
-            raise DataError(f"{file} has the columns {list(names)}; it needs symbol and sector.")
-        rows = [(row[names["symbol"]], row[names["sector"]]) for row in reader]
-    return {symbol.strip(): sector.strip() for symbol, sector in rows if symbol and sector and sector.strip()}
+        raise DataError(f"{what} {file} does not exist; write a CSV with the columns {needed}.")
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(handle, skipinitialspace=True)
+            header = [name.strip().lower() for name in next(reader, [])]
+            if missing := [name for name in columns if name not in header]:
+                raise DataError(f"{file} lacks the columns {missing}; it needs {needed}.")
+            rows = []
+            for row in reader:
+                if len(row) > len(header):
+                    raise DataError(f"{file} row {reader.line_num}: {len(row)} fields for {len(header)} columns.")
+                values = dict(zip(header, [*row, *[""] * (len(header) - len(row))], strict=True))
+                if row:
+                    rows.append((reader.line_num, {name: values[name].strip() for name in columns}))
+            return rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read as a CSV with {needed}: {error}") from error

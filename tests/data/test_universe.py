@@ -93,21 +93,34 @@ def test_membership_file_includes_both_ends(market, membership_file):
     ("text", "message"),
     [
         ("symbol,start\nAA,2020-01-02\n", r"lacks the columns \['end'\]; it needs symbol,start,end"),
-        ("symbol,start,end\nAA,2020-01-02,\nB,01/03/2020,\n", "row 3: start '01/03/2020' is not YYYY-MM-DD"),
-        ("symbol,start,end\nAA,2020-01-02,soon\n", "row 2: end 'soon' is not YYYY-MM-DD"),
-        ("symbol,start,end\nAA,,2020-01-02\n", "row 2: start nan is not YYYY-MM-DD"),
+        ("symbol,start,end\nAA,2020-01-02,\nB,01/03/2020,\n", "row 3: '01/03/2020' is not a date; write YYYY-MM-DD"),
+        ("symbol,start,end\nAA,2020-01-02,soon\n", "row 2: 'soon' is not a date; write YYYY-MM-DD"),
+        ("symbol,start,end\nAA,,2020-01-02\n", "row 2: '' is not a date; write YYYY-MM-DD"),
+        ("symbol,start,end\nAA,2020-01-02,2019-01-02\n", "row 2: AA ends on 2019-01-02, before its start 2020-01-02"),
+        ("symbol,start,end\nAA,2020-01-02,,x\n", "row 2: 4 fields for 3 columns"),
+        ("", "lacks the columns .*; it needs symbol,start,end"),
+        ("symbol,start,end\nA\udcff,2020-01-02,\n", "cannot be read as a CSV with symbol,start,end"),
     ],
-    ids=["column", "start", "end", "no start"],
+    ids=["column", "start", "end", "no start", "backwards", "too many", "empty", "not text"],
 )
 def test_membership_file_errors(tmp_path, market, text, message):
     path = tmp_path / "members.csv"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     with pytest.raises(DataError, match=message):
         MembershipFile(str(path)).membership(market.panel)
 
 
+def test_a_membership_file_may_name_na_and_leave_out_the_last_comma(tmp_path):
+    path = tmp_path / "members.csv"
+    path.write_text("Symbol, start, end\nNA,2020-01-01\n\nNULL,2020-01-01,2020-01-02\n")
+    panel = panel_of(np.ones((3, 2)))
+    panel = Panel(panel.dates, np.array(["NA", "NULL"]), panel.fields, panel.member)
+    expected = [[True, True], [True, False], [True, False]]
+    np.testing.assert_array_equal(MembershipFile(str(path)).membership(panel), expected)
+
+
 def test_membership_file_that_is_missing(tmp_path, market):
-    with pytest.raises(DataError, match="does not exist; write a CSV with symbol,start,end"):
+    with pytest.raises(DataError, match="does not exist; write a CSV with the columns symbol,start,end"):
         MembershipFile(str(tmp_path / "none.csv")).membership(market.panel)
 
 
@@ -240,7 +253,10 @@ def test_read_sectors(tmp_path):
     path.write_text("\ufeffSymbol,Name, Sector \nAA,Alcoa, Materials\nB,Barnes,\nC,Citi,Financials\n", encoding="utf-8")
     assert read_sectors(path) == {"AA": "Materials", "C": "Financials"}
     path.write_text("symbol,industry\nAA,Metals\n")
-    with pytest.raises(DataError, match=r"has the columns \['symbol', 'industry'\]; it needs symbol and sector"):
+    with pytest.raises(DataError, match=r"lacks the columns \['sector'\]; it needs symbol,sector"):
         read_sectors(path)
-    with pytest.raises(DataError, match="does not exist; write a CSV with the columns symbol and sector"):
+    path.write_bytes(b"symbol,sector\nA\xff,Metals\n")
+    with pytest.raises(DataError, match="cannot be read as a CSV with symbol,sector"):
+        read_sectors(path)
+    with pytest.raises(DataError, match="does not exist; write a CSV with the columns symbol,sector"):
         read_sectors(tmp_path / "none.csv")
