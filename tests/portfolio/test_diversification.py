@@ -62,10 +62,14 @@ def test_equals_skfolio():
 
     returns = random_returns(25, seed=7)
     covariance = np.cov(returns, rowvar=False)
-    assert_allclose(
-        maximum_diversification_weights(covariance), MaximumDiversification().fit(returns).weights_, atol=1e-4
-    )
-    assert_allclose(minimum_variance_weights(covariance), MeanRisk().fit(returns).weights_, atol=1e-4)
+    # Their conic solver leaves errors of this size, so that our objectives are a little better.
+    theirs = MaximumDiversification().fit(returns).weights_
+    ours = maximum_diversification_weights(covariance)
+    assert_allclose(ours, theirs, atol=5e-4)
+    assert 1 <= diversification_ratio(covariance, ours) / diversification_ratio(covariance, theirs) < 1 + 1e-5
+    theirs, ours = MeanRisk().fit(returns).weights_, minimum_variance_weights(covariance)
+    assert_allclose(ours, theirs, atol=5e-4)
+    assert 1 - 1e-5 < (ours @ covariance @ ours) / (theirs @ covariance @ theirs) <= 1
 
 
 def test_equals_pyportfolioopt():
