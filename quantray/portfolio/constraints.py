@@ -14,6 +14,9 @@ __all__ = ["Limits", "Market", "NamedRows", "bounds", "coupling_rows"]
 
 Range = tuple[float, float]
 
+_EASABLE = ("turnover", "gross", "beta", "budget", "position size", "trade size")
+_EASABLE_ROWS = ("sector ", "factor ")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -34,7 +37,12 @@ class Limits:
     minimum_trade : smaller trades are not made.
     relax : names of limits that may give way when nothing else helps, in this order: ``turnover``, ``gross``,
         ``beta``, ``budget``, ``sector NAME``, ``factor NAME``, ``position size``, ``trade size``.
-    periods : rebalances a year, for the annual budget; ``days`` trading days a year, for the tracking error.
+    days : periods of the model in a year, for the tracking error.
+
+    Raises
+    ------
+    InputError
+        A range is upside down, a limit negative, or a name in ``relax`` is no limit that can give way.
     """
 
     budget: Range = (1.0, 1.0)
@@ -63,8 +71,14 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InputError(f"{name} is {value}; it must not be negative.")
-        if self.minimum_trade < 0:
-            raise InputError(f"minimum_trade is {self.minimum_trade}; it must not be negative.")
+        if not self.minimum_trade >= 0 or not self.days > 0:
+            raise InputError(
+                f"minimum_trade is {self.minimum_trade} and days {self.days}; they must not be negative, nor days zero."
+            )
+        if unknown := [name for name in self.relax if name not in _EASABLE and not name.startswith(_EASABLE_ROWS)]:
+            raise InputError(
+                f"relax names {unknown[0]!r}; it may name {', '.join(_EASABLE)}, 'sector NAME' and 'factor NAME'."
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -151,9 +151,11 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
         least = np.min([value(c) for c in candidates], axis=0)
     else:
         least = _least_by_section(value, np.array(candidates), low, high)
-    priced_high = np.where(row_price > 0, row_price * np.where(np.isfinite(problem.row_upper), problem.row_upper, 0), 0)
-    priced_low = np.where(row_price < 0, row_price * np.where(np.isfinite(problem.row_lower), problem.row_lower, 0), 0)
-    dual = least.sum() - 0.5 * exposure @ exposure - priced_high.sum() - priced_low.sum()
+    # A price on a limit that does not exist is worth infinitely much: it certifies nothing.
+    high_priced, low_priced = row_price > 0, row_price < 0
+    dual = least.sum() - 0.5 * exposure @ exposure
+    dual -= row_price[high_priced] @ problem.row_upper[high_priced]
+    dual -= row_price[low_priced] @ problem.row_lower[low_priced]
     dual -= turnover * problem.turnover if turnover > 0 else 0.0
     dual -= gross * problem.gross if gross > 0 else 0.0
     return float(problem.objective(weights) - dual)
@@ -207,6 +209,7 @@ def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> 
     gap = certified_gap(problem, weights, row_price, turnover, gross)
     # The iteration judges itself by residuals; where it stopped short of these, the certificate has the last word.
     converged = converged or (gap <= 1e-6 * problem.size(weights) and problem.violation(weights) <= 10 * tolerance)
+    converged = converged and not (low > high + tolerance).any()
     return StructuredResult(weights, converged, iterations, row_price, turnover, gross, gap)
 
 
@@ -241,7 +244,7 @@ class _Iteration:
         rows = problem.rows[:, free]
         self.index = (np.flatnonzero(equal), np.flatnonzero(above), np.flatnonzero(below))
         self.n_rows = n_rows
-        self.eq, self.eq_rhs = rows[equal], ((lower + upper) / 2)[equal]
+        self.eq, self.eq_rhs = rows[equal], (lower[equal] + upper[equal]) / 2
         self.ineq = np.vstack([rows[above], -rows[below]])
         self.ineq_rhs = np.concatenate([upper[above], -lower[below]])
         fixed_mask = ~free
@@ -265,6 +268,8 @@ class _Iteration:
         self.y = np.zeros(len(self.eq))
         gradient = self.q + self.d * self.w + self.root @ (self.root.T @ self.w)
         scale = max(float(np.median(np.abs(gradient))), float(np.abs(gradient).max()) * 1e-2, 1e-12)
+        # In cash and without alpha the gradient vanishes; what it becomes with weights on counts.
+        scale = max(scale, float(np.median(self.variance)) / len(self.w))
         self.s = np.maximum(self._asset_slack(), 1e-4)
         self.t = np.maximum(self._row_slack(), 1e-1 * (1 + np.abs(self._rhs())))
         # Complementary pairs start with products of about one size; but what a helper costs, its two multipliers must
@@ -399,16 +404,16 @@ class _Iteration:
         diagonal = self.d + theta[0] + theta[1]
         next_row = 2
         if self.cost is not None:
-            self.zz = theta[2] + theta[3]
-            if self.impact is not None:
-                self.zz = self.zz + 0.75 * self.impact / np.sqrt(self.z)
+            curvature = 0.0 if self.impact is None else 0.75 * self.impact / np.sqrt(self.z)
+            self.zz = theta[2] + theta[3] + curvature
             self.wz = theta[3] - theta[2]
-            diagonal = diagonal + theta[2] + theta[3] - self.wz**2 / self.zz
+            # theta2 + theta3 - wz^2 / zz, multiplied out: as a difference it would lose all its digits.
+            diagonal = diagonal + (4 * theta[2] * theta[3] + curvature * (theta[2] + theta[3])) / self.zz
             next_row = 4
         if self.short is not None:
             self.gg = theta[next_row] + theta[next_row + 1]
             self.wg = theta[next_row + 1] - theta[next_row]
-            diagonal = diagonal + self.gg - self.wg**2 / self.gg
+            diagonal = diagonal + 4 * theta[next_row] * theta[next_row + 1] / self.gg
         self.ww = np.maximum(diagonal, 1e-14)
         # Coupling columns on w after elimination: factors, equalities, inequalities, and the sums seen through z, g.
         columns = [self.root.T, self.eq, self.ineq]
@@ -423,7 +428,8 @@ class _Iteration:
         self.columns = np.vstack(columns)
         scaled = self.columns / np.sqrt(self.ww)
         small = scaled @ scaled.T
-        small[np.diag_indices_from(small)] += np.concatenate(corner)
+        self.corner = np.concatenate(corner)
+        small[np.diag_indices_from(small)] += self.corner
         # A whisper of regularisation keeps redundant equalities from stopping the factorisation.
         small[np.diag_indices_from(small)] *= 1 + 1e-13
         self.small, info = dpotrf(small, lower=1)
@@ -459,6 +465,12 @@ class _Iteration:
             rhs[place] -= (b_g / self.gg).sum()
         solved = cho_solve((self.small, True), self.columns @ (b_w / self.ww) - rhs, check_finite=False)
         w = (b_w - self.columns.T @ solved) / self.ww
+        # One refinement: where ww spans many decades, as without a quadratic term, elimination loses the rows.
+        left_w = b_w - self.ww * w - self.columns.T @ solved
+        left_rows = rhs - self.columns @ w + self.corner * solved
+        more = cho_solve((self.small, True), self.columns @ (left_w / self.ww) - left_rows, check_finite=False)
+        solved = solved + more
+        w = w + (left_w - self.columns.T @ more) / self.ww
         prices = solved[n_factors + n_eq :]
         place = n_ineq
         z, g = np.zeros(0), np.zeros(0)
