@@ -1,1 +1,1 @@
-"""How assets move together: estimators of covariance matrices from returns with gaps."""
+"""How assets move together: covariances from returns with gaps, factor models, and covariances per regime."""
