@@ -196,9 +196,14 @@ class MarketStore:
         """All committed versions, oldest first."""
         return tuple(version for version, _ in self._commits())
 
-    def quality_reports(self) -> tuple[QualityReport, ...]:
-        """The report of the latest import and those of the appends since then, in this order."""
-        commits = self._commits()
+    def quality_reports(self, version: int | None = None) -> tuple[QualityReport, ...]:
+        """The report of the last import and those of the appends since then, in this order.
+
+        Parameters
+        ----------
+        version : the last one that counts; by default the latest.
+        """
+        commits = [(entry, report) for entry, report in self._commits() if version is None or entry.number <= version]
         starts = [i for i, (version, _) in enumerate(commits) if version.operation == "import"]
         return tuple(report for _, report in commits[starts[-1] :])
 
@@ -216,19 +221,20 @@ class MarketStore:
         return commits
 
     def _table(self, version: int | None = None) -> DeltaTable:
-        if not DeltaTable.is_deltatable(self.uri, storage_options=self._options):
-            raise DataError(
-                f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`."
-            )
         try:
+            if not DeltaTable.is_deltatable(self.uri, storage_options=self._options):
+                raise DataError(
+                    f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`."
+                )
             latest = DeltaTable(self.uri, storage_options=self._options)
             if version is None:
                 return latest
             if not 0 <= version <= latest.version():
                 raise DataError(f"{self.uri} has no version {version}; they run from 0 to {latest.version()}.")
             return DeltaTable(self.uri, version=version, storage_options=self._options)
-        except DeltaError as error:
-            raise DataError(f"{self.uri} version {version} cannot be read: {_first_line(error)}") from error
+        except (DeltaError, OSError) as error:
+            which = "" if version is None else f" version {version}"
+            raise DataError(f"{self.uri}{which} cannot be read: {_first_line(error)}") from error
 
     def _rows(
         self, table: DeltaTable, first: object, last: object, columns: Sequence[str] | None = None

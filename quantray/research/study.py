@@ -78,7 +78,8 @@ def load_data(settings: StudySettings) -> Source:
         )
         sectors = read_sectors(data.sectors) if data.sectors else {}
         text = f"market store {data.store}, version {resolved.version}"
-        return Source(settings.model_copy(update={"data": resolved}), panel, text, sectors, store.quality_reports())
+        quality = store.quality_reports(resolved.version)
+        return Source(settings.model_copy(update={"data": resolved}), panel, text, sectors, quality)
     market = simulate_market(data.n_assets, data.n_days, seed=data.seed)
     sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
     return Source(settings, market.panel, f"simulated market, seed {data.seed}", sectors, ())

@@ -159,6 +159,14 @@ def test_reports_are_those_since_the_last_import(store, bars):
     assert np.isnan(store.load().field("open")).sum() == 1 + np.isnan(store.load().field("close")).sum()
 
 
+def test_reports_of_an_earlier_version_are_those_it_came_from(store, bars):
+    past, new = up_to(bars, 99)
+    first, second, third = store.import_bars(raw(past)), store.append(raw(new)), store.import_bars(raw(past))
+    assert store.quality_reports() == (third,)
+    assert store.quality_reports(1) == (first, second)
+    assert store.quality_reports(0) == (first,)
+
+
 @pytest.mark.parametrize("operation", ["import_bars", "append"])
 def test_what_fails_leaves_the_previous_version(store, bars, operation, tmp_path):
     past, new = up_to(bars, 99)
@@ -263,6 +271,20 @@ def test_a_place_that_cannot_be_written(tmp_path, bars):
         MarketStore(tmp_path / "file" / "market").import_bars(raw(bars))
 
 
+def test_a_store_that_cannot_be_read(tmp_path):
+    log = tmp_path / "market" / "_delta_log" / f"{0:020d}.json"
+    log.parent.mkdir(parents=True)
+    log.write_text("{damaged")
+    with pytest.raises(DataError, match="market cannot be read: "):
+        MarketStore(tmp_path / "market").load()
+
+
+def test_an_address_that_cannot_be_reached():
+    store = MarketStore("s3://bucket/market", storage_options={"aws_endpoint": "http://127.0.0.1:1", "aws_region": "x"})
+    with pytest.raises(DataError, match="s3://bucket/market cannot be read: "):
+        store.versions()
+
+
 def test_another_table_is_no_store(tmp_path, bars):
     from deltalake import write_deltalake
 
@@ -294,7 +316,7 @@ def test_two_readers_and_a_writer_at_once_see_whole_versions(store, bars):
             start.wait()
             for part in parts:
                 store.append(raw(part))
-        except Exception as error:  # noqa: BLE001 - handed to the main thread
+        except Exception as error:
             failures.append(error)
         finally:
             done.set()
@@ -304,7 +326,7 @@ def test_two_readers_and_a_writer_at_once_see_whole_versions(store, bars):
             start.wait()
             while not mine or not done.is_set():
                 mine.append(MarketStore(store.uri).load().fingerprint())
-        except Exception as error:  # noqa: BLE001 - handed to the main thread
+        except Exception as error:
             failures.append(error)
 
     threads = [threading.Thread(target=write), *(threading.Thread(target=read, args=(mine,)) for mine in seen)]

@@ -192,6 +192,7 @@ def test_a_study_on_a_store_records_the_version(tmp_path, market):
     assert load_data(settings).settings.data.version == 1
     old = settings.model_copy(update={"data": data.model_copy(update={"version": 0})})
     assert load_data(old).panel.fingerprint() == source.panel.fingerprint()
+    assert load_data(old).quality == source.quality
 
 
 def test_a_run_folder_holds_all_that_a_report_needs(study):
