@@ -81,7 +81,8 @@ def print_run(folder: Path) -> None:
     for title in shown:
         table.add_column(title, justify="right")
     for name, values in metrics.items():
-        table.add_row(name, *(form.format(values[key]) for key, form in shown.values()))
+        row = [(form, values[key]) for key, form in shown.values()]
+        table.add_row(name, *("–" if value is None else form.format(value) for form, value in row))
     console = _console()
     console.print(table)
     console.print(

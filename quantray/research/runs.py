@@ -40,9 +40,7 @@ def write_run(source: Source, result: StudyResult) -> Path:
     settings = source.settings
     identity = config_hash(settings, exclude={"cluster", "tracking", "runs"})
     folder = Path(settings.runs).resolve() / f"{settings.name}-{identity}"
-    by_name = {record.name: record for record in result.records}
-    benchmark = by_name[settings.benchmark]
-    metrics = {name: summary(record, benchmark, settings.accounting.cash_rate) for name, record in by_name.items()}
+    days = result.records[0].dates
     about = {
         "name": settings.name,
         "config_hash": identity,
@@ -51,28 +49,30 @@ def write_run(source: Source, result: StudyResult) -> Path:
         "n_dates": len(source.panel.dates),
         "n_assets": len(source.panel.assets),
         "mean_members": float(source.panel.member.sum(axis=1).mean()),
-        "first": str(benchmark.dates[0]),
-        "last": str(benchmark.dates[-1]),
+        "first": str(days[0]),
+        "last": str(days[-1]),
         "yearly_exits": source.yearly_exits,
         "units_computed": result.n_computed,
         "units_reused": result.n_reused,
         "seconds": round(result.seconds, 3),
         "versions": {"quantray": __version__} | {n: version(n) for n in ("numpy", "scipy", "scikit-learn", "ray")},
     }
-    write_atomically(folder / "settings.yaml", to_yaml(settings))
-    write_atomically(folder / "study.json", json.dumps(about, indent=2))
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2))
-    write_atomically(folder / "sectors.json", json.dumps(source.sectors))
     quality = [report.model_dump(mode="json") for report in source.quality]
-    write_atomically(folder / "quality.json", json.dumps(quality))
     try:
+        (folder / "study.json").unlink(missing_ok=True)
         for record in result.records:
             record.write(folder / "tracks" / record.name)
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror or error}; free space or set runs=.") from error
+    write_atomically(folder / "settings.yaml", to_yaml(settings))
+    write_atomically(folder / "sectors.json", json.dumps(source.sectors))
+    write_atomically(folder / "quality.json", json.dumps(quality))
+    # Written last, it says that the rest is whole and belongs together.
+    write_atomically(folder / "study.json", json.dumps(about, indent=2))
     report = render_run(folder)
     if settings.tracking.mlflow:
-        flat = {f"{name}.{key}": v for name, values in metrics.items() for key, v in values.items() if np.isfinite(v)}
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        flat = {f"{name}.{key}": v for name, values in metrics.items() for key, v in values.items() if v is not None}
         track_run(
             experiment=settings.tracking.experiment,
             name=settings.name,
@@ -87,7 +87,7 @@ def write_run(source: Source, result: StudyResult) -> Path:
 
 
 def render_run(folder: Path) -> Path:
-    """Write ``report.html`` of a run folder from what it holds; returns the file.
+    """Write ``metrics.json`` and ``report.html`` of a run folder from what it holds; returns the report.
 
     Raises
     ------
@@ -100,23 +100,28 @@ def render_run(folder: Path) -> Path:
         sectors = json.loads((folder / "sectors.json").read_text(encoding="utf-8"))
         quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder} is not a finished run: {error}; give a folder that a study wrote.") from error
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{folder} is not a finished run: {reason}; give a folder that a study wrote.") from error
     names = [allocator.name for allocator in settings.allocators]
     records = tuple(replace(TrackRecord.read(folder / "tracks" / name), name=name) for name in names)
     by_name = {record.name: record for record in records}
     benchmark = by_name[settings.benchmark]
+    metrics = {name: summary(record, benchmark, settings.accounting.cash_rate) for name, record in by_name.items()}
     html = render(
         ReportInput(
             title=settings.name,
             about=about,
             settings={key: str(value) for key, value in as_mapping(settings).items()},
             records=records,
-            metrics={r.name: summary(r, benchmark, settings.accounting.cash_rate) for r in records},
+            metrics=metrics,
             benchmark=settings.benchmark,
             sectors=sectors,
             quality=tuple(QualityReport.model_validate(report) for report in quality),
         )
     )
+    # JSON has no NaN; what has no value is null.
+    known = {name: {key: v if np.isfinite(v) else None for key, v in row.items()} for name, row in metrics.items()}
+    write_atomically(folder / "metrics.json", json.dumps(known, indent=2))
     path = folder / "report.html"
     write_atomically(path, html)
     return path

@@ -215,6 +215,29 @@ def test_a_run_folder_holds_all_that_a_report_needs(study):
     assert render_run(folder).read_text() == html
 
 
+def test_metrics_are_strict_json(study):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    text = (write_run(*study) / "metrics.json").read_text()
+    # The benchmark has no information ratio against itself.
+    assert json.loads(text, parse_constant=refuse)["Equal weight"]["vs_information_ratio"] is None
+
+
+def test_a_run_that_was_not_written_to_its_end_is_none(study, monkeypatch):
+    source, result = study
+    folder = write_run(source, result)
+
+    def full(record, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TrackRecord, "write", full)
+    with pytest.raises(DataError, match="cannot write .*: No space left on device"):
+        write_run(source, result)
+    with pytest.raises(DataError, match="is not a finished run"):
+        render_run(folder)
+
+
 def test_names_are_escaped_in_the_report(study, tmp_path):
     source, result = study
     from dataclasses import replace
