@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import Dates, Float, Names
+from quantray.arrays import Bool, Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward
@@ -178,8 +178,12 @@ def backtest(
                 raise InputError(f"{name} has no money left on {panel.dates[t]}; lower its leverage or its costs.")
             now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in panel.fields.items()})
             tradable = age[t] == 0
-            target = targets[due[t]] if policy is None else policy(held / nav, targets[due[t]])
-            bought, paid_costs = _trade(held, target, tradable, now, charge)
+            target, moving = targets[due[t]], tradable
+            if policy is not None:
+                target = policy(held / nav, target)
+                # What stays must not trade the rounding of its weight, nor its share of the costs.
+                moving = tradable & (target != held / nav)
+            bought, paid_costs = _trade(held, target, moving, now, charge)
             trades[day] += bought
             charged[day] = paid_costs
             series["unfilled"][day] = np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav
@@ -224,7 +228,7 @@ def _earned(held: Float, price: Float, before: Float) -> Float:
         return np.where(held != 0, held * (price / before - 1), 0.0)
 
 
-def _trade(held: Float, target: Float, tradable: Float, day: MarketDay, costs: CostModel) -> tuple[Float, Float]:
+def _trade(held: Float, target: Float, moving: Bool, day: MarketDay, costs: CostModel) -> tuple[Float, Float]:
     """(N,) money bought and (N,) costs paid, such that weights are fractions of the NAV that remains.
 
     Costs depend on trades, which depend on the NAV after costs. The iteration contracts at the rate of the cost per
@@ -233,7 +237,7 @@ def _trade(held: Float, target: Float, tradable: Float, day: MarketDay, costs: C
     total = 0.0
     bought = paid = np.zeros_like(held)
     for _ in range(30):
-        bought = np.where(tradable, target * (day.nav - total) - held, 0.0)
+        bought = np.where(moving, target * (day.nav - total) - held, 0.0)
         paid = np.where(bought != 0, costs(bought, day), 0.0)
         if not (np.isfinite(paid).all() and (paid >= 0).all()):
             raise InputError(f"the cost model returned a negative or unknown cost on {day.date}; return zeros instead.")

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from quantray.data.panel import Panel
 from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
+from quantray.portfolio.rebalance import NoTradeZone, Threshold
 from quantray.research.backtest import Accounting, Decisions, LinearCosts, MarketDay, backtest
 
 FREE = LinearCosts(0.0, 0.0)
@@ -54,6 +55,16 @@ def test_the_lag_decides_which_returns_are_earned(lag, nav):
     panel = panel_of([[10], [11], [12.1], [12.1]])
     accounting = Accounting(lag=lag, initial_nav=100.0)
     assert_allclose(backtest(panel, decide(panel, [0], [[1.0]]), costs=FREE, accounting=accounting).nav, nav)
+
+
+def test_what_a_policy_leaves_alone_is_not_traded():
+    panel = panel_of([[10, 7, 3], [10, 7, 3], [10.9, 7.1, 3], [10.9, 7.1, 2.9], [11, 7.1, 2.9]])
+    decisions = decide(panel, [0, 2], [[0.3, 0.3, 0.4], [0.31, 0.29, 0.4]])
+    for policy, still in ((Threshold(0.4), slice(3)), (NoTradeZone(0.1), slice(2))):
+        record = backtest(panel, decisions, policy=policy)
+        assert (record.trades[1] > 0).all()
+        assert_array_equal(record.trades[3, still], 0.0)
+        assert_array_equal(record.costs[3, still], 0.0)
 
 
 def test_costs_by_hand_leave_the_asked_weights():
