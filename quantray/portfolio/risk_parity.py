@@ -14,6 +14,8 @@ __all__ = ["risk_parity_weights"]
 
 MOST_STEPS = 100
 MOST_INNER_STEPS = 60
+MOST_ROUNDING = 1e-8
+EPS = float(np.finfo(float).eps)
 NOT_PSD = "the covariance is not positive semidefinite; repair it with estimators.nearest_psd."
 
 
@@ -35,7 +37,8 @@ def risk_parity_weights(
     covariance : (N, N) of returns, or a factor model of N assets; every variance positive.
     budget : (N,) positive shares of the variance that sum to one.
     signs : (N,) of 1 for a long and -1 for a short position; by default all long.
-    tolerance : largest allowed error of a contribution, relative to its budget.
+    tolerance : largest allowed error of a contribution, relative to its budget; where assets hedge each other closely,
+        what rounding causes is allowed too, up to 1e-8 of the portfolio's variance.
 
     Returns
     -------
@@ -116,11 +119,13 @@ def _solve(barrier: _Barrier, tolerance: float) -> Float:
     exposure = np.sqrt(budget)
     risk = barrier.risk(exposure)
     exposure, risk = _unit_variance(exposure, risk)
-    error = np.inf
+    error = np.full(len(budget), np.inf)
     for _ in range(MOST_STEPS):
         parts = exposure * risk
-        error = float(np.abs(parts / (budget * parts.sum()) - 1).max())
-        if error <= tolerance:
+        error = np.abs(parts / parts.sum() - budget)
+        # Rounding alone may cause as much where assets hedge each other closely.
+        rounding = np.minimum(8 * EPS * exposure * exposure.sum(), MOST_ROUNDING)
+        if (error <= tolerance * budget + rounding).all():
             return exposure
         gradient = (parts - budget) / np.sqrt(budget)
         accuracy = min(0.1, float(np.linalg.norm(gradient)))
@@ -131,8 +136,8 @@ def _solve(barrier: _Barrier, tolerance: float) -> Float:
         exposure = exposure + length * step
         exposure, risk = _unit_variance(exposure, barrier.risk(exposure))
     raise SolverError(
-        f"risk parity reached an error of {error:.2g} in {MOST_STEPS} steps and needs {tolerance:.2g}; "
-        "the covariance is nearly singular: shrink it or raise the tolerance."
+        f"risk parity reached a relative error of {(error / budget).max():.2g} in {MOST_STEPS} steps and needs "
+        f"{tolerance:.2g}; the covariance is nearly singular: shrink it or raise the tolerance."
     )
 
 

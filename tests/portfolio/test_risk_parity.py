@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
+from quantray.portfolio import risk_parity
 from quantray.portfolio.contributions import risk_contributions
 from quantray.portfolio.naive import inverse_volatility_weights
 from quantray.portfolio.risk_parity import risk_parity_weights
@@ -206,6 +207,14 @@ def test_a_portfolio_without_risk_has_no_contributions():
         risk_contributions(np.eye(2), np.zeros(2))
 
 
-def test_rounding_that_stays_above_the_tolerance_is_an_error():
-    with pytest.raises(SolverError, match="needs 1e-30"):
-        risk_parity_weights(random_model(20).dense(), tolerance=1e-30)
+def test_tiny_budgets_and_close_hedges_are_met_as_far_as_rounding_allows():
+    budget = np.array([1e-9, 0.4, 0.6 - 1e-9])
+    covariance = np.array([[1, -0.999999, 0.1], [-0.999999, 1, -0.1], [0.1, -0.1, 1]])
+    parts = risk_contributions(covariance, risk_parity_weights(covariance, budget))
+    assert_allclose(parts / parts.sum(), budget, rtol=1e-8, atol=1e-9)
+
+
+def test_a_budget_that_is_not_met_is_an_error(monkeypatch):
+    monkeypatch.setattr(risk_parity, "MOST_STEPS", 1)
+    with pytest.raises(SolverError, match=r"in 1 steps and needs 1e-10; .* shrink it"):
+        risk_parity_weights(random_model(20).dense())
