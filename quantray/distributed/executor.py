@@ -129,7 +129,7 @@ def _result(reference: ray.ObjectRef) -> Any:
         ray_errors.ObjectLostError,
         ray_errors.OutOfMemoryError,
     ) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise ClusterError(
             f"a unit of work was lost for good ({type(error).__name__}: {reason}); run the same command again to "
             "continue, with more memory per worker or fewer at a time (cluster.cpus_per_task)."

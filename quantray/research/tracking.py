@@ -41,7 +41,9 @@ def track_run(
                 experiment, artifact_location=None if uri else (folder / "mlflow-artifacts").resolve().as_uri()
             )
         )
-        known = mlflow.search_runs([identity], f"tags.`quantray.key` = '{key}'", max_results=1, output_format="list")
+        # A run that was cut off in the middle does not count.
+        same = f"tags.`quantray.key` = '{key}' and attributes.status = 'FINISHED'"
+        known = mlflow.search_runs([identity], same, max_results=1, output_format="list")
         if known:
             return
         with mlflow.start_run(experiment_id=identity, run_name=name, tags={"quantray.key": key}):
@@ -50,4 +52,5 @@ def track_run(
             for path in artifacts:
                 mlflow.log_artifact(str(path))
     except Exception as error:  # noqa: BLE001  (tracking is a courtesy: its failures are reported, not raised)
-        say(f"tracking failed and was skipped: {type(error).__name__}: {str(error).splitlines()[0][:200]}")
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        say(f"tracking failed and was skipped: {type(error).__name__}: {reason[:200]}")

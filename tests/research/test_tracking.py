@@ -43,3 +43,22 @@ def test_a_run_is_logged_once(tmp_path, monkeypatch):
 def test_a_failing_tracker_is_reported_and_survived(tmp_path, capsys):
     track(tmp_path, tmp_path / "none.html", uri="notadatabase://x")
     assert "tracking failed and was skipped" in capsys.readouterr().err
+
+
+def test_a_tracker_that_fails_without_a_word_is_survived(tmp_path, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError
+
+    monkeypatch.setattr(mlflow, "set_tracking_uri", fail)
+    track(tmp_path, tmp_path / "none.html")
+    assert "tracking failed and was skipped: RuntimeError: no reason given" in capsys.readouterr().err
+
+
+def test_a_run_that_was_cut_off_is_logged_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    track(tmp_path, tmp_path / "none.html")
+    (tmp_path / "report.html").write_text("<html></html>")
+    track(tmp_path, tmp_path / "report.html")
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]
