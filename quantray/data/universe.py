@@ -12,7 +12,7 @@ from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 
-__all__ = ["PRESETS", "Everything", "MembershipFile", "RankBand", "Symbols", "Universe", "read_sectors"]
+__all__ = ["PRESETS", "Among", "Everything", "MembershipFile", "RankBand", "Symbols", "Universe", "read_sectors"]
 
 
 class Universe(ABC):
@@ -161,6 +161,28 @@ class RankBand(Universe):
         chosen = np.zeros(len(ranks), dtype=np.bool_)
         chosen[order[near][:size]] = True
         return chosen
+
+
+@dataclass(frozen=True)
+class Among(Universe):
+    """Another universe, chosen from some names only: stocks without funds, say."""
+
+    names: tuple[str, ...]
+    universe: Universe
+
+    @property
+    def warmup_days(self) -> int:
+        """As the other universe's."""
+        return self.universe.warmup_days
+
+    def membership(self, panel: Panel) -> Bool:
+        """(T, N): as the other universe says of the panel of these names; all others are no members."""
+        listed = np.isin(panel.assets, np.asarray(self.names, dtype=np.str_))
+        if not listed.any():
+            raise DataError(f"none of the {len(self.names)} names to choose from is in the data.")
+        member = np.zeros(panel.shape, dtype=np.bool_)
+        member[:, listed] = self.universe.membership(panel.select(panel.assets[listed]))
+        return member
 
 
 PRESETS: dict[str, RankBand] = {

@@ -104,7 +104,15 @@ class StoreData(_Model):
     end: date | None = None
     universe: UniverseSettings = UniverseSettings()
     sectors: str | None = None
-    """CSV with symbol and sector, for the report."""
+    """CSV with symbol and sector, for the report and the risk tree."""
+    only_with_sector: bool = False
+    """Leave out names without a sector in that file, which are mostly funds."""
+
+    @model_validator(mode="after")
+    def _sectors(self) -> "StoreData":
+        if self.only_with_sector and self.sectors is None:
+            raise ValueError("only_with_sector needs a sectors file")
+        return self
 
 
 class SimulatedData(_Model):

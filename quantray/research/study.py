@@ -12,7 +12,7 @@ from quantray.data.panel import Panel
 from quantray.data.quality import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import simulate_market
-from quantray.data.universe import read_sectors
+from quantray.data.universe import Among, read_sectors
 from quantray.errors import DataError, InputError
 from quantray.research.backtest import backtest
 from quantray.research.config import StoreData, StudySettings
@@ -72,11 +72,12 @@ def load_data(settings: StudySettings) -> Source:
     if isinstance(data, StoreData):
         store = MarketStore(data.store)
         resolved = data if data.version is not None else data.model_copy(update={"version": store.version()})
-        # Quotes other than closes and volumes are not needed beyond choosing members.
-        panel = store.load(
-            data.universe.build(), data.start, data.end, fields=("close", "dividend_yield"), version=resolved.version
-        )
         sectors = read_sectors(data.sectors) if data.sectors else {}
+        universe = data.universe.build()
+        if data.only_with_sector:
+            universe = Among(tuple(sorted(sectors)), universe)
+        fields = ("close", "volume", "dividend_yield")
+        panel = store.load(universe, data.start, data.end, fields=fields, version=resolved.version)
         text = f"market store {data.store}, version {resolved.version}"
         quality = store.quality_reports(resolved.version)
         return Source(settings.model_copy(update={"data": resolved}), panel, text, sectors, quality)

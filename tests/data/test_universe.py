@@ -260,3 +260,17 @@ def test_read_sectors(tmp_path):
         read_sectors(path)
     with pytest.raises(DataError, match="does not exist; write a CSV with the columns symbol,sector"):
         read_sectors(tmp_path / "none.csv")
+
+
+def test_a_universe_among_some_names_is_that_of_their_panel(market):
+    from quantray.data.universe import Among
+
+    panel = market.panel
+    names = tuple(panel.assets[::3])
+    band = RankBand(1, 8, window=42, min_days=21)
+    member = Among(names, band).membership(panel)
+    assert not member[:, ~np.isin(panel.assets, names)].any()
+    assert (member[:, np.isin(panel.assets, names)] == band.membership(panel.select(names))).all()
+    assert Among(names, band).warmup_days == band.warmup_days
+    with pytest.raises(DataError, match="none of the 1 names"):
+        Among(("NONE",), band).membership(panel)
