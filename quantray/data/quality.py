@@ -80,6 +80,8 @@ class Finding(BaseModel):
     """Flags by price column, for checks that look at single prices."""
     worst: dict[str, int]
     """The assets with most flags, at most 20."""
+    dropped: tuple[str, ...] = ()
+    """All assets that ``drop_asset`` removed from some date on; later appends leave them out too."""
 
 
 class QualityReport(BaseModel):
@@ -274,6 +276,7 @@ def _finding(bars: _Bars, check: Check, flags: Flags, treatment: str, changed: i
         examples=tuple(_examples(bars, check, flags)),
         cells={name: int(mask.sum()) for name, mask in (flags.cells or {}).items()},
         worst={str(name): int(value) for name, value in counts.head(20).items()},
+        dropped=tuple(sorted(map(str, counts.index))) if treatment == "drop_asset" else (),
     )
 
 

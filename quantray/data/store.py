@@ -16,7 +16,7 @@ from quantray.arrays import as_day
 from quantray.data.adjustment import normalise_events, total_return
 from quantray.data.importing import RawBars, read_bars
 from quantray.data.panel import Panel
-from quantray.data.quality import QualityReport, QualitySettings, clean
+from quantray.data.quality import Finding, QualityReport, QualitySettings, clean
 from quantray.data.universe import Everything, Universe
 from quantray.errors import DataError, InputError
 
@@ -108,12 +108,14 @@ class MarketStore:
     ) -> QualityReport | None:
         """Add or replace rows by (date, symbol), in one commit; None when the store already holds them all.
 
-        The bars before the first new day give the checks their context and are not written again.
+        The bars before the first new day give the checks their context and are not written again. What a check dropped
+        from a date on stays out; a new import brings it back.
 
         Raises
         ------
         DataError
-            As in ``import_bars``, or there is no store yet, or another writer changed the same days meanwhile.
+            As in ``import_bars``, or there is no store yet, another writer changed the same days meanwhile, or all
+            rows are of assets that were dropped.
         """
         raw = source if isinstance(source, RawBars) else read_bars(source, columns=columns, field=field)
         if "adj_close" in raw.frame and not {"dividend", "split"} & set(raw.frame.columns):
@@ -122,9 +124,12 @@ class MarketStore:
                 "append with dividend and split columns, or import the whole history again."
             )
         table = self._table()
+        n_read = len(raw.frame)
+        raw, left_out = self._without_dropped(raw)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
         before = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), first - timedelta(days=1))
         bars, report = examine(raw, settings, context=before)
+        report = report.model_copy(update={"n_rows_read": n_read, "findings": (*left_out, *report.findings)})
         old = self._rows(table, first, last)
         new = pd.concat([old, bars], ignore_index=True).drop_duplicates(["date", "symbol"], keep="last")
         new = new.sort_values(["date", "symbol"], ignore_index=True)
@@ -219,6 +224,28 @@ class MarketStore:
         if not commits:
             raise DataError(f"{self.uri} is a Delta table but no market store; import bars into an empty folder.")
         return commits
+
+    def _without_dropped(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
+        """The bars of assets that no check dropped since the last import, and a finding on the others."""
+        dropped = {symbol for report in self.quality_reports() for found in report.findings for symbol in found.dropped}
+        gone = raw.frame["symbol"].isin(dropped)
+        if not gone.any():
+            return raw, ()
+        counts = raw.frame.loc[gone, "symbol"].value_counts().sort_index()
+        names = ", ".join(counts.index[:5])
+        if gone.all():
+            raise DataError(f"all rows are of assets that an import dropped ({names}); import the whole history again.")
+        finding = Finding(
+            check="dropped_before",
+            meaning="rows of assets that a check dropped in an earlier import or append",
+            treatment="drop_row",
+            n_flagged=int(gone.sum()),
+            n_changed=int(gone.sum()),
+            n_assets=len(counts),
+            examples=tuple(f"{symbol} stays out" for symbol in counts.index[:6]),
+            worst={str(symbol): int(count) for symbol, count in counts.head(20).items()},
+        )
+        return RawBars(raw.frame[~gone].reset_index(drop=True), raw.files), (finding,)
 
     def _table(self, version: int | None = None) -> DeltaTable:
         try:

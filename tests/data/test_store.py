@@ -226,6 +226,23 @@ def test_an_appended_jump_is_seen_against_the_stored_bars(store, bars):
     np.testing.assert_allclose(store.load().field("close"), Panel.from_long(bars).field("close"), rtol=1e-12)
 
 
+def test_what_an_import_dropped_stays_out_of_appends(store, bars):
+    past, new = up_to(bars, 99)
+    symbol = str(past["symbol"].iloc[0])
+    mine = past.index[past["symbol"] == symbol]
+    # Two instruments under one symbol: every seventh close is three times the others.
+    two = past.copy()
+    two.loc[mine[20:70:7], ["open", "high", "low", "close"]] *= 3
+    (dropped,) = store.import_bars(raw(two)).findings
+    assert (dropped.check, dropped.dropped) == ("alternating_levels", (symbol,))
+    left_out = store.append(raw(new)).findings[0]
+    assert (left_out.check, left_out.worst) == ("dropped_before", {symbol: int((new["symbol"] == symbol).sum())})
+    late = store.load().between(days_of(new)[0], days_of(new)[-1])
+    assert symbol not in late.assets[~np.isnan(late.field("close")).all(axis=0)]
+    with pytest.raises(DataError, match=f"an import dropped \\({symbol}\\); import the whole history again"):
+        store.append(raw(new[new["symbol"] == symbol]))
+
+
 def test_adj_close_alone_cannot_be_appended(store, bars):
     past, new = up_to(bars, 99)
     store.import_bars(raw(past))
