@@ -1,6 +1,8 @@
 """Risk budgeting for thousands of assets: every asset contributes its share of the portfolio's risk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -13,7 +15,9 @@ from quantray.portfolio.contributions import Covariance, checked, product, varia
 __all__ = ["risk_parity_weights"]
 
 MOST_STEPS = 100
+FEW_STEPS = 20
 MOST_INNER_STEPS = 60
+STRUCTURE = 50
 MOST_ROUNDING = 1e-8
 EPS = float(np.finfo(float).eps)
 NOT_PSD = "the covariance is not positive semidefinite; repair it with estimators.nearest_psd."
@@ -99,19 +103,35 @@ class _Barrier:
     budget: Float
 
     def risk(self, exposure: Float) -> Float:
-        """The correlation matrix, with signs, times exposures."""
-        return self.scale * product(self.covariance, self.scale * exposure)
+        """The correlation matrix, with signs, times (N,) exposures, or times each row of (M, N)."""
+        return self.scale * product(self.covariance, (self.scale * exposure).T).T
 
     def newton(self, exposure: Float, gradient: Float, accuracy: float) -> Float:
         """Solve the Newton system in relative changes of exposures times the roots of budgets.
 
         In these units the matrix is I + G with G positive semidefinite, and at the solution of an ordinary problem
-        no eigenvalue of G exceeds one by much, which makes conjugate gradients converge in a few steps.
+        no eigenvalue of G exceeds one by much, which makes conjugate gradients converge in a few steps. Positions
+        that hedge the strong factors leave those as large eigenvalues: then a low-rank model of them preconditions.
         """
-        unit = self.scale * exposure / np.sqrt(self.budget)
+        relative = exposure / np.sqrt(self.budget)
+        unit = self.scale * relative
         if isinstance(self.covariance, FactorModel):
-            return _woodbury(self.covariance, unit, gradient)
-        return _conjugate_gradients(self.covariance, unit, gradient, accuracy)
+            return _woodbury(self.covariance, unit)(gradient)
+        change = _conjugate_gradients(self.covariance, unit, gradient, accuracy, lambda residual: residual, FEW_STEPS)
+        if change is None:
+            precondition = _woodbury(self.structure, relative)
+            change = _conjugate_gradients(self.covariance, unit, gradient, accuracy, precondition, MOST_INNER_STEPS)
+        return _cholesky(self.covariance, unit, gradient) if change is None else change
+
+    @cached_property
+    def structure(self) -> FactorModel:
+        """The correlation matrix, with signs, by its leading eigenvectors (randomised subspace iteration)."""
+        n_assets = len(self.scale)
+        start = np.random.default_rng(0).normal(size=(n_assets, min(n_assets, STRUCTURE)))
+        basis = np.linalg.qr(self.risk(start.T).T)[0]
+        values, vectors = np.linalg.eigh(basis.T @ self.risk(basis.T).T)
+        loadings, values = basis @ vectors, np.maximum(values, 0.0)
+        return FactorModel(loadings, np.diag(values), np.maximum(1 - loadings**2 @ values, 0.01))
 
 
 def _solve(barrier: _Barrier, tolerance: float) -> Float:
@@ -173,36 +193,50 @@ def _length(change: Float, budget: Float, slope: float, curvature: float) -> flo
     raise SolverError(NOT_PSD)
 
 
-def _woodbury(model: FactorModel, unit: Float, gradient: Float) -> Float:
-    """Solve (I + diag(unit) covariance diag(unit)) x = gradient with one K by K system."""
+def _woodbury(model: FactorModel, unit: Float) -> Callable[[Float], Float]:
+    """The function that solves (I + diag(unit) covariance diag(unit)) x = given, by one K by K system."""
     diagonal = 1 + unit**2 * model.specific_variance
     root = unit[:, None] * model.root
     scaled = root / diagonal[:, None]
-    inner = np.eye(model.n_factors) + root.T @ scaled
-    solved = np.linalg.solve(inner, scaled.T @ gradient) if model.n_factors else np.zeros(0)
-    return np.asarray(gradient / diagonal - scaled @ solved)
+    inner = cho_factor(np.eye(model.n_factors) + root.T @ scaled, check_finite=False)
+
+    def solve(given: Float) -> Float:
+        return np.asarray(given / diagonal - scaled @ cho_solve(inner, scaled.T @ given, check_finite=False))
+
+    return solve
 
 
-def _conjugate_gradients(covariance: Float, unit: Float, gradient: Float, accuracy: float) -> Float:
-    """Solve (I + diag(unit) covariance diag(unit)) x = gradient, by Cholesky's method where it takes too long."""
-    solution = np.zeros_like(gradient)
-    residual = gradient.copy()
-    direction = residual
-    size = float(residual @ residual)
-    target = accuracy**2 * size
-    for _ in range(MOST_INNER_STEPS):
+def _conjugate_gradients(
+    covariance: Float,
+    unit: Float,
+    gradient: Float,
+    accuracy: float,
+    precondition: Callable[[Float], Float],
+    most: int,
+) -> Float | None:
+    """Solve (I + diag(unit) covariance diag(unit)) x = gradient; None if that takes more than so many steps."""
+    solution, residual = np.zeros_like(gradient), gradient
+    direction = steepest = precondition(residual)
+    size = float(residual @ steepest)
+    target = accuracy * float(np.linalg.norm(gradient))
+    for _ in range(most):
         image = direction + unit * (covariance @ (unit * direction))
         curvature = float(direction @ image)
         if curvature <= 0:
             raise SolverError(NOT_PSD)
         length = size / curvature
-        solution += length * direction
-        residual -= length * image
-        before, size = size, float(residual @ residual)
-        if size <= target:
+        solution = solution + length * direction
+        residual = residual - length * image
+        if np.linalg.norm(residual) <= target:
             return solution
-        direction = residual + (size / before) * direction
-    # Positions that nearly hedge each other spread the eigenvalues; a factorisation does not mind.
+        steepest = precondition(residual)
+        before, size = size, float(residual @ steepest)
+        direction = steepest + (size / before) * direction
+    return None
+
+
+def _cholesky(covariance: Float, unit: Float, gradient: Float) -> Float:
+    """Solve (I + diag(unit) covariance diag(unit)) x = gradient, whatever its eigenvalues."""
     matrix = covariance * unit[:, None]
     matrix *= unit
     matrix[np.diag_indices_from(matrix)] += 1

@@ -99,6 +99,16 @@ def test_factor_form_equals_dense_form(n_assets, with_signs):
     assert (np.sign(factor) == (1 if signs is None else signs)).all()
 
 
+@pytest.mark.parametrize(("few", "most"), [(0, 60), (0, 0)])
+def test_the_ways_of_solving_a_hard_system_agree(monkeypatch, few, most):
+    covariance = random_model(120, 10, seed=3).dense()
+    signs = np.random.default_rng(3).choice([-1.0, 1.0], 120)
+    expected = risk_parity_weights(covariance, signs=signs)
+    monkeypatch.setattr(risk_parity, "FEW_STEPS", few)
+    monkeypatch.setattr(risk_parity, "MOST_INNER_STEPS", most)
+    assert_allclose(risk_parity_weights(covariance, signs=signs), expected, rtol=1e-8)
+
+
 def test_two_thousand_names_meet_their_budget():
     model = random_model(2000, 20, seed=1)
     for covariance in (model, model.dense()):
