@@ -59,7 +59,7 @@ class JobRequest:
     @property
     def entrypoint(self) -> str:
         """The shell command that the cluster runs."""
-        words = [self.python, self.workflow, self.config]
+        words = [self.python, self._sent(self.workflow), self._sent(self.config)]
         for change in (*self.changes, "cluster.kind=address", "cluster.address=auto"):
             words += ["--set", change]
         return shlex.join(words)
@@ -73,6 +73,10 @@ class JobRequest:
         for name in (self.workflow, self.config):
             hasher.update((self.folder / name).read_bytes())
         return f"quantray-{Path(self.workflow).stem}-{hasher.hexdigest()}"
+
+    def _sent(self, name: str) -> str:
+        """The path of a file below the copy of the folder on the cluster, however it was written here."""
+        return (self.folder / name).resolve().relative_to(self.folder.resolve()).as_posix()
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,9 @@ def submit(
         if running:
             name = running[0]
         else:
-            name = f"{request.identity}-{len(known) + 1}"
+            # Earlier jobs may have been deleted, so the next number is not their count.
+            numbers = [int(number) for name in known if (number := name.rpartition("-")[2]).isdigit()]
+            name = f"{request.identity}-{max(numbers, default=0) + 1}"
             _hand_in(client, request, name)
         if wait:
             asyncio.run(_follow(client, name, write))

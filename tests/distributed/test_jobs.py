@@ -45,6 +45,14 @@ def test_the_entrypoint_uses_the_cluster_it_runs_on(folder):
     )
 
 
+def test_paths_are_those_of_the_copy_however_they_are_written(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    plain = request_in(Path())
+    absolute = request_in(Path(), workflow=str(folder / plain.workflow), config=f"../{folder.name}/{plain.config}")
+    assert absolute.entrypoint == plain.entrypoint
+    assert absolute.identity == plain.identity
+
+
 def test_equal_requests_have_equal_names(folder):
     first = request_in(folder).identity
     assert first.startswith("quantray-walk_forward-")
