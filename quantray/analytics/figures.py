@@ -8,10 +8,23 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import Float
 
-__all__ = ["Picture", "colours", "concentration", "growth", "rolling", "to_html", "trading", "weights", "years"]
+__all__ = [
+    "Picture",
+    "colours",
+    "concentration",
+    "frontier",
+    "growth",
+    "risk",
+    "rolling",
+    "to_html",
+    "trading",
+    "weights",
+    "years",
+]
 
 Records = tuple[TrackRecord, ...]
 
@@ -190,6 +203,55 @@ def trading(records: Records) -> Picture:
     figure.update_yaxes(tickformat=".2%", rangemode="tozero", row=1, col=2)
     note = "Turnover counts one way (half of what is bought and sold); the first purchase is beyond the scale."
     return Picture(_styled(figure, 330), note)
+
+
+def risk(snapshot: Snapshot) -> Picture:
+    """Yearly volatility of each portfolio split among groups of factors and specific risk."""
+    figure = go.Figure()
+    groups = list(dict.fromkeys(name for holding in snapshot.holdings.values() for name in holding.risk))
+    for number, group in enumerate(groups):
+        figure.add_bar(
+            x=[round(holding.risk.get(group, 0.0), 4) for holding in snapshot.holdings.values()],
+            y=list(snapshot.holdings),
+            name=group,
+            orientation="h",
+            marker_color=_STACK[number % len(_STACK)],
+        )
+    figure.update_layout(barmode="relative", bargap=0.35)
+    figure.update_xaxes(tickformat=".0%", title="Volatility a year")
+    figure.update_yaxes(autorange="reversed")
+    note = f"Ex ante on {snapshot.date}; a part below zero hedges the others. {snapshot.notes[-1].capitalize()}."
+    styled = _styled(figure, 150 + 34 * len(snapshot.holdings))
+    styled.update_layout(hovermode="y unified", margin={"l": 150, "b": 50})
+    return Picture(styled, note)
+
+
+def frontier(snapshot: Snapshot, records: Records) -> Picture:
+    """Efficient portfolios at trailing means, and where the study's portfolios stand."""
+    figure = go.Figure()
+    curve = np.array(snapshot.frontier)
+    figure.add_scatter(x=curve[:, 0], y=curve[:, 1], name="efficient", mode="lines", line={"color": "#555", "width": 2})
+    for record in records:
+        holding = snapshot.holdings[record.name]
+        figure.add_scatter(
+            x=[holding.volatility],
+            y=[holding.expected_return],
+            name=record.name,
+            mode="markers+text",
+            text=[record.name],
+            textposition="middle right",
+            marker={"size": 11, "color": colours(records)[record.name]},
+            showlegend=False,
+        )
+    figure.update_xaxes(tickformat=".0%", title="Volatility a year", rangemode="tozero")
+    figure.update_yaxes(tickformat=".0%", title="Trailing mean return a year")
+    styled = _styled(figure, 420)
+    styled.update_layout(hovermode="closest", margin={"b": 50})
+    note = (
+        f"On {snapshot.date}, long-only with at most 5 % a name, at the mean returns of the two years before. "
+        "Nobody knows such means in advance: the distance shows what they would have been worth, not what was missed."
+    )
+    return Picture(styled, note)
 
 
 def _line(

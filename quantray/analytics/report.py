@@ -8,6 +8,7 @@ import jinja2
 from plotly.offline import get_plotlyjs
 
 from quantray.analytics import figures
+from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.data.quality import QualityReport
 
@@ -30,6 +31,7 @@ class ReportInput:
     """Record name -> metric -> value, those against the benchmark with the prefix ``vs_``."""
     benchmark: str
     sectors: Mapping[str, str]
+    snapshot: Snapshot
     quality: tuple[QualityReport, ...]
 
 
@@ -94,6 +96,7 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
             _Row("Annual trading cost", "annual_cost", "{:.2%}", "low"),
             _Row("Names held", "mean_names", "{:,.0f}"),
             _Row("Effective names", "mean_effective_names", "{:,.0f}", "high", "one over the sum of squared weights"),
+            _Row("Effective bets", "effective_bets", "{:,.1f}", "high", "uncorrelated, at the last trade (Meucci)"),
             _Row("Largest weight", "largest_weight", "{:.1%}", "low"),
         ),
     ),
@@ -115,6 +118,8 @@ def render(content: ReportInput) -> str:
         ("Weights over time", figures.weights(content.records, content.sectors)),
         ("Concentration", figures.concentration(content.records)),
         ("Turnover and costs", figures.trading(content.records)),
+        ("Where the risk comes from", figures.risk(content.snapshot)),
+        ("Under the efficient frontier", figures.frontier(content.snapshot, content.records)),
     ]
     return environment.get_template("report.html.j2").render(
         title=content.title,
@@ -123,13 +128,19 @@ def render(content: ReportInput) -> str:
         warnings=_warnings(content),
         names=[record.name for record in content.records],
         benchmark=content.benchmark,
-        table=_table(content.metrics, [record.name for record in content.records]),
+        table=_table(_with_bets(content), [record.name for record in content.records]),
         charts=[(name, figure.note, figures.to_html(figure, f"chart{i}")) for i, (name, figure) in enumerate(charts)],
         quality=content.quality,
         settings=content.settings,
         colours=figures.colours(content.records),
         plotly_js=get_plotlyjs(),
     )
+
+
+def _with_bets(content: ReportInput) -> Metrics:
+    """The metrics with the effective bets of the snapshot."""
+    bets = {name: {"effective_bets": holding.effective_bets} for name, holding in content.snapshot.holdings.items()}
+    return {name: {**values, **bets.get(name, {})} for name, values in content.metrics.items()}
 
 
 def _headline(content: ReportInput) -> str:

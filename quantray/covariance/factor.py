@@ -65,6 +65,8 @@ class FactorModel:
             raise InputError(
                 f"the factor covariance has an eigenvalue of {values[0]:.2g}; repair it with estimators.nearest_psd."
             )
+        if self.factor_names is not None and len(self.factor_names) != n_factors:
+            raise InputError(f"{len(self.factor_names)} factor names for {n_factors} factors; give each factor one.")
         if self.factor_names is None:
             object.__setattr__(self, "factor_names", np.array([f"factor {k + 1}" for k in range(n_factors)]))
 

@@ -294,6 +294,8 @@ def _sector_groups(
     if rest := labels.count(""):
         notes.append(f"{rest} assets without a sector form a group of their own")
     groups = sorted(set(labels) - {""}) + ["unlabelled"] * ("" in labels)
+    if len(groups) < 2:
+        return nobody, (), (*notes[:1], "fewer than two sectors are large enough: market and styles only")
     number = {name: i for i, name in enumerate(groups)}
     where = np.array([number[name or "unlabelled"] for name in labels], dtype=np.int64)
     return where, tuple(groups), tuple(notes)

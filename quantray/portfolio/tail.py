@@ -68,7 +68,7 @@ def minimum_cvar(
         tail, right = sparse.csr_matrix(sparse.vstack([tail, sparse.csr_matrix(mean)])), np.append(right, -least_return)
     budget = np.concatenate([np.ones(n_assets), np.zeros(1 + n_scenarios)])[None, :]
     bounds = [weight] * n_assets + [(None, None)] + [(0, None)] * n_scenarios
-    done = linprog(cost, tail.tocsc(), right, budget, [1.0], bounds=bounds, method="highs")
+    done = linprog(cost, tail.tocsc(), right, budget, [1.0], bounds=bounds, method="highs")  # type: ignore[call-overload]
     if done.status != 0 or done.x is None or done.fun is None:
         raise SolverError(
             f"no fully invested weights within {weight} reach the limits of the tail problem: {done.message}"

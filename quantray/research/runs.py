@@ -11,6 +11,7 @@ import yaml
 from quantray import __version__
 from quantray.analytics.metrics import performance, relative, trading
 from quantray.analytics.report import ReportInput, render
+from quantray.analytics.snapshot import Snapshot, take_snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.data.quality import QualityReport
 from quantray.errors import DataError
@@ -67,6 +68,9 @@ def write_run(source: Source, result: StudyResult) -> Path:
     write_atomically(folder / "settings.yaml", to_yaml(settings))
     write_atomically(folder / "sectors.json", json.dumps(source.sectors))
     write_atomically(folder / "quality.json", json.dumps(quality))
+    write_atomically(
+        folder / "snapshot.json", take_snapshot(source.panel, result.records, source.sectors).model_dump_json()
+    )
     # Written last, it says that the rest is whole and belongs together.
     write_atomically(folder / "study.json", json.dumps(about, indent=2))
     report = render_run(folder)
@@ -99,6 +103,7 @@ def render_run(folder: Path) -> Path:
         settings = StudySettings.model_validate(yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8")))
         sectors = json.loads((folder / "sectors.json").read_text(encoding="utf-8"))
         quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+        snapshot = Snapshot.model_validate_json((folder / "snapshot.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{folder} is not a finished run: {reason}; give a folder that a study wrote.") from error
@@ -116,6 +121,7 @@ def render_run(folder: Path) -> Path:
             metrics=metrics,
             benchmark=settings.benchmark,
             sectors=sectors,
+            snapshot=snapshot,
             quality=tuple(QualityReport.model_validate(report) for report in quality),
         )
     )

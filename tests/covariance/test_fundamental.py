@@ -397,3 +397,13 @@ def test_windows_that_cannot_be():
         StyleWindows(beta=1)
     with pytest.raises(InputError, match="momentum_skip 252 must be shorter than momentum 252"):
         StyleWindows(momentum_skip=252)
+
+
+def test_sectors_that_are_all_too_small_are_given_up():
+    market = simulate_market(30, 500, seed=2)
+    close, volume = market.panel.field("close"), market.panel.field("volume")
+    alive = ~np.isnan(close[-1])
+    model = fundamental_factors(close[:, alive], volume[:, alive], sectors=market.truth.sectors[alive].tolist())
+    assert any("fewer than two sectors are large enough" in note for note in model.notes)
+    assert not any(name.startswith("sector") for name in model.factor_names.tolist())
+    assert len(model.factor_names) == model.n_factors

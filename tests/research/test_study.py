@@ -199,7 +199,7 @@ def test_a_run_folder_holds_all_that_a_report_needs(study):
     source, result = study
     folder = write_run(source, result)
     assert {p.name for p in folder.iterdir()} == {
-        "settings.yaml", "study.json", "metrics.json", "sectors.json", "quality.json", "tracks", "report.html",
+        "settings.yaml", "study.json", "metrics.json", "sectors.json", "quality.json", "snapshot.json", "tracks", "report.html",
     }  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["Equal weight"]["vs_beta"] == pytest.approx(1.0)
