@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import Float
+from quantray.arrays import Bool, Float
 
 __all__ = [
     "Picture",
@@ -100,12 +100,13 @@ def years(records: Records) -> Picture:
 def rolling(records: Records, *, window: int = 126) -> Picture:
     """Volatility and Sharpe ratio over trailing windows."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    # A short record would be all warm-up.
+    window = min(window, max(len(records[0].dates) // 3, 2))
     for record in records:
         style = {"color": colours(records)[record.name], "width": 1.5}
         returns = pd.Series(np.concatenate([[np.nan], record.returns]))
-        window_ = min(window, max(len(returns) // 3, 2))
-        deviation = returns.rolling(window_).std()
-        sharpe = returns.rolling(window_).mean() / deviation * np.sqrt(252)
+        deviation = returns.rolling(window).std()
+        sharpe = returns.rolling(window).mean() / deviation * np.sqrt(252)
         figure.add_trace(_line(record, (deviation * np.sqrt(252)).to_numpy(), 4, style), row=1, col=1)
         figure.add_trace(_line(record, sharpe.to_numpy(), 3, style, legend=False), row=2, col=1)
     figure.update_yaxes(tickformat=".0%", title="Volatility", rangemode="tozero", row=1)
@@ -177,8 +178,7 @@ def trading(records: Records) -> Picture:
     figure = make_subplots(rows=1, cols=2, subplot_titles=["Turnover per rebalance", "Trading costs, added up"])
     for record in records:
         colour = colours(records)[record.name]
-        # Sales at a delisting cost nothing and are no rebalance.
-        traded = record.cost_series > 0
+        traded = _rebalanced(record)
         turnover = np.round(record.turnover[traded], 4)
         figure.add_trace(
             go.Scatter(
@@ -195,7 +195,7 @@ def trading(records: Records) -> Picture:
         share = np.cumsum(record.cost_series / (record.nav + record.cost_series))
         figure.add_trace(_line(record, share, 5, {"color": colour, "width": 1.6}, legend=False), row=1, col=2)
         # The first purchase of the whole portfolio would squeeze all later points together.
-        charged = [r.turnover[r.cost_series > 0] for r in records]
+        charged = [r.turnover[_rebalanced(r)] for r in records]
         later = [float(np.quantile(turnover[1:], 0.99)) for turnover in charged if len(turnover) > 2]
         if later:
             figure.update_yaxes(range=[0, 1.25 * max(later)], row=1, col=1)
@@ -252,6 +252,12 @@ def frontier(snapshot: Snapshot, records: Records) -> Picture:
         "Nobody knows such means in advance: the distance shows what they would have been worth, not what was missed."
     )
     return Picture(styled, note)
+
+
+def _rebalanced(record: TrackRecord) -> Bool:
+    """(T,) days of rebalancing; where trades cost something, sales at a delisting, which do not, are left out."""
+    charged = record.cost_series > 0
+    return charged if charged.any() else record.turnover > 0
 
 
 def _line(

@@ -31,7 +31,8 @@ class ReportInput:
     """Record name -> metric -> value, those against the benchmark with the prefix ``vs_``."""
     benchmark: str
     sectors: Mapping[str, str]
-    snapshot: Snapshot
+    snapshot: Snapshot | None
+    """None where there was nothing to see."""
     quality: tuple[QualityReport, ...]
 
 
@@ -118,9 +119,10 @@ def render(content: ReportInput) -> str:
         ("Weights over time", figures.weights(content.records, content.sectors)),
         ("Concentration", figures.concentration(content.records)),
         ("Turnover and costs", figures.trading(content.records)),
-        ("Where the risk comes from", figures.risk(content.snapshot)),
-        ("Under the efficient frontier", figures.frontier(content.snapshot, content.records)),
     ]
+    if content.snapshot is not None:
+        charts.append(("Where the risk comes from", figures.risk(content.snapshot)))
+        charts.append(("Under the efficient frontier", figures.frontier(content.snapshot, content.records)))
     return environment.get_template("report.html.j2").render(
         title=content.title,
         about=content.about,
@@ -139,6 +141,8 @@ def render(content: ReportInput) -> str:
 
 def _with_bets(content: ReportInput) -> Metrics:
     """The metrics with the effective bets of the snapshot."""
+    if content.snapshot is None:
+        return content.metrics
     bets = {name: {"effective_bets": holding.effective_bets} for name, holding in content.snapshot.holdings.items()}
     return {name: {**values, **bets.get(name, {})} for name, values in content.metrics.items()}
 

@@ -68,8 +68,8 @@ def write_run(source: Source, result: StudyResult) -> Path:
     write_atomically(folder / "settings.yaml", to_yaml(settings))
     write_atomically(folder / "sectors.json", json.dumps(source.sectors))
     write_atomically(folder / "quality.json", json.dumps(quality))
-    write_atomically(
-        folder / "snapshot.json", take_snapshot(source.panel, result.records, source.sectors).model_dump_json()
+    snapshot = take_snapshot(source.panel, result.records, source.sectors)
+    write_atomically(folder / "snapshot.json", "null" if snapshot is None else snapshot.model_dump_json())
     )
     # Written last, it says that the rest is whole and belongs together.
     write_atomically(folder / "study.json", json.dumps(about, indent=2))
@@ -103,7 +103,8 @@ def render_run(folder: Path) -> Path:
         settings = StudySettings.model_validate(yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8")))
         sectors = json.loads((folder / "sectors.json").read_text(encoding="utf-8"))
         quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
-        snapshot = Snapshot.model_validate_json((folder / "snapshot.json").read_text(encoding="utf-8"))
+        seen = json.loads((folder / "snapshot.json").read_text(encoding="utf-8"))
+        snapshot = None if seen is None else Snapshot.model_validate(seen)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{folder} is not a finished run: {reason}; give a folder that a study wrote.") from error
