@@ -29,7 +29,10 @@ __all__ = [
 Records = tuple[TrackRecord, ...]
 
 # Okabe and Ito's palette: told apart also by colour-blind readers.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#555555")
+_PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#555555", "#7F3FBF", "#B22222",
+    "#6B8E23", "#20B2AA",
+)  # fmt: skip
 _STACK = (
     "#4E79A7", "#F28E2B", "#59A14F", "#E15759", "#76B7B2", "#EDC948",
     "#B07AA1", "#FF9DA7", "#9C755F", "#3B3B58", "#BAB0AC", "#D4D4D4",

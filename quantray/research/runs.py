@@ -70,7 +70,6 @@ def write_run(source: Source, result: StudyResult) -> Path:
     write_atomically(folder / "quality.json", json.dumps(quality))
     snapshot = take_snapshot(source.panel, result.records, source.sectors)
     write_atomically(folder / "snapshot.json", "null" if snapshot is None else snapshot.model_dump_json())
-    )
     # Written last, it says that the rest is whole and belongs together.
     write_atomically(folder / "study.json", json.dumps(about, indent=2))
     report = render_run(folder)
