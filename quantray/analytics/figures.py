@@ -233,6 +233,9 @@ def frontier(snapshot: Snapshot, records: Records) -> Picture:
     """Efficient portfolios at trailing means, and where the study's portfolios stand."""
     figure = go.Figure()
     curve = np.array(snapshot.frontier)
+    # With hindsight the frontier climbs far beyond where anybody stands; that part would dwarf the rest.
+    reach = 1.25 * max(holding.volatility for holding in snapshot.holdings.values())
+    curve = curve[(curve[:, 0] <= reach) | (np.arange(len(curve)) < 2)]
     figure.add_scatter(x=curve[:, 0], y=curve[:, 1], name="efficient", mode="lines", line={"color": "#555", "width": 2})
     for record in records:
         holding = snapshot.holdings[record.name]
@@ -240,11 +243,8 @@ def frontier(snapshot: Snapshot, records: Records) -> Picture:
             x=[holding.volatility],
             y=[holding.expected_return],
             name=record.name,
-            mode="markers+text",
-            text=[record.name],
-            textposition="middle right",
+            mode="markers",
             marker={"size": 11, "color": colours(records)[record.name]},
-            showlegend=False,
         )
     figure.update_xaxes(tickformat=".0%", title="Volatility a year", rangemode="tozero")
     figure.update_yaxes(tickformat=".0%", title="Trailing mean return a year")

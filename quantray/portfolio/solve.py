@@ -52,9 +52,9 @@ class Relaxation:
 
     name: str
     limit: float
-    """As declared."""
+    """As declared; 0 for sizes of single names, which differ from name to name."""
     needed: float
-    """Nearest value that allows a solution."""
+    """Nearest value that allows a solution; for sizes of single names, the most that one needs above its limit."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.limit:.6g} -> {self.needed:.6g}"
