@@ -1,0 +1,31 @@
+"""What the pictures show of a record."""
+
+import numpy as np
+import pytest
+
+from quantray.analytics.figures import rolling, trading
+from quantray.data.synthetic import simulate_market
+from quantray.research.backtest import Decisions, LinearCosts, backtest
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return simulate_market(6, 200, seed=1, listing_share=0, delisting_share=0).panel
+
+
+def record_of(panel, costs):
+    weights = np.array([[0.5, 0.5, 0, 0, 0, 0], [0, 0, 0.5, 0.5, 0, 0], [0, 0, 0, 0, 0.5, 0.5]])
+    return backtest(panel, Decisions(panel.dates[[20, 60, 100]], panel.assets, weights), costs=costs)
+
+
+@pytest.mark.parametrize("bps", [0.0, 5.0])
+def test_every_rebalance_shows_its_turnover_whether_it_costs_or_not(panel, bps):
+    points = trading((record_of(panel, LinearCosts(bps)),)).figure.data[0]
+    assert points.x.tolist() == [str(panel.dates[row]) for row in (21, 61, 101)]
+    np.testing.assert_allclose(points.y, [0.5, 1.0, 1.0], atol=1e-3)
+
+
+def test_the_note_names_the_window_of_a_short_record(panel):
+    picture = rolling((record_of(panel, LinearCosts()),))
+    assert picture.note.startswith("Trailing 60 trading days")
+    assert np.isnan(picture.figure.data[0].y).sum() == 60
