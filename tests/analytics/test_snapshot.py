@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from quantray.analytics.snapshot import effective_bets, take_snapshot
+from quantray.covariance.factor import FactorModel
+from quantray.research.backtest import Decisions, LinearCosts, backtest
+
+
+def record_of(panel, weights, name="x", rows=(600,)):
+    decisions = Decisions(panel.dates[list(rows)], panel.assets, np.tile(weights, (len(rows), 1)))
+    return backtest(panel, decisions, costs=LinearCosts(0.0), name=name)
+
+
+def test_effective_bets_by_hand():
+    nothing = np.zeros((4, 1))
+    independent = FactorModel(nothing, np.eye(1), np.full(4, 0.04))
+    assert effective_bets(independent, np.full(4, 0.25)) == pytest.approx(4.0)
+    assert effective_bets(independent, np.array([1.0, 0, 0, 0])) == pytest.approx(1.0)
+    one_factor = FactorModel(np.ones((4, 1)), np.eye(1), np.zeros(4))
+    assert effective_bets(one_factor, np.full(4, 0.25)) == pytest.approx(1.0)
+    # Factor and specific part of equal variance: half on one bet, an eighth on each of four.
+    mixed = FactorModel(np.ones((4, 1)), np.eye(1), np.full(4, 4.0))
+    shares = np.array([0.5, *[0.125] * 4])
+    assert effective_bets(mixed, np.full(4, 0.25)) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+
+
+@pytest.fixture(scope="module")
+def seen(market):
+    panel = market.panel
+    alive = ~np.isnan(panel.field("close")[595:]).any(axis=0)
+    equal = np.where(alive, 1.0, 0.0) / alive.sum()
+    few = np.zeros(len(alive))
+    few[np.flatnonzero(alive)[:3]] = 1 / 3
+    sectors = dict(zip(panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
+    records = (record_of(panel, equal, "equal"), record_of(panel, few, "few"))
+    return take_snapshot(panel, records, sectors), records
+
+
+def test_risk_adds_up_and_concentration_shows(seen):
+    snapshot, _ = seen
+    equal, few = snapshot.holdings["equal"], snapshot.holdings["few"]
+    for holding in (equal, few):
+        # Two models, one portfolio: the parts are those of the fundamental one, close to the statistical total.
+        assert sum(holding.risk.values()) == pytest.approx(holding.volatility, rel=0.35)
+    assert few.risk["specific"] > 3 * equal.risk["specific"]
+    assert equal.covered == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_frontier_rises_and_nobody_stands_above_it(seen):
+    snapshot, _ = seen
+    risk, reward = np.array(snapshot.frontier).T
+    assert (np.diff(risk) >= -1e-7).all()
+    assert (np.diff(reward) >= -1e-7).all()
+    equal = snapshot.holdings["equal"]
+    assert np.interp(equal.volatility, risk, reward) > equal.expected_return * equal.covered
+
+
+def test_nothing_is_seen_after_the_last_trade(seen, market):
+    snapshot, records = seen
+    assert snapshot.date == str(market.panel.dates[601])
+    cut = market.panel.until(601)
+    sectors = dict(zip(cut.assets.tolist(), market.truth.sectors.tolist(), strict=True))
+    short = tuple(record_of(cut, r.on_trade_dates().weights[-1], r.name) for r in records)
+    assert take_snapshot(cut, short, sectors).frontier == snapshot.frontier
+
+
+def test_without_volume_the_risk_is_statistical(market):
+    panel = market.panel.with_fields()
+    from dataclasses import replace
+
+    bare = replace(panel, fields={"close": panel.field("close")})
+    alive = ~np.isnan(panel.field("close")[595:]).any(axis=0)
+    snapshot = take_snapshot(bare, (record_of(bare, np.where(alive, 1.0, 0.0) / alive.sum()),), {})
+    assert "no volume" in snapshot.notes[-1]
+    assert set(snapshot.holdings["x"].risk) == {"statistical", "specific"}
+
+
+def test_too_few_names_have_no_snapshot(market):
+    alive = ~np.isnan(market.panel.field("close")).any(axis=0)
+    panel = market.panel.select(market.panel.assets[alive][:3])
+    assert take_snapshot(panel, (record_of(panel, np.full(3, 1 / 3)),), {}) is None
+    assert take_snapshot(panel, (record_of(panel, np.zeros(3)),), {}) is None
