@@ -58,11 +58,15 @@ class Trial:
         return due[(due >= self.split.test.first) & (due <= self.split.test.last)]
 
     def history(self, panel: Panel) -> Panel:
-        """All that the trial reads: closes and membership from the first look-back to the last decision."""
+        """All that the trial reads: members' closes and membership from the first look-back to the last decision.
+
+        Names that join the data later are left out, so that new days do not change the keys of old folds.
+        """
         rows = self.split.rows(panel.dates)
         start = rows.train.start if self.expanding else max(rows.test.start - self.schedule.lookback_days, 0)
+        members = panel.assets[panel.member[rows.test].any(axis=0)]
         used = Panel(panel.dates, panel.assets, {"close": panel.field("close")}, panel.member)
-        return used.between(panel.dates[start], panel.dates[rows.test.stop - 1])
+        return used.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)
 
 
 @dataclass(frozen=True, eq=False)

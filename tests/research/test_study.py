@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.analytics.track import TrackRecord
 from quantray.data.importing import RawBars
+from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError
 from quantray.research.config import (
@@ -145,6 +146,15 @@ def test_keys_change_with_data_and_settings_only(study):
     assert key == trial_key(source.panel.with_fields(close=before), trial)
 
 
+def test_a_name_that_joins_later_leaves_old_keys_alone(study):
+    source, _ = study
+    trial, panel = trials_of(source)["HRP"][0], source.panel
+    late = np.arange(len(panel.dates))[:, None] >= len(panel.dates) - 10
+    close = np.hstack([panel.field("close"), np.where(late, 20.0, np.nan)])
+    grown = Panel(panel.dates, np.append(panel.assets, "NEW"), {"close": close}, np.hstack([panel.member, late]))
+    assert trial_key(grown, trial) == trial_key(panel, trial)
+
+
 def test_a_unit_of_work_may_run_twice(study, tmp_path):
     source, _ = study
     data = StudyData(source.panel, ResultStore(tmp_path))
@@ -199,7 +209,8 @@ def test_a_run_folder_holds_all_that_a_report_needs(study):
     source, result = study
     folder = write_run(source, result)
     assert {p.name for p in folder.iterdir()} == {
-        "settings.yaml", "study.json", "metrics.json", "sectors.json", "quality.json", "snapshot.json", "tracks", "report.html",
+        "settings.yaml", "study.json", "metrics.json", "sectors.json", "quality.json", "snapshot.json", "tracks",
+        "report.html",
     }  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["Equal weight"]["vs_beta"] == pytest.approx(1.0)
