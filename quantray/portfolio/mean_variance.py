@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
@@ -24,7 +24,7 @@ from quantray.portfolio.structured import StructuredProblem, StructuredResult, s
 __all__ = ["FrontierPoint", "MeanVariance", "Objective", "efficient_frontier", "maximum_sharpe", "minimum_variance"]
 
 _BINDING = 1e-7
-"""Shadow prices relative to the largest that count as binding."""
+"""Shadow prices relative to the largest, and to the objective's terms, that count as binding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +158,8 @@ class _Day:
         for name, values in (("alpha", np.asarray(alpha)), ("previous", held)):
             if values.shape != (n_assets,) or not np.isfinite(values).all():
                 raise InputError(f"{name} is {values.shape} or holds NaN; it must be ({n_assets},) and complete.")
+        if not used_turnover >= 0:
+            raise InputError(f"used_turnover is {used_turnover}; it must not be negative.")
         market = market.checked(n_assets)
         lower, upper, relaxed = bounds(limits, market, held)
         rows: NamedRows = coupling_rows(limits, market, model)
@@ -229,35 +231,56 @@ class _Day:
     def _within_tracking(self) -> _Outcome:
         """Price active risk until the tracking error meets its limit; it falls as the price rises."""
         assert self.tracking is not None, "called with a limit only"
-        price, low, high = 1.0, 0.0, np.inf
-        best: _Outcome | None = None
-        for _ in range(100):
+        seen: dict[float, tuple[_Outcome, float]] = {}
+
+        def excess(log_price: float) -> float:
+            """Of the tracking error over a target a hair below the limit, so that the root is within it."""
+            price = float(np.exp(log_price))
             problem = self._priced(price)
             result = solve_structured(problem, tolerance=self.tolerance)
             if not result.converged:
                 raise SolverError("the optimiser did not converge while pricing the tracking error.")
             error = self._tracking_error(result.weights)
-            if error <= self.tracking:
-                high, best = price, _Outcome(problem, result, price)
-                if error >= self.tracking * (1 - 1e-6):
-                    return best
-            else:
-                low = price
-            if high < np.inf and high - low <= 1e-12 * high and best is not None:
-                return best
-            # The error falls roughly with the price, so aim by that; bisect where the aim leaves the bracket.
-            aim = price * (error / (self.tracking * (1 - 5e-7))) ** 1.2 if self.tracking > 0 else np.inf
-            middle = 2 * max(low, 1.0) * 8 if high == np.inf else np.sqrt(max(low, 1e-6 * high) * high)
-            price = aim if low < aim < high else middle
-            if price > 1e12:
+            seen[price] = _Outcome(problem, result, price), error
+            return error / (target * (1 - 5e-7)) - 1
+
+        target = self.tracking
+        least = self._least_tracking_error()
+        if least >= target:
+            raise self._out_of_reach(least)
+        low = high = 0.0
+        step = np.log(8.0)
+        while excess(high) > 0:
+            low, high = high, high + step
+            if high > 30:
+                raise self._out_of_reach(least)
+        while low == high or excess(low) <= 0:
+            low -= step
+            if low < -60:
                 break
-        least = self._tracking_error(solve_structured(self._priced(1e9), tolerance=self.tolerance).weights)
+        if low >= -60:
+            brentq(excess, low, high, xtol=1e-8, rtol=1e-12)
+        return max((entry for entry in seen.values() if entry[1] <= target), key=lambda entry: entry[1])[0]
+
+    def _least_tracking_error(self) -> float:
+        """Over one period, that the other limits allow."""
+        assert self.benchmark is not None, "a tracking error needs a benchmark"
+        # Scaled to order one, as in ``minimum_variance``.
+        scale = 1.0 / max(float(self.model.variances.mean()), 1e-300)
+        nothing = np.zeros_like(self.benchmark)
+        bare = replace(
+            self.problem, linear=nothing, diagonal=nothing, root=nothing[:, None], cost=nothing, impact=None, short=None
+        )
+        result = solve_structured(replace(self, problem=bare)._priced(scale), tolerance=self.tolerance)
+        return self._tracking_error(result.weights)
+
+    def _out_of_reach(self, least: float) -> InfeasibleError:
+        assert self.tracking is not None, "called with a limit only"
         limit, least = self.tracking * self.yearly, least * self.yearly
-        conflict = Relaxation("tracking error", limit, least)
-        raise InfeasibleError(
+        return InfeasibleError(
             f"the other limits allow no tracking error below {least:.6g} a year; "
             f"raise the limit of {limit:.6g} or ease the others.",
-            (conflict,),
+            (Relaxation("tracking error", limit, least),),
         )
 
     def _priced(self, price: float) -> StructuredProblem:
@@ -301,7 +324,7 @@ class _Day:
     def _binding(self, outcome: _Outcome) -> tuple[Binding, ...]:
         problem, result = outcome.problem, outcome.result
         prices = [*np.abs(result.row_price), result.turnover_price, result.gross_price, outcome.tracking_price]
-        least = _BINDING * max([*prices, 1e-12])
+        least = _BINDING * max([*prices, self.problem.size(result.weights)])
         found = []
         for name, price, low, high in zip(
             self.names, result.row_price, problem.row_lower, problem.row_upper, strict=True
