@@ -10,7 +10,7 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.solve import InfeasibleError, Relaxation
 
-__all__ = ["Limits", "Market", "NamedRows", "bounds", "coupling_rows"]
+__all__ = ["MARKET_NEUTRAL", "Limits", "Market", "NamedRows", "bounds", "coupling_rows"]
 
 Range = tuple[float, float]
 
@@ -79,6 +79,18 @@ class Limits:
             raise InputError(
                 f"relax names {unknown[0]!r}; it may name {', '.join(_EASABLE)}, 'sector NAME' and 'factor NAME'."
             )
+
+
+MARKET_NEUTRAL = Limits(
+    budget=(0.0, 0.0),
+    weight=(-0.05, 0.05),
+    gross=2.0,
+    beta=(-0.10, 0.10),
+    annual_turnover=3.0,
+    adv_position=0.05,
+)
+"""An institutional long-short mandate: no net position, beta near zero, turnover of 3 a year, at most 5 % of a day's
+volume in a name. With the default ``mean_variance.Objective`` (risk aversion 25, cost aversion 5) it is complete."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

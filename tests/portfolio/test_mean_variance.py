@@ -576,3 +576,21 @@ def test_degenerate_input(n_assets, n_factors, specific, identical, kind, seed):
     arguments = {"alpha": alpha, "model": model, "previous": even, "market": market}
     assert solution.objective >= utility(even, **arguments) - 1e-8
     assert_allclose(solution.objective, utility(solution.weights, **arguments), atol=1e-12)
+
+
+def test_the_shipped_mandate_is_complete_and_held():
+    from quantray.portfolio.constraints import MARKET_NEUTRAL
+
+    generator = np.random.default_rng(5)
+    beta = generator.normal(1.0, 0.3, 200)
+    model = FactorModel(beta[:, None] * 0.01, np.eye(1), generator.uniform(0.01, 0.03, 200) ** 2)
+    market = Market(cost=np.full(200, 5e-4), beta=beta, adv=generator.lognormal(-1.5, 1, 200))
+    optimiser = MeanVariance(MARKET_NEUTRAL, 200, 1)
+    solution = optimiser.solve(alpha=generator.normal(0, 0.01, 200), model=model, market=market, used_turnover=2.8)
+    weights = solution.weights
+    assert solution.residuals.worst < 1e-6
+    assert abs(weights.sum()) < 1e-7
+    assert abs(beta @ weights) <= 0.10 + 1e-7
+    assert np.abs(weights).sum() / 2 <= 0.2 + 1e-7
+    assert (np.abs(weights) <= 0.05 * market.adv + 1e-8).all()
+    assert np.abs(weights).sum() > 0.1
