@@ -20,7 +20,7 @@ from quantray.research.store import ResultStore
 
 __all__ = ["Schedule", "StudyData", "Trial", "decide", "decisions_from", "run_trial", "trial_key"]
 
-_VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+_VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")}
 """Libraries whose releases may change results in the last digits; keys name them, so results never mix."""
 
 _GENERATION = 1
