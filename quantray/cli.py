@@ -318,6 +318,9 @@ def _print_quality(found: "QualityReport") -> None:
     )
     for line in adjustment.mismatches:
         console.print(f"  adj_close disagrees: {line}", highlight=False)
+    if not found.findings:
+        console.print("no check flagged anything", highlight=False)
+        return
     table = Table(show_lines=True)
     for title in ("check", "flagged", "symbols", "treatment", "changed", "examples"):
         table.add_column(title, justify="right" if title in ("flagged", "symbols", "changed") else "left")
@@ -365,7 +368,10 @@ def _gpus() -> str:
     if command is None:
         return "none"
     query = [command, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=20)
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return "nvidia-smi does not answer"
     return "; ".join(answer.stdout.strip().splitlines()) or "none"
 
 

@@ -331,7 +331,13 @@ def examine(
     treated, findings = clean(bars, settings, since=first)
     treated = treated[treated["close"].notna() | (treated["dividend"] > 0) | (treated["split"] != 1)]
     new = bars["date"] >= first
-    events = {"n_splits": int((bars["split"][new] != 1).sum()), "n_dividends": int((bars["dividend"][new] > 0).sum())}
+    events: dict[str, object] = {
+        "n_splits": int((bars["split"][new] != 1).sum()),
+        "n_dividends": int((bars["dividend"][new] > 0).sum()),
+    }
+    if not {"dividend", "split", "adj_close"} & set(raw.frame.columns):
+        # The stored bars before an append have these columns, its file does not.
+        events["source"] = "none"
     report = QualityReport(
         files=raw.files,
         n_rows_read=len(raw.frame),

@@ -54,6 +54,11 @@ class ResultStore:
         try:
             # Without a partitioning guess: folder names here are parts of hashes.
             return pq.read_table(path, partitioning=None)
+        except FileNotFoundError as error:
+            raise DataError(
+                f"result {path} is not there; if it was computed on another machine, choose a folder with runs= that "
+                "all machines mount at the same path."
+            ) from error
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"result {path} cannot be read; delete it and run the study again: {error}") from error
 

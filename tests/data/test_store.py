@@ -155,6 +155,7 @@ def test_reports_are_those_since_the_last_import(store, bars):
     zero.loc[zero.index[5], "open"] = 0.0
     first, second = store.import_bars(raw(zero)), store.append(raw(new))
     assert store.quality_reports() == (first, second)
+    assert second.adjustment.source == "none"
     assert [f.check for f in first.findings] == ["non_positive_price"]
     assert np.isnan(store.load().field("open")).sum() == 1 + np.isnan(store.load().field("close")).sum()
 

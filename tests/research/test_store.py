@@ -25,7 +25,7 @@ def test_round_trip_is_exact(tmp_path):
 
 def test_a_missing_or_damaged_result_says_what_to_do(tmp_path):
     store = ResultStore(tmp_path)
-    with pytest.raises(DataError, match="run the study again"):
+    with pytest.raises(DataError, match="is not there; .* that all machines mount at the same path"):
         store.get("ffff")
     store.put("ab12", TABLE)
     (file,) = tmp_path.rglob("*.parquet")
