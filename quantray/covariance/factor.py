@@ -6,14 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.arrays import Float, Names
-from quantray.covariance.fundamental import (
-    FactorHistory,
-    FundamentalSettings,
-    factor_history,
-    factor_risk,
-    specific_risk,
-    without_noise,
-)
+from quantray.covariance.factor_risk import factor_risk, specific_risk, without_noise
+from quantray.covariance.fundamental import FactorHistory, FundamentalSettings, factor_history
 from quantray.covariance.statistical import StatisticalSettings, principal_components
 from quantray.errors import DataError, InputError
 
