@@ -96,6 +96,7 @@ class RankBand(Universe):
     window : trading days of the trailing median.
     buffer : fraction of the band's width, between 0 and 1.
     min_days : days with a trade that the window must hold for an asset to be ranked.
+    exchange : whose calendar says when a review's period ends.
     """
 
     first: int
@@ -104,6 +105,7 @@ class RankBand(Universe):
     review: Frequency = "monthly"
     buffer: float = 0.1
     min_days: int = 63
+    exchange: str = "XNYS"
 
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last:
@@ -124,7 +126,7 @@ class RankBand(Universe):
         traded = close * panel.field("volume")
         # Daily observations of a day without trade are zeros, not gaps: they pull an illiquid name's median down.
         traded = np.where(close > 0, traded, np.nan)
-        rows = np.searchsorted(panel.dates, rebalance_dates(panel.dates, self.review))
+        rows = np.searchsorted(panel.dates, rebalance_dates(panel.dates, self.review, exchange=self.exchange))
         rows = rows[rows >= self.min_days - 1]
         member = np.zeros(panel.shape, dtype=np.bool_)
         current = np.zeros(panel.shape[1], dtype=np.bool_)

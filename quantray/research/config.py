@@ -79,13 +79,13 @@ class UniverseSettings(_Model):
             raise ValueError(f"preset {self.preset!r} is unknown;{_nearest(self.preset, list(PRESETS))}")
         return self
 
-    def build(self) -> Universe:
-        """The universe these settings describe."""
+    def build(self, exchange: str = "XNYS") -> Universe:
+        """The universe these settings describe; a rank band is reviewed on the calendar of an exchange."""
+        band = self.band
         if self.preset is not None:
-            band = PRESETS[self.preset]
-            return RankBand(band.first, band.last, review=self.review, buffer=self.buffer)
-        if self.band is not None:
-            return RankBand(*self.band, review=self.review, buffer=self.buffer)
+            band = PRESETS[self.preset].first, PRESETS[self.preset].last
+        if band is not None:
+            return RankBand(*band, review=self.review, buffer=self.buffer, exchange=exchange)
         if self.members is not None:
             return MembershipFile(self.members)
         return Everything() if self.symbols is None else Symbols(self.symbols)

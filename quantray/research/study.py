@@ -73,7 +73,7 @@ def load_data(settings: StudySettings) -> Source:
         store = MarketStore(data.store)
         resolved = data if data.version is not None else data.model_copy(update={"version": store.version()})
         sectors = read_sectors(data.sectors) if data.sectors else {}
-        universe = data.universe.build()
+        universe = data.universe.build(settings.exchange)
         if data.only_with_sector:
             universe = Among(tuple(sorted(sectors)), universe)
         fields = ("close", "volume", "dividend_yield")

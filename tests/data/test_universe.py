@@ -216,6 +216,15 @@ def test_a_buffer_lowers_churn(market):
     assert changes(0.5) < changes(0.0)
 
 
+def test_reviews_follow_the_calendar_of_the_exchange():
+    # Tokyo's last session of 2021 was 30 December, New York's the 31st.
+    dates = trading_days("2021-12-01", "2022-01-07", exchange="XTKS")
+    before = (dates < np.datetime64("2021-12-30"))[:, None]
+    panel = panel_of(np.where(before, [[2.0, 1.0]], [[1.0, 2.0]]), dates)
+    band = RankBand(1, 1, window=1, min_days=1, buffer=0, exchange="XTKS")
+    assert band.membership(panel)[dates == np.datetime64("2021-12-30")].tolist() == [[False, True]]
+
+
 def test_warmup_covers_window_and_review():
     assert RankBand(1, 10, window=100, review="monthly").warmup_days == 123
     assert RankBand(1, 10, window=100, review="daily").warmup_days == 101
