@@ -79,7 +79,7 @@ def measure(seed: int, *, peers: bool) -> dict[str, tuple[float, float]]:
         results[f"factor {n_assets}"] = timed(model, lambda m=model: risk_parity_weights(m), repeats=20)
     for n_assets in DENSE_SIZES:
         matrix = simulated_model(n_assets, seed).dense()
-        results[f"dense {n_assets}"] = timed(matrix, lambda m=matrix: risk_parity_weights(m), repeats=10)
+        results[f"dense {n_assets}"] = timed(matrix, lambda m=matrix: risk_parity_weights(m), repeats=30)
     for name, sizes in PEER_SIZES.items() if peers else ():
         if not find_spec(name):
             print(f"{name} is not installed and is left out")
