@@ -21,7 +21,7 @@ class TrackRecord:
 
     name: str
     dates: Dates
-    """(T,) trading days; the first is the day of the first decision, before any trade."""
+    """(T,) trading days; the first is the day of the first decision (without a lag, the one before): no trade yet."""
     nav: Float
     """(T,) money at the close, after trades and costs."""
     cash: Float

@@ -19,6 +19,8 @@ __all__ = ["Panel"]
 class Panel:
     """Aligned daily fields of N assets over T dates; all arrays are read-only.
 
+    The panel takes over the arrays it is given, without a copy: do not write to them afterwards.
+
     Parameters
     ----------
     dates : (T,) datetime64[D], strictly increasing.

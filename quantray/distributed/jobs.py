@@ -128,6 +128,7 @@ def submit(
             _hand_in(client, request, name)
         if wait:
             asyncio.run(_follow(client, name, write))
+            _settle(client, name)
         info = client.get_job_info(name)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
@@ -156,6 +157,13 @@ def _hand_in(client: "JobSubmissionClient", request: JobRequest, name: str, *, s
             if "No available agent" not in str(error) or time.monotonic() > limit:
                 raise
             time.sleep(1.0)
+
+
+def _settle(client: "JobSubmissionClient", name: str, *, seconds: float = 60.0) -> None:
+    """Wait for a job whose log has ended to say how it ended."""
+    limit = time.monotonic() + seconds
+    while not client.get_job_status(name).is_terminal() and time.monotonic() < limit:
+        time.sleep(0.5)
 
 
 async def _follow(client: "JobSubmissionClient", name: str, write: Callable[[str], object]) -> None:

@@ -143,13 +143,17 @@ def backtest(
     Raises
     ------
     InputError
-        There is no decision, a decision's date or asset is not in the panel, or the NAV is used up.
+        There is no decision, a decision's date or asset is not in the panel, the accounts would begin before it, or
+        the NAV is used up.
     """
     book = accounting or Accounting()
     charge = costs or LinearCosts()
     targets = _targets(panel, decisions)
     rows = np.searchsorted(panel.dates, decisions.dates)
-    first = int(rows[0])
+    # The accounts begin with cash and nothing else: without a lag, that is the day before the first decision.
+    first = int(rows[0]) - (1 if book.lag == 0 else 0)
+    if first < 0:
+        raise InputError(f"without a lag the accounts begin before {decisions.dates[0]}, the panel's first date.")
     price, age = carried_forward(panel.field("close"))
     paid = panel.fields.get("dividend_yield") if book.dividends == "cash" else None
     due = {int(row) + book.lag: k for k, row in enumerate(rows)}
@@ -174,8 +178,6 @@ def backtest(
             series["interest"][day] = interest
         if t in due:
             nav = float(held.sum() + cash)
-            if nav <= 0:
-                raise InputError(f"{name} has no money left on {panel.dates[t]}; lower its leverage or its costs.")
             now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in panel.fields.items()})
             tradable = age[t] == 0
             target, moving = targets[due[t]], tradable
@@ -190,6 +192,8 @@ def backtest(
             held = held + bought
             cash = nav - float(held.sum()) - float(paid_costs.sum())
         total = float(held.sum()) + cash
+        if total <= 0:
+            raise InputError(f"{name} has no money left on {panel.dates[t]}; lower its leverage or its costs.")
         series["nav"][day], series["cash"][day] = total, cash
         weights[day] = held / total
     return TrackRecord(

@@ -1,5 +1,6 @@
 """Results by content: written once, atomically, found again by a hash of what they came from."""
 
+import contextlib
 import io
 import json
 import os
@@ -51,6 +52,11 @@ class ResultStore:
             There is none, or its file is damaged.
         """
         path = self._path(key)
+        if not path.exists() and path.parent.parent.is_dir():
+            # Network file systems remember for a while what was not there; listing the folders makes them look again.
+            for folder in (path.parent.parent, path.parent):
+                with contextlib.suppress(OSError):
+                    os.listdir(folder)
         try:
             # Without a partitioning guess: folder names here are parts of hashes.
             return pq.read_table(path, partitioning=None)

@@ -50,11 +50,21 @@ def test_one_asset_by_hand():
     assert_allclose(record.turnover, [0, 0.5, 0, 0, 0])
 
 
-@pytest.mark.parametrize(("lag", "nav"), [(0, [100, 110, 121, 121]), (1, [100, 100, 110, 110]), (2, [100] * 4)])
+@pytest.mark.parametrize(("lag", "nav"), [(0, [100, 100, 110, 121, 121]), (1, [100, 100, 110, 110]), (2, [100] * 4)])
 def test_the_lag_decides_which_returns_are_earned(lag, nav):
-    panel = panel_of([[10], [11], [12.1], [12.1]])
+    panel = panel_of([[10], [10], [11], [12.1], [12.1]])
     accounting = Accounting(lag=lag, initial_nav=100.0)
-    assert_allclose(backtest(panel, decide(panel, [0], [[1.0]]), costs=FREE, accounting=accounting).nav, nav)
+    assert_allclose(backtest(panel, decide(panel, [1], [[1.0]]), costs=FREE, accounting=accounting).nav, nav)
+
+
+def test_without_a_lag_the_first_cost_is_part_of_the_returns():
+    panel = panel_of([[10.0]] * 3)
+    accounting = Accounting(lag=0, initial_nav=100.0)
+    record = backtest(panel, decide(panel, [1], [[1.0]]), costs=LinearCosts(100.0), accounting=accounting)
+    assert_allclose(record.returns, [1 / 1.01 - 1, 0.0])
+    assert conserved(record) < 1e-14
+    with pytest.raises(InputError, match="accounts begin before 2024-01-02"):
+        backtest(panel, decide(panel, [0], [[1.0]]), accounting=accounting)
 
 
 def test_what_a_policy_leaves_alone_is_not_traded():
@@ -256,7 +266,7 @@ def test_books_balance_for_any_weights(seed, gross, spread, cash_rate):
 def test_a_portfolio_without_money_stops_with_a_reason():
     panel = panel_of([[10.0], [10.0], [25.0], [25.0]])
     decisions = decide(panel, [0, 2], [[-1.0], [-1.0]])
-    with pytest.raises(InputError, match="no money left on 2024-01-05"):
+    with pytest.raises(InputError, match="no money left on 2024-01-04"):
         backtest(panel, decisions, costs=FREE, accounting=Accounting(initial_nav=100.0))
 
 
