@@ -237,12 +237,13 @@ class _Day:
             """Of the tracking error over a target a hair below the limit, so that the root is within it."""
             price = float(np.exp(log_price))
             problem = self._priced(price)
-            result = solve_structured(problem, tolerance=self.tolerance)
+            # The error answers to weights, which are less exact than the objective.
+            result = solve_structured(problem, tolerance=1e-2 * self.tolerance)
             if not result.converged:
                 raise SolverError("the optimiser did not converge while pricing the tracking error.")
             error = self._tracking_error(result.weights)
             seen[price] = _Outcome(problem, result, price), error
-            return error / (target * (1 - 5e-7)) - 1
+            return error / (target * (1 - 5e-8)) - 1
 
         target = self.tracking
         least = self._least_tracking_error()
@@ -259,7 +260,7 @@ class _Day:
             if low < -60:
                 break
         if low >= -60:
-            brentq(excess, low, high, xtol=1e-8, rtol=1e-12)
+            brentq(excess, low, high, xtol=1e-9, rtol=1e-12)
         return max((entry for entry in seen.values() if entry[1] <= target), key=lambda entry: entry[1])[0]
 
     def _least_tracking_error(self) -> float:

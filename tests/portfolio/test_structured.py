@@ -148,7 +148,7 @@ def test_weights_and_prices_equal_clarabel_where_unique(seed):
     # Separate equalities only, so that prices are unique, and a quadratic term on each name, so that weights are.
     problem = replace(problem, rows=problem.rows[:1], row_lower=problem.row_upper[:1], row_upper=problem.row_upper[:1])
     problem = replace(problem, turnover=1.1 * problem.turnover)
-    ours, theirs = solve_structured(problem), solve_conic(problem)
+    ours, theirs = solve_structured(problem, tolerance=1e-10), solve_conic(problem)
     assert_allclose(ours.weights, theirs.weights, atol=1e-4 * np.abs(theirs.weights).max())
     unit = np.abs(problem.linear).max() + problem.cost.max()
     assert_allclose(ours.row_price / unit, theirs.row_price / unit, atol=1e-3)
