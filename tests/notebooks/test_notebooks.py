@@ -42,5 +42,5 @@ def test_runs(path, tmp_path, monkeypatch):
         if cell.cell_type == "code"
         and any("application/vnd.plotly.v1+json" in output.get("data", {}) for output in cell.outputs)
     ]
-    assert len(figures) == sum(cell.cell_type == "code" for cell in notebook.cells)
+    assert figures, "a notebook explains with at least one figure"
     assert not list(folder.iterdir()), "a notebook keeps its files in a temporary folder"
