@@ -10,7 +10,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from quantray.cli import app
-from quantray.data.quality import CHECKS, QualitySettings
+from quantray.data.checks import CHECKS
+from quantray.data.quality import QualitySettings
 from quantray.research.config import UniverseSettings
 
 ROOT = Path(__file__).parents[1]
