@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from quantray.portfolio.structured import StructuredProblem
+from quantray.portfolio.problem import StructuredProblem
 
 KINDS = (
     "plain",

@@ -47,7 +47,7 @@ def factor_model(past: np.ndarray) -> FactorModel:
     """Principal components of the window (T, N) of returns, the rest as specific variance."""
     centred = past - past.mean(axis=0)
     size = len(centred)
-    values, vectors = eigh(centred @ centred.T / size, subset_by_index=[size - FACTORS, size - 1])
+    _, vectors = eigh(centred @ centred.T / size, subset_by_index=[size - FACTORS, size - 1])
     loadings = centred.T @ (vectors / np.sqrt(size))
     specific = np.maximum((centred**2).mean(axis=0) - (loadings**2).sum(axis=1), 1e-8)
     return FactorModel(loadings, np.eye(FACTORS), specific)
@@ -81,7 +81,7 @@ def ours(returns: np.ndarray, first: int, days: int) -> tuple[np.ndarray, list[f
 
 def theirs(frame: pd.DataFrame, first: int, days: int) -> tuple[np.ndarray, float, np.ndarray]:
     """The same by cvxportfolio: weights after trades, milliseconds a day, values."""
-    import cvxportfolio as cvx
+    import cvxportfolio as cvx  # noqa: PLC0415  (optional)
 
     returns, dates = frame.to_numpy(), frame.index
     used = range(first, first + days)

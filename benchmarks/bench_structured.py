@@ -24,7 +24,8 @@ from _problems import KINDS, kind_of, random_problem
 from _record import describe, machine, table, versions, write_line
 from scipy import sparse
 
-from quantray.portfolio.structured import StructuredProblem, StructuredResult, solve_structured
+from quantray.portfolio.problem import StructuredProblem, StructuredResult
+from quantray.portfolio.structured import solve_structured
 
 QUADRATIC = tuple(kind for kind in KINDS if kind != "3/2 impact")
 """PIQP solves quadratic problems only."""

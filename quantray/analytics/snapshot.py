@@ -10,7 +10,7 @@ from quantray.data.panel import Panel
 from quantray.errors import QuantrayError
 from quantray.features.returns import simple_returns
 from quantray.portfolio.constraints import Limits
-from quantray.portfolio.mean_variance import efficient_frontier
+from quantray.portfolio.frontier import efficient_frontier
 
 __all__ = ["Holding", "Snapshot", "effective_bets", "take_snapshot"]
 

@@ -12,7 +12,7 @@ import cvxpy as cp
 import numpy as np
 
 from quantray.errors import InputError, SolverError
-from quantray.portfolio.structured import StructuredProblem, StructuredResult, certified_gap
+from quantray.portfolio.problem import StructuredProblem, StructuredResult, certified_gap
 
 __all__ = ["ConicSolver", "solve_conic"]
 

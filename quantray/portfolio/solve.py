@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 
 from quantray.arrays import Float
 from quantray.errors import SolverError
-from quantray.portfolio.structured import StructuredProblem
+from quantray.portfolio.problem import StructuredProblem
 
 __all__ = ["Binding", "InfeasibleError", "Relaxation", "Residuals", "Solution", "smallest_relaxations"]
 

@@ -1,11 +1,4 @@
-"""An interior-point method for portfolios with factor risk: linear in the number of assets.
-
-The problem, with w the (N,) weights and h the holdings before::
-
-    minimise    linear'w + 1/2 w'diag(diagonal)w + 1/2 |root'w|^2
-                + sum cost|w - h| + sum impact|w - h|^(3/2) + sum short max(-w, 0)
-    subject to  lower <= w <= upper,  row_lower <= rows w <= row_upper,
-                sum|w - h| <= turnover,  sum|w| <= gross
+"""An interior-point method for portfolios with factor risk (see ``problem``): linear in the number of assets.
 
 Absolute values are split with one helper per asset: z >= |w - h| and g >= |w|. In a Newton step all that belongs to
 one asset is then a block of at most 3 x 3 that is solved in closed form. Factors, rows and the two sums couple the
@@ -17,173 +10,20 @@ Source: Mehrotra (1992), *On the implementation of a primal-dual interior point 
 Vanderbei (1995), *Symmetric quasidefinite matrices*, SIAM J. Optim. 5(1).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.linalg import cho_solve
 from scipy.linalg.lapack import dpotrf
 
 from quantray.arrays import Bool, Float
+from quantray.portfolio.problem import NOTHING, StructuredProblem, StructuredResult, boxed, certified_gap
 
-__all__ = ["StructuredProblem", "StructuredResult", "certified_gap", "solve_structured"]
+__all__ = ["solve_structured"]
 
 _MOST_ITERATIONS = 80
 _FREE = 1e-9
 """Assets whose bounds are nearer to each other than this are fixed and taken out."""
-
-_NOTHING = 0.01
-"""Weights that count as no portfolio at all: where all of it vanishes, gaps are measured against this much of NAV."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class StructuredProblem:
-    """See the module; infinite bounds mean none."""
-
-    linear: Float
-    """(N,)."""
-    diagonal: Float
-    """(N,), not negative."""
-    root: Float
-    """(N, K)."""
-    previous: Float
-    """(N,) holdings h."""
-    lower: Float
-    """(N,)."""
-    upper: Float
-    """(N,)."""
-    rows: Float
-    """(M, N)."""
-    row_lower: Float
-    """(M,); equal to ``row_upper`` for an equality."""
-    row_upper: Float
-    """(M,)."""
-    cost: Float
-    """(N,), not negative."""
-    impact: Float | None = None
-    """(N,), not negative."""
-    short: Float | None = None
-    """(N,), not negative: the cost of a unit sold short."""
-    turnover: float = np.inf
-    gross: float = np.inf
-
-    def objective(self, weights: Float) -> float:
-        """The value that is minimised."""
-        trade = np.abs(weights - self.previous)
-        value = self.linear @ weights + 0.5 * (self.diagonal @ weights**2) + 0.5 * ((self.root.T @ weights) ** 2).sum()
-        value += self.cost @ trade
-        if self.impact is not None:
-            value += self.impact @ trade**1.5
-        if self.short is not None:
-            value += self.short @ np.maximum(-weights, 0.0)
-        return float(value)
-
-    def size(self, weights: Float) -> float:
-        """The size of the objective's terms at these weights and holdings, against which gaps are measured."""
-        held = np.abs(weights) + np.abs(self.previous) + _NOTHING / len(weights)
-        variance = self.diagonal + (self.root**2).sum(axis=1)
-        risk = self.diagonal @ weights**2 + ((self.root.T @ weights) ** 2).sum()
-        risk += (_NOTHING / len(weights)) ** 2 * variance.sum()
-        return float((np.abs(self.linear) + self.cost) @ held + 0.5 * risk)
-
-    def violation(self, weights: Float) -> float:
-        """The largest amount by which weights break a bound, a row or a sum."""
-        values = self.rows @ weights
-        excess = [
-            (self.lower - weights).max(initial=0.0),
-            (weights - self.upper).max(initial=0.0),
-            (self.row_lower - values).max(initial=0.0),
-            (values - self.row_upper).max(initial=0.0),
-            np.abs(weights - self.previous).sum() - self.turnover,
-            np.abs(weights).sum() - self.gross,
-        ]
-        return float(max(excess))
-
-
-@dataclass(frozen=True, eq=False)
-class StructuredResult:
-    """Weights with their multipliers; prices say by how much the objective falls per unit that a limit is eased."""
-
-    weights: Float
-    converged: bool
-    iterations: int
-    row_price: Float
-    """(M,) positive at an upper limit, negative at a lower one."""
-    turnover_price: float
-    gross_price: float
-    gap: float
-    """Certified distance of the objective from the optimum (see ``certified_gap``)."""
-
-
-def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, turnover: float, gross: float) -> float:
-    """Primal less dual objective: no feasible weights are better than these by more.
-
-    The dual function at the given prices, with the factor exposures priced at their value, separates into one
-    piecewise problem per asset. Its minimum is found exactly by trying the bounds, the kinks and, between them, the
-    stationary points. So the certificate does not depend on how the weights were found.
-
-    Parameters
-    ----------
-    weights : (N,).
-    row_price, turnover, gross : multipliers as in ``StructuredResult``; the two sums' must not be negative.
-    """
-    exposure = problem.root.T @ weights
-    slope = problem.linear + problem.root @ exposure + problem.rows.T @ row_price
-    cost = problem.cost + turnover
-    short = np.zeros_like(cost) if problem.short is None else problem.short
-    low, high = _boxed(problem)
-
-    def value(w: Float) -> Float:
-        trade = np.abs(w - problem.previous)
-        total = slope * w + 0.5 * problem.diagonal * w**2 + cost * trade + gross * np.abs(w)
-        if problem.impact is not None:
-            total = total + problem.impact * trade**1.5
-        return np.asarray(total + short * np.maximum(-w, 0.0))
-
-    candidates = [low, high, np.clip(problem.previous, low, high), np.clip(np.zeros_like(low), low, high)]
-    if problem.impact is None:
-        diagonal = np.where(problem.diagonal > 0, problem.diagonal, np.inf)
-        for side in (-1.0, 1.0):
-            for sign in (-1.0, 1.0):
-                force = slope + side * cost + sign * gross - (short if sign < 0 else 0.0)
-                candidates.append(np.clip(-force / diagonal, low, high))
-        least = np.min([value(c) for c in candidates], axis=0)
-    else:
-        least = _least_by_section(value, np.array(candidates), low, high)
-    # A price on a limit that does not exist is worth infinitely much: it certifies nothing.
-    high_priced, low_priced = row_price > 0, row_price < 0
-    dual = least.sum() - 0.5 * exposure @ exposure
-    dual -= row_price[high_priced] @ problem.row_upper[high_priced]
-    dual -= row_price[low_priced] @ problem.row_lower[low_priced]
-    dual -= turnover * problem.turnover if turnover > 0 else 0.0
-    dual -= gross * problem.gross if gross > 0 else 0.0
-    return float(problem.objective(weights) - dual)
-
-
-def _least_by_section(value: Callable[[Float], Float], kinks: Float, low: Float, high: Float) -> Float:
-    """Minimum of a convex function per asset: golden section between neighbouring kinks."""
-    ordered = np.sort(kinks, axis=0)
-    least = np.min([value(point) for point in ordered], axis=0)
-    ratio = (np.sqrt(5.0) - 1) / 2
-    for left, right in pairwise(ordered):
-        a, b = left.copy(), right.copy()
-        for _ in range(60):
-            c, d = b - ratio * (b - a), a + ratio * (b - a)
-            smaller = value(c) < value(d)
-            a, b = np.where(smaller, a, c), np.where(smaller, d, b)
-        least = np.minimum(least, value((a + b) / 2))
-    return np.asarray(least)
-
-
-def _boxed(problem: StructuredProblem) -> tuple[Float, Float]:
-    """Bounds with a wide box where there are none, which a feasible solution of sensible size never reaches."""
-    reach = 1e3 * (1.0 + float(np.abs(problem.previous).max(initial=0.0)))
-    if np.isfinite(problem.gross):
-        reach = min(reach, 1.5 * problem.gross + 1.0)
-    if np.isfinite(problem.turnover):
-        reach = min(reach, float(np.abs(problem.previous).max(initial=0.0)) + 1.5 * problem.turnover + 1.0)
-    return np.maximum(problem.lower, -reach), np.minimum(problem.upper, reach)
 
 
 def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> StructuredResult:
@@ -193,7 +33,7 @@ def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> 
     ----------
     tolerance : on the violation of limits in weights, and on the gap relative to the size of the objective.
     """
-    low, high = _boxed(problem)
+    low, high = boxed(problem)
     free = high - low > _FREE
     weights = np.where(free, 0.0, (low + high) / 2)
     if free.any():
@@ -334,7 +174,7 @@ class _Iteration:
         return self._done(10 * tolerance)
 
     def _done(self, tolerance: float) -> bool:
-        nothing = _NOTHING / len(self.w)
+        nothing = NOTHING / len(self.w)
         held = np.abs(self.w) + np.abs(self.h) + nothing
         linear = np.abs(self.q) if self.cost is None else np.abs(self.q) + self.cost
         risk = (self.exposure**2).sum() + self.d @ self.w**2 + nothing**2 * self.variance.sum()

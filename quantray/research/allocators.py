@@ -7,9 +7,9 @@ from quantray.covariance.estimators import ESTIMATORS
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.portfolio.constraints import Limits
 from quantray.portfolio.diversification import maximum_diversification_weights, minimum_variance_weights
+from quantray.portfolio.frontier import minimum_variance
 from quantray.portfolio.hierarchy import herc_weights, nco_weights
 from quantray.portfolio.hrp import hrp_weights
-from quantray.portfolio.mean_variance import minimum_variance
 from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
 from quantray.portfolio.risk_parity import risk_parity_weights
 from quantray.portfolio.tail import minimum_cvar

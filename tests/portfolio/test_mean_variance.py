@@ -11,13 +11,8 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
 from quantray.portfolio import mean_variance
 from quantray.portfolio.constraints import Limits, Market
-from quantray.portfolio.mean_variance import (
-    MeanVariance,
-    Objective,
-    efficient_frontier,
-    maximum_sharpe,
-    minimum_variance,
-)
+from quantray.portfolio.frontier import efficient_frontier, maximum_sharpe, minimum_variance
+from quantray.portfolio.mean_variance import MeanVariance, Objective
 from quantray.portfolio.solve import InfeasibleError
 
 N, K = 30, 3

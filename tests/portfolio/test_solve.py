@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from quantray.errors import SolverError
+from quantray.portfolio.problem import StructuredProblem
 from quantray.portfolio.solve import InfeasibleError, Relaxation, Residuals, smallest_relaxations
-from quantray.portfolio.structured import StructuredProblem
 
 NAMES = ("budget", "beta")
 

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 
 from quantray.errors import InputError
 from quantray.portfolio.conic import solve_conic
-from quantray.portfolio.structured import StructuredProblem, certified_gap, solve_structured
+from quantray.portfolio.problem import StructuredProblem, certified_gap
+from quantray.portfolio.structured import solve_structured
 
 SEEDS = range(5 * len(KINDS))
 FEW = range(len(KINDS))
