@@ -23,6 +23,9 @@ __all__ = [
     "whole_shares",
 ]
 
+_ROUNDING = 1e-12
+"""Relative error of a weight that was computed from shares."""
+
 
 class Policy(Protocol):
     """Says which weights to trade to."""
@@ -149,21 +152,26 @@ def whole_shares(weights: Float, prices: Float, nav: float, *, held: Int | None 
     weights : (N,) fractions of NAV.
     prices : (N,) positive.
     nav : money.
-    held : (N,) shares held before; none by default.
+    held : (N,) whole shares held before; none by default.
 
     Raises
     ------
     InputError
-        Shapes disagree, a price or the NAV is not positive, or a weight is missing.
+        Shapes disagree, a price or the NAV is not positive, a weight is missing, or a fraction of a share is held.
     """
     weights, prices = np.asarray(weights, dtype=np.float64), np.asarray(prices, dtype=np.float64)
     if weights.shape != prices.shape or weights.ndim != 1 or not np.isfinite(weights).all():
         raise InputError(f"weights are {weights.shape} and prices {prices.shape}; both must be (N,) and complete.")
     if not (np.isfinite(prices) & (prices > 0)).all() or not nav > 0 or lot < 1:
         raise InputError("prices and NAV must be positive, and a lot at least one share.")
+    before = np.zeros(weights.shape) if held is None else np.asarray(held)
+    if before.shape != weights.shape or not (before == np.round(before)).all():
+        raise InputError(f"shares held are {before.shape}; give a whole number for each of {len(weights)} assets.")
     exact = weights * nav / (prices * lot)
-    lots = np.floor(exact).astype(np.int64)
-    spare = float((weights * nav).sum() - (lots * lot) @ prices)
+    # A whole number of lots comes back from its weight a rounding error lower, which is not a lot less.
+    near = np.round(exact)
+    lots = np.where(np.abs(exact - near) <= _ROUNDING * np.abs(exact), near, np.floor(exact)).astype(np.int64)
+    spare = float((weights * nav).sum() - (lots * lot) @ prices) + _ROUNDING * nav
     missing = exact - lots
     for asset in np.argsort(-missing, kind="stable").tolist():
         price = float(prices[asset]) * lot
@@ -171,9 +179,8 @@ def whole_shares(weights: Float, prices: Float, nav: float, *, held: Int | None 
             lots[asset] += 1
             spare -= price
     shares = lots * lot
-    before = np.zeros(len(shares), dtype=np.int64) if held is None else np.asarray(held, dtype=np.int64)
     value = shares * prices
-    return ShareTrades(shares, shares - before, value / nav, float(nav - value.sum()))
+    return ShareTrades(shares, shares - before.astype(np.int64), value / nav, float(nav - value.sum()))
 
 
 def unnecessary_turnover(trades: Float, *, window: int = 3) -> float:

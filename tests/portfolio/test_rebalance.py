@@ -67,6 +67,15 @@ def test_whole_shares_by_hand():
     assert_allclose(done.weights, [0.51, 0.49])
 
 
+def test_whole_positions_are_not_traded_for_a_rounding_error():
+    assert whole_shares(np.array([0.29]), np.array([1.0]), 100.0).shares.tolist() == [29]
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        prices, shares = generator.uniform(5, 300, 10).round(2), generator.integers(-500, 1000, 10)
+        nav = float(np.abs(prices * shares).sum())
+        assert not whole_shares(shares * prices / nav, prices, nav, held=shares).trades.any()
+
+
 def test_unnecessary_turnover_by_hand():
     there_and_back = np.array([[0.1], [-0.1], [0.0], [0.0]])
     assert unnecessary_turnover(there_and_back, window=2) == pytest.approx(0.2 / 0.3)
@@ -87,6 +96,8 @@ def test_unnecessary_turnover_by_hand():
         ),
         (lambda: whole_shares(np.ones(2), np.ones(3), 1.0), "both must be"),
         (lambda: whole_shares(np.ones(1), np.zeros(1), 1.0), "must be positive"),
+        (lambda: whole_shares(np.ones(2), np.ones(2), 1.0, held=np.ones(3, dtype=np.int64)), "whole number for each"),
+        (lambda: whole_shares(np.ones(1), np.ones(1), 1.0, held=np.array([0.5])), "whole number for each"),
         (lambda: unnecessary_turnover(np.ones(3)), "at least 2"),
     ],
 )
