@@ -13,8 +13,7 @@ Vanderbei (1995), *Symmetric quasidefinite matrices*, SIAM J. Optim. 5(1).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from quantray.arrays import Bool, Float
 from quantray.portfolio.problem import NOTHING, StructuredProblem, StructuredResult, boxed, certified_gap
@@ -216,7 +215,8 @@ class _Iteration:
         mu = (float((self.s * self.m).sum()) + float(self.t @ self.p)) / pairs
         if not self._factorise():
             return float("nan")
-        move = self._direction(self.s * self.m, self.t * self.p)
+        # The predictor only says how far one can go; digits matter in the corrector.
+        move = self._direction(self.s * self.m, self.t * self.p, refine=False)
         length = self._longest(move, 1.0)
         after = float(((self.s + length * move.s) * (self.m + length * move.m)).sum())
         after += float((self.t + length * move.t) @ (self.p + length * move.p))
@@ -225,7 +225,8 @@ class _Iteration:
         least, share = (0.0, 0.995) if self.impact is None else (0.1, 0.9)
         sigma = min(max((max(after, 0.0) / pairs / mu) ** 3, least), 1.0)
         target = sigma * mu
-        move = self._direction(self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target)
+        wanted_s, wanted_t = self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target
+        move = self._direction(wanted_s, wanted_t, refine=True)
         length = self._longest(move, share)
         if not (np.isfinite(move.w).all() and np.isfinite(move.m).all()):
             return float("nan")
@@ -269,13 +270,13 @@ class _Iteration:
         scaled = self.columns / np.sqrt(self.ww)
         small = scaled @ scaled.T
         self.corner = np.concatenate(corner)
-        small[np.diag_indices_from(small)] += self.corner
+        small.flat[:: len(small) + 1] += self.corner
         # A whisper of regularisation keeps redundant equalities from stopping the factorisation.
-        small[np.diag_indices_from(small)] *= 1 + 1e-13
+        small.flat[:: len(small) + 1] *= 1 + 1e-13
         self.small, info = dpotrf(small, lower=1)
         return info == 0 and bool(np.isfinite(self.ww).all())
 
-    def _direction(self, product_s: Float, product_t: Float) -> "_Move":
+    def _direction(self, product_s: Float, product_t: Float, *, refine: bool) -> "_Move":
         """The Newton direction towards complementary products of zero less ``product``."""
         theta = self.theta
         # Slack and multiplier of every inequality in terms of the move of (w, z, g):
@@ -303,14 +304,15 @@ class _Iteration:
             place += 1
         if self.gross is not None:
             rhs[place] -= (b_g / self.gg).sum()
-        solved = cho_solve((self.small, True), self.columns @ (b_w / self.ww) - rhs, check_finite=False)
+        solved = self._coupled(self.columns @ (b_w / self.ww) - rhs)
         w = (b_w - self.columns.T @ solved) / self.ww
-        # One refinement: where ww spans many decades, as without a quadratic term, elimination loses the rows.
-        left_w = b_w - self.ww * w - self.columns.T @ solved
-        left_rows = rhs - self.columns @ w + self.corner * solved
-        more = cho_solve((self.small, True), self.columns @ (left_w / self.ww) - left_rows, check_finite=False)
-        solved = solved + more
-        w = w + (left_w - self.columns.T @ more) / self.ww
+        if refine:
+            # Where ww spans many decades, as without a quadratic term, elimination loses the rows.
+            left_w = b_w - self.ww * w - self.columns.T @ solved
+            left_rows = rhs - self.columns @ w + self.corner * solved
+            more = self._coupled(self.columns @ (left_w / self.ww) - left_rows)
+            solved = solved + more
+            w = w + (left_w - self.columns.T @ more) / self.ww
         prices = solved[n_factors + n_eq :]
         place = n_ineq
         z, g = np.zeros(0), np.zeros(0)
@@ -333,6 +335,10 @@ class _Iteration:
         dm = push + theta * left
         dt = -self.r_t - self._row_values(w, z, g)
         return _Move(w, z, g, solved[n_factors : n_factors + n_eq], ds, dm, dt, prices)
+
+    def _coupled(self, rhs: Float) -> Float:
+        """Solve the small system; LAPACK itself, as scipy's wrapper costs several times the work."""
+        return np.asarray(dpotrs(self.small, rhs, lower=1)[0]) if len(rhs) else rhs
 
     def _longest(self, move: "_Move", share: float) -> float:
         """The longest step, at most one, that keeps slacks, multipliers (and z under a power) positive."""
