@@ -112,12 +112,28 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
     ----------
     weights : (N,).
     row_price, turnover, gross : multipliers as in ``StructuredResult``; the two sums' must not be negative.
+
+    Returns
+    -------
+    Infinite where the prices say nothing: one is on a limit that does not exist, or without bounds, risk of its own
+    and impact an asset would gain for ever (by more than 1e-7 of its terms, which rounding may leave).
     """
     exposure = problem.root.T @ weights
     slope = problem.linear + problem.root @ exposure + problem.rows.T @ row_price
     cost = problem.cost + turnover
     short = np.zeros_like(cost) if problem.short is None else problem.short
     low, high = boxed(problem)
+    reach = _implied(problem)
+    lower, upper = np.maximum(problem.lower, -reach), np.minimum(problem.upper, reach)
+    impact = np.zeros_like(cost) if problem.impact is None else problem.impact
+    curved = problem.diagonal > 0
+    gain = np.maximum(
+        np.where(np.isinf(upper), -slope - cost - gross, 0.0),
+        np.where(np.isinf(lower), slope - cost - gross - short, 0),
+    )
+    terms = np.abs(problem.linear) + np.abs(problem.root @ exposure) + np.abs(problem.rows.T) @ np.abs(row_price) + cost
+    if (gain > 1e-7 * terms)[~curved & (impact == 0)].any():
+        return float("inf")
 
     def value(w: Float) -> Float:
         trade = np.abs(w - problem.previous)
@@ -128,14 +144,21 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
 
     candidates = [low, high, np.clip(problem.previous, low, high), np.clip(np.zeros_like(low), low, high)]
     if problem.impact is None:
-        diagonal = np.where(problem.diagonal > 0, problem.diagonal, np.inf)
+        diagonal = np.where(curved, problem.diagonal, np.inf)
         for side in (-1.0, 1.0):
             for sign in (-1.0, 1.0):
                 force = slope + side * cost + sign * gross - (short if sign < 0 else 0.0)
-                candidates.append(np.clip(-force / diagonal, low, high))
+                # Not within the box of the iteration: the best may lie beyond it.
+                candidates.append(np.clip(-force / diagonal, lower, upper))
         least = np.min([value(c) for c in candidates], axis=0)
     else:
-        least = _least_by_section(value, np.array(candidates), low, high)
+        if np.isinf(lower).any() or np.isinf(upper).any():
+            # Costs draw the best weight from where impact or risk alone would leave it towards the kinks.
+            pull = np.divide(slope, 1.5 * impact, out=np.zeros_like(slope), where=impact > 0)
+            candidates.append(np.clip(problem.previous - np.sign(pull) * pull**2, lower, upper))
+            bare = np.divide(-slope, problem.diagonal, out=np.zeros_like(slope), where=curved & (impact == 0))
+            candidates.append(np.clip(bare, lower, upper))
+        least = _least_by_section(value, np.array(candidates))
     # A price on a limit that does not exist is worth infinitely much: it certifies nothing.
     high_priced, low_priced = row_price > 0, row_price < 0
     dual = least.sum() - 0.5 * exposure @ exposure
@@ -146,7 +169,7 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
     return float(problem.objective(weights) - dual)
 
 
-def _least_by_section(value: Callable[[Float], Float], kinks: Float, low: Float, high: Float) -> Float:
+def _least_by_section(value: Callable[[Float], Float], kinks: Float) -> Float:
     """Minimum of a convex function per asset: golden section between neighbouring kinks."""
     ordered = np.sort(kinks, axis=0)
     least = np.min([value(point) for point in ordered], axis=0)
@@ -163,9 +186,11 @@ def _least_by_section(value: Callable[[Float], Float], kinks: Float, low: Float,
 
 def boxed(problem: StructuredProblem) -> tuple[Float, Float]:
     """Bounds with a wide box where there are none, which a feasible solution of sensible size never reaches."""
-    reach = 1e3 * (1.0 + float(np.abs(problem.previous).max(initial=0.0)))
-    if np.isfinite(problem.gross):
-        reach = min(reach, 1.5 * problem.gross + 1.0)
-    if np.isfinite(problem.turnover):
-        reach = min(reach, float(np.abs(problem.previous).max(initial=0.0)) + 1.5 * problem.turnover + 1.0)
+    reach = min(1e3 * (1.0 + float(np.abs(problem.previous).max(initial=0.0))), _implied(problem))
     return np.maximum(problem.lower, -reach), np.minimum(problem.upper, reach)
+
+
+def _implied(problem: StructuredProblem) -> float:
+    """A size that the sums let no weight reach; infinite where they are."""
+    held = float(np.abs(problem.previous).max(initial=0.0))
+    return min(1.5 * problem.gross + 1.0, held + 1.5 * problem.turnover + 1.0)
