@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.arrays import Float, Names
+from quantray.arrays import Float, Names, finite_square
 from quantray.covariance.factor_risk import factor_risk, specific_risk, without_noise
 from quantray.covariance.fundamental import FactorHistory, FundamentalSettings, factor_history
 from quantray.covariance.statistical import StatisticalSettings, principal_components
@@ -32,8 +32,8 @@ class FactorModel:
     Raises
     ------
     InputError
-        Shapes disagree, a value is missing, a specific variance is negative, or the factor covariance is not
-        positive semidefinite.
+        Shapes disagree, a value is missing, a specific variance is negative, or the factor covariance is not symmetric
+        and positive semidefinite.
     """
 
     loadings: Float
@@ -54,6 +54,8 @@ class FactorModel:
                 raise InputError(f"{name} holds NaN or infinite values; leave out assets without history.")
         if (self.specific_variance < 0).any():
             raise InputError(f"{int((self.specific_variance < 0).sum())} specific variances are negative.")
+        if n_factors:
+            finite_square(self.factor_covariance, "the factor covariance")
         values = np.linalg.eigvalsh(self.factor_covariance) if n_factors else np.zeros(1)
         if values[0] < -1e-10 * max(values[-1], 0.0):
             raise InputError(

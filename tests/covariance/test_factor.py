@@ -64,8 +64,12 @@ def test_selecting_assets_selects_rows_of_the_dense_form():
         ({"loadings": np.full((3, 1), np.nan)}, "loadings holds NaN or infinite values; leave out assets"),
         ({"specific_variance": np.array([1.0, -1.0, -2.0])}, "2 specific variances are negative"),
         ({"factor_covariance": np.array([[-1.0]])}, "eigenvalue of -1; repair it with estimators.nearest_psd"),
+        (
+            {"loadings": np.ones((3, 2)), "factor_covariance": np.array([[1.0, 0.5], [0.0, 1.0]])},
+            "factor covariance is not symmetric",
+        ),
     ],
-    ids=["vector", "length", "nan", "negative", "indefinite"],
+    ids=["vector", "length", "nan", "negative", "indefinite", "asymmetric"],
 )
 def test_models_that_cannot_be(change, text):
     parts = {"loadings": np.ones((3, 1)), "factor_covariance": np.eye(1), "specific_variance": np.ones(3)}
