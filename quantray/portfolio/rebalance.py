@@ -86,7 +86,9 @@ class PartialMove:
 class NoTradeZone:
     """Names within a band around their target stay; others move to the band's nearer edge.
 
-    Names whose target is exactly zero are sold out, so that a leaver does not linger.
+    Names whose target is exactly zero are sold out, so that a leaver does not linger. Cash has a band too, as wide as
+    the widest name's: what the names leave or borrow beyond it moves them further towards their targets, all by the
+    same share. So a first purchase is not half left in cash, for instance.
 
     Parameters
     ----------
@@ -102,7 +104,14 @@ class NoTradeZone:
     def __call__(self, current: Float, target: Float) -> Float:
         """See ``Policy``."""
         moved = np.clip(current, target - self.half_width, target + self.half_width)
-        return np.where(target == 0, 0.0, moved)
+        moved = np.where(target == 0, 0.0, moved)
+        missing = target - moved
+        idle = float(missing.sum())
+        beyond = abs(idle) - float(np.max(self.half_width, initial=0.0))
+        if beyond > _ROUNDING:
+            same_side = np.maximum(np.sign(idle) * missing, 0.0)
+            moved = moved + np.sign(idle) * beyond / same_side.sum() * same_side
+        return moved
 
 
 def cost_zone(cost: Float, variance: Float, *, risk_aversion: float) -> Float:

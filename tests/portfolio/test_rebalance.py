@@ -31,6 +31,21 @@ def test_a_leaver_is_sold_out_of_a_zone():
     assert_array_equal(NoTradeZone(0.5)(np.array([0.01, 0.99]), np.array([0.0, 1.0])), [0.0, 0.99])
 
 
+def test_a_zone_neither_hoards_cash_nor_borrows():
+    zone, target = NoTradeZone(0.005), np.full(100, 0.01)
+    bought = zone(np.zeros(100), target)
+    assert bought.sum() == pytest.approx(0.995)
+    assert_allclose(bought, bought[0])
+    # A name far below its target is bought; the others lie within their bands and must pay for it.
+    current = np.full(100, 0.0104)
+    current[0] = 1 - current[1:].sum()
+    after = zone(current, target)
+    assert after.sum() == pytest.approx(1.005)
+    assert (np.abs(after - target) <= 0.005 + 1e-15).all()
+    # Cash within its band moves nothing.
+    assert_array_equal(zone(target - 4e-5, target), target - 4e-5)
+
+
 def test_the_cost_zone_is_where_trading_does_not_pay():
     """Utility of moving to x from the zone's outside is highest at its edge."""
     cost, variance, aversion = 0.001, 0.04, 5.0
