@@ -15,6 +15,9 @@ from quantray.portfolio.solve import Solution
 
 __all__ = ["FrontierPoint", "efficient_frontier", "maximum_sharpe", "minimum_variance"]
 
+_MOST_WINDOWS = 5
+"""Windows of risk aversions, each a factor of three million wide, in which the highest Sharpe ratio is sought."""
+
 
 @dataclass(frozen=True, eq=False)
 class FrontierPoint:
@@ -80,7 +83,7 @@ def maximum_sharpe(
     Raises
     ------
     InputError
-        No feasible portfolio has an expected return above the risk-free rate.
+        No feasible portfolio has an expected return above the risk-free rate, or no asset has any risk.
     """
     free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None)
 
@@ -99,9 +102,21 @@ def maximum_sharpe(
         point = at(log_aversion)
         return -(point.expected_return - risk_free) / point.volatility
 
-    scale = float(np.abs(alpha).mean() / max(model.variances.mean(), 1e-300))
-    centre = np.log(max(scale, 1e-6))
-    found = minimize_scalar(negative_ratio, bounds=(centre - 6, centre + 9), method="bounded", options={"xatol": 1e-4})
-    if found.fun >= 0:
+    variance = float(model.variances.mean())
+    if not variance > 0:
+        raise InputError("no asset has any risk, so no Sharpe ratio is highest.")
+    centre = float(np.log(max(float(np.abs(alpha).mean()) / variance, 1e-6)))
+    found = None
+    for _ in range(_MOST_WINDOWS):
+        low, high = centre - 6, centre + 9
+        tried = minimize_scalar(negative_ratio, bounds=(low, high), method="bounded", options={"xatol": 1e-4})
+        if found is not None and not tried.fun < found.fun - 1e-9 * abs(found.fun):
+            break
+        found = tried
+        # The guess is of one asset, so the best portfolio may lie beyond the window; then the window moves on.
+        if min(found.x - low, high - found.x) > 0.1:
+            break
+        centre = float(found.x)
+    if found is None or not found.fun < 0:
         raise InputError("no portfolio within the limits has an expected return above the risk-free rate.")
     return at(float(found.x)).solution

@@ -39,8 +39,8 @@ class Objective:
     cost_aversion: float = 5.0
 
     def __post_init__(self) -> None:
-        if not self.risk_aversion > 0 or not self.cost_aversion >= 0:
-            raise InputError("risk_aversion must be positive and cost_aversion not negative.")
+        if not 0 < self.risk_aversion < np.inf or not 0 <= self.cost_aversion < np.inf:
+            raise InputError("risk_aversion must be positive and cost_aversion not negative, both finite.")
 
 
 class MeanVariance:
@@ -367,24 +367,32 @@ def _eased(problem: StructuredProblem, names: tuple[str, ...], needed: tuple[Rel
 
 def _without_small_trades(day: _Day, outcome: _Outcome, limits: Limits) -> tuple[_Day, _Outcome, tuple[str, ...]]:
     """Solve again with small trades held at zero, until none is left; where that has no solution, keep them."""
-    skipped = 0
-    for _ in range(5):
-        trade = np.abs(outcome.result.weights - day.problem.previous)
-        small = (trade > 1e-9) & (trade < limits.minimum_trade)
-        held = (day.problem.previous >= day.problem.lower) & (day.problem.previous <= day.problem.upper)
-        small &= held
+    skipped, notes = 0, []
+    while True:
+        previous = day.problem.previous
+        trade = np.abs(outcome.result.weights - previous)
+        held = (previous >= day.problem.lower) & (previous <= day.problem.upper)
+        small = (trade > 1e-9) & (trade < limits.minimum_trade) & held
         if not small.any():
             break
+        # Each round fixes a name more at least, so this ends.
         fixed = small | (trade <= 1e-9) & held
         problem = replace(
             day.problem,
-            lower=np.where(fixed, day.problem.previous, day.problem.lower),
-            upper=np.where(fixed, day.problem.previous, day.problem.upper),
+            lower=np.where(fixed, previous, day.problem.lower),
+            upper=np.where(fixed, previous, day.problem.upper),
         )
         candidate = replace(day, problem=problem)
-        again = candidate._attempt()
+        try:
+            again = candidate._attempt()
+        except InfeasibleError:
+            # What is left to trade cannot bring the tracking error within its limit.
+            again = None
         if again is None:
-            return day, outcome, (f"{int(small.sum())} trades below the minimum are needed to meet the limits.",)
+            notes.append(f"{int(small.sum())} trades below the minimum are needed to meet the limits.")
+            break
         skipped += int(small.sum())
         day, outcome = candidate, again
-    return day, outcome, (f"{skipped} trades below the minimum were left out.",) if skipped else ()
+    if skipped:
+        notes.append(f"{skipped} trades below the minimum were left out.")
+    return day, outcome, tuple(notes)

@@ -11,6 +11,7 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
 from quantray.portfolio import mean_variance
 from quantray.portfolio.constraints import Limits, Market
+from quantray.portfolio.diversification import tangency_weights
 from quantray.portfolio.frontier import efficient_frontier, maximum_sharpe, minimum_variance
 from quantray.portfolio.mean_variance import MeanVariance, Objective
 from quantray.portfolio.solve import InfeasibleError
@@ -247,6 +248,13 @@ def test_no_trade_is_smaller_than_the_minimum(relax):
     else:
         assert "are needed to meet the limits" in solution.notes[0]
     assert solution.status == ("relaxed" if relax else "optimal")
+
+
+def test_small_trades_that_the_tracking_error_needs_are_kept():
+    limits = Limits(weight=(0.0, 0.2), tracking_error=0.002, minimum_trade=0.05)
+    solution = MeanVariance(limits, N, K).solve(alpha=ALPHA, model=MODEL, previous=HELD, market=MARKET)
+    assert np.sqrt(252 * MODEL.variance(solution.weights - MARKET.benchmark)) <= 0.002 * (1 + 1e-7)
+    assert any("are needed to meet the limits" in note for note in solution.notes)
 
 
 def cone_weights(limits, market=MARKET):
@@ -516,6 +524,23 @@ def test_maximum_sharpe_equals_pyportfolioopt(risk_free, most):
         return (ALPHA @ weights - risk_free) / np.sqrt(MODEL.variance(weights))
 
     assert_allclose(ratio(ours), ratio(theirs), rtol=1e-6)
+
+
+def test_maximum_sharpe_looks_as_far_as_the_best_portfolio():
+    """Where volatilities differ a thousandfold, it is far calmer than the mean asset."""
+    generator = np.random.default_rng(0)
+    variance = 10 ** generator.uniform(-8, -2, 200)
+    model = FactorModel(generator.normal(size=(200, 2)) * 1e-5, np.eye(2), variance)
+    alpha = 0.05 * np.abs(generator.normal(size=200)) * np.sqrt(variance)
+    best = tangency_weights(model.dense(), alpha)
+    found = maximum_sharpe(Limits(), alpha=alpha, model=model).weights
+    sharpe = alpha @ found / np.sqrt(model.variance(found))
+    assert sharpe == pytest.approx(alpha @ best / np.sqrt(model.variance(best)), rel=1e-6)
+
+
+def test_maximum_sharpe_needs_risk():
+    with pytest.raises(InputError, match="no asset has any risk"):
+        maximum_sharpe(Limits(), alpha=np.ones(2), model=FactorModel(np.zeros((2, 1)), np.eye(1), np.zeros(2)))
 
 
 def test_maximum_sharpe_needs_a_gain():
