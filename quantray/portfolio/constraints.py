@@ -16,6 +16,8 @@ Range = tuple[float, float]
 
 _EASABLE = ("turnover", "gross", "beta", "budget", "position size", "trade size")
 _EASABLE_ROWS = ("sector ", "factor ")
+_SAME = 1e-12
+"""Bounds that cross by less are equal but for rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +170,7 @@ def coupling_rows(limits: Limits, market: Market, model: FactorModel) -> NamedRo
         rows.append(market.needed("beta", "beta"))
         ranges.append(limits.beta)
     if limits.sectors:
-        labels = market.needed("sectors", "sectors")
+        labels = market.needed("sectors", "sectors").astype(np.str_)
         present = [str(label) for label in np.unique(labels)]
         if unknown := [name for name in limits.sectors if name != "*" and name not in present]:
             raise InputError(f"sector {unknown[0]!r} is not among {', '.join(present)}.")
@@ -209,33 +211,43 @@ def bounds(limits: Limits, market: Market, previous: Float) -> tuple[Float, Floa
     if market.restricted is not None:
         closed = np.where(market.restricted, 0.0, np.inf)
         sources.append(("restricted", -closed, closed))
-    relaxed: dict[str, Relaxation] = {}
+    declared: dict[str, tuple[Float, Float]] = {}
     for name in [*limits.relax, None]:
-        lower = np.max([source[1] for source in sources], axis=0)
-        upper = np.min([source[2] for source in sources], axis=0)
-        crossed = lower > upper + 1e-12
+        lower, upper = _meet(sources)
+        crossed = lower > upper + _SAME
         if not crossed.any():
             break
         if name is None:
             raise _crossed(sources, lower, upper)
         for place, (source, source_low, source_high) in enumerate(sources):
             if source == name:
-                others = [s for s in sources if s[0] != name]
-                want_low, want_high = np.max([s[1] for s in others], axis=0), np.min([s[2] for s in others], axis=0)
-                wider_low = np.where(crossed, np.minimum(source_low, want_high), source_low)
-                wider_high = np.where(crossed, np.maximum(source_high, want_low), source_high)
-                worst = float(np.maximum(source_low - wider_low, wider_high - source_high).max())
+                others_low, others_high = _meet([s for s in sources if s[0] != name])
+                wider_low = np.where(crossed, np.minimum(source_low, others_high), source_low)
+                wider_high = np.where(crossed, np.maximum(source_high, others_low), source_high)
+                declared[name] = (source_low, source_high)
                 sources[place] = (source, wider_low, wider_high)
-                if worst > 0:
-                    relaxed[name] = Relaxation(f"{name} ({int(crossed.sum())} names)", 0.0, worst)
-    return lower, np.maximum(lower, upper), tuple(relaxed.values())
+    relaxed = []
+    for name, (least, most) in declared.items():
+        # What gave way first may turn out not to be in the way: then it holds as declared.
+        needed = np.maximum(np.maximum(lower - most, least - upper), 0.0)
+        needed[needed <= _SAME] = 0.0
+        lower = np.where(needed > 0, lower, np.maximum(lower, least))
+        upper = np.where(needed > 0, upper, np.minimum(upper, most))
+        if (count := int((needed > 0).sum())) > 0:
+            relaxed.append(Relaxation(f"{name} ({count} names)", 0.0, float(needed.max())))
+    return lower, np.maximum(lower, upper), tuple(relaxed)
+
+
+def _meet(sources: list[tuple[str, Float, Float]]) -> tuple[Float, Float]:
+    """(N,) the bounds that all sources together leave."""
+    return np.max([source[1] for source in sources], axis=0), np.min([source[2] for source in sources], axis=0)
 
 
 def _crossed(sources: list[tuple[str, Float, Float]], lower: Float, upper: Float) -> InfeasibleError:
     asset = int(np.argmax(lower - upper))
     from_below = max(sources, key=lambda source: source[1][asset])
     from_above = min(sources, key=lambda source: source[2][asset])
-    count = int((lower > upper + 1e-12).sum())
+    count = int((lower > upper + _SAME).sum())
     missing = float(lower[asset] - upper[asset])
     return InfeasibleError(
         f"{from_below[0]} and {from_above[0]} exclude each other on {count} assets, most on asset {asset}: at least "

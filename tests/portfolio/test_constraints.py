@@ -168,3 +168,18 @@ def test_sizes_give_way_in_the_declared_order():
     assert eased.needed == pytest.approx(0.4)
     assert_allclose(lower, [0.0, 0.2, 0.1])
     assert_allclose(upper, [0.0, 0.4, 0.3])
+
+
+def test_a_size_that_is_not_in_the_way_stays_as_declared():
+    """The restricted name is sold in one large trade; its position then is within any size."""
+    limits = Limits(adv_trade=0.1, adv_position=0.05, relax=("position size", "trade size"))
+    market = Market(adv=np.array([1.0, 10.0, 10.0]), restricted=np.array([True, False, False]))
+    lower, upper, relaxed = bounds(limits, market, HELD)
+    assert_allclose((lower[0], upper[0]), 0.0)
+    (eased,) = relaxed
+    assert (eased.name, eased.needed) == ("trade size (1 names)", pytest.approx(0.4))
+
+
+def test_sectors_may_be_numbers():
+    rows = coupling_rows(Limits(sectors={"2": (0.0, 0.3)}), Market(sectors=np.array([1, 2, 1])), MODEL)
+    assert_allclose(rows.rows[1], [0, 1, 0])
