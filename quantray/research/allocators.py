@@ -17,6 +17,9 @@ from quantray.research.config import AllocatorSettings
 
 __all__ = ["allocate"]
 
+_DUST = 1e-7
+"""Weights below ten times the optimiser's tolerance."""
+
 
 def allocate(returns: Float, settings: AllocatorSettings) -> Float:
     """(N,) long-only weights that sum to one, from (T, N) simple returns with NaN where missing.
@@ -61,4 +64,7 @@ def _minimum_variance(covariance: Float | FactorModel, settings: AllocatorSettin
         return minimum_variance_weights(covariance)
     # With fewer names than the cap allows for, the cap cannot hold.
     most = max(settings.max_weight, 1.0 / covariance.n_assets)
-    return minimum_variance(Limits(weight=(0.0, most)), covariance).weights
+    weights = minimum_variance(Limits(weight=(0.0, most)), covariance).weights
+    # The iteration stays inside its bounds, so it leaves dust on names that it does not hold.
+    held = np.where(weights > _DUST, weights, 0.0)
+    return np.asarray(held / held.sum())

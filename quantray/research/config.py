@@ -169,7 +169,8 @@ class AllocatorSettings(_Model):
     n_factors: int | None = Field(None, ge=1)
     """Factors of the statistical model; by default as many as a criterion finds."""
     max_weight: float = Field(1.0, gt=0, le=1)
-    """Largest weight: of least CVaR, and of minimum variance on the statistical model."""
+    """Largest weight: of least CVaR, and of minimum variance on the statistical model. On days with fewer names than it
+    allows for, all weights are equal."""
     distance: Distance = "paper"
     """HRP only."""
     linkage: Linkage = "single"
@@ -184,6 +185,10 @@ class AllocatorSettings(_Model):
             raise ValueError(
                 f"{self.name}: max_weight needs minimum_cvar, or minimum_variance on estimator statistical"
             )
+        if self.n_factors is not None and self.estimator != "statistical":
+            raise ValueError(f"{self.name}: n_factors needs estimator statistical")
+        if (self.distance, self.linkage) != ("paper", "single") and self.rule != "hrp":
+            raise ValueError(f"{self.name}: distance and linkage need rule hrp")
         return self
 
 

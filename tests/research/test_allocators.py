@@ -52,6 +52,13 @@ def test_the_cap_holds_unless_it_cannot(returns):
     assert allocate(returns, tail).max() <= 0.04 + 1e-9
 
 
+def test_names_that_minimum_variance_does_not_hold_have_no_weight(returns):
+    weights = allocate(returns, AllocatorSettings(name="x", rule="minimum_variance", estimator="statistical"))
+    assert 0 < (weights > 0).sum() < len(weights)
+    assert weights[weights > 0].min() > 1e-7
+    assert weights.sum() == pytest.approx(1.0, abs=1e-14)
+
+
 def test_risk_parity_uses_the_factor_model(returns):
     settings = AllocatorSettings(name="x", rule="risk_parity", estimator="statistical", n_factors=3)
     assert_allclose(allocate(returns, settings), risk_parity_weights(statistical_factors(returns, 3)))
@@ -62,6 +69,8 @@ def test_risk_parity_uses_the_factor_model(returns):
     [
         ({"rule": "hrp", "max_weight": 0.1}, "max_weight needs"),
         ({"rule": "minimum_variance", "max_weight": 0.1}, "max_weight needs"),
+        ({"rule": "risk_parity", "n_factors": 3}, "n_factors needs estimator statistical"),
+        ({"rule": "herc", "linkage": "average"}, "distance and linkage need rule hrp"),
         ({"rule": "risk_parity", "n_factors": 0}, "greater than or equal to 1"),
     ],
 )
