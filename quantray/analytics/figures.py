@@ -223,7 +223,12 @@ def risk(snapshot: Snapshot) -> Picture:
     figure.update_layout(barmode="relative", bargap=0.35)
     figure.update_xaxes(tickformat=".0%", title="Volatility a year")
     figure.update_yaxes(autorange="reversed")
-    note = f"Ex ante on {snapshot.date}; a part below zero hedges the others. {snapshot.notes[-1].capitalize()}."
+    # Not ``capitalize``, which would make names and abbreviations small.
+    last = snapshot.notes[-1]
+    note = f"Ex ante on {snapshot.date}; a part below zero hedges the others. {last[:1].upper()}{last[1:]}."
+    name, most = max(((n, holding.left_out) for n, holding in snapshot.holdings.items()), key=lambda pair: pair[1])
+    if most >= 0.005:
+        note += f" Names with too few prices are not counted; in {name} they weigh {most:.0%}."
     styled = _styled(figure, 150 + 34 * len(snapshot.holdings))
     styled.update_layout(hovermode="y unified", margin={"l": 150, "b": 50})
     return Picture(styled, note)

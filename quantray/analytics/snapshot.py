@@ -30,9 +30,12 @@ class Holding(BaseModel):
     """At the trailing mean returns, as the frontier takes them."""
     effective_bets: float
     risk: dict[str, float]
-    """Part of the volatility owed to each group of factors and to specific risk; the parts sum to it."""
+    """Part of the volatility owed to each group of factors and to specific risk. The parts sum to the volatility by the
+    model that the notes name last, which may differ from that of the frontier."""
     covered: float
     """Sum of the weights that the model covers."""
+    left_out: float = 0.0
+    """Sum of the absolute weights that it does not cover."""
 
 
 class Snapshot(BaseModel):
@@ -68,7 +71,7 @@ def effective_bets(model: FactorModel, weights: Float) -> float:
 def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[str, str]) -> Snapshot | None:
     """Look at the weights of each record's last trade through models estimated on the days before it.
 
-    Names without prices on nine of ten days are left out; what they weigh is said in ``covered``. There is nothing to
+    Names without prices on nine of ten days are left out; what they weigh is said in ``left_out``. There is nothing to
     see (None) where a portfolio never traded or fewer than five names have such prices.
     """
     last = [record.on_trade_dates() for record in records]
@@ -98,6 +101,7 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
             effective_bets=effective_bets(model, weights),
             risk={name: float(value * scale) for name, value in parts.items()},
             covered=float(weights.sum()),
+            left_out=max(float(np.abs(record.weights[-1]).sum() - np.abs(weights).sum()), 0.0),
         )
     return Snapshot(
         date=str(panel.dates[row]), holdings=holdings, frontier=_frontier(model, alpha), notes=(*model.notes, *note)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from quantray.analytics.figures import risk
 from quantray.analytics.snapshot import effective_bets, take_snapshot
 from quantray.covariance.factor import FactorModel
 from quantray.research.backtest import Decisions, LinearCosts, backtest
@@ -48,11 +51,11 @@ def test_risk_adds_up_and_concentration_shows(seen):
 
 def test_the_frontier_rises_and_nobody_stands_above_it(seen):
     snapshot, _ = seen
-    risk, reward = np.array(snapshot.frontier).T
-    assert (np.diff(risk) >= -1e-7).all()
+    volatility, reward = np.array(snapshot.frontier).T
+    assert (np.diff(volatility) >= -1e-7).all()
     assert (np.diff(reward) >= -1e-7).all()
     equal = snapshot.holdings["equal"]
-    assert np.interp(equal.volatility, risk, reward) > equal.expected_return * equal.covered
+    assert np.interp(equal.volatility, volatility, reward) > equal.expected_return * equal.covered
 
 
 def test_nothing_is_seen_after_the_last_trade(seen, market):
@@ -66,13 +69,26 @@ def test_nothing_is_seen_after_the_last_trade(seen, market):
 
 def test_without_volume_the_risk_is_statistical(market):
     panel = market.panel.with_fields()
-    from dataclasses import replace
-
     bare = replace(panel, fields={"close": panel.field("close")})
     alive = ~np.isnan(panel.field("close")[595:]).any(axis=0)
     snapshot = take_snapshot(bare, (record_of(bare, np.where(alive, 1.0, 0.0) / alive.sum()),), {})
     assert "no volume" in snapshot.notes[-1]
     assert set(snapshot.holdings["x"].risk) == {"statistical", "specific"}
+
+
+def test_what_the_model_does_not_cover_is_said(market):
+    panel = market.panel
+    close = panel.field("close").copy()
+    alive = np.flatnonzero(~np.isnan(close[90:]).any(axis=0))
+    close[:590, alive[0]] = np.nan
+    gappy = replace(panel, fields={"close": close})
+    weights = np.zeros(close.shape[1])
+    weights[alive[0]], weights[alive[1:11]] = 0.4, 0.06
+    snapshot = take_snapshot(gappy, (record_of(gappy, weights),), {})
+    assert snapshot.holdings["x"].left_out == pytest.approx(0.4, abs=1e-9)
+    note = risk(snapshot).note
+    assert "in x they weigh 40%" in note
+    assert "Risk by statistical factors: the panel has no volume" in note
 
 
 def test_too_few_names_have_no_snapshot(market):
