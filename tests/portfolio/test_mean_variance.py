@@ -250,6 +250,14 @@ def test_no_trade_is_smaller_than_the_minimum(relax):
     assert solution.status == ("relaxed" if relax else "optimal")
 
 
+@pytest.mark.parametrize("gap", [np.nan, np.inf, 1.0])
+def test_an_unknown_gap_is_no_certificate(monkeypatch, gap):
+    found = mean_variance.solve_structured
+    monkeypatch.setattr(mean_variance, "solve_structured", lambda *a, **k: replace(found(*a, **k), gap=gap))
+    with pytest.raises(SolverError, match="could not be certified"):
+        MeanVariance(Limits(), N, K).solve(alpha=ALPHA, model=MODEL)
+
+
 def test_small_trades_that_the_tracking_error_needs_are_kept():
     limits = Limits(weight=(0.0, 0.2), tracking_error=0.002, minimum_trade=0.05)
     solution = MeanVariance(limits, N, K).solve(alpha=ALPHA, model=MODEL, previous=HELD, market=MARKET)
