@@ -69,7 +69,9 @@ def effective_bets(model: FactorModel, weights: Float) -> float:
 
 
 def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[str, str]) -> Snapshot | None:
-    """Look at the weights of each record's last trade through models estimated on the days before it.
+    """Look at the weights on the day of the last trade of any record through models estimated on the days up to it.
+
+    Records that keep holdings on the days of their trades only show those of the last one until then.
 
     Names without prices on nine of ten days are left out; what they weigh is said in ``left_out``. There is nothing to
     see (None) where a portfolio never traded or fewer than five names have such prices.
@@ -77,7 +79,8 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
     last = [record.on_trade_dates() for record in records]
     if any(len(record.holding_dates) == 0 for record in last):
         return None
-    row = panel.row(max(record.holding_dates[-1] for record in last))
+    day = max(record.holding_dates[-1] for record in last)
+    row = panel.row(day)
     close = panel.field("close")[max(row - _DAYS, 0) : row + 1]
     returns = simple_returns(close)[1:]
     known = (~np.isnan(returns)).mean(axis=0) >= 0.9
@@ -89,9 +92,10 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
     alpha = np.nanmean(returns, axis=0)
     tree_model, note = _tree_model(panel, row, known, sectors, model)
     holdings = {}
-    for record in last:
+    for record in records:
         place = {asset: i for i, asset in enumerate(record.assets.tolist())}
-        weights = np.array([record.weights[-1, place[a]] if a in place else 0.0 for a in names.tolist()])
+        held = record.weights[np.searchsorted(record.holding_dates, day, side="right") - 1]
+        weights = np.array([held[place[a]] if a in place else 0.0 for a in names.tolist()])
         tree = risk_tree(tree_model, weights)
         parts = dict(zip(tree.groups, tree.group_variance, strict=True)) | {"specific": tree.specific_variance}
         scale = tree.volatility / tree.variance * np.sqrt(252) if tree.variance > 0 else 0.0
@@ -101,7 +105,7 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
             effective_bets=effective_bets(model, weights),
             risk={name: float(value * scale) for name, value in parts.items()},
             covered=float(weights.sum()),
-            left_out=max(float(np.abs(record.weights[-1]).sum() - np.abs(weights).sum()), 0.0),
+            left_out=max(float(np.abs(held).sum() - np.abs(weights).sum()), 0.0),
         )
     return Snapshot(
         date=str(panel.dates[row]), holdings=holdings, frontier=_frontier(model, alpha), notes=(*model.notes, *note)

@@ -91,6 +91,19 @@ def test_what_the_model_does_not_cover_is_said(market):
     assert "Risk by statistical factors: the panel has no volume" in note
 
 
+def test_all_portfolios_are_seen_on_the_same_day(market):
+    """The one that traded earlier has drifted since."""
+    panel = market.panel
+    alive = ~np.isnan(panel.field("close")[90:]).any(axis=0)
+    half = np.where(alive, 0.5, 0.0) / alive.sum()
+    early, late = record_of(panel, half, "early"), record_of(panel, half, "late", rows=(600, 690))
+    snapshot = take_snapshot(panel, (early, late), {})
+    row = list(early.holding_dates.astype(str)).index(snapshot.date)
+    assert snapshot.holdings["early"].covered == pytest.approx(early.weights[row].sum(), abs=1e-12)
+    assert snapshot.holdings["late"].covered == pytest.approx(0.5, abs=1e-12)
+    assert abs(snapshot.holdings["early"].covered - 0.5) > 1e-4
+
+
 def test_too_few_names_have_no_snapshot(market):
     alive = ~np.isnan(market.panel.field("close")).any(axis=0)
     panel = market.panel.select(market.panel.assets[alive][:3])
