@@ -1,8 +1,8 @@
 """Weights from what is known about risk and return.
 
-By a mandate: ``constraints`` says what a portfolio may be, ``mean_variance`` finds the best one, ``frontier`` the ones of
-least risk and highest ratio. Underneath, ``problem`` states what is solved and certifies it, ``structured`` solves it,
-``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises tail losses.
+By a mandate: ``constraints`` says what a portfolio may be, ``mean_variance`` finds the best one, ``frontier`` the ones
+of least risk and highest ratio. Underneath, ``problem`` states what is solved and certifies it, ``structured`` solves
+it, ``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises tail losses.
 
 By risk alone: ``naive``, ``hrp`` and ``hierarchy`` on the tree of ``clusters``, ``risk_parity`` with ``contributions``,
 ``diversification`` on ``nonnegative``. ``black_litterman`` mixes views with the market's, ``strategy_mix`` allocates
