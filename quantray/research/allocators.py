@@ -41,6 +41,8 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
         return risk_parity_weights(covariance)
     if settings.rule == "minimum_variance":
         return _minimum_variance(covariance, settings)
+    if settings.rule == "inverse_volatility":
+        return inverse_volatility_weights(covariance.variances if isinstance(covariance, FactorModel) else covariance)
     matrix = covariance.dense() if isinstance(covariance, FactorModel) else covariance
     if settings.rule == "hrp":
         return hrp_weights(matrix, distance=settings.distance, linkage=settings.linkage)
@@ -48,9 +50,7 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
         return herc_weights(matrix)
     if settings.rule == "nco":
         return nco_weights(matrix)
-    if settings.rule == "maximum_diversification":
-        return maximum_diversification_weights(matrix)
-    return inverse_volatility_weights(matrix)
+    return maximum_diversification_weights(matrix)
 
 
 def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorModel:

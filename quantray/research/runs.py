@@ -14,8 +14,9 @@ from quantray.analytics.report import ReportInput, render
 from quantray.analytics.snapshot import Snapshot, take_snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.data.quality import QualityReport
-from quantray.errors import DataError
+from quantray.errors import DataError, QuantrayError
 from quantray.research.config import StudySettings, as_mapping, config_hash, to_yaml
+from quantray.research.progress import say
 from quantray.research.store import write_atomically
 from quantray.research.study import Source, StudyResult
 from quantray.research.tracking import track_run
@@ -68,7 +69,11 @@ def write_run(source: Source, result: StudyResult) -> Path:
     write_atomically(folder / "settings.yaml", to_yaml(settings))
     write_atomically(folder / "sectors.json", json.dumps(source.sectors))
     write_atomically(folder / "quality.json", json.dumps(quality))
-    snapshot = take_snapshot(source.panel, result.records, source.sectors)
+    snapshot = None
+    try:
+        snapshot = take_snapshot(source.panel, result.records, source.sectors)
+    except QuantrayError as error:
+        say(f"the report has no view of the risk ahead: {error}")
     write_atomically(folder / "snapshot.json", "null" if snapshot is None else snapshot.model_dump_json())
     # Written last, it says that the rest is whole and belongs together.
     write_atomically(folder / "study.json", json.dumps(about, indent=2))
