@@ -306,7 +306,9 @@ def _guarded(action: Callable[[], object], *, debug: bool) -> NoReturn:
 def _print_quality(found: "QualityReport") -> None:
     console = _console()
     console.print(
-        f"{found.n_rows_read:,} rows read, {found.n_rows_kept:,} kept; {found.n_assets:,} symbols, "
+        f"{found.n_rows_read:,} rows read, {found.n_rows_kept:,} kept"
+        + (f", {found.n_rows_replaced:,} of them in place of others" if found.n_rows_replaced else "")
+        + f"; {found.n_assets:,} symbols, "
         f"{found.first} to {found.last}; calendar {found.exchange}",
         highlight=False,
     )

@@ -59,7 +59,7 @@ def to_html(picture: Picture, identity: str) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=identity,
-        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]},
+        config={"displayModeBar": False, "responsive": True},
     )
     return html
 
@@ -257,7 +257,8 @@ def frontier(snapshot: Snapshot, records: Records) -> Picture:
     styled.update_layout(hovermode="closest", margin={"b": 50})
     note = (
         f"On {snapshot.date}, long-only with at most 5 % a name, at the mean returns of the two years before. "
-        "Nobody knows such means in advance: the distance shows what they would have been worth, not what was missed."
+        "Portfolios with larger weights may stand left of it. Nobody knows such means in advance: the distance shows "
+        "what they would have been worth, not what was missed."
     )
     return Picture(styled, note)
 

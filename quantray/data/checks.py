@@ -219,12 +219,14 @@ def _unadjusted(bars: Bars) -> Flags:
     rows, moves, before = bars.jumps()
     close, high, low = bars.column("close"), bars.column("high"), bars.column("low")
     traded, opened, code = close * bars.column("volume"), bars.column("open"), bars.code
+    measured = not np.isnan(traded).all()
     whole = _whole_ratio(np.exp(-moves))[1]
     chosen = np.zeros(len(rows), dtype=np.bool_)
     for i, row in enumerate(rows):
         past = traded[max(0, row - 20) : row][code[max(0, row - 20) : row] == code[row]]
         usual = np.nanmedian(past) if np.isfinite(past).any() else np.nan
-        surge = traded[row] / usual if usual > 0 else np.inf
+        # Where volumes are unknown, the price alone must speak.
+        surge = (traded[row] / usual if usual > 0 else np.inf) if measured else 0.0
         gap = np.log(opened[row] / close[before[i]]) if opened[row] > 0 else moves[i]
         wide = high[row] / low[row] if low[row] > 0 else 1.0
         quiet = surge < 4 and wide < 1.4 and gap / moves[i] > 0.7 and (whole[i] or abs(moves[i]) > _BEYOND_QUIET)

@@ -85,7 +85,10 @@ def read_bars(path: str | Path, *, columns: Mapping[str, str] | None = None, fie
     else:
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     if "close" not in frame:
-        raise DataError(f"{source} has no close column; it has {list(frame.columns)}. Name it with columns=.")
+        raise DataError(
+            f"{source} has no close column; only {list(frame.columns)} were recognised; "
+            "name it with --column FILE_COLUMN=close."
+        )
     order = ["date", "symbol", *(name for name in BAR_FIELDS if name in frame)]
     return RawBars(frame[order], tuple(str(f) for f in files))
 

@@ -66,6 +66,8 @@ class QualityReport(BaseModel):
     files: tuple[str, ...]
     n_rows_read: int
     n_rows_kept: int
+    n_rows_replaced: int = 0
+    """Rows of an append that took the place of different ones in the store."""
     n_assets: int
     first: str
     last: str

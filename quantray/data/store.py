@@ -133,8 +133,11 @@ class MarketStore:
         old = self._rows(table, first, last)
         new = pd.concat([old, bars], ignore_index=True).drop_duplicates(["date", "symbol"], keep="last")
         new = new.sort_values(["date", "symbol"], ignore_index=True)
-        if new.equals(old.sort_values(["date", "symbol"], ignore_index=True)):
+        kept = old.sort_values(["date", "symbol"], ignore_index=True)
+        if new.equals(kept):
             return None
+        same = len(new.merge(kept, how="inner"))
+        report = report.model_copy(update={"n_rows_replaced": len(kept) - same})
         self._write(new, report, operation="append", table=table, days=(first, last))
         return report
 
@@ -185,7 +188,10 @@ class MarketStore:
         panel = panel.between(first or panel.dates[0], last or panel.dates[-1])
         ever = panel.member.any(axis=0)
         if not ever.any():
-            raise DataError(f"the universe selects nothing from {panel.shape[1]} assets between {span}.")
+            raise DataError(
+                f"the universe selects nothing from {panel.shape[1]} assets between {span}; a band of ranks needs "
+                "volumes and as many names as its first rank: try another, as --set 'data.universe={band: [1, 100]}'."
+            )
         panel = panel.select(panel.assets[ever])
         held = {name: values for name, values in panel.fields.items() if not np.isnan(values).all()}
         absent = [name for name in wanted if name not in held and name != "dividend_yield"]

@@ -5,6 +5,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.covariance.estimators import ESTIMATORS
 from quantray.covariance.factor import FactorModel, statistical_factors
+from quantray.errors import InputError
 from quantray.portfolio.constraints import Limits
 from quantray.portfolio.diversification import maximum_diversification_weights, minimum_variance_weights
 from quantray.portfolio.frontier import minimum_variance
@@ -34,8 +35,7 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
         return equal_weights(n_assets)
     if settings.rule == "minimum_cvar":
         # Scenarios are days; a return that is missing counts as none.
-        most = max(settings.max_weight, 1.0 / n_assets)
-        return minimum_cvar(np.nan_to_num(returns), weight=(0.0, most)).weights
+        return minimum_cvar(np.nan_to_num(returns), weight=(0.0, _cap(settings, n_assets))).weights
     covariance = _covariance(returns, settings)
     if settings.rule == "risk_parity":
         return risk_parity_weights(covariance)
@@ -62,9 +62,17 @@ def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorMo
 def _minimum_variance(covariance: Float | FactorModel, settings: AllocatorSettings) -> Float:
     if not isinstance(covariance, FactorModel):
         return minimum_variance_weights(covariance)
-    # With fewer names than the cap allows for, the cap cannot hold.
-    most = max(settings.max_weight, 1.0 / covariance.n_assets)
-    weights = minimum_variance(Limits(weight=(0.0, most)), covariance).weights
+    weights = minimum_variance(Limits(weight=(0.0, _cap(settings, covariance.n_assets))), covariance).weights
     # The iteration stays inside its bounds, so it leaves dust on names that it does not hold.
     held = np.where(weights > _DUST, weights, 0.0)
     return np.asarray(held / held.sum())
+
+
+def _cap(settings: AllocatorSettings, n_assets: int) -> float:
+    """The largest weight, after checking that so many names can be fully invested under it."""
+    if settings.max_weight * n_assets < 1:
+        raise InputError(
+            f"{settings.name}: max_weight {settings.max_weight:g} invests at most {settings.max_weight * n_assets:.0%} "
+            f"in {n_assets} names; raise it to {1 / n_assets:.3g} or more."
+        )
+    return settings.max_weight

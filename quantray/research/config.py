@@ -211,6 +211,8 @@ class PolicySettings(_Model):
     def _share(self) -> "PolicySettings":
         if self.kind == "partial" and not 0 < self.size <= 1:
             raise ValueError(f"a partial move needs a size above 0 and at most 1, not {self.size}")
+        if (self.kind == "full") != (self.size == 0):
+            raise ValueError(f"policy {self.kind} with size {self.size:g}: full takes none, and the others need one")
         return self
 
 
@@ -343,7 +345,8 @@ def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ())
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{file}: {_explain(error, model)}") from error
+        where = f"{file} with --set" if changes else str(file)
+        raise InputError(f"{where}: {_explain(error, model)}") from error
 
 
 def to_yaml(settings: BaseModel) -> str:

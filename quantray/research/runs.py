@@ -50,7 +50,7 @@ def write_run(source: Source, result: StudyResult) -> Path:
         "data": source.description,
         "n_dates": len(source.panel.dates),
         "n_assets": len(source.panel.assets),
-        "mean_members": float(source.panel.member.sum(axis=1).mean()),
+        "mean_members": float(source.panel.member[source.panel.dates >= days[0]].sum(axis=1).mean()),
         "first": str(days[0]),
         "last": str(days[-1]),
         "yearly_exits": source.yearly_exits,

@@ -76,8 +76,10 @@ def load_data(settings: StudySettings) -> Source:
         universe = data.universe.build(settings.exchange)
         if data.only_with_sector:
             universe = Among(tuple(sorted(sectors)), universe)
-        fields = ("close", "volume", "dividend_yield")
-        panel = store.load(universe, data.start, data.end, fields=fields, version=resolved.version)
+        panel = store.load(universe, data.start, data.end, version=resolved.version)
+        # Quotes within the day are not needed, and volumes only for the risk tree.
+        kept = {name: panel.fields[name] for name in ("close", "volume", "dividend_yield") if name in panel.fields}
+        panel = Panel(panel.dates, panel.assets, kept, panel.member)
         text = f"market store {data.store}, version {resolved.version}"
         quality = store.quality_reports(resolved.version)
         return Source(settings.model_copy(update={"data": resolved}), panel, text, sectors, quality)

@@ -212,7 +212,10 @@ def test_parquet_dates_of_every_type(tmp_path, kind):
         ("date,symbol,close\n2020-01-02,AA,2\n,AA,2\n", "row 3, column date: .* is not a date; use YYYY-MM-DD"),
         ("date,symbol,close\n43832,AA,2\n", "row 2, column date: .*43832.* is not a date"),
         ("symbol,close\nAA,2\n", r"no date column among \['symbol', 'close'\]; name it in columns="),
-        ("date,symbol,open\n2020-01-02,AA,2\n", r"has no close column; it has \['date', 'symbol', 'open'\]"),
+        (
+            "date,symbol,open\n2020-01-02,AA,2\n",
+            r"has no close column; only \['date', 'symbol', 'open'\] were recognised; name it with --column",
+        ),
         ("date,symbol,comment\n2020-01-02,AA,hello\n", "has a date and a symbol but none of open, high"),
         ("date\n2020-01-02\n", "has a date column only"),
         ("date,symbol,close\n2020-01-02,AA,2,3,4\n2020-01-02,AA,2\n", "cannot be read: Length of header"),

@@ -386,3 +386,10 @@ def test_real_file_names_its_known_warts(report):
     thin = [example.split(" ", 1)[1] for example in found["thin_day"].examples]
     assert thin == ["2017-12-11 a day of 528 symbols", "2010-04-01 a day of 1190 symbols"]
     assert QualityReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_without_volumes_a_missing_split_shows_in_the_price_alone():
+    frame = scaled(sound(), "S0", slice(-20, None), 0.5)
+    _, findings = clean(frame.drop(columns="volume"))
+    (found,) = [finding for finding in findings if finding.check == "unadjusted_event"]
+    assert found.n_flagged == 1

@@ -356,3 +356,21 @@ def test_two_readers_and_a_writer_at_once_see_whole_versions(store, bars):
     assert all(seen)
     assert set(seen[0]) | set(seen[1]) <= whole
     assert_same(store.load(), Panel.from_long(bars))
+
+
+def test_an_append_says_how_many_rows_it_replaced(tmp_path, market):
+    bars = market.panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    store = MarketStore(tmp_path / "market")
+    store.import_bars(RawBars(bars, ("simulated",)))
+    last = bars[bars["date"] == bars["date"].max()]
+    changed = last.assign(close=np.where(np.arange(len(last)) < 3, (last["high"] + last["low"]) / 2, last["close"]))
+    assert store.append(RawBars(changed, ("revised",))).n_rows_replaced == 3
+
+
+def test_a_store_of_closes_serves_a_study(tmp_path, market):
+    bars = market.panel.to_long()[["date", "symbol", "close"]]
+    store = MarketStore(tmp_path / "market")
+    store.import_bars(RawBars(bars, ("closes",)))
+    assert set(store.load().fields) == {"close"}
+    with pytest.raises(DataError, match="a band of ranks needs volumes"):
+        store.load(RankBand(1, 5))

@@ -44,10 +44,11 @@ def test_minimum_variance_has_the_least_variance_of_all(returns):
     assert min(risk, key=risk.get) == "minimum_variance"
 
 
-def test_the_cap_holds_unless_it_cannot(returns):
+def test_the_cap_holds_or_is_refused(returns):
     capped = AllocatorSettings(name="x", rule="minimum_variance", estimator="statistical", max_weight=0.05)
     assert allocate(returns, capped).max() <= 0.05 + 1e-8
-    assert_allclose(allocate(returns[:, :10], capped), 0.1, atol=1e-6)
+    with pytest.raises(InputError, match="x: max_weight 0.05 invests at most 50% in 10 names; raise it to 0.1"):
+        allocate(returns[:, :10], capped)
     tail = AllocatorSettings(name="x", rule="minimum_cvar", max_weight=0.04)
     assert allocate(returns, tail).max() <= 0.04 + 1e-9
 
