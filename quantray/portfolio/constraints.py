@@ -162,7 +162,8 @@ def coupling_rows(limits: Limits, market: Market, model: FactorModel) -> NamedRo
     Raises
     ------
     InputError
-        A limit needs data that the market does not give, or names a sector or factor that is not there.
+        A limit needs data that the market does not give, or a limit or ``relax`` names a sector or factor that is not
+        there.
     """
     names, rows, ranges = ["budget"], [np.ones(model.n_assets)], [limits.budget]
     if limits.beta is not None:
@@ -187,6 +188,8 @@ def coupling_rows(limits: Limits, market: Market, model: FactorModel) -> NamedRo
         names.append(f"factor {name}")
         rows.append(model.loadings[:, known.index(name)])
         ranges.append(span)
+    if lost := [name for name in limits.relax if name.startswith(_EASABLE_ROWS) and name not in names]:
+        raise InputError(f"relax names {lost[0]!r}, but there is no such limit; the rows are {', '.join(names)}.")
     spans = np.array(ranges, dtype=np.float64)
     return NamedRows(tuple(names), np.array(rows, dtype=np.float64), spans[:, 0], spans[:, 1])
 

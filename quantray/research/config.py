@@ -154,6 +154,7 @@ class AllocatorSettings(_Model):
         "minimum_variance",
         "minimum_cvar",
     ]
+    """Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero."""
     estimator: Literal[
         "sample",
         "ewma",

@@ -183,3 +183,13 @@ def test_a_size_that_is_not_in_the_way_stays_as_declared():
 def test_sectors_may_be_numbers():
     rows = coupling_rows(Limits(sectors={"2": (0.0, 0.3)}), Market(sectors=np.array([1, 2, 1])), MODEL)
     assert_allclose(rows.rows[1], [0, 1, 0])
+
+
+def test_relaxing_a_row_that_is_not_there_is_refused():
+    model = FactorModel(np.ones((4, 1)) * 0.01, np.eye(1), np.full(4, 1e-4))
+    market = Market(sectors=np.array(["a", "a", "b", "b"]))
+    limits = Limits(sectors={"a": (0.0, 0.6)}, relax=("turnover", "sector z"))
+    with pytest.raises(
+        InputError, match="relax names 'sector z', but there is no such limit; the rows are budget, sector a"
+    ):
+        coupling_rows(limits, market, model)
