@@ -196,8 +196,8 @@ def unnecessary_turnover(trades: Float, *, window: int = 3) -> float:
     """Share of the turnover that later trades took back within a few rebalances, between 0 and 1.
 
     For each asset and run of ``window`` rebalances, trades that cancel within the run were not needed to get from its
-    start to its end. Runs overlap, and the share is that of all together, so trades at either end of ``trades`` count in
-    fewer runs.
+    start to its end. Runs overlap, and the share is that of all together, so trades at either end of
+    ``trades`` count in fewer runs.
 
     Parameters
     ----------
