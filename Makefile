@@ -27,7 +27,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/bench_hrp.py
 	$(BIN)/python benchmarks/bench_mvo.py
+	$(BIN)/python benchmarks/bench_risk_parity.py
 	$(BIN)/python benchmarks/bench_allocators.py
+	$(BIN)/python benchmarks/bench_factor_bias.py
 	$(BIN)/python benchmarks/bench_structured.py
 	$(BIN)/python benchmarks/bench_walk_forward.py
 
