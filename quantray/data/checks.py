@@ -56,10 +56,10 @@ class Flags:
     by_day: bool = False
     """Examples are one per day, smallest value first; else one per asset, largest first."""
 
-    def since(self, recent: Bool) -> "Flags":
-        """The same flags on recent rows only."""
-        cells = None if self.cells is None else {name: mask & recent for name, mask in self.cells.items()}
-        return replace(self, rows=self.rows & recent, cells=cells)
+    def among(self, rows: Bool) -> "Flags":
+        """The same flags on some rows only."""
+        cells = None if self.cells is None else {name: mask & rows for name, mask in self.cells.items()}
+        return replace(self, rows=self.rows & rows, cells=cells)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from quantray.arrays import as_day
 from quantray.data.adjustment import Adjustment
 from quantray.data.checks import CHECKS, PRICES, Bars, Check, Flags, Thresholds, Treatment
 from quantray.errors import DataError
@@ -89,7 +88,7 @@ class QualityReport(BaseModel):
 
 
 def clean(
-    bars: pd.DataFrame, settings: QualitySettings | None = None, *, since: object = None
+    bars: pd.DataFrame, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
     """Run every check on bars and treat what it finds.
 
@@ -97,7 +96,7 @@ def clean(
     ----------
     bars : rows of date, symbol, close, optional open, high, low, volume, and ``dividend`` and ``split`` as
         ``adjustment.normalise_events`` leaves them.
-    since : first date whose bars are returned and reported; earlier ones only give the checks their context.
+    context : other bars of the same form that the checks compare with, but do not report, treat or return.
 
     Returns
     -------
@@ -110,20 +109,22 @@ def clean(
     """
     chosen = settings or QualitySettings()
     # Checks compare neighbouring symbols over and over; categories make that a comparison of small integers.
-    frame = bars.assign(symbol=pd.Categorical(bars["symbol"]))
+    frame = bars.assign(fresh=True)
+    if context is not None:
+        frame = pd.concat([context.assign(fresh=False), frame], ignore_index=True)
+    frame = frame.assign(symbol=pd.Categorical(frame["symbol"]))
     frame = frame.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
-    first = frame["date"].min() if since is None else pd.Timestamp(str(as_day(since)))
     findings = []
     for check in CHECKS:
         if frame.empty:
             break
         current = Bars(frame, chosen)
-        flags = check.find(current).since(current.frame["date"].to_numpy() >= first.to_datetime64())
+        flags = check.find(current).among(current.frame["fresh"].to_numpy(dtype=np.bool_))
         if flags.rows.any():
             treatment = chosen.treatments.get(check.name, check.treatment)
             frame, changed = _treat(current, check, flags, treatment)
             findings.append(_finding(current, check, flags, treatment, changed))
-    frame = frame[frame["date"] >= first].reset_index(drop=True)
+    frame = frame[frame["fresh"]].drop(columns="fresh").reset_index(drop=True)
     if frame.empty or not (frame["close"] > 0).any():
         raise DataError("no bar is left after the quality checks; every close is missing or was dropped.")
     return frame.assign(symbol=frame["symbol"].astype("str")), tuple(findings)

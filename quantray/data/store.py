@@ -108,7 +108,7 @@ class MarketStore:
     ) -> QualityReport | None:
         """Add or replace rows by (date, symbol), in one commit; None when the store already holds them all.
 
-        The bars before the first new day give the checks their context and are not written again. What a check dropped
+        Stored bars around the new ones give the checks their context and are not written again. What a check dropped
         from a date on stays out; a new import brings it back.
 
         Raises
@@ -127,8 +127,11 @@ class MarketStore:
         n_read = len(raw.frame)
         raw, left_out = self._without_dropped(raw)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
-        before = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), first - timedelta(days=1))
-        bars, report = examine(raw, settings, context=before)
+        around = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), last)
+        replaced = pd.MultiIndex.from_frame(around[["date", "symbol"]]).isin(
+            pd.MultiIndex.from_frame(raw.frame[["date", "symbol"]])
+        )
+        bars, report = examine(raw, settings, context=around[~replaced])
         report = report.model_copy(update={"n_rows_read": n_read, "findings": (*left_out, *report.findings)})
         old = self._rows(table, first, last)
         new = pd.concat([old, bars], ignore_index=True).drop_duplicates(["date", "symbol"], keep="last")
@@ -323,7 +326,7 @@ def examine(
 
     Parameters
     ----------
-    context : stored bars of the days before, which checks look back on.
+    context : stored bars around the new ones, which checks compare with.
 
     Raises
     ------
@@ -331,12 +334,14 @@ def examine(
         A check refuses the bars, or leaves none.
     """
     settings = settings or QualitySettings()
-    first = raw.frame["date"].min()
-    together = raw.frame if context is None else pd.concat([context, raw.frame], ignore_index=True)
+    together = raw.frame.assign(fresh=True)
+    if context is not None:
+        together = pd.concat([context.assign(fresh=False), together], ignore_index=True)
     bars, adjustment = normalise_events(together)
-    treated, findings = clean(bars, settings, since=first)
+    new = bars["fresh"].to_numpy(dtype=np.bool_)
+    bars = bars.drop(columns="fresh")
+    treated, findings = clean(bars[new], settings, context=None if context is None else bars[~new])
     treated = treated[treated["close"].notna() | (treated["dividend"] > 0) | (treated["split"] != 1)]
-    new = bars["date"] >= first
     events: dict[str, object] = {
         "n_splits": int((bars["split"][new] != 1).sum()),
         "n_dividends": int((bars["dividend"][new] > 0).sum()),

@@ -342,14 +342,20 @@ def test_settings_that_make_no_sense(change, text):
         QualitySettings(**change)
 
 
-def test_since_reports_and_returns_new_days_only():
+def parted(frame):
+    """The last five days, and the others as their context."""
+    late = frame["date"] >= pd.Timestamp(DAYS[-5])
+    return {"bars": frame[late], "context": frame[~late]}
+
+
+def test_context_is_neither_reported_nor_returned():
     frame = put(put(sound(), "S1", slice(10, 11), open=0.0), "S1", slice(-2, -1), open=0.0)
-    treated, findings = clean(frame, since=DAYS[-5])
+    treated, findings = clean(**parted(frame))
     assert treated["date"].min() == pd.Timestamp(DAYS[-5])
     assert len(treated) == 25
     assert [(f.check, f.n_flagged) for f in findings] == [("non_positive_price", 1)]
     # A jump on the first new day is seen against the last old one.
-    _, findings = clean(scaled(sound(), "S1", slice(-5, None), 0.5), since=DAYS[-5])
+    _, findings = clean(**parted(scaled(sound(), "S1", slice(-5, None), 0.5)))
     assert [f.check for f in findings] == ["unadjusted_event"]
 
 

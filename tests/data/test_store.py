@@ -374,3 +374,19 @@ def test_a_store_of_closes_serves_a_study(tmp_path, market):
     assert set(store.load().fields) == {"close"}
     with pytest.raises(DataError, match="a band of ranks needs volumes"):
         store.load(RankBand(1, 5))
+
+
+def test_an_append_around_stored_days_has_no_gap(tmp_path, market):
+    """A correction and a new day in one file: the stored day between them is no missing one."""
+    bars = market.panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    days = np.unique(bars["date"])
+    store = MarketStore(tmp_path / "market")
+    store.import_bars(RawBars(bars[bars["date"] < days[-1]], ("simulated",)))
+    file = bars[bars["date"].isin(days[[-3, -1]])]
+    report = store.append(RawBars(file, ("update",)))
+    assert [finding.check for finding in report.findings if finding.check == "gap"] == []
+    assert report.n_rows_kept == len(file)
+    assert report.n_rows_replaced == 0
+    whole = MarketStore(tmp_path / "whole")
+    whole.import_bars(RawBars(bars, ("simulated",)))
+    assert store.load().fingerprint() == whole.load().fingerprint()
