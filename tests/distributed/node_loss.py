@@ -54,6 +54,10 @@ def waiting_trial(shared, trial):
     return run_trial(data, trial)
 
 
+def alive_workers() -> list[str]:
+    return [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+
+
 def main(folder: Path) -> None:
     os.environ["RAY_health_check_period_ms"] = "500"
     os.environ["RAY_health_check_timeout_ms"] = "500"
@@ -86,8 +90,11 @@ def main(folder: Path) -> None:
         result = run_study(source, KillsOneNode(cluster, nodes[1], marks))
         assert result.n_reused == 0
         assert result.digest == expected.digest, (result.digest, expected.digest)
-        alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        assert len(alive) == 1, alive
+        # The head counts a node as dead a while after work on it has failed over.
+        limit = time.monotonic() + 60
+        while len(alive_workers()) > 1:
+            assert time.monotonic() < limit, alive_workers()
+            time.sleep(0.1)
         print("same digest")
     finally:
         ray.shutdown()
