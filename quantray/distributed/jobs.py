@@ -15,7 +15,7 @@ from quantray.errors import ClusterError, InputError
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
-__all__ = ["JobOutcome", "JobRequest", "submit"]
+__all__ = ["JobOutcome", "JobRequest", "parse_environment", "submit"]
 
 _EXCLUDES = [
     ".git",
