@@ -30,7 +30,9 @@ class OnRay:
 
     The shared value is stored once per node. Few units are in flight at a time, results come in the items' order,
     and a unit runs again only when its worker or node was lost; an exception in the function is final. When the
-    consumer stops early, or is interrupted, what is left is cancelled.
+    consumer stops early, no further unit is handed out. An interrupted driver leaves the cluster, which ends its units
+    in flight; they are not cancelled one by one, for Ray 2.60 aborts a driver whose cancellation meets a unit that is
+    just completing.
 
     Parameters
     ----------
@@ -77,28 +79,24 @@ class OnRay:
         waiting: deque[ray.ObjectRef] = deque()
         unfinished: set[ray.ObjectRef] = set()
         source, more = iter(items), True
-        try:
-            while True:
-                while more and len(unfinished) < limit and len(waiting) < _AHEAD * limit:
-                    try:
-                        item = next(source)
-                    except StopIteration:
-                        more = False
-                        break
-                    reference = self._unit.remote(fn, stored.value, item, threads)
-                    waiting.append(reference)
-                    unfinished.add(reference)
-                if not waiting:
-                    return
-                if waiting[0] in unfinished:
-                    # Results stay where they were made until their turn comes.
-                    done, _ = ray.wait(list(unfinished), num_returns=1, fetch_local=False)
-                    unfinished.difference_update(done)
-                else:
-                    yield _result(waiting.popleft())
-        finally:
-            for reference in unfinished:
-                ray.cancel(reference, force=False)
+        while True:
+            while more and len(unfinished) < limit and len(waiting) < _AHEAD * limit:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    more = False
+                    break
+                reference = self._unit.remote(fn, stored.value, item, threads)
+                waiting.append(reference)
+                unfinished.add(reference)
+            if not waiting:
+                return
+            if waiting[0] in unfinished:
+                # Results stay where they were made until their turn comes.
+                done, _ = ray.wait(list(unfinished), num_returns=1, fetch_local=False)
+                unfinished.difference_update(done)
+            else:
+                yield _result(waiting.popleft())
 
     def close(self) -> None:
         """Nothing is held; ``cluster.connect`` ends the Ray that it started."""
