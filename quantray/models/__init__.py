@@ -1,0 +1,1 @@
+"""Forecasts by fitting: controls, encoders, attention that stays linear, training and checkpoints."""

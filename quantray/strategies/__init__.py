@@ -1,0 +1,1 @@
+"""Weights by rule: the strategy families, their catalogue, and the ensemble that knows the regime."""
