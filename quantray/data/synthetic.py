@@ -1,20 +1,30 @@
-"""A market whose truth is known: regimes, factors, fat tails, listings and delistings.
+"""A market whose truth is known: regimes, factors, fat tails, listings and delistings, and a signal if one is planted.
 
 One Markov chain moves the market between four regimes. Each day's return of an asset is
 ``loadings @ factors + specific``: a market factor, one factor per sector and a few styles. Factors and specific
-returns are Student-t, scaled to the stated variances. Volume and spread react to volatility.
+returns are Student-t, scaled to the stated variances. Volume and spread react to volatility. With ``LeadLag`` small
+groups of assets lead each other, which only a model that sees an asset's peers can read in full.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from quantray.arrays import Bool, Float, Int, Names, as_day, frozen
 from quantray.data.calendar import trading_days
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 
-__all__ = ["REGIMES", "IntradayBars", "MarketTruth", "SyntheticMarket", "simulate_intraday", "simulate_market"]
+__all__ = [
+    "REGIMES",
+    "IntradayBars",
+    "LeadLag",
+    "MarketTruth",
+    "SyntheticMarket",
+    "simulate_intraday",
+    "simulate_market",
+]
 
 REGIMES = ("bull", "bear", "calm", "volatile")
 
@@ -57,12 +67,64 @@ class MarketTruth:
     """(N,) sector of each asset."""
     listed: Bool
     """(T, N) whether the asset trades."""
+    peers: npt.NDArray[np.int32]
+    """(N, k) positions of the assets whose returns lead each asset's, -1 where a group is smaller; k is 0 without."""
+    peer_correlation: Float
+    """(N,) correlation of an asset's specific return with each of its peers' on the same day, while all trade."""
+    expected_returns: Float
+    """(T, N) planted part, known at the close of t, of the return that a decision at t with lag 1 and horizon 1 earns,
+    which is that of day t + 2; 0 for assets that did not trade when their signal was seen, and without a signal."""
 
     def covariance(self, regime: int) -> Float:
-        """(N, N) daily covariance of returns in a regime."""
+        """(N, N) daily covariance of returns in a regime, while all assets trade."""
         scaled = self.loadings * self.factor_volatility[regime]
         specific = np.diag(self.specific_variance * self.specific_multiple[regime] ** 2)
+        row, place = np.nonzero(self.peers >= 0)
+        column = self.peers[row, place]
+        deviation = np.sqrt(np.diagonal(specific))
+        specific[row, column] = self.peer_correlation[row] * deviation[row] * deviation[column]
         return np.asarray(scaled @ scaled.T + specific)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadLag:
+    """A signal to plant: each asset's specific return follows its peers' of some days before.
+
+    Assets fall at random, whatever their sector, into even groups of at most ``peers + 1`` names. On day t each has a
+    shock of variance one: its own and its group's. The specific return of day t + ``delay`` is made of that day's
+    shock and, by ``strength``, of the mean shock of the asset's peers on day t, scaled to variance one. Peers count
+    where they have a return that day. Specific variances stay as they are without the signal.
+
+    The best possible daily information coefficient is about ``strength`` times the root of the specific share of
+    the variance across assets: 0.19 by default. An asset's own specific return correlates with its signal by
+    ``c / sqrt((1 + (k - 1) c) / k)``, 0.43 by default, for k peers and group correlation c; so much of the signal can
+    be read without peers.
+
+    Raises
+    ------
+    InputError
+        A number out of range.
+    """
+
+    peers: int = 8
+    """Names that lead each asset."""
+    group_correlation: float = 0.25
+    """Of the shocks of a group on the same day, at least 0 and below 1; by it a graph finds the peers."""
+    strength: float = 0.2
+    """Correlation of the signal with the specific return that it leads, at least 0 and below 1."""
+    delay: int = 2
+    """Trading days between the two; at 2 a decision at the close of t with lag 1 and horizon 1 earns all of it."""
+
+    def __post_init__(self) -> None:
+        if self.peers < 1 or not (0 <= self.group_correlation < 1 and 0 <= self.strength < 1):
+            raise InputError(
+                f"lead-lag of {self.peers} peers, group correlation {self.group_correlation:g} and strength "
+                f"{self.strength:g}: give at least one peer, and the others from 0 to below 1."
+            )
+        if self.delay < 2:
+            raise InputError(
+                f"a lead of {self.delay} days is over before a decision at the close with lag 1 earns; use 2 or more."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +160,7 @@ def simulate_market(
     tail_degrees: float = 5.0,
     listing_share: float = 0.2,
     delisting_share: float = 0.1,
+    lead_lag: LeadLag | None = None,
     end: object = "2024-12-31",
 ) -> SyntheticMarket:
     """Simulate daily bars with known regimes, factors, loadings and specific variances.
@@ -107,17 +170,18 @@ def simulate_market(
     n_assets, n_days : size; days are XNYS sessions up to ``end``.
     tail_degrees : degrees of freedom of the Student-t shocks, above 2; lower is fatter.
     listing_share, delisting_share : share of assets listed after the first day, and delisted before the last.
+    lead_lag : signal to plant; without it, or with a group correlation and strength of 0, bars are the same.
 
     Raises
     ------
     InputError
-        A size below one, a share outside 0 to 1, or ``tail_degrees`` of 2 or less.
+        A size below one, a share outside 0 to 1, ``tail_degrees`` of 2 or less, or fewer assets than a group of peers.
     """
     if n_assets < 1 or n_days < 2 or n_sectors < 1 or n_styles < 0:
         raise InputError(f"a market of {n_assets} assets, {n_days} days and {n_sectors} sectors is too small.")
     if tail_degrees <= 2 or not (0 <= listing_share <= 1 and 0 <= delisting_share <= 1):
         raise InputError("tail_degrees must exceed 2, and the listing and delisting shares lie between 0 and 1.")
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
     dates = trading_days(as_day(end) - np.timedelta64(int(n_days * 1.5) + 10, "D"), end)[-n_days:]
     if len(dates) < n_days:
         raise InputError(f"{n_days} trading days before {end} reach back beyond the calendar; simulate fewer.")
@@ -126,9 +190,10 @@ def simulate_market(
     factor_tk = factors.returns(streams[2], regimes, tail_degrees)
     specific_variance = (streams[3].lognormal(np.log(0.016), 0.35, n_assets)) ** 2
     width = np.sqrt(specific_variance) * _SPECIFIC[regimes][:, None]
-    specific_tn = _student(streams[3], (n_days, n_assets), tail_degrees) * width
-    returns = np.maximum(factor_tk @ factors.loadings.T + specific_tn, -0.9)
+    shocks = _student(streams[3], (n_days, n_assets), tail_degrees)
     listed = _listings(streams[4], n_days, n_assets, listing_share, delisting_share)
+    specific = _specific(streams[6], lead_lag, shocks, width, listed, tail_degrees)
+    returns = np.maximum(factor_tk @ factors.loadings.T + specific.returns, -0.9)
     fields = _bars(streams[5], returns, np.hypot(width, 0.6 * _market_width(regimes)[:, None]), listed)
     digits = len(str(n_assets - 1))
     assets = np.array([f"S{i:0{digits}d}" for i in range(n_assets)])
@@ -143,6 +208,9 @@ def simulate_market(
         specific_multiple=frozen(_SPECIFIC),
         sectors=frozen(factors.sectors),
         listed=frozen(listed),
+        peers=frozen(specific.peers),
+        peer_correlation=frozen(specific.peer_correlation),
+        expected_returns=frozen(specific.expected),
     )
     return SyntheticMarket(Panel(dates, assets, fields, listed), truth)
 
@@ -211,6 +279,57 @@ class _Factors:
         shocks = _student(generator, (len(regimes), len(self.names)), degrees) * self.volatility[regimes]
         shocks[:, 0] += _DRIFT[regimes] / 252
         return np.asarray(shocks)
+
+
+@dataclass(frozen=True, eq=False)
+class _Specific:
+    """Specific returns (T, N), and what a planted signal says of them; see ``MarketTruth``."""
+
+    returns: Float
+    expected: Float
+    peers: npt.NDArray[np.int32]
+    peer_correlation: Float
+
+
+def _specific(
+    generator: np.random.Generator, lead_lag: LeadLag | None, shocks: Float, width: Float, listed: Bool, degrees: float
+) -> _Specific:
+    """Specific returns from shocks of variance one and each day's volatility, both (T, N)."""
+    n_days, n_assets = shocks.shape
+    if lead_lag is None:
+        none = np.empty((n_assets, 0), dtype=np.int32)
+        return _Specific(shocks * width, np.zeros_like(shocks), none, np.zeros(n_assets))
+    if n_assets <= lead_lag.peers:
+        raise InputError(f"{n_assets} assets are too few for {lead_lag.peers} peers; simulate more or set peers lower.")
+    common, strength = lead_lag.group_correlation, lead_lag.strength
+    group = generator.permutation(np.arange(n_assets) % -(-n_assets // (lead_lag.peers + 1)))
+    together = _student(generator, (n_days, int(group.max()) + 1), degrees)[:, group]
+    shocks = np.sqrt(1 - common) * shocks + np.sqrt(common) * together
+    # A return needs two closes, so that of the first listed day is unknown to everybody.
+    observed = listed & np.vstack([np.zeros(n_assets, dtype=np.bool_), listed[:-1]])
+    total, count = _over_peers(shocks * observed, group), _over_peers(observed.astype(np.float64), group).round()
+    signal = total / np.sqrt(np.maximum(count * (1 + (count - 1) * common), 1.0))
+    # Scaled by the volatility of the day it is seen, so that the planted part is known then to the last digit.
+    planted = np.zeros((n_days + 2, n_assets))
+    planted[lead_lag.delay :] = strength * (signal * width * listed)[: max(n_days + 2 - lead_lag.delay, 0)]
+    returns = np.sqrt(1 - strength**2) * shocks * width + planted[:n_days]
+    peers = np.full((n_assets, lead_lag.peers), -1, dtype=np.int32)
+    for asset in range(n_assets):
+        others = np.flatnonzero(group == group[asset])
+        peers[asset, : len(others) - 1] = others[others != asset]
+    k = (peers >= 0).sum(axis=1)
+    # Signals of two names of a group share all peers but two.
+    shared = (np.maximum(k, 1) - 1) * (1 + k * common)
+    alike = (shared + common) / (shared + 1)
+    correlation = (1 - strength**2) * common + strength**2 * alike
+    return _Specific(returns, planted[2:], peers, np.where(k > 0, correlation, 0.0))
+
+
+def _over_peers(values: Float, group: Int) -> Float:
+    """(T, N) sum of a row's values over each asset's group, without its own."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(int(group.max()) + 1))
+    return np.asarray(np.add.reduceat(values[:, order], starts, axis=1)[:, group] - values)
 
 
 def _regime_path(generator: np.random.Generator, n_days: int) -> Int:

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from quantray.data.calendar import is_trading_day
-from quantray.data.synthetic import REGIMES, simulate_intraday, simulate_market
+from quantray.data.synthetic import REGIMES, LeadLag, simulate_intraday, simulate_market
 from quantray.errors import InputError
 from quantray.features.returns import simple_returns
 
@@ -160,6 +160,149 @@ def test_volume_and_spread_rise_with_volatility(long_market):
     large = size > np.median(size, axis=0)
     for values in (traded[calm][1:], panel.field("half_spread_bps")[calm][1:]):
         assert values[large].mean() > values[~large].mean()
+
+
+@pytest.fixture(scope="module")
+def led_market():
+    """Names that lead each other; some are listed late or delisted."""
+    return simulate_market(200, 1000, seed=9, lead_lag=LeadLag())
+
+
+def daily_ic(scores, returns):
+    """Mean correlation across assets of scores at the close of t and returns of day t + 2, and its standard error."""
+    daily = []
+    for score, later in zip(scores[4:-2], returns[6:], strict=True):
+        known = ~np.isnan(score) & ~np.isnan(later)
+        daily.append(np.corrcoef(score[known], later[known])[0, 1])
+    return np.mean(daily), np.std(daily) / np.sqrt(len(daily))
+
+
+def analytic_ic(truth, strength):
+    """Strength times the root of the specific share of the variance across assets, over the regimes that came."""
+    specific = truth.specific_variance.mean() * truth.specific_multiple**2
+    factors = truth.factor_volatility**2 @ truth.loadings.var(axis=0)
+    return (strength * np.sqrt(specific / (specific + factors)))[truth.regimes].mean()
+
+
+@pytest.mark.parametrize(("lead_lag", "best"), [(LeadLag(), 0.188), (LeadLag(peers=3, strength=0.4, delay=4), 0.375)])
+def test_the_best_information_coefficient_is_the_analytic_one(lead_lag, best):
+    market = simulate_market(200, 1000, seed=9, lead_lag=lead_lag)
+    returns = simple_returns(market.panel.field("close"))
+    expected = np.where(market.truth.listed, market.truth.expected_returns, np.nan)
+    mean, error = daily_ic(expected, returns)
+    assert analytic_ic(market.truth, lead_lag.strength) == pytest.approx(best, abs=0.004)
+    # Fat tails and few groups in a cross-section take a little.
+    assert mean == pytest.approx(best, abs=4 * error + 0.005)
+
+
+def test_own_returns_read_less_than_half_of_the_signal(led_market):
+    returns = simple_returns(led_market.panel.field("close"))
+    own, error = daily_ic(specific_returns(led_market), returns)
+    best, _ = daily_ic(led_market.truth.expected_returns, returns)
+    share = 0.25 / np.sqrt((1 + 7 * 0.25) / 8)
+    assert share == pytest.approx(0.43, abs=0.005)
+    assert own == pytest.approx(share * best, abs=4 * error)
+    assert daily_ic(returns, returns)[0] < 0.5 * best
+
+
+def test_peers_stand_in_even_groups(led_market):
+    peers = led_market.truth.peers
+    assert peers.shape == (200, 8)
+    assert peers.dtype == np.int32
+    groups = {tuple(sorted({asset, *(p for p in row if p >= 0)})) for asset, row in enumerate(peers.tolist())}
+    assert sorted(len(group) for group in groups) == [8] * 7 + [9] * 16
+    assert sorted(asset for group in groups for asset in group) == list(range(200))
+    assert len({led_market.truth.sectors[asset] for asset in next(iter(groups))}) > 1
+
+
+def test_residual_correlations_find_the_peers():
+    market = simulate_market(200, 1000, seed=9, listing_share=0.0, delisting_share=0.0, lead_lag=LeadLag())
+    truth = market.truth
+    correlation = np.corrcoef(specific_returns(market)[1:], rowvar=False)
+    row, place = np.nonzero(truth.peers >= 0)
+    column = truth.peers[row, place]
+    assert correlation[row, column].mean() == pytest.approx(truth.peer_correlation.mean(), abs=0.02)
+    np.fill_diagonal(correlation, -1)
+    nearest = np.argsort(-correlation, axis=1)[:, :7]
+    found = [np.isin(nearest[i], truth.peers[i]).mean() for i in range(200)]
+    assert np.mean(found) > 0.95
+
+
+def test_the_covariance_of_a_regime_holds_the_groups():
+    market = simulate_market(
+        12, 10_000, seed=7, n_sectors=3, n_styles=2, tail_degrees=TAILS, listing_share=0.0, delisting_share=0.0,
+        lead_lag=LeadLag(peers=3, group_correlation=0.5, strength=0.5),
+    )  # fmt: skip
+    rows = np.flatnonzero(market.truth.regimes == 2)
+    returns = simple_returns(market.panel.field("close"))[rows[rows > 0]]
+    expected = market.truth.covariance(2)
+    deviation = np.sqrt(np.diagonal(expected))
+    gap = (np.cov(returns, rowvar=False) - expected) / np.outer(deviation, deviation)
+    assert np.abs(gap).max() < 6 / np.sqrt(len(rows))
+
+
+def test_the_signal_is_the_mean_of_the_peers_that_trade(led_market):
+    """By hand, name by name; only the planted part of two days ago must be told apart from the peers' shocks."""
+    truth = led_market.truth
+    width = np.sqrt(truth.specific_variance) * truth.specific_multiple[truth.regimes][:, None]
+    residual = specific_returns(led_market)
+    before = np.vstack([np.zeros((2, 200)), truth.expected_returns[:-2]])
+    shocks = (residual - before) / width / np.sqrt(1 - 0.2**2)
+    late = int(np.argmin(truth.listed[0]))
+    first = int(np.argmax(truth.listed[:, late]))
+    leads = truth.peers[truth.peers[late, 0]].tolist()
+    asset = int(truth.peers[late, 0])
+    for day in (first - 1, first, first + 1):
+        values = [shocks[day, p] for p in leads if p >= 0 and not np.isnan(residual[day, p])]
+        assert (late in [p for p in leads if not np.isnan(residual[day, p])]) == (day == first + 1)
+        count = len(values)
+        signal = np.mean(values) / np.sqrt((1 + (count - 1) * 0.25) / count)
+        assert truth.expected_returns[day, asset] == pytest.approx(0.2 * signal * width[day, asset], rel=1e-8)
+    assert (truth.expected_returns[~truth.listed] == 0).all()
+    assert (truth.expected_returns[0] == 0).all()
+
+
+def test_no_strength_no_signal(market):
+    quiet = simulate_market(60, 700, seed=1, lead_lag=LeadLag(strength=0.0, group_correlation=0.0))
+    assert quiet.panel.fingerprint() == market.panel.fingerprint()
+    assert (quiet.truth.expected_returns == 0).all()
+    grouped = simulate_market(60, 700, seed=1, lead_lag=LeadLag(strength=0.0))
+    assert (grouped.truth.expected_returns == 0).all()
+    own, error = daily_ic(specific_returns(grouped), simple_returns(grouped.panel.field("close")))
+    assert abs(own) < 4 * error
+    assert market.truth.peers.shape == (60, 0)
+    assert (market.truth.expected_returns == 0).all()
+    assert (market.truth.peer_correlation == 0).all()
+
+
+def test_the_market_without_options_is_the_one_of_old():
+    """Frozen with the first release: stored results refer to these bars."""
+    assert simulate_market(60, 700, seed=1).panel.fingerprint() == "de88dcb759a6766eafb313aa26a28eda"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"peers": 0}, "lead-lag of 0 peers"),
+        ({"strength": 1.0}, "strength 1: give at least one peer, and the others from 0 to below 1"),
+        ({"strength": -0.1}, "strength -0.1"),
+        ({"group_correlation": 1.0}, "group correlation 1 "),
+        ({"delay": 1}, "a lead of 1 days is over before a decision at the close with lag 1 earns"),
+    ],
+    ids=str,
+)
+def test_leads_that_cannot_be(change, text):
+    with pytest.raises(InputError, match=text):
+        LeadLag(**change)
+
+
+def test_small_groups_and_long_delays():
+    with pytest.raises(InputError, match="8 assets are too few for 8 peers"):
+        simulate_market(8, 50, seed=0, lead_lag=LeadLag())
+    lone = simulate_market(3, 50, seed=0, lead_lag=LeadLag(peers=1)).truth
+    assert sorted((lone.peers >= 0).sum(axis=1).tolist()) == [0, 1, 1]
+    assert (lone.expected_returns[:, lone.peers[:, 0] < 0] == 0).all()
+    assert (simulate_market(20, 50, seed=0, lead_lag=LeadLag(delay=80)).truth.expected_returns == 0).all()
 
 
 @pytest.mark.parametrize("minutes", [5, 30, 390])
