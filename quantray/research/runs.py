@@ -13,11 +13,11 @@ from quantray.analytics.metrics import performance, relative, trading
 from quantray.analytics.report import ReportInput, render
 from quantray.analytics.snapshot import Snapshot, take_snapshot
 from quantray.analytics.track import TrackRecord
+from quantray.data.files import write_atomically
 from quantray.data.quality import QualityReport
 from quantray.errors import DataError, QuantrayError
 from quantray.research.config import StudySettings, as_mapping, config_hash, to_yaml
 from quantray.research.progress import say
-from quantray.research.store import write_atomically
 from quantray.research.study import Source, StudyResult
 from quantray.research.tracking import track_run
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from quantray.data.files import write_atomically
 from quantray.errors import DataError
 
 __all__ = ["ResultStore"]
@@ -70,29 +70,3 @@ class ResultStore:
 
     def _path(self, key: str) -> Path:
         return self.root / key[:2] / f"{key}.parquet"
-
-
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file so that it appears whole or not at all.
-
-    Raises
-    ------
-    DataError
-        The folder cannot be written or the disk is full.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as handle:
-            temporary = handle.name
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {path}: {reason}; free space or choose another folder with runs=.") from error

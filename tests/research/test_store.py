@@ -1,13 +1,9 @@
-import os
-import stat
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from quantray.errors import DataError
-from quantray.research.store import ResultStore, write_atomically
+from quantray.research.store import ResultStore
 
 TABLE = pa.table({"x": np.array([1.0, 0.1 + 0.2]), "s": ["a", "b"]})
 
@@ -32,38 +28,3 @@ def test_a_missing_or_damaged_result_says_what_to_do(tmp_path):
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(DataError, match="delete it and run the study again"):
         store.get("ab12")
-
-
-def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match="No space left on device; free space"):
-        write_atomically(tmp_path / "a" / "file.txt", "text")
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
-
-
-def test_a_failed_write_keeps_the_old_content(tmp_path, monkeypatch):
-    path = tmp_path / "file.txt"
-    write_atomically(path, "old")
-
-    def broken(source, target):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "replace", broken)
-    with pytest.raises(DataError, match="Input/output error"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_folder_that_is_a_file(tmp_path):
-    (tmp_path / "runs").write_text("not a folder")
-    with pytest.raises(DataError, match="choose another folder"):
-        write_atomically(tmp_path / "runs" / "x.txt", "text")
-
-
-def test_files_are_readable_by_others(tmp_path):
-    write_atomically(tmp_path / "x", b"1")
-    assert stat.S_IMODE(Path(tmp_path / "x").stat().st_mode) == 0o644
