@@ -170,7 +170,8 @@ def neighbour_gat(
         index = neighbours[date].clamp(min=0).long()
         if member is not None:
             there = there & member[date][index]
-        rows.append(_NeighbourGAT.apply(receiver[date], sender[date], scoring, index, there))
+        edges = receiver[date], sender[date], scoring, index, there
+        rows.append(_NeighbourGAT.apply(*edges))  # type: ignore[no-untyped-call]
     return torch.stack(rows)
 
 

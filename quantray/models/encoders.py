@@ -47,7 +47,7 @@ class LSTMEncoder(nn.Module):
 
     def empty(self, n_sequences: int) -> LSTMState:
         """The state before anything was seen."""
-        zero = self.lstm.weight_hh_l0.new_zeros(self.lstm.num_layers, n_sequences, self.lstm.hidden_size)
+        zero = next(self.lstm.parameters()).new_zeros(self.lstm.num_layers, n_sequences, self.lstm.hidden_size)
         return LSTMState(zero, zero)
 
     def forward(

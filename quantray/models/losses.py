@@ -49,7 +49,10 @@ def pairwise(scores: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     Source: Burges et al. (2005), *Learning to rank using gradient descent*.
     """
     scores, labels = _wide(scores, labels, mask)
-    rows = [_Pairwise.apply(s[m], y[m]) for s, y, m in zip(scores, labels, mask, strict=True)]
+    rows = [
+        _Pairwise.apply(s[m], y[m])  # type: ignore[no-untyped-call]
+        for s, y, m in zip(scores, labels, mask, strict=True)
+    ]
     return torch.stack(rows)
 
 

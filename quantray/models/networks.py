@@ -156,7 +156,8 @@ class Network(nn.Module):
         if self.cross is not None:
             tokens = tokens + self.mix(self._across(self.cross, tokens, structure))
         joined = torch.cat([tokens, gelu(self.inner(self.drop(tokens)))], dim=-1)
-        return self.score(joined).squeeze(-1)
+        scores: Tensor = self.score(joined).squeeze(-1)
+        return scores
 
     def _across(self, cross: nn.Module, tokens: Tensor, structure: Structure) -> Tensor:
         if not (self.settings.recompute and torch.is_grad_enabled()):

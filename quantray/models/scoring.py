@@ -1,0 +1,135 @@
+"""Scores of dates: chunk by chunk with a carried state, or window by window."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from quantray.errors import InputError
+from quantray.models.encoders import LSTMState
+from quantray.models.examples import Examples
+from quantray.models.networks import Network
+
+__all__ = ["Reading", "chunk_scores", "half_precision", "score_rows", "span_rows", "warm_state", "window_scores"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a network reads time.
+
+    Parameters
+    ----------
+    mode : ``chunks`` carries the LSTM's state through time and encodes each stock-day once; ``windows`` begins with an
+        empty state ``steps - 1`` days before every date.
+    steps : days of a chunk, through which gradients flow; or of a window.
+    warm_up : days before the first scored one that only fill the LSTM's state; of chunks.
+    precision : ``bf16`` computes linear maps and attention in half precision; the LSTM and all sums stay in fp32.
+    """
+
+    mode: Literal["chunks", "windows"] = "chunks"
+    steps: int = 20
+    warm_up: int = 60
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("chunks", "windows") or self.precision not in ("fp32", "bf16"):
+            raise InputError(f"mode {self.mode!r} is chunks or windows, precision {self.precision!r} fp32 or bf16.")
+        if self.steps < 1 or self.warm_up < 0:
+            raise InputError(f"steps {self.steps} must be at least 1 and warm_up {self.warm_up} not negative.")
+
+    def first_row(self, wanted: int) -> int:
+        """The first row at or after a wanted one that can be scored."""
+        return max(wanted, self.steps - 1) if self.mode == "windows" else wanted
+
+
+def score_rows(
+    network: Network, examples: Examples, rows: slice, reading: Reading, state: LSTMState | None = None
+) -> tuple[Tensor, LSTMState | None]:
+    """Scores of some rows, and the LSTM's state after the last one (none in windows).
+
+    Parameters
+    ----------
+    rows : of the examples; with ``chunks`` and no state, up to ``warm_up`` rows before them fill it first.
+    state : after the row before the first.
+
+    Returns
+    -------
+    Tensor
+        (rows, N) fp32; of no meaning where a name is not a member.
+
+    Raises
+    ------
+    InputError
+        A window reaches before the first row.
+    """
+    network.eval()
+    out = []
+    with torch.no_grad():
+        if reading.mode == "windows":
+            for row in range(rows.start, rows.stop):
+                at = torch.tensor([row], device=examples.values.device)
+                out.append(window_scores(network, examples, at, reading).float())
+            return torch.cat(out), None
+        if state is None:
+            state = warm_state(network, examples, [rows.start], reading)
+        for start in range(rows.start, rows.stop, reading.steps):
+            span = range(start, min(start + reading.steps, rows.stop))
+            scores, state = chunk_scores(network, examples, [span], state, reading)
+            out.append(scores.float())
+    return torch.cat(out), state
+
+
+def chunk_scores(
+    network: Network, examples: Examples, spans: list[range], state: LSTMState, reading: Reading
+) -> tuple[Tensor, LSTMState]:
+    """Scores (streams x days, N) of one chunk of each stream, all of one length, and the state after it."""
+    if len(spans) == 1:
+        cut = slice(spans[0].start, spans[0].stop)
+        x, reset = examples.values[cut], examples.reset[cut]
+    else:
+        x = torch.cat([examples.values[s.start : s.stop] for s in spans], dim=1)
+        reset = torch.cat([examples.reset[s.start : s.stop] for s in spans], dim=1)
+    with half_precision(reading, x.device):
+        tokens, state = network.encode(x, state, reset)
+        n_names = examples.values.shape[1]
+        tokens = tokens.view(len(spans[0]), len(spans), n_names, -1).transpose(0, 1).flatten(0, 1)
+        return network.head(tokens, examples.structure(span_rows(spans, x.device))), state
+
+
+def window_scores(network: Network, examples: Examples, rows: Tensor, reading: Reading) -> Tensor:
+    """Scores (B, N) of some dates, given by rows (B,), each from its own look-back window with an empty state."""
+    at = rows[None] + torch.arange(1 - reading.steps, 1, device=rows.device)[:, None]
+    if int(at.min()) < 0:
+        raise InputError(
+            f"a window of {reading.steps} days reaches before the first row; give rows from {reading.steps - 1} on."
+        )
+    x = examples.values[at].flatten(1, 2)
+    with half_precision(reading, x.device):
+        tokens, _ = network.encode(x, None, examples.reset[at].flatten(1, 2))
+        last = tokens[-1].view(len(rows), examples.values.shape[1], -1)
+        return network.head(last, examples.structure(rows))
+
+
+def warm_state(network: Network, examples: Examples, starts: list[int], reading: Reading) -> LSTMState:
+    """The state of all streams before their first rows, from up to ``warm_up`` rows before each; no gradient."""
+    states = []
+    with torch.no_grad():
+        for start in starts:
+            state = network.encoder.empty(examples.values.shape[1])
+            span = slice(max(start - reading.warm_up, 0), start)
+            if span.start < span.stop:
+                _, state = network.encoder(examples.values[span], state, examples.reset[span])
+            states.append(state)
+    return LSTMState(torch.cat([s.hidden for s in states], dim=1), torch.cat([s.cell for s in states], dim=1))
+
+
+def span_rows(spans: list[range], device: torch.device) -> Tensor:
+    """The rows of all spans, one after the other."""
+    return torch.tensor([row for span in spans for row in span], device=device)
+
+
+def half_precision(reading: Reading, device: torch.device) -> AbstractContextManager[Any]:
+    """Autocast to bf16 where the reading asks for it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=reading.precision == "bf16")
