@@ -8,7 +8,7 @@ import numpy as np
 from quantray.arrays import Float, Int
 from quantray.errors import InputError
 
-__all__ = ["Interval", "block_indices", "interval", "usual_block"]
+__all__ = ["Estimate", "Interval", "Resampling", "block_indices", "estimated_mean", "interval", "usual_block"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,81 @@ class Interval:
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """How series are resampled.
+
+    Raises
+    ------
+    InputError
+        Fewer than 100 samples, a block below one, or a level that is not between 0 and 1.
+    """
+
+    block: int | None = None
+    """Days in a block; by default as ``usual_block`` says."""
+    n_samples: int = 2000
+    level: float = 0.95
+    seed: int | tuple[int, ...] = 0
+
+    def __post_init__(self) -> None:
+        if self.n_samples < 100 or (self.block is not None and self.block < 1):
+            raise InputError(
+                f"{self.n_samples} samples in blocks of {self.block}; use 100 or more, and blocks of 1 up."
+            )
+        if not 0 < self.level < 1:
+            raise InputError(f"level {self.level} must lie between 0 and 1; 0.95 leaves out 2.5 % on either side.")
+
+    def rows(self, n: int, overlap: int = 1) -> Int:
+        """(S, n) rows of the resampled series of n days; see ``block_indices`` and ``usual_block``."""
+        block = usual_block(n, overlap) if self.block is None else min(self.block, n)
+        return block_indices(n, block, self.n_samples, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean of a daily series and how sure it is."""
+
+    mean: float
+    error: float
+    """Standard error: the deviation of the means of the resampled series."""
+    interval: Interval
+    p_value: float
+    """Two-sided, for a true mean of zero: how often resampled means stray from the mean as far as it is from zero."""
+    n_days: int
+    """Days with a value."""
+
+
+def estimated_mean(series: Float, *, overlap: int = 1, resampling: Resampling | None = None) -> Estimate:
+    """The mean of a daily series with its block-bootstrap interval.
+
+    Parameters
+    ----------
+    series : (D,) values in order of time; days of NaN are left out.
+    overlap : days that neighbouring values share plus one, such as the horizon of forward returns.
+
+    Raises
+    ------
+    InputError
+        Not a series, infinite values, or fewer than two days with a value.
+    """
+    series, resampling = np.asarray(series, dtype=np.float64), resampling or Resampling()
+    if series.ndim != 1 or np.isinf(series).any():
+        raise InputError(f"a series of shape {series.shape} with infinite values or more than one axis has no mean.")
+    series = series[~np.isnan(series)]
+    if len(series) < 2:
+        raise InputError(f"{len(series)} days have a value; at least two are needed. Check dates and membership.")
+    mean = float(series.mean())
+    means = series[resampling.rows(len(series), overlap)].mean(axis=1)
+    stray = int((np.abs(means - mean) >= abs(mean)).sum())
+    return Estimate(
+        mean=mean,
+        error=float(means.std(ddof=1)),
+        interval=interval(means, resampling.level),
+        p_value=(1 + stray) / (1 + len(means)),
+        n_days=len(series),
+    )
 
 
 def block_indices(n: int, block: int, n_samples: int, *, seed: int | Sequence[int]) -> Int:
