@@ -1,0 +1,164 @@
+"""European options: prices and greeks of Black, Scholes and Merton, and the volatility they are priced at."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from quantray.arrays import Float
+from quantray.data.panel import Panel
+from quantray.errors import InputError
+from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility
+
+__all__ = ["Kind", "OptionPricing", "OptionValues", "PricedVolatility", "black_scholes"]
+
+Kind = Literal["call", "put"]
+
+_LEAST_VOLATILITY = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class OptionValues:
+    """Price and greeks of options; every array has the shape that the inputs broadcast to."""
+
+    price: Float
+    """Per unit of the underlying."""
+    delta: Float
+    """Change of the price per unit of the underlying's price."""
+    gamma: Float
+    """Change of delta per unit of the underlying's price."""
+    vega: Float
+    """Change of the price per 1.00 of volatility."""
+    theta: Float
+    """Change of the price per year that passes; mostly negative."""
+    rho: Float
+    """Change of the price per 1.00 of the rate."""
+
+
+def black_scholes(
+    kind: Kind,
+    spot: npt.ArrayLike,
+    strike: npt.ArrayLike,
+    years: npt.ArrayLike,
+    volatility: npt.ArrayLike,
+    *,
+    rate: npt.ArrayLike = 0.0,
+    dividend_yield: npt.ArrayLike = 0.0,
+) -> OptionValues:
+    """Price European options on an underlying with a dividend yield.
+
+    Without time or volatility left the price is the (discounted) intrinsic value, and gamma and vega are zero. NaN in
+    any input gives NaN.
+
+    Parameters
+    ----------
+    spot, strike : positive prices.
+    years : to expiry, not negative.
+    volatility : per year, not negative.
+    rate, dividend_yield : per year, continuously compounded.
+
+    Raises
+    ------
+    InputError
+        An unknown kind, a price that is not positive, negative time or volatility, or shapes that do not broadcast.
+
+    Source: Black and Scholes (1973), Journal of Political Economy 81; Merton (1973), *Theory of rational option
+    pricing*, Bell Journal of Economics 4; Hull (2018), *Options, Futures and Other Derivatives*, 10th ed., ch. 19.
+    """
+    if kind not in ("call", "put"):
+        raise InputError(f"kind {kind!r} is not one of call, put.")
+    inputs = [
+        np.asarray(values, dtype=np.float64) for values in (spot, strike, years, volatility, rate, dividend_yield)
+    ]
+    try:
+        s, k, tau, sigma, r, q = np.broadcast_arrays(*inputs)
+    except ValueError as error:
+        raise InputError(f"shapes {[values.shape for values in inputs]} of the inputs do not broadcast.") from error
+    if (s <= 0).any() or (k <= 0).any() or (tau < 0).any() or (sigma < 0).any():
+        raise InputError("spot and strike must be positive, and years and volatility not negative.")
+    sign = 1.0 if kind == "call" else -1.0
+    carried, discount = np.exp(-q * tau), np.exp(-r * tau)
+    width = sigma * np.sqrt(tau)
+    alive = (width > 0) | np.isnan(width)
+    safe = np.where(alive, width, 1.0)
+    distance = np.log(s / k) + (r - q) * tau
+    # Without width the option is worth its intrinsic value: both probabilities are 0, 1, or at the strike a half.
+    d1 = np.where(alive, distance / safe + width / 2, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
+    d2 = np.where(alive, d1 - width, d1)
+    density = np.where(alive, np.exp(-(np.where(alive, d1, 0.0) ** 2) / 2) / np.sqrt(2 * np.pi), 0.0)
+    n1, n2 = ndtr(sign * d1), ndtr(sign * d2)
+    decay = carried * s * density * sigma / (2 * np.where(tau > 0, np.sqrt(tau), 1.0))
+    return OptionValues(
+        price=sign * (s * carried * n1 - k * discount * n2),
+        delta=sign * carried * n1,
+        gamma=carried * density / (s * safe),
+        vega=s * carried * density * np.sqrt(tau),
+        theta=-decay - sign * (r * k * discount * n2 - q * s * carried * n1),
+        rho=sign * k * tau * discount * n2,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PricedVolatility:
+    """Volatility that options are priced at, and where it comes from."""
+
+    values: Float
+    """(T, N) per year; NaN where options cannot be priced."""
+    source: str
+    """For the reader of a result."""
+    quoted: bool
+    """Whether it is the market's; else it is modelled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionPricing:
+    """Where implied volatilities come from: the panel's field, else realised volatility and a premium.
+
+    A panel with the field is believed: an asset without a value has no options that day. In a panel without the field
+    the premium is an assumption, and what a seller of options earns is mostly that assumption. Every result says which.
+
+    Raises
+    ------
+    InputError
+        A parameter is out of range.
+
+    Source: for the premium, Carr and Wu (2009), *Variance risk premiums*, Review of Financial Studies 22.
+    """
+
+    field: str = "implied_volatility"
+    """(T, N) of the panel, at the money, about a month, per year."""
+    window: int = 21
+    """Days of the realised volatility."""
+    premium: float = 0.02
+    """Implied less realised volatility, per year."""
+    skew: float = 0.2
+    """Rise of a put's volatility per 1.00 of log moneyness that its strike lies below the spot."""
+    rate: float = 0.0
+    """Per year, continuously compounded."""
+
+    def __post_init__(self) -> None:
+        if self.window < 2 or not (np.isfinite(self.premium) and np.isfinite(self.skew) and np.isfinite(self.rate)):
+            raise InputError(f"window {self.window} must be 2 days or more; premium, skew and rate must be finite.")
+
+    def volatility(self, panel: Panel) -> PricedVolatility:
+        """The (T, N) volatilities of a panel's own assets."""
+        quoted = panel.fields.get(self.field)
+        if quoted is not None:
+            values = np.where(quoted > 0, quoted, np.nan)
+            return PricedVolatility(values, f"options priced at the panel's {self.field}", quoted=True)
+        return self.modelled(bridged_close(panel))
+
+    def modelled(self, close_tn: Float) -> PricedVolatility:
+        """The (T, N) volatilities of any prices, from what they realised."""
+        realised = rolling_volatility(log_returns(close_tn), self.window) * np.sqrt(252)
+        source = (
+            f"options priced at {self.window}-day realised volatility plus {self.premium:.1%}, as the panel has no "
+            f"{self.field}; their premium is an assumption"
+        )
+        return PricedVolatility(np.maximum(realised + self.premium, _LEAST_VOLATILITY), source, quoted=False)
+
+    def out_of_the_money(self, volatility: Float, spot: Float, strike: Float) -> Float:
+        """Volatilities of puts at a strike, from those at the money."""
+        return volatility + self.skew * np.maximum(np.log(spot / strike), 0.0)
