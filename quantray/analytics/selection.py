@@ -1,0 +1,373 @@
+"""How much of a Sharpe ratio is left once one knows how many were tried: deflation, overfitting, intervals.
+
+Every Sharpe ratio here is yearly, of arithmetic mean returns in excess of nothing: subtract a cash rate first.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import special
+
+from quantray.analytics.bootstrap import Estimate, Resampling, interval
+from quantray.arrays import Float
+from quantray.errors import InputError
+
+__all__ = [
+    "Deflated",
+    "Overfitting",
+    "SharpeEstimate",
+    "backtest_overfitting",
+    "deflated_sharpe",
+    "expected_maximum_sharpe",
+    "independent_trials",
+    "minimum_track_record",
+    "probabilistic_sharpe",
+    "sharpe_difference",
+    "sharpe_interval",
+]
+
+_ROWS_AT_ONCE = 2_000_000
+"""Numbers in one piece of a large intermediate table; 16 MB."""
+
+
+@dataclass(frozen=True)
+class SharpeEstimate:
+    """A measured Sharpe ratio with what its error depends on.
+
+    Raises
+    ------
+    InputError
+        Fewer than two days, moments that no sample has, or no days of a year.
+    """
+
+    ratio: float
+    """Yearly."""
+    n_days: int
+    skewness: float = 0.0
+    kurtosis: float = 3.0
+    """Fourth standardised moment: 3 for the normal distribution."""
+    periods: int = 252
+    """Days of a year."""
+
+    def __post_init__(self) -> None:
+        if self.n_days < 2 or self.periods < 1 or not math.isfinite(self.ratio):
+            raise InputError(f"a Sharpe ratio of {self.ratio} over {self.n_days} days is none; give two days or more.")
+        if not self.kurtosis >= 1 + self.skewness**2 - 1e-9:
+            raise InputError(
+                f"no distribution has kurtosis {self.kurtosis:g} with skewness {self.skewness:g}; "
+                "give the fourth standardised moment, which is 3 for the normal one, not the excess over it."
+            )
+
+    @classmethod
+    def of(cls, returns: Float, *, periods: int = 252) -> "SharpeEstimate":
+        """The estimate from (T,) simple daily returns.
+
+        Raises
+        ------
+        InputError
+            Fewer than two returns, NaN, or returns that do not vary.
+        """
+        returns = _series(returns, "returns")
+        deviation = float(returns.std(ddof=1))
+        if deviation <= 1e-14 * max(1.0, float(np.abs(returns).max())):
+            raise InputError("returns do not vary, so they have no Sharpe ratio; leave out series that hold nothing.")
+        centred = (returns - returns.mean()) / returns.std()
+        return cls(
+            ratio=float(returns.mean()) / deviation * math.sqrt(periods),
+            n_days=len(returns),
+            skewness=float((centred**3).mean()),
+            kurtosis=float((centred**4).mean()),
+            periods=periods,
+        )
+
+    @property
+    def daily(self) -> float:
+        """The ratio of daily mean and deviation."""
+        return self.ratio / math.sqrt(self.periods)
+
+    @property
+    def error(self) -> float:
+        """Standard error of the yearly ratio (Mertens, 2002)."""
+        return math.sqrt(self._spread() / (self.n_days - 1) * self.periods)
+
+    def _spread(self) -> float:
+        """Variance of the daily ratio times the number of days."""
+        return max(1 - self.skewness * self.daily + (self.kurtosis - 1) / 4 * self.daily**2, 1e-300)
+
+
+@dataclass(frozen=True)
+class Deflated:
+    """A Sharpe ratio against the best that so many trials without skill would show."""
+
+    estimate: SharpeEstimate
+    n_trials: float
+    hurdle: float
+    """Expected highest Sharpe ratio among the trials if none had skill; yearly."""
+    probability: float
+    """That the true ratio exceeds the hurdle: the deflated Sharpe ratio. Accept at 0.95 or more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Overfitting:
+    """What choosing the best in one half of the data meant in the other, over all ways to halve it."""
+
+    probability: float
+    """Share of the halvings in which the chosen trial came out below the median of all: the PBO."""
+    logits: Float
+    """(P,) log odds of the chosen trial's rank out of sample; below zero it was worse than the median."""
+    chosen_inside: Float
+    """(P,) Sharpe ratio of the chosen trial where it was chosen; yearly."""
+    chosen_outside: Float
+    """(P,) its Sharpe ratio in the other half."""
+    n_trials: int
+
+    @property
+    def probability_of_loss(self) -> float:
+        """Share of the halvings in which the chosen trial lost money out of sample."""
+        return float((self.chosen_outside < 0).mean())
+
+    @property
+    def median_degradation(self) -> float:
+        """Median fall of the Sharpe ratio from the half of the choice to the other."""
+        return float(np.median(self.chosen_inside - self.chosen_outside))
+
+
+def probabilistic_sharpe(estimate: SharpeEstimate, *, hurdle: float = 0.0) -> float:
+    """Probability that the true Sharpe ratio exceeds a hurdle (yearly), given length, skewness and kurtosis.
+
+    Source: Bailey and Lopez de Prado (2012), *The Sharpe ratio efficient frontier*, Journal of Risk 15(2).
+    """
+    return float(special.ndtr((estimate.ratio - hurdle) / estimate.error))
+
+
+def minimum_track_record(estimate: SharpeEstimate, *, hurdle: float = 0.0, level: float = 0.95) -> float:
+    """Days after which such a Sharpe ratio exceeds the hurdle with a confidence; infinite if it lies below.
+
+    Raises
+    ------
+    InputError
+        The level does not lie between 0.5 and 1.
+
+    Source: Bailey and Lopez de Prado (2012), *The Sharpe ratio efficient frontier*, Journal of Risk 15(2).
+    """
+    if not 0.5 < level < 1:
+        raise InputError(f"level {level} must lie between 0.5 and 1; 0.95 is usual.")
+    if estimate.ratio <= hurdle:
+        return math.inf
+    needed = float(special.ndtri(level)) * math.sqrt(estimate.periods) / (estimate.ratio - hurdle)
+    return 1 + estimate._spread() * needed**2
+
+
+def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
+    """Highest Sharpe ratio to be expected among independent trials that have none.
+
+    Parameters
+    ----------
+    n_trials : at least 1; need not be whole where trials were correlated.
+    variance : of the trials' yearly Sharpe ratios.
+
+    Raises
+    ------
+    InputError
+        Fewer than one trial, or a negative variance.
+
+    Source: Bailey and Lopez de Prado (2014), *The deflated Sharpe ratio*, Journal of Portfolio Management 40(5).
+    """
+    if not (n_trials >= 1 and variance >= 0 and math.isfinite(n_trials) and math.isfinite(variance)):
+        raise InputError(
+            f"{n_trials} trials with a variance of {variance}; give at least 1 and a variance of 0 or more."
+        )
+    if n_trials <= 1:
+        return 0.0
+    first, second = special.ndtri(1 - 1 / n_trials), special.ndtri(1 - 1 / (n_trials * math.e))
+    # Between one and two trials the approximation falls below zero, which no maximum does.
+    return max(math.sqrt(variance) * float((1 - np.euler_gamma) * first + np.euler_gamma * second), 0.0)
+
+
+def deflated_sharpe(estimate: SharpeEstimate, *, n_trials: float, variance: float) -> Deflated:
+    """The best of many trials against what the best of as many worthless ones would show.
+
+    Parameters
+    ----------
+    estimate : of the trial that was chosen, on the data it was chosen on.
+    n_trials : how many were tried, the chosen one included; ``independent_trials`` where they were much alike.
+    variance : of the trials' yearly Sharpe ratios on these data.
+
+    Raises
+    ------
+    InputError
+        As ``expected_maximum_sharpe``.
+
+    Source: Bailey and Lopez de Prado (2014), *The deflated Sharpe ratio*, Journal of Portfolio Management 40(5).
+    """
+    hurdle = expected_maximum_sharpe(n_trials, variance)
+    return Deflated(estimate, n_trials, hurdle, probabilistic_sharpe(estimate, hurdle=hurdle))
+
+
+def independent_trials(returns_tc: Float) -> float:
+    """How many independent trials C correlated ones amount to: ``r + (1 - r) C`` at mean correlation r.
+
+    Trials that never move count as none. A negative mean correlation counts as zero.
+
+    Raises
+    ------
+    InputError
+        Not (T, C) with two days at least, or NaN.
+
+    Source: Bailey and Lopez de Prado (2014), *The deflated Sharpe ratio*, appendix 3.
+    """
+    returns = _table(returns_tc)
+    centred = returns - returns.mean(axis=0)
+    length = np.sqrt(np.einsum("tc,tc->c", centred, centred))
+    moving = length > 1e-14
+    count = int(moving.sum())
+    if count < 2:
+        return float(max(count, 1))
+    # The mean of all correlations without their matrix: the squared length of the sum of unit series.
+    together = (centred[:, moving] / length[moving]).sum(axis=1)
+    mean = (float(together @ together) - count) / (count * (count - 1))
+    return float(mean + (1 - mean) * count) if mean > 0 else float(count)
+
+
+def backtest_overfitting(returns_tc: Float, *, n_blocks: int = 16, periods: int = 252) -> Overfitting:
+    """Probability of backtest overfitting by combinatorially symmetric cross-validation.
+
+    The days are cut into S blocks in order of time. For each way to take half of the blocks, the trial with the highest
+    Sharpe ratio there is looked up in the other half.
+
+    Parameters
+    ----------
+    returns_tc : (T, C) daily returns of C trials; no NaN. A trial that holds nothing has a ratio of 0.
+    n_blocks : S, even; 16 gives P = 12,870 halvings. Blocks differ by one day where S does not divide T.
+
+    Raises
+    ------
+    InputError
+        Fewer than two trials, fewer than two days in a block, an odd number of blocks or one beyond 20, or NaN.
+
+    Source: Bailey, Borwein, Lopez de Prado and Zhu (2017), *The probability of backtest overfitting*, Journal of
+    Computational Finance 20(4).
+    """
+    returns = _table(returns_tc)
+    n_days, n_trials = returns.shape
+    if n_trials < 2:
+        raise InputError("one trial cannot be overfitted by choice; give the returns of all that were tried.")
+    if n_blocks % 2 or not 2 <= n_blocks <= 20 or n_days < 2 * n_blocks:
+        raise InputError(f"{n_blocks} blocks of {n_days} days; use an even number to 20, of two days or more each.")
+    edges = np.linspace(0, n_days, n_blocks + 1).round().astype(np.int64)
+    sums = np.stack([np.add.reduceat(values, edges[:-1], axis=0) for values in (returns, returns**2)])
+    inside = np.zeros((math.comb(n_blocks, n_blocks // 2), n_blocks))
+    for half, blocks in enumerate(combinations(range(n_blocks), n_blocks // 2)):
+        inside[half, list(blocks)] = 1.0
+    lengths = np.diff(edges).astype(np.float64)
+    logits, chosen = np.empty(len(inside)), np.empty((2, len(inside)))
+    step = max(1, _ROWS_AT_ONCE // n_trials)
+    for start in range(0, len(inside), step):
+        rows = slice(start, start + step)
+        here, there = (_block_sharpe(half, sums, lengths) for half in (inside[rows], 1 - inside[rows]))
+        best, row = here.argmax(axis=1), np.arange(len(here))
+        reached = there[row, best][:, None]
+        # Equal ratios share the mean of their ranks.
+        rank = (there < reached).sum(axis=1) + 0.5 * ((there == reached).sum(axis=1) + 1)
+        share = rank / (n_trials + 1)
+        logits[rows] = np.log(share / (1 - share))
+        chosen[:, rows] = here[row, best], reached[:, 0]
+    chosen *= math.sqrt(periods)
+    return Overfitting(float((logits <= 0).mean()), logits, chosen[0], chosen[1], n_trials)
+
+
+def sharpe_interval(returns: Float, *, resampling: Resampling | None = None, periods: int = 252) -> Estimate:
+    """The yearly Sharpe ratio of (T,) daily returns with its block-bootstrap interval.
+
+    Raises
+    ------
+    InputError
+        Fewer than two returns, NaN, or returns that do not vary.
+
+    Source: Politis and Romano (1994), *The stationary bootstrap*, JASA 89, for resampling dependent returns.
+    """
+    returns, resampling = _series(returns, "returns"), resampling or Resampling()
+    ratio = SharpeEstimate.of(returns, periods=periods).ratio
+    samples = _resampled_sharpe(returns, resampling, periods)
+    return _estimate(ratio, samples, resampling, len(returns))
+
+
+def sharpe_difference(
+    returns: Float, other: Float, *, resampling: Resampling | None = None, periods: int = 252
+) -> Estimate:
+    """How much higher one yearly Sharpe ratio is than another's on the same days, both resampled together.
+
+    A series that does not vary has a ratio of 0.
+
+    Raises
+    ------
+    InputError
+        The lengths differ, fewer than two returns, or NaN.
+
+    Source: Ledoit and Wolf (2008), *Robust performance hypothesis testing with the Sharpe ratio*, Journal of Empirical
+    Finance 15, for pairs; plain quantiles here, not studentised.
+    """
+    returns, other = _series(returns, "returns"), _series(other, "other")
+    if len(returns) != len(other):
+        raise InputError(f"{len(returns)} returns against {len(other)}; a paired difference needs the same days.")
+    resampling = resampling or Resampling()
+    # The same seed draws the same days for both.
+    samples = [_resampled_sharpe(series, resampling, periods) for series in (returns, other)]
+    ratios = [_sharpe_rows(series[None, :], periods)[0] for series in (returns, other)]
+    return _estimate(float(ratios[0] - ratios[1]), samples[0] - samples[1], resampling, len(returns))
+
+
+def _estimate(value: float, samples: Float, resampling: Resampling, n_days: int) -> Estimate:
+    stray = int((np.abs(samples - value) >= abs(value)).sum())
+    return Estimate(
+        mean=value,
+        error=float(samples.std(ddof=1)),
+        interval=interval(samples, resampling.level),
+        p_value=(1 + stray) / (1 + len(samples)),
+        n_days=n_days,
+    )
+
+
+def _resampled_sharpe(returns: Float, resampling: Resampling, periods: int) -> Float:
+    rows = resampling.rows(len(returns))
+    step = max(1, _ROWS_AT_ONCE // len(returns))
+    parts = [_sharpe_rows(returns[rows[start : start + step]], periods) for start in range(0, len(rows), step)]
+    return np.concatenate(parts)
+
+
+def _sharpe_rows(returns_st: Float, periods: int) -> Float:
+    """(S,) yearly Sharpe ratio of each row; 0 where it does not vary."""
+    deviation = returns_st.std(axis=1, ddof=1)
+    out = np.zeros(len(returns_st))
+    np.divide(returns_st.mean(axis=1), deviation, out=out, where=deviation > 1e-14)
+    return out * math.sqrt(periods)
+
+
+def _block_sharpe(half_ps: Float, sums_sc: Float, lengths: Float) -> Float:
+    """(P, C) daily Sharpe ratio of each trial over the blocks taken; 0 where it does not vary."""
+    days = (half_ps @ lengths)[:, None]
+    mean, square = half_ps @ sums_sc[0] / days, half_ps @ sums_sc[1] / days
+    deviation = np.sqrt(np.maximum(square - mean**2, 0.0) * days / (days - 1))
+    out = np.zeros(mean.shape)
+    np.divide(mean, deviation, out=out, where=deviation > 1e-12)
+    return out
+
+
+def _series(returns: Float, name: str) -> Float:
+    returns = np.asarray(returns, dtype=np.float64)
+    if returns.ndim != 1 or len(returns) < 2:
+        raise InputError(f"{name} are {returns.shape}; at least two days of one series are needed.")
+    if not np.isfinite(returns).all():
+        raise InputError(f"{name} hold {int((~np.isfinite(returns)).sum())} missing values; fill or drop them first.")
+    return returns
+
+
+def _table(returns_tc: Float) -> Float:
+    returns = np.asarray(returns_tc, dtype=np.float64)
+    if returns.ndim != 2 or len(returns) < 2 or returns.shape[1] < 1:
+        raise InputError(f"returns are {returns.shape}; they must be (T, C), two days or more of each trial.")
+    if not np.isfinite(returns).all():
+        raise InputError(f"returns hold {int((~np.isfinite(returns)).sum())} missing values; fill or drop them first.")
+    return returns
