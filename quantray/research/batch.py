@@ -38,7 +38,8 @@ class CrossSweep:
     """What C pairs of lines earned on N names over T days."""
 
     returns: Float
-    """(C, T) daily net returns of one portfolio per pair: every held name at 1/N of NAV, as ``net_returns`` says."""
+    """(C, T) daily net returns of one portfolio per pair: every held name at 1/N of NAV, as ``net_returns`` says
+    without drift."""
     turnover: Float
     """(C,) one-way turnover of that portfolio a year."""
     sharpe: Float
@@ -49,12 +50,15 @@ class CrossSweep:
     """(C, N) purchases and sales of that account."""
 
 
-def net_returns(weights_tn: Float, close_tn: Float, *, costs_bps: float, lag: int = 1) -> NetReturns:
+def net_returns(
+    weights_tn: Float, close_tn: Float, *, costs_bps: float, lag: int = 1, drift: bool = True
+) -> NetReturns:
     """Daily returns of target weights after costs.
 
     The return of day u is earned by the weights decided on day ``u - 1 - lag``, which were established at the close of
-    day u - 1, less the cost of establishing them. So each day belongs to one decision. Targets are restored each day;
-    what that trades because prices drift is not charged (``research.backtest`` accounts for all of it).
+    day u - 1, less the cost of establishing them. So each day belongs to one decision: sums over the days of a regime
+    count the decisions made in it, with their costs. (``strategies.rule.net_returns`` books the same costs on the day
+    of the trade, and ``research.backtest`` keeps full books.)
 
     Parameters
     ----------
@@ -63,11 +67,13 @@ def net_returns(weights_tn: Float, close_tn: Float, *, costs_bps: float, lag: in
         close.
     costs_bps : basis points of the money traded.
     lag : trading days from a decision to its trades.
+    drift : whether the trades that restore weights after prices moved are counted, or changes of targets only.
 
     Raises
     ------
     InputError
-        The shapes disagree, weights hold NaN, the costs are negative, or there are fewer than ``lag + 2`` days.
+        The shapes disagree, weights hold NaN, the costs are negative, there are fewer than ``lag + 2`` days, or a
+        day's loss takes all money.
     """
     weights = np.asarray(weights_tn, dtype=np.float64)
     if weights.shape != np.shape(close_tn) or weights.ndim != 2:
@@ -77,10 +83,14 @@ def net_returns(weights_tn: Float, close_tn: Float, *, costs_bps: float, lag: in
     _check_terms(costs_bps, lag, len(weights))
     first = lag + 1
     earned, turnover = np.zeros(len(weights)), np.zeros(len(weights))
-    held = weights[: len(weights) - first]
-    earned[first:] = np.einsum("tn,tn->t", held, _carried_returns(close_tn)[first:])
+    held, moved = weights[: len(weights) - first], _carried_returns(close_tn)[first:]
+    gross = np.einsum("tn,tn->t", held, moved)
+    if (gross <= -1).any():
+        raise InputError(f"weights lose {-gross.min():.0%} in a day; lower the gross exposure.")
+    before = held[:-1] * (1 + moved[:-1]) / (1 + gross[:-1, None]) if drift else held[:-1]
     turnover[first] = 0.5 * np.abs(held[0]).sum()
-    turnover[first + 1 :] = 0.5 * np.abs(np.diff(held, axis=0)).sum(axis=1)
+    turnover[first + 1 :] = 0.5 * np.abs(held[1:] - before).sum(axis=1)
+    earned[first:] = gross
     return NetReturns(earned - 2e-4 * costs_bps * turnover, turnover)
 
 

@@ -10,6 +10,7 @@ from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward
 from quantray.research.batch import cross_sweep, moving_averages, net_returns
+from quantray.strategies import rule
 
 WINDOWS = np.array([3, 8, 20])
 PAIRS = np.array(list(itertools.combinations(range(3), 2)))
@@ -62,7 +63,7 @@ def test_the_portfolio_is_that_of_equal_weights(panel, lag):
     swept = cross_sweep(bank, PAIRS, close, costs_bps=7, lag=lag)
     for c, (fast, slow) in enumerate(PAIRS):
         weights = (bank[:, fast] > bank[:, slow]).T / close.shape[1]
-        alone = net_returns(weights, close, costs_bps=7, lag=lag)
+        alone = net_returns(weights, close, costs_bps=7, lag=lag, drift=False)
         assert_allclose(swept.returns[c], alone.returns, atol=1e-15)
         assert_allclose(swept.turnover[c], alone.turnover.sum() * 252 / len(close))
         deviation = alone.returns.std(ddof=1)
@@ -73,11 +74,31 @@ def test_net_returns_by_hand():
     """Half in A from the close of day 1 on, sold at the close of day 3: it earns days 2 and 3."""
     close = np.array([[10.0], [10.0], [11.0], [12.1], [24.2]])
     weights = np.array([[0.5], [0.5], [0.0], [0.0], [0.0]])
-    earned = net_returns(weights, close, costs_bps=10, lag=1)
+    earned = net_returns(weights, close, costs_bps=10, lag=1, drift=False)
     assert_allclose(earned.returns, [0, 0, 0.05 - 0.0005, 0.05, -0.0005])
     assert_allclose(earned.turnover, [0, 0, 0.25, 0, 0.25])
     assert_allclose(net_returns(-weights, close, costs_bps=0, lag=1).returns, [0, 0, -0.05, -0.05, 0])
     assert_allclose(net_returns(weights, close, costs_bps=0, lag=0).returns, [0, 0, 0.05, 0, 0])
+
+
+def test_drift_is_traded_back():
+    """Half in a name that doubles is two thirds of NAV: a sixth is sold."""
+    close = np.array([[1.0], [2.0], [2.0], [2.0]])
+    earned = net_returns(np.full((4, 1), 0.5), close, costs_bps=10, lag=0)
+    assert_allclose(earned.turnover, [0, 0.25, 1 / 12, 0])
+    assert_allclose(earned.returns, [0, 0.5 - 0.0005, -0.001 / 6, 0])
+
+
+@pytest.mark.parametrize("lag", [0, 1, 2])
+def test_all_costs_and_returns_are_those_of_the_rules(panel, lag):
+    """``strategies.rule`` books each trade's cost a day earlier."""
+    weights = np.random.default_rng(3).normal(0, 0.01, panel.shape)
+    ours = net_returns(weights, panel.field("close"), costs_bps=10, lag=lag)
+    free = net_returns(weights, panel.field("close"), costs_bps=0, lag=lag)
+    assert_allclose(free.returns, rule.net_returns(weights, panel, 0, lag=lag), atol=1e-15)
+    costs = free.returns - ours.returns
+    theirs = rule.net_returns(weights, panel, 0, lag=lag) - rule.net_returns(weights, panel, 10, lag=lag)
+    assert_allclose(costs[1:], theirs[:-1], atol=1e-15)
 
 
 def test_a_name_without_a_close_earns_on_its_next_one():
@@ -155,6 +176,7 @@ def test_the_scale_of_prices_does_not_matter(panel):
         (lambda c: net_returns(np.full(c.shape, np.nan), c, costs_bps=5), "weight of 0"),
         (lambda c: net_returns(np.zeros(c.shape), c, costs_bps=-1), "costs_bps -1 must lie"),
         (lambda c: net_returns(np.zeros(c.shape), c, costs_bps=5, lag=300), "days are too few for a lag of 300"),
+        (lambda c: net_returns(np.full(c.shape, -50.0), c, costs_bps=5), "lower the gross exposure"),
         (lambda c: moving_averages(c, np.array([0, 5])), "must be 1 to 260 days"),
         (lambda c: moving_averages(c, np.array([5]), member_tn=np.ones((2, 2), bool)), r"membership is \(2, 2\)"),
         (lambda c: cross_sweep(np.zeros((70, 3, 9)), PAIRS, c), r"it must be \(N, K, T\)"),
