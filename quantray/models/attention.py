@@ -15,6 +15,9 @@ from quantray.errors import InputError
 
 __all__ = ["dense_attention", "dense_gat", "hierarchical_attention", "neighbour_gat", "sorted_gat"]
 
+_EDGE_NUMBERS = 1 << 22
+"""Numbers that the edges of a block of dates may hold at a time."""
+
 
 def dense_attention(queries: Tensor, keys: Tensor, values: Tensor, member: Tensor | None = None) -> Tensor:
     """Softmax attention of every name to all members by scaled dot products; no N x N matrix is kept.
@@ -164,15 +167,21 @@ def neighbour_gat(
     if neighbours.dim() == 2:
         neighbours = neighbours.expand(len(receiver), -1, -1)
     _same("neighbours", neighbours.shape[:2], receiver.shape[:2])
-    rows = []
-    for date in range(len(receiver)):
-        there = neighbours[date] >= 0
-        index = neighbours[date].clamp(min=0).long()
-        if member is not None:
-            there = there & member[date][index]
-        edges = receiver[date], sender[date], scoring, index, there
-        rows.append(_NeighbourGAT.apply(*edges))  # type: ignore[no-untyped-call]
-    return torch.stack(rows)
+    n_dates, n_names, heads, channels = receiver.shape
+    there = neighbours >= 0
+    index = neighbours.clamp(min=0).long() + n_names * torch.arange(n_dates, device=neighbours.device)[:, None, None]
+    if member is not None:
+        there = there & member.reshape(-1)[index]
+    # Some dates at a time side by side: enough to keep the machine busy, few enough to bound what an edge needs.
+    at_once = max(1, _EDGE_NUMBERS // max(1, index[0].numel() * heads * channels))
+    blocks = []
+    for start in range(0, n_dates, at_once):
+        part = slice(start, start + at_once)
+        nodes = [tensor[part].reshape(-1, heads, channels) for tensor in (receiver, sender)]
+        edges = (index[part] - start * n_names).flatten(0, 1), there[part].flatten(0, 1)
+        out: Tensor = _NeighbourGAT.apply(*nodes, scoring, *edges)  # type: ignore[no-untyped-call]
+        blocks.append(out.view(-1, n_names, heads, channels))
+    return torch.cat(blocks)
 
 
 def hierarchical_attention(
@@ -221,31 +230,37 @@ def hierarchical_attention(
 
 
 class _NeighbourGAT(torch.autograd.Function):
-    """One date of ``neighbour_gat``; keeps its inputs and the attention, and gathers the edges again."""
+    """``neighbour_gat`` of one graph; keeps its inputs and the attention, and gathers the edges again.
+
+    Products are summed rather than contracted by ``einsum``, which would permute the edges in memory.
+    """
 
     @staticmethod
     def forward(ctx: Any, receiver: Tensor, sender: Tensor, scoring: Tensor, index: Tensor, there: Tensor) -> Tensor:
-        heard = sender[index]
-        scores = torch.einsum("nkhc,hc->nkh", leaky_relu(receiver[:, None] + heard, 0.2), scoring)
+        heard = _heard(sender, index)
+        scores = (leaky_relu(receiver[:, None] + heard, 0.2) * scoring).sum(dim=-1)
         attention = _softmax(scores, there)
         ctx.save_for_backward(receiver, sender, scoring, index, attention)
-        return torch.einsum("nkh,nkhc->nhc", attention, heard)
+        return (heard * attention[..., None]).sum(dim=1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         receiver, sender, scoring, index, attention = ctx.saved_tensors
-        (gradient,) = gradients
-        heard = sender[index]
-        to_attention = torch.einsum("nhc,nkhc->nkh", gradient, heard)
-        centred = to_attention - (attention * to_attention).sum(dim=1, keepdim=True)
-        to_scores = attention * centred
+        gradient = gradients[0][:, None]
+        heard = _heard(sender, index)
+        to_attention = (heard * gradient).sum(dim=-1)
+        to_scores = attention * (to_attention - (attention * to_attention).sum(dim=1, keepdim=True))
         sums = receiver[:, None] + heard
-        to_scoring = torch.einsum("nkh,nkhc->hc", to_scores, leaky_relu(sums, 0.2))
-        slopes = torch.where(sums > 0, 1.0, 0.2).to(sums.dtype)
-        to_sums = to_scores[..., None] * scoring * slopes
-        to_heard = attention[..., None] * gradient[:, None] + to_sums
-        to_sender = torch.zeros_like(sender).index_add_(0, index.reshape(-1), to_heard.flatten(0, 1))
+        to_scoring = (leaky_relu(sums, 0.2) * to_scores[..., None]).sum(dim=(0, 1))
+        to_sums = to_scores[..., None] * scoring * torch.where(sums > 0, 1.0, 0.2).to(sums.dtype)
+        to_heard = (attention[..., None] * gradient + to_sums).flatten(0, 1)
+        to_sender = torch.zeros_like(sender).index_add_(0, index.reshape(-1), to_heard)
         return to_sums.sum(dim=1), to_sender, to_scoring, None, None
+
+
+def _heard(sender: Tensor, index: Tensor) -> Tensor:
+    """(n, k, H, C) what the neighbours send; selecting rows is ten times faster than indexing with a table."""
+    return sender.index_select(0, index.reshape(-1)).view(*index.shape, *sender.shape[1:])
 
 
 def _softmax(scores: Tensor, there: Tensor) -> Tensor:

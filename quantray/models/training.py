@@ -5,7 +5,7 @@ It knows nothing of a cluster: ``Workers`` is the seam through which several pro
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -348,8 +348,8 @@ class _StageRun:
 
     def _steps_of_an_epoch(self) -> int:
         if self._in_order:
-            return math.ceil(self._streams()[1] / self.settings.reading.steps)
-        return math.ceil((self.train_rows.stop - self._first_row()) / self._dates_of_a_step())
+            return math.ceil(int(self._streams()[1]) / self.settings.reading.steps)
+        return math.ceil(int(self.train_rows.stop - self._first_row()) / self._dates_of_a_step())
 
     def _seen(self) -> Network:
         """The network as the stage sees it: without its cross-section while only the encoder is trained."""
@@ -411,8 +411,8 @@ def _copied(network: Network) -> dict[str, Tensor]:
 
 
 def _seed(settings: TrainingSettings, *place: int) -> int:
-    words = np.random.SeedSequence([settings.seed, *place]).generate_state(1)
-    return int(words[0])
+    words: Sequence[int] = np.random.SeedSequence([settings.seed, *place]).generate_state(1).tolist()
+    return words[0]
 
 
 def _random(device: torch.device) -> dict[str, Tensor]:
