@@ -1,0 +1,173 @@
+"""Several methods, one path: their probabilities averaged, and a new regime believed once it has lasted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from quantray.arrays import Float, frozen
+from quantray.data.panel import Panel
+from quantray.errors import InputError
+from quantray.regimes.classifier import ClassifierSettings, classifier_regimes
+from quantray.regimes.clustering import ClusterSettings, cluster_regimes
+from quantray.regimes.hmm import HmmSettings, hmm_regimes
+from quantray.regimes.observations import daily_observations, indicator_observations
+from quantray.regimes.path import RegimePath, minimum_dwell
+from quantray.regimes.schedule import RefitSchedule
+
+__all__ = ["METHODS", "EnsembleRegimes", "EnsembleSettings", "agreements", "combine", "ensemble_regimes"]
+
+METHODS = ("hmm", "kmeans", "mixture", "classifier")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleSettings:
+    """Which methods, and how much each of them counts.
+
+    Parameters
+    ----------
+    weights : method -> weight, some of hmm, kmeans, mixture and classifier. The hidden Markov model counts most: it
+        alone knows how long regimes last.
+    states : number of regimes of every method, 2 to 4.
+    dwell_days : days running that a new regime must be seen for; 1 believes at once.
+    schedule : when all methods are fitted.
+    seed : of all methods.
+
+    Raises
+    ------
+    InputError
+        An unknown method, weights that are negative or all zero, or a value out of range.
+    """
+
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {"hmm": 3.0, "kmeans": 1.0, "mixture": 1.0, "classifier": 1.0}
+    )
+    states: int = 3
+    dwell_days: int = 5
+    schedule: RefitSchedule = field(default_factory=RefitSchedule)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.weights) - set(METHODS))
+        if unknown:
+            raise InputError(f"methods {unknown} are not among {', '.join(METHODS)}.")
+        _shares(self.weights)
+        if self.states not in (2, 3, 4) or self.dwell_days < 1 or self.seed < 0:
+            raise InputError(
+                f"states {self.states} must be 2, 3 or 4, dwell_days {self.dwell_days} 1 or more and seed {self.seed} "
+                "not negative."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleRegimes:
+    """The common path, those of the methods, and how alike they are."""
+
+    path: RegimePath
+    members: Mapping[str, RegimePath]
+    agreement: Float
+    """(M, M) share of common rows on which two methods name the same regime, in the order of ``members``."""
+
+
+def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> EnsembleRegimes:
+    """Low to high volatility by all methods at once, each fitted on the past of every date only.
+
+    The hidden Markov model sees single days, the others trailing indicators. The classifier predicts the volatility
+    of the days ahead; the others describe that of today.
+
+    Parameters
+    ----------
+    panel : with close, volume and, for better volatilities, high and low.
+
+    Raises
+    ------
+    DataError
+        A field is missing, or an indicator does not vary.
+    SolverError
+        The first fit of the hidden Markov model failed.
+    """
+    settings = settings or EnsembleSettings()
+    # Two of three days are quiet or usual, rather than as many calm as wild ones.
+    cuts = {2: (0.7,), 3: (0.4, 0.8), 4: (0.35, 0.75, 0.92)}[settings.states]
+    schedule, seed, states = settings.schedule, settings.seed, settings.states
+    indicators = indicator_observations(panel)
+    paths = {}
+    for method, weight in settings.weights.items():
+        if weight == 0:
+            continue
+        if method == "hmm":
+            found = hmm_regimes(
+                daily_observations(panel), HmmSettings(states=(states,), schedule=schedule, seed=seed)
+            ).path
+        elif method == "classifier":
+            found = classifier_regimes(
+                indicators, ClassifierSettings(states=states, shares=cuts, schedule=schedule, seed=seed)
+            ).path
+        else:
+            kind: Literal["kmeans", "mixture"] = "kmeans" if method == "kmeans" else "mixture"
+            clusters = ClusterSettings(method=kind, states=states, schedule=schedule, seed=seed)
+            found = cluster_regimes(indicators, clusters).path
+        paths[method] = found
+    weights = {method: settings.weights[method] for method in paths}
+    path = combine(paths, weights=weights, dwell_days=settings.dwell_days)
+    return EnsembleRegimes(path, paths, agreements(paths))
+
+
+def combine(
+    paths: Mapping[str, RegimePath], *, weights: Mapping[str, float] | None = None, dwell_days: int = 1
+) -> RegimePath:
+    """The weighted mean of probabilities, its likeliest regime, and a minimum time before a new one counts.
+
+    A method that knows nothing yet is left out of the mean of that row; its weight goes to the others. Names are
+    matched, so their order may differ.
+
+    Parameters
+    ----------
+    paths : method -> path; all with the same dates and the same names. ``path.regroup`` brings finer ones in line.
+    weights : method -> weight, not negative; None for equal ones.
+    dwell_days : see ``path.minimum_dwell``.
+
+    Raises
+    ------
+    InputError
+        No paths, dates or names that differ, weights for other methods, or weights that are negative or all zero.
+    """
+    if not paths:
+        raise InputError("no paths to combine; give at least one.")
+    first = next(iter(paths.values()))
+    for method, path in paths.items():
+        if not np.array_equal(path.dates, first.dates):
+            raise InputError(f"the path of {method} has other dates; run all methods on the same panel.")
+        if set(path.names.tolist()) != set(first.names.tolist()):
+            raise InputError(
+                f"{method} names {path.names.tolist()} where the first names {first.names.tolist()}; regroup them."
+            )
+    if weights is not None and set(weights) != set(paths):
+        raise InputError(f"weights are for {sorted(weights)}, paths for {sorted(paths)}; give one to each.")
+    shares = _shares(weights or dict.fromkeys(paths, 1.0))
+    total = np.zeros(first.probabilities.shape)
+    known_weight = np.zeros(len(first.dates))
+    for method, path in paths.items():
+        columns = [path.names.tolist().index(name) for name in first.names.tolist()]
+        total += shares[method] * np.nan_to_num(path.probabilities[:, columns])
+        known_weight += shares[method] * path.known
+    chances = np.divide(total, known_weight[:, None], out=np.full(total.shape, np.nan), where=known_weight[:, None] > 0)
+    return minimum_dwell(RegimePath.likeliest(first.dates, first.names, chances), dwell_days)
+
+
+def agreements(paths: Mapping[str, RegimePath]) -> Float:
+    """(M, M) share of common known rows on which two paths have the same name; NaN without such rows."""
+    members = list(paths.values())
+    out = np.ones((len(members), len(members)))
+    for i, one in enumerate(members):
+        for j in range(i):
+            out[i, j] = out[j, i] = one.agreement(members[j]).same
+    return frozen(out)
+
+
+def _shares(weights: Mapping[str, float]) -> dict[str, float]:
+    values = list(weights.values())
+    if not values or not all(0 <= value < np.inf for value in values) or sum(values) <= 0:
+        raise InputError(f"weights {dict(weights)} must not be negative, and one of them must be positive.")
+    return {name: value / sum(values) for name, value in weights.items()}

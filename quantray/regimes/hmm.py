@@ -1,0 +1,368 @@
+"""A Gaussian hidden Markov model, fitted on the past and filtered forward: no day knows a later one."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from hmmlearn.hmm import GaussianHMM
+from scipy.linalg import solve_triangular
+from sklearn.cluster import KMeans
+
+from quantray.arrays import Float, Int
+from quantray.errors import DataError, InputError, SolverError
+from quantray.regimes.observations import Observations, state_names
+from quantray.regimes.path import RegimePath
+from quantray.regimes.schedule import RefitSchedule, seed_of, spread_out
+
+__all__ = ["HmmFit", "HmmParameters", "HmmRegimes", "HmmSettings", "filtered_probabilities", "fit_hmm", "hmm_regimes"]
+
+_BURN_IN = 252
+"""Rows that the filter runs before those it labels; it forgets its start within a few spells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HmmSettings:
+    """How the model is fitted.
+
+    Parameters
+    ----------
+    states : numbers of states to choose from by BIC at the first fit, each 2 to 4. The choice then stays: a later
+        one would rename the regimes.
+    schedule : when to fit.
+    restarts : starting points of each fit; from the second fit on one of them is the fit before.
+    stickiness : rows of staying in each state that the prior of the transitions counts for; 0 for none. Fat tails
+        would otherwise pass for short visits.
+    iterations, tolerance : of the EM algorithm; the tolerance is of the log-likelihood.
+    seed : of the starting points.
+
+    Raises
+    ------
+    InputError
+        A value is out of range.
+    """
+
+    states: tuple[int, ...] = (2, 3, 4)
+    schedule: RefitSchedule = field(default_factory=RefitSchedule)
+    restarts: int = 4
+    stickiness: float = 500.0
+    iterations: int = 200
+    tolerance: float = 1e-2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.states or not set(self.states) <= {2, 3, 4}:
+            raise InputError(f"states {self.states} must be some of 2, 3 and 4.")
+        if self.restarts < 1 or self.iterations < 2 or self.tolerance <= 0 or self.stickiness < 0 or self.seed < 0:
+            raise InputError(
+                f"restarts {self.restarts} must be 1 or more, iterations {self.iterations} 2 or more, tolerance "
+                f"{self.tolerance} positive, stickiness {self.stickiness} and seed {self.seed} not negative."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class HmmParameters:
+    """A model of R states in the units of the observations."""
+
+    start: Float
+    """(R,) probabilities of the first row's state."""
+    transition: Float
+    """(R, R) from row to column."""
+    means: Float
+    """(R, F)."""
+    covariances: Float
+    """(R, F, F)."""
+
+    @property
+    def stationary(self) -> Float:
+        """(R,) long-run shares of the states."""
+        count = len(self.transition)
+        system = np.vstack([self.transition.T - np.eye(count), np.ones(count)])
+        found = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)[0]
+        shares: Float = np.maximum(found, 0.0)
+        return np.asarray(shares / shares.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class HmmFit:
+    """One fit and how it went."""
+
+    date: np.datetime64
+    """The last row it learnt from."""
+    rows: int
+    parameters: HmmParameters
+    log_likelihood: float
+    """Of standardised observations; the prior is not part of it."""
+    bic: Mapping[int, float]
+    """Number of states -> BIC, lower is better; of all numbers at the first fit, later of the chosen one."""
+    converged: bool
+    """Whether the best starting point converged."""
+    not_converged: int
+    """Starting points that ran out of iterations or whose likelihood fell."""
+    failed: tuple[str, ...]
+    """Why starting points ended in an error."""
+    kept: bool
+    """Whether all starting points failed and the parameters are those of the fit before."""
+
+
+@dataclass(frozen=True, eq=False)
+class HmmRegimes:
+    """Filtered regimes and every fit behind them."""
+
+    path: RegimePath
+    fits: tuple[HmmFit, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One number of states: the best of its starting points, in standardised units."""
+
+    parameters: HmmParameters
+    log_likelihood: float
+    converged: bool
+
+
+def hmm_regimes(observations: Observations, settings: HmmSettings | None = None) -> HmmRegimes:
+    """Fit on a schedule, filter in between, and name the states by volatility.
+
+    Row t is labelled by the last fit that ended at t or before, from rows up to t. States are sorted by the mean of
+    the column ``volatility``, then by that of ``return``, so that names keep their meaning. Rows that lack a column
+    hold the last probabilities.
+
+    Parameters
+    ----------
+    observations : columns without much memory, such as ``observations.daily_observations``.
+
+    Raises
+    ------
+    DataError
+        A column does not vary within the rows of a fit.
+    SolverError
+        No starting point of the first fit succeeded.
+
+    Source: Hamilton (1989), "A New Approach to the Economic Analysis of Nonstationary Time Series and the Business
+    Cycle", *Econometrica* 57, for the filter; Schwarz (1978) for BIC.
+    """
+    settings = settings or HmmSettings()
+    rows = observations.complete
+    values = observations.values[rows]
+    fits: list[HmmFit] = []
+    states = settings.states
+    blocks = []
+    for segment in settings.schedule.segments(len(rows)):
+        previous = fits[-1] if fits else None
+        fit = fit_hmm(observations, rows[segment.fit], replace(settings, states=states), previous=previous)
+        states = (len(fit.parameters.means),)
+        fits.append(fit)
+        low = max(segment.use.start - _BURN_IN, 0)
+        begun = replace(fit.parameters, start=fit.parameters.stationary)
+        blocks.append(filtered_probabilities(values[low : segment.use.stop], begun)[segment.use.start - low :])
+    if not fits:
+        names = state_names(max(settings.states))
+        nothing = np.full((len(observations.dates), len(names)), np.nan)
+        return HmmRegimes(RegimePath.likeliest(observations.dates, names, nothing), ())
+    first = settings.schedule.first - 1
+    chances = spread_out(np.vstack(blocks), rows[first:], len(observations.dates))
+    return HmmRegimes(RegimePath.likeliest(observations.dates, state_names(states[0]), chances), tuple(fits))
+
+
+def filtered_probabilities(values: Float, parameters: HmmParameters) -> Float:
+    """(T, R) probability of each state given the rows up to and including its own.
+
+    Computed in logarithms, so no length of history underflows. A row with a missing column moves by the transition
+    alone.
+
+    Parameters
+    ----------
+    values : (T, F) observations.
+
+    Raises
+    ------
+    InputError
+        The columns are not those of the parameters.
+    SolverError
+        A covariance is not positive definite.
+    """
+    if values.ndim != 2 or values.shape[1] != parameters.means.shape[1]:
+        raise InputError(f"observations are {values.shape} for {parameters.means.shape[1]} columns of the model.")
+    likelihood = _log_likelihoods(values, parameters)
+    with np.errstate(divide="ignore"):
+        log_start, log_move = np.log(parameters.start), np.log(parameters.transition)
+    out = np.empty(likelihood.shape)
+    belief = log_start
+    for t, likely in enumerate(likelihood):
+        if t:
+            top = belief.max()
+            belief = np.log(np.exp(belief - top) @ np.exp(log_move)) + top
+        belief = belief + likely
+        belief = belief - belief.max()
+        belief = belief - np.log(np.exp(belief).sum())
+        out[t] = belief
+    return np.asarray(np.exp(out))
+
+
+def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, previous: HmmFit | None = None) -> HmmFit:
+    """Fit on some complete rows; of several numbers of states the one of lowest BIC.
+
+    Parameters
+    ----------
+    rows : positions of the rows to learn from.
+    previous : a fit of the same number of states: a starting point, and what stays should all of them fail.
+
+    Raises
+    ------
+    DataError
+        Fewer rows than parameters, or a column that does not vary.
+    SolverError
+        Every starting point failed and there is no previous fit.
+    """
+    values = observations.values[rows]
+    centre, scale = values.mean(axis=0), values.std(axis=0)
+    flat = [name for name, width in zip(observations.names, scale, strict=True) if not width > 1e-12]
+    if flat:
+        raise DataError(f"{', '.join(flat)} does not vary in the rows up to {observations.dates[rows[-1]]}; drop it.")
+    if len(rows) <= _free_parameters(max(settings.states), values.shape[1]):
+        raise DataError(f"{len(rows)} rows are too few for {max(settings.states)} states; begin later.")
+    scaled = (values - centre) / scale
+    failed: list[str] = []
+    weak = 0
+    runs: dict[int, _Run] = {}
+    for count in settings.states:
+        found, missed, errors = _best_run(scaled, count, settings, rows[-1], _rescaled(previous, count, centre, scale))
+        weak += missed
+        failed += errors
+        if found is not None:
+            runs[count] = found
+    date = observations.dates[rows[-1]]
+    if not runs:
+        if previous is None:
+            raise SolverError(f"no hidden Markov model could be fitted up to {date}: {'; '.join(failed)}.")
+        return replace(previous, date=date, rows=len(rows), not_converged=weak, failed=tuple(failed), kept=True)
+    bic = {
+        count: _free_parameters(count, values.shape[1]) * np.log(len(rows)) - 2 * run.log_likelihood
+        for count, run in runs.items()
+    }
+    best = runs[min(bic, key=lambda count: bic[count])]
+    inner = best.parameters
+    order = observations.order(inner.means)
+    parameters = HmmParameters(
+        inner.start[order],
+        inner.transition[np.ix_(order, order)],
+        inner.means[order] * scale + centre,
+        inner.covariances[order] * np.outer(scale, scale),
+    )
+    return HmmFit(
+        date, len(rows), parameters, best.log_likelihood, bic, best.converged, weak, tuple(failed), kept=False
+    )
+
+
+def _best_run(
+    values: Float, count: int, settings: HmmSettings, last: int, warm: HmmParameters | None
+) -> tuple[_Run | None, int, list[str]]:
+    """The likeliest run, converged ones first; how many did not converge; and the errors of those that failed."""
+    runs, failed = [], []
+    for number in range(settings.restarts):
+        seed = seed_of(settings.seed, int(last), count, number)
+        begin = warm if warm is not None and number == 0 else _beginning(values, count, number, seed)
+        try:
+            runs.append(_expectation_maximisation(values, begin, settings, seed))
+        except (ValueError, np.linalg.LinAlgError) as error:
+            failed.append(f"{count} states, start {number}: {error}")
+    best = max(runs, key=lambda run: (run.converged, run.log_likelihood), default=None)
+    return best, sum(not run.converged for run in runs), failed
+
+
+def _expectation_maximisation(values: Float, begin: HmmParameters, settings: HmmSettings, seed: int) -> _Run:
+    count = len(begin.means)
+    model = GaussianHMM(
+        n_components=count,
+        covariance_type="full",
+        transmat_prior=1 + settings.stickiness * np.eye(count),
+        n_iter=settings.iterations,
+        tol=settings.tolerance,
+        init_params="",
+        random_state=seed,
+    )
+    model.startprob_, model.transmat_ = begin.start, begin.transition
+    model.means_, model.covars_ = begin.means, begin.covariances
+    with _quiet():
+        model.fit(values)
+        likelihood = float(model.score(values))
+    if not np.isfinite(likelihood):
+        raise ValueError(f"the log-likelihood is {likelihood}")
+    history = list(model.monitor_.history)
+    # The monitor of hmmlearn also calls a run converged that used up its iterations or whose likelihood fell.
+    converged = len(history) > 1 and abs(history[-1] - history[-2]) < settings.tolerance
+    covariances = np.asarray(model.covars_)
+    np.linalg.cholesky(covariances)
+    parameters = HmmParameters(
+        np.asarray(model.startprob_), np.asarray(model.transmat_), np.asarray(model.means_), covariances
+    )
+    return _Run(parameters, likelihood, converged)
+
+
+def _beginning(values: Float, count: int, number: int, seed: int) -> HmmParameters:
+    """A starting point: bands of distance from the centre first, which is what volatility looks like, then k-means."""
+    n_rows, n_columns = values.shape
+    if number == 0:
+        ranks = np.argsort(np.argsort((values**2).sum(axis=1), kind="stable"), kind="stable")
+        labels = ranks * count // n_rows
+    else:
+        with _quiet():
+            labels = KMeans(count, n_init=1, init="random", random_state=seed).fit(values).labels_
+    means, covariances = np.zeros((count, n_columns)), np.tile(np.eye(n_columns), (count, 1, 1))
+    for state in range(count):
+        own = values[labels == state]
+        if len(own):
+            means[state] = own.mean(axis=0)
+        if len(own) > n_columns + 1:
+            covariances[state] = np.cov(own, rowvar=False) + 0.05 * np.eye(n_columns)
+    stay = 0.97
+    transition = np.full((count, count), (1 - stay) / (count - 1))
+    np.fill_diagonal(transition, stay)
+    return HmmParameters(np.full(count, 1 / count), transition, means, covariances)
+
+
+def _rescaled(previous: HmmFit | None, count: int, centre: Float, scale: Float) -> HmmParameters | None:
+    if previous is None or len(previous.parameters.means) != count:
+        return None
+    known = previous.parameters
+    # A probability of zero would stay zero for ever.
+    start = (known.start + 0.01) / (known.start + 0.01).sum()
+    transition = (known.transition + 1e-4) / (known.transition + 1e-4).sum(axis=1, keepdims=True)
+    return HmmParameters(start, transition, (known.means - centre) / scale, known.covariances / np.outer(scale, scale))
+
+
+def _log_likelihoods(values: Float, parameters: HmmParameters) -> Float:
+    """(T, R) log density of each row in each state; zero where a column is missing, which says nothing."""
+    known = ~np.isnan(values).any(axis=1)
+    out = np.zeros((len(values), len(parameters.means)))
+    for state, (mean, covariance) in enumerate(zip(parameters.means, parameters.covariances, strict=True)):
+        try:
+            root = np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError as error:
+            raise SolverError(f"the covariance of state {state} is not positive definite; fit again.") from error
+        apart = solve_triangular(root, (values[known] - mean).T, lower=True)
+        size = 2 * np.log(np.diagonal(root)).sum() + len(mean) * np.log(2 * np.pi)
+        out[known, state] = -0.5 * ((apart**2).sum(axis=0) + size)
+    return out
+
+
+def _free_parameters(count: int, columns: int) -> int:
+    return count - 1 + count * (count - 1) + count * columns + count * columns * (columns + 1) // 2
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep hmmlearn's and scikit-learn's remarks off the screen: what they say is in the fit's record."""
+    logger = logging.getLogger("hmmlearn")
+    before = logger.disabled, logging.getLogger("hmmlearn.base").disabled
+    logger.disabled = logging.getLogger("hmmlearn.base").disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled, logging.getLogger("hmmlearn.base").disabled = before
