@@ -13,6 +13,7 @@ from scipy.linalg import eigh
 
 from quantray.arrays import Bool, Dates, Float, Int, Names, as_day, frozen
 from quantray.errors import InputError
+from quantray.features.correlations import BLOCK, ReturnWindow, eligible_assets, return_window
 
 __all__ = [
     "Clusters",
@@ -27,8 +28,8 @@ __all__ = [
 
 Int32 = npt.NDArray[np.int32]
 
-# Rows of the correlation matrix that exist at a time.
-_BLOCK = 256
+# Directions that a cut of a cluster may try before it is taken as it stands.
+_TURNS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +160,7 @@ def top_k_graph(
     """
     if k < 1 or not -1 <= threshold < 1:
         raise InputError(f"k {k} must be 1 or more and threshold {threshold} lie in [-1, 1).")
-    window = _window(returns_tn, assets, dates, member, residual, min_history)
+    window = return_window(returns_tn, assets, dates, member, residual, min_history)
     neighbours = np.full((len(assets), k), -1, dtype=np.int32)
     _link(neighbours, window, threshold, absolute)
     return _graph(assets, neighbours, dates[-1], "residual correlation" if residual else "correlation")
@@ -197,12 +198,12 @@ def sector_graph(
         raise InputError(f"k {k}, sectors {sectors_n.shape} and {len(dates)} dates do not fit {len(assets)} assets.")
     neighbours = np.full((len(assets), k), -1, dtype=np.int32)
     if returns_tn is not None:
-        window = _window(returns_tn, assets, dates, member, True, min_history)
+        window = return_window(returns_tn, assets, dates, member, True, min_history)
         codes = sectors_n[window.columns]
         for code in np.unique(codes[codes >= 0]):
             _link(neighbours, window.among(codes == code), -1.0, absolute=False)
         return _graph(assets, neighbours, dates[-1], "sector by correlation")
-    eligible = _eligible(member, len(assets)) & (sectors_n >= 0)
+    eligible = eligible_assets(member, len(assets)) & (sectors_n >= 0)
     generator = np.random.default_rng(np.random.SeedSequence(seed))
     for code in np.unique(sectors_n[eligible]):
         pool = np.flatnonzero(eligible & (sectors_n == code))
@@ -232,8 +233,9 @@ def capped_clusters(
 ) -> Clusters:
     """Clusters of correlated assets, none larger than ``cap``.
 
-    A cluster above the cap is cut in two along the principal direction of its standardised returns, at the widest
-    gap within the middle third, until none is left; so clusters hold between a third of ``cap`` and ``cap`` names.
+    A cluster above the cap is cut in two, as by k-means but at the widest gap within the middle third, until none is
+    left; so clusters hold between a third of ``cap`` and ``cap`` names. The cut starts along the principal direction
+    of the standardised returns and depends on neither a seed nor the order of assets.
     Time and memory are O(T * N log N) and O(T * N + min(T, N)^2). Gaps count as zero.
 
     Parameters
@@ -250,7 +252,7 @@ def capped_clusters(
     """
     if cap < 1:
         raise InputError(f"cap {cap} must be 1 or more.")
-    window = _window(returns_tn, assets, dates, member, residual, min_history)
+    window = return_window(returns_tn, assets, dates, member, residual, min_history)
     leaves = [np.sort(window.columns[leaf]) for leaf in _bisected(window.values, cap)]
     labels = np.full(len(assets), -1, dtype=np.int32)
     members = np.full((len(leaves), cap), -1, dtype=np.int32)
@@ -260,83 +262,7 @@ def capped_clusters(
     return Clusters(assets, frozen(labels), frozen(members), as_day(dates[-1]))
 
 
-@dataclass(frozen=True, eq=False)
-class _Window:
-    """Standardised returns of the M assets with enough history."""
-
-    columns: Int
-    """(M,) their places among all assets."""
-    values: Float
-    """(T, M) of mean zero and mean square one on each asset's days; zero elsewhere."""
-    known: Float
-    """(T, M) one where a return is known."""
-    least_days: int
-
-    def among(self, chosen: Bool) -> "_Window":
-        """The window of some of its assets."""
-        return _Window(self.columns[chosen], self.values[:, chosen], self.known[:, chosen], self.least_days)
-
-    def correlation_blocks(self) -> Iterator[tuple[slice, Float]]:
-        """Blocks of rows of the (M, M) pairwise complete correlations; NaN where a pair has too few common days."""
-        complete = bool(self.known.all())
-        squares = self.values**2
-        for start in range(0, len(self.columns), _BLOCK):
-            rows = slice(start, min(start + _BLOCK, len(self.columns)))
-            products = self.values[:, rows].T @ self.values
-            if complete:
-                yield rows, products / len(self.values)
-                continue
-            days = self.known[:, rows].T @ self.known
-            own = self.values[:, rows].T @ self.known
-            other = self.known[:, rows].T @ self.values
-            with np.errstate(divide="ignore", invalid="ignore"):
-                own_variance = squares[:, rows].T @ self.known - own**2 / days
-                other_variance = self.known[:, rows].T @ squares - other**2 / days
-                correlation = (products - own * other / days) / np.sqrt(own_variance * other_variance)
-            # A pair that is flat on its common days has no correlation; rounding must not invent one.
-            usable = (days >= self.least_days) & (np.minimum(own_variance, other_variance) > 1e-9 * days)
-            yield rows, np.where(usable, correlation, np.nan)
-
-
-def _window(
-    returns: Float, assets: Names, dates: Dates, member: Bool | None, residual: bool, min_history: float
-) -> _Window:
-    returns = np.asarray(returns, dtype=np.float64)
-    if returns.shape != (len(dates), len(assets)) or len(dates) < 2:
-        raise InputError(
-            f"returns are {returns.shape} for {len(dates)} dates and {len(assets)} assets; "
-            "give the (T, N) returns of at least two dates."
-        )
-    if np.isinf(returns).any():
-        raise InputError("returns hold infinite values; a price of zero is the usual cause.")
-    if not 0 < min_history <= 1:
-        raise InputError(f"min_history {min_history} is a share of the window's days, above 0 and at most 1.")
-    least = max(2, int(np.ceil(min_history * len(dates))))
-    known = ~np.isnan(returns)
-    enough = _eligible(member, len(assets)) & (known.sum(axis=0) >= least)
-    columns = np.flatnonzero(enough)
-    known = known[:, columns]
-    values = np.where(known, returns[:, columns], 0.0)
-    if residual:
-        values = np.where(known, values - (values.sum(axis=1) / np.maximum(known.sum(axis=1), 1))[:, None], 0.0)
-    days = np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, values - values.sum(axis=0) / days, 0.0)
-    deviation = np.sqrt((values**2).sum(axis=0) / days)
-    # Returns that never move have no correlation; what rounding leaves of them must not make one.
-    moving = deviation > 1e-12
-    values = values[:, moving] / deviation[moving]
-    return _Window(columns[moving], values, known[:, moving].astype(np.float64), least)
-
-
-def _eligible(member: Bool | None, n_assets: int) -> Bool:
-    if member is None:
-        return np.ones(n_assets, dtype=np.bool_)
-    if member.shape != (n_assets,):
-        raise InputError(f"member is {member.shape} for {n_assets} assets; give one row of the membership.")
-    return np.asarray(member, dtype=np.bool_)
-
-
-def _link(neighbours: Int32, window: _Window, threshold: float, absolute: bool) -> None:
+def _link(neighbours: Int32, window: ReturnWindow, threshold: float, absolute: bool) -> None:
     """Write the best sources of the window's assets into ``neighbours``."""
     k = min(neighbours.shape[1], len(window.columns) - 1)
     if k < 1:
@@ -359,8 +285,8 @@ def _draw(neighbours: Int32, pool: Int, degree: Int, generator: np.random.Genera
     most = int(degree.max(initial=0))
     if most < 1:
         return
-    for start in range(0, len(pool), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(pool)))
+    for start in range(0, len(pool), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(pool)))
         key = generator.random((len(rows), len(pool)))
         key[np.arange(len(rows)), rows] = np.inf
         best = np.argsort(key, axis=1)[:, :most]
@@ -376,12 +302,25 @@ def _bisected(values: Float, cap: int) -> Iterator[Int]:
         if len(cluster) <= cap:
             yield cluster
             continue
-        score = _principal_scores(values[:, cluster])
+        below, above = _cut(values[:, cluster])
+        waiting += [cluster[above], cluster[below]]
+
+
+def _cut(values: Float) -> tuple[Int, Int]:
+    """Two groups of columns, cut along the principal direction, then along that from one group's mean to the other.
+
+    The first may pass through the middle of a group; each later direction turns away from it.
+    """
+    score, below = _principal_scores(values), np.empty(0, dtype=np.int64)
+    low = max(1, len(score) // 3)
+    for _ in range(_TURNS):
         order = np.argsort(score, kind="stable")
-        low = max(1, len(cluster) // 3)
-        gaps = np.diff(score[order])[low - 1 : len(cluster) - low]
-        cut = low + int(np.argmax(gaps))
-        waiting += [cluster[order[cut:]], cluster[order[:cut]]]
+        cut = low + int(np.argmax(np.diff(score[order])[low - 1 : len(order) - low]))
+        before, below, above = below, np.sort(order[:cut]), np.sort(order[cut:])
+        if np.array_equal(before, below):
+            break
+        score = (values[:, above].mean(axis=1) - values[:, below].mean(axis=1)) @ values
+    return below, above
 
 
 def _principal_scores(values: Float) -> Float:
