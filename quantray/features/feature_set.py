@@ -193,14 +193,14 @@ def feature_set(
     InputError
         A name is unknown or repeats, the scaling is unknown, or sector features are asked for without sectors.
     DataError
-        The panel has no ``close`` or not the field of a feature asked for, or a price is zero, negative or infinite.
+        The panel has no ``close`` or not the field of a feature asked for, or a price or volume is impossible.
     """
     if scaling not in ("rank", "zscore"):
         raise InputError(f"scaling {scaling!r} is not one of rank, zscore.")
     present = ~np.isnan(panel.field("close"))
     chosen = _default_names(panel, sectors) if names is None else tuple(names)
     _check_names(chosen, panel, sectors)
-    _check_prices(panel)
+    _check_values(panel)
     scale = ranks if scaling == "rank" else robust_zscores
     inputs = Inputs(panel, _sector_codes(panel.assets, sectors or {}))
     values = np.empty((*panel.shape, len(chosen)), dtype=np.float32)
@@ -236,15 +236,15 @@ def _check_names(names: tuple[str, ...], panel: Panel, sectors: Mapping[str, str
             raise InputError(f"feature {name!r} compares an asset with its sector; give sectors.")
 
 
-def _check_prices(panel: Panel) -> None:
-    for name in sorted({"close", "high", "low"} & set(panel.fields)):
-        prices = panel.field(name)
-        wrong = (prices <= 0) | np.isinf(prices)
+def _check_values(panel: Panel) -> None:
+    for name in sorted({"close", "high", "low", "volume"} & set(panel.fields)):
+        values = panel.field(name)
+        wrong = np.isinf(values) | ((values < 0) if name == "volume" else (values <= 0))
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             raise DataError(
-                f"{panel.assets[column]} has a {name} of {prices[row, column]} on {panel.dates[row]}; "
-                "prices must be positive, and NaN where unknown."
+                f"{panel.assets[column]} has a {name} of {values[row, column]} on {panel.dates[row]}; "
+                "prices must be positive, volumes not negative, and both NaN where unknown."
             )
 
 

@@ -186,6 +186,9 @@ def test_bad_requests_are_refused(bars):
     close[400, 4] = -1.0
     with pytest.raises(DataError, match=rf"{bars.assets[4]} has a close of -1\.0 on {bars.dates[400]}"):
         feature_set(bars.with_fields(close=close))
+    volume = np.where(np.arange(50) == 8, np.inf, bars.field("volume"))
+    with pytest.raises(DataError, match=f"{bars.assets[8]} has a volume of inf"):
+        feature_set(bars.with_fields(volume=volume))
 
 
 def test_a_panel_without_a_close_is_refused(bars):
