@@ -1,0 +1,160 @@
+"""Controls: what a learned model must beat. All take the forecaster's protocol."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from quantray.arrays import Bool, Dates, Float
+from quantray.data.panel import Panel
+from quantray.data.splits import Split
+from quantray.errors import InputError
+from quantray.features.cross_section import standardised
+from quantray.features.feature_set import Features
+from quantray.features.returns import simple_returns
+from quantray.features.technical import moving_average_gap
+from quantray.models.forecaster import FitContext, Fitted, FoldData, Scores, features_of, fold_data
+
+__all__ = ["Ridge", "Rule", "prediction_rows"]
+
+RuleName = Literal["zero", "reversal", "reversal_gap"]
+
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A forecast without fitting.
+
+    Parameters
+    ----------
+    rule : ``zero``; ``reversal``, minus the last day's return; ``reversal_gap``, the mean of its standardised value
+        and that of the gap of the 30-day mean over the close.
+    """
+
+    rule: RuleName
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("zero", "reversal", "reversal_gap"):
+            raise InputError(f"rule {self.rule!r} is not one of zero, reversal, reversal_gap.")
+
+    @property
+    def name(self) -> str:
+        """See ``Forecaster``."""
+        return self.rule
+
+    def fit(self, panel: Panel, fold: Split, *, init: Any = None, context: FitContext) -> Fitted:
+        """See ``Forecaster``; nothing is fitted."""
+        return _FittedRule(self.rule, fold.train.last)
+
+
+@dataclass(frozen=True)
+class _FittedRule:
+    rule: RuleName
+    data_through: np.datetime64
+
+    def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
+        rows = prediction_rows(panel, dates, self.data_through)
+        close, member = panel.field("close")[: rows.stop], panel.member[: rows.stop]
+        there = member[rows] & ~np.isnan(close[rows])
+        if self.rule == "zero":
+            values = np.zeros(there.shape)
+        else:
+            start = max(rows.start - 60, 0)
+            near, among = close[start:], member[start:]
+            values = standardised(-simple_returns(near), among)
+            if self.rule == "reversal_gap":
+                gap = standardised(moving_average_gap(near, 30), among)
+                values = (np.nan_to_num(values) + np.nan_to_num(gap)) / 2
+            values = np.nan_to_num(values[rows.start - start :])
+        return Scores(panel.dates[rows], panel.assets, np.where(there, values, np.nan))
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Linear regression of standardised forward returns on all features, with a squared penalty.
+
+    The penalty is the one of a few with the best information coefficient on the validation range.
+
+    Source: Hoerl and Kennard (1970), *Ridge regression*.
+    """
+
+    @property
+    def name(self) -> str:
+        """See ``Forecaster``."""
+        return "ridge"
+
+    def fit(self, panel: Panel, fold: Split, *, init: Any = None, context: FitContext) -> Fitted:
+        """See ``Forecaster``."""
+        data = fold_data(panel, fold, context)
+        gram, moment, count = _normal_equations(data)
+        best, coefficients = -np.inf, np.zeros(len(gram), dtype=np.float64)
+        for penalty in _PENALTIES:
+            tried: Float = np.asarray(np.linalg.solve(gram + penalty * count * np.eye(len(gram)), moment), np.float64)
+            score = 0.0 if data.valid is None else _mean_ic(data, data.valid, tried)
+            if score > best:
+                best, coefficients = score, tried
+        return _FittedRidge(coefficients, data.panel.dates[-1], data.features.schema, context)
+
+
+@dataclass(frozen=True, eq=False)
+class _FittedRidge:
+    coefficients: Float
+    data_through: np.datetime64
+    schema: str
+    context: FitContext
+
+    def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
+        rows = prediction_rows(panel, dates, self.data_through)
+        given = features_of(panel, self.context, features)
+        if given.schema != self.schema:
+            raise InputError("these features are not those that the model was fitted on; use the same settings.")
+        values = np.nan_to_num(given.values[rows]) @ self.coefficients
+        there = panel.member[rows] & given.present[rows]
+        return Scores(panel.dates[rows], panel.assets, np.where(there, values, np.nan))
+
+
+def prediction_rows(panel: Panel, dates: Dates, data_through: np.datetime64) -> slice:
+    """The rows of consecutive dates that lie after what a fit has seen.
+
+    Raises
+    ------
+    InputError
+        There are none, they are not consecutive rows of the panel, or they begin too early.
+    """
+    if len(dates) == 0:
+        raise InputError("no dates to predict; give at least one.")
+    first = panel.row(dates[0])
+    rows = slice(first, first + len(dates))
+    if not np.array_equal(panel.dates[rows], np.asarray(dates).astype("datetime64[D]")):
+        raise InputError("the dates to predict are not consecutive rows of the panel; predict them range by range.")
+    if panel.dates[first] <= data_through:
+        raise InputError(f"{panel.dates[first]} is not after {data_through}, up to which the model has seen data.")
+    return rows
+
+
+def _normal_equations(data: FoldData) -> tuple[Float, Float, int]:
+    n_features = len(data.features.names)
+    gram, moment, count = np.zeros((n_features, n_features)), np.zeros(n_features), 0
+    for row in range(data.train.start, data.train.stop):
+        known = _known(data, row)
+        x = np.nan_to_num(data.features.values[row, known].astype(np.float64))
+        gram += x.T @ x
+        moment += x.T @ data.labels[row, known]
+        count += int(known.sum())
+    return gram, moment, count
+
+
+def _mean_ic(data: FoldData, rows: slice, coefficients: Float) -> float:
+    values = []
+    for row in range(rows.start, rows.stop):
+        known = _known(data, row)
+        x = np.nan_to_num(data.features.values[row, known]) @ coefficients
+        y = data.labels[row, known]
+        if known.sum() > 1 and x.std() > 0 and y.std() > 0:
+            values.append(np.corrcoef(x, y)[0, 1])
+    return float(np.mean(values)) if values else 0.0
+
+
+def _known(data: FoldData, row: int) -> Bool:
+    return np.asarray(data.member[row] & ~np.isnan(data.labels[row]))
