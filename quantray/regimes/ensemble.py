@@ -1,6 +1,6 @@
 """Several methods, one path: their probabilities averaged, and a new regime believed once it has lasted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -88,7 +88,7 @@ def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> 
         The first fit of the hidden Markov model failed.
     """
     settings = settings or EnsembleSettings()
-    # Two of three days are quiet or usual, rather than as many calm as wild ones.
+    # Wild days are rarer than calm ones; classes of equal size would say otherwise.
     cuts = {2: (0.7,), 3: (0.4, 0.8), 4: (0.35, 0.75, 0.92)}[settings.states]
     schedule, seed, states = settings.schedule, settings.seed, settings.states
     indicators = indicator_observations(panel)
@@ -111,7 +111,7 @@ def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> 
         paths[method] = found
     weights = {method: settings.weights[method] for method in paths}
     path = combine(paths, weights=weights, dwell_days=settings.dwell_days)
-    return EnsembleRegimes(path, paths, agreements(paths))
+    return EnsembleRegimes(path, paths, agreements(paths.values()))
 
 
 def combine(
@@ -156,9 +156,9 @@ def combine(
     return minimum_dwell(RegimePath.likeliest(first.dates, first.names, chances), dwell_days)
 
 
-def agreements(paths: Mapping[str, RegimePath]) -> Float:
+def agreements(paths: Iterable[RegimePath]) -> Float:
     """(M, M) share of common known rows on which two paths have the same name; NaN without such rows."""
-    members = list(paths.values())
+    members = list(paths)
     out = np.ones((len(members), len(members)))
     for i, one in enumerate(members):
         for j in range(i):

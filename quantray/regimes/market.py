@@ -19,6 +19,7 @@ __all__ = [
     "day_volatility",
     "illiquidity",
     "index_returns",
+    "median_range",
     "member_returns",
     "money_traded",
     "quoted_spread",
@@ -125,9 +126,13 @@ def day_volatility(panel: Panel) -> Float:
     returns = member_returns(panel)
     if not {"high", "low"} <= set(panel.fields):
         return _median(np.abs(returns)) * _TO_DEVIATION
-    high, low = panel.field("high"), panel.field("low")
-    good = ~np.isnan(returns) & (low > 0) & (high >= low)
-    span = np.log(np.divide(high, low, out=np.full(high.shape, np.nan), where=good))
+    return median_range(panel.field("high"), panel.field("low"), ~np.isnan(returns))
+
+
+def median_range(high_tn: Float, low_tn: Float, used: Bool) -> Float:
+    """(T,) volatility of each bar from the median log range of the assets used (T, N); see ``day_volatility``."""
+    good = used & (low_tn > 0) & (high_tn >= low_tn)
+    span = np.log(np.divide(high_tn, low_tn, out=np.full(high_tn.shape, np.nan), where=good))
     return np.asarray(_median(span) / (2 * np.sqrt(np.log(2))))
 
 

@@ -19,7 +19,7 @@ from quantray.regimes.market import (
     realised_volatility,
 )
 
-__all__ = ["Observations", "daily_observations", "indicator_observations", "log_or_nan", "state_names"]
+__all__ = ["Observations", "daily_observations", "indicator_observations", "log_or_nan", "smoothed", "state_names"]
 
 _NAMES = {2: ("low", "high"), 3: ("low", "medium", "high"), 4: ("low", "medium", "high", "extreme")}
 
@@ -124,8 +124,7 @@ def indicator_observations(panel: Panel, *, fast: int = 10, slow: int = 42) -> O
     DataError
         The panel has no closes or volumes, or no day with returns.
     """
-    if not 2 <= fast < slow:
-        raise InputError(f"fast {fast} must be 2 days or more and below slow {slow}.")
+    _check_windows(fast, slow)
     returns, own = index_returns(panel), member_returns(panel)
     _some(returns)
     width = pd.Series(log_or_nan(day_volatility(panel)))
@@ -145,6 +144,30 @@ def indicator_observations(panel: Panel, *, fast: int = 10, slow: int = 42) -> O
         "impact": impact.rolling(fast, min_periods=fast // 2).mean() - impact.rolling(252, min_periods=slow).median(),
     }
     return Observations(panel.dates, tuple(columns), np.column_stack(list(columns.values())), returns)
+
+
+def smoothed(observations: Observations, *, fast: int = 10, slow: int = 42) -> Observations:
+    """Trailing means of columns without memory, for methods that look at one row at a time, on bars of any length.
+
+    Parameters
+    ----------
+    observations : with columns return and volatility; others are smoothed like the volatility.
+    fast, slow : windows in rows, of volatility and of the return.
+
+    Raises
+    ------
+    InputError
+        Not ``2 <= fast < slow``.
+    """
+    _check_windows(fast, slow)
+    columns = {}
+    for name in observations.names:
+        values = pd.Series(observations.values[:, observations.column(name)])
+        days = slow if name == "return" else fast
+        columns[name] = values.rolling(days, min_periods=max(days // 2, 1)).mean()
+        if name == "volatility":
+            columns["volatility_change"] = columns[name] - values.rolling(slow, min_periods=slow // 2).mean()
+    return replace(observations, names=tuple(columns), values=np.column_stack(list(columns.values())))
 
 
 def state_names(count: int) -> Names:
@@ -168,3 +191,8 @@ def log_or_nan(values: Float) -> Float:
 def _some(returns: Float) -> None:
     if np.isnan(returns).all():
         raise DataError("no day of the panel has the return of a member; check its closes and its membership.")
+
+
+def _check_windows(fast: int, slow: int) -> None:
+    if not 2 <= fast < slow:
+        raise InputError(f"fast {fast} must be 2 rows or more and below slow {slow}.")

@@ -157,14 +157,21 @@ class RegimePath:
         return np.asarray(np.divide(total, visits, out=np.full(len(visits), np.nan), where=visits > 0))
 
     def row(self, date: object) -> int:
-        """The last row at or before a date, or a time where rows are times of day.
+        """The last row at or before a date; where rows are times, at or before a time such as 2024-03-18T10:30.
 
         Raises
         ------
+        InputError
+            Neither a date nor a time.
         DataError
             The path begins later.
         """
-        moment = as_day(date) if self.dates.dtype == "datetime64[D]" else np.datetime64(str(date))
+        moment = as_day(date)
+        if self.dates.dtype != "datetime64[D]":
+            try:
+                moment = np.datetime64(str(date))
+            except ValueError as error:
+                raise InputError(f"{date!r} is not a time; write YYYY-MM-DDTHH:MM.") from error
         position = int(np.searchsorted(self.dates, moment, side="right")) - 1
         if position < 0:
             begins = f"begins on {self.dates[0]}" if len(self.dates) else "has no dates"
