@@ -4,7 +4,8 @@ By a mandate: ``constraints`` says what a portfolio may be, ``mean_variance`` fi
 of least risk and highest ratio. Underneath, ``problem`` states what is solved and certifies it, ``structured`` solves
 it, ``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises tail losses.
 
-By risk alone: ``naive``, ``hrp`` and ``hierarchy`` on the tree of ``clusters``, ``risk_parity`` with ``contributions``,
-``diversification`` on ``nonnegative``. ``black_litterman`` mixes views with the market's, ``strategy_mix`` allocates
-across strategies, and ``rebalance`` turns weights into trades.
+By risk alone: ``naive``, ``hrp`` and ``hierarchy`` on the tree of ``clusters``, ``hrp_large`` on ``spanning`` trees
+without a matrix, ``risk_parity`` with ``contributions``, ``diversification`` on ``nonnegative``. ``black_litterman``
+mixes views with the market's, ``strategy_mix`` allocates across strategies, and ``rebalance`` turns weights into
+trades.
 """
