@@ -11,6 +11,7 @@ from quantray.portfolio.diversification import maximum_diversification_weights, 
 from quantray.portfolio.frontier import minimum_variance
 from quantray.portfolio.hierarchy import herc_weights, nco_weights
 from quantray.portfolio.hrp import hrp_weights
+from quantray.portfolio.hrp_large import hrp_large_weights
 from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
 from quantray.portfolio.risk_parity import risk_parity_weights
 from quantray.portfolio.tail import minimum_cvar
@@ -36,6 +37,8 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
     if settings.rule == "minimum_cvar":
         # Scenarios are days; a return that is missing counts as none.
         return minimum_cvar(np.nan_to_num(returns), weight=(0.0, _cap(settings, n_assets))).weights
+    if settings.rule == "hrp_large":
+        return hrp_large_weights(returns, distance=settings.distance)
     covariance = _covariance(returns, settings)
     if settings.rule == "risk_parity":
         return risk_parity_weights(covariance)

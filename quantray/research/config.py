@@ -147,6 +147,7 @@ class AllocatorSettings(_Model):
         "equal_weight",
         "inverse_volatility",
         "hrp",
+        "hrp_large",
         "herc",
         "nco",
         "risk_parity",
@@ -154,7 +155,8 @@ class AllocatorSettings(_Model):
         "minimum_variance",
         "minimum_cvar",
     ]
-    """Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero."""
+    """``hrp_large`` gives the weights of ``hrp`` on the sample covariance without a matrix, for thousands of names.
+    Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero."""
     estimator: Literal[
         "sample",
         "ewma",
@@ -175,7 +177,7 @@ class AllocatorSettings(_Model):
     distance: Distance = "paper"
     """HRP only."""
     linkage: Linkage = "single"
-    """HRP only."""
+    """Rule ``hrp`` only."""
 
     @model_validator(mode="after")
     def _name(self) -> "AllocatorSettings":
@@ -188,7 +190,9 @@ class AllocatorSettings(_Model):
             )
         if self.n_factors is not None and self.estimator != "statistical":
             raise ValueError(f"{self.name}: n_factors needs estimator statistical")
-        if (self.distance, self.linkage) != ("paper", "single") and self.rule != "hrp":
+        if self.rule == "hrp_large" and (self.estimator, self.linkage) != ("sample", "single"):
+            raise ValueError(f"{self.name}: hrp_large has estimator sample and linkage single; others need rule hrp")
+        if (self.distance, self.linkage) != ("paper", "single") and self.rule not in ("hrp", "hrp_large"):
             raise ValueError(f"{self.name}: distance and linkage need rule hrp")
         return self
 

@@ -44,6 +44,13 @@ def test_minimum_variance_has_the_least_variance_of_all(returns):
     assert min(risk, key=risk.get) == "minimum_variance"
 
 
+def test_hrp_from_returns_is_fully_invested_and_long_only(returns):
+    weights = allocate(returns, AllocatorSettings(name="x", rule="hrp_large"))
+    assert weights.shape == (returns.shape[1],)
+    assert weights.sum() == pytest.approx(1.0, abs=1e-12)
+    assert (weights > 0).all()
+
+
 def test_the_cap_holds_or_is_refused(returns):
     capped = AllocatorSettings(name="x", rule="minimum_variance", estimator="statistical", max_weight=0.05)
     assert allocate(returns, capped).max() <= 0.05 + 1e-8
@@ -65,9 +72,17 @@ def test_risk_parity_uses_the_factor_model(returns):
     assert_allclose(allocate(returns, settings), risk_parity_weights(statistical_factors(returns, 3)))
 
 
+@pytest.mark.parametrize("distance", ["paper", "correlation"])
+def test_hrp_from_returns_is_hrp_on_the_sample_covariance(returns, distance):
+    large, exact = (AllocatorSettings(name="x", rule=rule, distance=distance) for rule in ("hrp_large", "hrp"))
+    assert_allclose(allocate(returns, large), allocate(returns, exact), rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [
+        ({"rule": "hrp_large", "estimator": "oas"}, "x: hrp_large has estimator sample and linkage single"),
+        ({"rule": "hrp_large", "linkage": "ward"}, "others need rule hrp"),
         ({"rule": "hrp", "max_weight": 0.1}, "max_weight needs"),
         ({"rule": "minimum_variance", "max_weight": 0.1}, "max_weight needs"),
         ({"rule": "risk_parity", "n_factors": 3}, "n_factors needs estimator statistical"),
