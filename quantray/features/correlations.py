@@ -54,7 +54,13 @@ class ReturnWindow:
 
 
 def return_window(
-    returns: Float, assets: Names, dates: Dates, member: Bool | None, residual: bool, min_history: float
+    returns: Float,
+    assets: Names,
+    dates: Dates,
+    member: Bool | None,
+    residual: bool,
+    min_history: float,
+    n_factors: int = 0,
 ) -> ReturnWindow:
     """The returns of a window, standardised per asset over the days it has.
 
@@ -65,11 +71,14 @@ def return_window(
     member : (N,) assets to keep; None keeps all.
     residual : take out each date's mean over the kept assets first.
     min_history : share of the days that an asset must have to be kept, and a pair in common to be correlated.
+    n_factors : leading principal components of the standardised returns to take out, so that what correlations are
+        left are those of pairs and small groups.
 
     Raises
     ------
     InputError
-        Shapes disagree, dates do not increase, returns are infinite, or ``min_history`` is no share.
+        Shapes disagree, dates do not increase, returns are infinite, ``min_history`` is no share, or there are as many
+        factors as dates.
     """
     returns = np.asarray(returns, dtype=np.float64)
     if returns.shape != (len(dates), len(assets)) or len(dates) < 2:
@@ -83,6 +92,8 @@ def return_window(
         raise InputError("returns hold infinite values; a price of zero is the usual cause.")
     if not 0 < min_history <= 1:
         raise InputError(f"min_history {min_history} is a share of the window's days, above 0 and at most 1.")
+    if not 0 <= n_factors < len(dates):
+        raise InputError(f"{n_factors} factors cannot be taken out of {len(dates)} dates; take fewer, 0 for none.")
     least = max(2, int(np.ceil(min_history * len(dates))))
     known = ~np.isnan(returns)
     enough = eligible_assets(member, len(assets)) & (known.sum(axis=0) >= least)
@@ -91,13 +102,24 @@ def return_window(
     values = np.where(known, returns[:, columns], 0.0)
     if residual:
         values = np.where(known, values - (values.sum(axis=1) / np.maximum(known.sum(axis=1), 1))[:, None], 0.0)
+    values, moving = _standardised(values, known)
+    columns, known = columns[moving], known[:, moving]
+    if n_factors:
+        _, vectors = np.linalg.eigh(values @ values.T)
+        factors = vectors[:, -n_factors:]
+        values, moving = _standardised(np.where(known, values - factors @ (factors.T @ values), 0.0), known)
+        columns, known = columns[moving], known[:, moving]
+    return ReturnWindow(columns, values, known.astype(np.float64), least)
+
+
+def _standardised(values: Float, known: Bool) -> tuple[Float, Bool]:
+    """Mean zero and mean square one over known days, of the columns that move; and which those are."""
     days = np.maximum(known.sum(axis=0), 1)
     values = np.where(known, values - values.sum(axis=0) / days, 0.0)
     deviation = np.sqrt((values**2).sum(axis=0) / days)
     # Returns that never move have no correlation; what rounding leaves of them must not make one.
     moving = deviation > 1e-12
-    values = values[:, moving] / deviation[moving]
-    return ReturnWindow(columns[moving], values, known[:, moving].astype(np.float64), least)
+    return values[:, moving] / deviation[moving], moving
 
 
 def eligible_assets(member: Bool | None, n_assets: int) -> Bool:

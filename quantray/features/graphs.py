@@ -136,6 +136,7 @@ def top_k_graph(
     residual: bool = True,
     min_history: float = 0.5,
     absolute: bool = False,
+    n_factors: int = 0,
 ) -> NeighbourGraph:
     """Each asset listens to the k others whose returns correlate most with its own.
 
@@ -152,6 +153,8 @@ def top_k_graph(
     residual : take out each date's mean over the linked assets first, so that the market does not make the edges.
     min_history : share of the window's days that an asset, and a pair in common, must have.
     absolute : rank and threshold by the size of the correlation, whatever its sign.
+    n_factors : leading principal components to take out first, so that sectors and styles do not make the edges
+        either.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def top_k_graph(
     """
     if k < 1 or not -1 <= threshold < 1:
         raise InputError(f"k {k} must be 1 or more and threshold {threshold} lie in [-1, 1).")
-    window = return_window(returns_tn, assets, dates, member, residual, min_history)
+    window = return_window(returns_tn, assets, dates, member, residual, min_history, n_factors)
     neighbours = np.full((len(assets), k), -1, dtype=np.int32)
     _link(neighbours, window, threshold, absolute)
     return _graph(assets, neighbours, dates[-1], "residual correlation" if residual else "correlation")

@@ -33,6 +33,7 @@ class GraphSettings:
     cap : most names in a cluster, for hierarchical attention.
     window : trading days of returns behind a graph; fewer where the data is younger, but at least 60.
     threshold : least correlation of an edge.
+    n_factors : leading principal components taken out of the returns first; see ``top_k_graph``.
     seed : of the random graph.
     """
 
@@ -41,15 +42,16 @@ class GraphSettings:
     cap: int = 50
     window: int = 252
     threshold: float = 0.0
+    n_factors: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in ("correlation", "sector", "random"):
             raise InputError(f"graph kind {self.kind!r} is not one of correlation, sector, random.")
-        if self.k < 1 or self.cap < 2 or self.window < _FEWEST_DAYS:
+        if self.k < 1 or self.cap < 2 or self.window < _FEWEST_DAYS or not 0 <= self.n_factors < _FEWEST_DAYS:
             raise InputError(
-                f"k {self.k} must be at least 1, cap {self.cap} at least 2 and window {self.window} at least "
-                f"{_FEWEST_DAYS}."
+                f"k {self.k} must be at least 1, cap {self.cap} at least 2, window {self.window} at least "
+                f"{_FEWEST_DAYS}, and n_factors {self.n_factors} from 0 to below {_FEWEST_DAYS}."
             )
 
 
@@ -151,7 +153,15 @@ def _neighbours(
         names = sorted(set(sectors.values()))
         codes = np.array([names.index(sectors[a]) if a in sectors else -1 for a in assets.tolist()])
         return sector_graph(codes, assets, dates, k=settings.k, returns_tn=returns, member=trading)
-    graph = top_k_graph(returns, assets, dates, k=settings.k, threshold=settings.threshold, member=trading)
+    graph = top_k_graph(
+        returns,
+        assets,
+        dates,
+        k=settings.k,
+        threshold=settings.threshold,
+        member=trading,
+        n_factors=settings.n_factors,
+    )
     if settings.kind == "random":
         number = int(quarter.astype(np.int64))
         return random_graph(graph, seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]))

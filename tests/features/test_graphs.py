@@ -286,3 +286,20 @@ def test_broken_graphs_are_refused():
         replace(graph, neighbours=np.full((40, 3), 40, dtype=np.int32))
     with pytest.raises(InputError, match="its own neighbour"):
         replace(graph, neighbours=np.zeros((40, 3), dtype=np.int32))
+
+
+def test_leading_factors_hide_the_pairs_until_they_are_taken_out():
+    generator = np.random.default_rng(5)
+    n_pairs, n_days = 30, 400
+    factors = generator.normal(size=(n_days, 3)) * 3
+    loadings = generator.normal(size=(3, 2 * n_pairs))
+    shared = np.repeat(generator.normal(size=(n_days, n_pairs)), 2, axis=1)
+    returns = 0.01 * (factors @ loadings + shared + generator.normal(size=shared.shape))
+    assets = np.array([f"A{i:02d}" for i in range(2 * n_pairs)])
+    dates = np.datetime64("2020-01-01") + np.arange(n_days)
+    partner = np.arange(2 * n_pairs) ^ 1
+    found = [(top_k_graph(returns, assets, dates, k=1, n_factors=n).neighbours[:, 0] == partner).mean() for n in (0, 3)]
+    assert found[0] < 0.5
+    assert found[1] == 1.0
+    with pytest.raises(InputError, match="400 factors cannot be taken out of 400 dates"):
+        top_k_graph(returns, assets, dates, k=1, n_factors=n_days)
