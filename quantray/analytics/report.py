@@ -4,10 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import jinja2
-from plotly.offline import get_plotlyjs
-
 from quantray.analytics import figures
+from quantray.analytics.pages import render_page
 from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.data.quality import QualityReport
@@ -109,9 +107,6 @@ _SURVIVORS = 0.01
 
 def render(content: ReportInput) -> str:
     """The report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("quantray.analytics"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     charts = [
         ("Growth and drawdown", figures.growth(content.records, content.benchmark)),
         ("Year by year", figures.years(content.records)),
@@ -123,20 +118,21 @@ def render(content: ReportInput) -> str:
     if content.snapshot is not None:
         charts.append(("Where the risk comes from", figures.risk(content.snapshot)))
         charts.append(("Under the efficient frontier", figures.frontier(content.snapshot, content.records)))
-    return environment.get_template("report.html.j2").render(
-        title=content.title,
-        about=content.about,
-        headline=_headline(content),
-        warnings=_warnings(content),
-        names=[record.name for record in content.records],
-        benchmark=content.benchmark,
-        table=_table(_with_bets(content), [record.name for record in content.records]),
-        charts=[(name, figure.note, figures.to_html(figure, f"chart{i}")) for i, (name, figure) in enumerate(charts)],
-        quality=content.quality,
-        settings=content.settings,
-        colours=figures.colours(content.records),
-        plotly_js=get_plotlyjs(),
-    )
+    names = [record.name for record in content.records]
+    values = {
+        "title": content.title,
+        "about": content.about,
+        "headline": _headline(content),
+        "warnings": _warnings(content),
+        "names": names,
+        "benchmark": content.benchmark,
+        "table": _table(_with_bets(content), names),
+        "charts": [(name, figure.note, figures.to_html(figure, f"chart{i}")) for i, (name, figure) in enumerate(charts)],
+        "quality": content.quality,
+        "settings": content.settings,
+        "colours": figures.colours(content.records),
+    }
+    return render_page("report.html.j2", values)
 
 
 def _with_bets(content: ReportInput) -> Metrics:
