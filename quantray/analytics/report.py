@@ -127,7 +127,7 @@ def render(content: ReportInput) -> str:
         "names": names,
         "benchmark": content.benchmark,
         "table": _table(_with_bets(content), names),
-        "charts": [(name, figure.note, figures.to_html(figure, f"chart{i}")) for i, (name, figure) in enumerate(charts)],
+        "charts": [(name, shown.note, figures.to_html(shown, f"chart{i}")) for i, (name, shown) in enumerate(charts)],
         "quality": content.quality,
         "settings": content.settings,
         "colours": figures.colours(content.records),

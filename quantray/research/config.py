@@ -25,6 +25,7 @@ __all__ = [
     "ClusterSettings",
     "Environment",
     "FoldSettings",
+    "SettingsModel",
     "SimulatedData",
     "StoreData",
     "StudySettings",
@@ -39,7 +40,9 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 
-class _Model(BaseModel):
+class SettingsModel(BaseModel):
+    """Frozen settings that refuse unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -54,7 +57,7 @@ class Environment(BaseSettings):
     """``QUANTRAY_RUNS``: folder for results and reports."""
 
 
-class UniverseSettings(_Model):
+class UniverseSettings(SettingsModel):
     """Which assets are members when: one of a preset, a rank band, a membership file, a list, or everything."""
 
     preset: str | None = None
@@ -91,7 +94,7 @@ class UniverseSettings(_Model):
         return Everything() if self.symbols is None else Symbols(self.symbols)
 
 
-class StoreData(_Model):
+class StoreData(SettingsModel):
     """Data from a market store."""
 
     kind: Literal["store"] = "store"
@@ -115,7 +118,7 @@ class StoreData(_Model):
         return self
 
 
-class SimulatedData(_Model):
+class SimulatedData(SettingsModel):
     """A synthetic market."""
 
     kind: Literal["simulated"] = "simulated"
@@ -124,7 +127,7 @@ class SimulatedData(_Model):
     seed: int = 0
 
 
-class FoldSettings(_Model):
+class FoldSettings(SettingsModel):
     """Walk-forward folds; see ``research.folds.walk_forward``."""
 
     kind: FoldKind = "rolling"
@@ -138,7 +141,7 @@ class FoldSettings(_Model):
     embargo: int = Field(0, ge=0)
 
 
-class AllocatorSettings(_Model):
+class AllocatorSettings(SettingsModel):
     """One portfolio of the study."""
 
     name: str
@@ -197,7 +200,7 @@ class AllocatorSettings(_Model):
         return self
 
 
-class PolicySettings(_Model):
+class PolicySettings(SettingsModel):
     """How far to move on a day of trading; see ``portfolio.rebalance``."""
 
     kind: Literal["full", "threshold", "partial", "zone"] = "full"
@@ -221,7 +224,7 @@ class PolicySettings(_Model):
         return self
 
 
-class CostSettings(_Model):
+class CostSettings(SettingsModel):
     """Linear trading costs; see ``research.backtest.LinearCosts``."""
 
     half_spread_bps: float = Field(5.0, ge=0, le=1000)
@@ -232,7 +235,7 @@ class CostSettings(_Model):
         return LinearCosts(self.half_spread_bps, self.commission_bps)
 
 
-class AccountingSettings(_Model):
+class AccountingSettings(SettingsModel):
     """How the backtest keeps its books; see ``research.backtest.Accounting``."""
 
     execution_lag: int = Field(1, ge=0, le=20)
@@ -248,7 +251,7 @@ class AccountingSettings(_Model):
         return Accounting(lag=values.pop("execution_lag"), **values)
 
 
-class ClusterSettings(_Model):
+class ClusterSettings(SettingsModel):
     """Where the work runs."""
 
     kind: Literal["serial", "local", "address"] = "local"
@@ -271,7 +274,7 @@ class ClusterSettings(_Model):
         return self
 
 
-class TrackingSettings(_Model):
+class TrackingSettings(SettingsModel):
     """MLflow, or nothing."""
 
     mlflow: bool = False
@@ -280,7 +283,7 @@ class TrackingSettings(_Model):
     experiment: str = "quantray"
 
 
-class StudySettings(_Model):
+class StudySettings(SettingsModel):
     """A walk-forward study."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
