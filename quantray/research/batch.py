@@ -41,7 +41,7 @@ class CrossSweep:
     """(C, T) daily net returns of one portfolio per pair: every held name at 1/N of NAV, as ``net_returns`` says
     without drift."""
     turnover: Float
-    """(C,) one-way turnover of that portfolio a year."""
+    """(C, T) one-way turnover of that portfolio, by the day on which the new position first earns."""
     sharpe: Float
     """(C,) yearly Sharpe ratio of that portfolio; NaN where it never held anything."""
     name_sharpe: Float
@@ -199,7 +199,7 @@ def cross_sweep(
     returns -= 2e-4 * costs_bps * turnover
     return CrossSweep(
         returns=returns,
-        turnover=turnover.sum(axis=1) * periods / n_days,
+        turnover=turnover,
         sharpe=_sharpe(returns.sum(axis=1), np.einsum("ct,ct->c", returns, returns), n_days, periods),
         name_sharpe=_sharpe(moments[0], moments[1], n_days, periods),
         name_trades=trades,

@@ -18,7 +18,7 @@ from quantray.errors import InputError
 
 __all__ = ["Axis", "Method", "Parameters", "Search", "Space", "Tpe", "Untold", "Value", "begin"]
 
-Value = bool | int | float | str
+Value = bool | int | float | str | None
 Parameters = tuple[tuple[str, Value], ...]
 """Names and values in the order of a space's axes."""
 Method = Literal["grid", "random", "tpe"]

@@ -1,0 +1,195 @@
+"""What a regime sweep found: choices, out-of-sample streams, and how sure their differences are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.selection import Deflated, Overfitting, sharpe_difference, sharpe_interval
+from quantray.arrays import Bool, Dates, Float, Int, digest
+
+__all__ = ["ALL", "POLICIES", "Choice", "Outcome", "Policy", "Stability", "Stream", "SweepRecord", "judge"]
+
+Policy = Literal["conditional", "unconditional", "default"]
+POLICIES: tuple[Policy, ...] = ("conditional", "unconditional", "default")
+"""Parameters searched for each regime, searched once for all days, and not searched at all."""
+
+Parameters = tuple[tuple[str, bool | int | float | str | None], ...]
+"""Names and values."""
+
+ALL = "all days"
+"""The scope of a choice or an outcome that knows no regimes."""
+
+_FEWEST_DAYS = 20
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The parameters chosen for one regime (or all days) in one fold."""
+
+    strategy: str
+    fold: int
+    scope: str
+    """Name of the regime, or ``ALL``."""
+    parameters: Parameters
+    n_trials: int
+    """Sets tried for this choice."""
+    trained_days: int
+    """Days of the regime in the training range."""
+    tested_days: int
+    train_sharpe: float
+    test_sharpe: float
+    """Of the set on the regime's days of the test range; NaN where there are fewer than two or nothing was held."""
+    deflated: Deflated | None
+    """None where the set held nothing in training."""
+    own: bool
+    """Whether the regime had days enough to choose; otherwise the choice for all days stands in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Out-of-sample returns of one strategy under one policy."""
+
+    strategy: str
+    policy: Policy
+    returns: Float
+    """(D,) net of costs, those of changing parameters included."""
+    turnover: Float
+    """(D,) one-way."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a strategy's policies did out of sample, on all days or those of one regime."""
+
+    strategy: str
+    scope: str
+    n_days: int
+    sharpe: Mapping[Policy, Estimate | None]
+    """Yearly, with block-bootstrap intervals; None where nothing was held."""
+    over_unconditional: Estimate | None
+    """Sharpe ratio of the conditional policy less that of the unconditional one, paired by day."""
+    over_default: Estimate | None
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """Training scores of a strategy's sets in each fold, for one regime or all days."""
+
+    strategy: str
+    scope: str
+    sets: tuple[Parameters, ...]
+    """C sets."""
+    sharpe: Float
+    """(C, F) yearly; NaN where a set was not tried, or the regime had too few days."""
+    chosen: Int
+    """(F,) the chosen set of each fold; -1 where the regime had too few days."""
+
+    @property
+    def persistence(self) -> float:
+        """Mean rank correlation of the scores of one fold with those of the next; NaN where no two folds compare."""
+        found = []
+        for before, after in zip(self.sharpe.T[:-1], self.sharpe.T[1:], strict=True):
+            both = np.isfinite(before) & np.isfinite(after)
+            ranks = [np.argsort(np.argsort(values[both])).astype(np.float64) for values in (before, after)]
+            if both.sum() > 2:
+                found.append(float(np.corrcoef(ranks[0], ranks[1])[0, 1]))
+        return float(np.mean(found)) if found else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class SweepRecord:
+    """All that a sweep found. D out-of-sample days, R regimes, F folds."""
+
+    dates: Dates
+    """(D,) days on which returns were earned."""
+    regimes: tuple[str, ...]
+    labels: Int
+    """(D,) regime known when each day's position was decided; -1 unknown."""
+    folds: tuple[str, ...]
+    """(F,) test ranges."""
+    streams: tuple[Stream, ...]
+    choices: tuple[Choice, ...]
+    stability: tuple[Stability, ...]
+    overfitting: Mapping[tuple[str, str], Overfitting]
+    """(strategy, scope) -> of choosing the best set on all days of the scope."""
+    outcomes: tuple[Outcome, ...]
+    n_sets: int
+    """Different sets evaluated, over all strategies."""
+    n_computed: int
+    n_reused: int
+    seconds: float
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Names in the order of the streams, mixtures last."""
+        return tuple(dict.fromkeys(stream.strategy for stream in self.streams))
+
+    @property
+    def digest(self) -> str:
+        """Hash of streams and choices: equal for equal numbers, wherever they were computed."""
+        parts: list[str | np.ndarray] = [self.dates, self.labels]
+        for stream in self.streams:
+            parts += [stream.strategy, stream.policy, stream.returns, stream.turnover]
+        for choice in self.choices:
+            parts += [repr((choice.strategy, choice.fold, choice.scope, choice.parameters)), repr(choice.train_sharpe)]
+        return digest(parts)
+
+    def stream(self, strategy: str, policy: Policy) -> Stream:
+        """The stream of a strategy under a policy."""
+        return next(s for s in self.streams if s.strategy == strategy and s.policy == policy)
+
+    def outcome(self, strategy: str, scope: str = ALL) -> Outcome:
+        """The outcome of a strategy on all days or in one regime."""
+        return next(o for o in self.outcomes if o.strategy == strategy and o.scope == scope)
+
+    def scores(self) -> dict[tuple[str, str], float]:
+        """(regime, strategy) -> out-of-sample Sharpe ratio of the conditional policy, where it is known.
+
+        These are what ``strategies.ensemble.learn_map`` learns from.
+        """
+        found = {}
+        for outcome in self.outcomes:
+            estimate = outcome.sharpe["conditional"]
+            if outcome.scope != ALL and estimate is not None:
+                found[outcome.scope, outcome.strategy] = estimate.mean
+        return found
+
+
+def judge(
+    streams: Sequence[Stream], labels: Int, regimes: Sequence[str], *, resampling: Resampling | None = None
+) -> tuple[Outcome, ...]:
+    """Sharpe ratios and paired differences of each strategy's policies, on all days and by regime.
+
+    Regimes with fewer than 20 days have no outcome.
+
+    Parameters
+    ----------
+    streams : all policies of each strategy, over the same D days.
+    labels : (D,) index into the regimes; -1 unknown.
+    """
+    scopes: dict[str, Bool] = {ALL: np.ones(len(labels), dtype=np.bool_)}
+    scopes |= {name: labels == i for i, name in enumerate(regimes)}
+    by_strategy: dict[str, dict[Policy, Float]] = {}
+    for stream in streams:
+        by_strategy.setdefault(stream.strategy, {})[stream.policy] = stream.returns
+    return tuple(
+        _outcome(strategy, scope, {policy: returns[days] for policy, returns in policies.items()}, resampling)
+        for strategy, policies in by_strategy.items()
+        for scope, days in scopes.items()
+        if days.sum() >= _FEWEST_DAYS
+    )
+
+
+def _outcome(strategy: str, scope: str, returns: Mapping[Policy, Float], resampling: Resampling | None) -> Outcome:
+    held = {policy: bool(values.std() > 1e-12) for policy, values in returns.items()}
+    sharpe = {p: sharpe_interval(v, resampling=resampling) if held[p] else None for p, v in returns.items()}
+    over: dict[Policy, Estimate | None] = {
+        other: sharpe_difference(returns["conditional"], returns[other], resampling=resampling)
+        if held["conditional"] or held[other]
+        else None
+        for other in ("unconditional", "default")
+    }
+    return Outcome(strategy, scope, len(returns["conditional"]), sharpe, over["unconditional"], over["default"])

@@ -1,0 +1,233 @@
+"""The sweep's units of work: parameter sets played through a panel, and plans that change sets on the way."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import pyarrow as pa
+
+from quantray.arrays import Float, Int, digest
+from quantray.data.panel import Panel
+from quantray.errors import DataError, InputError
+from quantray.research.batch import NetReturns, net_returns
+from quantray.research.executor import Executor, Shared
+from quantray.research.families import Family, Terms
+from quantray.research.progress import follow
+from quantray.research.search import Parameters
+from quantray.research.store import ResultStore
+
+__all__ = ["Batch", "Chosen", "Evaluations", "Plan", "SweepData", "batch_keys", "plan_key", "run_batch", "run_plan"]
+
+Chosen = tuple[str, Parameters]
+"""A family's name and one of its sets."""
+
+_VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+"""Libraries whose releases may change results in the last digits; keys name them, so results never mix."""
+
+_GENERATION = 1
+"""Raise this when a change here, in ``batch`` or in ``strategies`` changes numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class SweepData:
+    """What every unit of a sweep shares."""
+
+    panel: Panel
+    fingerprint: str
+    """Of the panel."""
+    families: tuple[Family, ...]
+    terms: Terms
+    results: ResultStore
+
+    def family(self, name: str) -> Family:
+        """The family of a name."""
+        return next(family for family in self.families if family.name == name)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sets of one family that one unit plays through the whole panel.
+
+    A strategy decides on day t from the days up to t. So one pass over all days serves every fold: a fold reads its
+    own rows, and nothing is played again for the next.
+    """
+
+    family: str
+    sets: tuple[Parameters, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Which set decides on which day.
+
+    Parameters
+    ----------
+    choices : C families and sets.
+    which : (T,) index into the choices of the set that decides at the close of each day; -1 holds nothing.
+    """
+
+    name: str
+    choices: tuple[Chosen, ...]
+    which: Int
+
+
+def batch_keys(data: SweepData, batch: Batch) -> tuple[str, ...]:
+    """Hash of all that each set's numbers depend on."""
+    family = data.family(batch.family)
+    return tuple(_key(data, [family.identity(parameters)]) for parameters in batch.sets)
+
+
+def plan_key(data: SweepData, plan: Plan) -> str:
+    """Hash of all that the plan's numbers depend on; its name is not among them."""
+    choices = [data.family(name).identity(parameters) for name, parameters in plan.choices]
+    return digest([_key(data, choices), np.asarray(plan.which, dtype=np.int64)])
+
+
+def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
+    """Play the sets that have no result yet, write one result each, and return the keys of all."""
+    keys = batch_keys(data, batch)
+    missing = [(key, s) for key, s in zip(keys, batch.sets, strict=True) if not data.results.has(key)]
+    if missing:
+        played = data.family(batch.family).evaluate(data.panel, [s for _, s in missing], data.terms)
+        for (key, parameters), net in zip(missing, played, strict=True):
+            _put(data.results, key, net, {"family": batch.family, "parameters": json.dumps(parameters)})
+    return keys
+
+
+def run_plan(data: SweepData, plan: Plan) -> str:
+    """Play a plan, with the trades that changing from one set to another takes, write it and return its key.
+
+    Options are not carried from one set to another: on each day those of the deciding set earn.
+
+    Raises
+    ------
+    InputError
+        The plan is not for the panel's days or names a choice that it does not have.
+    """
+    key = plan_key(data, plan)
+    if data.results.has(key):
+        return key
+    panel, terms, which = data.panel, data.terms, np.asarray(plan.which)
+    if which.shape != panel.dates.shape or which.min() < -1 or which.max() >= len(plan.choices):
+        raise InputError(f"plan {plan.name} is {which.shape} for {len(panel.dates)} days; give one choice or -1 a day.")
+    weights, overlay = np.zeros(panel.shape), np.zeros(len(which))
+    first = terms.lag + 1
+    for name in dict.fromkeys(family for family, _ in plan.choices):
+        family = data.family(name)
+        mine = [i for i, (owner, _) in enumerate(plan.choices) if owner == name and (which == i).any()]
+        mine.sort(key=lambda i: repr(family.group(plan.choices[i][1])))
+        for i, result in zip(mine, family.targets(panel, [plan.choices[i][1] for i in mine], terms), strict=True):
+            decides = which == i
+            weights[decides] = result.weights[decides]
+            overlay[first:] += np.where(decides[:-first], result.overlay_returns[first:], 0.0)
+    net = net_returns(weights, panel.field("close"), costs_bps=terms.costs_bps, lag=terms.lag)
+    _put(data.results, key, NetReturns(net.returns + overlay, net.turnover), {"plan": plan.name})
+    return key
+
+
+class Evaluations:
+    """What sets and plans earned: found in the store, or computed through an executor and kept there.
+
+    Parameters
+    ----------
+    batch : sets in one unit of work.
+    """
+
+    def __init__(self, data: SweepData, executor: Executor, *, batch: int = 16) -> None:
+        if batch < 1:
+            raise InputError(f"batch {batch} must be at least one set.")
+        self._data, self._executor, self._batch = data, executor, batch
+        self._shared: Shared[SweepData] | None = None
+        self._known: dict[Chosen, Float] = {}
+        self.n_computed = 0
+        """Sets and plans computed."""
+        self.n_reused = 0
+        """Sets and plans found from earlier runs."""
+
+    def need(self, wanted: Iterable[Chosen]) -> None:
+        """See that the returns of all these sets are known.
+
+        Raises
+        ------
+        DataError
+            A worker saw other library versions than this process.
+        """
+        fresh: dict[Chosen, str] = {}
+        for name, parameters in wanted:
+            if (name, parameters) not in self._known:
+                fresh[name, parameters] = batch_keys(self._data, Batch(name, (parameters,)))[0]
+        missing = [chosen for chosen, key in fresh.items() if not self._data.results.has(key)]
+        batches = self._batches(missing)
+        if batches:
+            made = self._executor.map(run_batch, batches, shared=self._put())
+            for batch, keys in zip(batches, follow(made, total=len(batches), label="strategies"), strict=True):
+                _agree(keys, tuple(fresh[batch.family, parameters] for parameters in batch.sets))
+        self._known |= {chosen: _read(self._data.results, key).returns for chosen, key in fresh.items()}
+        self.n_computed += len(missing)
+        self.n_reused += len(fresh) - len(missing)
+
+    def returns(self, chosen: Chosen) -> Float:
+        """(T,) net returns of a set that was needed before."""
+        return self._known[chosen]
+
+    def play(self, plans: Sequence[Plan]) -> list[NetReturns]:
+        """What each plan earns.
+
+        Raises
+        ------
+        DataError
+            A worker saw other library versions than this process.
+        """
+        keys = [plan_key(self._data, plan) for plan in plans]
+        todo = {key: plan for key, plan in zip(keys, plans, strict=True) if not self._data.results.has(key)}
+        if todo:
+            made = self._executor.map(run_plan, list(todo.values()), shared=self._put())
+            for expected, key in zip(todo, follow(made, total=len(todo), label="replays"), strict=True):
+                _agree((key,), (expected,))
+        self.n_computed += len(todo)
+        self.n_reused += len(plans) - len(todo)
+        return [_read(self._data.results, key) for key in keys]
+
+    def _put(self) -> Shared[SweepData]:
+        # Stored on first use: a run that finds everything needs no workers.
+        if self._shared is None:
+            self._shared = self._executor.put(self._data)
+        return self._shared
+
+    def _batches(self, missing: Sequence[Chosen]) -> list[Batch]:
+        groups: dict[tuple[str, str], list[Parameters]] = {}
+        for name, parameters in missing:
+            groups.setdefault((name, repr(self._data.family(name).group(parameters))), []).append(parameters)
+        # Small groups of one family travel together: a unit should be worth its journey.
+        families: dict[str, list[Parameters]] = {}
+        for (name, _), sets in groups.items():
+            families.setdefault(name, []).extend(sets)
+        size = self._batch
+        return [
+            Batch(name, tuple(sets[i : i + size])) for name, sets in families.items() for i in range(0, len(sets), size)
+        ]
+
+
+def _key(data: SweepData, strategies: list[str]) -> str:
+    settings = {
+        "strategies": strategies,
+        "terms": vars(data.terms),
+        "versions": _VERSIONS | {"generation": _GENERATION},
+    }
+    return digest([data.fingerprint, json.dumps(settings, sort_keys=True)])
+
+
+def _put(results: ResultStore, key: str, net: NetReturns, notes: dict[str, str]) -> None:
+    results.put(key, pa.table({"returns": net.returns, "turnover": net.turnover}), notes)
+
+
+def _read(results: ResultStore, key: str) -> NetReturns:
+    table = results.get(key)
+    return NetReturns(table["returns"].to_numpy(), table["turnover"].to_numpy())
+
+
+def _agree(keys: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    if keys != expected:
+        raise DataError("a worker saw other library versions than the driver; use one environment.")

@@ -1,0 +1,188 @@
+"""A sweep of strategies by regime: search on the past of each fold, test on what follows, compare with not searching.
+
+For each fold and strategy the best parameters are sought on all training days, and on those of each regime alone. Out
+of sample three policies are played: *conditional* changes to the set of the regime known at each decision,
+*unconditional* keeps the fold's one set, and *default* never searched. All pay for the trades they make, those between
+sets included.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from quantray.analytics.selection import (
+    Deflated,
+    Overfitting,
+    SharpeEstimate,
+    backtest_overfitting,
+    deflated_sharpe,
+    independent_trials,
+)
+from quantray.analytics.sweep_record import POLICIES, Choice, Policy, Stability, Stream, SweepRecord, judge
+from quantray.data.panel import Panel
+from quantray.research.batch import NetReturns
+from quantray.research.evaluation import Chosen, Evaluations, Plan, SweepData
+from quantray.research.executor import Executor
+from quantray.research.families import Family
+from quantray.research.progress import say
+from quantray.research.regime_search import BEST, MIX, Cell, Design, Found, Regimes, Task, search, sharpe
+from quantray.research.search import Parameters
+from quantray.research.store import ResultStore
+
+__all__ = ["run_sweep"]
+
+
+def run_sweep(
+    panel: Panel,
+    regimes: Regimes,
+    families: Sequence[Family],
+    executor: Executor,
+    results: ResultStore,
+    *,
+    design: Design | None = None,
+) -> SweepRecord:
+    """Search, test and compare.
+
+    Each set is played once through all days, by workers that keep what they computed; a fold reads its rows. The same
+    call again computes only what is not there yet, and any executor gives the same digest.
+
+    Parameters
+    ----------
+    panel : with ``close`` and what the families need.
+    regimes : of the panel's days, each known at the day's close.
+    families : with different names.
+
+    Raises
+    ------
+    InputError
+        Names repeat, the regimes are of other days, or there are too few days for a fold.
+    """
+    start = time.monotonic()
+    task = Task.of(panel, regimes, tuple(families), design or Design())
+    data = SweepData(panel, panel.fingerprint(), task.families, task.design.terms, results)
+    played = Evaluations(data, executor, batch=task.design.batch)
+    found = search(task, played)
+    plans = _plans(task, found)
+    say(f"{len(plans)} policies to replay out of sample")
+    streams = _streams(task, dict(zip(plans, played.play(list(plans.values())), strict=True)))
+    days = task.out_of_sample
+    return SweepRecord(
+        dates=panel.dates[days],
+        regimes=regimes.names,
+        labels=task.decided[days],
+        folds=tuple(str(split.test) for split in task.splits),
+        streams=streams,
+        choices=_choices(task, found, played),
+        stability=_stability(task, found),
+        overfitting=_overfitting(task, found, played),
+        outcomes=judge(streams, task.decided[days], regimes.names, resampling=task.design.resampling),
+        n_sets=len({(key.strategy, s) for key, scores in found.scores.items() for s in scores}),
+        n_computed=played.n_computed,
+        n_reused=played.n_reused,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _plans(task: Task, found: Found) -> dict[tuple[str, Policy], Plan]:
+    """What decides on each day, for each strategy and policy."""
+    plans = {}
+    for strategy in task.names + ((BEST,) if len(task.names) > 1 else ()):
+        for policy in POLICIES:
+            which = np.full(len(task.panel.dates), -1, dtype=np.int64)
+            choices: dict[Chosen, int] = {}
+            for fold in range(len(task.splits)):
+                rows = task.decisions(fold)
+                for scope in np.unique(task.regimes.labels[rows]).tolist():
+                    number = choices.setdefault(found.pick(strategy, policy, fold, scope), len(choices))
+                    which[rows][task.regimes.labels[rows] == scope] = number
+            plans[strategy, policy] = Plan(f"{strategy}, {policy}", tuple(choices), which)
+    return plans
+
+
+def _streams(task: Task, nets: Mapping[tuple[str, Policy], NetReturns]) -> tuple[Stream, ...]:
+    """Out-of-sample streams of all strategies and of their mixture."""
+    days = task.out_of_sample
+    streams = [Stream(name, policy, net.returns[days], net.turnover[days]) for (name, policy), net in nets.items()]
+    if len(task.names) > 1:
+        for policy in POLICIES:
+            shares = [nets[name, policy] for name in task.names]
+            returns = np.mean([net.returns[days] for net in shares], axis=0)
+            streams.append(Stream(MIX, policy, returns, np.mean([net.turnover[days] for net in shares], axis=0)))
+    return tuple(streams)
+
+
+def _choices(task: Task, found: Found, played: Evaluations) -> tuple[Choice, ...]:
+    """Every choice with its scores in training and test."""
+    choices = []
+    for name in task.names:
+        for fold in range(len(task.splits)):
+            for scope, label in task.scopes.items():
+                cell = Cell(name, fold, scope)
+                own = cell in found.scores
+                chosen_in = cell if own else Cell(name, fold, -1)
+                best = found.best(chosen_in)
+                train, test = task.days("train", cell), task.days("test", cell)
+                returns = played.returns((name, best))
+                tested = returns[test]
+                choices.append(
+                    Choice(
+                        strategy=name,
+                        fold=fold,
+                        scope=label,
+                        parameters=best,
+                        n_trials=len(found.scores[chosen_in]),
+                        trained_days=int(train.sum()),
+                        tested_days=len(tested),
+                        train_sharpe=found.scores[chosen_in][best],
+                        test_sharpe=sharpe(tested) if len(tested) > 1 and tested.std() > 1e-12 else math.nan,
+                        deflated=_deflated(task, found, played, chosen_in),
+                        own=own,
+                    )
+                )
+    return tuple(choices)
+
+
+def _deflated(task: Task, found: Found, played: Evaluations, cell: Cell) -> Deflated | None:
+    """The chosen set's Sharpe ratio in training against the best of as many without skill."""
+    days, scores = task.days("train", cell), found.scores[cell]
+    table = np.stack([played.returns((cell.strategy, s))[days] for s in scores], axis=1)
+    best = table[:, list(scores).index(found.best(cell))]
+    if best.std() <= 1e-12:
+        return None
+    variance = float(np.var(list(scores.values()), ddof=1)) if len(scores) > 1 else 0.0
+    return deflated_sharpe(SharpeEstimate.of(best), n_trials=independent_trials(table), variance=variance)
+
+
+def _tried(found: Found, strategy: str, scope: int) -> tuple[Parameters, ...]:
+    """Sets that were tried in a scope in any fold, the default first."""
+    cells = [scores for cell, scores in found.scores.items() if (cell.strategy, cell.scope) == (strategy, scope)]
+    return tuple(dict.fromkeys(s for scores in cells for s in scores))
+
+
+def _stability(task: Task, found: Found) -> tuple[Stability, ...]:
+    """Training scores, sets by folds, where a scope was searched at all."""
+    tables = []
+    for name in task.names:
+        for scope, label in task.scopes.items():
+            sets = _tried(found, name, scope)
+            if sets:
+                cells = [Cell(name, fold, scope) for fold in range(len(task.splits))]
+                scores = [found.scores.get(cell, {}) for cell in cells]
+                sharpe = np.array([[known.get(s, math.nan) for known in scores] for s in sets])
+                chosen = [sets.index(found.best(cell)) if cell in found.scores else -1 for cell in cells]
+                tables.append(Stability(name, label, sets, sharpe, np.array(chosen, dtype=np.int64)))
+    return tuple(tables)
+
+
+def _overfitting(task: Task, found: Found, played: Evaluations) -> dict[tuple[str, str], Overfitting]:
+    """Probability of overfitting for each strategy and scope with two sets and days enough."""
+    out = {}
+    for name in task.names:
+        for scope, label in task.scopes.items():
+            sets, days = _tried(found, name, scope), task.scope_days(scope)
+            if len(sets) > 1 and days.sum() >= 2 * task.design.blocks:
+                table = np.stack([played.returns((name, s))[days] for s in sets], axis=1)
+                out[name, label] = backtest_overfitting(table, n_blocks=task.design.blocks)
+    return out

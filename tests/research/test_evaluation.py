@@ -1,0 +1,99 @@
+"""Units of a sweep: what is kept, what is computed, and what changing sets on the way costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from quantray.errors import InputError
+from quantray.research.batch import net_returns
+from quantray.research.evaluation import Batch, Evaluations, Plan, SweepData, batch_keys, plan_key, run_batch, run_plan
+from quantray.research.executor import Serial
+from quantray.research.families import CrossFamily, RuleFamily, Terms
+from quantray.research.store import ResultStore
+from quantray.strategies.catalogue import CATALOGUE
+
+SCREEN = CrossFamily(fast=(5, 10), slow=(20, 50))
+RULE = RuleFamily(CATALOGUE["momentum_10_50"])
+SETS = RULE.space.draw(6, seed=1)
+
+
+@pytest.fixture
+def data(market, tmp_path):
+    panel = market.panel.select(market.panel.assets[:15]).until(300)
+    return SweepData(panel, panel.fingerprint(), (RULE, SCREEN), Terms(), ResultStore(tmp_path))
+
+
+def returns_of(data, key):
+    return data.results.get(key)["returns"].to_numpy()
+
+
+def test_a_plan_that_never_changes_earns_what_its_set_earns(data):
+    key = run_plan(data, Plan("p", ((RULE.name, SETS[0]),), np.zeros(301, dtype=np.int64)))
+    (alone,) = run_batch(data, Batch(RULE.name, SETS[:1]))
+    assert_allclose(returns_of(data, key), returns_of(data, alone), atol=1e-15)
+
+
+def test_a_plan_pays_for_changing_sets(data):
+    choices = ((RULE.name, SETS[0]), (SCREEN.name, SCREEN.default), (RULE.name, SETS[3]))
+    which = np.repeat([-1, 0, 1, 2, 1, 0], [60, 50, 50, 50, 50, 41])
+    key = run_plan(data, Plan("p", choices, which))
+    weights = np.zeros(data.panel.shape)
+    for number, (name, parameters) in enumerate(choices):
+        (result,) = data.family(name).targets(data.panel, [parameters], data.terms)
+        weights[which == number] = result.weights[which == number]
+    expected = net_returns(weights, data.panel.field("close"), costs_bps=5.0, lag=1)
+    assert_allclose(returns_of(data, key), expected.returns, atol=1e-15)
+    assert_allclose(data.results.get(key)["turnover"].to_numpy(), expected.turnover, atol=1e-15)
+
+
+def test_options_of_the_deciding_set_earn(data):
+    family = RuleFamily(CATALOGUE["tail_hedge"])
+    data = replace(data, families=(family,))
+    sets = family.space.draw(2, seed=0)
+    which = np.repeat([0, 1], [150, 151])
+    key = run_plan(data, Plan("p", tuple((family.name, s) for s in sets), which))
+    first, second = (result.overlay_returns for result in family.targets(data.panel, sets, data.terms))
+    # The set of day 149 is held until the close of day 151.
+    expected = np.concatenate([[0, 0], first[2:152], second[152:]])
+    hedges = net_returns(np.zeros(data.panel.shape), data.panel.field("close"), costs_bps=5.0, lag=1)
+    assert_allclose(returns_of(data, key), expected + hedges.returns, atol=1e-15)
+
+
+def test_only_what_is_missing_is_computed(data):
+    wanted = [(RULE.name, s) for s in SETS] + [(SCREEN.name, s) for s in SCREEN.space.all()]
+    first = Evaluations(data, Serial(), batch=4)
+    first.need(wanted)
+    first.need(wanted[:3])
+    assert (first.n_computed, first.n_reused) == (len(wanted), 0)
+    keys = batch_keys(data, Batch(RULE.name, SETS))
+    (data.results.root / keys[2][:2] / f"{keys[2]}.parquet").unlink()
+    again = Evaluations(data, Serial(), batch=2)
+    again.need(wanted)
+    assert (again.n_computed, again.n_reused) == (1, len(wanted) - 1)
+    for chosen in wanted:
+        assert_array_equal(first.returns(chosen), again.returns(chosen))
+
+
+def test_keys_follow_the_numbers(data):
+    key = batch_keys(data, Batch(RULE.name, SETS[:1]))
+    assert key != batch_keys(data, Batch(RULE.name, SETS[1:2]))
+    assert key != batch_keys(replace(data, terms=Terms(costs_bps=6.0)), Batch(RULE.name, SETS[:1]))
+    assert key != batch_keys(replace(data, fingerprint="other"), Batch(RULE.name, SETS[:1]))
+    which = np.zeros(301, dtype=np.int64)
+    plan = Plan("p", ((RULE.name, SETS[0]),), which)
+    assert plan_key(data, plan) == plan_key(data, replace(plan, name="q"))
+    assert plan_key(data, plan) != plan_key(data, replace(plan, which=which - 1))
+    # A rule's fixed settings count too: momentum 5/20 with the parameters of 10/50 is the same rule.
+    other = replace(data, families=(RuleFamily(CATALOGUE["momentum_5_20"]),))
+    assert key == batch_keys(other, Batch("momentum_5_20", SETS[:1]))
+
+
+def test_wrong_input_is_refused(data):
+    with pytest.raises(InputError, match="give one choice or -1 a day"):
+        run_plan(data, Plan("p", ((RULE.name, SETS[0]),), np.zeros(5, dtype=np.int64)))
+    with pytest.raises(InputError, match="give one choice or -1 a day"):
+        run_plan(data, Plan("p", ((RULE.name, SETS[0]),), np.ones(301, dtype=np.int64)))
+    with pytest.raises(InputError, match="batch 0"):
+        Evaluations(data, Serial(), batch=0)
