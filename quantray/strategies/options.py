@@ -154,8 +154,8 @@ class OptionPricing:
         """The (T, N) volatilities of any prices, from what they realised."""
         realised = rolling_volatility(log_returns(close_tn), self.window) * np.sqrt(252)
         source = (
-            f"options priced at {self.window}-day realised volatility plus {self.premium:.1%}, as the panel has no "
-            f"{self.field}; their premium is an assumption"
+            f"options priced at {self.window}-day realised volatility plus {self.premium:.1%}, which is an assumption: "
+            f"the panel has no {self.field} of theirs"
         )
         return PricedVolatility(np.maximum(realised + self.premium, _LEAST_VOLATILITY), source, quoted=False)
 

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from quantray.arrays import frozen_copy
+from quantray.errors import InputError
+from quantray.strategies.catalogue import CATALOGUE, Choice, Range
+
+NAMES = list(CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def whole(market):
+    """What every rule decides on the market of 60 assets, with listings and delistings."""
+    return {name: entry.strategy.run(market.panel) for name, entry in CATALOGUE.items()}
+
+
+def test_three_of_each_family():
+    families = [entry.family for entry in CATALOGUE.values()]
+    assert len(CATALOGUE) == 12
+    assert {family: families.count(family) for family in families} == dict.fromkeys(families, 3)
+    assert all(entry.name == name and entry.literature for name, entry in CATALOGUE.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_look_ahead(name, market, whole):
+    entry = CATALOGUE[name]
+    for t in (300, 451, 630):
+        cut = entry.strategy.run(market.panel.until(t))
+        assert_array_equal(cut.weights, whole[name].weights[: t + 1])
+        assert_array_equal(cut.overlay_returns, whole[name].overlay_returns[: t + 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_are_members_of_at_most_one_and_not_always_none(name, market, whole):
+    weights = whole[name].weights
+    usable = market.panel.member & ~np.isnan(market.panel.field("close"))
+    assert np.isfinite(weights).all()
+    assert not weights[~usable].any()
+    assert (np.abs(weights).sum(axis=1) <= 1 + 1e-12).all()
+    assert weights.any() or whole[name].overlay_returns.any()
+    assert_array_equal(CATALOGUE[name].weights(market.panel), weights)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_leaving_the_universe_ends_a_position(name, market, whole):
+    member = market.panel.member.copy()
+    member[500:, ::2] = False
+    weights = CATALOGUE[name].weights(market.panel.with_member(member))
+    assert not weights[500:, ::2].any()
+    assert_array_equal(weights[:500], whole[name].weights[:500])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_assets_does_not_matter(name, market, whole):
+    order = np.random.default_rng(0).permutation(len(market.panel.assets))
+    mixed = CATALOGUE[name].strategy.run(market.panel.select(market.panel.assets[order]))
+    assert_allclose(mixed.weights, whole[name].weights[:, order], atol=1e-10)
+    assert_allclose(mixed.overlay_returns, whole[name].overlay_returns, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_unit_of_prices_does_not_matter(name, market, whole):
+    scale = 2.0 ** np.random.default_rng(0).integers(-4, 5, len(market.panel.assets))
+    panel = market.panel.with_fields(close=market.panel.field("close") * scale)
+    scaled = CATALOGUE[name].strategy.run(panel)
+    assert_allclose(scaled.weights, whole[name].weights, atol=1e-10)
+    assert_allclose(scaled.overlay_returns, whole[name].overlay_returns, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_signals_are_shared_by_what_they_depend_on(name, market, whole):
+    rule = CATALOGUE[name].strategy
+    other = CATALOGUE[name].build({"max_weight": 0.05})
+    assert rule.signal_key == other.signal_key
+    assert hash(rule.signal_key) == hash(other.signal_key)
+    signal = other.signal(market.panel)
+    assert_array_equal(rule.run(market.panel, signal=signal).weights, whole[name].weights)
+    for parameter in rule.signal_parameters:
+        assert hasattr(rule, parameter)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_travel_to_workers(name, market):
+    entry = frozen_copy(CATALOGUE[name])
+    assert entry.strategy.signal_key == CATALOGUE[name].strategy.signal_key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_can_be_searched(name):
+    entry = CATALOGUE[name]
+    defaults = entry.defaults()
+    assert list(defaults) == list(entry.parameters)
+    assert entry.build(defaults).signal_key == entry.strategy.signal_key
+    grid = list(entry.grid())
+    assert 10 <= len(grid) <= 250
+    assert all(set(combination) == set(entry.parameters) for combination in grid)
+    keys = {entry.build(combination).signal_key for combination in grid}
+    assert len(keys) <= len(grid)
+
+
+def test_parameters_reach_controls_and_terms():
+    built = CATALOGUE["delta_neutral_options"].build({"threshold": 0.02, "every": 10, "stop": None, "premium": 0.05})
+    assert built.threshold == 0.02
+    assert built.terms.every == 10
+    assert built.terms.pricing.premium == 0.05
+    assert built.controls.stop is None
+
+
+def test_invalid_combinations_are_left_out_of_grids():
+    pairs = [(c["fast"], c["slow"]) for c in CATALOGUE["momentum_5_20"].grid()]
+    assert (5, 20) in pairs
+    assert all(fast < slow for fast, slow in pairs)
+    assert all(isinstance(fast, int) for fast, _ in pairs)
+
+
+def test_ranges():
+    assert Range(5, 20, 5).values == (5, 10, 15, 20)
+    assert Range(0.1, 0.3, 0.1).values == (0.1, 0.2, 0.3)
+    assert Range(5, 20, 5).whole
+    assert not Range(1.0, 2.0, 1.0).whole
+    assert Choice((None, 4.0)).values == (None, 4.0)
+    with pytest.raises(InputError, match="must rise in positive steps"):
+        Range(2, 1, 1)
+
+
+def test_unknown_parameters_are_refused():
+    with pytest.raises(InputError, match="momentum_5_20 has no parameter speed; it has fast, max_weight"):
+        CATALOGUE["momentum_5_20"].build({"speed": 3})
+    with pytest.raises(InputError, match="fast 30 must be shorter"):
+        CATALOGUE["momentum_5_20"].build({"fast": 30})

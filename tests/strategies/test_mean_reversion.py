@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from quantray.errors import InputError
+from quantray.strategies.mean_reversion import BollingerReversion, PairsTrading, RsiReversion
+from quantray.strategies.rule import Controls, net_returns
+
+FREE = Controls(stop=None, max_weight=1.0)
+
+
+def test_bollinger_by_hand(make_panel):
+    wave = [100.0, 101, 99, 100, 101, 99, 100, 101, 99, 100]
+    panel = make_panel([*wave, 94, 97, 101, 106, 100])
+    rule = BollingerReversion(period=10, controls=FREE)
+    z = rule.signal(panel)[:, 0]
+    last = np.array([*wave[1:], 94])
+    assert_allclose(z[10], (last.mean() - 94) / last.std())
+    # Bought at 94, far below the band; sold above the mean; 106 is above the upper band.
+    assert_array_equal(np.sign(rule.weights(panel)[9:, 0]), [0, 1, 1, 0, -1, -1 if z[-1] < 0 else 0])
+
+
+def test_bollinger_sees_nothing_in_a_constant_price(make_panel):
+    assert not BollingerReversion(controls=FREE).weights(make_panel(np.full(60, 123.456))).any()
+
+
+def test_rsi_agrees_with_wilders_recursion(make_panel):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.02, 80)))
+    change = np.diff(close)
+    gain, loss = change[:14].clip(0).mean(), (-change[:14]).clip(0).mean()
+    expected = [100 - 100 / (1 + gain / loss)]
+    for move in change[14:]:
+        gain, loss = (13 * gain + max(move, 0)) / 14, (13 * loss + max(-move, 0)) / 14
+        expected.append(100 - 100 / (1 + gain / loss))
+    signal = RsiReversion().signal(make_panel(close))[:, 0]
+    assert np.isnan(signal[:14]).all()
+    assert_allclose(signal[14:], expected, rtol=1e-10)
+
+
+def test_rsi_buys_falls_and_sells_rises(make_panel):
+    steps = np.arange(30)
+    panel = make_panel(np.column_stack([1.01**steps, 0.99**steps, np.ones(30)]) * 100)
+    rule = RsiReversion(controls=FREE)
+    assert_allclose(rule.signal(panel)[20], [100, 0, 50])
+    assert_array_equal(rule.weights(panel)[14:], np.broadcast_to([-0.5, 0.5, 0], (16, 3)))
+
+
+def test_a_stronger_least_signal_needs_a_lower_index(make_panel):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.02, size=(400, 30)), axis=0))
+    panel = make_panel(close)
+    rule = RsiReversion(controls=Controls(stop=None, min_signal=1.5))
+    index, weights = rule.signal(panel), rule.weights(panel)
+    opened = (weights[1:] > 0) & (weights[:-1] == 0)
+    # 1.5 times the way from 50 to 30 is 20.
+    assert opened.any()
+    assert (index[1:][opened] <= 20).all()
+
+
+@pytest.fixture(scope="module")
+def planted(make_panel):
+    """Twelve random walks with a common part; A000 and A001 keep to each other, and so do A002 and A003."""
+    generator = np.random.default_rng(7)
+    n_days = 500
+    logs = np.cumsum(generator.normal(0, 0.01, (n_days, 1)) + generator.normal(0, 0.01, (n_days, 12)), axis=0)
+    for first, second in ((0, 1), (2, 3)):
+        spread = np.zeros(n_days)
+        for t in range(1, n_days):
+            spread[t] = 0.85 * spread[t - 1] + generator.normal(0, 0.01)
+        logs[:, second] = 0.8 * logs[:, first] + spread
+    return make_panel(50 * np.exp(logs))
+
+
+def test_planted_pairs_are_found_and_pay(planted):
+    rule = PairsTrading(formation=252, every=60, level=0.01, min_correlation=0.3)
+    found = rule.signal(planted)
+    assert [pairs.row for pairs in found] == [251, 311, 371, 431, 491]
+    legs = [{frozenset(p) for p in zip(f.first.tolist(), f.second.tolist(), strict=True)} for f in found]
+    # Now and then a leg looks even closer to a third asset, by chance.
+    assert sum(len({frozenset({0, 1}), frozenset({2, 3})} & pairs) for pairs in legs) >= 8
+    for pairs in found:
+        assert len(set(pairs.first) | set(pairs.second)) == 2 * len(pairs.first)
+    returns = net_returns(rule.weights(planted), planted, 5.0)
+    assert returns.mean() / returns.std() * np.sqrt(252) > 1
+
+
+def test_a_pair_is_long_one_leg_and_short_the_other(planted):
+    rule = PairsTrading(formation=252, every=60, min_correlation=0.3, most=1, controls=FREE)
+    weights = rule.weights(planted)
+    (pair,) = [p for p in rule.signal(planted) if p.row == 251]
+    first, second, hedge = int(pair.first[0]), int(pair.second[0]), float(pair.hedge[0])
+    rows = slice(251, 311)
+    logs = np.log(planted.field("close"))
+    score = (logs[:, first] - hedge * logs[:, second] - pair.intercept[0]) / pair.deviation[0]
+    held = weights[rows, first] != 0
+    assert held.any()
+    assert_allclose(weights[rows, second][held], -hedge * weights[rows, first][held])
+    assert_allclose(np.abs(weights[rows]).sum(axis=1)[held], 1)
+    assert (np.sign(weights[rows, first][held]) == -np.sign(score[rows][held])).all()
+    opened = np.flatnonzero(held[1:] & ~held[:-1]) + 1
+    assert (np.abs(score[rows][opened]) >= 2).all()
+
+
+def test_a_pair_with_a_missing_leg_is_closed(planted):
+    rule = PairsTrading(formation=252, every=200, min_correlation=0.3, most=1)
+    (pair, *_) = rule.signal(planted)
+    whole = rule.weights(planted)
+    day = int(np.flatnonzero(whole[252:, pair.first[0]])[0]) + 252
+    member = planted.member.copy()
+    member[day, pair.second[0]] = False
+    assert whole[day].any()
+    assert not rule.weights(planted.with_member(member))[day].any()
+
+
+def test_without_enough_assets_or_history_there_are_no_pairs(make_panel):
+    assert not PairsTrading(formation=40).weights(make_panel(100 + np.arange(60.0))).any()
+    assert PairsTrading().signal(make_panel(100 + np.arange(60.0))) == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: BollingerReversion(width=5.0), "width 5.0 must rise from 0"),
+        (lambda: BollingerReversion(exit=3.0), "exit 3.0"),
+        (lambda: RsiReversion(low=60), "low 60 and high 70"),
+        (lambda: PairsTrading(entry=0.3), "exit 0.5 and entry 0.3"),
+        (lambda: PairsTrading(level=0.02), "level 0.02"),
+        (lambda: PairsTrading(min_correlation=1.0), "min_correlation 1.0"),
+        (lambda: PairsTrading(formation=10), "formation 10"),
+    ],
+)
+def test_wrong_settings_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import quad
+
+from quantray.errors import InputError
+from quantray.strategies.options import OptionPricing, black_scholes
+
+
+def test_textbook_prices():
+    # Hull (2018), example 15.6 and example 17.1.
+    assert black_scholes("call", 42, 40, 0.5, 0.2, rate=0.1).price == pytest.approx(4.76, abs=0.005)
+    assert black_scholes("put", 42, 40, 0.5, 0.2, rate=0.1).price == pytest.approx(0.81, abs=0.005)
+    index = black_scholes("call", 930, 900, 2 / 12, 0.2, rate=0.08, dividend_yield=0.03)
+    assert index.price == pytest.approx(51.83, abs=0.005)
+
+
+def test_textbook_greeks():
+    # Hull (2018), chapter 19: 20 weeks at 49, struck at 50.
+    value = black_scholes("call", 49, 50, 0.3846, 0.2, rate=0.05)
+    assert value.delta == pytest.approx(0.522, abs=0.0005)
+    assert value.gamma == pytest.approx(0.066, abs=0.0005)
+    assert value.theta == pytest.approx(-4.31, abs=0.005)
+    assert value.vega == pytest.approx(12.1, abs=0.05)
+    assert value.rho == pytest.approx(8.91, abs=0.005)
+
+
+def test_put_call_parity():
+    generator = np.random.default_rng(0)
+    s, k = generator.uniform(50, 150, (2, 1000))
+    tau, sigma = generator.uniform(0, 2, 1000), generator.uniform(0, 1, 1000)
+    r, q = generator.uniform(-0.02, 0.1, (2, 1000))
+    call = black_scholes("call", s, k, tau, sigma, rate=r, dividend_yield=q)
+    put = black_scholes("put", s, k, tau, sigma, rate=r, dividend_yield=q)
+    assert_allclose(call.price - put.price, s * np.exp(-q * tau) - k * np.exp(-r * tau), atol=1e-11)
+    assert_allclose(call.delta - put.delta, np.exp(-q * tau), atol=1e-14)
+    assert_allclose(call.gamma, put.gamma)
+
+
+def test_the_price_is_the_discounted_expectation():
+    s, k, tau, sigma, r, q = 100.0, 105.0, 0.7, 0.3, 0.04, 0.01
+
+    def payoff(z):
+        final = s * np.exp((r - q - sigma**2 / 2) * tau + sigma * np.sqrt(tau) * z)
+        return max(k - final, 0.0) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+    edge = (np.log(k / s) - (r - q - sigma**2 / 2) * tau) / (sigma * np.sqrt(tau))
+    expected = np.exp(-r * tau) * quad(payoff, -10, edge)[0]
+    assert_allclose(black_scholes("put", s, k, tau, sigma, rate=r, dividend_yield=q).price, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["call", "put"])
+def test_greeks_are_the_slopes_of_the_price(kind):
+    at = {"spot": 98.0, "strike": 100.0, "years": 0.6, "volatility": 0.25, "rate": 0.03, "dividend_yield": 0.02}
+
+    def price(**moved):
+        values = at | moved
+        first = [values.pop(name) for name in ("spot", "strike", "years", "volatility")]
+        return black_scholes(kind, *first, **values)
+
+    def slope(name, what="price", h=1e-5):
+        up, down = price(**{name: at[name] + h}), price(**{name: at[name] - h})
+        return (getattr(up, what) - getattr(down, what)) / (2 * h)
+
+    value = price()
+    assert_allclose(value.delta, slope("spot"), rtol=1e-6)
+    assert_allclose(value.gamma, slope("spot", "delta"), rtol=1e-6)
+    assert_allclose(value.vega, slope("volatility"), rtol=1e-6)
+    assert_allclose(value.theta, -slope("years"), rtol=1e-6)
+    assert_allclose(value.rho, slope("rate"), rtol=1e-6)
+
+
+def test_without_time_or_volatility_options_are_worth_their_intrinsic_value():
+    spots = np.array([90.0, 100, 110])
+    expired = black_scholes("call", spots, 100, 0.0, 0.2)
+    assert_array_equal(expired.price, [0, 0, 10])
+    assert_array_equal(expired.delta, [0, 0.5, 1])
+    still = black_scholes("put", spots, 100, 1.0, 0.0, rate=0.05)
+    assert_allclose(still.price, np.maximum(100 * np.exp(-0.05) - spots, 0))
+    assert_array_equal(expired.gamma + still.vega, 0)
+
+
+def test_unknown_stays_unknown():
+    value = black_scholes("call", [100.0, np.nan, 100.0], 100, 0.5, [0.2, 0.2, np.nan])
+    assert_array_equal(np.isnan(value.price), [False, True, True])
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(InputError, match="'straddle' is not one of call, put"):
+        black_scholes("straddle", 1, 1, 1, 1)
+    with pytest.raises(InputError, match="must be positive"):
+        black_scholes("call", 0, 1, 1, 1)
+    with pytest.raises(InputError, match="do not broadcast"):
+        black_scholes("call", [1, 2], [1, 2, 3], 1, 1)
+    with pytest.raises(InputError, match="window 1"):
+        OptionPricing(window=1)
+
+
+def test_the_panels_volatility_is_believed(make_panel):
+    quoted = np.array([[0.2, np.nan], [0.25, 0.0]])
+    priced = OptionPricing().volatility(make_panel(np.ones((2, 2)), implied_volatility=quoted))
+    assert_array_equal(priced.values, [[0.2, np.nan], [0.25, np.nan]])
+    assert priced.quoted
+    assert priced.source == "options priced at the panel's implied_volatility"
+
+
+def test_without_one_it_is_realised_volatility_and_a_stated_premium(make_panel):
+    close = 100 * np.exp(0.01 * (-1.0) ** np.arange(30) / 2)
+    priced = OptionPricing(window=5, premium=0.03).volatility(make_panel(close))
+    assert np.isnan(priced.values[:5]).all()
+    assert_allclose(priced.values[5:], 0.01 * np.sqrt(252) + 0.03)
+    assert not priced.quoted
+    assert "5-day realised volatility plus 3.0%, which is an assumption" in priced.source
+    assert_allclose(
+        OptionPricing(skew=0.5).out_of_the_money(np.array(0.2), np.array(100.0), np.array(90.0)), 0.2527, atol=1e-4
+    )
