@@ -1,0 +1,186 @@
+import logging
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from _chains import MEANS, chain
+from hmmlearn.hmm import GaussianHMM
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import multivariate_normal
+
+from quantray.data.synthetic import simulate_market
+from quantray.errors import DataError, InputError, SolverError
+from quantray.regimes import hmm
+from quantray.regimes.hmm import HmmParameters, HmmSettings, filtered_probabilities, fit_hmm, hmm_regimes
+from quantray.regimes.observations import daily_observations
+from quantray.regimes.path import adjusted_rand
+from quantray.regimes.schedule import RefitSchedule
+
+QUICK = HmmSettings(states=(2,), restarts=2, schedule=RefitSchedule(first=300, every=200))
+
+
+@pytest.fixture
+def model():
+    return HmmParameters(
+        np.array([0.7, 0.3]),
+        np.array([[0.9, 0.1], [0.2, 0.8]]),
+        np.array([[0.0, 0.0], [0.5, 1.0]]),
+        np.array([[[1.0, 0.2], [0.2, 0.5]], [[2.0, -0.3], [-0.3, 1.0]]]),
+    )
+
+
+def test_the_filter_sums_over_all_histories(model):
+    values = np.random.default_rng(0).normal(size=(6, 2))
+    found = filtered_probabilities(values, model)
+    states = list(zip(model.means, model.covariances, strict=True))
+    density = np.array([[multivariate_normal.pdf(row, mean, width) for mean, width in states] for row in values])
+    for t in range(6):
+        joint = np.zeros(2)
+        for history in product((0, 1), repeat=t + 1):
+            chance = model.start[history[0]] * density[0, history[0]]
+            for s in range(1, t + 1):
+                chance *= model.transition[history[s - 1], history[s]] * density[s, history[s]]
+            joint[history[-1]] += chance
+        assert_allclose(found[t], joint / joint.sum(), rtol=1e-10)
+
+
+def test_at_the_last_row_filtering_is_smoothing(model):
+    values = np.random.default_rng(1).normal(size=(80, 2))
+    oracle = GaussianHMM(2, covariance_type="full")
+    oracle.startprob_, oracle.transmat_ = model.start, model.transition
+    oracle.means_, oracle.covars_ = model.means, model.covariances
+    assert_allclose(filtered_probabilities(values, model)[-1], oracle.predict_proba(values)[-1], rtol=1e-9)
+
+
+def test_filtered_rows_never_change_when_the_future_comes(model):
+    values = np.random.default_rng(2).normal(size=(50, 2))
+    assert_array_equal(filtered_probabilities(values[:20], model), filtered_probabilities(values, model)[:20])
+
+
+def test_a_missing_row_moves_by_the_transition_alone(model):
+    values = np.random.default_rng(3).normal(size=(3, 2))
+    values[1, 0] = np.nan
+    found = filtered_probabilities(values, model)
+    assert_allclose(found[1], found[0] @ model.transition, rtol=1e-12)
+
+
+def test_no_underflow_in_rows_that_no_state_expects(model):
+    found = filtered_probabilities(np.full((500, 2), 300.0), model)
+    assert_allclose(found.sum(axis=1), 1)
+
+
+def test_the_stationary_shares_stay(model):
+    assert_allclose(model.stationary @ model.transition, model.stationary)
+    assert_allclose(model.stationary, [2 / 3, 1 / 3])
+
+
+def test_a_fit_recovers_the_chain_that_made_the_data():
+    made = chain(3000, 0)
+    fit = fit_hmm(made.observations, made.observations.complete, QUICK)
+    assert_allclose(fit.parameters.means[:, 1], MEANS[:2, 1], atol=0.05)
+    assert_allclose(np.diagonal(fit.parameters.transition), 0.985, atol=0.007)
+    assert fit.converged
+    assert not fit.failed
+
+
+@pytest.mark.parametrize("states", [2, 3])
+def test_regimes_well_apart_are_found_on_the_day_nine_times_in_ten(states):
+    for seed in range(3):
+        made = chain(1200, seed, states=states)
+        path = hmm_regimes(made.observations, replace(QUICK, states=(2, 3), schedule=RefitSchedule(first=500))).path
+        assert len(path.names) == states, "BIC finds the number of states"
+        right = path.labels[path.known] == made.truth[path.known]
+        assert right.mean() > 0.95
+        assert adjusted_rand(path.labels[path.known], made.truth[path.known]) > 0.85
+
+
+@pytest.mark.parametrize("row", [299, 450, 699])
+def test_no_label_looks_ahead(row):
+    made = chain(700, 4)
+    whole = hmm_regimes(made.observations, QUICK)
+    early = hmm_regimes(made.observations.until(row), QUICK)
+    assert_array_equal(early.path.probabilities, whole.path.probabilities[: row + 1])
+    assert_array_equal(early.path.labels, whole.path.labels[: row + 1])
+    assert [f.date for f in early.fits] == [f.date for f in whole.fits][: len(early.fits)]
+    assert not whole.path.known[:299].any()
+    assert whole.path.known[299:].all()
+
+
+def test_names_keep_their_meaning_from_fit_to_fit():
+    made = chain(1500, 5)
+    fits = hmm_regimes(made.observations, replace(QUICK, seed=9)).fits
+    assert len(fits) == 7
+    for fit in fits:
+        assert fit.parameters.means[0, 1] < fit.parameters.means[1, 1]
+
+
+def test_missing_rows_hold_the_last_probabilities():
+    made = chain(500, 6)
+    values = made.observations.values.copy()
+    values[400] = np.nan
+    path = hmm_regimes(replace(made.observations, values=values), QUICK).path
+    assert_array_equal(path.probabilities[400], path.probabilities[399])
+
+
+def test_too_short_a_history_is_unknown_throughout():
+    path = hmm_regimes(chain(200, 0).observations, QUICK).path
+    assert not path.known.any()
+    assert path.at("2000-07-01") == "unknown"
+
+
+def test_poor_convergence_is_recorded_and_nothing_is_printed(caplog, capfd):
+    made = chain(400, 7)
+    with caplog.at_level(logging.WARNING):
+        fit = fit_hmm(made.observations, made.observations.complete, replace(QUICK, iterations=2, tolerance=1e-9))
+    assert not fit.converged
+    assert fit.not_converged == 2
+    assert not caplog.records
+    assert capfd.readouterr().err == ""
+
+
+def test_failed_fits_keep_the_one_before_and_say_so(monkeypatch):
+    made = chain(400, 8)
+    rows = made.observations.complete
+    first = fit_hmm(made.observations, rows[:300], QUICK)
+
+    def fails(*_):
+        raise ValueError("covars must be positive definite")
+
+    monkeypatch.setattr(hmm, "_expectation_maximisation", fails)
+    kept = fit_hmm(made.observations, rows, QUICK, previous=first)
+    assert kept.kept
+    assert kept.parameters is first.parameters
+    assert len(kept.failed) == 2
+    assert "positive definite" in kept.failed[0]
+    with pytest.raises(
+        SolverError, match=r"no hidden Markov model could be fitted up to 2001-02-05: 2 states, start 0"
+    ):
+        fit_hmm(made.observations, rows, QUICK)
+
+
+def test_a_simulated_market_gives_up_its_volatility():
+    market = simulate_market(60, 1500, seed=1)
+    settings = HmmSettings(states=(3,), restarts=2, schedule=RefitSchedule(every=252))
+    path = hmm_regimes(daily_observations(market.panel), settings).path
+    # Calm, bull, and bear or volatile, in order of volatility.
+    truth = np.array([1, 2, 0, 2])[market.truth.regimes]
+    assert (path.labels[path.known] == truth[path.known]).mean() > 0.85
+
+
+def test_bad_input_is_refused(model):
+    with pytest.raises(InputError, match=r"states \(5,\)"):
+        HmmSettings(states=(5,))
+    with pytest.raises(InputError, match="restarts 0"):
+        HmmSettings(restarts=0)
+    with pytest.raises(InputError, match=r"observations are \(3, 1\) for 2 columns"):
+        filtered_probabilities(np.zeros((3, 1)), model)
+    broken = replace(model, covariances=np.zeros((2, 2, 2)))
+    with pytest.raises(SolverError, match="state 0 is not positive definite"):
+        filtered_probabilities(np.zeros((3, 2)), broken)
+    made = chain(300, 9)
+    flat = replace(made.observations, values=np.column_stack([np.zeros(300), made.observations.values[:, 1]]))
+    with pytest.raises(DataError, match="return does not vary in the rows up to"):
+        hmm_regimes(flat, QUICK)
+    with pytest.raises(DataError, match="10 rows are too few for 2 states"):
+        fit_hmm(made.observations, np.arange(10), QUICK)
