@@ -125,6 +125,8 @@ class SimulatedData(SettingsModel):
     n_assets: int = Field(100, ge=2)
     n_days: int = Field(1260, ge=300)
     seed: int = 0
+    planted_signal: float = Field(0.0, ge=0, lt=1)
+    """Strength of a signal that peers lead one another by (see ``data.synthetic.LeadLag``); 0 for none."""
 
 
 class FoldSettings(SettingsModel):

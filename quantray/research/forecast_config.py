@@ -137,5 +137,5 @@ class ForecastSettings(SettingsModel):
     def _names(self) -> "ForecastSettings":
         names = [model.name for model in self.all_models]
         if len(set(names)) != len(names):
-            raise ValueError(f"model names repeat: {', '.join(names)}; zero, reversal, reversal_gap and ridge are taken")
+            raise ValueError(f"model names repeat: {', '.join(names)}; the controls' own names are taken")
         return self

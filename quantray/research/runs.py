@@ -47,19 +47,19 @@ def write_run(source: Source, result: StudyResult) -> Path:
         "name": settings.name,
         "config_hash": identity,
         "digest": result.digest,
-        "data": source.description,
+        "data": source.data.description,
         "n_dates": len(source.panel.dates),
         "n_assets": len(source.panel.assets),
         "mean_members": float(source.panel.member[source.panel.dates >= days[0]].sum(axis=1).mean()),
         "first": str(days[0]),
         "last": str(days[-1]),
-        "yearly_exits": source.yearly_exits,
+        "yearly_exits": source.data.yearly_exits,
         "units_computed": result.n_computed,
         "units_reused": result.n_reused,
         "seconds": round(result.seconds, 3),
         "versions": {"quantray": __version__} | {n: version(n) for n in ("numpy", "scipy", "scikit-learn", "ray")},
     }
-    quality = [report.model_dump(mode="json") for report in source.quality]
+    quality = [report.model_dump(mode="json") for report in source.data.quality]
     try:
         (folder / "study.json").unlink(missing_ok=True)
         for record in result.records:
@@ -67,11 +67,11 @@ def write_run(source: Source, result: StudyResult) -> Path:
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror or error}; free space or set runs=.") from error
     write_atomically(folder / "settings.yaml", to_yaml(settings))
-    write_atomically(folder / "sectors.json", json.dumps(source.sectors))
+    write_atomically(folder / "sectors.json", json.dumps(source.data.sectors))
     write_atomically(folder / "quality.json", json.dumps(quality))
     snapshot = None
     try:
-        snapshot = take_snapshot(source.panel, result.records, source.sectors)
+        snapshot = take_snapshot(source.panel, result.records, source.data.sectors)
     except QuantrayError as error:
         say(f"the report has no view of the risk ahead: {error}")
     write_atomically(folder / "snapshot.json", "null" if snapshot is None else snapshot.model_dump_json())

@@ -4,20 +4,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
 from quantray.data.panel import Panel
-from quantray.data.quality import QualityReport
-from quantray.data.store import MarketStore
-from quantray.data.synthetic import simulate_market
-from quantray.data.universe import Among, read_sectors
 from quantray.errors import DataError, InputError
 from quantray.research.backtest import backtest
-from quantray.research.config import StoreData, StudySettings
+from quantray.research.config import StudySettings
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
+from quantray.research.loading import MarketData, load_market
 from quantray.research.progress import follow, say
 from quantray.research.store import ResultStore
 from quantray.research.trial import Schedule, StudyData, Trial, decisions_from, run_trial, trial_key
@@ -31,18 +26,12 @@ class Source:
 
     settings: StudySettings
     """With the store's version filled in."""
-    panel: Panel
-    description: str
-    sectors: dict[str, str]
-    quality: tuple[QualityReport, ...]
+    data: MarketData
 
     @property
-    def yearly_exits(self) -> float:
-        """Share of assets whose prices end in a year; near zero, the data hold survivors only."""
-        known = ~np.isnan(self.panel.field("close"))
-        last = len(known) - 1 - known[::-1].argmax(axis=0)
-        ended = (last < len(known) - 21) & known.any(axis=0)
-        return float(ended.mean() / max(len(known) / 252, 1 / 252))
+    def panel(self) -> Panel:
+        """The panel of the data."""
+        return self.data.panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,24 +57,9 @@ def load_data(settings: StudySettings) -> Source:
     DataError, InputError
         As ``MarketStore.load``.
     """
-    data = settings.data
-    if isinstance(data, StoreData):
-        store = MarketStore(data.store)
-        resolved = data if data.version is not None else data.model_copy(update={"version": store.version()})
-        sectors = read_sectors(data.sectors) if data.sectors else {}
-        universe = data.universe.build(settings.exchange)
-        if data.only_with_sector:
-            universe = Among(tuple(sorted(sectors)), universe)
-        panel = store.load(universe, data.start, data.end, version=resolved.version)
-        # Quotes within the day are not needed, and volumes only for the risk tree.
-        kept = {name: panel.fields[name] for name in ("close", "volume", "dividend_yield") if name in panel.fields}
-        panel = Panel(panel.dates, panel.assets, kept, panel.member)
-        text = f"market store {data.store}, version {resolved.version}"
-        quality = store.quality_reports(resolved.version)
-        return Source(settings.model_copy(update={"data": resolved}), panel, text, sectors, quality)
-    market = simulate_market(data.n_assets, data.n_days, seed=data.seed)
-    sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
-    return Source(settings, market.panel, f"simulated market, seed {data.seed}", sectors, ())
+    # Quotes within the day are not needed, and volumes only for the risk tree.
+    data = load_market(settings.data, settings.exchange, ("close", "volume", "dividend_yield"))
+    return Source(settings.model_copy(update={"data": data.settings}), data)
 
 
 def study_trials(settings: StudySettings, panel: Panel) -> dict[str, list[Trial]]:

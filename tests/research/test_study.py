@@ -170,7 +170,7 @@ def test_truncating_the_future_changes_no_decision(study, tmp_path):
     cut = source.panel.until(400)
     from dataclasses import replace
 
-    shorter = replace(source, panel=cut, settings=source.settings.model_copy(update={"runs": str(tmp_path)}))
+    shorter = replace(source, data=replace(source.data, panel=cut), settings=source.settings.model_copy(update={"runs": str(tmp_path)}))
     part = run_study(shorter, Serial())
     for whole, short in zip(result.records, part.records, strict=True):
         assert_array_equal(short.nav, whole.nav[: len(short.nav)])
@@ -202,7 +202,7 @@ def test_a_study_on_a_store_records_the_version(tmp_path, market):
     assert load_data(settings).settings.data.version == 1
     old = settings.model_copy(update={"data": data.model_copy(update={"version": 0})})
     assert load_data(old).panel.fingerprint() == source.panel.fingerprint()
-    assert load_data(old).quality == source.quality
+    assert load_data(old).data.quality == source.data.quality
 
 
 def test_a_run_folder_holds_all_that_a_report_needs(study):
@@ -253,7 +253,7 @@ def test_names_are_escaped_in_the_report(study, tmp_path):
     source, result = study
     from dataclasses import replace
 
-    evil = replace(source, description="<script>alert(1)</script>")
+    evil = replace(source, data=replace(source.data, description="<script>alert(1)</script>"))
     html = (write_run(evil, result) / "report.html").read_text()
     assert "<script>alert(1)</script>" not in html
     assert "&lt;script&gt;alert(1)" in html
