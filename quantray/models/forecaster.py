@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
 from quantray.features.feature_set import Features, feature_set
 from quantray.features.labels import forward_returns, standardised_labels
+
+if TYPE_CHECKING:
+    from quantray.models.training import EpochReport
 
 __all__ = ["FitContext", "Fitted", "FoldData", "Forecaster", "Scores", "features_of", "fold_data"]
 
@@ -46,6 +49,7 @@ class FitContext:
     seed : of everything random in the fit.
     folder : where checkpoints go; with one, an interrupted fit continues from its last epoch.
     say : receives one line per epoch.
+    report : receives the figures of each epoch, once its checkpoint is written.
     """
 
     features: Features | None = None
@@ -53,6 +57,7 @@ class FitContext:
     seed: int = 0
     folder: Path | None = None
     say: Callable[[str], None] | None = None
+    report: "Callable[[EpochReport], None] | None" = None
 
 
 class Fitted(Protocol):

@@ -1,5 +1,6 @@
 """Networks as forecasters: fit on a fold, predict in one go or day by day, start from an earlier fit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,14 @@ class NetworkForecaster:
     device: str = "cpu"
 
     def fit(
-        self, panel: Panel, fold: Split, *, init: Any = None, context: FitContext, workers: Workers | None = None
+        self,
+        panel: Panel,
+        fold: Split,
+        *,
+        init: Any = None,
+        context: FitContext,
+        workers: Workers | None = None,
+        divide: Callable[[Network], None] | None = None,
     ) -> "FittedNetwork":
         """See ``Forecaster``; with a folder in the context, an interrupted fit goes on from its last epoch.
 
@@ -57,6 +65,8 @@ class NetworkForecaster:
         ----------
         init : an earlier ``FittedNetwork`` or ``Checkpoint`` of a network of the same shape, on any universe.
         workers : processes that train together; only the first of them writes checkpoints.
+        divide : is given the network before training, to spread its own work; its parameters must keep their names
+            and shapes.
 
         Raises
         ------
@@ -93,7 +103,7 @@ class NetworkForecaster:
         )
         if before is not None:
             _check_parent(before, start)
-        return self._train(data, start, before, context, workers)
+        return self._train(data, start, before, context, workers, divide)
 
     def _train(
         self,
@@ -102,6 +112,7 @@ class NetworkForecaster:
         before: Checkpoint | None,
         context: FitContext,
         workers: Workers | None,
+        divide: Callable[[Network], None] | None,
     ) -> "FittedNetwork":
         path = None if context.folder is None else context.folder / "checkpoint.pt"
         done = None if path is None else _resumable(path, start)
@@ -114,6 +125,8 @@ class NetworkForecaster:
         network = Network(start.network).to(device)
         if before is not None:
             network.load_state_dict(before.progress.best)
+        if divide is not None:
+            divide(network)
         writes = path is not None and (workers is None or workers.rank == 0)
 
         def after_epoch(progress: TrainingState, _: Network) -> None:
@@ -125,6 +138,8 @@ class NetworkForecaster:
                 )
             if writes and path is not None:
                 save_checkpoint(path, replace(start, progress=progress))
+            if context.report is not None:
+                context.report(report)
 
         trained = train(
             network,
@@ -220,8 +235,7 @@ class FittedNetwork:
         if features is None and self.context.features is None:
             start = max(first - max(FEATURES[name].lookback for name in names), 0)
             near = panel.between(panel.dates[start], panel.dates[stop - 1])
-            given = feature_set(near, sectors=self.context.sectors or None, names=names)
-            given = given.between(first - start, stop - start - 1)
+            given = feature_set(near, sectors=self.context.sectors or None, names=names, last=stop - first)
         else:
             given = features_of(panel, self.context, features).between(first, stop - 1)
         if given.schema != self.checkpoint.schema:

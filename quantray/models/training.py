@@ -128,7 +128,6 @@ class TrainingState:
     optimiser: dict[str, Any] = field(default_factory=dict)
     moves: int = 0
     """Steps of the optimiser in this stage, which set the learning rate."""
-    random: dict[str, Tensor] = field(default_factory=dict)
     history: list[EpochReport] = field(default_factory=list)
     finished: bool = False
 
@@ -176,8 +175,6 @@ def train(
     if train_rows.stop - train_rows.start < settings.batch * 2:
         raise InputError(f"{train_rows.stop - train_rows.start} training dates are too few for batch {settings.batch}.")
     state = TrainingState() if resume is None else copy.deepcopy(resume)
-    if resume is None:
-        torch.manual_seed(_seed(settings, 0, 0) + workers.rank)
     while not state.finished:
         run = _StageRun(network, examples, train_rows, valid_rows, settings, workers, state)
         run.to_the_end(after_epoch)
@@ -218,8 +215,6 @@ class _StageRun:
         self.moves_of_an_epoch = math.ceil(self._steps_of_an_epoch() / settings.accumulate)
         if state.optimiser:
             self.optimiser.load_state_dict(state.optimiser)
-        if state.random:
-            _set_random(state.random)
         self.cache = self._encoded() if self.stage == "cross" else None
 
     def to_the_end(self, after_epoch: Callable[[TrainingState, Network], None] | None) -> None:
@@ -245,7 +240,6 @@ class _StageRun:
                 state.finished = ended
                 state.weights = _copied(self.network)
                 state.optimiser = copy.deepcopy(self.optimiser.state_dict())
-            state.random = _random(self.examples.values.device)
             if after_epoch is not None:
                 after_epoch(state, self.network)
             if ended:
@@ -253,6 +247,8 @@ class _StageRun:
 
     def _epoch(self) -> float:
         self.network.train()
+        # Of each epoch and worker anew, so that a run which was interrupted goes on with the same dropout.
+        torch.manual_seed(_seed(self.settings, self.state.stage + 1, self.state.epoch, self.workers.rank + 1))
         device = self.examples.values.device
         sums, dates = torch.zeros((), device=device), torch.zeros((), device=device)
         pending = torch.zeros((), device=device)
@@ -300,7 +296,10 @@ class _StageRun:
             scores, _ = score_rows(self._seen(), self.examples, self.valid_rows, self.settings.reading)
         known = self.examples.known(rows)
         daily = information_coefficient(scores, self.examples.labels[rows], known)
-        return float(daily[known.sum(dim=1) >= 2].mean())
+        ic = daily[known.sum(dim=1) >= 2].mean()
+        # One figure for all: workers whose last bits differ must not disagree on when to stop.
+        self.workers.add_up([ic])
+        return float(ic) / self.workers.count
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The steps of an epoch: rows (B,) and their scores (B, N)."""
@@ -413,14 +412,3 @@ def _copied(network: Network) -> dict[str, Tensor]:
 def _seed(settings: TrainingSettings, *place: int) -> int:
     words: Sequence[int] = np.random.SeedSequence([settings.seed, *place]).generate_state(1).tolist()
     return words[0]
-
-
-def _random(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def _set_random(state: dict[str, Tensor]) -> None:
-    torch.set_rng_state(state["cpu"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
