@@ -94,6 +94,22 @@ def test_a_value_needs_its_lookback_and_no_more(bars, sectors, name):
         assert_array_equal(feature_set(recent, sectors=sectors, names=[name]).values[-1], full.values[row])
 
 
+@pytest.mark.parametrize("scaling", ["rank", "zscore"])
+@pytest.mark.parametrize("last", [1, 2, 90, 420])
+def test_the_last_rows_alone_are_the_same(bars, sectors, scaling, last):
+    full = feature_set(bars, sectors=sectors, scaling=scaling)
+    part = feature_set(bars, sectors=sectors, scaling=scaling, last=last)
+    assert_array_equal(part.values, full.values[-last:])
+    assert_array_equal(part.present, full.present[-last:])
+    assert_array_equal(part.dates, full.dates[-last:])
+    assert (part.schema, part.lookback) == (full.schema, full.lookback)
+
+
+def test_a_panel_without_dates_has_no_features(bars):
+    nothing = bars.between("1990-01-01", "1990-12-31")
+    assert feature_set(nothing, names=["return_1"]).values.shape == (0, 50, 1)
+
+
 def test_permuting_assets_permutes(bars, sectors, everything):
     order = np.random.default_rng(0).permutation(50)
     permuted = feature_set(bars.select(bars.assets[order]), sectors=sectors)
@@ -182,6 +198,9 @@ def test_bad_requests_are_refused(bars):
         feature_set(bars, names=[])
     with pytest.raises(InputError, match="scaling 'log' is not one of"):
         feature_set(bars, scaling="log")
+    for last in (0, 421):
+        with pytest.raises(InputError, match=f"the last {last} rows of a panel of 420"):
+            feature_set(bars, last=last)
     close = bars.field("close").copy()
     close[400, 4] = -1.0
     with pytest.raises(DataError, match=rf"{bars.assets[4]} has a close of -1\.0 on {bars.dates[400]}"):
