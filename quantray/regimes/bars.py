@@ -22,7 +22,7 @@ __all__ = ["TIMEFRAMES", "Bars", "Timeframe", "bar_observations", "daily_bars", 
 Timeframe = Literal["5min", "1hour", "1day", "1week"]
 TIMEFRAMES: tuple[Timeframe, ...] = ("5min", "1hour", "1day", "1week")
 
-_MINUTES: dict[str, int] = {"5min": 5, "1hour": 60}
+_MINUTES: dict[str, int] = {"5min": 5, "1hour": 60, "1day": 1440, "1week": 10080}
 _KNOWN_SESSIONS = 5
 """Earlier sessions that the usual course of a day is taken from, at least."""
 _FIELDS = ("open", "high", "low", "close", "volume")
@@ -117,12 +117,13 @@ def resampled(bars: Bars, timeframe: Timeframe, *, exchange: str = "XNYS") -> Ba
     DataError
         A bar on a day on which the exchange was closed.
     """
+    if timeframe not in TIMEFRAMES:
+        raise InputError(f"timeframe {timeframe!r} is not one of {', '.join(TIMEFRAMES)}.")
     ends = _bucket_ends(bars, timeframe, exchange)
-    if (ends < bars.closes).any():
-        row = int(np.argmax(ends < bars.closes))
-        raise InputError(
-            f"the bar that closes at {bars.closes[row]} reaches beyond its {timeframe} bar; use finer ones."
-        )
+    most = np.timedelta64(_MINUTES[timeframe], "m")
+    if (bars.closes - bars.opens > most).any():
+        row = int(np.argmax(bars.closes - bars.opens > most))
+        raise InputError(f"the bar that closes at {bars.closes[row]} is longer than {timeframe}; use finer bars.")
     if len(ends) == 0:
         return bars
     starts = np.flatnonzero(np.append(True, ends[1:] != ends[:-1]))
@@ -211,13 +212,11 @@ def _usual(values: Float, session: Int, slot: Int) -> Float:
 def _bucket_ends(bars: Bars, timeframe: Timeframe, exchange: str) -> Dates:
     """(T,) the closing time of the longer bar that each bar belongs to."""
     begin, end = _hours(bars.sessions, exchange)
-    if timeframe in _MINUTES:
+    if timeframe in ("5min", "1hour"):
         length = np.timedelta64(_MINUTES[timeframe], "m")
         return np.minimum(begin + -(-(bars.closes - begin) // length) * length, end)
     if timeframe == "1day":
         return end
-    if timeframe != "1week":
-        raise InputError(f"timeframe {timeframe!r} is not one of {', '.join(TIMEFRAMES)}.")
     table = _schedule(exchange)
     # Day 0 of the epoch is a Thursday; three days later a Monday begins the count of weeks.
     week, weeks = ((days.astype(np.int64) + 3) // 7 for days in (bars.sessions, table.days))

@@ -132,7 +132,7 @@ def timeframe_regimes(bars: Mapping[Timeframe, Bars], settings: TimeframeSetting
     Raises
     ------
     InputError
-        No bars, or an unknown timeframe.
+        No bars, or a timeframe that is unknown or has no schedule.
     DataError
         The bars of a timeframe have no returns, or do not vary.
     """
@@ -141,6 +141,9 @@ def timeframe_regimes(bars: Mapping[Timeframe, Bars], settings: TimeframeSetting
     if not bars or unknown:
         raise InputError(f"timeframes {unknown or 'none'} must be some of {', '.join(TIMEFRAMES)}.")
     order = [name for name in TIMEFRAMES if name in bars]
+    missing = [name for name in order if name not in settings.schedules]
+    if missing:
+        raise InputError(f"there is no schedule for {', '.join(missing)}; give one to each timeframe.")
     paths = {name: regimes_of(bar_observations(bars[name]), settings, settings.schedules[name]) for name in order}
     closes = paths[order[0]].dates
     aligned = {name: on_finer(path, closes) for name, path in paths.items()}
