@@ -51,6 +51,14 @@ class ResultStore:
         DataError
             There is none, or its file is damaged.
         """
+        return self._read(key)
+
+    def notes(self, key: str) -> dict[str, str]:
+        """What was noted beside a table; raises as ``get``."""
+        kept: dict[str, str] = json.loads(self._read(key).schema.metadata[b"quantray"])
+        return kept
+
+    def _read(self, key: str) -> pa.Table:
         path = self._path(key)
         if not path.exists() and path.parent.parent.is_dir():
             # Network file systems remember for a while what was not there; listing the folders makes them look again.
