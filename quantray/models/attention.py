@@ -107,8 +107,8 @@ def sorted_gat(
     if not 0 <= slope <= 1:
         raise InputError(f"slope {slope} of the leaky ReLU must lie between 0 and 1.")
     kind = values.dtype
-    # Names last, so that sorting, sums and searches run along contiguous memory; and sums in at least fp32.
-    wide = torch.float64 if kind == torch.float64 else torch.float32
+    # Names last, so that sorting, sums and searches run along contiguous memory; and sums in fp32 or wider.
+    wide = _wide(values)
     p, q = (scores.to(wide).transpose(1, 2) for scores in (receiver, sender))
     v = values.to(wide).permute(0, 2, 3, 1)
     if member is not None:
@@ -117,7 +117,9 @@ def sorted_gat(
     top = q[..., -1:].detach()
     top = top.masked_fill(top == -torch.inf, 0.0)
     v = v.gather(-1, order[:, :, None].expand(v.shape))
-    above, below = torch.exp(q - top), torch.exp(slope * (q - top))
+    # A slope of zero would make NaN of the infinitely low scores of those outside.
+    low = torch.where(q == -torch.inf, q, slope * (q - top))
+    above, below = torch.exp(q - top), torch.exp(low)
     weighted = torch.cat([above[:, :, None] * v, above[:, :, None]], dim=2)
     rising = _from_the_end(weighted)
     falling = torch.cat([below[:, :, None] * v, below[:, :, None]], dim=2).cumsum(dim=-1)
@@ -215,8 +217,8 @@ def hierarchical_attention(
         # (M, H, cap, C) each; an empty place attends to itself, so that no row is without a key.
         allowed = there[:, None, None, :] | torch.eye(place.shape[1], dtype=torch.bool, device=place.device)
         inside = scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        share = there / there.sum(dim=1, keepdim=True).clamp(min=1)
-        tokens = [torch.einsum("mhnc,mn->hmc", tensor, share.to(tensor.dtype)) for tensor in (q, k, v)]
+        share = there.to(values.dtype) / there.sum(dim=1, keepdim=True).clamp(min=1)
+        tokens = [torch.einsum("mhnc,mn->hmc", tensor, share) for tensor in (q, k, v)]
         full = there.any(dim=1)
         between = torch.zeros_like(tokens[0])
         if bool(full.any()):
@@ -232,16 +234,17 @@ def hierarchical_attention(
 class _NeighbourGAT(torch.autograd.Function):
     """``neighbour_gat`` of one graph; keeps its inputs and the attention, and gathers the edges again.
 
-    Products are summed rather than contracted by ``einsum``, which would permute the edges in memory.
+    Products are summed rather than contracted by ``einsum``, which would permute the edges in memory. Sums over edges
+    are in fp32 or wider.
     """
 
     @staticmethod
     def forward(ctx: Any, receiver: Tensor, sender: Tensor, scoring: Tensor, index: Tensor, there: Tensor) -> Tensor:
         heard = _heard(sender, index)
-        scores = (leaky_relu(receiver[:, None] + heard, 0.2) * scoring).sum(dim=-1)
+        scores = (leaky_relu(receiver[:, None] + heard, 0.2) * scoring).sum(dim=-1, dtype=_wide(sender))
         attention = _softmax(scores, there)
         ctx.save_for_backward(receiver, sender, scoring, index, attention)
-        return (heard * attention[..., None]).sum(dim=1)
+        return (heard * attention[..., None]).sum(dim=1).to(sender.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -252,15 +255,21 @@ class _NeighbourGAT(torch.autograd.Function):
         to_scores = attention * (to_attention - (attention * to_attention).sum(dim=1, keepdim=True))
         sums = receiver[:, None] + heard
         to_scoring = (leaky_relu(sums, 0.2) * to_scores[..., None]).sum(dim=(0, 1))
-        to_sums = to_scores[..., None] * scoring * torch.where(sums > 0, 1.0, 0.2).to(sums.dtype)
+        to_sums = to_scores[..., None] * scoring
+        to_sums = torch.where(sums > 0, to_sums, 0.2 * to_sums)
         to_heard = (attention[..., None] * gradient + to_sums).flatten(0, 1)
-        to_sender = torch.zeros_like(sender).index_add_(0, index.reshape(-1), to_heard)
-        return to_sums.sum(dim=1), to_sender, to_scoring, None, None
+        to_sender = torch.zeros_like(sender, dtype=to_heard.dtype).index_add_(0, index.reshape(-1), to_heard)
+        to_receiver = to_sums.sum(dim=1)
+        return to_receiver.to(receiver.dtype), to_sender.to(sender.dtype), to_scoring.to(scoring.dtype), None, None
 
 
 def _heard(sender: Tensor, index: Tensor) -> Tensor:
     """(n, k, H, C) what the neighbours send; selecting rows is ten times faster than indexing with a table."""
     return sender.index_select(0, index.reshape(-1)).view(*index.shape, *sender.shape[1:])
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def _softmax(scores: Tensor, there: Tensor) -> Tensor:
