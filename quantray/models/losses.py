@@ -33,9 +33,10 @@ def information_coefficient(scores: Tensor, labels: Tensor, mask: Tensor) -> Ten
     x = (scores - scores.sum(dim=1, keepdim=True) / count) * mask
     y = (labels - labels.sum(dim=1, keepdim=True) / count) * mask
     variances = (x * x).sum(dim=1) * (y * y).sum(dim=1)
-    varied = variances > torch.finfo(scores.dtype).tiny
-    scale = torch.where(varied, variances, torch.ones_like(variances)).sqrt()
-    return torch.where(varied, (x * y).sum(dim=1) / scale, torch.zeros_like(scale))
+    # A variance that is NaN is not constant: a network that has diverged must show.
+    constant = variances <= torch.finfo(scores.dtype).tiny
+    scale = torch.where(constant, torch.ones_like(variances), variances).sqrt()
+    return torch.where(constant, torch.zeros_like(scale), (x * y).sum(dim=1) / scale)
 
 
 def one_minus_ic(scores: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
