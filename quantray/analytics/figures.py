@@ -13,13 +13,16 @@ from quantray.analytics.track import TrackRecord
 from quantray.arrays import Bool, Float
 
 __all__ = [
+    "PALETTE",
     "Picture",
     "colours",
     "concentration",
     "frontier",
     "growth",
+    "log_ticks",
     "risk",
     "rolling",
+    "styled",
     "to_html",
     "trading",
     "weights",
@@ -29,7 +32,7 @@ __all__ = [
 Records = tuple[TrackRecord, ...]
 
 # Okabe and Ito's palette: told apart also by colour-blind readers.
-_PALETTE = (
+PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#555555", "#7F3FBF", "#B22222",
     "#6B8E23", "#20B2AA",
 )  # fmt: skip
@@ -50,7 +53,7 @@ class Picture:
 
 def colours(records: Records) -> dict[str, str]:
     """The colour of each record in all pictures."""
-    return {record.name: _PALETTE[i % len(_PALETTE)] for i, record in enumerate(records)}
+    return {record.name: PALETTE[i % len(PALETTE)] for i, record in enumerate(records)}
 
 
 def to_html(picture: Picture, identity: str) -> str:
@@ -78,10 +81,10 @@ def growth(records: Records, benchmark: str) -> Picture:
         below = wealth / np.maximum.accumulate(wealth) - 1
         trace = _line(record, below, 4, style, legend=False)
         figure.add_trace(trace, row=2, col=1)
-    ticks = _log_ticks(min(lows), max(highs))
+    ticks = log_ticks(min(lows), max(highs))
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks], title="Growth of 1", row=1)
     figure.update_yaxes(tickformat=".0%", title="Drawdown", row=2)
-    return Picture(_styled(figure, 520), f"After costs, dividends included, log scale; the dotted line is {benchmark}.")
+    return Picture(styled(figure, 520), f"After costs, dividends included, log scale; the dotted line is {benchmark}.")
 
 
 def years(records: Records) -> Picture:
@@ -97,7 +100,7 @@ def years(records: Records) -> Picture:
     figure.update_yaxes(tickformat=".0%", title="Return")
     figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", bargap=0.25, hovermode="x unified")
-    return Picture(_styled(figure, 320), "The first and the last year may be incomplete.")
+    return Picture(styled(figure, 320), "The first and the last year may be incomplete.")
 
 
 def rolling(records: Records, *, window: int = 126) -> Picture:
@@ -114,7 +117,7 @@ def rolling(records: Records, *, window: int = 126) -> Picture:
         figure.add_trace(_line(record, sharpe.to_numpy(), 3, style, legend=False), row=2, col=1)
     figure.update_yaxes(tickformat=".0%", title="Volatility", rangemode="tozero", row=1)
     figure.update_yaxes(title="Sharpe ratio", row=2)
-    return Picture(_styled(figure, 460), f"Trailing {window} trading days, annualised.")
+    return Picture(styled(figure, 460), f"Trailing {window} trading days, annualised.")
 
 
 def weights(records: Records, sectors: Mapping[str, str]) -> Picture:
@@ -151,12 +154,12 @@ def weights(records: Records, sectors: Mapping[str, str]) -> Picture:
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     for annotation in figure.layout.annotations:
         annotation.update(x=0, xanchor="left", font={"size": 13, "color": "#333"})
-    styled = _styled(figure, 90 + 190 * len(records))
-    styled.update_layout(
+    shown = styled(figure, 90 + 190 * len(records))
+    shown.update_layout(
         legend={"orientation": "v", "x": 1.01, "y": 1, "xanchor": "left", "yanchor": "top"}, margin={"r": 170, "t": 30}
     )
     what = "by sector" if sectors else "by name, the largest on average"
-    return Picture(styled, f"Weights on the days of trades, {what}.")
+    return Picture(shown, f"Weights on the days of trades, {what}.")
 
 
 def concentration(records: Records) -> Picture:
@@ -173,7 +176,7 @@ def concentration(records: Records) -> Picture:
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(tickformat=".0%", col=2)
     note = "One over the sum of squared weights: the number of equal weights that would be as concentrated."
-    return Picture(_styled(figure, 330), note)
+    return Picture(styled(figure, 330), note)
 
 
 def trading(records: Records) -> Picture:
@@ -205,7 +208,7 @@ def trading(records: Records) -> Picture:
     figure.update_yaxes(tickformat=".0%", row=1, col=1)
     figure.update_yaxes(tickformat=".2%", rangemode="tozero", row=1, col=2)
     note = "Turnover counts one way (half of what is bought and sold); the first purchase is beyond the scale."
-    return Picture(_styled(figure, 330), note)
+    return Picture(styled(figure, 330), note)
 
 
 def risk(snapshot: Snapshot) -> Picture:
@@ -229,9 +232,9 @@ def risk(snapshot: Snapshot) -> Picture:
     name, most = max(((n, holding.left_out) for n, holding in snapshot.holdings.items()), key=lambda pair: pair[1])
     if most >= 0.005:
         note += f" Names with too few prices are not counted; in {name} they weigh {most:.0%}."
-    styled = _styled(figure, 150 + 34 * len(snapshot.holdings))
-    styled.update_layout(hovermode="y unified", margin={"l": 150, "b": 50})
-    return Picture(styled, note)
+    shown = styled(figure, 150 + 34 * len(snapshot.holdings))
+    shown.update_layout(hovermode="y unified", margin={"l": 150, "b": 50})
+    return Picture(shown, note)
 
 
 def frontier(snapshot: Snapshot, records: Records) -> Picture:
@@ -253,14 +256,14 @@ def frontier(snapshot: Snapshot, records: Records) -> Picture:
         )
     figure.update_xaxes(tickformat=".0%", title="Volatility a year", rangemode="tozero")
     figure.update_yaxes(tickformat=".0%", title="Trailing mean return a year")
-    styled = _styled(figure, 420)
-    styled.update_layout(hovermode="closest", margin={"b": 50})
+    shown = styled(figure, 420)
+    shown.update_layout(hovermode="closest", margin={"b": 50})
     note = (
         f"On {snapshot.date}, long-only with at most 5 % a name, at the mean returns of the two years before. "
         "Portfolios with larger weights may stand left of it. Nobody knows such means in advance: the distance shows "
         "what they would have been worth, not what was missed."
     )
-    return Picture(styled, note)
+    return Picture(shown, note)
 
 
 def _rebalanced(record: TrackRecord) -> Bool:
@@ -306,7 +309,7 @@ def _bands(record: TrackRecord, sectors: Mapping[str, str]) -> dict[str, Float]:
     return out | ({"Other": np.sum(rest, axis=0)} if rest else {})
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers inside a range, the finer the narrower it is."""
     mantissas: tuple[float, ...] = (1, 2, 5)
     if high < 8 * low:
@@ -317,7 +320,8 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [v for v in steps if low * 0.95 <= v <= high * 1.05]
 
 
-def _styled(figure: go.Figure, height: int) -> go.Figure:
+def styled(figure: go.Figure, height: int) -> go.Figure:
+    """The figure in the house's fonts and margins, of a height in pixels."""
     figure.update_layout(
         template="plotly_white",
         height=height,
