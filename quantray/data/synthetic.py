@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quantray.arrays import Bool, Float, Int, Names, as_day, frozen
+from quantray.arrays import Bool, Dates, Float, Int, Names, as_day, frozen
 from quantray.data.calendar import trading_days
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -182,9 +182,7 @@ def simulate_market(
     if tail_degrees <= 2 or not (0 <= listing_share <= 1 and 0 <= delisting_share <= 1):
         raise InputError("tail_degrees must exceed 2, and the listing and delisting shares lie between 0 and 1.")
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
-    dates = trading_days(as_day(end) - np.timedelta64(int(n_days * 1.5) + 10, "D"), end)[-n_days:]
-    if len(dates) < n_days:
-        raise InputError(f"{n_days} trading days before {end} reach back beyond the calendar; simulate fewer.")
+    dates = _last_days(n_days, end)
     regimes = _regime_path(streams[0], n_days)
     factors = _Factors(streams[1], n_assets, n_sectors, n_styles)
     factor_tk = factors.returns(streams[2], regimes, tail_degrees)
@@ -330,6 +328,13 @@ def _over_peers(values: Float, group: Int) -> Float:
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(int(group.max()) + 1))
     return np.asarray(np.add.reduceat(values[:, order], starts, axis=1)[:, group] - values)
+
+
+def _last_days(n_days: int, end: object) -> Dates:
+    dates = trading_days(as_day(end) - np.timedelta64(int(n_days * 1.5) + 10, "D"), end)[-n_days:]
+    if len(dates) < n_days:
+        raise InputError(f"{n_days} trading days before {end} reach back beyond the calendar; simulate fewer.")
+    return dates
 
 
 def _regime_path(generator: np.random.Generator, n_days: int) -> Int:

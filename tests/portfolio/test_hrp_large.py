@@ -151,3 +151,12 @@ def test_real_prices(real_data, distance):
     returns = returns[:, ((~np.isnan(returns)).mean(axis=0) > 0.95) & (np.nanstd(returns, axis=0) > 0.005)][:, :1200]
     expected = hrp_weights(sample_covariance(returns).matrix, distance=distance)
     assert np.abs(hrp_large_weights(returns, distance=distance) - expected).sum() < 1e-9
+
+
+def test_noise_without_structure_needs_more_directions():
+    """The hard case, with half as many directions as days: close, and exact once all directions are there."""
+    returns = np.random.default_rng(0).normal(size=(200, 500))
+    expected = hrp_weights(sample_covariance(returns).matrix)
+    half, whole = (hrp_large_weights(returns, directions=directions) for directions in (100, 200))
+    assert np.abs(half - expected).sum() < 0.2
+    assert_allclose(whole, expected, rtol=1e-9)
