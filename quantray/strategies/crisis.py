@@ -30,7 +30,7 @@ from quantray.strategies.straddles import (
 __all__ = ["CrisisAlpha", "IndexPuts", "TailHedge", "VolatilityArbitrage"]
 
 _STRADDLE_CONTROLS = Controls(stop=8.0)
-_INSURANCE_CONTROLS = Controls(stop=None, max_weight=1.0)
+_INSURANCE_CONTROLS = Controls(stop=None, min_signal=0.0, max_weight=1.0)
 _DEFENSIVE_CONTROLS = Controls(stop=8.0)
 _TERMS = StraddleTerms()
 _PRICING = OptionPricing()
@@ -47,8 +47,8 @@ class VolatilityArbitrage(Rule[RolledStraddles]):
     ----------
     threshold : difference between expected and implied volatility that opens a position, per year.
     forecast : days of the realised volatility that is expected.
-    terms : of the straddles. On a panel without implied volatilities they are priced at a shorter realised volatility
-        plus a premium, so the rule trades the return of volatility to its mean; the notes say so.
+    terms : of the straddles. On a panel without implied volatilities they are priced from realised ones, as the notes
+        say; what the rule then earns shows how it works, not what it is worth.
 
     Raises
     ------
@@ -269,7 +269,7 @@ class CrisisAlpha(Rule[Float]):
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
         market = np.where(known, returns, 0.0).sum(axis=1, keepdims=True) / count
         # The first day has no return.
-        market[0] = np.nan
+        market[:1] = np.nan
         mean, own = rolling_mean(market, self.beta), rolling_mean(returns, self.beta)
         variance = rolling_mean(market**2, self.beta) - mean**2
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -68,7 +68,8 @@ class Explanation:
         for name, share in chosen.strategies.items():
             controls = self.controls[name]
             stop = "no stop" if controls.stop is None else f"stop {controls.stop:g} daily volatilities"
-            lines.append(f"  {name} {share:.0%}: {stop}, least signal {controls.min_signal:g}")
+            least = f"least signal {controls.min_signal:g}" if controls.min_signal else "any signal"
+            lines.append(f"  {name} {share:.0%}: {stop}, {least}")
             lines += [f"    {note}" for note in self.notes[name]]
         if not chosen.strategies:
             lines.append("  cash")
@@ -182,7 +183,8 @@ class RegimeAwareEnsemble:
             rule = self.regime_map.rules[place]
             reason = f"rule {place + 1} ({rule.text})" + (f": {rule.because}" if rule.because else "")
             strategies = rule.strategies
-        return Selection(current, place, reason, strategies, self.regime_map.adjustments_of(current))
+        held = {name: share for name, share in strategies.items() if share > 0}
+        return Selection(current, place, reason, held, self.regime_map.adjustments_of(current))
 
     def decide(self, panel: Panel, regimes: Mapping[str, Names], *, lag: int = 1) -> EnsembleDecisions:
         """Weights on every day of the panel; row t knows the close and the regimes of t.
@@ -206,6 +208,8 @@ class RegimeAwareEnsemble:
             The panel lacks what a strategy needs.
         """
         n_days = len(panel.dates)
+        if n_days == 0:
+            raise InputError("the panel has no dates to decide on; check the range that was loaded.")
         selections, selection_of = self._selections(regimes, n_days)
         totals = [selection.total for selection in selections]
         size = np.array([total.size for total in totals])[selection_of]

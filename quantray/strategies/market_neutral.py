@@ -100,8 +100,10 @@ class StatArb(Rule[Residuals]):
         for t in range(self.history, n_days):
             valid = loadings.at(t)
             window = returns[t + 1 - self.window : t + 1]
-            names = np.flatnonzero(np.isfinite(valid[:, 0] if valid is not None else np.nan) & _whole(window))
-            if valid is None or len(names) <= self.factors:
+            if valid is None:
+                continue
+            names = np.flatnonzero(np.isfinite(valid[:, 0]) & _whole(window))
+            if len(names) <= self.factors:
                 continue
             chosen = window[:, names]
             # An eigenportfolio holds each asset by its loading over its variance; its scale does not matter here.

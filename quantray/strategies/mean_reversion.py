@@ -224,7 +224,8 @@ class PairsTrading(Rule[tuple[Pairs, ...]]):
         """See ``Rule.trade``."""
         logs, usable = np.log(bridged_close(panel)), tradable(panel)
         weights = np.zeros(panel.shape)
-        for pairs, end in zip(signal, [*(later.row for later in signal[1:]), len(logs)], strict=True):
+        ends = [*(later.row for later in signal), len(logs)][1:]
+        for pairs, end in zip(signal, ends, strict=True):
             rows = slice(pairs.row, end)
             positions = self._positions(pairs, logs[rows], Adjustments(adjust.stop[rows], adjust.min_signal[rows]))
             both = usable[rows][:, pairs.first] & usable[rows][:, pairs.second]

@@ -116,31 +116,41 @@ class PricedVolatility:
 class OptionPricing:
     """Where implied volatilities come from: the panel's field, else realised volatility and a premium.
 
-    A panel with the field is believed: an asset without a value has no options that day. In a panel without the field
-    the premium is an assumption, and what a seller of options earns is mostly that assumption. Every result says which.
+    A panel with the field is believed: an asset without a value has no options that day. Without the field, variance is
+    the mean of a short and a long realised one, which foretells the next month's better than either does: were options
+    priced at the short one alone, trading volatility back to its mean would earn riches that no market offers. Even so
+    the premium is an assumption, and so is what option rules earn from it. Every result says which prices were used.
 
     Raises
     ------
     InputError
         A parameter is out of range.
 
-    Source: for the premium, Carr and Wu (2009), *Variance risk premiums*, Review of Financial Studies 22.
+    Source: for the premium, Carr and Wu (2009), *Variance risk premiums*, Review of Financial Studies 22; for the mean
+    of horizons, Corsi (2009), *A simple approximate long-memory model of realized volatility*, Journal of Financial
+    Econometrics 7.
     """
 
     field: str = "implied_volatility"
     """(T, N) of the panel, at the money, about a month, per year."""
     window: int = 21
-    """Days of the realised volatility."""
+    """Days of the short realised volatility."""
+    long_window: int = 126
+    """Days of the long one."""
     premium: float = 0.02
-    """Implied less realised volatility, per year."""
+    """Implied volatility less that mean, per year."""
     skew: float = 0.2
     """Rise of a put's volatility per 1.00 of log moneyness that its strike lies below the spot."""
     rate: float = 0.0
     """Per year, continuously compounded."""
 
     def __post_init__(self) -> None:
-        if self.window < 2 or not (np.isfinite(self.premium) and np.isfinite(self.skew) and np.isfinite(self.rate)):
-            raise InputError(f"window {self.window} must be 2 days or more; premium, skew and rate must be finite.")
+        if not 2 <= self.window <= self.long_window:
+            raise InputError(
+                f"window {self.window} must be 2 days or more, and long_window {self.long_window} no less."
+            )
+        if not (np.isfinite(self.premium) and np.isfinite(self.skew) and np.isfinite(self.rate)):
+            raise InputError("premium, skew and rate must be finite numbers per year, such as 0.02, 0.2 and 0.")
 
     def volatility(self, panel: Panel) -> PricedVolatility:
         """The (T, N) volatilities of a panel's own assets."""
@@ -152,10 +162,12 @@ class OptionPricing:
 
     def modelled(self, close_tn: Float) -> PricedVolatility:
         """The (T, N) volatilities of any prices, from what they realised."""
-        realised = rolling_volatility(log_returns(close_tn), self.window) * np.sqrt(252)
+        returns = log_returns(close_tn)
+        short, long = (rolling_volatility(returns, days) for days in (self.window, self.long_window))
+        realised = np.sqrt((short**2 + long**2) * 252 / 2)
         source = (
-            f"options priced at {self.window}-day realised volatility plus {self.premium:.1%}, which is an assumption: "
-            f"the panel has no {self.field} of theirs"
+            f"options priced at {self.window}- and {self.long_window}-day realised volatility plus {self.premium:.1%}, "
+            f"which is an assumption: the panel has no {self.field} of theirs"
         )
         return PricedVolatility(np.maximum(realised + self.premium, _LEAST_VOLATILITY), source, quoted=False)
 

@@ -68,6 +68,31 @@ def test_the_unit_of_prices_does_not_matter(name, market, whole):
     assert_allclose(scaled.overlay_returns, whole[name].overlay_returns, atol=1e-12)
 
 
+def _holes(close):
+    generator = np.random.default_rng(1)
+    close = np.where(generator.random(close.shape) < 0.1, np.nan, close)
+    close[:, :5], close[300:, 5:10], close[:400, 10:15] = np.nan, np.nan, np.nan
+    return close
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_panels_with_too_little_give_no_positions_and_no_trouble(name, make_panel):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, (450, 36)), axis=0))
+    nothing = [close[:0], close[:1], close[:5], close[:, :0], np.full(close.shape, np.nan)]
+    panels = [make_panel(values) for values in nothing] + [make_panel(close, member=np.zeros(close.shape, dtype=bool))]
+    for panel in panels:
+        result = CATALOGUE[name].strategy.run(panel)
+        assert not result.weights.any()
+        assert not result.overlay_returns.any()
+    twins = close.copy()
+    twins[:, 1], twins[:, 3] = twins[:, 0], 2 * twins[:, 2]
+    for values in (close[:, :1], np.full(close.shape, 100.0), _holes(close), twins):
+        result = CATALOGUE[name].strategy.run(make_panel(values))
+        assert np.isfinite(result.weights).all()
+        assert np.isfinite(result.overlay_returns).all()
+        assert (np.abs(result.weights).sum(axis=1) <= 1 + 1e-12).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_signals_are_shared_by_what_they_depend_on(name, market, whole):
     rule = CATALOGUE[name].strategy

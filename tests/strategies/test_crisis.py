@@ -42,9 +42,9 @@ def test_a_tail_hedge_by_hand(make_panel):
 
 
 def test_a_tail_hedge_pays_in_a_crash_and_costs_otherwise(make_panel):
-    calm = np.random.default_rng(2).normal(0.0005, 0.008, (150, 10))
+    calm = np.random.default_rng(2).normal(0.0005, 0.008, (250, 10))
     crash = calm.copy()
-    crash[120:125] -= 0.05
+    crash[220:225] -= 0.05
     for returns, low, high in ((calm, -0.05, 0.0), (crash, 0.05, 0.3)):
         hedge = TailHedge().run(make_panel(100 * np.exp(np.cumsum(returns, axis=0))))
         assert low < hedge.overlay_returns.sum() < high
@@ -53,14 +53,14 @@ def test_a_tail_hedge_pays_in_a_crash_and_costs_otherwise(make_panel):
 
 
 def test_a_replicated_hedge_sells_the_index_as_it_falls(make_panel):
-    returns = np.full((80, 4), 0.001) * (-1.0) ** np.arange(80)[:, None]
-    returns[60:] = -0.01
+    returns = np.full((180, 4), 0.001) * (-1.0) ** np.arange(180)[:, None]
+    returns[160:] = -0.01
     panel = make_panel(100 * np.exp(np.cumsum(returns, axis=0)))
     result = TailHedge(replicate=True).run(panel)
     assert not result.overlay_returns.any()
     exposure = result.weights.sum(axis=1)
     assert (exposure <= 0).all()
-    assert exposure[75] < exposure[65] < exposure[62]
+    assert exposure[175] < exposure[165] < exposure[162]
     assert_allclose(result.weights, np.repeat(exposure[:, None] / 4, 4, axis=1))
 
 

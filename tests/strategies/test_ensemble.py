@@ -135,7 +135,7 @@ def test_decisions_explain_themselves(panel):
 def test_what_stood_in_for_data_is_told(market):
     regimes = labels(700, volatility=(0, 700, "extreme"))
     text = RegimeAwareEnsemble().decide(market.panel, regimes).explain(600).text
-    assert "tail_hedge 30%: no stop" in text
+    assert "tail_hedge 30%: no stop, any signal" in text
     assert "which is an assumption" in text
 
 
@@ -163,6 +163,8 @@ def test_wrong_regimes_are_refused(panel):
         own.decide(panel, labels(400) | {"market": np.full(399, "bull")})
     with pytest.raises(InputError, match="the map names value, which is not among cross, breakout"):
         ensemble(default={"value": 1.0})
+    with pytest.raises(InputError, match="no dates to decide on"):
+        own.decide(panel.between("2000-01-01", "2000-01-02"), labels(0))
     decided = own.decide(panel, labels(400))
     for wrong in (400, -1, "2031-01-01", "2020-01-04"):
         with pytest.raises(InputError, match="is no date or row of these decisions"):

@@ -108,7 +108,7 @@ def test_delta_neutral_options_sell_dear_ones_only(make_panel):
     assert not rule.run(cheap).overlay_returns.any()
     assert not rule.weights(cheap).any()
     modelled = rule.run(make_panel(close))
-    assert "realised volatility plus 2.0%, which is an assumption" in modelled.notes[0]
+    assert "21- and 126-day realised volatility plus 2.0%, which is an assumption" in modelled.notes[0]
 
 
 def test_the_hedge_takes_the_market_out(make_panel):

@@ -92,8 +92,12 @@ def test_wrong_input_is_refused():
         black_scholes("call", 0, 1, 1, 1)
     with pytest.raises(InputError, match="do not broadcast"):
         black_scholes("call", [1, 2], [1, 2, 3], 1, 1)
-    with pytest.raises(InputError, match="window 1"):
+    with pytest.raises(InputError, match="window 1 must be 2 days or more"):
         OptionPricing(window=1)
+    with pytest.raises(InputError, match="long_window 10 no less"):
+        OptionPricing(long_window=10)
+    with pytest.raises(InputError, match="finite numbers"):
+        OptionPricing(premium=np.nan)
 
 
 def test_the_panels_volatility_is_believed(make_panel):
@@ -105,12 +109,19 @@ def test_the_panels_volatility_is_believed(make_panel):
 
 
 def test_without_one_it_is_realised_volatility_and_a_stated_premium(make_panel):
-    close = 100 * np.exp(0.01 * (-1.0) ** np.arange(30) / 2)
-    priced = OptionPricing(window=5, premium=0.03).volatility(make_panel(close))
-    assert np.isnan(priced.values[:5]).all()
-    assert_allclose(priced.values[5:], 0.01 * np.sqrt(252) + 0.03)
-    assert not priced.quoted
-    assert "5-day realised volatility plus 3.0%, which is an assumption" in priced.source
-    assert_allclose(
-        OptionPricing(skew=0.5).out_of_the_money(np.array(0.2), np.array(100.0), np.array(90.0)), 0.2527, atol=1e-4
+    # Up and down by 1 % a day for ten days, and then by 3 %.
+    moves = np.repeat([0.01, 0.03], [11, 20]) * (-1.0) ** np.arange(31)
+    priced = OptionPricing(window=5, long_window=10, premium=0.03).volatility(
+        make_panel(100 * np.exp(np.cumsum(moves)))
     )
+    assert np.isnan(priced.values[:10]).all()
+    assert_allclose(priced.values[10], 0.01 * np.sqrt(252) + 0.03)
+    assert_allclose(priced.values[15], np.sqrt((0.03**2 + (0.03**2 + 0.01**2) / 2) / 2 * 252) + 0.03)
+    assert_allclose(priced.values[20:], 0.03 * np.sqrt(252) + 0.03)
+    assert not priced.quoted
+    assert "5- and 10-day realised volatility plus 3.0%, which is an assumption" in priced.source
+
+
+def test_puts_below_the_spot_cost_more_volatility():
+    sigma = OptionPricing(skew=0.5).out_of_the_money(np.array(0.2), np.array(100.0), np.array([90.0, 100, 110]))
+    assert_allclose(sigma, [0.2 - 0.5 * np.log(0.9), 0.2, 0.2])

@@ -91,7 +91,7 @@ def test_gaps_are_earned_when_they_end_and_delisted_assets_earn_nothing(make_pan
 
 
 def test_overlays_count(make_panel):
-    close = 100 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.02, size=(120, 5)), axis=0)
+    close = 100 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.02, size=(200, 5)), axis=0)
     panel, hedge = make_panel(close), TailHedge()
     assert_array_equal(strategy_returns(hedge, panel), hedge.run(panel).overlay_returns)
     assert np.abs(hedge.run(panel).overlay_returns).sum() > 0
