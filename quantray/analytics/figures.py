@@ -154,12 +154,12 @@ def weights(records: Records, sectors: Mapping[str, str]) -> Picture:
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     for annotation in figure.layout.annotations:
         annotation.update(x=0, xanchor="left", font={"size": 13, "color": "#333"})
-    shown = styled(figure, 90 + 190 * len(records))
-    shown.update_layout(
+    finished = styled(figure, 90 + 190 * len(records))
+    finished.update_layout(
         legend={"orientation": "v", "x": 1.01, "y": 1, "xanchor": "left", "yanchor": "top"}, margin={"r": 170, "t": 30}
     )
     what = "by sector" if sectors else "by name, the largest on average"
-    return Picture(shown, f"Weights on the days of trades, {what}.")
+    return Picture(finished, f"Weights on the days of trades, {what}.")
 
 
 def concentration(records: Records) -> Picture:
@@ -232,9 +232,9 @@ def risk(snapshot: Snapshot) -> Picture:
     name, most = max(((n, holding.left_out) for n, holding in snapshot.holdings.items()), key=lambda pair: pair[1])
     if most >= 0.005:
         note += f" Names with too few prices are not counted; in {name} they weigh {most:.0%}."
-    shown = styled(figure, 150 + 34 * len(snapshot.holdings))
-    shown.update_layout(hovermode="y unified", margin={"l": 150, "b": 50})
-    return Picture(shown, note)
+    finished = styled(figure, 150 + 34 * len(snapshot.holdings))
+    finished.update_layout(hovermode="y unified", margin={"l": 150, "b": 50})
+    return Picture(finished, note)
 
 
 def frontier(snapshot: Snapshot, records: Records) -> Picture:
@@ -256,14 +256,14 @@ def frontier(snapshot: Snapshot, records: Records) -> Picture:
         )
     figure.update_xaxes(tickformat=".0%", title="Volatility a year", rangemode="tozero")
     figure.update_yaxes(tickformat=".0%", title="Trailing mean return a year")
-    shown = styled(figure, 420)
-    shown.update_layout(hovermode="closest", margin={"b": 50})
+    finished = styled(figure, 420)
+    finished.update_layout(hovermode="closest", margin={"b": 50})
     note = (
         f"On {snapshot.date}, long-only with at most 5 % a name, at the mean returns of the two years before. "
         "Portfolios with larger weights may stand left of it. Nobody knows such means in advance: the distance shows "
         "what they would have been worth, not what was missed."
     )
-    return Picture(shown, note)
+    return Picture(finished, note)
 
 
 def _rebalanced(record: TrackRecord) -> Bool:
