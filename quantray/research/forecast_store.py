@@ -1,0 +1,261 @@
+"""Forecasts in versions on Delta Lake, so that a study records exactly which scores it acted on."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from quantray.arrays import Dates, Float, Names, frozen
+from quantray.errors import DataError, InputError
+
+__all__ = ["ForecastStore", "ForecastVersion", "Forecasts"]
+
+_SCHEMA = pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("model", pa.string()), ("score", pa.float64())])
+
+# Logs and replaced files stay for ten years, so that a study's forecasts can be read again in their exact version.
+_CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """Scores of one model; higher means a higher return expected relative to the other names of the date.
+
+    Parameters
+    ----------
+    dates : (D,) strictly increasing; a score of a date uses nothing after its close.
+    assets : (N,) unique.
+    values : (D, N); NaN where there is no forecast.
+    notes : what the writer said of them.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, dates are not increasing, names repeat, or a score is infinite.
+    """
+
+    model: str
+    dates: Dates
+    assets: Names
+    values: Float
+    version: int | None = None
+    """Of the store that they were read from; none where they were computed."""
+    notes: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        dates = np.asarray(self.dates).astype("datetime64[D]")
+        assets, values = np.asarray(self.assets, dtype=np.str_), np.asarray(self.values, dtype=np.float64)
+        if values.shape != (len(dates), len(assets)):
+            raise InputError(f"forecasts are {values.shape} for {len(dates)} dates and {len(assets)} assets.")
+        if not (np.diff(dates).astype(np.int64) > 0).all():
+            raise InputError("forecast dates are not strictly increasing; sort them and drop duplicates.")
+        if len(set(assets.tolist())) != len(assets):
+            raise InputError("asset names of forecasts repeat; give each asset one column.")
+        if np.isinf(values).any():
+            raise InputError(f"{int(np.isinf(values).sum())} forecasts are infinite; mark what is not known as NaN.")
+        for name, array in (("dates", dates), ("assets", assets), ("values", values)):
+            object.__setattr__(self, name, frozen(array))
+
+    def on(self, date: np.datetime64, assets: Names) -> Float:
+        """(N,) scores of some assets on a date; NaN where there is none."""
+        row = int(np.searchsorted(self.dates, date))
+        out = np.full(len(assets), np.nan)
+        if row == len(self.dates) or self.dates[row] != date or len(self.assets) == 0:
+            return out
+        order = np.argsort(self.assets)
+        place = order[np.minimum(np.searchsorted(self.assets, assets, sorter=order), len(order) - 1)]
+        known = self.assets[place] == assets
+        out[known] = self.values[row, place[known]]
+        return out
+
+
+@dataclass(frozen=True)
+class ForecastVersion:
+    """One committed write."""
+
+    number: int
+    time: datetime
+    model: str
+    """Whose scores it replaced."""
+    first: str
+    last: str
+    n_rows: int
+    """Scores written."""
+    notes: Mapping[str, str]
+
+
+class ForecastStore:
+    """Scores by (date, symbol, model) under a folder or an object-store address, versioned and safe for readers.
+
+    Parameters
+    ----------
+    root : a local folder, or an address such as ``s3://bucket/forecasts``.
+    storage_options : credentials and the like for object stores, as ``deltalake`` takes them.
+    """
+
+    def __init__(self, root: str | Path, *, storage_options: Mapping[str, str] | None = None) -> None:
+        self.uri = str(root)
+        self._options = dict(storage_options) if storage_options else None
+
+    def __repr__(self) -> str:
+        return f"ForecastStore({self.uri!r})"
+
+    def write(
+        self, model: str, dates: Dates, assets: Names, values: Float, notes: Mapping[str, str] | None = None
+    ) -> int:
+        """Make these scores the model's only ones, in one commit, and return the new version's number.
+
+        Parameters
+        ----------
+        model : letters, digits, dots, dashes and underscores.
+        dates, assets, values : see ``Forecasts``; what is NaN is not written, so a date or an asset without any score
+            does not come back.
+        notes : kept with the version, such as the settings of the fit and the data that it saw.
+
+        Raises
+        ------
+        InputError
+            The name is not allowed, or the scores are none; see ``Forecasts``.
+        DataError
+            There is no score at all, the store cannot be written, or another writer replaced the same model meanwhile.
+        """
+        _check_name(model)
+        scores = Forecasts(model, dates, assets, values)
+        row, column = np.nonzero(~np.isnan(scores.values))
+        if len(row) == 0:
+            raise DataError(f"all {scores.values.size} scores of {model} are NaN; check its dates and membership.")
+        days = scores.dates[row]
+        table = pa.table(
+            {
+                "date": pa.array(days),
+                "symbol": pa.array(scores.assets[column].tolist(), pa.string()),
+                "model": pa.array([model] * len(row), pa.string()),
+                "score": pa.array(scores.values[row, column]),
+            },
+            schema=_SCHEMA,
+        )
+        about = {"model": model, "first": str(days[0]), "last": str(days[-1]), "n_rows": len(row)}
+        about["notes"] = {str(key): str(value) for key, value in (notes or {}).items()}
+        there = self._exists()
+        try:
+            write_deltalake(
+                self._table() if there else self.uri,
+                table,
+                # A store that another writer makes in this moment must not lose what it wrote.
+                mode="overwrite" if there else "error",
+                predicate=f"model = '{model}'" if there else None,
+                partition_by=None if there else ["model"],
+                configuration=None if there else _CONFIGURATION,
+                storage_options=None if there else self._options,
+                commit_properties=CommitProperties(custom_metadata={"forecasts": json.dumps(about)}),
+            )
+        except CommitFailedError as error:
+            raise DataError(f"another writer changed {self.uri} meanwhile; run the same command again.") from error
+        except (DeltaError, OSError) as error:
+            raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
+        return next(found.number for found in reversed(self.versions()) if found.model == model)
+
+    def load(self, model: str, *, version: int | None = None) -> Forecasts:
+        """The scores of a model, by increasing date and symbol.
+
+        Parameters
+        ----------
+        version : of the store; by default the latest.
+
+        Raises
+        ------
+        DataError
+            No store, version or model of that name.
+        """
+        _check_name(model)
+        table = self._table(version)
+        number = int(table.version())
+        try:
+            keep = ds.field("model") == model
+            rows = table.to_pyarrow_dataset().to_table(columns=["date", "symbol", "score"], filter=keep)
+        except (DeltaError, OSError) as error:
+            raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
+        if rows.num_rows == 0:
+            known = ", ".join(self.models(number))
+            raise DataError(f"{self.uri} version {number} has no forecasts of {model!r}; it has {known}.")
+        dates, row = np.unique(rows["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+        symbols = rows["symbol"].combine_chunks().dictionary_encode()
+        names, place = np.unique(np.array(symbols.dictionary.to_pylist(), dtype=np.str_), return_inverse=True)
+        values = np.full((len(dates), len(names)), np.nan)
+        values[row, place[symbols.indices.to_numpy()]] = rows["score"].to_numpy()
+        written = [found for found in self.versions() if found.model == model and found.number <= number]
+        return Forecasts(model, dates, names, values, number, written[-1].notes)
+
+    def models(self, version: int | None = None) -> tuple[str, ...]:
+        """The models with forecasts, in alphabetical order.
+
+        Raises
+        ------
+        DataError
+            No store or version.
+        """
+        return tuple(sorted(str(part["model"]) for part in self._table(version).partitions()))
+
+    def version(self) -> int:
+        """The number of the latest version."""
+        return int(self._table().version())
+
+    def versions(self) -> tuple[ForecastVersion, ...]:
+        """All committed versions, oldest first.
+
+        Raises
+        ------
+        DataError
+            No store.
+        """
+        found = []
+        for entry in sorted(self._table().history(), key=lambda entry: int(entry["version"])):
+            if "forecasts" in entry:
+                about: dict[str, Any] = json.loads(entry["forecasts"])
+                when = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, tz=UTC)
+                found.append(ForecastVersion(number=int(entry["version"]), time=when, **about))
+        return tuple(found)
+
+    def _exists(self) -> bool:
+        try:
+            return bool(DeltaTable.is_deltatable(self.uri, storage_options=self._options))
+        except (DeltaError, OSError) as error:
+            raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
+
+    def _table(self, version: int | None = None) -> DeltaTable:
+        if not self._exists():
+            raise DataError(
+                f"there is no forecast store at {self.uri}; write forecasts with ForecastStore.write first."
+            )
+        try:
+            latest = DeltaTable(self.uri, storage_options=self._options)
+            if [field.name for field in latest.schema().fields] != _SCHEMA.names:
+                raise DataError(f"{self.uri} is a Delta table but no forecast store; choose an empty folder.")
+            if version is None:
+                return latest
+            if not 0 <= version <= latest.version():
+                raise DataError(f"{self.uri} has no version {version}; they run from 0 to {latest.version()}.")
+            return DeltaTable(self.uri, version=version, storage_options=self._options)
+        except (DeltaError, OSError) as error:
+            which = "" if version is None else f" version {version}"
+            raise DataError(f"{self.uri}{which} cannot be read: {_first_line(error)}") from error
+
+
+def _check_name(model: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model):
+        raise InputError(f"model name {model!r} must be letters, digits, dots, dashes and underscores.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
