@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from quantray.arrays import Bool, Float, Int
+from quantray.arrays import Bool, Float, Int, digest
 from quantray.covariance.factor import statistical_factors
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -21,7 +21,7 @@ from quantray.strategies.straddles import (
     straddle_sides,
 )
 
-__all__ = ["DeltaNeutralOptions", "FactorNeutral", "Residuals", "StatArb"]
+__all__ = ["DeltaNeutralOptions", "FactorNeutral", "NeutralMomentum", "Residuals", "StatArb"]
 
 _STOP_10 = Controls(stop=10.0, max_weight=0.05)
 _STRADDLE_CONTROLS = Controls(stop=8.0)
@@ -166,8 +166,17 @@ def _s_scores(residuals: Float, speed: float) -> Float:
     return np.asarray(-(mean - np.nanmean(mean)) / deviation)
 
 
+@dataclass(frozen=True, eq=False)
+class NeutralMomentum:
+    """Momentum, and the loadings that positions are freed of."""
+
+    score: Float
+    """(T, N) standardised over the members of each day, cut at three deviations; NaN where unknown."""
+    loadings: LoadingsHistory
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FactorNeutral(Rule[Float]):
+class FactorNeutral(Rule[NeutralMomentum]):
     """A momentum signal without the factors: the part of the signal that the risk model's loadings do not explain.
 
     The signal is the log return from ``lookback`` to ``skip`` days ago, standardised each day over the members and cut
@@ -201,7 +210,7 @@ class FactorNeutral(Rule[Float]):
     exposures: Float | None = field(default=None)
     controls: Controls = _STOP_10
 
-    signal_parameters: ClassVar[tuple[str, ...]] = ("lookback", "skip")
+    signal_parameters: ClassVar[tuple[str, ...]] = ("lookback", "skip", "factors", "history", "refresh", "given")
 
     def __post_init__(self) -> None:
         window_checked(1, skip=self.skip, factors=self.factors, refresh=self.refresh)
@@ -212,8 +221,13 @@ class FactorNeutral(Rule[Float]):
         if not 0 < self.threshold < 3:
             raise InputError(f"threshold {self.threshold} must lie between 0 and 3 deviations.")
 
-    def signal(self, panel: Panel) -> Float:
-        """(T, N) standardised momentum of members, cut at three deviations; NaN where unknown."""
+    @property
+    def given(self) -> str | None:
+        """Hash of the exposures; None where they are estimated."""
+        return None if self.exposures is None else digest([self.exposures])
+
+    def signal(self, panel: Panel) -> NeutralMomentum:
+        """Momentum and loadings of every day."""
         returns = log_returns(bridged_close(panel))
         momentum = rolling_sum(returns, self.lookback) - rolling_sum(returns, self.skip)
         momentum = np.where(tradable(panel), momentum, np.nan)
@@ -222,10 +236,20 @@ class FactorNeutral(Rule[Float]):
         centred = momentum - np.nansum(momentum, axis=1, keepdims=True) / count
         deviation = np.sqrt(np.nansum(centred**2, axis=1, keepdims=True) / count)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.clip(np.where(deviation > 1e-12, centred / deviation, np.nan), -3.0, 3.0)
+            score = np.clip(np.where(deviation > 1e-12, centred / deviation, np.nan), -3.0, 3.0)
+        return NeutralMomentum(score, self._loadings(panel))
 
-    def loadings(self, panel: Panel) -> LoadingsHistory:
-        """The loadings that positions are freed of, as they were known."""
+    def trade(self, panel: Panel, signal: NeutralMomentum, adjust: Adjustments, lag: int) -> StrategyResult:
+        """See ``Rule.trade``."""
+        usable, close, score = tradable(panel), bridged_close(panel), signal.score
+        trail = Trail.of(np.log(close), rolling_volatility(log_returns(close), 20), self.controls, adjust)
+        threshold = self.controls.min_signal * adjust.min_signal
+        sides = hold(score / self.threshold, score > 0, score < 0, threshold, trail)
+        wanted = np.where((sides != 0) & usable, np.nan_to_num(score), 0.0)
+        hedged = neutral(wanted, usable, signal.loadings)
+        return StrategyResult(sized(hedged, usable, self.controls.max_weight), np.zeros(len(panel.dates)))
+
+    def _loadings(self, panel: Panel) -> LoadingsHistory:
         n_days, n_assets = panel.shape
         if self.exposures is not None:
             if self.exposures.ndim != 2 or len(self.exposures) != n_assets:
@@ -242,16 +266,6 @@ class FactorNeutral(Rule[Float]):
             return names, statistical_factors(window[:, names], self.factors).loadings
 
         return loadings_history(n_days, n_assets, self.factors, range(self.history, n_days, self.refresh), fit)
-
-    def trade(self, panel: Panel, signal: Float, adjust: Adjustments, lag: int) -> StrategyResult:
-        """See ``Rule.trade``."""
-        usable, close = tradable(panel), bridged_close(panel)
-        trail = Trail.of(np.log(close), rolling_volatility(log_returns(close), 20), self.controls, adjust)
-        threshold = self.controls.min_signal * adjust.min_signal
-        sides = hold(signal / self.threshold, signal > 0, signal < 0, threshold, trail)
-        wanted = np.where((sides != 0) & usable, np.nan_to_num(signal), 0.0)
-        hedged = neutral(wanted, usable, self.loadings(panel))
-        return StrategyResult(sized(hedged, usable, self.controls.max_weight), np.zeros(len(panel.dates)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,8 +49,7 @@ def black_scholes(
 ) -> OptionValues:
     """Price European options on an underlying with a dividend yield.
 
-    Without time or volatility left the price is the (discounted) intrinsic value, and gamma and vega are zero. NaN in
-    any input gives NaN.
+    Without time or volatility left the price is the discounted intrinsic value. NaN in any input gives NaN.
 
     Parameters
     ----------

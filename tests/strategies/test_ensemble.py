@@ -3,9 +3,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.errors import InputError
+from quantray.regimes.indicators import five_lenses
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.strategies.ensemble import RegimeAwareEnsemble
-from quantray.strategies.regime_map import LENSES, MapRule, RegimeMap, read_map
+from quantray.strategies.regime_map import LABELS, LENSES, MapRule, RegimeMap, read_map
 from quantray.strategies.rule import Adjustments
 from quantray.strategies.trend import Breakout, MovingAverageCross
 
@@ -137,6 +138,18 @@ def test_what_stood_in_for_data_is_told(market):
     text = RegimeAwareEnsemble().decide(market.panel, regimes).explain(600).text
     assert "tail_hedge 30%: no stop, any signal" in text
     assert "which is an assumption" in text
+
+
+def test_the_lenses_of_the_regimes_room_fit(market):
+    lenses = five_lenses(
+        market.panel, dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
+    )
+    decided = RegimeAwareEnsemble().decide(market.panel, lenses.labels)
+    told = decided.explain(-1 + len(decided.dates))
+    assert tuple(told.selection.regimes.values()) == lenses.fingerprint(decided.dates[-1])
+    assert len(decided.selections) > 5
+    for lens, known in LABELS.items():
+        assert set(getattr(lenses, lens).path.names.tolist()) == set(known)
 
 
 def test_cash_is_a_choice(panel):

@@ -68,7 +68,7 @@ def test_too_few_assets_make_no_portfolio(reverting):
 
 def test_factor_neutral_has_no_net_exposure(market):
     rule = FactorNeutral(factors=5, lookback=126, history=126)
-    weights, loadings = rule.weights(market.panel), rule.loadings(market.panel)
+    weights, loadings = rule.weights(market.panel), rule.signal(market.panel).loadings
     active = np.flatnonzero(np.abs(weights).sum(axis=1))
     assert len(active) > 500
     for t in active:
@@ -80,20 +80,20 @@ def test_factor_neutral_has_no_net_exposure(market):
 def test_factor_neutral_follows_what_the_factors_leave(market):
     truth = market.truth.loadings
     rule = FactorNeutral(lookback=126, exposures=truth, controls=Controls(stop=None, max_weight=1.0))
-    weights, signal = rule.weights(market.panel), rule.signal(market.panel)
+    weights, score = rule.weights(market.panel), rule.signal(market.panel).score
     assert_allclose(weights[300:] @ truth, 0, atol=1e-12)
     assert_allclose(np.abs(weights[300:]).sum(axis=1), 1)
-    assert ((weights[300:] * np.nan_to_num(signal[300:])).sum(axis=1) > 0).all()
+    assert ((weights[300:] * np.nan_to_num(score[300:])).sum(axis=1) > 0).all()
 
 
 def test_momentum_by_hand(make_panel):
     close = np.full((30, 3), 100.0)
     close[10:] = [110, 100, 90]
     close[25:] = [50, 100, 200]
-    signal = FactorNeutral(lookback=20, skip=10).signal(make_panel(close))
+    score = FactorNeutral(lookback=20, skip=10).signal(make_panel(close)).score
     momentum = np.log([1.1, 1.0, 0.9])
     # The last ten days do not count.
-    assert_allclose(signal[28], (momentum - momentum.mean()) / momentum.std())
+    assert_allclose(score[28], (momentum - momentum.mean()) / momentum.std())
 
 
 def test_delta_neutral_options_sell_dear_ones_only(make_panel):
@@ -143,4 +143,6 @@ def test_wrong_settings_are_refused(make, message):
 def test_exposures_must_fit(market):
     with pytest.raises(InputError, match="for the panel's 60 assets"):
         FactorNeutral(exposures=np.ones((3, 2))).weights(market.panel)
-    assert_array_equal(FactorNeutral(exposures=np.ones((60, 1))).loadings(market.panel).rows, [0])
+    ones, twos = FactorNeutral(exposures=np.ones((60, 1))), FactorNeutral(exposures=2 * np.ones((60, 1)))
+    assert_array_equal(ones.signal(market.panel).loadings.rows, [0])
+    assert len({ones.signal_key, twos.signal_key, FactorNeutral().signal_key}) == 3
