@@ -1,0 +1,333 @@
+"""Networks trained by many workers through Ray Train, with the loop that trains in one process."""
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import train as ray_train
+from ray.train import torch as ray_torch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from quantray.data.panel import Panel
+from quantray.data.splits import Split
+from quantray.distributed.workers import CHECKPOINT, fit_share
+from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError
+from quantray.features.feature_set import Features
+from quantray.models.checkpoint import Checkpoint, load_checkpoint
+from quantray.models.forecaster import FitContext, features_of
+from quantray.models.learned import FittedNetwork, NetworkForecaster
+from quantray.models.training import EpochReport
+from quantray.research.executor import Executor
+
+__all__ = ["RayTraining", "fit_on_ray"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayTraining:
+    """Where and by how many workers a network is trained.
+
+    Parameters
+    ----------
+    storage : folder that the driver and all workers see under this path, such as a mounted network disk.
+    name : of the run; its checkpoint lies in ``storage/name``, and the same name continues it.
+    workers : 0 trains in this process, without Ray; 1 trains on the cluster, where its GPUs are.
+    head_workers : workers among which the attention heads of each date are split; rows of that many share the dates.
+    use_gpu : one GPU for each worker; its messages go over NCCL, else over gloo.
+    cpus_per_worker : reserved for each worker.
+    max_failures : times that the training goes on from its checkpoint after workers were lost or failed; pre-empted
+        nodes are not counted. -1 for no limit.
+    start_minutes : to wait for the cluster to have room for all workers.
+    timeout_minutes : after which a worker that waits for the others gives up.
+    """
+
+    storage: Path
+    name: str
+    workers: int = 0
+    head_workers: int = 1
+    use_gpu: bool = False
+    cpus_per_worker: float = 1.0
+    max_failures: int = 3
+    start_minutes: int = 10
+    timeout_minutes: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.name or Path(self.name).name != self.name:
+            raise InputError(f"name {self.name!r} is not the name of one folder; leave out slashes.")
+        if self.workers < 0 or self.head_workers < 1 or max(self.workers, 1) % self.head_workers:
+            raise InputError(
+                f"{self.workers} workers do not divide into rows of {self.head_workers} head workers; make them a "
+                "multiple."
+            )
+        if not (self.cpus_per_worker > 0 and self.timeout_minutes > 0):
+            raise InputError("cpus_per_worker and timeout_minutes must be positive.")
+        if self.max_failures < -1 or self.start_minutes < 1:
+            raise InputError(
+                f"max_failures {self.max_failures} must be at least 0, or -1 for no limit, and start_minutes "
+                f"{self.start_minutes} at least 1."
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its checkpoint."""
+        return self.storage.absolute() / self.name
+
+
+def fit_on_ray(
+    forecaster: NetworkForecaster,
+    panel: Panel,
+    fold: Split,
+    run: RayTraining,
+    *,
+    init: Any = None,
+    context: FitContext | None = None,
+    executor: Executor | None = None,
+) -> FittedNetwork:
+    """Fit a network with many workers; but for the last bits of sums, it is the fit of one process.
+
+    ``forecaster.training.batch`` is that of all workers together, so their number does not change what is learned;
+    with dropout each draws its own. Panel and features are stored once in the cluster's memory. After every epoch
+    the first worker writes the checkpoint and all report to Ray Train. Lost workers are replaced and go on from the
+    last epoch; so does this call, made again after its driver was lost. A finished run is read, without workers.
+
+    Parameters
+    ----------
+    forecaster : its ``device`` gives way to ``run.use_gpu``.
+    run : workers and storage.
+    init : see ``NetworkForecaster.fit``.
+    context : without a folder, which is the run's; ``say`` and ``report`` are called in this process, a moment later.
+    executor : of ``cluster.connect``, which starts Ray where it does not run yet.
+
+    Returns
+    -------
+    FittedNetwork
+        On the CPU if workers trained it; ``FittedNetwork.load`` takes its checkpoint to another device.
+
+    Raises
+    ------
+    InputError
+        Dates or heads do not divide among the workers, or the run's folder holds another fit.
+    ClusterError
+        Ray does not run, has no room for the workers, or lost them more often than ``max_failures``.
+    DataError, SolverError
+        See ``NetworkForecaster.fit``.
+
+    Source: Goyal et al. (2017), *Accurate, large minibatch SGD*, section 3, for sums over workers before the mean.
+    """
+    context = FitContext() if context is None else context
+    if context.folder not in (None, run.folder):
+        raise InputError(f"the context's folder {context.folder} is not the run's {run.folder}; leave it out.")
+    _check_shares(forecaster, run)
+    context = replace(context, folder=run.folder)
+    forecaster = replace(forecaster, device="cuda" if run.use_gpu else "cpu")
+    before = init.checkpoint if isinstance(init, FittedNetwork) else init
+    if run.workers == 0:
+        return forecaster.fit(panel, fold, init=before, context=context)
+    if _finished(run.folder / CHECKPOINT):
+        # Refuses if what is there is another fit.
+        return replace(forecaster.fit(panel, fold, init=before, context=context), device="cpu")
+    features = features_of(panel, context)
+    work = _Work(forecaster, panel, fold, before, features, dict(context.sectors), context.seed, run)
+    return FittedNetwork(_train_on_workers(work, context, executor), context)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What every worker is given."""
+
+    forecaster: NetworkForecaster
+    panel: Panel
+    fold: Split
+    before: Checkpoint | None
+    features: Features
+    sectors: Mapping[str, str]
+    seed: int
+    run: RayTraining
+
+
+class _Board:
+    """An actor on which the first worker leaves what the driver is to hear."""
+
+    def __init__(self) -> None:
+        self._left: list[str | EpochReport] = []
+
+    def leave(self, item: str | EpochReport) -> None:
+        """Called by the worker, which waits until it is there."""
+        self._left.append(item)
+
+    def take(self) -> list[str | EpochReport]:
+        """What was left since the last time."""
+        left, self._left = self._left, []
+        return left
+
+
+def _check_shares(forecaster: NetworkForecaster, run: RayTraining) -> None:
+    """Refuse here what every worker would refuse once it has started."""
+    sharing = max(run.workers, 1) // run.head_workers
+    if forecaster.training.batch % sharing:
+        raise InputError(
+            f"batch {forecaster.training.batch} does not divide among {sharing} workers; make it a multiple."
+        )
+    if run.head_workers > 1 and (forecaster.attention == "none" or forecaster.heads % run.head_workers):
+        raise InputError(
+            f"{forecaster.heads} heads of attention {forecaster.attention!r} do not divide among {run.head_workers} "
+            "head workers; make them a multiple, or set head_workers to 1."
+        )
+
+
+def _finished(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    found = load_checkpoint(path)
+    return found.progress.finished and found.state is not None
+
+
+def _train_on_workers(work: _Work, context: FitContext, executor: Executor | None) -> Checkpoint:
+    run = work.run
+    if executor is None and not ray.is_initialized():
+        raise ClusterError("Ray does not run; connect to a cluster first, and give its executor.")
+    stored = ray.put(work) if executor is None else executor.put(work).value
+    if not isinstance(stored, ray.ObjectRef):
+        raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
+    _make_folder(run.folder)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
+
+    def share() -> Checkpoint | QuantrayError | None:
+        return _share(ray.get(stored), board)
+
+    trainer = ray_torch.TorchTrainer(
+        share,
+        torch_config=ray_torch.TorchConfig(timeout_s=math.ceil(60 * run.timeout_minutes)),
+        scaling_config=ray_train.ScalingConfig(
+            num_workers=run.workers,
+            use_gpu=run.use_gpu,
+            resources_per_worker={"CPU": run.cpus_per_worker} | ({"GPU": 1} if run.use_gpu else {}),
+        ),
+        run_config=ray_train.RunConfig(
+            name=run.name,
+            storage_path=str(run.folder.parent),
+            failure_config=ray_train.FailureConfig(
+                max_failures=run.max_failures, controller_failure_limit=run.start_minutes - 1
+            ),
+            logging_config=ray_train.LoggingConfig(log_level="ERROR"),
+        ),
+    )
+    try:
+        outcome = _heard(trainer.fit, board, context).return_value
+    except ray_train.TrainingFailedError as error:
+        raise _reason(error, run) from error
+    finally:
+        ray.kill(board)
+    if isinstance(outcome, QuantrayError):
+        raise outcome
+    if not isinstance(outcome, Checkpoint):
+        raise ClusterError("the training was stopped before it ended; run the same command again to continue.")
+    return outcome
+
+
+def _share(work: _Work, board: Any) -> Checkpoint | QuantrayError | None:
+    """What a worker does; the first returns the finished fit, or what is wrong with it whoever tries."""
+    run, first = work.run, ray_train.get_context().get_world_rank() == 0
+    if not run.folder.is_dir():
+        raise DataError(f"a worker does not see {run.folder}; set storage to a folder that all nodes share.")
+
+    def tell(item: str | EpochReport) -> None:
+        ray.get(board.leave.remote(item))
+
+    def report(figures: EpochReport) -> None:
+        if first:
+            tell(figures)
+        # All workers wait here for one another, once for every epoch.
+        ray_train.report(asdict(figures))
+
+    context = FitContext(
+        features=work.features,
+        sectors=work.sectors,
+        seed=work.seed,
+        folder=run.folder,
+        say=tell if first else None,
+        report=report,
+    )
+    try:
+        fit_share(
+            work.forecaster,
+            work.panel,
+            work.fold,
+            init=work.before,
+            context=context,
+            head_workers=run.head_workers,
+        )
+    except (InputError, SolverError) as error:
+        # All workers come to the same refusal; starting them again would not change it.
+        return error
+    # From the file: on a GPU the optimiser's state would not be read by a driver without one.
+    return load_checkpoint(run.folder / CHECKPOINT) if first else None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make {folder}: {error.strerror}; choose another storage.") from error
+
+
+def _heard(fit: Callable[[], Any], board: Any, context: FitContext) -> Any:
+    """The result of a fit that runs in another thread, while this one passes on what the workers tell.
+
+    So an interrupt reaches the caller as everywhere else, and the cluster ends the workers with its driver; called in
+    the main thread, Ray Train would keep interrupts for itself for good.
+    """
+    outcome: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(fit())
+        except BaseException as error:  # noqa: BLE001  (raised in the caller's thread)
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="quantray-training", daemon=True).start()
+    ended = False
+    while not ended:
+        # Asked before the board is read: what the last worker left is then there.
+        ended = _ended(outcome, seconds=0.5)
+        for item in ray.get(board.take.remote()):
+            if isinstance(item, str) and context.say is not None:
+                context.say(item)
+            elif isinstance(item, EpochReport) and context.report is not None:
+                context.report(item)
+    return outcome.result()
+
+
+def _ended(outcome: "Future[Any]", *, seconds: float) -> bool:
+    wait([outcome], timeout=seconds)
+    return outcome.done()
+
+
+def _reason(error: Exception, run: RayTraining) -> QuantrayError:
+    """What to tell the user of a training that Ray Train gave up."""
+    if isinstance(error, ray_train.ControllerError):
+        reason = _one_line(error.controller_failure)
+        return ClusterError(
+            f"{run.workers} workers of {run.cpus_per_worker:g} CPU and {int(run.use_gpu)} GPU did not start on this "
+            f"cluster: {reason}; ask for fewer, or raise start_minutes ({run.start_minutes})."
+        )
+    failures: Mapping[int, Exception] = getattr(error, "worker_failures", {})
+    causes = [getattr(failure, "_base_exc", failure) for _, failure in sorted(failures.items())]
+    ours = next((cause for cause in causes if isinstance(cause, QuantrayError)), None)
+    if ours is not None:
+        return ours
+    worker, reason = (min(failures), _one_line(causes[0])) if causes else (0, _one_line(error))
+    return ClusterError(
+        f"worker {worker} of {run.workers} was lost more than {run.max_failures} times ({reason}); run the same "
+        "command again to continue from the last epoch."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return f"{type(error).__name__}: {lines[0]}"

@@ -1,0 +1,271 @@
+"""What two processes of torch.distributed compute together, against one. Run by test_workers and test_heads.
+
+Each check gives the largest difference, or whether something holds; the first process writes them to a file.
+"""
+
+import copy
+import json
+import os
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from quantray.data.splits import DateRange, Split
+from quantray.data.synthetic import simulate_market
+from quantray.distributed.heads import join_heads, split_heads
+from quantray.distributed.workers import ProcessGroup, fit_share, worker_grid
+from quantray.errors import InputError
+from quantray.models.examples import Examples, Graphs
+from quantray.models.forecaster import FitContext
+from quantray.models.learned import NetworkForecaster
+from quantray.models.networks import CrossSection, Network, NetworkSettings, Structure
+from quantray.models.scoring import Reading
+from quantray.models.training import TrainingSettings, train
+
+N_NAMES, N_DAYS, N_INPUTS = 14, 48, 3
+
+
+def examples(dtype=torch.float64):
+    draw = torch.Generator().manual_seed(5)
+    values = torch.randn(N_DAYS, N_NAMES, N_INPUTS, generator=draw, dtype=dtype)
+    labels = values[..., 0] * 0.3 + torch.randn(N_DAYS, N_NAMES, generator=draw, dtype=dtype)
+    labels[torch.rand(N_DAYS, N_NAMES, generator=draw) < 0.1] = torch.nan
+    member = torch.rand(N_DAYS, N_NAMES, generator=draw) < 0.9
+    reset = torch.rand(N_DAYS, N_NAMES, generator=draw) < 0.02
+    neighbours = torch.randint(-1, N_NAMES, (1, N_NAMES, 4), generator=draw, dtype=torch.int32)
+    clusters = torch.randperm(N_NAMES, generator=draw).to(torch.int32).view(1, 2, 7)
+    return Examples(values, reset, member, labels, Graphs(torch.zeros(N_DAYS, dtype=torch.int64), neighbours, clusters))
+
+
+def network(attention="neighbours", *, heads=4, dropout=0.0, recompute=False, dtype=torch.float64):
+    torch.manual_seed(3)
+    settings = NetworkSettings(
+        inputs=N_INPUTS, width=8, layers=1, attention=attention, heads=heads, dropout=dropout, recompute=recompute
+    )
+    return Network(settings).to(dtype)
+
+
+def trained(start, settings, workers=None):
+    net = copy.deepcopy(start)
+    if workers == "heads":
+        split_heads(net)
+        workers = None
+    done = train(net, examples(), slice(8, 38), slice(40, 48), settings, workers=workers)
+    return done.network.state_dict()
+
+
+def distance(ours, theirs):
+    assert list(ours) == list(theirs)
+    return max(float((ours[name] - theirs[name]).abs().max()) for name in ours if ours[name].numel())
+
+
+def check_add_up(rank):
+    tensors = [
+        torch.full((2, 3), rank + 1.0),
+        torch.tensor(10 * rank + 1),
+        torch.zeros(0, 4),
+        torch.full((2,), rank + 0.5, dtype=torch.float64),
+        torch.tensor(float(rank)),
+    ]
+    kept = tensors[0].data_ptr()
+    ProcessGroup().add_up(tensors)
+    return {
+        "add_up": [t.tolist() for t in tensors],
+        "add_up in place": tensors[0].data_ptr() == kept,
+    }
+
+
+def check_data(rank):
+    """Two workers that share a batch end with the weights of one that takes it whole."""
+    out = {}
+    for mode, accumulate, loss in (("chunks", 1, "ic"), ("windows", 2, "mse")):
+        settings = TrainingSettings(
+            reading=Reading(mode=mode, steps=5, warm_up=6),
+            batch=2,
+            accumulate=accumulate,
+            epochs=3,
+            learning_rate=0.02,
+            clip=0.05,
+            loss=loss,
+            seed=2,
+        )
+        alone, together = (trained(network(), settings, w) for w in (None, ProcessGroup()))
+        out[f"data {mode}"] = distance(together, alone)
+        out[f"moved {mode}"] = distance(alone, network().state_dict())
+    return out
+
+
+def check_heads(rank):
+    """Scores, the gradient of each parameter and of the tokens, and training, with half of the heads on each worker."""
+    out = {}
+    given = examples()
+    rows = torch.arange(6)
+    structure = Structure(given.member[rows], given.graphs.neighbours[0], given.graphs.clusters[0])
+    for attention in ("dense", "complete", "complete_explicit", "neighbours", "hierarchical"):
+        for recompute in (False, True):
+            found = []
+            for split in (False, True):
+                net = network(attention, recompute=recompute)
+                if split:
+                    split_heads(net)
+                    assert net.cross.part == (2 * rank, 2 * rank + 2)
+                tokens = torch.randn(6, N_NAMES, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+                tokens.requires_grad_()
+                scores = net.head(tokens, structure)
+                (scores * given.labels[rows].nan_to_num()).sum().backward()
+                gradients = {n: p.grad for n, p in net.named_parameters() if p.grad is not None}
+                found.append({"scores": scores.detach(), "tokens": tokens.grad, **gradients})
+            assert "cross.maps" in found[0]
+            out[f"heads {attention}{' recomputed' if recompute else ''}"] = distance(found[1], found[0])
+    settings = TrainingSettings(
+        reading=Reading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
+    )
+    start = network("dense", dropout=0.3)
+    out["heads trained"] = distance(trained(start, settings, "heads"), trained(start, settings))
+    return out | check_whole_again() | check_half_precision(structure) | check_refusals()
+
+
+def check_whole_again():
+    net = network("complete")
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    split_heads(net)
+    names = list(net.state_dict())
+    try:
+        split_heads(net)
+        twice = ""
+    except InputError as error:
+        twice = str(error)
+    join_heads(net)
+    return {
+        "same names": names == list(before),
+        "joined": distance(net.state_dict(), before),
+        "joined kind": isinstance(net.cross, CrossSection),
+        "split twice": twice,
+    }
+
+
+def check_half_precision(structure):
+    found = []
+    for split in (False, True):
+        net = network("dense", dtype=torch.float32)
+        if split:
+            split_heads(net)
+        tokens = torch.randn(6, N_NAMES, 8, generator=torch.Generator().manual_seed(1), requires_grad=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = net.head(tokens, structure)
+        scores.float().sum().backward()
+        found.append({"scores": scores.detach().float(), "tokens": tokens.grad, "maps": net.cross.maps.grad})
+    return {"heads bf16": distance(found[1], found[0])}
+
+
+def check_refusals():
+    said = {}
+    for name, act in {
+        "odd heads": lambda: split_heads(network("dense", heads=1)),
+        "no attention": lambda: split_heads(network("none")),
+        "odd rows": lambda: worker_grid(3),
+    }.items():
+        try:
+            act()
+        except InputError as error:
+            said[name] = str(error)
+    return said
+
+
+class StopTraining(Exception):
+    """The end of a process, as far as training can tell."""
+
+
+def check_fits(rank, folder):
+    """Whole fits: divided by dates and stopped half-way, and divided by heads, against one process."""
+    panel = simulate_market(16, 380, seed=4).panel
+    dates = panel.dates
+    fold = Split(
+        train=DateRange(dates[270], dates[320]),
+        valid=DateRange(dates[324], dates[344]),
+        test=DateRange(dates[350], dates[379]),
+        horizon=1,
+        lag=1,
+        purge=2,
+    )
+    training = TrainingSettings(reading=Reading(steps=10, warm_up=10), batch=2, epochs=4, patience=4)
+    forecaster = NetworkForecaster(
+        name="pair", attention="complete", width=8, layers=1, heads=2, dropout=0.3, training=training
+    )
+
+    def fit(name, *, until=None, head_workers=1, own=False):
+        def report(figures):
+            if figures.epoch == until:
+                raise StopTraining
+
+        place = folder / (f"{name}-{rank}" if own else name)
+        context = FitContext(folder=place, seed=7, report=report)
+        return fit_share(forecaster, panel, fold, context=context, head_workers=head_workers)
+
+    whole = fit("whole")
+    try:
+        fit("stopped", until=2, own=True)
+    except StopTraining:
+        pass
+    # The second process finds something else on its disk; what the first one has is what counts.
+    (folder / "stopped-1").mkdir(exist_ok=True)
+    (folder / "stopped-1" / "checkpoint.pt").write_bytes(b"stale")
+    again = fit("stopped", own=True)
+    dist.barrier()
+    alone = forecaster.fit(panel, fold, context=FitContext(seed=7))
+    heads = fit("heads", head_workers=2)
+    plain = forecaster_without_dropout = replace(forecaster, dropout=0.0)
+    shared = fit_share(plain, panel, fold, context=FitContext(seed=7)).checkpoint.progress
+    single = forecaster_without_dropout.fit(panel, fold, context=FitContext(seed=7)).checkpoint.progress
+    weights = [w.checkpoint.progress.best for w in (whole, again, alone, heads)]
+    return {
+        "resumed": distance(weights[1], weights[0]),
+        "resumed bytes": (folder / "stopped-0" / "checkpoint.pt").read_bytes()
+        == (folder / "whole" / "checkpoint.pt").read_bytes(),
+        "left alone": (folder / "stopped-1" / "checkpoint.pt").read_bytes() == b"stale",
+        "fit by heads": distance(weights[3], weights[2]),
+        "fit by dates": distance(shared.best, single.best),
+        "history by dates": float(
+            np.abs([a.loss - b.loss for a, b in zip(shared.history, single.history, strict=True)]).max()
+        ),
+    }
+
+
+def check_grid(rank):
+    """Four workers, two by two: rows share the heads, columns the dates."""
+    grid = worker_grid(2)
+    settings = TrainingSettings(
+        reading=Reading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
+    )
+    start = network("dense")
+    net = copy.deepcopy(start)
+    split_heads(net, grid.heads)
+    done = train(net, examples(), slice(8, 38), slice(40, 48), settings, workers=grid.data)
+    return {
+        "place": [grid.data.rank, dist.get_rank(grid.heads)],
+        "grid": distance(done.network.state_dict(), trained(start, settings)),
+    }
+
+
+def main(rank: int, count: int, folder: Path) -> None:
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", f"file://{folder}/meeting", rank=rank, world_size=count, timeout=timedelta(seconds=60)
+    )
+    if count == 2:
+        out = check_add_up(rank) | check_data(rank) | check_heads(rank) | check_fits(rank, folder)
+    else:
+        out = check_grid(rank)
+    dist.barrier()
+    dist.destroy_process_group()
+    (folder / f"found-{rank}.json").write_text(json.dumps(out))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
