@@ -1,6 +1,7 @@
 """Networks as forecasters: fit on a fold, predict in one go or day by day, start from an earlier fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from quantray.models.scoring import score_rows
 from quantray.models.structures import GraphSettings, KnownGraph, graphs_by_row
 from quantray.models.training import TrainingSettings, TrainingState, Workers, train
 
-__all__ = ["FittedNetwork", "NetworkForecaster", "warm_settings"]
+__all__ = ["FittedNetwork", "NetworkForecaster", "torch_threads", "warm_settings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +251,17 @@ class FittedNetwork:
         if attention not in ("neighbours", "hierarchical"):
             return {}
         return graphs_by_row(panel, self.checkpoint.graph, attention, span, self.context.sectors, known)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads inside the block; sums in another order differ in the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def warm_settings(training: TrainingSettings, *, epochs: int = 6, patience: int = 2) -> TrainingSettings:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from quantray.arrays import Float, digest
 from quantray.data.panel import Panel
@@ -17,7 +16,7 @@ from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.models.controls import Ridge, Rule
 from quantray.models.forecaster import FitContext, Forecaster, Scores
-from quantray.models.learned import FittedNetwork, NetworkForecaster, warm_settings
+from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
 from quantray.models.scoring import Reading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
@@ -127,12 +126,8 @@ def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
     key = forecast_key(data, trial)
     if data.results.has(key):
         return key
-    before = torch.get_num_threads()
-    torch.set_num_threads(trial.threads)
-    try:
+    with torch_threads(trial.threads):
         scores, notes = _forecast(data, trial, key)
-    finally:
-        torch.set_num_threads(before)
     row, column = np.nonzero(~np.isnan(scores.values))
     table = pa.table(
         {
