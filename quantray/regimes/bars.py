@@ -15,7 +15,7 @@ from quantray.data.synthetic import IntradayBars
 from quantray.errors import DataError, InputError
 from quantray.features.returns import simple_returns
 from quantray.regimes.market import day_dispersion, median_range
-from quantray.regimes.observations import Observations, log_or_nan
+from quantray.regimes.observations import Observations, log_or_nan, refuse_without_dispersion
 
 __all__ = ["TIMEFRAMES", "Bars", "Timeframe", "bar_observations", "daily_bars", "intraday_bars", "resampled"]
 
@@ -160,7 +160,7 @@ def bar_observations(bars: Bars) -> Observations:
     Raises
     ------
     DataError
-        No bar has a return.
+        No bar has a return, or none has two.
     """
     returns_tn = simple_returns(bars.close)
     known = ~np.isnan(returns_tn)
@@ -171,6 +171,7 @@ def bar_observations(bars: Bars) -> Observations:
     returns = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
     volatility = log_or_nan(median_range(bars.high, bars.low, known))
     dispersion = log_or_nan(day_dispersion(returns_tn))
+    refuse_without_dispersion(dispersion)
     session, slot = _slots(bars)
     scaled = returns
     if slot.max() > 0:

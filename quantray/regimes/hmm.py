@@ -129,7 +129,7 @@ def hmm_regimes(observations: Observations, settings: HmmSettings | None = None)
 
     Row t is labelled by the last fit that ended at t or before, from rows up to t. States are sorted by the mean of
     the column ``volatility``, then by that of ``return``, so that names keep their meaning. Rows that lack a column
-    hold the last probabilities.
+    hold the last probabilities. Without a first fit the names are those of the largest number of states.
 
     Parameters
     ----------

@@ -19,7 +19,15 @@ from quantray.regimes.market import (
     realised_volatility,
 )
 
-__all__ = ["Observations", "daily_observations", "indicator_observations", "log_or_nan", "smoothed", "state_names"]
+__all__ = [
+    "Observations",
+    "daily_observations",
+    "indicator_observations",
+    "log_or_nan",
+    "refuse_without_dispersion",
+    "smoothed",
+    "state_names",
+]
 
 _NAMES = {2: ("low", "high"), 3: ("low", "medium", "high"), 4: ("low", "medium", "high", "extreme")}
 
@@ -98,12 +106,13 @@ def daily_observations(panel: Panel) -> Observations:
     Raises
     ------
     DataError
-        The panel has no closes, or no day with returns.
+        The panel has no closes, no day with returns, or no day with two of them.
     """
     returns = index_returns(panel)
     _some(returns)
     volatility = log_or_nan(day_volatility(panel))
     dispersion = log_or_nan(day_dispersion(member_returns(panel)))
+    refuse_without_dispersion(dispersion)
     values = np.column_stack([returns, volatility, dispersion])
     return Observations(panel.dates, ("return", "volatility", "dispersion"), values, returns)
 
@@ -122,13 +131,15 @@ def indicator_observations(panel: Panel, *, fast: int = 10, slow: int = 42) -> O
     InputError
         Not ``2 <= fast < slow``.
     DataError
-        The panel has no closes or volumes, or no day with returns.
+        The panel has no closes or volumes, no day with returns, or no day with two of them.
     """
     _check_windows(fast, slow)
     returns, own = index_returns(panel), member_returns(panel)
     _some(returns)
     width = pd.Series(log_or_nan(day_volatility(panel)))
-    apart = pd.Series(log_or_nan(day_dispersion(own)))
+    dispersion = log_or_nan(day_dispersion(own))
+    refuse_without_dispersion(dispersion)
+    apart = pd.Series(dispersion)
     impact = pd.Series(log_or_nan(illiquidity(panel)))
     wealth = pd.Series(np.cumprod(1 + np.nan_to_num(returns)))
     trailing = pd.Series(returns).rolling
@@ -191,6 +202,18 @@ def log_or_nan(values: Float) -> Float:
 def _some(returns: Float) -> None:
     if np.isnan(returns).all():
         raise DataError("no day of the panel has the return of a member; check its closes and its membership.")
+
+
+def refuse_without_dispersion(dispersion: Float) -> None:
+    """Raise where no row has a cross-section: methods would wait for one and know nothing for ever.
+
+    Raises
+    ------
+    DataError
+        All values are unknown.
+    """
+    if np.isnan(dispersion).all():
+        raise DataError("the dispersion of returns is never known: it needs two assets or more that do not move alike.")
 
 
 def _check_windows(fast: int, slow: int) -> None:

@@ -63,3 +63,7 @@ def test_bad_observations_are_refused(panel):
     nobody = panel.with_member(np.zeros(panel.shape, dtype=bool))
     with pytest.raises(DataError, match="no day of the panel has the return of a member"):
         daily_observations(nobody)
+    alone = panel.select([panel.assets[np.argmax(panel.member.sum(axis=0))]])
+    for make in (daily_observations, indicator_observations):
+        with pytest.raises(DataError, match="it needs two assets or more"):
+            make(alone)
