@@ -1,0 +1,228 @@
+"""What a universe's size costs and brings: seconds, bytes and forecasting skill from 400 names to thousands."""
+
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.forecasts import daily_ic, ic_difference
+from quantray.arrays import Bool, Dates, Float
+from quantray.models.forecaster import FitContext
+from quantray.models.learned import torch_threads
+from quantray.research.config import (
+    ClusterSettings,
+    Environment,
+    SettingsModel,
+    SimulatedData,
+    StoreData,
+    UniverseSettings,
+)
+from quantray.research.executor import Executor
+from quantray.research.forecast_config import ForecastFolds, ForecastSettings, ModelSettings
+from quantray.research.forecast_study import (
+    ForecastSource,
+    ForecastStudy,
+    load_forecast_data,
+    run_forecast_study,
+    study_splits,
+)
+from quantray.research.forecast_trial import ForecastTrial, build_forecaster
+from quantray.research.progress import say
+
+__all__ = ["EpochCost", "ScaleResult", "ScaleSettings", "SizeResult", "measure_epoch", "run_scale"]
+
+
+class ScaleSettings(SettingsModel):
+    """The same study on universes of several sizes."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
+    """A store's universe is replaced by the most traded names of each size; a simulated market is made in each size."""
+    sizes: tuple[int, ...] = Field((400, 500, 1000, 2000), min_length=1)
+    """Names in each universe, ascending; the smallest is nested in the others."""
+    models: tuple[ModelSettings, ...] = Field(min_length=1)
+    seeds: int = Field(5, ge=1)
+    folds: ForecastFolds = ForecastFolds()
+    measured_epochs: int = Field(2, ge=1)
+    """Epochs of each network that are timed alone in a process of their own."""
+    exchange: str = "XNYS"
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    cluster: ClusterSettings = ClusterSettings()
+    runs: str = Field(default_factory=lambda: Environment().runs)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> "ScaleSettings":
+        if list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] < 20:
+            raise ValueError(f"sizes {self.sizes} must be ascending, different and at least 20")
+        return self
+
+    def study(self, size: int) -> ForecastSettings:
+        """The study of one size."""
+        data: StoreData | SimulatedData
+        if isinstance(self.data, StoreData):
+            data = self.data.model_copy(update={"universe": UniverseSettings(band=(1, size))})
+        else:
+            data = self.data.model_copy(update={"n_assets": size})
+        return ForecastSettings(
+            name=f"{self.name}-{size}",
+            data=data,
+            models=self.models,
+            seeds=self.seeds,
+            folds=self.folds,
+            exchange=self.exchange,
+            confidence=self.confidence,
+            cluster=self.cluster,
+            runs=self.runs,
+        )
+
+
+@dataclass(frozen=True)
+class EpochCost:
+    """What one epoch of training takes, alone in a process."""
+
+    seconds: float
+    """The shortest of those measured, validation included."""
+    peak_bytes: int
+    """Most memory that the process held, with Python, torch, panel and features."""
+    training_bytes: int
+    """By how much that rose above what was held before the fit: features, graphs, tensors and training."""
+
+
+@dataclass(frozen=True, eq=False)
+class SizeResult:
+    """One universe."""
+
+    size: int
+    n_names: int
+    """Names that are ever members in the folds' dates."""
+    study: ForecastStudy
+    costs: dict[str, EpochCost]
+    """Network -> cost."""
+    nested: dict[str, Float]
+    """Model -> (D,) daily information coefficient on the members of the smallest universe alone."""
+    nested_against_smallest: dict[str, Estimate]
+    """Model -> that coefficient less the one of the same model trained on the smallest universe, paired by day."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleResult:
+    """All sizes, ascending."""
+
+    settings: ScaleSettings
+    sizes: tuple[SizeResult, ...]
+
+    def slope(self, model: str, what: str) -> float:
+        """Exponent of a cost (``seconds``, ``training_bytes``) in the number of names; NaN for a single size."""
+        names = np.log([size.n_names for size in self.sizes])
+        costs = np.log([max(getattr(size.costs[model], what), 1) for size in self.sizes])
+        return float(np.polyfit(names, costs, 1)[0]) if len(names) > 1 else float("nan")
+
+
+def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
+    """Study every size, then measure an epoch of each network alone.
+
+    Raises
+    ------
+    InputError
+        There are too few days for one fold.
+    """
+    sources, studies = [], []
+    for size in settings.sizes:
+        say(f"universe of {size} names")
+        source = load_forecast_data(settings.study(size))
+        sources.append(source)
+        studies.append(run_forecast_study(source, executor))
+    executor.close()
+    costs = [
+        {model.name: measure_epoch(source, model, settings) for model in settings.models if model.kind == "network"}
+        for source in sources
+    ]
+    small = _members(sources[0], studies[0].dates)
+    results: list[SizeResult] = []
+    for source, study, cost in zip(sources, studies, costs, strict=True):
+        inside = _among(small, sources[0], source, study.dates)
+        nested = {model.name: daily_ic(model.scores, study.forward, inside) for model in study.models}
+        first = results[0].nested if results else nested
+        against = {
+            name: ic_difference(
+                np.nan_to_num(daily),
+                np.nan_to_num(first[name]),
+                horizon=settings.folds.horizon,
+                resampling=Resampling(level=settings.confidence),
+            )
+            for name, daily in nested.items()
+        }
+        names = int(source.data.panel.member[np.isin(source.data.panel.dates, study.dates)].any(axis=0).sum())
+        results.append(SizeResult(source_size(source), names, study, cost, nested, against))
+    return ScaleResult(settings, tuple(results))
+
+
+def source_size(source: ForecastSource) -> int:
+    """The size that a universe was asked for."""
+    data = source.settings.data
+    if isinstance(data, SimulatedData):
+        return data.n_assets
+    assert data.universe.band is not None
+    return data.universe.band[1]
+
+
+def measure_epoch(source: ForecastSource, model: ModelSettings, settings: ScaleSettings) -> EpochCost:
+    """Train a few epochs of a network on the last fold in a fresh process, and measure time and memory there."""
+    say(f"measuring {model.name} on {source_size(source)} names")
+    splits = study_splits(source.settings, source.data.panel)
+    short = model.model_copy(
+        update={
+            "training": model.training.model_copy(
+                update={"epochs": settings.measured_epochs, "patience": settings.measured_epochs}
+            )
+        }
+    )
+    threads = max(1, int(settings.cluster.cpus_per_task))
+    trial = ForecastTrial(short, splits[-1], 0, settings.folds.warm_up_days, threads)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure, (trial, trial.history(source.data.panel), source.data.sectors))
+
+
+def _measure(trial: ForecastTrial, history: object, sectors: dict[str, str]) -> EpochCost:
+    from quantray.data.panel import Panel  # noqa: PLC0415  (runs in a process of its own)
+
+    assert isinstance(history, Panel)
+    marks: list[tuple[float, int]] = []
+
+    def say_nothing(_: str) -> None:
+        marks.append((time.perf_counter(), _peak_bytes()))
+
+    with torch_threads(trial.threads), tempfile.TemporaryDirectory() as folder:
+        context = FitContext(sectors=sectors, folder=Path(folder), say=say_nothing)
+        held, began = _peak_bytes(), time.perf_counter()
+        build_forecaster(trial.model).fit(history, trial.split, context=context)
+    times = [began, *(mark[0] for mark in marks)]
+    # The first interval holds the making of features and graphs, so later ones count where there are any.
+    spans = np.diff(times)[1:] if len(marks) > 1 else np.diff(times)
+    return EpochCost(float(spans.min()), marks[-1][1], marks[-1][1] - held)
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def _members(source: ForecastSource, dates: Dates) -> Bool:
+    rows = np.searchsorted(source.data.panel.dates, dates)
+    return np.asarray(source.data.panel.member[rows])
+
+
+def _among(member: Bool, small: ForecastSource, large: ForecastSource, dates: Dates) -> Bool:
+    """(D, N of large) where a name is a member of both universes."""
+    place = {name: i for i, name in enumerate(small.data.panel.assets.tolist())}
+    columns = np.array([place.get(name, -1) for name in large.data.panel.assets.tolist()])
+    inside = np.where(columns >= 0, member[:, columns], False)
+    return np.asarray(inside & _members(large, dates))
