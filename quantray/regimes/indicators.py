@@ -40,7 +40,6 @@ __all__ = [
     "liquidity_lens",
     "market_lens",
     "sector_lens",
-    "volatility_bands",
     "volatility_lens",
 ]
 
@@ -181,7 +180,7 @@ def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, setti
     Raises
     ------
     InputError
-        Fewer than two sectors, or a panel without rows.
+        Fewer than two sectors have an asset in the panel.
     DataError
         A field is missing.
     """
@@ -210,7 +209,11 @@ def market_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     Source: Faber (2007), "A Quantitative Approach to Tactical Asset Allocation",
     *Journal of Wealth Management* 9, for the average; the band and the drawdown keep it from switching often.
     """
-    wealth = np.asarray(np.cumprod(1 + np.nan_to_num(index_returns(panel, weighting=settings.weighting))))
+    returns = index_returns(panel, weighting=settings.weighting)
+    wealth = np.asarray(np.cumprod(1 + np.nan_to_num(returns)))
+    # Without members there is no index; a flat line would pass for a neutral market.
+    begun = np.append(np.maximum.accumulate(~np.isnan(returns))[1:], True)[: len(wealth)]
+    wealth[~begun] = np.nan
     rolled = pd.Series(wealth).rolling(settings.trend_days).mean()
     rising = (rolled >= rolled.shift(_MONTH)).to_numpy()
     trend = np.asarray(wealth / rolled.to_numpy() - 1)
@@ -234,21 +237,16 @@ def volatility_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     """Low, medium, high or extreme: realised volatility of the index within its own trailing distribution."""
     returns = index_returns(panel, weighting=settings.weighting)
     volatility = realised_volatility(returns, settings.volatility_days)
-    rank, labels = volatility_bands(volatility, settings)
-    return Lens(RegimePath.certain(panel.dates, VOLATILITY, labels), {"volatility": volatility, "rank": rank})
-
-
-def volatility_bands(volatility: Float, settings: LensSettings) -> tuple[Float, Int]:
-    """(T,) trailing ranks of a volatility and (T,) labels, also for the rows of shorter bars."""
     rank = trailing_rank(volatility, settings.memory, settings.warmup)
-    return rank, banded(rank, settings.volatility_cuts, settings.margin)
+    labels = banded(rank, settings.volatility_cuts, settings.margin)
+    return Lens(RegimePath.certain(panel.dates, VOLATILITY, labels), {"volatility": volatility, "rank": rank})
 
 
 def liquidity_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     """Normal or stressed: price impact and spread above, or money traded below, what was usual lately.
 
     The score is the mean of the scores of log price impact and log spread, or that of the fall of the money traded
-    where that is larger: markets dry up in panics, with much volume, and in holidays from trading, with none.
+    where that is larger: in a panic much is traded at a high price, in a dry market little is traded at all.
     """
     days, memory, warmup = settings.liquidity_days, settings.liquidity_memory, settings.warmup
     measures = {"impact": illiquidity(panel), "spread": quoted_spread(panel), "money": money_traded(panel)}

@@ -61,6 +61,18 @@ def test_a_rise_a_crash_and_a_recovery_are_bull_bear_and_bull():
     assert market_lens(panel_of(shallow), settings=QUICK).path.named[-1] == "neutral"
 
 
+def test_a_market_without_members_is_unknown_rather_than_neutral():
+    panel = panel_of(np.full(300, 0.001))
+    member = np.array(panel.member)
+    member[:100] = False
+    lens = market_lens(panel.with_member(member), settings=QUICK)
+    assert not lens.path.known[:159].any()
+    assert lens.path.named[159] == "neutral", "the average has not risen for a month yet"
+    assert lens.path.named[-1] == "bull"
+    assert np.isnan(lens.indicators["index"][:100]).all()
+    assert lens.indicators["index"][100] == 1
+
+
 def test_volatility_bands_follow_the_width_of_returns():
     generator = np.random.default_rng(0)
     width = np.concatenate([np.full(200, 0.01), np.full(60, 0.04), np.full(100, 0.005)])
