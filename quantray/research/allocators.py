@@ -17,9 +17,9 @@ from quantray.portfolio.risk_parity import risk_parity_weights
 from quantray.portfolio.tail import minimum_cvar
 from quantray.research.config import AllocatorSettings
 
-__all__ = ["allocate"]
+__all__ = ["DUST", "allocate", "weight_cap"]
 
-_DUST = 1e-7
+DUST = 1e-7
 """Weights below ten times the optimiser's tolerance."""
 
 
@@ -32,11 +32,13 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
         As the rule or its covariance estimator does.
     """
     n_assets = returns.shape[1]
+    if settings.alpha is not None:
+        raise InputError(f"{settings.name}: {settings.rule} acts on forecasts; run it with alpha.alpha_decisions.")
     if settings.rule == "equal_weight":
         return equal_weights(n_assets)
     if settings.rule == "minimum_cvar":
         # Scenarios are days; a return that is missing counts as none.
-        return minimum_cvar(np.nan_to_num(returns), weight=(0.0, _cap(settings, n_assets))).weights
+        return minimum_cvar(np.nan_to_num(returns), weight=(0.0, weight_cap(settings, n_assets))).weights
     if settings.rule == "hrp_large":
         return hrp_large_weights(returns, distance=settings.distance)
     covariance = _covariance(returns, settings)
@@ -65,14 +67,20 @@ def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorMo
 def _minimum_variance(covariance: Float | FactorModel, settings: AllocatorSettings) -> Float:
     if not isinstance(covariance, FactorModel):
         return minimum_variance_weights(covariance)
-    weights = minimum_variance(Limits(weight=(0.0, _cap(settings, covariance.n_assets))), covariance).weights
+    weights = minimum_variance(Limits(weight=(0.0, weight_cap(settings, covariance.n_assets))), covariance).weights
     # The iteration stays inside its bounds, so it leaves dust on names that it does not hold.
-    held = np.where(weights > _DUST, weights, 0.0)
+    held = np.where(weights > DUST, weights, 0.0)
     return np.asarray(held / held.sum())
 
 
-def _cap(settings: AllocatorSettings, n_assets: int) -> float:
-    """The largest weight, after checking that so many names can be fully invested under it."""
+def weight_cap(settings: AllocatorSettings, n_assets: int) -> float:
+    """The largest weight, after checking that so many names can be fully invested under it.
+
+    Raises
+    ------
+    InputError
+        They cannot.
+    """
     if settings.max_weight * n_assets < 1:
         raise InputError(
             f"{settings.name}: max_weight {settings.max_weight:g} invests at most {settings.max_weight * n_assets:.0%} "

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quantray.data.calendar import Frequency
@@ -17,6 +25,7 @@ from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand
 from quantray.errors import InputError
 from quantray.portfolio.hrp import Distance, Linkage
 from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
+from quantray.research.alpha_settings import AlphaSettings
 from quantray.research.backtest import Accounting, LinearCosts
 from quantray.research.folds import FoldKind
 
@@ -159,9 +168,12 @@ class AllocatorSettings(SettingsModel):
         "maximum_diversification",
         "minimum_variance",
         "minimum_cvar",
+        "mean_variance",
+        "max_sharpe",
     ]
     """``hrp_large`` gives the weights of ``hrp`` on the sample covariance without a matrix, for thousands of names.
-    Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero."""
+    Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero.
+    ``mean_variance`` and ``max_sharpe`` act on forecasts: they need ``alpha`` and the statistical model."""
     estimator: Literal[
         "sample",
         "ewma",
@@ -177,18 +189,43 @@ class AllocatorSettings(SettingsModel):
     n_factors: int | None = Field(None, ge=1)
     """Factors of the statistical model; by default as many as a criterion finds."""
     max_weight: float = Field(1.0, gt=0, le=1)
-    """Largest weight: of least CVaR, and of minimum variance on the statistical model. On days with fewer names than it
-    allows for, all weights are equal."""
+    """Largest weight: of least CVaR, of rules with ``alpha``, and of minimum variance on the statistical model. A day
+    with too few names to invest fully under it is refused."""
     distance: Distance = "paper"
     """HRP only."""
     linkage: Linkage = "single"
     """Rule ``hrp`` only."""
+    alpha: AlphaSettings | None = None
+    """Forecasts and preferences; rules ``mean_variance`` and ``max_sharpe`` only."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Allocators without forecasts are written, and hashed, as if there were none."""
+        values: dict[str, Any] = dump(self)
+        if self.alpha is None:
+            values.pop("alpha", None)
+        return values
+
+    @model_validator(mode="after")
+    def _forecasts(self) -> "AllocatorSettings":
+        if (self.rule in ("mean_variance", "max_sharpe")) != (self.alpha is not None):
+            raise ValueError(f"{self.name}: mean_variance and max_sharpe need alpha, and the other rules take none")
+        if self.alpha is None:
+            return self
+        if self.estimator != "statistical":
+            raise ValueError(f"{self.name}: {self.rule} needs estimator statistical")
+        defaults = type(self.alpha).model_fields
+        unheard = [n for n in ("risk_aversion", "cost_aversion") if getattr(self.alpha, n) != defaults[n].default]
+        if self.rule == "max_sharpe" and unheard:
+            raise ValueError(f"{self.name}: max_sharpe takes no {unheard[0]}; ask for mean_variance")
+        return self
 
     @model_validator(mode="after")
     def _name(self) -> "AllocatorSettings":
         if not self.name or not all(c.isalnum() or c in " .-_" for c in self.name) or self.name.startswith("."):
             raise ValueError(f"allocator name {self.name!r} must be letters, digits, blanks, dots and dashes")
-        capped = self.rule == "minimum_cvar" or (self.rule == "minimum_variance" and self.estimator == "statistical")
+        by_model = self.rule == "minimum_variance" and self.estimator == "statistical"
+        capped = by_model or self.rule == "minimum_cvar" or self.alpha is not None
         if self.max_weight < 1 and not capped:
             raise ValueError(
                 f"{self.name}: max_weight needs minimum_cvar, or minimum_variance on estimator statistical"

@@ -118,7 +118,7 @@ class ForecastStore:
 
         Parameters
         ----------
-        model : letters, digits, dots, dashes and underscores.
+        model : letters, digits, blanks, dots, dashes and underscores.
         dates, assets, values : see ``Forecasts``; what is NaN is not written, so a date or an asset without any score
             does not come back.
         notes : kept with the version, such as the settings of the fit and the data that it saw.
@@ -253,8 +253,8 @@ class ForecastStore:
 
 
 def _check_name(model: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", model):
-        raise InputError(f"model name {model!r} must be letters, digits, dots, dashes and underscores.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", model):
+        raise InputError(f"model name {model!r} must be letters, digits, blanks, dots, dashes and underscores.")
 
 
 def _first_line(error: Exception) -> str:

@@ -57,6 +57,7 @@ def write_run(source: Source, result: StudyResult) -> Path:
         "units_computed": result.n_computed,
         "units_reused": result.n_reused,
         "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
         "versions": {"quantray": __version__} | {n: version(n) for n in ("numpy", "scipy", "scikit-learn", "ray")},
     }
     quality = [report.model_dump(mode="json") for report in source.data.quality]

@@ -4,18 +4,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
-from quantray.research.backtest import backtest
-from quantray.research.config import StudySettings
+from quantray.research.alpha import alpha_decisions, forecast_store, read_forecasts
+from quantray.research.backtest import Decisions, backtest
+from quantray.research.config import AllocatorSettings, StudySettings
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
 from quantray.research.loading import MarketData, load_market
 from quantray.research.progress import follow, say
 from quantray.research.store import ResultStore
-from quantray.research.trial import Schedule, StudyData, Trial, decisions_from, run_trial, trial_key
+from quantray.research.trial import Schedule, StudyData, Trial, decisions_from, models_from, run_trial, trial_key
 
 __all__ = ["Source", "StudyResult", "load_data", "run_study", "study_trials"]
 
@@ -25,7 +28,7 @@ class Source:
     """The data of a study and where they came from."""
 
     settings: StudySettings
-    """With the store's version filled in."""
+    """With the versions of stores filled in."""
     data: MarketData
 
     @property
@@ -47,6 +50,8 @@ class StudyResult:
     n_reused: int
     """Units found from earlier runs."""
     seconds: float
+    notes: tuple[str, ...] = ()
+    """What allocators had to do without, such as missing forecasts or limits that gave way."""
 
 
 def load_data(settings: StudySettings) -> Source:
@@ -55,8 +60,10 @@ def load_data(settings: StudySettings) -> Source:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``.
+        As ``MarketStore.load``, or there is no store of forecasts that the settings name.
     """
+    allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
+    settings = settings.model_copy(update={"allocators": allocators})
     # Quotes within the day are not needed, and volumes only for the risk tree.
     data = load_market(settings.data, settings.exchange, ("close", "volume", "dividend_yield"))
     return Source(settings.model_copy(update={"data": data.settings}), data)
@@ -119,7 +126,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
         for key, trial in zip(keys[name], trials[name], strict=True)
         if not results.has(key)
     }
-    total = sum(len(group) for group in trials.values())
+    total = len({key for group in keys.values() for key in group})
     say(f"{total} units of work: {len(todo)} to compute, {total - len(todo)} already there")
     if todo:
         shared = StudyData(Panel(panel.dates, panel.assets, {"close": panel.field("close")}, panel.member), results)
@@ -128,10 +135,45 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
             if key != expected:
                 raise DataError("a worker saw other data or library versions than the driver; use one environment.")
     records = []
+    notes: list[str] = []
+    costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
     for name, group in follow(trials.items(), total=len(trials), label="backtests"):
-        decisions = decisions_from(results, keys[name], group, panel)
-        costs, accounting = settings.costs.build(), settings.accounting.build()
-        policy = settings.policy.build()
+        if group[0].allocator.alpha is None:
+            decisions = decisions_from(results, keys[name], group, panel)
+        else:
+            decisions, note = _on_forecasts(source, group, keys[name], results)
+            say(note)
+            notes.append(note)
         records.append(backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name))
     everything = digest([part for record in records for part in (record.name, record.digest())])
-    return StudyResult(tuple(records), everything, len(todo), total - len(todo), time.monotonic() - start)
+    seconds = time.monotonic() - start
+    return StudyResult(tuple(records), everything, len(todo), total - len(todo), seconds, tuple(notes))
+
+
+def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:
+    """The allocator with the version of its store of forecasts filled in."""
+    if allocator.alpha is None:
+        return allocator
+    chosen = allocator.alpha.forecasts
+    if chosen.model is None or chosen.version is not None:
+        return allocator
+    found = chosen.model_copy(update={"version": forecast_store(chosen, runs).version()})
+    return allocator.model_copy(update={"alpha": allocator.alpha.model_copy(update={"forecasts": found})})
+
+
+def _on_forecasts(source: Source, group: list[Trial], keys: list[str], results: ResultStore) -> tuple[Decisions, str]:
+    """Decisions of an allocator that acts on forecasts, in sequence, and what to say of them."""
+    allocator = group[0].allocator
+    assert allocator.alpha is not None, "checked by the caller"
+    forecasts = read_forecasts(allocator.alpha.forecasts, source.panel, group[0].split, source.settings.runs)
+    # Sums in another order differ in the last bits, so the driver keeps to the workers' number of threads.
+    with threadpool_limits(limits=group[0].threads):
+        made = alpha_decisions(
+            source.panel,
+            models_from(results, keys),
+            forecasts,
+            allocator,
+            costs=source.settings.costs.build(),
+            accounting=source.settings.accounting.build(),
+        )
+    return made.decisions, f"{allocator.name} on forecasts of {allocator.alpha.forecasts}: {made.summary}"

@@ -5,7 +5,9 @@ import pytest
 from quantray.data.quality import QualitySettings
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
 from quantray.errors import InputError
+from quantray.research.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.research.config import (
+    AllocatorSettings,
     StudySettings,
     UniverseSettings,
     as_mapping,
@@ -32,6 +34,16 @@ def test_resolved_settings_read_back_equal(tmp_path):
     settings = read_settings(StudySettings, DEMO, ["folds.test_days=21", "data.seed=3"])
     (tmp_path / "resolved.yaml").write_text(to_yaml(settings))
     assert read_settings(StudySettings, tmp_path / "resolved.yaml") == settings
+
+
+def test_allocators_without_forecasts_are_written_as_if_there_were_none():
+    """So that results stored before there were any keep their keys, and runs their folders."""
+    plain = AllocatorSettings(name="HRP", rule="hrp")
+    assert "alpha" not in plain.model_dump(mode="json")
+    assert "alpha" not in to_yaml(demo_settings())
+    alpha = AlphaSettings(forecasts=ForecastChoice(control="reversal"))
+    settings = AllocatorSettings(name="MV", rule="mean_variance", estimator="statistical", alpha=alpha)
+    assert AllocatorSettings.model_validate(settings.model_dump(mode="json")) == settings
 
 
 def test_changes_apply_to_nested_and_listed_settings():

@@ -47,11 +47,11 @@ def test_a_write_replaces_the_model_and_leaves_others_and_old_versions(store):
 
 def test_versions_say_what_was_written(store):
     store.write("gat", DATES, ASSETS, VALUES, {"seed": "3"})
-    store.write("gat.v2", DATES[:2], ASSETS, VALUES[:2])
+    store.write("GAT v.2", DATES[:2], ASSETS, VALUES[:2])
     first, second = store.versions()
     assert (first.number, first.model, first.first, first.last) == (0, "gat", "2024-01-02", "2024-01-04")
     assert (first.n_rows, first.notes, second.notes) == (5, {"seed": "3"}, {})
-    assert (second.number, second.model, second.last, second.n_rows) == (1, "gat.v2", "2024-01-03", 3)
+    assert (second.number, second.model, second.last, second.n_rows) == (1, "GAT v.2", "2024-01-03", 3)
     assert second.time >= first.time
     assert store.version() == 1
 

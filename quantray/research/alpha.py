@@ -1,0 +1,314 @@
+"""Portfolios that act on forecasts: scores become expected returns, and these weights, one date after the other.
+
+What is expensive, the model of risk of each date, was computed in parallel (see ``trial``). What is left depends on the
+weights of the date before, through costs and turnover, and is cheap.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from quantray.arrays import Float, Int
+from quantray.covariance.factor import FactorModel
+from quantray.data.panel import Panel
+from quantray.data.splits import Split
+from quantray.errors import DataError, InputError, SolverError
+from quantray.features.cross_section import standardised
+from quantray.features.liquidity import dollar_volume
+from quantray.features.returns import carried_forward
+from quantray.models.controls import Rule
+from quantray.models.forecaster import FitContext
+from quantray.portfolio.constraints import MARKET_NEUTRAL, Limits, Market
+from quantray.portfolio.frontier import maximum_sharpe
+from quantray.portfolio.mean_variance import MeanVariance, Objective
+from quantray.portfolio.solve import InfeasibleError, Solution
+from quantray.research.allocators import DUST, weight_cap
+from quantray.research.alpha_settings import ForecastChoice
+from quantray.research.backtest import Accounting, CostModel, Decisions, MarketDay
+from quantray.research.config import AllocatorSettings
+from quantray.research.forecast_store import Forecasts, ForecastStore
+from quantray.research.trial import DayModel
+
+__all__ = [
+    "AlphaDecisions",
+    "alpha_decisions",
+    "drifted_weights",
+    "expected_returns",
+    "forecast_store",
+    "read_forecasts",
+]
+
+_YEAR = 252
+_VOLUME_DAYS = 21
+
+
+@dataclass(frozen=True, eq=False)
+class AlphaDecisions:
+    """Decisions and what their forecasts and solutions lacked."""
+
+    decisions: Decisions
+    candidates: Int
+    """(D,) names that could be held."""
+    unscored: Int
+    """(D,) of them without a score that day, whose expected return was taken as zero."""
+    turnover: Float
+    """(D,) half of the weights to be traded, leavers included."""
+    relaxed: tuple[str, ...]
+    """Date and limit of each decision whose limits gave way."""
+
+    @property
+    def summary(self) -> str:
+        """One line for the reader of a run."""
+        share = self.unscored.sum() / max(int(self.candidates.sum()), 1)
+        blind = int((self.unscored == self.candidates).sum())
+        text = f"{share:.1%} of scores missing, {blind} of {len(self.candidates)} decisions without any"
+        if self.relaxed:
+            text += f", limits gave way {len(self.relaxed)} times, first on {self.relaxed[0]}"
+        return text
+
+
+def read_forecasts(choice: ForecastChoice, panel: Panel, first: Split, runs: str | Path) -> Forecasts:
+    """The scores that settings choose: from their store, or of a control, from the first test date on.
+
+    Parameters
+    ----------
+    first : the study's first fold.
+    runs : the study's runs folder, whose store is read where the settings name none.
+
+    Raises
+    ------
+    DataError
+        As ``ForecastStore.load``.
+    """
+    if choice.model is not None:
+        return forecast_store(choice, runs).load(choice.model, version=choice.version)
+    assert choice.control is not None, "checked by the settings"
+    fitted = Rule(choice.control).fit(panel, first, context=FitContext())
+    scores = fitted.predict(panel, panel.dates[first.test.rows(panel.dates).start :])
+    return Forecasts(choice.control, scores.dates, scores.assets, scores.values)
+
+
+def forecast_store(choice: ForecastChoice, runs: str | Path) -> ForecastStore:
+    """The store that settings choose; by default ``forecasts`` inside the runs folder."""
+    return ForecastStore(Path(runs).resolve() / "forecasts" if choice.store is None else choice.store)
+
+
+def expected_returns(
+    scores_n: Float, residual_volatility_n: Float, *, ic: float, horizon_days: int, largest_score: float = np.inf
+) -> Float:
+    """Expected residual returns of a year: information coefficient times volatility times standardised score.
+
+    Over the days that a score is about, volatility grows with their root, and a year holds ``252 / horizon_days`` such
+    periods. So the shorter the horizon at the same coefficient, the more is expected.
+
+    Parameters
+    ----------
+    scores_n : (N,) in any unit; NaN where there is none.
+    residual_volatility_n : (N,) of a year.
+    ic : correlation of scores with residual returns over the horizon.
+    largest_score : standardised scores beyond it, of either sign, count as this much.
+
+    Returns
+    -------
+    (N,) with mean score zero over the names that have one; 0 for the others, and for all where all scores are equal.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, a volatility is missing or negative, or a number is out of range.
+
+    Source: Grinold and Kahn (2000), *Active Portfolio Management*, 2nd ed., ch. 11, and ch. 14 on outliers.
+    """
+    scores = np.asarray(scores_n, dtype=np.float64)
+    volatility = np.asarray(residual_volatility_n, dtype=np.float64)
+    if scores.ndim != 1 or scores.shape != volatility.shape:
+        raise InputError(f"scores are {scores.shape} and volatilities {volatility.shape}; both must be (N,).")
+    if not (np.isfinite(volatility) & (volatility >= 0)).all() or np.isinf(scores).any():
+        raise InputError("volatilities must be finite and not negative, and scores finite or NaN.")
+    if not 0 <= ic <= 1 or horizon_days < 1 or not largest_score > 0:
+        raise InputError(
+            f"ic {ic} must lie between 0 and 1, horizon_days {horizon_days} be at least 1 and largest_score "
+            f"{largest_score} positive."
+        )
+    scaled = standardised(scores[None], np.ones((1, len(scores)), dtype=np.bool_))[0]
+    scaled = np.clip(np.nan_to_num(scaled), -largest_score, largest_score)
+    return np.asarray(ic * np.sqrt(_YEAR / horizon_days) * volatility * scaled)
+
+
+def drifted_weights(weights_n: Float, growth_n: Float) -> Float:
+    """Weights after prices have moved, as fractions of the new NAV; cash earns nothing.
+
+    Parameters
+    ----------
+    weights_n : (N,) fractions of NAV; shorts negative.
+    growth_n : (N,) new prices over old ones.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, a growth is missing or negative, or nothing is left of the NAV.
+    """
+    if weights_n.shape != growth_n.shape or not (np.isfinite(growth_n) & (growth_n >= 0)).all():
+        raise InputError(f"weights are {weights_n.shape} for growth {growth_n.shape}, which must be complete.")
+    value = weights_n * growth_n
+    nav = 1 + float((value - weights_n).sum())
+    if nav <= 0:
+        raise InputError(f"the weights lost {1 - nav:.0%} of the NAV; lower their leverage.")
+    return np.asarray(value / nav)
+
+
+def alpha_decisions(
+    panel: Panel,
+    models: Iterable[DayModel],
+    forecasts: Forecasts,
+    allocator: AllocatorSettings,
+    *,
+    costs: CostModel,
+    accounting: Accounting,
+) -> AlphaDecisions:
+    """Decide on forecasts, one date after the other, each from the weights that the date before left.
+
+    The weights held at t are those of the decision before, drifted from the close at which it was established to that
+    of t; an asset without a close keeps its last one. What is held but may not be held any more is sold. Costs per unit
+    traded are those that the backtest will charge, as known at t. A score of t counts on t only.
+
+    Parameters
+    ----------
+    panel : the fields that costs need, ``close``, and for a market-neutral mandate ``volume``.
+    models : by date, in order of time.
+    allocator : with ``alpha``.
+
+    Raises
+    ------
+    InputError
+        The allocator has no forecasts, the dates are out of order, or a cap leaves too few names.
+    DataError
+        No decision date has a score, or the mandate needs volumes that are not there.
+    InfeasibleError
+        On some date no weights satisfy the limits.
+    SolverError
+        On some date no solution could be certified.
+    """
+    if allocator.alpha is None:
+        raise InputError(f"{allocator.name}: {allocator.rule} does not act on forecasts; use trial.decide.")
+    desk = _Desk(panel, allocator, costs, accounting)
+    rows, weights, counts, turnover = [], [], [], []
+    for day in models:
+        scores = forecasts.on(day.date, day.assets)
+        before = desk.held(panel.row(day.date))
+        held = desk.decide(day, scores)
+        rows.append(day.date)
+        weights.append(held)
+        counts.append((len(scores), int(np.isnan(scores).sum())))
+        turnover.append(float(np.abs(held - before).sum()) / 2)
+    candidates, unscored = np.array(counts, dtype=np.int64).reshape(-1, 2).T
+    if rows and (candidates == unscored).all():
+        span = f"{forecasts.dates[0]}..{forecasts.dates[-1]}" if len(forecasts.dates) else "none"
+        raise DataError(
+            f"{allocator.name}: no forecast of {forecasts.model} ({span}) is on one of {len(rows)} decision dates from "
+            f"{rows[0]} to {rows[-1]} and about a name that may be held; forecast these dates first."
+        )
+    decisions = Decisions(
+        np.array(rows, dtype="datetime64[D]"), panel.assets, np.array(weights).reshape(len(rows), len(panel.assets))
+    )
+    return AlphaDecisions(decisions, candidates, unscored, np.array(turnover), tuple(desk.relaxed))
+
+
+class _Desk:
+    """What one decision leaves to the next: the weights, when they were established, and the year's turnover."""
+
+    def __init__(self, panel: Panel, allocator: AllocatorSettings, costs: CostModel, accounting: Accounting) -> None:
+        assert allocator.alpha is not None, "checked at the door"
+        self.panel, self.allocator, self.alpha = panel, allocator, allocator.alpha
+        self.costs, self.accounting = costs, accounting
+        self.price = carried_forward(panel.field("close"))[0]
+        self.place = {asset: column for column, asset in enumerate(panel.assets.tolist())}
+        self.target, self.decided = np.zeros(len(panel.assets)), -1
+        self.traded: deque[tuple[int, float]] = deque()
+        self.relaxed: list[str] = []
+
+    def held(self, row: int) -> Float:
+        """(N,) weights at the close of a row, before deciding anew."""
+        if self.decided < 0:
+            return self.target
+        if row <= self.decided:
+            raise InputError(f"the model of {self.panel.dates[row]} comes after a later one; sort them by date.")
+        # A decision that is not established yet will be before the next one trades.
+        start = min(self.decided + self.accounting.lag, row)
+        with np.errstate(invalid="ignore"):
+            growth = self.price[row] / self.price[start]
+        return drifted_weights(self.target, np.where(self.target != 0, growth, 1.0))
+
+    def decide(self, day: DayModel, scores: Float) -> Float:
+        """(N,) weights decided on a date."""
+        row = self.panel.row(day.date)
+        columns = np.array([self.place[name] for name in day.assets.tolist()], dtype=np.int64)
+        before = self.held(row)
+        while self.traded and self.traded[0][0] <= row - _YEAR:
+            self.traded.popleft()
+        yearly = FactorModel(
+            day.model.loadings * np.sqrt(_YEAR), day.model.factor_covariance, day.model.specific_variance * _YEAR
+        )
+        expected = expected_returns(
+            scores,
+            np.sqrt(yearly.specific_variance),
+            ic=self.alpha.ic,
+            horizon_days=self.alpha.horizon_days,
+            largest_score=self.alpha.largest_score,
+        )
+        limits = _limits(self.allocator, len(columns), sum(amount for _, amount in self.traded))
+        market = self._market(row, columns, yearly)
+        solution = self._solve(day, limits, expected, yearly, before[columns], market)
+        self.relaxed += [f"{day.date}: {change}" for change in solution.relaxed]
+        target = np.zeros(len(before))
+        # The iteration stays inside its bounds, so it leaves dust on names that it does not hold.
+        target[columns] = np.where(np.abs(solution.weights) > DUST, solution.weights, 0.0)
+        if limits.budget == (1.0, 1.0):
+            target /= target.sum()
+        self.traded.append((row, float(np.abs(target - before).sum()) / 2))
+        self.target, self.decided = target, row
+        return target
+
+    def _market(self, row: int, columns: Int, model: FactorModel) -> Market:
+        """Costs of a year in which trades are made once per horizon, and for a neutral mandate betas and volumes."""
+        fields = {name: values[row, columns] for name, values in self.panel.fields.items()}
+        day = MarketDay(self.panel.dates[row], self.accounting.initial_nav, fields)
+        cost = self.costs(np.ones(len(columns)), day) * (_YEAR / self.alpha.horizon_days)
+        if self.alpha.mandate == "long_only":
+            return Market(cost=cost)
+        if "volume" not in self.panel.fields:
+            raise DataError(f"{self.allocator.name}: market_neutral needs volumes; import bars with a volume column.")
+        recent = slice(max(row + 1 - _VOLUME_DAYS, 0), row + 1)
+        money = dollar_volume(self.panel.field("close")[recent, columns], self.panel.field("volume")[recent, columns])
+        average = np.nan_to_num(money).mean(axis=0)
+        equal = np.full(len(columns), 1 / len(columns))
+        beta = model.apply(equal) / model.variance(equal)
+        return Market(cost=cost, beta=beta, adv=average / self.accounting.initial_nav)
+
+    def _solve(
+        self, day: DayModel, limits: Limits, expected: Float, model: FactorModel, before: Float, market: Market
+    ) -> Solution:
+        try:
+            if self.allocator.rule == "max_sharpe":
+                return maximum_sharpe(limits, alpha=expected, model=model, previous=before, market=market)
+            aim = Objective(risk_aversion=self.alpha.risk_aversion, cost_aversion=self.alpha.cost_aversion)
+            optimiser = MeanVariance(limits, model.n_assets, model.n_factors, objective=aim)
+            return optimiser.solve(alpha=expected, model=model, previous=before, market=market)
+        except InfeasibleError as error:
+            raise InfeasibleError(f"{self.allocator.name} on {day.date}: {error}", error.conflicts) from error
+        except (InputError, SolverError) as error:
+            raise type(error)(f"{self.allocator.name} on {day.date}: {error}") from error
+
+
+def _limits(allocator: AllocatorSettings, n_assets: int, used_turnover: float) -> Limits:
+    """The mandate's limits on a day; a year's turnover becomes what is left of it."""
+    assert allocator.alpha is not None, "checked at the door"
+    if allocator.alpha.mandate == "long_only":
+        return Limits(weight=(0.0, weight_cap(allocator, n_assets)))
+    most = min(allocator.max_weight, MARKET_NEUTRAL.weight[1])
+    assert MARKET_NEUTRAL.annual_turnover is not None, "part of the mandate"
+    left = max(MARKET_NEUTRAL.annual_turnover - used_turnover, 0.0)
+    return replace(MARKET_NEUTRAL, weight=(-most, most), annual_turnover=None, turnover=left, relax=("turnover",))
