@@ -3,6 +3,7 @@
 L steps, B dates, N names, F inputs, D wide, H heads. A permutation of the names permutes the scores.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,6 +159,12 @@ class Network(nn.Module):
         joined = torch.cat([tokens, gelu(self.inner(self.drop(tokens)))], dim=-1)
         scores: Tensor = self.score(joined).squeeze(-1)
         return scores
+
+    def without_cross(self) -> "Network":
+        """The same modules and weights, but no attention."""
+        bare = copy.copy(self)
+        bare._modules = {**self._modules, "cross": None}
+        return bare
 
     def _across(self, cross: nn.Module, tokens: Tensor, structure: Structure) -> Tensor:
         if not (self.settings.recompute and torch.is_grad_enabled()):

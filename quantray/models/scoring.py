@@ -12,7 +12,16 @@ from quantray.models.encoders import LSTMState
 from quantray.models.examples import Examples
 from quantray.models.networks import Network
 
-__all__ = ["Reading", "chunk_scores", "half_precision", "score_rows", "span_rows", "warm_state", "window_scores"]
+__all__ = [
+    "Reading",
+    "chunk_scores",
+    "encoded_rows",
+    "half_precision",
+    "score_rows",
+    "span_rows",
+    "warm_state",
+    "window_scores",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +119,25 @@ def window_scores(network: Network, examples: Examples, rows: Tensor, reading: R
         tokens, _ = network.encode(x, None, examples.reset[at].flatten(1, 2))
         last = tokens[-1].view(len(rows), examples.values.shape[1], -1)
         return network.head(last, examples.structure(rows))
+
+
+def encoded_rows(network: Network, examples: Examples, rows: slice, reading: Reading) -> Tensor:
+    """(rows.stop, N, D) tokens of some rows in bf16, zero before the first: what the encoder made of each stock-day."""
+    network.eval()
+    tokens = []
+    with torch.no_grad(), half_precision(reading, examples.values.device):
+        if reading.mode == "windows":
+            for row in range(rows.start, rows.stop):
+                window = slice(row - reading.steps + 1, row + 1)
+                out, _ = network.encode(examples.values[window], None, examples.reset[window])
+                tokens.append(out[-1:].to(torch.bfloat16))
+        else:
+            state = warm_state(network, examples, [rows.start], reading)
+            for start in range(rows.start, rows.stop, reading.steps):
+                span = slice(start, min(start + reading.steps, rows.stop))
+                out, state = network.encode(examples.values[span], state, examples.reset[span])
+                tokens.append(out.to(torch.bfloat16))
+    return torch.cat([tokens[0].new_zeros(rows.start, *tokens[0].shape[1:]), *tokens])
 
 
 def warm_state(network: Network, examples: Examples, starts: list[int], reading: Reading) -> LSTMState:

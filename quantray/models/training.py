@@ -20,6 +20,7 @@ from quantray.models.networks import Network
 from quantray.models.scoring import (
     Reading,
     chunk_scores,
+    encoded_rows,
     half_precision,
     score_rows,
     span_rows,
@@ -114,7 +115,10 @@ class EpochReport:
 
 @dataclass(eq=False)
 class TrainingState:
-    """Everything that the next epoch depends on; with it training continues as if it had never stopped."""
+    """Everything that the next epoch depends on; with it training continues as if it had never stopped.
+
+    No random generator is among it: each epoch draws its dropout and its order of dates from seeds of its own.
+    """
 
     stage: int = 0
     """Index of the stage that runs."""
@@ -165,15 +169,19 @@ def train(
     Raises
     ------
     InputError
-        The batch does not divide among the workers, or the training range is too short for it.
+        The batch does not divide among the workers, the training range is too short for it, or attention would be
+        used without ever being trained.
     SolverError
-        The loss is not finite.
+        The loss, a weight or the validation IC is not finite.
     """
     workers = Alone() if workers is None else workers
     if settings.batch % workers.count:
         raise InputError(f"batch {settings.batch} does not divide among {workers.count} workers; make it a multiple.")
-    if train_rows.stop - train_rows.start < settings.batch * 2:
-        raise InputError(f"{train_rows.stop - train_rows.start} training dates are too few for batch {settings.batch}.")
+    dates = train_rows.stop - settings.reading.first_row(train_rows.start)
+    if dates < settings.batch * 2:
+        raise InputError(f"{max(dates, 0)} training dates are too few for batch {settings.batch}; train on more days.")
+    if network.cross is not None and set(settings.stages) == {"encoder"}:
+        raise InputError("stages ('encoder',) would leave the attention untrained; add 'cross' or 'joint'.")
     state = TrainingState() if resume is None else copy.deepcopy(resume)
     while not state.finished:
         run = _StageRun(network, examples, train_rows, valid_rows, settings, workers, state)
@@ -196,13 +204,8 @@ class _StageRun:
         workers: Workers,
         state: TrainingState,
     ) -> None:
-        self.network, self.examples, self.settings, self.workers, self.state = (
-            network,
-            examples,
-            settings,
-            workers,
-            state,
-        )
+        self.network, self.examples, self.settings = network, examples, settings
+        self.workers, self.state = workers, state
         self.train_rows, self.valid_rows = train_rows, valid_rows
         self.stage = settings.stages[state.stage]
         self.loss = LOSSES[settings.loss]
@@ -236,6 +239,9 @@ class _StageRun:
                 # The next stage starts from the best weights, and must beat them to replace them.
                 state.stage, state.epoch, state.since_best = state.stage + 1, 0, 0
                 state.weights, state.optimiser, state.moves = state.best, {}, 0
+                if self.stage == "encoder" and self.network.cross is not None:
+                    # What was measured without the cross-section is no mark for a network with it.
+                    state.best_ic = -math.inf
             else:
                 state.finished = ended
                 state.weights = _copied(self.network)
@@ -257,15 +263,17 @@ class _StageRun:
             known = self.examples.known(rows)
             losses = self.loss(scores, self.examples.labels[rows], known)
             counted = (known.sum(dim=1) >= 2).sum()
-            losses.sum().backward()  # type: ignore[no-untyped-call]
+            if len(rows):
+                losses.sum().backward()  # type: ignore[no-untyped-call]
             sums, pending = sums + losses.detach().sum(), pending + counted
             if number % self.settings.accumulate == 0 or number == steps:
                 dates = dates + self._move(pending)
                 pending = torch.zeros((), device=device)
-        self.workers.add_up([sums])
+        broken = torch.stack([~p.isfinite().all() for p in self.trained]).sum().to(sums)
+        self.workers.add_up([sums, broken])
         mean = float(sums / dates.clamp(min=1))
-        if not math.isfinite(mean):
-            raise SolverError(f"training diverged: the loss is {mean}; lower learning_rate or clip.")
+        if not math.isfinite(mean) or bool(broken):
+            raise SolverError(f"training diverged to loss {mean} or weights not finite; lower learning_rate or clip.")
         return mean
 
     def _move(self, counted: Tensor) -> Tensor:
@@ -295,10 +303,12 @@ class _StageRun:
         else:
             scores, _ = score_rows(self._seen(), self.examples, self.valid_rows, self.settings.reading)
         known = self.examples.known(rows)
-        daily = information_coefficient(scores, self.examples.labels[rows], known)
-        ic = daily[known.sum(dim=1) >= 2].mean()
+        counted = known.sum(dim=1) >= 2
+        ic = information_coefficient(scores, self.examples.labels[rows], known)[counted].mean()
         # One figure for all: workers whose last bits differ must not disagree on when to stop.
         self.workers.add_up([ic])
+        if bool(counted.any()) and not bool(ic.isfinite()):
+            raise SolverError(f"training diverged to validation IC {float(ic)}; lower learning_rate or clip.")
         return float(ic) / self.workers.count
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -312,7 +322,10 @@ class _StageRun:
         for start in range(0, len(rows), size):
             mine = torch.from_numpy(rows[start : start + size][self.workers.rank :: self.workers.count])
             mine = mine.to(self.examples.values.device)
-            if self.stage == "cross":
+            if not len(mine):
+                # A worker without a date in the last step still takes part in it.
+                yield mine, self.examples.labels[mine]
+            elif self.stage == "cross":
                 yield mine, self._cached_scores(mine)
             else:
                 yield mine, window_scores(self._seen(), self.examples, mine, self.settings.reading)
@@ -352,34 +365,19 @@ class _StageRun:
 
     def _seen(self) -> Network:
         """The network as the stage sees it: without its cross-section while only the encoder is trained."""
-        return self.network if self.stage != "encoder" else _without_cross(self.network)
+        return self.network if self.stage != "encoder" else self.network.without_cross()
 
     def _encoded(self) -> Tensor:
-        """(T, N, D) tokens of all rows up to the end of validation, in bf16: a small cache instead of the encoder."""
+        """Tokens of all rows up to the end of validation: a small cache instead of the encoder."""
         stop = self.train_rows.stop if self.valid_rows is None else self.valid_rows.stop
-        reading, examples = self.settings.reading, self.examples
-        self.network.eval()
-        tokens = []
-        with torch.no_grad(), half_precision(reading, examples.values.device):
-            if reading.mode == "windows":
-                first = self._first_row()
-                for row in range(first, stop):
-                    window = slice(row - reading.steps + 1, row + 1)
-                    out, _ = self.network.encode(examples.values[window], None, examples.reset[window])
-                    tokens.append(out[-1:].to(torch.bfloat16))
-            else:
-                first = self.train_rows.start
-                state = warm_state(self.network, examples, [first], reading)
-                for start in range(first, stop, reading.steps):
-                    span = slice(start, min(start + reading.steps, stop))
-                    out, state = self.network.encode(examples.values[span], state, examples.reset[span])
-                    tokens.append(out.to(torch.bfloat16))
-        return torch.cat([tokens[0].new_zeros(first, *tokens[0].shape[1:]), *tokens])
+        return encoded_rows(self.network, self.examples, slice(self._first_row(), stop), self.settings.reading)
 
     def _cached_scores(self, rows: Tensor) -> Tensor:
         assert self.cache is not None
         with half_precision(self.settings.reading, self.cache.device):
-            return self.network.head(self.cache[rows].float(), self.examples.structure(rows)).float()
+            return self.network.head(
+                self.cache[rows].to(self.network.score.weight.dtype), self.examples.structure(rows)
+            )
 
 
 def _choose_parameters(network: Network, stage: Stage) -> list[nn.Parameter]:
@@ -390,13 +388,6 @@ def _choose_parameters(network: Network, stage: Stage) -> list[nn.Parameter]:
     of_cross = ("cross.", "mix.")
     left_out = of_cross if stage == "encoder" else of_encoder
     return [p for name, p in network.named_parameters() if not name.startswith(left_out)]
-
-
-def _without_cross(network: Network) -> Network:
-    """The same modules and weights, but no attention."""
-    bare = copy.copy(network)
-    bare._modules = {**network._modules, "cross": None}
-    return bare
 
 
 def _rate(move: int, moves_of_an_epoch: int, epochs: int) -> float:
