@@ -26,7 +26,7 @@ from quantray.errors import ClusterError, InputError, QuantrayError
 if TYPE_CHECKING:
     from quantray.data.quality import QualityReport, QualitySettings
 
-__all__ = ["app", "main", "print_run", "run_workflow"]
+__all__ = ["app", "main", "print_forecasts", "print_run", "print_scale", "run_workflow"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -60,6 +60,45 @@ def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
         program(read_settings(model, arguments.config, arguments.set))
 
     _guarded(run, debug=arguments.debug)
+
+
+def print_forecasts(folder: Path) -> None:
+    """Print a finished study of forecasters: the table of models and where its report is."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    table = Table(title=f"{about['name']}: {about['first']} to {about['last']}, {about['confidence']} intervals")
+    table.add_column("forecast")
+    for title in ("IC", "from", "to", "rank IC", "epochs"):
+        table.add_column(title, justify="right")
+    for name, values in metrics.items():
+        row = [values[key] for key in ("ic", "ic_low", "ic_high", "rank_ic")]
+        epochs = "–" if values["epochs"] is None else f"{values['epochs']:.1f}"
+        table.add_row(name, *("–" if value is None else f"{value:.4f}" for value in row), epochs)
+    console = _console()
+    console.print(table)
+    stored = json.loads((folder / "forecasts.json").read_text(encoding="utf-8"))
+    console.print(
+        f"{about['units_computed']} fits computed, {about['units_reused']} reused, {about['seconds']:.1f} s; "
+        f"digest {about['digest']}",
+        highlight=False,
+    )
+    console.print(f"forecasts: {stored['store']}", highlight=False)
+    console.print(f"report: {folder / 'report.html'}", highlight=False)
+
+
+def print_scale(folder: Path) -> None:
+    """Print what universes of several sizes cost, and where the report is."""
+    sizes = json.loads((folder / "scale.json").read_text(encoding="utf-8"))
+    table = Table(title="one epoch, alone in a process")
+    table.add_column("network")
+    for size in sizes:
+        table.add_column(f"{size['size']:,} names", justify="right")
+    for name in sizes[0]["costs"]:
+        found = [size["costs"][name] for size in sizes]
+        table.add_row(name, *(f"{cost['seconds']:.1f} s, {cost['training_bytes'] / 1e9:.2f} GB" for cost in found))
+    console = _console()
+    console.print(table)
+    console.print(f"report: {folder / 'report.html'}", highlight=False)
 
 
 def print_run(folder: Path) -> None:

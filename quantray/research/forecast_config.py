@@ -66,7 +66,7 @@ class TrainingChoice(SettingsModel):
 class ModelSettings(SettingsModel):
     """One model of the study."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     kind: Literal["network", "ridge", "reversal", "reversal_gap", "zero"] = "network"
     """All but networks are controls."""
     attention: Literal["none", "dense", "complete", "neighbours", "hierarchical"] = "neighbours"

@@ -1,0 +1,115 @@
+"""The report of forecasters: what they know beyond the controls, or that they know nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantray.analytics import forecast_figures as pictures
+from quantray.analytics.bootstrap import Estimate
+from quantray.analytics.figures import Picture, to_html
+from quantray.analytics.pages import render_page
+from quantray.arrays import Dates, Float
+
+__all__ = ["ForecastReportInput", "ForecastRow", "render_forecasts", "verdict"]
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastRow:
+    """One model in the report."""
+
+    name: str
+    is_control: bool
+    ic: Estimate
+    rank_ic: Estimate | None
+    """None for a forecast that tells no names apart; likewise below."""
+    icir: float | None
+    positive_days: float | None
+    seed_ic: Float
+    """(S,)."""
+    epochs: float
+    daily: Float
+    """(D,)."""
+    deciles: Float | None
+    """(10,) mean return of each tenth by score."""
+    differences: Mapping[str, Estimate]
+    """Control -> paired difference."""
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastReportInput:
+    """All that the report shows."""
+
+    title: str
+    about: Mapping[str, object]
+    settings: Mapping[str, str]
+    dates: Dates
+    rows: Sequence[ForecastRow]
+    horizon: int
+    warnings: Sequence[str]
+
+
+def render_forecasts(content: ForecastReportInput) -> str:
+    """The report as HTML."""
+    models = [row for row in content.rows if not row.is_control]
+    charts: list[tuple[str, Picture]] = [
+        (
+            "Skill",
+            pictures.skill(
+                {row.name: row.ic for row in content.rows},
+                {row.name: row.seed_ic for row in content.rows},
+                frozenset(row.name for row in content.rows if row.is_control),
+            ),
+        ),
+        ("Against the controls", pictures.differences({row.name: row.differences for row in models})),
+        ("Through time", pictures.cumulative_skill(content.dates, {row.name: row.daily for row in content.rows})),
+    ]
+    deciles = {row.name: row.deciles for row in content.rows if row.deciles is not None}
+    if deciles:
+        charts.append(("By tenths of the score", pictures.quantile_bars(deciles, content.horizon)))
+    return render_page(
+        "forecasts.html.j2",
+        {
+            "title": content.title,
+            "about": content.about,
+            "headline": " ".join(verdict(row.name, row.differences) for row in models),
+            "warnings": content.warnings,
+            "rows": [_cells(row) for row in content.rows],
+            "charts": [(name, shown.note, to_html(shown, f"chart{i}")) for i, (name, shown) in enumerate(charts)],
+            "settings": content.settings,
+        },
+    )
+
+
+def verdict(name: str, differences: Mapping[str, Estimate]) -> str:
+    """What paired differences to the controls allow to say of a model, in a sentence."""
+    beaten = [control for control, found in differences.items() if found.interval.low > 0]
+    lost = [control for control, found in differences.items() if found.interval.high < 0]
+    if lost:
+        return f"{name} is worse than {_and(lost)}" + (f", though better than {_and(beaten)}." if beaten else ".")
+    if len(beaten) == len(differences):
+        return f"{name} beats every control."
+    if not beaten:
+        return f"{name} cannot be told from any control."
+    others = [control for control in differences if control not in beaten]
+    return f"{name} beats {_and(beaten)}, but cannot be told from {_and(others)}."
+
+
+def _cells(row: ForecastRow) -> list[str]:
+    spread = f"{np.std(row.seed_ic, ddof=1):.4f}" if len(row.seed_ic) > 1 else "–"
+    return [
+        row.name,
+        "control" if row.is_control else "model",
+        f"{row.ic.mean:.4f}",
+        f"{row.ic.interval.low:.4f} to {row.ic.interval.high:.4f}",
+        "–" if row.rank_ic is None else f"{row.rank_ic.mean:.4f}",
+        "–" if row.icir is None else f"{row.icir:.2f}",
+        "–" if row.positive_days is None else f"{row.positive_days:.0%}",
+        spread,
+        "–" if np.isnan(row.epochs) else f"{row.epochs:.1f}",
+        "–" if row.deciles is None else f"{(row.deciles[-1] - row.deciles[0]) * 1e4:.0f}",
+    ]
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
