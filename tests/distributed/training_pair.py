@@ -1,8 +1,9 @@
-"""What two processes of torch.distributed compute together, against one. Run by test_workers and test_heads.
+"""What processes of torch.distributed compute together, against one. Run by test_workers and test_heads.
 
 Each check gives the largest difference, or whether something holds; the first process writes them to a file.
 """
 
+import contextlib
 import copy
 import json
 import os
@@ -20,6 +21,7 @@ from quantray.data.synthetic import simulate_market
 from quantray.distributed.heads import join_heads, split_heads
 from quantray.distributed.workers import ProcessGroup, fit_share, worker_grid
 from quantray.errors import InputError
+from quantray.features.feature_set import feature_set
 from quantray.models.examples import Examples, Graphs
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import NetworkForecaster
@@ -177,18 +179,18 @@ def check_refusals():
     return said
 
 
-class StopTraining(Exception):
+class StoppedError(Exception):
     """The end of a process, as far as training can tell."""
 
 
 def check_fits(rank, folder):
     """Whole fits: divided by dates and stopped half-way, and divided by heads, against one process."""
     panel = simulate_market(16, 380, seed=4).panel
-    dates = panel.dates
+    features, days = feature_set(panel), panel.dates
     fold = Split(
-        train=DateRange(dates[270], dates[320]),
-        valid=DateRange(dates[324], dates[344]),
-        test=DateRange(dates[350], dates[379]),
+        train=DateRange(days[270], days[320]),
+        valid=DateRange(days[324], days[344]),
+        test=DateRange(days[350], days[379]),
         horizon=1,
         lag=1,
         purge=2,
@@ -201,39 +203,40 @@ def check_fits(rank, folder):
     def fit(name, *, until=None, head_workers=1, own=False):
         def report(figures):
             if figures.epoch == until:
-                raise StopTraining
+                raise StoppedError
 
         place = folder / (f"{name}-{rank}" if own else name)
-        context = FitContext(folder=place, seed=7, report=report)
+        context = FitContext(features=features, folder=place, seed=7, report=report)
         return fit_share(forecaster, panel, fold, context=context, head_workers=head_workers)
 
     whole = fit("whole")
-    try:
+    with contextlib.suppress(StoppedError):
         fit("stopped", until=2, own=True)
-    except StopTraining:
-        pass
     # The second process finds something else on its disk; what the first one has is what counts.
     (folder / "stopped-1").mkdir(exist_ok=True)
     (folder / "stopped-1" / "checkpoint.pt").write_bytes(b"stale")
     again = fit("stopped", own=True)
     dist.barrier()
-    alone = forecaster.fit(panel, fold, context=FitContext(seed=7))
+    alone = forecaster.fit(panel, fold, context=FitContext(features=features, seed=7))
     heads = fit("heads", head_workers=2)
-    plain = forecaster_without_dropout = replace(forecaster, dropout=0.0)
-    shared = fit_share(plain, panel, fold, context=FitContext(seed=7)).checkpoint.progress
-    single = forecaster_without_dropout.fit(panel, fold, context=FitContext(seed=7)).checkpoint.progress
-    weights = [w.checkpoint.progress.best for w in (whole, again, alone, heads)]
+    # By dates each worker draws its own dropout, by heads all draw the same.
+    plain = replace(forecaster, dropout=0.0)
+    dates = fit_share(plain, panel, fold, context=FitContext(features=features, seed=7))
+    single = plain.fit(panel, fold, context=FitContext(features=features, seed=7))
     return {
-        "resumed": distance(weights[1], weights[0]),
+        "resumed": distance(again.checkpoint.progress.best, whole.checkpoint.progress.best),
         "resumed bytes": (folder / "stopped-0" / "checkpoint.pt").read_bytes()
         == (folder / "whole" / "checkpoint.pt").read_bytes(),
         "left alone": (folder / "stopped-1" / "checkpoint.pt").read_bytes() == b"stale",
-        "fit by heads": distance(weights[3], weights[2]),
-        "fit by dates": distance(shared.best, single.best),
-        "history by dates": float(
-            np.abs([a.loss - b.loss for a, b in zip(shared.history, single.history, strict=True)]).max()
-        ),
+        "fit by heads": apart(heads, alone),
+        "fit by dates": apart(dates, single),
     }
+
+
+def apart(ours, theirs):
+    """The largest difference between the losses and coefficients of two fits."""
+    pairs = zip(ours.checkpoint.progress.history, theirs.checkpoint.progress.history, strict=True)
+    return float(np.max([[abs(a.loss - b.loss), abs(a.valid_ic - b.valid_ic)] for a, b in pairs]))
 
 
 def check_grid(rank):

@@ -1,0 +1,47 @@
+"""Processes that train together, without Ray."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def found_by(count, folder):
+    """What ``training_pair`` finds with a number of processes: of each, by name."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
+    script = Path(__file__).with_name("training_pair.py")
+    workers = []
+    try:
+        for rank in range(count):
+            log = (folder / f"log-{rank}").open("w")
+            with log:
+                command = [sys.executable, "-W", "error:::quantray", str(script), str(rank), str(count), str(folder)]
+                workers.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+        for worker in workers:
+            worker.wait(timeout=240)
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            worker.wait()
+    said = "\n".join((folder / f"log-{rank}").read_text() for rank in range(count))
+    assert [worker.returncode for worker in workers] == [0] * count, said
+    return [json.loads((folder / f"found-{rank}.json").read_text()) for rank in range(count)]
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory):
+    """What each of two processes found."""
+    return found_by(2, tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture(scope="session")
+def four(tmp_path_factory):
+    """What each of four processes found."""
+    return found_by(4, tmp_path_factory.mktemp("four"))

@@ -1,0 +1,246 @@
+"""Networks trained through Ray Train; what the workers compute is tested by test_workers and test_heads."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from quantray.data.splits import DateRange, Split
+from quantray.data.synthetic import simulate_market
+from quantray.distributed.training import RayTraining, fit_on_ray
+from quantray.errors import ClusterError, InputError, SolverError
+from quantray.models.forecaster import FitContext
+from quantray.models.learned import NetworkForecaster
+from quantray.models.scoring import Reading
+from quantray.models.training import TrainingSettings
+from quantray.research.executor import Serial
+
+TRAINING = TrainingSettings(reading=Reading(steps=10, warm_up=10), batch=2, epochs=4, patience=4)
+FORECASTER = NetworkForecaster(
+    name="small", attention="complete", width=8, layers=1, heads=2, dropout=0.3, training=TRAINING
+)
+
+
+class DiesOnce(NetworkForecaster):
+    """Its second worker ends without a word after the second epoch, at the first try."""
+
+    def fit(self, panel, fold, *, context, workers=None, **rest):
+        mark, inner = Path(self.name), context.report
+
+        def report(figures):
+            inner(figures)
+            if figures.epoch == 2 and workers.rank == 1 and not mark.exists():
+                mark.touch()
+                os._exit(1)
+
+        return super().fit(panel, fold, context=replace(context, report=report), workers=workers, **rest)
+
+
+class GivesUp(NetworkForecaster):
+    """All its workers make a mistake after the second epoch."""
+
+    def fit(self, panel, fold, *, context, **rest):
+        inner = context.report
+
+        def report(figures):
+            inner(figures)
+            if figures.epoch == 2:
+                raise ValueError("a mistake\nin two lines")
+
+        return super().fit(panel, fold, context=replace(context, report=report), **rest)
+
+
+class Diverges(NetworkForecaster):
+    """Leaves a mark and raises, whoever tries."""
+
+    def fit(self, panel, fold, **rest):
+        with Path(self.name).open("a") as tries:
+            tries.write("tried ")
+        raise SolverError("training diverged.")
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return simulate_market(16, 380, seed=4).panel
+
+
+@pytest.fixture(scope="module")
+def fold(panel):
+    dates = panel.dates
+    return Split(
+        train=DateRange(dates[270], dates[320]),
+        valid=DateRange(dates[324], dates[344]),
+        test=DateRange(dates[350], dates[379]),
+        horizon=1,
+        lag=1,
+        purge=2,
+    )
+
+
+def content(path):
+    """Everything in a checkpoint, tensors as bytes."""
+
+    def plain(value):
+        if isinstance(value, torch.Tensor):
+            return str(value.dtype), tuple(value.shape), value.numpy().tobytes()
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        return [plain(inner) for inner in value] if isinstance(value, list | tuple) else repr(value)
+
+    return plain(torch.load(path, weights_only=True))
+
+
+def test_no_workers_train_in_this_process(panel, fold, tmp_path):
+    run = RayTraining(storage=tmp_path, name="here")
+    fitted = fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(seed=7))
+    alone = FORECASTER.fit(panel, fold, context=FitContext(seed=7, folder=tmp_path / "alone"))
+    assert content(tmp_path / "here" / "checkpoint.pt") == content(tmp_path / "alone" / "checkpoint.pt")
+    dates = panel.dates[350:]
+    assert fitted.predict(panel, dates).values.tobytes() == alone.predict(panel, dates).values.tobytes()
+
+
+def test_a_finished_run_is_read_without_workers(panel, fold, tmp_path):
+    here = RayTraining(storage=tmp_path, name="run")
+    fitted = fit_on_ray(FORECASTER, panel, fold, here, context=FitContext(seed=7))
+    said = []
+    context = FitContext(seed=7, say=said.append)
+    again = fit_on_ray(FORECASTER, panel, fold, replace(here, workers=2), context=context, executor=Serial())
+    assert again.checkpoint.identity == fitted.checkpoint.identity
+    assert not said
+    with pytest.raises(InputError, match=r"run/checkpoint\.pt is of another fit"):
+        fit_on_ray(FORECASTER, panel, fold, replace(here, workers=2), context=FitContext(seed=8))
+
+
+def test_a_warm_start_from_a_fit_or_its_checkpoint(panel, fold, tmp_path):
+    dates = panel.dates
+    later = replace(
+        fold,
+        train=DateRange(dates[300], dates[346]),
+        valid=None,
+        test=DateRange(dates[360], dates[379]),
+    )
+    parent = FORECASTER.fit(panel, fold, context=FitContext(seed=7))
+    fits = [
+        fit_on_ray(FORECASTER, panel, later, RayTraining(storage=tmp_path, name=name), init=init)
+        for name, init in (("fit", parent), ("checkpoint", parent.checkpoint))
+    ]
+    assert [f.checkpoint.parent for f in fits] == [parent.checkpoint.identity] * 2
+    assert content(tmp_path / "fit" / "checkpoint.pt") == content(tmp_path / "checkpoint" / "checkpoint.pt")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "a/b"}, "name 'a/b' is not the name of one folder"),
+        ({"name": ""}, "name '' is not the name"),
+        ({"workers": 3, "head_workers": 2}, "3 workers do not divide into rows of 2"),
+        ({"workers": 0, "head_workers": 2}, "0 workers do not divide into rows of 2"),
+        ({"workers": -1}, "-1 workers do not divide"),
+        ({"cpus_per_worker": 0.0}, "must be positive"),
+        ({"max_failures": -2}, "max_failures -2 must be at least 0"),
+        ({"start_minutes": 0}, "start_minutes 0 at least 1"),
+    ],
+)
+def test_settings_that_cannot_be(changes, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        RayTraining(**({"storage": tmp_path, "name": "run"} | changes))
+
+
+def test_what_every_worker_would_refuse_is_refused_before_they_start(panel, fold, tmp_path):
+    run = RayTraining(storage=tmp_path, name="run", workers=2)
+    with pytest.raises(InputError, match="batch 2 does not divide among 4 workers"):
+        fit_on_ray(FORECASTER, panel, fold, replace(run, workers=4))
+    with pytest.raises(InputError, match="3 heads of attention 'complete' do not divide among 2 head workers"):
+        fit_on_ray(replace(FORECASTER, width=9, heads=3), panel, fold, replace(run, head_workers=2))
+    with pytest.raises(InputError, match="2 heads of attention 'none' do not divide"):
+        fit_on_ray(replace(FORECASTER, attention="none"), panel, fold, replace(run, head_workers=2))
+    with pytest.raises(InputError, match=r"folder .*elsewhere is not the run's"):
+        fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(folder=tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match="works in this process; set workers to 0"):
+        fit_on_ray(FORECASTER, panel, fold, run, executor=Serial())
+
+
+def test_ray_has_to_run(panel, fold, tmp_path):
+    import ray
+
+    assert not ray.is_initialized()
+    with pytest.raises(ClusterError, match="Ray does not run; connect to a cluster first"):
+        fit_on_ray(FORECASTER, panel, fold, RayTraining(storage=tmp_path, name="run", workers=2))
+
+
+@pytest.fixture(scope="module")
+def whole(ray_cluster, panel, fold, tmp_path_factory):
+    """Two workers on Ray, undisturbed."""
+    from quantray.distributed.executor import OnRay
+
+    said, reported = [], []
+    run = RayTraining(storage=tmp_path_factory.mktemp("whole"), name="run", workers=2)
+    context = FitContext(seed=7, say=said.append, report=reported.append)
+    fitted = fit_on_ray(FORECASTER, panel, fold, run, context=context, executor=OnRay())
+    return run, fitted, said, reported
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_two_workers_learn_what_one_process_learns(whole, panel, fold):
+    run, fitted, said, reported = whole
+    assert reported == fitted.checkpoint.progress.history
+    assert [report.epoch for report in reported] == [1, 2, 3, 4]
+    assert said[0].startswith("small seed 7 to ")
+    assert len(said) == 4
+    assert fitted.device == "cpu"
+    # Each worker draws its own dropout, so numbers are those of one process only without.
+    alone = FORECASTER.fit(panel, fold, context=FitContext(seed=7)).checkpoint.progress.history
+    assert np.abs([a.loss - b.loss for a, b in zip(alone, reported, strict=True)]).max() < 0.02
+    assert fitted.predict(panel, panel.dates[350:]).values.shape == (30, 16)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_worker_that_dies_changes_nothing(whole, panel, fold, tmp_path):
+    undisturbed = whole[0]
+    run = RayTraining(storage=tmp_path, name="run", workers=2, max_failures=1)
+    forecaster = DiesOnce(**{**vars(FORECASTER), "name": str(tmp_path / "died")})
+    reported = []
+    fitted = fit_on_ray(forecaster, panel, fold, run, context=FitContext(seed=7, report=reported.append))
+    assert (tmp_path / "died").exists()
+    assert [report.epoch for report in reported] == [1, 2, 3, 4]
+    assert fitted.checkpoint.progress.history == whole[1].checkpoint.progress.history
+    paths = [r.folder / "checkpoint.pt" for r in (run, undisturbed)]
+    assert content(paths[0]) == content(paths[1])
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_same_call_continues_a_run_that_was_given_up(whole, panel, fold, tmp_path):
+    undisturbed = whole[0]
+    run = RayTraining(storage=tmp_path, name="run", workers=2, max_failures=0)
+    failing = GivesUp(**vars(FORECASTER))
+    message = "worker 0 of 2 was lost more than 0 times .ValueError: a mistake.; run the same command again"
+    with pytest.raises(ClusterError, match=message):
+        fit_on_ray(failing, panel, fold, run, context=FitContext(seed=7))
+    reported = []
+    fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(seed=7, report=reported.append))
+    assert [report.epoch for report in reported] == [3, 4]
+    assert content(run.folder / "checkpoint.pt") == content(undisturbed.folder / "checkpoint.pt")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_what_no_other_worker_could_do_better_is_not_tried_again(ray_cluster, panel, fold, tmp_path):
+    run = RayTraining(storage=tmp_path, name="run", workers=1, max_failures=3)
+    with pytest.raises(SolverError, match=r"^training diverged\.$"):
+        fit_on_ray(Diverges(**{**vars(FORECASTER), "name": str(tmp_path / "tries")}), panel, fold, run)
+    assert (tmp_path / "tries").read_text() == "tried "
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_more_workers_than_the_cluster_has_room_for(ray_cluster, panel, fold, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "1")
+    run = RayTraining(storage=tmp_path, name="run", workers=2, cpus_per_worker=64, start_minutes=1)
+    with pytest.raises(ClusterError, match=r"2 workers of 64 CPU and 0 GPU did not start .* ask for fewer"):
+        fit_on_ray(FORECASTER, panel, fold, run)
