@@ -90,10 +90,8 @@ def quantile_bars(returns: Mapping[str, Float], horizon: int) -> Picture:
             go.Bar(x=np.arange(1, len(values) + 1), y=excess, name=name, marker={"color": PALETTE[i % len(PALETTE)]})
         )
     figure.update_xaxes(title="Tenth of the names by score, lowest first", dtick=1)
-    figure.update_yaxes(title=f"Basis points in {horizon} days")
-    return Picture(
-        styled(figure, 340), "Return beyond the mean of all names, before costs; skill rises to the right."
-    )
+    figure.update_yaxes(title="Basis points in a day" if horizon == 1 else f"Basis points in {horizon} days")
+    return Picture(styled(figure, 340), "Return beyond the mean of all names, before costs; skill rises to the right.")
 
 
 def scale(curves: Sequence[ScaleCurve]) -> Picture:
@@ -122,9 +120,7 @@ def scale(curves: Sequence[ScaleCurve]) -> Picture:
     figure.update_yaxes(tickformat=".3f", row=2)
     figure = styled(figure, 680)
     figure.update_layout(hovermode="closest")
-    return Picture(
-        figure, "Costs on log axes: a straight line of slope one is linear. Skill with its intervals."
-    )
+    return Picture(figure, "Costs on log axes: a straight line of slope one is linear. Skill with its intervals.")
 
 
 def _bar(found: Estimate, name: str, colour: str) -> go.Scatter:

@@ -95,11 +95,11 @@ def verdict(name: str, differences: Mapping[str, Estimate]) -> str:
     return f"{name} beats {_and(beaten)}, but cannot be told from {_and(others)}."
 
 
-def _cells(row: ForecastRow) -> list[str]:
+def _cells(row: ForecastRow) -> list[object]:
     spread = f"{np.std(row.seed_ic, ddof=1):.4f}" if len(row.seed_ic) > 1 else "–"
     return [
         row.name,
-        "control" if row.is_control else "model",
+        row.is_control,
         f"{row.ic.mean:.4f}",
         f"{row.ic.interval.low:.4f} to {row.ic.interval.high:.4f}",
         "–" if row.rank_ic is None else f"{row.rank_ic.mean:.4f}",
@@ -107,7 +107,7 @@ def _cells(row: ForecastRow) -> list[str]:
         "–" if row.positive_days is None else f"{row.positive_days:.0%}",
         spread,
         "–" if np.isnan(row.epochs) else f"{row.epochs:.1f}",
-        "–" if row.deciles is None else f"{(row.deciles[-1] - row.deciles[0]) * 1e4:.0f}",
+        "–" if row.deciles is None else f"{(row.deciles[-1] - row.deciles[0]) * 1e4:.0f} bp",
     ]
 
 

@@ -5,13 +5,14 @@ Every Sharpe ratio here is yearly, of arithmetic mean returns in excess of nothi
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 from scipy import special
 
-from quantray.analytics.bootstrap import Estimate, Resampling, interval
-from quantray.arrays import Float
+from quantray.analytics.bootstrap import Estimate, Resampling, interval, usual_block
+from quantray.arrays import Float, Int, frozen
 from quantray.errors import InputError
 
 __all__ = [
@@ -258,9 +259,7 @@ def backtest_overfitting(returns_tc: Float, *, n_blocks: int = 16, periods: int 
         raise InputError(f"{n_blocks} blocks of {n_days} days; use an even number to 20, of two days or more each.")
     edges = np.linspace(0, n_days, n_blocks + 1).round().astype(np.int64)
     sums = np.stack([np.add.reduceat(values, edges[:-1], axis=0) for values in (returns, returns**2)])
-    inside = np.zeros((math.comb(n_blocks, n_blocks // 2), n_blocks))
-    for half, blocks in enumerate(combinations(range(n_blocks), n_blocks // 2)):
-        inside[half, list(blocks)] = 1.0
+    inside = _halvings(n_blocks)
     lengths = np.diff(edges).astype(np.float64)
     logits, chosen = np.empty(len(inside)), np.empty((2, len(inside)))
     step = max(1, _ROWS_AT_ONCE // n_trials)
@@ -315,8 +314,8 @@ def sharpe_difference(
     resampling = resampling or Resampling()
     # The same seed draws the same days for both.
     samples = [_resampled_sharpe(series, resampling, periods) for series in (returns, other)]
-    ratios = [_sharpe_rows(series[None, :], periods)[0] for series in (returns, other)]
-    return _estimate(float(ratios[0] - ratios[1]), samples[0] - samples[1], resampling, len(returns))
+    gain = _ratio(returns, periods) - _ratio(other, periods)
+    return _estimate(gain, samples[0] - samples[1], resampling, len(returns))
 
 
 def _estimate(value: float, samples: Float, resampling: Resampling, n_days: int) -> Estimate:
@@ -331,18 +330,45 @@ def _estimate(value: float, samples: Float, resampling: Resampling, n_days: int)
 
 
 def _resampled_sharpe(returns: Float, resampling: Resampling, periods: int) -> Float:
-    rows = resampling.rows(len(returns))
-    step = max(1, _ROWS_AT_ONCE // len(returns))
-    parts = [_sharpe_rows(returns[rows[start : start + step]], periods) for start in range(0, len(rows), step)]
-    return np.concatenate(parts)
+    """(S,) yearly Sharpe ratio of each resampled series; 0 where it does not vary.
 
-
-def _sharpe_rows(returns_st: Float, periods: int) -> Float:
-    """(S,) yearly Sharpe ratio of each row; 0 where it does not vary."""
-    deviation = returns_st.std(axis=1, ddof=1)
-    out = np.zeros(len(returns_st))
-    np.divide(returns_st.mean(axis=1), deviation, out=out, where=deviation > 1e-14)
+    Blocks are added up from running sums, so no resampled series is ever laid out.
+    """
+    n = len(returns)
+    starts, block = _block_starts(resampling, n)
+    last = n - (starts.shape[1] - 1) * block
+    centred = np.concatenate([returns, returns[:block]]) - returns.mean()
+    moments = []
+    for values in (centred, centred**2):
+        running = np.concatenate([[0.0], np.cumsum(values)])
+        whole = (running[block:] - running[:-block])[starts[:, :-1]].sum(axis=1)
+        moments.append(whole + running[starts[:, -1] + last] - running[starts[:, -1]])
+    variance = np.maximum(moments[1] - moments[0] ** 2 / n, 0.0) / (n - 1)
+    out = np.zeros(len(starts))
+    np.divide(moments[0] / n + returns.mean(), np.sqrt(variance), out=out, where=variance > 1e-26)
     return out * math.sqrt(periods)
+
+
+@lru_cache(maxsize=32)
+def _block_starts(resampling: Resampling, n: int) -> tuple[Int, int]:
+    """(S, K) first rows of the blocks of each resampled series of n days, and the days in a block."""
+    block = usual_block(n) if resampling.block is None else min(resampling.block, n)
+    return frozen(resampling.rows(n)[:, ::block]), block
+
+
+@lru_cache(maxsize=4)
+def _halvings(n_blocks: int) -> Float:
+    """(P, S) of ones and zeros: every way to take half of the blocks."""
+    taken = np.array(list(combinations(range(n_blocks), n_blocks // 2)))
+    out = np.zeros((len(taken), n_blocks))
+    np.put_along_axis(out, taken, 1.0, axis=1)
+    return frozen(out)
+
+
+def _ratio(returns: Float, periods: int) -> float:
+    """Yearly Sharpe ratio; 0 where returns do not vary."""
+    deviation = float(returns.std(ddof=1))
+    return float(returns.mean()) / deviation * math.sqrt(periods) if deviation > 1e-13 else 0.0
 
 
 def _block_sharpe(half_ps: Float, sums_sc: Float, lengths: Float) -> Float:

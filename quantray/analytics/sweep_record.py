@@ -145,16 +145,21 @@ class SweepRecord:
         """The outcome of a strategy on all days or in one regime."""
         return next(o for o in self.outcomes if o.strategy == strategy and o.scope == scope)
 
-    def scores(self) -> dict[tuple[str, str], float]:
+    def scores(self, lens: str | None = None) -> dict[tuple[str, str], float]:
         """(regime, strategy) -> out-of-sample Sharpe ratio of the conditional policy, where it is known.
 
-        These are what ``strategies.ensemble.learn_map`` learns from.
+        Parameters
+        ----------
+        lens : of the regimes, written before their names as ``lens=name``, which is what
+            ``strategies.regime_map.learn_map`` reads.
         """
+        searched = {choice.strategy for choice in self.choices}
         found = {}
         for outcome in self.outcomes:
             estimate = outcome.sharpe["conditional"]
-            if outcome.scope != ALL and estimate is not None:
-                found[outcome.scope, outcome.strategy] = estimate.mean
+            if outcome.scope != ALL and outcome.strategy in searched and estimate is not None:
+                regime = outcome.scope if lens is None else f"{lens}={outcome.scope}"
+                found[regime, outcome.strategy] = estimate.mean
         return found
 
 

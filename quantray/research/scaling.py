@@ -120,10 +120,12 @@ class ScaleResult:
     sizes: tuple[SizeResult, ...]
 
     def slope(self, model: str, what: str) -> float:
-        """Exponent of a cost (``seconds``, ``training_bytes``) in the number of names; NaN for a single size."""
+        """Exponent of a cost (``seconds``, ``training_bytes``) in the number of names; NaN for one size or too little to measure."""
         names = np.log([size.n_names for size in self.sizes])
-        costs = np.log([max(getattr(size.costs[model], what), 1) for size in self.sizes])
-        return float(np.polyfit(names, costs, 1)[0]) if len(names) > 1 else float("nan")
+        costs = np.array([float(getattr(size.costs[model], what)) for size in self.sizes])
+        if len(names) < 2 or not (costs > 0).all():
+            return float("nan")
+        return float(np.polyfit(names, np.log(costs), 1)[0])
 
 
 def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
