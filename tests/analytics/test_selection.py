@@ -170,6 +170,21 @@ def test_intervals_cover_the_truth():
     assert 0.87 <= np.mean(covered) <= 1.0
 
 
+@pytest.mark.parametrize("block", [None, 1, 7, 30, 400])
+def test_intervals_by_laying_out_every_series(block):
+    returns = noise(12, 250, 2)
+    resampling = Resampling(n_samples=120, block=block, seed=4)
+    drawn = returns[resampling.rows(250)]
+    ratios = drawn.mean(axis=1) / drawn.std(axis=1, ddof=1) * math.sqrt(252)
+    found = sharpe_interval(returns[:, 0], resampling=resampling).interval
+    assert_allclose([found.low, found.high], np.quantile(ratios[:, 0], [0.025, 0.975]))
+    assert_allclose(
+        sharpe_difference(returns[:, 0], returns[:, 1], resampling=resampling).error,
+        (ratios[:, 0] - ratios[:, 1]).std(ddof=1),
+        atol=1e-12,
+    )
+
+
 def test_a_paired_difference_is_surer_than_two_intervals():
     generator = np.random.default_rng(10)
     base = generator.normal(0.0004, 0.01, 1500)
