@@ -120,7 +120,7 @@ class ScaleResult:
     sizes: tuple[SizeResult, ...]
 
     def slope(self, model: str, what: str) -> float:
-        """Exponent of a cost (``seconds``, ``training_bytes``) in the number of names; NaN for one size or too little to measure."""
+        """Exponent of ``seconds`` or ``training_bytes`` in the number of names; NaN where there is too little to tell."""
         names = np.log([size.n_names for size in self.sizes])
         costs = np.array([float(getattr(size.costs[model], what)) for size in self.sizes])
         if len(names) < 2 or not (costs > 0).all():
