@@ -91,6 +91,9 @@ def standardised(values_tn: Float, member_tn: Bool) -> Float:
     total = np.where(counted, away**2, 0.0).sum(axis=1)
     count = counted.sum(axis=1)
     spread = np.sqrt(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
+    # The mean of equal values is off by a rounding error, which must not be blown up to one deviation.
+    size = np.where(counted, np.abs(values_tn), 0.0).max(axis=1, initial=0.0)
+    spread[spread <= 1e-14 * size] = 0.0
     return _ratio(away, spread[:, None])
 
 

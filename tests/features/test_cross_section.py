@@ -131,3 +131,7 @@ def test_refusals():
         robust_zscores(np.zeros((2, 3)), np.ones((2, 3), dtype=bool), clip=0)
     with pytest.raises(InputError, match="codes count from 0, or -1"):
         sector_demeaned(np.zeros((2, 3)), np.ones((2, 3), dtype=bool), np.array([0, -2, 1]))
+
+
+def test_equal_values_whose_mean_is_rounded_are_still_equal():
+    assert_array_equal(standardised(np.full((1, 7), 0.1), np.ones((1, 7), dtype=bool)), np.zeros((1, 7)))
