@@ -2,5 +2,6 @@
 
 ``config`` reads a study's settings, ``folds`` cuts time, ``trial`` is the unit of parallel work, ``executor`` says
 where it runs, ``store`` keeps its results by content, ``backtest`` replays decisions through time, and ``study``
-puts these together. ``tracking`` writes to MLflow when asked.
+puts these together. ``forecast_store`` keeps forecasts in versions, and ``alpha`` turns them into portfolios.
+``tracking`` writes to MLflow when asked.
 """

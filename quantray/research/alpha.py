@@ -4,7 +4,6 @@ What is expensive, the model of risk of each date, was computed in parallel (see
 weights of the date before, through costs and turnover, and is cheap.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +65,7 @@ class AlphaDecisions:
         blind = int((self.unscored == self.candidates).sum())
         text = f"{share:.1%} of scores missing, {blind} of {len(self.candidates)} decisions without any"
         if self.relaxed:
-            text += f", limits gave way {len(self.relaxed)} times, first on {self.relaxed[0]}"
+            text += f"; limits that gave way: {len(self.relaxed)}, first {self.relaxed[0]}"
         return text
 
 
@@ -186,7 +185,8 @@ def alpha_decisions(
     InputError
         The allocator has no forecasts, the dates are out of order, or a cap leaves too few names.
     DataError
-        No decision date has a score, or the mandate needs volumes that are not there.
+        No decision date has a score, a model has a name that the panel has not, or the mandate needs volumes that are
+        not there.
     InfeasibleError
         On some date no weights satisfy the limits.
     SolverError
@@ -195,15 +195,12 @@ def alpha_decisions(
     if allocator.alpha is None:
         raise InputError(f"{allocator.name}: {allocator.rule} does not act on forecasts; use trial.decide.")
     desk = _Desk(panel, allocator, costs, accounting)
-    rows, weights, counts, turnover = [], [], [], []
+    rows, weights, counts = [], [], []
     for day in models:
         scores = forecasts.on(day.date, day.assets)
-        before = desk.held(panel.row(day.date))
-        held = desk.decide(day, scores)
         rows.append(day.date)
-        weights.append(held)
+        weights.append(desk.decide(day, scores))
         counts.append((len(scores), int(np.isnan(scores).sum())))
-        turnover.append(float(np.abs(held - before).sum()) / 2)
     candidates, unscored = np.array(counts, dtype=np.int64).reshape(-1, 2).T
     if rows and (candidates == unscored).all():
         span = f"{forecasts.dates[0]}..{forecasts.dates[-1]}" if len(forecasts.dates) else "none"
@@ -214,7 +211,7 @@ def alpha_decisions(
     decisions = Decisions(
         np.array(rows, dtype="datetime64[D]"), panel.assets, np.array(weights).reshape(len(rows), len(panel.assets))
     )
-    return AlphaDecisions(decisions, candidates, unscored, np.array(turnover), tuple(desk.relaxed))
+    return AlphaDecisions(decisions, candidates, unscored, np.array(desk.turnover), tuple(desk.relaxed))
 
 
 class _Desk:
@@ -227,7 +224,9 @@ class _Desk:
         self.price = carried_forward(panel.field("close"))[0]
         self.place = {asset: column for column, asset in enumerate(panel.assets.tolist())}
         self.target, self.decided = np.zeros(len(panel.assets)), -1
-        self.traded: deque[tuple[int, float]] = deque()
+        self.used = 0.0
+        """Turnover of the calendar year so far."""
+        self.turnover: list[float] = []
         self.relaxed: list[str] = []
 
     def held(self, row: int) -> Float:
@@ -245,10 +244,10 @@ class _Desk:
     def decide(self, day: DayModel, scores: Float) -> Float:
         """(N,) weights decided on a date."""
         row = self.panel.row(day.date)
+        if unknown := [name for name in day.assets.tolist() if name not in self.place]:
+            raise DataError(f"the model of {day.date} has {unknown[0]}, which is not in the panel; use one panel.")
         columns = np.array([self.place[name] for name in day.assets.tolist()], dtype=np.int64)
         before = self.held(row)
-        while self.traded and self.traded[0][0] <= row - _YEAR:
-            self.traded.popleft()
         yearly = FactorModel(
             day.model.loadings * np.sqrt(_YEAR), day.model.factor_covariance, day.model.specific_variance * _YEAR
         )
@@ -259,7 +258,7 @@ class _Desk:
             horizon_days=self.alpha.horizon_days,
             largest_score=self.alpha.largest_score,
         )
-        limits = _limits(self.allocator, len(columns), sum(amount for _, amount in self.traded))
+        limits = self._limits(day.date, len(columns))
         market = self._market(row, columns, yearly)
         solution = self._solve(day, limits, expected, yearly, before[columns], market)
         self.relaxed += [f"{day.date}: {change}" for change in solution.relaxed]
@@ -268,9 +267,26 @@ class _Desk:
         target[columns] = np.where(np.abs(solution.weights) > DUST, solution.weights, 0.0)
         if limits.budget == (1.0, 1.0):
             target /= target.sum()
-        self.traded.append((row, float(np.abs(target - before).sum()) / 2))
+        self.turnover.append(float(np.abs(target - before).sum()) / 2)
+        self.used += self.turnover[-1]
         self.target, self.decided = target, row
         return target
+
+    def _limits(self, date: np.datetime64, n_assets: int) -> Limits:
+        """The mandate's limits on a day; what is left of a year's turnover is spread evenly over the rest of it."""
+        if self.alpha.mandate == "long_only":
+            return Limits(weight=(0.0, weight_cap(self.allocator, n_assets)))
+        assert MARKET_NEUTRAL.annual_turnover is not None, "part of the mandate"
+        year = date.astype("datetime64[Y]")
+        share = 1.0
+        if self.decided >= 0:
+            last = self.panel.dates[self.decided]
+            self.used = self.used if last.astype("datetime64[Y]") == year else 0.0
+            since, rest = (date - last).astype(int), ((year + 1).astype("datetime64[D]") - date).astype(int)
+            share = since / (since + rest - 1)
+        left = share * max(MARKET_NEUTRAL.annual_turnover - self.used, 0.0)
+        most = min(self.allocator.max_weight, MARKET_NEUTRAL.weight[1])
+        return replace(MARKET_NEUTRAL, weight=(-most, most), annual_turnover=None, turnover=left, relax=("turnover",))
 
     def _market(self, row: int, columns: Int, model: FactorModel) -> Market:
         """Costs of a year in which trades are made once per horizon, and for a neutral mandate betas and volumes."""
@@ -301,14 +317,3 @@ class _Desk:
             raise InfeasibleError(f"{self.allocator.name} on {day.date}: {error}", error.conflicts) from error
         except (InputError, SolverError) as error:
             raise type(error)(f"{self.allocator.name} on {day.date}: {error}") from error
-
-
-def _limits(allocator: AllocatorSettings, n_assets: int, used_turnover: float) -> Limits:
-    """The mandate's limits on a day; a year's turnover becomes what is left of it."""
-    assert allocator.alpha is not None, "checked at the door"
-    if allocator.alpha.mandate == "long_only":
-        return Limits(weight=(0.0, weight_cap(allocator, n_assets)))
-    most = min(allocator.max_weight, MARKET_NEUTRAL.weight[1])
-    assert MARKET_NEUTRAL.annual_turnover is not None, "part of the mandate"
-    left = max(MARKET_NEUTRAL.annual_turnover - used_turnover, 0.0)
-    return replace(MARKET_NEUTRAL, weight=(-most, most), annual_turnover=None, turnover=left, relax=("turnover",))

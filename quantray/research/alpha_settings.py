@@ -52,5 +52,6 @@ class AlphaSettings(_Model):
     cost_aversion: float = Field(1.0, ge=0, le=1e3)
     """Multiple of the study's linear costs in the utility; 0 ignores them. Mean-variance only."""
     mandate: Literal["long_only", "market_neutral"] = "long_only"
-    """``market_neutral``: ``portfolio.constraints.MARKET_NEUTRAL``, whose turnover gives way where nothing else helps,
-    which is recorded; positions are limited by the volume of 21 days relative to the initial NAV."""
+    """``market_neutral``: ``portfolio.constraints.MARKET_NEUTRAL``. After the first purchase what is left of a calendar
+    year's turnover is spread evenly over its rest, and gives way where drift leaves no other way to neutrality, which
+    is recorded. Positions are limited by the volume of 21 days relative to the initial NAV."""
