@@ -40,15 +40,14 @@ def dense_attention(queries: Tensor, keys: Tensor, values: Tensor, member: Tenso
     _same("values", values.shape, queries.shape)
     q, k, v = (tensor.transpose(1, 2) for tensor in (queries, keys, values))
     if member is None or bool(member.all()):
-        return scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        return _attended(q, k, v).transpose(1, 2)
     # Dates one by one: a mask would be expanded to N x N by some of the kernels.
-    out = values.new_zeros(values.shape)
-    for date in range(len(out)):
-        chosen = member[date].nonzero().squeeze(1)
-        if len(chosen):
-            mine = scaled_dot_product_attention(q[date], k[date, :, chosen], v[date, :, chosen])
-            out[date] = mine.transpose(0, 1)
-    return out
+    out = []
+    for date in range(len(q)):
+        mine, theirs = q[date : date + 1], member[date].nonzero().squeeze(1)
+        heard = [tensor[date : date + 1, :, theirs] for tensor in (k, v)]
+        out.append(_attended(mine, *heard) if len(theirs) else torch.zeros_like(mine))
+    return torch.cat(out).transpose(1, 2)
 
 
 def dense_gat(
@@ -226,7 +225,7 @@ def hierarchical_attention(
         between = torch.zeros_like(tokens[0])
         if bool(full.any()):
             kept = full.nonzero().squeeze(1)
-            between = scaled_dot_product_attention(tokens[0], tokens[1][:, kept], tokens[2][:, kept])
+            between = _attended(tokens[0][None], tokens[1][None, :, kept], tokens[2][None, :, kept])[0]
         both = inside + between.transpose(0, 1)[:, :, None]
         flat, chosen = place.reshape(-1), (clusters[date] >= 0).reshape(-1)
         received = both.transpose(1, 2).reshape(-1, *values.shape[2:])
@@ -276,6 +275,16 @@ def _by_head(scoring: Tensor) -> Tensor:
     """(H * C, H): the scoring vectors (H, C) of all heads below one another, each in its own column."""
     heads = len(scoring)
     return (scoring[:, :, None] * torch.eye(heads, dtype=scoring.dtype, device=scoring.device)[:, None]).view(-1, heads)
+
+
+def _attended(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Softmax attention, all (B, H, N, C).
+
+    The kernels that keep no matrix want four axes and the channels of a name side by side; without them the one that
+    keeps N x N would be taken in silence.
+    """
+    given = [tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (queries, keys, values)]
+    return scaled_dot_product_attention(*given)
 
 
 def _heard(sender: Tensor, index: Tensor) -> Tensor:
