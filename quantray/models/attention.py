@@ -283,8 +283,8 @@ def _attended(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     The kernels that keep no matrix want four axes and the channels of a name side by side; without them the one that
     keeps N x N would be taken in silence.
     """
-    given = [tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (queries, keys, values)]
-    return scaled_dot_product_attention(*given)
+    q, k, v = (tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (queries, keys, values))
+    return scaled_dot_product_attention(q, k, v)
 
 
 def _heard(sender: Tensor, index: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class CrossSection(nn.Module):
         """(B, N, D) tokens to (B, N, held heads x channels)."""
         # As one product, whose numbers of a name lie side by side: neighbours are gathered twice as fast.
         maps = self.maps.to(tokens.dtype)
-        mapped = linear(tokens, maps.flatten(0, 2)).unflatten(-1, maps.shape[:3]).movedim(2, 0)
+        mapped = linear(tokens, maps.flatten(0, 2)).view(*tokens.shape[:2], *maps.shape[:3]).movedim(2, 0)
         scores, member = self.scores.to(tokens.dtype), structure.member
         if self.kind == "dense":
             out = dense_attention(mapped[0], mapped[1], mapped[2], member)
