@@ -3,6 +3,7 @@
 import io
 import pickle
 import platform
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ class Checkpoint:
     fold: Split
     data_through: np.datetime64
     """Last date whose data was seen, labels included."""
+    data: str
+    """Hash of the names, membership and labels learned from."""
     progress: TrainingState
     state: ForecastState | None = None
     """After the last date seen, once training is finished."""
@@ -77,7 +80,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         The folder cannot be written.
     """
     buffer = io.BytesIO()
-    torch.save(_packed(checkpoint), buffer)
+    torch.save(_own(_packed(checkpoint)), buffer)
     write_atomically(path, buffer.getvalue())
 
 
@@ -96,7 +99,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DataError(
             f"checkpoint {path} is not there; train first, or give the folder that it was saved to."
         ) from error
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"checkpoint {path} cannot be read: {reason}; delete it and train again.") from error
     except InputError as error:
@@ -118,6 +130,7 @@ def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
             **{name: getattr(fold, name) for name in ("horizon", "lag", "purge")},
         },
         "data_through": str(checkpoint.data_through),
+        "data": checkpoint.data,
         "progress": {f.name: getattr(progress, f.name) for f in fields(progress) if f.name != "history"},
         "history": [list(asdict(report).values()) for report in progress.history],
         "state": None if state is None else _packed_state(state),
@@ -147,6 +160,7 @@ def _unpacked(packed: dict[str, Any]) -> Checkpoint:
             purge=fold["purge"],
         ),
         data_through=as_day(packed["data_through"]),
+        data=packed["data"],
         progress=TrainingState(**packed["progress"], history=[EpochReport(*row) for row in packed["history"]]),
         state=None if packed["state"] is None else _unpacked_state(packed["state"]),
         parent=packed["parent"],
@@ -158,10 +172,10 @@ def _packed_state(state: ForecastState) -> dict[str, Any]:
     return {
         "date": str(state.date),
         "assets": state.assets.tolist(),
-        "lstm": None if state.lstm is None else [_on_cpu(state.lstm.hidden), _on_cpu(state.lstm.cell)],
+        "lstm": None if state.lstm is None else [state.lstm.hidden, state.lstm.cell],
         "graph": None
         if graph is None
-        else [graph.assets.tolist(), str(graph.quarter), str(graph.window_end), _on_cpu(graph.links), graph.clustered],
+        else [graph.assets.tolist(), str(graph.quarter), str(graph.window_end), graph.links, graph.clustered],
     }
 
 
@@ -183,6 +197,18 @@ def _range(dates: DateRange | None) -> list[str] | None:
     return None if dates is None else [str(dates.first), str(dates.last)]
 
 
-def _on_cpu(tensor: Tensor) -> Tensor:
-    # A copy: a view of a larger tensor would save all of it.
-    return tensor.detach().to("cpu").contiguous().clone()
+def _own(value: Any) -> Any:
+    """The value in containers, texts and tensors of its own.
+
+    Pickle writes what it meets twice only once, so two equal values that share other parts would differ in bytes; and
+    a view of a larger tensor would save all of it.
+    """
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu").contiguous().clone()
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {_own(key): _own(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_own(part) for part in value)
+    return value

@@ -11,9 +11,9 @@ from quantray.arrays import Bool, Float, Names
 from quantray.errors import InputError
 from quantray.models.networks import Structure
 
-__all__ = ["Examples", "Graphs", "Normaliser", "listing_resets", "make_examples"]
+__all__ = ["GAP_DAYS", "Examples", "Graphs", "Normaliser", "listing_resets", "make_examples"]
 
-_GAP_DAYS = 10
+GAP_DAYS = 10
 """Days without a close after which a name's history counts as a new one."""
 
 
@@ -107,9 +107,9 @@ def listing_resets(present_tn: Bool) -> Bool:
     A short gap leaves the state as it is; while a name is away its empty inputs change a state that is then dropped.
     """
     rows = np.arange(len(present_tn))[:, None]
-    last = np.maximum.accumulate(np.where(present_tn, rows, -_GAP_DAYS - 1), axis=0)
-    before = np.vstack([np.full((1, present_tn.shape[1]), -_GAP_DAYS - 1), last[:-1]])
-    return np.asarray(present_tn & (rows - before > _GAP_DAYS))
+    last = np.maximum.accumulate(np.where(present_tn, rows, -GAP_DAYS - 1), axis=0)
+    before = np.vstack([np.full((1, present_tn.shape[1]), -GAP_DAYS - 1), last[:-1]])
+    return np.asarray(present_tn & (rows - before > GAP_DAYS))
 
 
 def make_examples(
@@ -121,6 +121,7 @@ def make_examples(
     graphs: Mapping[int, Tensor] | None = None,
     *,
     clusters: Mapping[int, Tensor] | None = None,
+    earlier: Bool | None = None,
 ) -> Examples:
     """Tensors of a fold.
 
@@ -131,6 +132,7 @@ def make_examples(
     labels_tn : (T, N), NaN where unknown; none at prediction.
     graphs : row -> (N, k) neighbours, known from that row on; the first row must be 0.
     clusters : row -> (M, cap), likewise; M may differ.
+    earlier : (R, N) presence on the rows before; a name that was there within ``GAP_DAYS`` does not begin anew.
 
     Raises
     ------
@@ -153,10 +155,11 @@ def make_examples(
         most = max(len(by_row[row]) for row in starts)
         padded = [torch.nn.functional.pad(by_row[r], (0, 0, 0, most - len(by_row[r])), value=-1) for r in starts]
         stacked.append(torch.stack(padded).to(torch.int32))
+    history = present_tn if earlier is None else np.vstack([earlier, present_tn])
     labels = np.full(shape, np.nan, np.float32) if labels_tn is None else labels_tn.astype(np.float32)
     return Examples(
         values=normaliser.apply(values_tnf),
-        reset=torch.from_numpy(listing_resets(present_tn)),
+        reset=torch.from_numpy(listing_resets(history)[-len(present_tn) :]),
         member=torch.from_numpy(np.array(member_tn & present_tn)),
         labels=torch.from_numpy(labels),
         graphs=Graphs(of_date, *stacked),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from quantray.arrays import Dates, Float
+from quantray.arrays import Dates, Float, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
@@ -17,7 +17,7 @@ from quantray.features.feature_set import FEATURES, Features, feature_set
 from quantray.models.checkpoint import Checkpoint, ForecastState, load_checkpoint, save_checkpoint, settings_hash
 from quantray.models.controls import prediction_rows
 from quantray.models.encoders import LSTMState
-from quantray.models.examples import Examples, Normaliser, make_examples
+from quantray.models.examples import GAP_DAYS, Examples, Normaliser, make_examples
 from quantray.models.forecaster import FitContext, FoldData, Scores, features_of, fold_data
 from quantray.models.networks import Attention, Network, NetworkSettings
 from quantray.models.scoring import score_rows
@@ -99,6 +99,7 @@ class NetworkForecaster:
             else before.normaliser,
             fold=fold,
             data_through=data.panel.dates[-1],
+            data=digest(["\n".join(data.panel.assets.tolist()), data.member, data.labels, str(self.shuffled_labels)]),
             progress=TrainingState(),
             parent=None if before is None else before.identity,
         )
@@ -204,10 +205,16 @@ class FittedNetwork:
         Raises
         ------
         InputError
-            Besides: the features are others than those trained on, or the state is not of the row before.
+            Besides: the features are others than those trained on, the state is not of the row before, or the panel
+            does not begin at least ten rows before a state goes on.
         """
         rows = prediction_rows(panel, dates, self.data_through)
         reading = self.checkpoint.training.reading
+        if state is not None and state.lstm is not None and rows.start < GAP_DAYS:
+            raise InputError(
+                f"the panel begins {rows.start} rows before {panel.dates[rows.start]}; give {GAP_DAYS} or more, which "
+                "tell whether a name was away so long that its state is void."
+            )
         if state is not None and (rows.start == 0 or panel.dates[rows.start - 1] != state.date):
             raise InputError(f"the state is of {state.date}, but the first date {panel.dates[rows.start]} is not next.")
         needs_past = state is None or state.lstm is None
@@ -216,7 +223,7 @@ class FittedNetwork:
         given = self._features(panel, first, rows.stop, features)
         span = slice(first, rows.stop)
         graphs = self._graphs(panel, span, None if state is None else state.graph)
-        examples = _examples(self.checkpoint, given, panel.member[span], None, graphs, first)
+        examples = _examples(self.checkpoint, panel, given, None, graphs, first)
         lstm = None
         if state is not None and state.lstm is not None:
             place = {name: i for i, name in enumerate(state.assets.tolist())}
@@ -299,8 +306,9 @@ def _resumable(path: Path, start: Checkpoint) -> Checkpoint | None:
         return None
     found = load_checkpoint(path)
     keys = [settings_hash(c.network, c.training, c.graph, c.schema) for c in (found, start)]
-    if keys[0] != keys[1] or found.fold != start.fold or found.parent != start.parent:
-        raise InputError(f"{path} is of another fit; give each fit a folder of its own.")
+    same = all(getattr(found, name) == getattr(start, name) for name in ("fold", "data", "parent"))
+    if keys[0] != keys[1] or not same:
+        raise InputError(f"{path} is of another fit, by its settings or data; give each fit a folder of its own.")
     return found
 
 
@@ -314,27 +322,29 @@ def _examples_of_fold(
         graphs = graphs_by_row(data.panel, start.graph, attention, span, context.sectors)
     labels = _dealt(data, context.seed) if shuffled else data.labels
     features = data.features.between(first, span.stop - 1)
-    return _examples(start, features, data.member[span], labels[span], graphs, first), graphs
+    return _examples(start, data.panel, features, labels[span], graphs, first), graphs
 
 
 def _examples(
     checkpoint: Checkpoint,
+    panel: Panel,
     features: Features,
-    member: np.ndarray,
     labels: Float | None,
     graphs: dict[int, KnownGraph],
     first: int,
 ) -> Examples:
+    """Of the panel's rows from ``first`` on, as many as there are features."""
     links = {row - first: graph.links for row, graph in graphs.items()} or None
     clustered = checkpoint.network.attention == "hierarchical"
     return make_examples(
         features.values,
         features.present,
-        member,
+        panel.member[first : first + len(features.dates)],
         labels,
         checkpoint.normaliser,
         None if clustered else links,
         clusters=links if clustered else None,
+        earlier=~np.isnan(panel.field("close")[max(first - GAP_DAYS, 0) : first]),
     )
 
 

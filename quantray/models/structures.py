@@ -115,7 +115,10 @@ def graphs_by_row(
 def known_graph(
     panel: Panel, settings: GraphSettings, attention: Attention, first: int, sectors: Mapping[str, str]
 ) -> KnownGraph:
-    """The graph in force from a row on, made from the rows before it; without links where those are too few."""
+    """The graph in force from a row on, made from the rows before it; without links where those are too few.
+
+    Names that were members on none of those rows have no links.
+    """
     end = first - 1
     start = max(first - settings.window - 1, 0)
     quarter = _quarters(panel.dates[first : first + 1])[0]
@@ -128,14 +131,14 @@ def known_graph(
     span = slice(start + 1, first)
     returns = simple_returns(panel.field("close")[start:first])[1:]
     window = returns, panel.assets, panel.dates[span]
-    # Members of late, and any who might become one soon: everybody who trades.
-    trading = ~np.isnan(returns[-1])
+    # Whoever was a member of late. Names outside, which a panel may hold for other dates' sake, must change nothing.
+    linked = ~np.isnan(returns[-1]) & panel.member[span].any(axis=0)
     made: NeighbourGraph | Clusters
     if hierarchical:
-        made = capped_clusters(*window, cap=settings.cap, member=trading)
+        made = capped_clusters(*window, cap=settings.cap, member=linked)
         links = made.members
     else:
-        made = _neighbours(window, settings, trading, sectors, quarter)
+        made = _neighbours(window, settings, linked, sectors, quarter)
         links = made.neighbours
     made.check(panel.dates[first])
     return KnownGraph(panel.assets, quarter, made.window_end, torch.from_numpy(np.array(links)), hierarchical)
@@ -144,7 +147,7 @@ def known_graph(
 def _neighbours(
     window: tuple[np.ndarray, Names, Dates],
     settings: GraphSettings,
-    trading: np.ndarray,
+    linked: np.ndarray,
     sectors: Mapping[str, str],
     quarter: np.datetime64,
 ) -> NeighbourGraph:
@@ -152,14 +155,14 @@ def _neighbours(
     if settings.kind == "sector":
         names = sorted(set(sectors.values()))
         codes = np.array([names.index(sectors[a]) if a in sectors else -1 for a in assets.tolist()])
-        return sector_graph(codes, assets, dates, k=settings.k, returns_tn=returns, member=trading)
+        return sector_graph(codes, assets, dates, k=settings.k, returns_tn=returns, member=linked)
     graph = top_k_graph(
         returns,
         assets,
         dates,
         k=settings.k,
         threshold=settings.threshold,
-        member=trading,
+        member=linked,
         n_factors=settings.n_factors,
     )
     if settings.kind == "random":
