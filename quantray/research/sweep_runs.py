@@ -22,6 +22,7 @@ from quantray.research.store import ResultStore
 from quantray.research.sweep import run_sweep
 from quantray.research.sweep_config import FIELDS, SweepSettings
 from quantray.research.tracking import track_run
+from quantray.strategies.catalogue import CATALOGUE
 from quantray.strategies.regime_map import LENSES, learn_map, map_yaml
 
 __all__ = ["SweepSource", "load_sweep", "sweep", "write_sweep"]
@@ -106,8 +107,10 @@ def write_sweep(source: SweepSource, record: SweepRecord) -> Path:
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror or error}; free space or set runs=.") from error
     write_atomically(folder / "settings.yaml", to_yaml(settings))
-    if settings.regimes.method in LENSES and record.scores():
-        write_atomically(folder / "regime_map.yaml", map_yaml(learn_map(record.scores(settings.regimes.method))))
+    # The ensemble knows the lenses and the catalogue; other regimes and the screen have no place in its map.
+    scores = {key: score for key, score in record.scores(settings.regimes.method).items() if key[1] in CATALOGUE}
+    if settings.regimes.method in LENSES and scores:
+        write_atomically(folder / "regime_map.yaml", map_yaml(learn_map(scores)))
     flat = {key: str(value) for key, value in as_mapping(settings).items()}
     report = folder / "report.html"
     write_atomically(report, render_sweep(SweepReportInput(settings.name, about, flat, record)))

@@ -14,7 +14,7 @@ from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.research.batch import NetReturns, net_returns
 from quantray.research.executor import Serial
-from quantray.research.families import CrossFamily, RuleFamily
+from quantray.research.families import CrossFamily, RuleFamily, Terms
 from quantray.research.regime_search import BEST, MIX, Cell, Design, Regimes, Task
 from quantray.research.search import Axis, Space
 from quantray.research.store import ResultStore
@@ -60,6 +60,23 @@ class Tilt:
         ]
 
 
+@dataclass(frozen=True)
+class Dice(Tilt):
+    """Weights drawn anew each day: no set is better than another, and all lose their costs."""
+
+    name: str = "Dice"
+    default: tuple = (("throw", 0),)
+
+    @property
+    def space(self):
+        return Space((Axis("throw", tuple(range(24))),), self.allows)
+
+    def targets(self, panel, sets, terms) -> Iterator[StrategyResult]:
+        for ((_, throw),) in sets:
+            draws = np.random.default_rng(1000 + throw).normal(0, 0.1, panel.shape)
+            yield StrategyResult(draws, np.zeros(len(panel.dates)))
+
+
 def panel_of(drift, seed=0):
     """Four names whose mean returns of each day are given; a decision at t earns drift[t + 2]."""
     returns = np.random.default_rng(seed).normal(0, 0.01, (len(drift), 4)) + drift[:, None]
@@ -103,6 +120,22 @@ def test_conditioning_does_not_help_where_they_do_not(tmp_path):
     panel = panel_of(np.full(DAYS, 0.001), seed=6)
     record = run_sweep(panel, Regimes(("a", "b"), labels), [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN)
     assert record.outcome("Tilt").over_unconditional.interval.low <= 0
+
+
+def test_luck_is_called_luck(tmp_path):
+    """Choosing among dice looks fine in training, and nowhere else."""
+    panel = panel_of(np.zeros(DAYS), seed=7)
+    free = replace(DESIGN, terms=Terms(costs_bps=0.0))
+    record = run_sweep(
+        panel, Regimes(("a", "b"), alternating()), [Dice()], Serial(), ResultStore(tmp_path), design=free
+    )
+    own = [c for c in record.choices if c.own]
+    assert np.mean([c.train_sharpe for c in own]) > 1.0
+    assert abs(np.nanmean([c.test_sharpe for c in own])) < 0.8
+    assert np.mean([c.deflated.probability >= 0.95 for c in own]) <= 0.05
+    assert np.mean([o.probability for o in record.overfitting.values()]) > 0.1
+    assert all(c.n_trials == 24 for c in own)
+    assert 0.0 in record.outcome("Dice").over_unconditional.interval
 
 
 def test_the_streams_are_those_of_the_choices(helpful):
