@@ -4,6 +4,7 @@ import io
 import pickle
 import platform
 import sys
+import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         There is none, or its file is damaged or of another version.
     """
     try:
+        # Torch does not check the sums of its files itself.
+        with zipfile.ZipFile(path) as parts:
+            if broken := parts.testzip():
+                raise zipfile.BadZipFile(f"its part {broken} is damaged")
         packed: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return _unpacked(packed)
     except FileNotFoundError as error:
@@ -108,6 +113,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ValueError,
         AttributeError,
         pickle.UnpicklingError,
+        zipfile.BadZipFile,
     ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"checkpoint {path} cannot be read: {reason}; delete it and train again.") from error
