@@ -3,5 +3,7 @@
 ``config`` reads a study's settings, ``folds`` cuts time, ``trial`` is the unit of parallel work, ``executor`` says
 where it runs, ``store`` keeps its results by content, ``backtest`` replays decisions through time, and ``study``
 puts these together. ``forecast_store`` keeps forecasts in versions, and ``alpha`` turns them into portfolios.
+``sweep`` searches strategies by regime: ``search`` says which parameters to try, ``families`` what they belong to,
+``batch`` and ``evaluation`` play many at once, ``regime_search`` and ``sweep_runs`` hold its beginning and its end.
 ``tracking`` writes to MLflow when asked.
 """
