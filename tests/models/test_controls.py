@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import Ridge as SklearnRidge
+
+from quantray.errors import InputError
+from quantray.features.cross_section import standardised
+from quantray.features.feature_set import feature_set
+from quantray.features.returns import simple_returns
+from quantray.models import controls
+from quantray.models.controls import Ridge, Rule, prediction_rows
+from quantray.models.forecaster import FitContext, fold_data
+
+FORECASTERS = [Rule("zero"), Rule("reversal"), Rule("reversal_gap"), Ridge()]
+EVERY = pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda f: f.name)
+
+
+def fit_of(forecaster, study, panel=None):
+    panel = study.panel if panel is None else panel
+    return forecaster.fit(panel, study.fold, context=FitContext(features=study.features))
+
+
+def days(study):
+    return study.panel.dates[study.fold.rows(study.panel.dates).test]
+
+
+@EVERY
+def test_scores_are_of_the_members(study, forecaster):
+    scores = fit_of(forecaster, study).predict(study.panel, days(study))
+    rows = study.fold.rows(study.panel.dates).test
+    wanted = study.panel.member[rows] & ~np.isnan(study.panel.field("close")[rows])
+    assert_array_equal(np.isnan(scores.values), ~wanted)
+
+
+@EVERY
+def test_predictions_know_nothing_later(study, forecaster):
+    fit, dates = fit_of(forecaster, study), days(study)
+    whole = fit.predict(study.panel, dates).values
+    for day in (0, 40, 79):
+        until = study.panel.until(dates[day])
+        features = study.features.until(study.panel.row(dates[day]))
+        assert_allclose(fit.predict(until, dates[day : day + 1], features=features).values[0], whole[day], atol=1e-12)
+
+
+@EVERY
+def test_permuting_assets_permutes_the_scores(study, forecaster):
+    fit, dates = fit_of(forecaster, study), days(study)
+    moved = study.panel.select(study.panel.assets[::-1])
+    features = feature_set(moved, names=study.features.names)
+    scores = fit.predict(moved, dates, features=features).values
+    assert_allclose(scores[:, ::-1], fit.predict(study.panel, dates).values, rtol=0, atol=1e-12)
+
+
+@EVERY
+def test_the_past_is_not_predicted(study, forecaster):
+    fit = fit_of(forecaster, study)
+    with pytest.raises(InputError, match="is not after .* up to which the model has seen data"):
+        fit.predict(study.panel, study.panel.dates[200:260])
+
+
+def test_reversal_is_minus_the_last_return(study):
+    scores = fit_of(Rule("reversal"), study).predict(study.panel, days(study)).values
+    rows = study.fold.rows(study.panel.dates).test
+    member = study.panel.member & ~np.isnan(study.panel.field("close"))
+    wanted = standardised(-simple_returns(study.panel.field("close")), member)[rows]
+    known = ~np.isnan(wanted) & ~np.isnan(scores)
+    assert known.mean() > 0.7
+    assert_allclose(scores[known], wanted[known], atol=1e-12)
+    assert (scores[~known & ~np.isnan(scores)] == 0).all()
+
+
+def test_zero_says_nothing(study):
+    scores = fit_of(Rule("zero"), study).predict(study.panel, days(study)).values
+    assert set(np.unique(scores[~np.isnan(scores)])) == {0.0}
+
+
+def test_unknown_rules_are_refused():
+    with pytest.raises(InputError, match="rule 'momentum' is not one of zero, reversal, reversal_gap"):
+        Rule("momentum")
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 1.0])
+def test_ridge_is_scikit_learns(study, monkeypatch, penalty):
+    monkeypatch.setattr(controls, "_PENALTIES", (penalty,))
+    data = fold_data(study.panel, study.fold, FitContext(features=study.features))
+    known = ~np.isnan(data.labels[data.train])
+    x = np.nan_to_num(data.features.values[data.train][known].astype(np.float64))
+    oracle = SklearnRidge(alpha=penalty * len(x), fit_intercept=False).fit(x, data.labels[data.train][known])
+    assert_allclose(fit_of(Ridge(), study).coefficients, oracle.coef_, rtol=1e-8)
+
+
+def test_ridge_takes_the_penalty_with_the_best_validation(study):
+    def mean_ic(coefficients):
+        data = fold_data(study.panel, study.fold, FitContext(features=study.features))
+        daily = []
+        for row in range(data.valid.start, data.valid.stop):
+            known = ~np.isnan(data.labels[row])
+            x = np.nan_to_num(data.features.values[row, known]) @ coefficients
+            daily.append(np.corrcoef(x, data.labels[row, known])[0, 1])
+        return np.mean(daily)
+
+    chosen = mean_ic(fit_of(Ridge(), study).coefficients)
+    penalties, tried = controls._PENALTIES, []
+    for penalty in penalties:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(controls, "_PENALTIES", (penalty,))
+            tried.append(mean_ic(fit_of(Ridge(), study).coefficients))
+    assert chosen == pytest.approx(max(tried))
+
+
+def test_ridge_knows_nothing_after_the_last_label_of_validation(study):
+    closes = study.panel.field("close").copy()
+    closes[254:] *= np.linspace(0.5, 2, 40)
+    other = study.panel.with_fields(close=closes)
+    features = feature_set(other, names=study.features.names)
+    moved = Ridge().fit(other, study.fold, context=FitContext(features=features))
+    assert_array_equal(moved.coefficients, fit_of(Ridge(), study).coefficients)
+    assert moved.data_through == study.panel.dates[253]
+
+
+def test_ridge_refuses_other_features(study):
+    with pytest.raises(InputError, match="not those that the model was fitted on"):
+        fit_of(Ridge(), study).predict(study.panel, days(study), features=feature_set(study.panel, names=["return_1"]))
+
+
+def test_prediction_rows(study):
+    dates = study.panel.dates
+    assert prediction_rows(study.panel, dates[20:25], dates[19]) == slice(20, 25)
+    with pytest.raises(InputError, match="is not after"):
+        prediction_rows(study.panel, dates[20:25], dates[20])
+    with pytest.raises(InputError, match="are not consecutive rows"):
+        prediction_rows(study.panel, dates[[20, 22]], dates[10])
+    with pytest.raises(InputError, match="no dates to predict"):
+        prediction_rows(study.panel, dates[:0], dates[10])
+    beyond = np.append(dates[-1:], dates[-1] + 1)
+    with pytest.raises(InputError, match="are not consecutive rows"):
+        prediction_rows(study.panel, beyond, dates[10])

@@ -1,0 +1,90 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from quantray.errors import DataError, InputError
+from quantray.features.feature_set import feature_set
+from quantray.features.labels import forward_returns, standardised_labels
+from quantray.models.forecaster import FitContext, Scores, features_of, fold_data
+
+
+def data_of(study, **changes):
+    return fold_data(study.panel, replace(study.fold, **changes), FitContext(features=study.features))
+
+
+def test_nothing_after_the_last_label_of_validation_is_left(study):
+    data, rows = data_of(study), study.fold.rows(study.panel.dates)
+    assert len(data.panel.dates) == len(data.features.dates) == len(data.labels) == rows.valid.stop + 2
+    assert data.panel.dates[-1] < study.panel.dates[rows.test.start]
+    assert (data.train, data.valid) == (rows.train, rows.valid)
+
+
+def test_labels_stand_in_training_and_validation_alone(study):
+    data, rows = data_of(study), study.fold.rows(study.panel.dates)
+    used = np.zeros(len(data.labels), dtype=bool)
+    used[rows.train] = used[rows.valid] = True
+    assert np.isnan(data.labels[~used]).all()
+    assert np.isnan(data.labels[~data.member]).all()
+    columns = np.searchsorted(study.panel.assets, data.panel.assets)
+    returns = forward_returns(study.panel.field("close")[:, columns], horizon=1, lag=1)
+    wanted = standardised_labels(returns, (study.panel.member & study.features.present)[:, columns])
+    for row in (rows.train.start, rows.train.stop - 1, rows.valid.start, rows.valid.stop - 1):
+        assert_array_equal(data.labels[row], wanted[row])
+        assert (~np.isnan(data.labels[row])).sum() > 25
+
+
+def test_names_are_the_members_of_training_and_validation(study):
+    data = data_of(study)
+    left = sorted(set(study.panel.assets) - set(data.panel.assets))
+    # Listed later, or a member later or never.
+    assert left == ["S01", "S02", "S10", "S12"]
+    assert_array_equal(data.features.assets, data.panel.assets)
+    assert not data.member[:, data.panel.assets.tolist().index("S03")][200:].any()
+
+
+def test_longer_horizons_read_on_to_their_last_label(study):
+    dates = study.panel.dates
+    rows = study.fold.rows(dates)
+    later = replace(study.fold.test, first=dates[rows.test.start + 10])
+    data = data_of(
+        study, horizon=5, purge=6, valid=replace(study.fold.valid, first=dates[rows.valid.start + 10]), test=later
+    )
+    assert data.panel.dates[-1] == dates[rows.valid.stop - 1 + 6]
+
+
+def test_without_validation(study):
+    data = data_of(study, valid=None)
+    assert data.valid is None
+    assert len(data.panel.dates) == study.fold.rows(study.panel.dates).train.stop + 2
+
+
+def test_folds_without_labels_or_members_are_refused(study):
+    with pytest.raises(InputError, match="the fold has horizon 0, so there are no labels"):
+        data_of(study, horizon=0)
+    nobody = replace(study, panel=study.panel.with_member(np.zeros(study.panel.shape, dtype=bool)))
+    with pytest.raises(DataError, match="no asset is a member between"):
+        data_of(nobody)
+    closes = study.panel.field("close").copy()
+    closes[150:260] = np.nan
+    silent = study.panel.with_fields(close=closes)
+    with pytest.raises(DataError, match="no label is known in"):
+        fold_data(silent, study.fold, FitContext(features=feature_set(silent, names=["return_1"])))
+
+
+def test_features_are_given_or_computed(study):
+    assert features_of(study.panel, FitContext(features=study.features)) is study.features
+    computed = features_of(study.panel, FitContext())
+    assert "return_1" in computed.names
+    sectors = dict.fromkeys(study.panel.assets.tolist(), "one")
+    assert "sector_relative_5" in features_of(study.panel, FitContext(sectors=sectors)).names
+    other = study.panel.select(study.panel.assets[::-1])
+    with pytest.raises(InputError, match="the features given are of another panel"):
+        features_of(other, FitContext(features=study.features))
+
+
+def test_scores_of_the_wrong_shape_are_refused():
+    dates = np.array(["2024-01-02"], dtype="datetime64[D]")
+    with pytest.raises(InputError, match=r"scores are \(2, 1\) for 1 dates, 2 assets"):
+        Scores(dates, np.array(["A", "B"]), np.zeros((2, 1)))
