@@ -35,6 +35,16 @@ class ForecastRow:
     differences: Mapping[str, Estimate]
     """Control -> paired difference."""
 
+    @property
+    def seed_deviation(self) -> float | None:
+        """Standard deviation of the seeds' coefficients; none of a single seed."""
+        return float(np.std(self.seed_ic, ddof=1)) if len(self.seed_ic) > 1 else None
+
+    @property
+    def spread(self) -> float | None:
+        """Mean return of the highest tenth less that of the lowest; none without tenths."""
+        return None if self.deciles is None else float(self.deciles[-1] - self.deciles[0])
+
 
 @dataclass(frozen=True, eq=False)
 class ForecastReportInput:
@@ -96,19 +106,22 @@ def verdict(name: str, differences: Mapping[str, Estimate]) -> str:
 
 
 def _cells(row: ForecastRow) -> list[object]:
-    spread = f"{np.std(row.seed_ic, ddof=1):.4f}" if len(row.seed_ic) > 1 else "–"
     return [
         row.name,
         row.is_control,
-        f"{row.ic.mean:.4f}",
+        _shown(row.ic.mean, "{:.4f}"),
         f"{row.ic.interval.low:.4f} to {row.ic.interval.high:.4f}",
-        "–" if row.rank_ic is None else f"{row.rank_ic.mean:.4f}",
-        "–" if row.icir is None else f"{row.icir:.2f}",
-        "–" if row.positive_days is None else f"{row.positive_days:.0%}",
-        spread,
-        "–" if np.isnan(row.epochs) else f"{row.epochs:.1f}",
-        "–" if row.deciles is None else f"{(row.deciles[-1] - row.deciles[0]) * 1e4:.0f} bp",
+        _shown(None if row.rank_ic is None else row.rank_ic.mean, "{:.4f}"),
+        _shown(row.icir, "{:.2f}"),
+        _shown(row.positive_days, "{:.0%}"),
+        _shown(row.seed_deviation, "{:.4f}"),
+        _shown(row.epochs, "{:.1f}"),
+        _shown(None if row.spread is None else row.spread * 1e4, "{:.0f} bp"),
     ]
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "–" if value is None or np.isnan(value) else form.format(value)
 
 
 def _and(names: Sequence[str]) -> str:

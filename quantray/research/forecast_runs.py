@@ -9,11 +9,10 @@ import numpy as np
 
 from quantray import __version__
 from quantray.analytics.bootstrap import Estimate, Resampling, estimated_mean
-from quantray.analytics.figures import to_html
-from quantray.analytics.forecast_figures import ScaleCurve, scale
-from quantray.analytics.forecast_report import ForecastReportInput, ForecastRow, render_forecasts, verdict
+from quantray.analytics.forecast_figures import ScaleCurve
+from quantray.analytics.forecast_report import ForecastReportInput, ForecastRow, render_forecasts
 from quantray.analytics.forecasts import quantile_returns
-from quantray.analytics.pages import render_page
+from quantray.analytics.scale_report import ScaleReportInput, ScaleRow, render_scale
 from quantray.arrays import digest
 from quantray.data.files import write_atomically
 from quantray.research.config import as_mapping, config_hash, to_yaml
@@ -25,7 +24,7 @@ from quantray.research.tracking import track_run
 __all__ = ["ForecastRun", "write_forecast_run", "write_scale_run"]
 
 _SURVIVORS = 0.01
-_UNSTORED = ("zero",)
+"""Share of names leaving in a year below which the data must be of survivors."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class ForecastRun:
 def write_forecast_run(source: ForecastSource, study: ForecastStudy) -> ForecastRun:
     """Store the forecasts, write figures and the report; returns where.
 
+    Forecasts that the store holds already as the model's latest keep their version.
+
     Raises
     ------
     DataError
@@ -51,9 +52,7 @@ def write_forecast_run(source: ForecastSource, study: ForecastStudy) -> Forecast
     folder = runs / f"{settings.name}-{identity}"
     store = ForecastStore(settings.forecasts or runs / "forecasts")
     notes = {"study": f"{settings.name}-{identity}", "digest": study.digest, "data": source.data.description}
-    # Zero is no forecast; everything else can be traded on, controls included.
-    stored = [model for model in study.models if model.skill is not None]
-    versions = {m.name: store.write(m.name, study.dates, study.panel.assets, m.scores, notes) for m in stored}
+    versions = _stored(store, study, notes)
     rows = [_row(source, study, model) for model in study.models]
     about = _about(source, study, identity)
     write_atomically(folder / "settings.yaml", to_yaml(settings))
@@ -97,11 +96,29 @@ def write_scale_run(result: ScaleResult) -> Path:
     settings = result.settings
     identity = config_hash(settings, exclude={"cluster", "runs"})
     folder = Path(settings.runs).resolve() / f"{settings.name}-{identity}"
-    numbers = [_size_numbers(size) for size in result.sizes]
+    rows = _scale_rows(result)
+    numbers = [_size_numbers(size, rows, place) for place, size in enumerate(result.sizes)]
+    page = ScaleReportInput(settings.name, _scale_about(result), [size.size for size in result.sizes], rows)
     write_atomically(folder / "settings.yaml", to_yaml(settings))
     write_atomically(folder / "scale.json", json.dumps(numbers, indent=2))
-    write_atomically(folder / "report.html", _scale_page(result))
+    write_atomically(folder / "report.html", render_scale(page))
     return folder
+
+
+def _stored(store: ForecastStore, study: ForecastStudy, notes: dict[str, str]) -> dict[str, int]:
+    """Model -> version of the store with its forecasts."""
+    latest = {found.model: found for found in store.versions()} if store.exists() else {}
+    versions = {}
+    for model in study.models:
+        # Zero is no forecast; everything else can be traded on, controls included.
+        if model.skill is None:
+            continue
+        found = latest.get(model.name)
+        if found is not None and found.notes == notes:
+            versions[model.name] = found.number
+        else:
+            versions[model.name] = store.write(model.name, study.dates, study.panel.assets, model.scores, notes)
+    return versions
 
 
 def _row(source: ForecastSource, study: ForecastStudy, model: ModelForecasts) -> ForecastRow:
@@ -166,7 +183,10 @@ def _numbers(row: ForecastRow) -> dict[str, float | None]:
         "ic_high": row.ic.interval.high,
         "rank_ic": None if row.rank_ic is None else row.rank_ic.mean,
         "icir": row.icir,
-        "epochs": None if np.isnan(row.epochs) else row.epochs,
+        "positive_days": row.positive_days,
+        "seed_deviation": row.seed_deviation,
+        "epochs": row.epochs,
+        "spread": row.spread,
     }
     for control, found in row.differences.items():
         out |= {
@@ -174,57 +194,43 @@ def _numbers(row: ForecastRow) -> dict[str, float | None]:
             f"vs_{control}_low": found.interval.low,
             f"vs_{control}_high": found.interval.high,
         }
-    return out
+    # What cannot be told is none, for JSON knows no NaN.
+    return {name: None if value is None or np.isnan(value) else value for name, value in out.items()}
 
 
-def _size_numbers(size: SizeResult) -> dict[str, object]:
-    return {
-        "size": size.size,
-        "names": size.n_names,
-        "costs": {name: vars(cost) for name, cost in size.costs.items()},
-        "ic": {model.name: float(np.nanmean(model.ic)) for model in size.study.models},
-        "nested_ic": {name: float(np.nanmean(np.nan_to_num(daily))) for name, daily in size.nested.items()},
-        "nested_change": {name: _text(found) for name, found in size.nested_against_smallest.items()},
-        "differences": {
-            model.name: {control: _text(found) for control, found in model.differences.items()}
-            for model in size.study.models
-            if not model.is_control
-        },
-        "digest": size.study.digest,
-        "seconds": size.study.seconds,
-    }
-
-
-def _scale_page(result: ScaleResult) -> str:
-    settings, sizes = result.settings, result.sizes
+def _scale_rows(result: ScaleResult) -> list[ScaleRow]:
+    sizes, settings = result.sizes, result.settings
     resampling, horizon = Resampling(level=settings.confidence), settings.folds.horizon
-
-    def estimate(daily: np.ndarray) -> Estimate:
-        return estimated_mean(np.nan_to_num(daily), overlap=horizon, resampling=resampling)
-
-    order = [model.name for model in sizes[0].study.models]
-    of = [{model.name: model for model in size.study.models} for size in sizes]
-    ic = {name: [estimate(models[name].ic) for models in of] for name in order}
-    nested = {name: [estimate(size.nested[name]) for size in sizes] for name in order}
-    trained = list(sizes[0].costs)
     none = np.full(len(sizes), np.nan)
-    curves = [
-        ScaleCurve(
+    rows = []
+    for models in zip(*(size.study.models for size in sizes), strict=True):
+        name = models[0].name
+        costs = [size.costs[name] for size in sizes if name in size.costs]
+        curve = ScaleCurve(
             name,
             np.array([float(size.n_names) for size in sizes]),
-            np.array([size.costs[name].seconds for size in sizes]) if name in trained else none,
-            np.array([size.costs[name].training_bytes / 1e9 for size in sizes]) if name in trained else none,
-            ic[name],
-            nested[name],
+            np.array([cost.seconds for cost in costs]) if costs else none,
+            np.array([cost.training_bytes / 1e9 for cost in costs]) if costs else none,
+            [estimated_mean(model.ic, overlap=horizon, resampling=resampling) for model in models],
+            [estimated_mean(size.nested[name], overlap=horizon, resampling=resampling) for size in sizes],
         )
-        for name in order
-        if name != "zero"
-    ]
-    picture = scale(curves)
-    first = sizes[0].study
-    about = {
-        "sizes": ", ".join(f"{size.size:,}" for size in sizes),
-        "data": "a market store" if settings.data.kind == "store" else "simulated markets",
+        rows.append(
+            ScaleRow(
+                curve=curve,
+                is_control=models[0].is_control,
+                slopes=(result.slope(name, "seconds"), result.slope(name, "training_bytes")) if costs else None,
+                gains=[size.nested_against_smallest[name] for size in sizes],
+                differences=[model.differences for model in models],
+            )
+        )
+    return rows
+
+
+def _scale_about(result: ScaleResult) -> dict[str, object]:
+    settings, first = result.settings, result.sizes[0].study
+    return {
+        "sizes": ", ".join(f"{size.size:,}" for size in result.sizes),
+        "data": "a market store" if settings.data.kind == "store" else "a simulated market",
         "first": str(first.dates[0]),
         "last": str(first.dates[-1]),
         "n_folds": int(np.ceil(len(first.dates) / settings.folds.test_days)),
@@ -232,64 +238,29 @@ def _scale_page(result: ScaleResult) -> str:
         "train_days": settings.folds.train_days,
         "threads": max(1, int(settings.cluster.cpus_per_task)),
         "confidence": f"{settings.confidence:.0%}",
-        "digest": digest([size.study.digest for size in sizes]),
-        "seconds": sum(size.study.seconds for size in sizes),
+        "digest": digest([size.study.digest for size in result.sizes]),
+        "seconds": sum(size.study.seconds for size in result.sizes),
     }
-    units = (
-        ("Seconds of an epoch", "seconds", 1.0, "{:.1f}"),
-        ("Memory of training, GB", "training_bytes", 1e9, "{:.2f}"),
-    )
-    costs = [
-        (
-            title,
-            [
-                [
-                    name,
-                    *(form.format(getattr(s.costs[name], what) / unit) for s in sizes),
-                    f"{result.slope(name, what):.2f}",
-                ]
-                for name in trained
-            ],
-        )
-        for title, what, unit, form in units
-    ]
-    skills = [
-        ("On all names", [[name, *(_text(found) for found in ic[name])] for name in order]),
-        ("On the smallest universe", [[name, *(_text(found) for found in nested[name])] for name in order]),
-        (
-            "There, less the fit on the smallest universe",
-            [[name, *(_text(s.nested_against_smallest[name]) for s in sizes)] for name in trained],
-        ),
-    ]
-    judged = [name for name in order if not of[0][name].is_control]
-    pairs = [
-        [
-            f"{name} − {control}",
-            *(_marked(models[name].differences[control]) for models in of),
-        ]
-        for name in judged
-        for control in of[0][name].differences
-    ]
-    largest = [verdict(name, of[-1][name].differences) for name in judged]
-    return render_page(
-        "scale.html.j2",
-        {
-            "title": settings.name,
-            "about": about,
-            "headline": f"On {sizes[-1].size:,} names: " + " ".join(largest),
-            "charts": [("Scale", picture.note, to_html(picture, "scale"))],
-            "sizes": [f"{size.size:,}" for size in sizes],
-            "costs": costs,
-            "skills": skills,
-            "pairs": pairs,
+
+
+def _size_numbers(size: SizeResult, rows: list[ScaleRow], place: int) -> dict[str, object]:
+    """What the report shows of one size; ``place`` is the size's among all."""
+    return {
+        "size": size.size,
+        "names": size.n_names,
+        "costs": {name: vars(cost) for name, cost in size.costs.items()},
+        "ic": {row.curve.name: _estimate(row.curve.ic[place]) for row in rows},
+        "nested_ic": {row.curve.name: _estimate(row.curve.nested[place]) for row in rows},
+        "nested_change": {row.curve.name: _estimate(row.gains[place]) for row in rows},
+        "differences": {
+            row.curve.name: {control: _estimate(found) for control, found in row.differences[place].items()}
+            for row in rows
+            if not row.is_control
         },
-    )
+        "digest": size.study.digest,
+        "seconds": size.study.seconds,
+    }
 
 
-def _text(found: Estimate) -> str:
-    return f"{found.mean:.4f} ({found.interval.low:.4f} to {found.interval.high:.4f})"
-
-
-def _marked(found: Estimate) -> tuple[str, bool]:
-    """The difference and whether its interval leaves out zero."""
-    return _text(found), found.interval.low > 0 or found.interval.high < 0
+def _estimate(found: Estimate) -> dict[str, float]:
+    return {"mean": found.mean, "low": found.interval.low, "high": found.interval.high}

@@ -147,7 +147,7 @@ class ForecastStore:
         )
         about = {"model": model, "first": str(days[0]), "last": str(days[-1]), "n_rows": len(row)}
         about["notes"] = {str(key): str(value) for key, value in (notes or {}).items()}
-        there = self._exists()
+        there = self.exists()
         try:
             write_deltalake(
                 self._table() if there else self.uri,
@@ -227,14 +227,21 @@ class ForecastStore:
                 found.append(ForecastVersion(number=int(entry["version"]), time=when, **about))
         return tuple(found)
 
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
+        """Whether anything has been written.
+
+        Raises
+        ------
+        DataError
+            The place cannot be read.
+        """
         try:
             return bool(DeltaTable.is_deltatable(self.uri, storage_options=self._options))
         except (DeltaError, OSError) as error:
             raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
 
     def _table(self, version: int | None = None) -> DeltaTable:
-        if not self._exists():
+        if not self.exists():
             raise DataError(
                 f"there is no forecast store at {self.uri}; write forecasts with ForecastStore.write first."
             )

@@ -21,7 +21,15 @@ from quantray.research.loading import MarketData, load_market
 from quantray.research.progress import follow, say
 from quantray.research.store import ResultStore
 
-__all__ = ["ForecastSource", "ForecastStudy", "ModelForecasts", "load_forecast_data", "run_forecast_study"]
+__all__ = [
+    "ForecastSource",
+    "ForecastStudy",
+    "ModelForecasts",
+    "daily_skill",
+    "load_forecast_data",
+    "run_forecast_study",
+    "study_splits",
+]
 
 _FIELDS = ("close", "high", "low", "volume")
 
@@ -127,6 +135,21 @@ def study_splits(settings: ForecastSettings, panel: Panel) -> list[Split]:
     return list(splits[-folds.most :] if folds.most else splits)
 
 
+def daily_skill(scores: Float, forward: Float, member: Bool) -> Float:
+    """Daily coefficients, zero on a day with returns on which the scores tell no names apart.
+
+    Parameters
+    ----------
+    scores, forward, member : (D, N); see ``analytics.forecasts.daily_ic``.
+
+    Returns
+    -------
+    (D,); NaN on days on which fewer than ten members have a return, such as the last ones of the data.
+    """
+    daily = daily_ic(scores, forward, member)
+    return np.where(np.isnan(daily) & ((member & ~np.isnan(forward)).sum(axis=1) >= 10), 0.0, daily)
+
+
 class _Plan:
     """The trials of a study and their keys; a warm start's key is known once its parent's is."""
 
@@ -210,7 +233,7 @@ def _judged(
     resampling = Resampling(level=settings.confidence)
     fits = {model.name: _fits(model, settings, plan, data, rows) for model in settings.all_models}
     scores = {n: fit[0] if len(fit) == 1 else ensemble_scores(np.stack(fit), member) for n, fit in fits.items()}
-    ic = {name: _daily(values, forward, member) for name, values in scores.items()}
+    ic = {name: daily_skill(values, forward, member) for name, values in scores.items()}
     controls = [model.name for model in settings.all_models if model.is_control]
     return tuple(
         ModelForecasts(
@@ -221,7 +244,7 @@ def _judged(
             if not np.nan_to_num(ic[model.name]).any()
             else forecast_skill(scores[model.name], forward, member, horizon=horizon, resampling=resampling),
             ic=ic[model.name],
-            seed_ic=np.array([np.nanmean(_daily(fit, forward, member)) for fit in fits[model.name]]),
+            seed_ic=np.array([np.nanmean(daily_skill(fit, forward, member)) for fit in fits[model.name]]),
             epochs=plan.epochs(model),
             differences={
                 control: ic_difference(ic[model.name], ic[control], horizon=horizon, resampling=resampling)
@@ -239,9 +262,3 @@ def _fits(
     """(D, N) scores of each seed."""
     keys = [plan.keys[model.name, seed] for seed in range(_seeds(model, settings))]
     return [scores_from(data.results, of_seed, data.panel)[rows] for of_seed in keys]
-
-
-def _daily(scores: Float, forward: Float, member: Bool) -> Float:
-    """Daily coefficients, zero on a day with returns on which the scores tell no names apart."""
-    daily = daily_ic(scores, forward, member)
-    return np.where(np.isnan(daily) & ((member & ~np.isnan(forward)).sum(axis=1) >= 10), 0.0, daily)

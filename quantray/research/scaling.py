@@ -5,7 +5,7 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +13,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from quantray.analytics.bootstrap import Estimate, Resampling
-from quantray.analytics.forecasts import daily_ic, ic_difference
+from quantray.analytics.forecasts import ic_difference
 from quantray.arrays import Bool, Dates, Float
+from quantray.data.panel import Panel
+from quantray.errors import DataError
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
 from quantray.research.config import (
@@ -30,6 +32,7 @@ from quantray.research.forecast_config import ForecastFolds, ForecastSettings, M
 from quantray.research.forecast_study import (
     ForecastSource,
     ForecastStudy,
+    daily_skill,
     load_forecast_data,
     run_forecast_study,
     study_splits,
@@ -37,7 +40,16 @@ from quantray.research.forecast_study import (
 from quantray.research.forecast_trial import ForecastTrial, build_forecaster
 from quantray.research.progress import say
 
-__all__ = ["EpochCost", "ScaleResult", "ScaleSettings", "SizeResult", "measure_epoch", "run_scale"]
+__all__ = [
+    "EpochCost",
+    "ScaleResult",
+    "ScaleSettings",
+    "SizeResult",
+    "load_size",
+    "measure_epoch",
+    "nested_ic",
+    "run_scale",
+]
 
 
 class ScaleSettings(SettingsModel):
@@ -45,7 +57,9 @@ class ScaleSettings(SettingsModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
-    """A store's universe is replaced by the most traded names of each size; a simulated market is made in each size."""
+    """A store's universe is replaced by the most traded names of each size. A simulated market is made in the largest
+    size, and each universe is its first names; so the smaller ones miss some of the peers that lead a planted signal.
+    """
     sizes: tuple[int, ...] = Field((400, 500, 1000, 2000), min_length=1)
     """Names in each universe, ascending; the smallest is nested in the others."""
     models: tuple[ModelSettings, ...] = Field(min_length=1)
@@ -68,9 +82,11 @@ class ScaleSettings(SettingsModel):
         """The study of one size."""
         data: StoreData | SimulatedData
         if isinstance(self.data, StoreData):
-            data = self.data.model_copy(update={"universe": UniverseSettings(band=(1, size))})
+            given = self.data.universe
+            universe = UniverseSettings(band=(1, size), review=given.review, buffer=given.buffer)
+            data = self.data.model_copy(update={"universe": universe})
         else:
-            data = self.data.model_copy(update={"n_assets": size})
+            data = self.data.model_copy(update={"n_assets": self.sizes[-1]})
         return ForecastSettings(
             name=f"{self.name}-{size}",
             data=data,
@@ -107,7 +123,7 @@ class SizeResult:
     costs: dict[str, EpochCost]
     """Network -> cost."""
     nested: dict[str, Float]
-    """Model -> (D,) daily information coefficient on the members of the smallest universe alone."""
+    """Model -> (D,) daily information coefficient on the members of the smallest universe alone; as ``daily_skill``."""
     nested_against_smallest: dict[str, Estimate]
     """Model -> that coefficient less the one of the same model trained on the smallest universe, paired by day."""
 
@@ -120,7 +136,7 @@ class ScaleResult:
     sizes: tuple[SizeResult, ...]
 
     def slope(self, model: str, what: str) -> float:
-        """Exponent of ``seconds`` or ``training_bytes`` in the number of names; NaN where there is too little to tell."""
+        """Exponent of ``seconds`` or ``training_bytes`` in the number of names; NaN where it cannot be told."""
         names = np.log([size.n_names for size in self.sizes])
         costs = np.array([float(getattr(size.costs[model], what)) for size in self.sizes])
         if len(names) < 2 or not (costs > 0).all():
@@ -134,51 +150,71 @@ def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
     Raises
     ------
     InputError
-        There are too few days for one fold.
+        There are too few days for one fold, or too few names are common to the universes.
+    DataError
+        The universes have other test dates.
     """
     sources, studies = [], []
     for size in settings.sizes:
         say(f"universe of {size} names")
-        source = load_forecast_data(settings.study(size))
-        sources.append(source)
-        studies.append(run_forecast_study(source, executor))
+        sources.append(load_size(settings, size))
+        studies.append(run_forecast_study(sources[-1], executor))
     executor.close()
-    costs = [
-        {model.name: measure_epoch(source, model, settings) for model in settings.models if model.kind == "network"}
-        for source in sources
-    ]
-    small = _members(sources[0], studies[0].dates)
     results: list[SizeResult] = []
-    for source, study, cost in zip(sources, studies, costs, strict=True):
-        inside = _among(small, sources[0], source, study.dates)
-        nested = {model.name: daily_ic(model.scores, study.forward, inside) for model in study.models}
+    for size, source, study in zip(settings.sizes, sources, studies, strict=True):
+        nested = nested_ic(sources[0].data.panel, study)
         first = results[0].nested if results else nested
-        against = {
-            name: ic_difference(
-                np.nan_to_num(daily),
-                np.nan_to_num(first[name]),
-                horizon=settings.folds.horizon,
-                resampling=Resampling(level=settings.confidence),
+        results.append(
+            SizeResult(
+                size=size,
+                n_names=int(_members(study.panel, study.dates).any(axis=0).sum()),
+                study=study,
+                costs={m.name: measure_epoch(source, m, settings) for m in settings.models if m.kind == "network"},
+                nested=nested,
+                nested_against_smallest={
+                    name: ic_difference(
+                        daily,
+                        first[name],
+                        horizon=settings.folds.horizon,
+                        resampling=Resampling(level=settings.confidence),
+                    )
+                    for name, daily in nested.items()
+                },
             )
-            for name, daily in nested.items()
-        }
-        names = int(source.data.panel.member[np.isin(source.data.panel.dates, study.dates)].any(axis=0).sum())
-        results.append(SizeResult(source_size(source), names, study, cost, nested, against))
+        )
     return ScaleResult(settings, tuple(results))
 
 
-def source_size(source: ForecastSource) -> int:
-    """The size that a universe was asked for."""
-    data = source.settings.data
-    if isinstance(data, SimulatedData):
-        return data.n_assets
-    assert data.universe.band is not None
-    return data.universe.band[1]
+def load_size(settings: ScaleSettings, size: int) -> ForecastSource:
+    """The data of one size; raises as ``load_market``."""
+    source = load_forecast_data(settings.study(size))
+    if isinstance(settings.data, StoreData):
+        return source
+    panel = source.data.panel
+    return replace(source, data=replace(source.data, panel=panel.select(panel.assets[:size])))
+
+
+def nested_ic(small: Panel, study: ForecastStudy) -> dict[str, Float]:
+    """Model -> (D,) daily information coefficient on names that are members of a smaller universe, too.
+
+    Raises
+    ------
+    DataError
+        A test date of the study is not a date of the smaller universe.
+    """
+    unknown = study.dates[~np.isin(study.dates, small.dates)]
+    if len(unknown):
+        raise DataError(f"the smallest universe has no {unknown[0]}; take sizes whose names trade on the same days.")
+    place = {name: i for i, name in enumerate(small.assets.tolist())}
+    columns = np.array([place.get(name, -1) for name in study.panel.assets.tolist()])
+    inside = np.where(columns >= 0, _members(small, study.dates)[:, columns], False)
+    inside &= _members(study.panel, study.dates)
+    return {model.name: daily_skill(model.scores, study.forward, inside) for model in study.models}
 
 
 def measure_epoch(source: ForecastSource, model: ModelSettings, settings: ScaleSettings) -> EpochCost:
     """Train a few epochs of a network on the last fold in a fresh process, and measure time and memory there."""
-    say(f"measuring {model.name} on {source_size(source)} names")
+    say(f"measuring {model.name} in {source.settings.name}")
     splits = study_splits(source.settings, source.data.panel)
     short = model.model_copy(
         update={
@@ -193,10 +229,7 @@ def measure_epoch(source: ForecastSource, model: ModelSettings, settings: ScaleS
         return pool.apply(_measure, (trial, trial.history(source.data.panel), source.data.sectors))
 
 
-def _measure(trial: ForecastTrial, history: object, sectors: dict[str, str]) -> EpochCost:
-    from quantray.data.panel import Panel  # noqa: PLC0415  (runs in a process of its own)
-
-    assert isinstance(history, Panel)
+def _measure(trial: ForecastTrial, history: Panel, sectors: dict[str, str]) -> EpochCost:
     marks: list[tuple[float, int]] = []
 
     def say_nothing(_: str) -> None:
@@ -213,18 +246,13 @@ def _measure(trial: ForecastTrial, history: object, sectors: dict[str, str]) -> 
 
 
 def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+    """Most memory that this process has held so far."""
+    if sys.platform == "linux":
+        # Not ``ru_maxrss``, which a process made by fork and exec inherits from its parent.
+        (line,) = [row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _members(source: ForecastSource, dates: Dates) -> Bool:
-    rows = np.searchsorted(source.data.panel.dates, dates)
-    return np.asarray(source.data.panel.member[rows])
-
-
-def _among(member: Bool, small: ForecastSource, large: ForecastSource, dates: Dates) -> Bool:
-    """(D, N of large) where a name is a member of both universes."""
-    place = {name: i for i, name in enumerate(small.data.panel.assets.tolist())}
-    columns = np.array([place.get(name, -1) for name in large.data.panel.assets.tolist()])
-    inside = np.where(columns >= 0, member[:, columns], False)
-    return np.asarray(inside & _members(large, dates))
+def _members(panel: Panel, dates: Dates) -> Bool:
+    return np.asarray(panel.member[np.searchsorted(panel.dates, dates)])
