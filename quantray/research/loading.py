@@ -52,15 +52,18 @@ def load_market(data: StoreData | SimulatedData, exchange: str, fields: Sequence
         planted = LeadLag(strength=data.planted_signal) if data.planted_signal else None
         market = simulate_market(data.n_assets, data.n_days, seed=data.seed, lead_lag=planted)
         sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
-        return MarketData(data, market.panel, f"simulated market, seed {data.seed}", sectors, ())
+        return MarketData(data, _only(market.panel, fields), f"simulated market, seed {data.seed}", sectors, ())
     store = MarketStore(data.store)
     resolved = data if data.version is not None else data.model_copy(update={"version": store.version()})
     sectors = read_sectors(data.sectors) if data.sectors else {}
     universe = data.universe.build(exchange)
     if data.only_with_sector:
         universe = Among(tuple(sorted(sectors)), universe)
-    panel = store.load(universe, data.start, data.end, version=resolved.version)
-    kept = {name: panel.fields[name] for name in fields if name in panel.fields}
-    panel = Panel(panel.dates, panel.assets, kept, panel.member)
+    panel = _only(store.load(universe, data.start, data.end, version=resolved.version), fields)
     text = f"market store {data.store}, version {resolved.version}"
     return MarketData(resolved, panel, text, sectors, store.quality_reports(resolved.version))
+
+
+def _only(panel: Panel, fields: Sequence[str]) -> Panel:
+    kept = {name: panel.fields[name] for name in fields if name in panel.fields}
+    return Panel(panel.dates, panel.assets, kept, panel.member)
