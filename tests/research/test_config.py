@@ -17,10 +17,11 @@ from quantray.research.config import (
     to_yaml,
 )
 from quantray.research.forecast_config import ForecastSettings
+from quantray.research.scaling import ScaleSettings
 from quantray.research.sweep_config import SweepSettings
 
 CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "configs").glob("*.yaml"))
-MODELS = {"forecasts": ForecastSettings, "regime_sweep": SweepSettings}
+MODELS = {"forecasts": ForecastSettings, "regime_sweep": SweepSettings, "scale": ScaleSettings}
 """Beginning of a file's name -> what it holds, where that is no walk-forward study."""
 DEMO = Path(__file__).parents[2] / "workflows" / "configs" / "demo.yaml"
 
