@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from hmmlearn.base import ConvergenceMonitor
 from hmmlearn.hmm import GaussianHMM
 from scipy.linalg import solve_triangular
 from sklearn.cluster import KMeans
@@ -98,9 +99,9 @@ class HmmFit:
     bic: Mapping[int, float]
     """Number of states -> BIC, lower is better; of all numbers at the first fit, later of the chosen one."""
     converged: bool
-    """Whether the best starting point converged."""
+    """Whether the likeliest starting point came to rest."""
     not_converged: int
-    """Starting points that ran out of iterations or whose likelihood fell."""
+    """Starting points that ran out of iterations."""
     failed: tuple[str, ...]
     """Why starting points ended in an error."""
     kept: bool
@@ -261,7 +262,7 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
 def _best_run(
     values: Float, count: int, settings: HmmSettings, last: int, warm: HmmParameters | None
 ) -> tuple[_Run | None, int, list[str]]:
-    """The likeliest run, converged ones first; how many did not converge; and the errors of those that failed."""
+    """The likeliest run, how many did not converge, and the errors of those that failed."""
     runs, failed = [], []
     for number in range(settings.restarts):
         seed = seed_of(settings.seed, int(last), count, number)
@@ -270,7 +271,8 @@ def _best_run(
             runs.append(_expectation_maximisation(values, begin, settings, seed))
         except (ValueError, np.linalg.LinAlgError) as error:
             failed.append(f"{count} states, start {number}: {error}")
-    best = max(runs, key=lambda run: (run.converged, run.log_likelihood), default=None)
+    # A run that has not quite come to rest on the highest hill beats one that rests on a lower one.
+    best = max(runs, key=lambda run: run.log_likelihood, default=None)
     return best, sum(not run.converged for run in runs), failed
 
 
@@ -285,6 +287,7 @@ def _expectation_maximisation(values: Float, begin: HmmParameters, settings: Hmm
         init_params="",
         random_state=seed,
     )
+    model.monitor_ = _Monitor(settings.tolerance, settings.iterations, verbose=False)
     model.startprob_, model.transmat_ = begin.start, begin.transition
     model.means_, model.covars_ = begin.means, begin.covariances
     with _quiet():
@@ -292,15 +295,32 @@ def _expectation_maximisation(values: Float, begin: HmmParameters, settings: Hmm
         likelihood = float(model.score(values))
     if not np.isfinite(likelihood):
         raise ValueError(f"the log-likelihood is {likelihood}")
-    history = list(model.monitor_.history)
-    # The monitor of hmmlearn also calls a run converged that used up its iterations or whose likelihood fell.
-    converged = len(history) > 1 and abs(history[-1] - history[-2]) < settings.tolerance
+    converged = model.monitor_.settled
     covariances = np.asarray(model.covars_)
     np.linalg.cholesky(covariances)
     parameters = HmmParameters(
         np.asarray(model.startprob_), np.asarray(model.transmat_), np.asarray(model.means_), covariances
     )
     return _Run(parameters, likelihood, converged)
+
+
+class _Monitor(ConvergenceMonitor):  # type: ignore[misc]
+    """Goes on until the likelihood rests.
+
+    The prior can make the likelihood fall by a little on its way up, where hmmlearn's own monitor would stop; that
+    one also calls a run converged that has used up its iterations.
+    """
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last step changed nothing."""
+        known = list(self.history)
+        return len(known) > 1 and abs(known[-1] - known[-2]) < self.tol
+
+    @property
+    def converged(self) -> bool:
+        """What ends the run, in hmmlearn's words."""
+        return self.settled or self.iter == self.n_iter
 
 
 def _beginning(values: Float, count: int, number: int, seed: int) -> HmmParameters:

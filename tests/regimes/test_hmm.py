@@ -95,6 +95,14 @@ def test_regimes_well_apart_are_found_on_the_day_nine_times_in_ten(states):
         assert adjusted_rand(path.labels[path.known], made.truth[path.known]) > 0.85
 
 
+def test_every_fit_comes_to_rest_on_the_highest_hill():
+    """A market on which starting points that stopped early lost to one that had merged two regimes."""
+    made = chain(2520, 8, states=3)
+    found = hmm_regimes(made.observations, replace(QUICK, states=(3,), restarts=4, schedule=RefitSchedule(every=252)))
+    assert all(fit.converged for fit in found.fits)
+    assert (found.path.labels == made.truth)[found.path.known].mean() > 0.98
+
+
 @pytest.mark.parametrize("row", [299, 450, 699])
 def test_no_label_looks_ahead(row):
     made = chain(700, 4)
