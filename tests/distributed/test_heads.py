@@ -8,7 +8,7 @@ import pytest
 def test_scores_and_gradients_are_those_of_the_whole_layer(pair, attention, recomputed):
     """Of every parameter, the shared ones among them, and of the tokens; in double precision."""
     for found in pair:
-        assert found[f"heads {attention}{recomputed}"] < 1e-14
+        assert found[f"heads {attention}{recomputed}"] < 1e-13
 
 
 def test_training_ends_with_the_weights_of_the_whole_network(pair):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from quantray.data.splits import DateRange, Split
 from quantray.data.synthetic import simulate_market
+from quantray.distributed import training
 from quantray.distributed.training import RayTraining, fit_on_ray
-from quantray.errors import ClusterError, InputError, SolverError
+from quantray.errors import ClusterError, DataError, InputError, SolverError
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import NetworkForecaster
 from quantray.models.scoring import Reading
@@ -80,24 +80,15 @@ def fold(panel):
     )
 
 
-def content(path):
-    """Everything in a checkpoint, tensors as bytes."""
-
-    def plain(value):
-        if isinstance(value, torch.Tensor):
-            return str(value.dtype), tuple(value.shape), value.numpy().tobytes()
-        if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items()}
-        return [plain(inner) for inner in value] if isinstance(value, list | tuple) else repr(value)
-
-    return plain(torch.load(path, weights_only=True))
+def saved(folder):
+    return (folder / "checkpoint.pt").read_bytes()
 
 
 def test_no_workers_train_in_this_process(panel, fold, tmp_path):
     run = RayTraining(storage=tmp_path, name="here")
     fitted = fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(seed=7))
     alone = FORECASTER.fit(panel, fold, context=FitContext(seed=7, folder=tmp_path / "alone"))
-    assert content(tmp_path / "here" / "checkpoint.pt") == content(tmp_path / "alone" / "checkpoint.pt")
+    assert saved(tmp_path / "here") == saved(tmp_path / "alone")
     dates = panel.dates[350:]
     assert fitted.predict(panel, dates).values.tobytes() == alone.predict(panel, dates).values.tobytes()
 
@@ -128,7 +119,7 @@ def test_a_warm_start_from_a_fit_or_its_checkpoint(panel, fold, tmp_path):
         for name, init in (("fit", parent), ("checkpoint", parent.checkpoint))
     ]
     assert [f.checkpoint.parent for f in fits] == [parent.checkpoint.identity] * 2
-    assert content(tmp_path / "fit" / "checkpoint.pt") == content(tmp_path / "checkpoint" / "checkpoint.pt")
+    assert saved(tmp_path / "fit") == saved(tmp_path / "checkpoint")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +162,13 @@ def test_ray_has_to_run(panel, fold, tmp_path):
         fit_on_ray(FORECASTER, panel, fold, RayTraining(storage=tmp_path, name="run", workers=2))
 
 
+def test_our_own_errors_come_first_among_those_of_many_workers(tmp_path):
+    from ray.train import WorkerGroupError
+
+    lost = WorkerGroupError("two", {0: RuntimeError("connection reset"), 1: DataError("no data here.")})
+    assert str(training._reason(lost, RayTraining(storage=tmp_path, name="run"))) == "no data here."
+
+
 @pytest.fixture(scope="module")
 def whole(ray_cluster, panel, fold, tmp_path_factory):
     """Two workers on Ray, undisturbed."""
@@ -200,7 +198,7 @@ def test_two_workers_learn_what_one_process_learns(whole, panel, fold):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_worker_that_dies_changes_nothing(whole, panel, fold, tmp_path):
+def test_a_worker_that_dies_changes_no_byte(whole, panel, fold, tmp_path):
     undisturbed = whole[0]
     run = RayTraining(storage=tmp_path, name="run", workers=2, max_failures=1)
     forecaster = DiesOnce(**{**vars(FORECASTER), "name": str(tmp_path / "died")})
@@ -209,8 +207,7 @@ def test_a_worker_that_dies_changes_nothing(whole, panel, fold, tmp_path):
     assert (tmp_path / "died").exists()
     assert [report.epoch for report in reported] == [1, 2, 3, 4]
     assert fitted.checkpoint.progress.history == whole[1].checkpoint.progress.history
-    paths = [r.folder / "checkpoint.pt" for r in (run, undisturbed)]
-    assert content(paths[0]) == content(paths[1])
+    assert saved(run.folder) == saved(undisturbed.folder)
 
 
 @pytest.mark.ray
@@ -225,7 +222,7 @@ def test_the_same_call_continues_a_run_that_was_given_up(whole, panel, fold, tmp
     reported = []
     fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(seed=7, report=reported.append))
     assert [report.epoch for report in reported] == [3, 4]
-    assert content(run.folder / "checkpoint.pt") == content(undisturbed.folder / "checkpoint.pt")
+    assert saved(run.folder) == saved(undisturbed.folder)
 
 
 @pytest.mark.ray

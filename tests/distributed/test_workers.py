@@ -25,10 +25,11 @@ def test_a_divided_fit_is_the_fit_of_one_process(pair):
         assert found["fit by dates"] < 2e-5
 
 
-def test_a_stopped_fit_goes_on_to_the_last_bit(pair):
+def test_a_stopped_fit_goes_on_to_the_last_byte(pair):
     """With dropout of each worker's own, and a stale file where the second worker looks."""
     for found in pair:
         assert found["resumed"] == 0.0
+        assert found["resumed bytes"]
         assert found["left alone"]
 
 
