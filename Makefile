@@ -32,6 +32,12 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_factor_bias.py
 	$(BIN)/python benchmarks/bench_structured.py
 	$(BIN)/python benchmarks/bench_walk_forward.py
+	$(BIN)/python benchmarks/bench_hrp_large.py
+	$(BIN)/python benchmarks/bench_gat_memory.py
+	$(BIN)/python benchmarks/bench_inference.py
+	$(BIN)/python benchmarks/bench_warm_start.py
+	$(BIN)/python benchmarks/bench_regimes.py
+	$(BIN)/python benchmarks/bench_sweep.py
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
