@@ -37,7 +37,6 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_inference.py
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py
-	$(BIN)/python benchmarks/bench_sweep.py
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
