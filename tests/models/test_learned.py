@@ -49,11 +49,8 @@ def fits(study):
 EVERY_FIT = pytest.mark.parametrize("kind", [*ATTENTIONS, "windows"])
 
 
-def test_dates(study):
+def days_of(study):
     return study.panel.dates[study.fold.rows(study.panel.dates).test]
-
-
-test_dates.__test__ = False
 
 
 def plain(fit):
@@ -69,7 +66,7 @@ def assert_same(ours, theirs):
 
 @EVERY_FIT
 def test_scores_are_of_the_members(study, fits, kind):
-    dates = test_dates(study)
+    dates = days_of(study)
     scores = fits[kind].predict(study.panel, dates)
     rows = study.fold.rows(study.panel.dates).test
     assert_array_equal(scores.dates, dates)
@@ -81,7 +78,7 @@ def test_scores_are_of_the_members(study, fits, kind):
 
 @EVERY_FIT
 def test_predictions_know_nothing_later(study, fits, kind):
-    dates = test_dates(study)
+    dates = days_of(study)
     whole = fits[kind].predict(study.panel, dates).values
     for day in (0, 61, 62, 79):  # the first day of a quarter and the one before among them
         until = plain(fits[kind]).predict(study.panel.until(dates[day]), dates[day : day + 1])
@@ -94,7 +91,7 @@ def test_predictions_know_nothing_later(study, fits, kind):
 
 @EVERY_FIT
 def test_day_by_day_equals_one_go(study, fits, kind):
-    dates = test_dates(study)
+    dates = days_of(study)
     whole = fits[kind].predict(study.panel, dates)
     state, rows, graphs = None, [], set()
     for date in dates:
@@ -125,7 +122,7 @@ def test_the_state_of_the_fit_goes_on(study, fits):
 
 def test_a_few_rows_are_enough_to_go_on(study, fits):
     # The graph of the quarter and the LSTM are in the state; features look back 26 rows.
-    dates = test_dates(study)[:6]
+    dates = days_of(study)[:6]
     first = plain(fits["neighbours"]).predict(study.panel.until(dates[4]), dates[:5])
     near = study.panel.between(study.panel.dates[study.panel.row(dates[5]) - 40], dates[5])
     scores = plain(fits["neighbours"]).predict(near, dates[5:], state=first.state)
@@ -133,7 +130,7 @@ def test_a_few_rows_are_enough_to_go_on(study, fits):
 
 
 def test_assets_may_come_and_go_with_a_state(study, fits):
-    dates = test_dates(study)
+    dates = days_of(study)
     start = plain(fits["neighbours"]).predict(study.panel, dates[:40])
     names = [name for i, name in enumerate(study.panel.assets.tolist()) if i not in (3, 4)]
     before = study.panel.select(names[5:]), study.panel.select(names[5:][::-1])
@@ -174,7 +171,7 @@ def test_fits_know_nothing_after_the_last_label_of_validation(study, kind, readi
 
 @EVERY_FIT
 def test_permuting_assets_permutes_the_scores(study, fits, kind):
-    dates = test_dates(study)
+    dates = days_of(study)
     order = np.random.default_rng(5).permutation(len(study.panel.assets))
     moved = study.panel.select(study.panel.assets[order])
     before = plain(fits[kind]).predict(study.panel, dates).values[:, order]
@@ -183,7 +180,7 @@ def test_permuting_assets_permutes_the_scores(study, fits, kind):
 
 @EVERY_FIT
 def test_names_that_are_never_members_change_nothing(study, fits, kind):
-    dates = test_dates(study)
+    dates = days_of(study)
     inside = study.panel.member.any(axis=0)
     assert not inside.all()
     without = plain(fits[kind]).predict(study.panel.select(study.panel.assets[inside]), dates)
@@ -192,7 +189,7 @@ def test_names_that_are_never_members_change_nothing(study, fits, kind):
 
 @EVERY_FIT
 def test_a_network_of_few_names_serves_many(fits, kind, large_study):
-    dates = test_dates(large_study)[:5]
+    dates = days_of(large_study)[:5]
     scores = plain(fits[kind]).predict(large_study.panel, dates)
     assert scores.values.shape == (5, 200)
     there = large_study.panel.member[254:259] & large_study.features.present[254:259]
@@ -200,7 +197,7 @@ def test_a_network_of_few_names_serves_many(fits, kind, large_study):
 
 
 def test_features_given_equal_features_computed(study, fits):
-    dates = test_dates(study)[:3]
+    dates = days_of(study)[:3]
     given = plain(fits["none"]).predict(study.panel, dates, features=study.features)
     computed = plain(fits["none"]).predict(study.panel, dates)
     assert_array_equal(given.values, computed.values)
@@ -208,7 +205,7 @@ def test_features_given_equal_features_computed(study, fits):
 
 @EITHER
 def test_an_interrupted_fit_goes_on_to_the_same_bytes(study, tmp_path, reading):
-    training = {"stages": ("encoder", "joint"), "epochs": 3}
+    training = {"stages": ("encoder", "joint"), "epochs": 3, "batch": 4 if reading is CHUNKS else 16}
     forecaster, said = forecaster_of(reading=reading, dropout=0.2, training=training), []
     forecaster.fit(study.panel, study.fold, context=context_of(study, folder=tmp_path / "whole", say=said.append))
     wanted = (tmp_path / "whole" / "checkpoint.pt").read_bytes()
@@ -237,7 +234,7 @@ def test_a_finished_fit_is_read_back(study, tmp_path):
     again = forecaster.fit(study.panel, study.fold, context=context)
     assert (tmp_path / "checkpoint.pt").read_bytes() == bytes_before
     loaded = FittedNetwork.load(tmp_path / "checkpoint.pt")
-    dates = test_dates(study)[:3]
+    dates = days_of(study)[:3]
     for other in (again, loaded):
         assert_same(other.network.state_dict(), first.network.state_dict())
         assert_array_equal(other.predict(study.panel, dates).values, first.predict(study.panel, dates).values)
@@ -317,7 +314,7 @@ def test_warm_starts_that_leak_or_do_not_fit_are_refused(study, fits):
 
 
 def test_predictions_that_cannot_be_are_refused(study, fits):
-    fit, dates = fits["neighbours"], test_dates(study)
+    fit, dates = fits["neighbours"], days_of(study)
     with pytest.raises(InputError, match="is not after .* up to which the model has seen data"):
         fit.predict(study.panel, study.panel.dates[253:255])
     with pytest.raises(InputError, match="not consecutive rows"):
@@ -376,7 +373,7 @@ def test_epochs_are_reported_in_words_and_figures(study, tmp_path):
 def test_without_validation_the_last_epoch_stays(study):
     fit = forecaster_of().fit(study.panel, replace(study.fold, valid=None), context=context_of(study))
     assert fit.data_through == study.panel.dates[229 + 2]
-    assert np.isfinite(np.nansum(fit.predict(study.panel, test_dates(study)).values))
+    assert np.isfinite(np.nansum(fit.predict(study.panel, days_of(study)).values))
 
 
 def test_a_young_panel_has_no_graph_yet(study):
@@ -387,5 +384,5 @@ def test_a_young_panel_has_no_graph_yet(study):
     fit = forecaster_of().fit(
         young, study.fold, context=FitContext(features=feature_set(young, names=study.features.names))
     )
-    scores = fit.predict(young, test_dates(study)[:2])
+    scores = fit.predict(young, days_of(study)[:2])
     assert (~np.isnan(scores.values)).sum() > 50
