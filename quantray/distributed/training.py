@@ -1,6 +1,7 @@
 """Networks trained by many workers through Ray Train, with the loop that trains in one process."""
 
 import math
+import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
@@ -25,6 +26,9 @@ from quantray.models.training import EpochReport
 from quantray.research.executor import Executor
 
 __all__ = ["RayTraining", "fit_on_ray"]
+
+_POLL_SECONDS = "0.2"
+"""Between two looks of Ray Train at its workers; it takes one report at each, so an epoch lasts no less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +198,7 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
     _make_folder(run.folder)
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _POLL_SECONDS)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
 
