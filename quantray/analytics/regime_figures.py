@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from quantray.analytics.figures import Picture
+from quantray.analytics.figures import Picture, styled
 from quantray.arrays import Bool, Dates, Float
 from quantray.errors import InputError
 from quantray.regimes.indicators import Lenses
@@ -70,12 +70,12 @@ def regimes_over_price(dates: Dates, price: Float, path: RegimePath, *, title: s
             figure.add_trace(_chances(dates, chances, name, palette[name]), row=2, col=1)
         figure.update_yaxes(tickformat=".0%", title="Probability", range=[0, 1], row=2, col=1)
     _price_axis(figure, price, title)
-    styled = _styled(figure, 560 if doubts else 420)
+    figure = styled(figure, 560 if doubts else 420).update_layout(margin={"l": 85}, legend={"traceorder": "normal"})
     lengths = path.spells.lengths
     note = "Each day's regime is what was known at its close; nothing was relabelled afterwards."
     if len(lengths):
         note += f" {len(lengths)} spells, the median one of {np.median(lengths):.0f} days."
-    return Picture(styled, note)
+    return Picture(figure, note)
 
 
 def lens_strips(lenses: Lenses, price: Float, *, title: str = "Index") -> Picture:
@@ -112,9 +112,9 @@ def lens_strips(lenses: Lenses, price: Float, *, title: str = "Index") -> Pictur
         _key(figure, path, palette, row)
     _price_axis(figure, price, title)
     note = "Five views of the same market, each known at the close of the day; white where history is too short."
-    styled = _styled(figure, 320 + 84 * len(names))
-    styled.update_layout(showlegend=False, margin={"r": 130, "t": 20})
-    return Picture(styled, note)
+    figure = styled(figure, 320 + 84 * len(names))
+    figure.update_layout(showlegend=False, margin={"l": 85, "r": 130, "t": 20})
+    return Picture(figure, note)
 
 
 def _check(dates: Dates, price: Float, path: RegimePath) -> None:
@@ -214,19 +214,3 @@ def _key(figure: go.Figure, path: RegimePath, palette: dict[str, str], row: int)
 
 def _texts(dates: Dates) -> list[str]:
     return [str(date) for date in dates]
-
-
-def _styled(figure: go.Figure, height: int) -> go.Figure:
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        margin={"l": 85, "r": 20, "t": 40, "b": 30},
-        font={
-            "family": "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif",
-            "size": 12,
-            "color": "#333",
-        },
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "traceorder": "normal"},
-        hovermode="x unified",
-    )
-    return figure

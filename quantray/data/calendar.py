@@ -8,9 +8,16 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import Bool, Dates, Int, as_day
-from quantray.errors import InputError
+from quantray.errors import DataError, InputError
 
-__all__ = ["Frequency", "is_trading_day", "rebalance_dates", "trading_days"]
+__all__ = [
+    "Frequency",
+    "is_trading_day",
+    "last_sessions_of_weeks",
+    "rebalance_dates",
+    "session_hours",
+    "trading_days",
+]
 
 Frequency = Literal["daily", "weekly", "monthly", "quarterly"]
 
@@ -19,15 +26,27 @@ _FIRST = "1971-01-01"
 
 
 @lru_cache(maxsize=8)
-def _sessions(exchange: str) -> Dates:
+def _calendar(exchange: str) -> xcals.ExchangeCalendar:
     try:
         earliest = xcals.get_calendar(exchange).bound_min()
-        calendar = xcals.get_calendar(
-            exchange, start=_FIRST if earliest is None else max(earliest, pd.Timestamp(_FIRST))
-        )
+        return xcals.get_calendar(exchange, start=_FIRST if earliest is None else max(earliest, pd.Timestamp(_FIRST)))
     except xcals.errors.InvalidCalendarName as error:
         raise InputError(f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS.") from error
-    return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
+
+
+@lru_cache(maxsize=8)
+def _sessions(exchange: str) -> Dates:
+    return np.asarray(_calendar(exchange).sessions.to_numpy(), dtype="datetime64[D]")
+
+
+@lru_cache(maxsize=4)
+def _hours(exchange: str) -> tuple[Dates, Dates]:
+    calendar = _calendar(exchange)
+    opens, closes = (
+        pd.DatetimeIndex(times).tz_convert(calendar.tz).tz_localize(None).to_numpy().astype("datetime64[m]")
+        for times in (calendar.opens, calendar.closes)
+    )
+    return opens, closes
 
 
 def trading_days(start: object, end: object, *, exchange: str = "XNYS") -> Dates:
@@ -63,6 +82,36 @@ def is_trading_day(dates: Dates, *, exchange: str = "XNYS") -> Bool:
             f"{days.min()} is before the {exchange} calendar, which begins on {sessions[0]}; leave out earlier rows."
         )
     return np.isin(days, sessions)
+
+
+def session_hours(dates: Dates, *, exchange: str = "XNYS") -> tuple[Dates, Dates]:
+    """(T,) opening and (T,) closing times of sessions, datetime64[m] on the exchange's clock.
+
+    Raises
+    ------
+    DataError
+        A date is no session of the exchange, or outside its calendar.
+    InputError
+        Unknown exchange.
+    """
+    sessions, days = _sessions(exchange), dates.astype("datetime64[D]")
+    opens, closes = _hours(exchange)
+    position = np.minimum(np.searchsorted(sessions, days), len(sessions) - 1)
+    closed = sessions[position] != days
+    if closed.any():
+        bad = days[int(np.argmax(closed))]
+        outside = bad < sessions[0] or bad > sessions[-1]
+        why = f"is outside the hours known, {sessions[0]} to {sessions[-1]}" if outside else "has no session"
+        raise DataError(f"{bad} {why} at {exchange}; drop its rows or name another exchange.")
+    return opens[position], closes[position]
+
+
+def last_sessions_of_weeks(dates: Dates, *, exchange: str = "XNYS") -> Dates:
+    """(T,) the last session of each date's week; raises ``InputError`` for an unknown exchange."""
+    sessions = _sessions(exchange)
+    # Day 0 of the epoch is a Thursday; three days later a Monday begins the count of weeks.
+    week, weeks = ((days.astype("datetime64[D]").astype(np.int64) + 3) // 7 for days in (dates, sessions))
+    return sessions[np.searchsorted(weeks, week, side="right") - 1]
 
 
 def _period(dates: Dates, frequency: Frequency) -> Int:

@@ -1,15 +1,12 @@
 """Bars of any length within the sessions of an exchange, and what they tell of the market."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-import exchange_calendars as xcals
 import numpy as np
-import pandas as pd
 
 from quantray.arrays import Bool, Dates, Float, Int, Names, frozen
-from quantray.data.calendar import is_trading_day
+from quantray.data.calendar import last_sessions_of_weeks, session_hours
 from quantray.data.panel import Panel
 from quantray.data.synthetic import IntradayBars
 from quantray.errors import DataError, InputError
@@ -85,7 +82,7 @@ def intraday_bars(bars: IntradayBars, *, exchange: str = "XNYS") -> Bars:
         raise InputError("a day has one bar; make daily bars of a panel with daily_bars.")
     times = bars.times.astype("datetime64[m]")
     opens, closes = times.ravel(), (times + (times[0, 1] - times[0, 0])).ravel()
-    begin, end = _hours(opens.astype("datetime64[D]"), exchange)
+    begin, end = session_hours(opens.astype("datetime64[D]"), exchange=exchange)
     inside = (opens >= begin) & (closes <= end)
     values = {name: getattr(bars, name).reshape(len(opens), -1)[inside] for name in _FIELDS}
     return Bars(opens[inside], closes[inside], bars.assets, **values)
@@ -99,7 +96,7 @@ def daily_bars(panel: Panel, *, exchange: str = "XNYS") -> Bars:
     DataError
         A date on which the exchange was closed, or a missing field.
     """
-    begin, end = _hours(panel.dates, exchange)
+    begin, end = session_hours(panel.dates, exchange=exchange)
     values = {name: np.where(panel.member, panel.field(name), np.nan) for name in _FIELDS}
     return Bars(begin, end, panel.assets, **values)
 
@@ -212,47 +209,11 @@ def _usual(values: Float, session: Int, slot: Int) -> Float:
 
 def _bucket_ends(bars: Bars, timeframe: Timeframe, exchange: str) -> Dates:
     """(T,) the closing time of the longer bar that each bar belongs to."""
-    begin, end = _hours(bars.sessions, exchange)
+    begin, end = session_hours(bars.sessions, exchange=exchange)
     if timeframe in ("5min", "1hour"):
         length = np.timedelta64(_MINUTES[timeframe], "m")
         return np.minimum(begin + -(-(bars.closes - begin) // length) * length, end)
     if timeframe == "1day":
         return end
-    table = _schedule(exchange)
-    # Day 0 of the epoch is a Thursday; three days later a Monday begins the count of weeks.
-    week, weeks = ((days.astype(np.int64) + 3) // 7 for days in (bars.sessions, table.days))
-    return table.closes[np.searchsorted(weeks, week, side="right") - 1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Schedule:
-    days: Dates
-    opens: Dates
-    closes: Dates
-
-
-@lru_cache(maxsize=4)
-def _schedule(exchange: str) -> _Schedule:
-    """Sessions with their hours on the exchange's clock."""
-    try:
-        calendar = xcals.get_calendar(exchange, start="1990-01-01")
-    except xcals.errors.InvalidCalendarName as error:
-        raise InputError(f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS.") from error
-    opens, closes = (
-        pd.DatetimeIndex(times).tz_convert(calendar.tz).tz_localize(None).to_numpy().astype("datetime64[m]")
-        for times in (calendar.opens, calendar.closes)
-    )
-    return _Schedule(np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]"), opens, closes)
-
-
-def _hours(days: Dates, exchange: str) -> tuple[Dates, Dates]:
-    """(T,) opening and (T,) closing times of sessions."""
-    table = _schedule(exchange)
-    position = np.minimum(np.searchsorted(table.days, days), len(table.days) - 1)
-    closed = table.days[position] != days
-    if closed.any():
-        bad = days[int(np.argmax(closed))]
-        known = bad < table.days[0] or bad > table.days[-1] or is_trading_day(np.array([bad]), exchange=exchange)[0]
-        why = f"is outside the hours known, {table.days[0]} to {table.days[-1]}" if known else "has no session"
-        raise DataError(f"{bad} {why} at {exchange}; drop its rows or name another exchange.")
-    return table.opens[position], table.closes[position]
+    last = last_sessions_of_weeks(bars.sessions, exchange=exchange)
+    return session_hours(last, exchange=exchange)[1]
