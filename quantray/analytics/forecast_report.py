@@ -71,9 +71,11 @@ def render_forecasts(content: ForecastReportInput) -> str:
                 frozenset(row.name for row in content.rows if row.is_control),
             ),
         ),
-        ("Against the controls", pictures.differences({row.name: row.differences for row in models})),
-        ("Through time", pictures.cumulative_skill(content.dates, {row.name: row.daily for row in content.rows})),
     ]
+    if models:
+        charts.append(("Against the controls", pictures.differences({row.name: row.differences for row in models})))
+    daily = {row.name: row.daily for row in content.rows}
+    charts.append(("Through time", pictures.cumulative_skill(content.dates, daily)))
     deciles = {row.name: row.deciles for row in content.rows if row.deciles is not None}
     if deciles:
         charts.append(("By tenths of the score", pictures.quantile_bars(deciles, content.horizon)))
@@ -82,7 +84,7 @@ def render_forecasts(content: ForecastReportInput) -> str:
         {
             "title": content.title,
             "about": content.about,
-            "headline": " ".join(verdict(row.name, row.differences) for row in models),
+            "headline": " ".join(verdict(row.name, row.differences) for row in models) or "Controls only.",
             "warnings": content.warnings,
             "rows": [_cells(row) for row in content.rows],
             "charts": [(name, shown.note, to_html(shown, f"chart{i}")) for i, (name, shown) in enumerate(charts)],
