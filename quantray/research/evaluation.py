@@ -1,7 +1,7 @@
 """The sweep's units of work: parameter sets played through a panel, and plans that change sets on the way."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -12,6 +12,7 @@ from quantray.arrays import Float, Int, digest
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.research.batch import NetReturns, net_returns
+from quantray.research.books import Book, moved_on
 from quantray.research.executor import Executor, Shared
 from quantray.research.families import Family, Terms
 from quantray.research.progress import follow
@@ -40,6 +41,8 @@ class SweepData:
     families: tuple[Family, ...]
     terms: Terms
     results: ResultStore
+    kept: tuple[int, ...] = ()
+    """Rows of days, rising, whose weights are kept beside each set's returns; none by default."""
 
     def family(self, name: str) -> Family:
         """The family of a name."""
@@ -90,9 +93,9 @@ def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
     keys = batch_keys(data, batch)
     missing = [(key, s) for key, s in zip(keys, batch.sets, strict=True) if not data.results.has(key)]
     if missing:
-        played = data.family(batch.family).evaluate(data.panel, [s for _, s in missing], data.terms)
-        for (key, parameters), net in zip(missing, played, strict=True):
-            _put(data.results, key, net, {"family": batch.family, "parameters": json.dumps(parameters)})
+        played = _played(data, data.family(batch.family), [s for _, s in missing])
+        for (key, parameters), (net, book) in zip(missing, played, strict=True):
+            _put(data.results, key, net, {"family": batch.family, "parameters": json.dumps(parameters)}, book)
     return keys
 
 
@@ -172,6 +175,18 @@ class Evaluations:
         """(T,) net returns of a set that was needed before."""
         return self._known[chosen]
 
+    def kept(self, chosen: Chosen) -> tuple[NetReturns, Book]:
+        """What a set that was needed before earned and traded, and its weights on the days kept.
+
+        Raises
+        ------
+        DataError
+            The data name no days to keep.
+        """
+        (key,) = batch_keys(self._data, Batch(chosen[0], (chosen[1],)))
+        table = self._data.results.get(key)
+        return _net(table), Book.from_table(table)
+
     def play(self, plans: Sequence[Plan]) -> list[NetReturns]:
         """What each plan earns.
 
@@ -215,16 +230,33 @@ def _key(data: SweepData, strategies: list[str]) -> str:
         "strategies": strategies,
         "terms": vars(data.terms),
         "versions": _VERSIONS | {"generation": _GENERATION},
-    }
+    } | ({"kept": data.kept} if data.kept else {})
     return digest([data.fingerprint, json.dumps(settings, sort_keys=True)])
 
 
-def _put(results: ResultStore, key: str, net: NetReturns, notes: dict[str, str]) -> None:
-    results.put(key, pa.table({"returns": net.returns, "turnover": net.turnover}), notes)
+def _played(data: SweepData, family: Family, sets: Sequence[Parameters]) -> Iterator[tuple[NetReturns, Book | None]]:
+    """What each set earns and, where days are to be kept, holds on them."""
+    panel, terms = data.panel, data.terms
+    if not data.kept:
+        yield from ((net, None) for net in family.evaluate(panel, sets, terms))
+        return
+    close = panel.field("close")
+    moved = moved_on(close, data.kept, terms.lag)
+    for result in family.targets(panel, sets, terms):
+        net = net_returns(result.weights, close, costs_bps=terms.costs_bps, lag=terms.lag)
+        yield NetReturns(net.returns + result.overlay_returns, net.turnover), Book.of(result.weights, moved, data.kept)
+
+
+def _put(results: ResultStore, key: str, net: NetReturns, notes: dict[str, str], book: Book | None = None) -> None:
+    held = {} if book is None else book.columns_of_table()
+    results.put(key, pa.table({"returns": net.returns, "turnover": net.turnover, **held}), notes)
 
 
 def _read(results: ResultStore, key: str) -> NetReturns:
-    table = results.get(key)
+    return _net(results.get(key))
+
+
+def _net(table: pa.Table) -> NetReturns:
     return NetReturns(table["returns"].to_numpy(), table["turnover"].to_numpy())
 
 

@@ -6,6 +6,7 @@ from quantray.data.quality import QualitySettings
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
 from quantray.errors import InputError
 from quantray.research.alpha_settings import AlphaSettings, ForecastChoice
+from quantray.research.combination_config import CombinationSettings
 from quantray.research.config import (
     AllocatorSettings,
     StudySettings,
@@ -21,7 +22,12 @@ from quantray.research.scaling import ScaleSettings
 from quantray.research.sweep_config import SweepSettings
 
 CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "configs").glob("*.yaml"))
-MODELS = {"forecasts": ForecastSettings, "regime_sweep": SweepSettings, "scale": ScaleSettings}
+MODELS = {
+    "combine": CombinationSettings,
+    "forecasts": ForecastSettings,
+    "regime_sweep": SweepSettings,
+    "scale": ScaleSettings,
+}
 """Beginning of a file's name -> what it holds, where that is no walk-forward study."""
 DEMO = Path(__file__).parents[2] / "workflows" / "configs" / "demo.yaml"
 

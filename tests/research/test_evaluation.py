@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.errors import InputError
+from quantray.errors import DataError, InputError
 from quantray.research.batch import net_returns
 from quantray.research.evaluation import Batch, Evaluations, Plan, SweepData, batch_keys, plan_key, run_batch, run_plan
 from quantray.research.executor import Serial
@@ -97,3 +97,20 @@ def test_wrong_input_is_refused(data):
         run_plan(data, Plan("p", ((RULE.name, SETS[0]),), np.ones(301, dtype=np.int64)))
     with pytest.raises(InputError, match="batch 0"):
         Evaluations(data, Serial(), batch=0)
+
+
+def test_positions_are_kept_on_the_days_asked_for(data):
+    chosen = (RULE.name, SETS[0])
+    plain = Evaluations(data, Serial())
+    plain.need([chosen])
+    with pytest.raises(DataError, match="holds no book"):
+        plain.kept(chosen)
+    keeping = Evaluations(replace(data, kept=(100, 250)), Serial())
+    keeping.need([chosen])
+    assert keeping.n_computed == 1
+    net, book = keeping.kept(chosen)
+    assert_array_equal(net.returns, plain.returns(chosen))
+    (result,) = RULE.targets(data.panel, SETS[:1], data.terms)
+    for day in (100, 250):
+        assert_array_equal(book.at(day, 15).after, result.weights[day])
+    assert not book.at(101, 15).after.any()

@@ -1,0 +1,311 @@
+"""Many strategies in one portfolio: play all once, then share capital among them date after date from what is past.
+
+Shares decided at the close of t know the strategies' returns up to t, and hold from the close ``lag`` days later, when
+the strategies' own decisions of t are traded too. Until the next rebalance each strategy is an account of its own:
+its capital grows with what it earns, so shares drift; what is not shared out is cash and earns nothing.
+
+Strategies pay for their own trades in full. Moving capital between them is charged on the trades of the one book that
+they make together, in which a sale by one strategy meets the purchase of another. Options move without charge.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from quantray.analytics.bootstrap import Resampling
+from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.analytics.selection import independent_trials
+from quantray.arrays import Dates, Float, Int
+from quantray.data.calendar import rebalance_dates
+from quantray.data.panel import Panel
+from quantray.errors import DataError, InputError
+from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod, MixResult, strategy_mix
+from quantray.research.batch import NetReturns
+from quantray.research.books import Book
+from quantray.research.ensemble_family import EnsembleFamily
+from quantray.research.evaluation import Chosen, Evaluations, SweepData
+from quantray.research.executor import Executor
+from quantray.research.families import Family, Terms
+from quantray.research.metering import Metered, peak_bytes
+from quantray.research.progress import say
+from quantray.research.regime_search import sharpe
+from quantray.research.store import ResultStore
+
+__all__ = ["MixDesign", "Played", "allocate", "decision_rows", "hold_shares", "run_combination"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixDesign:
+    """How capital is shared; see ``portfolio.strategy_mix``.
+
+    Raises
+    ------
+    InputError
+        A number is out of range.
+    """
+
+    method: MixMethod = "risk_parity"
+    max_correlation: float = 0.70
+    drawdown: DrawdownRule | None = None
+    lookback_days: int = 252
+    """Days of the strategies' returns behind every decision."""
+    min_days: int = 126
+    """Of them that a strategy must have since it first held anything."""
+    warmup_days: int = 252
+    """Days before the first look-back, on which long indicators fill."""
+    rebalance: Literal["weekly", "monthly", "quarterly"] = "monthly"
+    exchange: str = "XNYS"
+    batch: int = 8
+    """Strategies in one unit of work."""
+    terms: Terms = field(default_factory=Terms)
+    resampling: Resampling = field(default_factory=Resampling)
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.min_days <= self.lookback_days or self.warmup_days < 0:
+            raise InputError(
+                f"min_days {self.min_days} must lie between 2 and lookback_days {self.lookback_days}, and warmup_days "
+                f"{self.warmup_days} not be negative."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What C strategies earned, traded and held through T days of N assets."""
+
+    returns: Float
+    """(T, C) after their own costs."""
+    turnover: Float
+    """(T, C) one-way."""
+    books: tuple[Book, ...]
+    """(C,) positions on the days of decision."""
+    n_assets: int
+
+    @property
+    def since_first_trade(self) -> Float:
+        """(T, C) the returns, NaN before a strategy first held anything."""
+        begun = np.maximum.accumulate((self.returns != 0) | (self.turnover != 0), axis=0)
+        return np.where(begun, self.returns, np.nan)
+
+    def positions(self, day: int, which: Int) -> tuple[Float, Float]:
+        """(A, N) positions of some strategies before and after their decision of a day of rebalancing is traded."""
+        held = [self.books[i].at(day, self.n_assets) for i in which.tolist()]
+        empty = np.zeros((0, self.n_assets))
+        return np.array([h.before for h in held] or empty), np.array([h.after for h in held] or empty)
+
+
+def run_combination(
+    panel: Panel,
+    members: Sequence[Member],
+    families: Sequence[Family],
+    executor: Executor,
+    results: ResultStore,
+    *,
+    design: MixDesign | None = None,
+    ensemble: EnsembleFamily | None = None,
+) -> CombinationRecord:
+    """Play all strategies in parallel, share capital among them walking forward, and compare.
+
+    The same call again computes only what is not there yet, and any executor gives the same digest.
+
+    Parameters
+    ----------
+    panel : with ``close`` and what the strategies need.
+    members : S strategies, two at least; each one's entry is the name of a family.
+    families : that the strategies belong to.
+    ensemble : compared as one more portfolio; it receives no capital from the mix.
+
+    Raises
+    ------
+    InputError
+        Strategies repeat, name no family, or there are too few days for a rebalance.
+    DataError
+        No strategy has a history at some rebalance, or the panel lacks a field.
+    SolverError
+        Risk parity has no solution at some rebalance.
+    """
+    start, design = time.monotonic(), design or MixDesign()
+    _check_members(members, families)
+    rows = decision_rows(panel.dates, design)
+    chosen: list[Chosen] = [(member.entry, member.parameters) for member in members]
+    chosen += [(ensemble.name, ensemble.default)] if ensemble else []
+    every = tuple(families) + ((ensemble,) if ensemble else ())
+    data = SweepData(panel, panel.fingerprint(), every, design.terms, results, tuple(rows.tolist()))
+    metered = Metered(executor)
+    evaluations = Evaluations(data, metered, batch=design.batch)
+    played = _play(evaluations, chosen, panel.shape[1])
+    say(f"{len(members)} strategies played; capital is shared on {len(rows)} days")
+    first = int(rows[0]) + design.terms.lag + 1
+    own = played.returns[first:, : len(members)]
+    best = int(np.argmax([sharpe(series) for series in own.T]))
+    known, names = played.since_first_trade[:, : len(members)], [member.name for member in members]
+    decisions = allocate(known, rows, panel.dates, names, design)
+    plain = replace(design, method="equal", max_correlation=1.0, drawdown=None)
+    singles = {BEST: best} | ({ensemble.name: len(members)} if ensemble else {})
+    paths = _paths(decisions, allocate(known, rows, panel.dates, names, plain), singles, len(chosen))
+    accounts = tuple(hold_shares(name, shares, rows, played, design.terms) for name, shares in paths.items())
+    return CombinationRecord(
+        dates=panel.dates[first:],
+        decided=panel.dates[rows],
+        members=tuple(members),
+        member_returns=own,
+        member_turnover=played.turnover[first:, : len(members)],
+        decisions=decisions,
+        accounts=accounts,
+        best=best,
+        costs_bps=design.terms.costs_bps,
+        outcomes=judge(accounts, own, resampling=design.resampling),
+        n_effective=independent_trials(own),
+        n_computed=evaluations.n_computed,
+        n_reused=evaluations.n_reused,
+        seconds=time.monotonic() - start,
+        peak_driver=peak_bytes(),
+        peak_workers=tuple(metered.workers.values()),
+    )
+
+
+def decision_rows(dates: Dates, design: MixDesign) -> Int:
+    """(K,) rows of the days on which capital is shared: ends of periods with a full look-back that can still be traded.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    rows = np.searchsorted(dates, rebalance_dates(dates, design.rebalance, exchange=design.exchange))
+    first, last = design.warmup_days + design.lookback_days - 1, len(dates) - design.terms.lag - 2
+    rows = rows[(rows >= max(first, 1)) & (rows <= last)]
+    if not len(rows):
+        raise InputError(
+            f"{len(dates)} days hold no {design.rebalance} rebalance after {design.warmup_days} days of warm-up and "
+            f"{design.lookback_days} of look-back; load more days, or lower warmup_days or lookback_days."
+        )
+    return np.asarray(rows, dtype=np.int64)
+
+
+def allocate(
+    returns_ts: Float, rows: Int, dates: Dates, names: Sequence[str], design: MixDesign
+) -> tuple[MixResult, ...]:
+    """The shares decided on each day from the look-back that ends with it.
+
+    Parameters
+    ----------
+    returns_ts : (T, S) simple returns; NaN where a strategy has not begun.
+    rows : (K,) days of decision.
+
+    Raises
+    ------
+    InputError, SolverError
+        As ``strategy_mix``.
+    DataError
+        No strategy has enough days and variance; the day is named.
+    """
+    found = []
+    for row in rows.tolist():
+        window = returns_ts[max(row + 1 - design.lookback_days, 0) : row + 1]
+        try:
+            mixed = strategy_mix(
+                window,
+                design.method,
+                names=names,
+                max_correlation=design.max_correlation,
+                drawdown=design.drawdown,
+                min_days=design.min_days,
+            )
+        except DataError as error:
+            raise DataError(f"on {dates[row]} {error} Raise warmup_days, or lower min_days.") from error
+        found.append(mixed)
+    return tuple(found)
+
+
+def hold_shares(name: str, shares_kc: Float, rows: Int, played: Played, terms: Terms) -> Account:
+    """What capital on strategies earns from the first rebalance on.
+
+    Parameters
+    ----------
+    shares_kc : (K, C) of NAV decided on each day; not negative, sums of at most 1.
+    rows : (K,) days of decision, rising, whose positions the strategies' books hold.
+
+    Raises
+    ------
+    InputError
+        Shares do not fit, are negative or sum to more than 1.
+    """
+    if shares_kc.shape != (len(rows), played.returns.shape[1]):
+        raise InputError(f"shares are {shares_kc.shape} for {len(rows)} days and {played.returns.shape[1]} strategies.")
+    if not ((shares_kc >= 0).all() and (shares_kc.sum(axis=1) <= 1 + 1e-9).all()):
+        raise InputError("shares must not be negative nor sum to more than 1; what is left is cash.")
+    first = terms.lag + 1
+    ends = np.append(rows[1:] + first, len(played.returns))
+    drifted = np.zeros(shares_kc.shape[1])
+    returns, turnover, measures = [], [], []
+    for decided, row, end in zip(shares_kc, rows.tolist(), ends.tolist(), strict=True):
+        measured = _netted(drifted, decided, row, played)
+        measures.append(measured)
+        days = slice(row + first, end)
+        # All pay for the move in proportion: the shares are of what it leaves.
+        left = 1 - terms.costs_bps * 1e-4 * measured[3]
+        capital = decided * np.cumprod(1 + played.returns[days], axis=0)
+        value = np.concatenate([[1.0], capital.sum(axis=1) + 1 - decided.sum()])
+        earned = value[1:] / value[:-1]
+        earned[0] *= left
+        returns.append(earned - 1)
+        share = np.vstack([decided, capital[:-1] / value[1:-1, None]])
+        own = (share * played.turnover[days]).sum(axis=1)
+        own[0] += 0.5 * measured[3]
+        turnover.append(own)
+        drifted = capital[-1] / value[-1]
+    return Account(name, np.concatenate(returns), np.concatenate(turnover), shares_kc, Netting(*np.array(measures).T))
+
+
+def _netted(drifted: Float, decided: Float, row: int, played: Played) -> tuple[float, ...]:
+    """The measures of ``Netting`` for one rebalance, in its order."""
+    which = np.flatnonzero((drifted != 0) | (decided != 0))
+    before, after = played.positions(row, which)
+    decided, moved = decided[which], decided[which] - drifted[which]
+    trades, book = after - before, decided @ after
+    squares = float(book @ book)
+    exposure = float(np.abs(book).sum())
+    return (
+        float(decided @ np.abs(after).sum(axis=1)),
+        exposure,
+        float(np.abs(moved) @ np.abs(before).sum(axis=1)),
+        float(np.abs(moved @ before).sum()),
+        float(decided @ np.abs(trades).sum(axis=1)),
+        float(np.abs(decided @ trades).sum()),
+        exposure**2 / squares if squares > 0 else np.nan,
+    )
+
+
+def _play(evaluations: Evaluations, chosen: Sequence[Chosen], n_assets: int) -> Played:
+    """Returns, turnover and books of all, computed where they are not there yet."""
+    evaluations.need(chosen)
+    kept = [evaluations.kept(one) for one in chosen]
+    nets: list[NetReturns] = [net for net, _ in kept]
+    return Played(
+        np.stack([net.returns for net in nets], axis=1),
+        np.stack([net.turnover for net in nets], axis=1),
+        tuple(book for _, book in kept),
+        n_assets,
+    )
+
+
+def _paths(
+    mix: Sequence[MixResult], equal: Sequence[MixResult], singles: Mapping[str, int], n_all: int
+) -> dict[str, Float]:
+    """Name -> (K, C) shares of each portfolio; those that hold one strategy are given by its place."""
+    decided = {MIX: mix, EQUAL: equal}
+    weights = {name: np.stack([decision.weights for decision in decisions]) for name, decisions in decided.items()}
+    padded = {name: np.pad(found, ((0, 0), (0, n_all - found.shape[1]))) for name, found in weights.items()}
+    return padded | {name: np.tile(np.eye(n_all)[place], (len(mix), 1)) for name, place in singles.items()}
+
+
+def _check_members(members: Sequence[Member], families: Sequence[Family]) -> None:
+    names, known = [member.name for member in members], {family.name for family in families}
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise InputError(f"{len(names)} strategies with {len(set(names))} names; give two or more, each once.")
+    strange = [member.name for member in members if member.entry not in known]
+    if strange:
+        raise InputError(f"{', '.join(strange[:3])} belong to none of {', '.join(sorted(known))}.")

@@ -1,0 +1,58 @@
+"""Records that several tests of the room share."""
+
+import numpy as np
+import pytest
+
+from quantray.analytics.bootstrap import Resampling
+from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.portfolio.strategy_mix import MixResult
+
+DAYS, CHECKS = 300, 4
+
+
+def account_of(name, returns):
+    ones = np.ones(CHECKS)
+    netting = Netting(0.8 * ones, 0.4 * ones, 0.3 * ones, 0.1 * ones, 0.2 * ones, 0.05 * ones, 25 * ones)
+    shares = np.full((CHECKS, 3), 0.3)
+    return Account(name, returns, np.full(len(returns), 0.01), shares, netting)
+
+
+def combination(gain=0.0, *, flat=False):
+    generator = np.random.default_rng(0)
+    own = generator.normal(0.0004, 0.008, (DAYS, 3)) + generator.normal(0, 0.004, (DAYS, 1))
+    equal = own.mean(axis=1)
+    noise = generator.normal(0, 0.0005, DAYS)
+    mix = np.zeros(DAYS) if flat else equal + gain + noise
+    accounts = (account_of(MIX, mix), account_of(EQUAL, equal), account_of(BEST, own[:, 1]))
+    members = (
+        Member("trend: fast 5", "trend", "trend following", (("fast", 5),)),
+        Member("trend: fast 9", "trend", "trend following", (("fast", 9),)),
+        Member("revert <1>", "revert", "mean reversion", ()),
+    )
+    dropped = {"trend: fast 9": "correlation 0.812 with trend: fast 5, not below 0.7"}
+    decision = MixResult(np.array([0.5, 0.0, 0.4]), "risk_parity", dropped, {"revert <1>": "reduced to 80.0%"}, 0.1, 0)
+    dates = np.datetime64("2020-01-01") + np.arange(DAYS)
+    return CombinationRecord(
+        dates=dates,
+        decided=dates[:: DAYS // CHECKS],
+        members=members,
+        member_returns=own,
+        member_turnover=np.full((DAYS, 3), 0.02),
+        decisions=(decision,) * CHECKS,
+        accounts=accounts,
+        best=1,
+        costs_bps=5.0,
+        outcomes=judge(accounts, own, resampling=Resampling(n_samples=200)),
+        n_effective=2.6,
+        n_computed=3,
+        n_reused=1,
+        seconds=1.5,
+        peak_driver=2**30,
+        peak_workers=(2**29,),
+    )
+
+
+@pytest.fixture(scope="session")
+def record_of():
+    """Three strategies and a mix that earns some gain a day over equal shares, or nothing at all."""
+    return combination
