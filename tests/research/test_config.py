@@ -20,6 +20,7 @@ from quantray.research.config import (
 from quantray.research.forecast_config import ForecastSettings
 from quantray.research.scaling import ScaleSettings
 from quantray.research.sweep_config import SweepSettings
+from quantray.research.tuning_config import TuningSettings
 
 CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "configs").glob("*.yaml"))
 MODELS = {
@@ -27,6 +28,7 @@ MODELS = {
     "forecasts": ForecastSettings,
     "regime_sweep": SweepSettings,
     "scale": ScaleSettings,
+    "tune": TuningSettings,
 }
 """Beginning of a file's name -> what it holds, where that is no walk-forward study."""
 DEMO = Path(__file__).parents[2] / "workflows" / "configs" / "demo.yaml"
