@@ -84,11 +84,13 @@ class ModelSettings(SettingsModel):
     """Each fold starts from the newest earlier fold that has not seen its future, for a few epochs."""
     warm_epochs: int = Field(6, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
+    reference: bool = False
+    """Others are compared with it as with a control, such as sparse attention with dense."""
 
     @property
     def is_control(self) -> bool:
-        """Whether it is there to be beaten."""
-        return self.kind != "network" or self.shuffled_labels or self.graph.kind == "random"
+        """Whether others are compared with it."""
+        return self.reference or self.kind != "network" or self.shuffled_labels or self.graph.kind == "random"
 
     @model_validator(mode="after")
     def _network(self) -> "ModelSettings":

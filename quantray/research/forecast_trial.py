@@ -106,7 +106,7 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
     """Hash of the data slice, the settings and the versions that the trial's numbers depend on."""
     history = trial.history(data.panel)
     settings = {
-        "model": trial.model.model_dump(mode="json", exclude={"name"}),
+        "model": trial.model.model_dump(mode="json", exclude={"name", "reference"}),
         "split": [str(part) for part in (trial.split.train, trial.split.valid, trial.split.test)],
         "labels": [trial.split.horizon, trial.split.lag, trial.split.purge],
         "seed": trial.seed,
