@@ -47,17 +47,20 @@ def main() -> NoReturn:
 
 
 def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
-    """Run a workflow's ``main`` on the settings named on its command line: ``CONFIG [--set a.b=value] [--debug]``."""
+    """Run a workflow's ``main`` on the settings named on its command line: ``CONFIG [--set a.b=value] [--check]``."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, prog=Path(sys.argv[0]).name)
     parser.add_argument("config", help="YAML file with the settings")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="change one setting")
+    parser.add_argument("--check", action="store_true", help="read the settings and stop")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_args()
 
     def run() -> None:
         from quantray.research.config import read_settings  # noqa: PLC0415
 
-        program(read_settings(model, arguments.config, arguments.set))
+        settings = read_settings(model, arguments.config, arguments.set)
+        if not arguments.check:
+            program(settings)
 
     _guarded(run, debug=arguments.debug)
 
@@ -185,11 +188,15 @@ def submit(
 ) -> None:
     """Submit a workflow to a cluster, or attach where the same one already runs."""
     from quantray.distributed.jobs import JobRequest, parse_environment, submit  # noqa: PLC0415
-    from quantray.research.config import StudySettings, read_settings  # noqa: PLC0415
 
-    # A mistake in the settings should show here, not minutes later in a remote log.
-    read_settings(StudySettings, config, change or [])
     request = JobRequest(workflow, config, tuple(change or []), python=python, environment=parse_environment(env or []))
+    # A mistake in the settings should show here, not minutes later in a remote log; the program knows its settings.
+    changes = [word for one in change or [] for word in ("--set", one)]
+    program = [sys.executable, workflow, config, "--check", *changes]
+    checked = subprocess.run(program, check=False, capture_output=True, text=True)
+    if checked.returncode:
+        _console().print((checked.stderr or checked.stdout).strip(), markup=False, highlight=False)
+        raise typer.Exit(checked.returncode)
     outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
     word = "attached to" if outcome.attached else "submitted"
     _console().print(f"{word} {outcome.submission_id}: {outcome.status} {outcome.message}".rstrip(), highlight=False)

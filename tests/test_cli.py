@@ -3,6 +3,7 @@
 import contextlib
 import io
 import runpy
+import shutil
 import subprocess
 import sys
 import traceback
@@ -229,3 +230,10 @@ def test_one_asset_is_enough(tmp_path):
     changes = ["data={kind: store, store: market}", "folds.lookback_days=60", "cluster.kind=serial"]
     done = workflow(CONFIG, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_submit_checks_the_settings_as_their_own_program_reads_them(tmp_path):
+    shutil.copy(ROOT / "workflows" / "train_models.py", tmp_path / "train.py")
+    (tmp_path / "wrong.yaml").write_text("name: x\ndata: {kind: simulated}\nmodels: [{name: A, heads: 3}]\n")
+    refused(quantray("submit", "train.py", "wrong.yaml", cwd=tmp_path), 2, "width 64 must be a multiple of heads 3")

@@ -28,7 +28,7 @@ __all__ = ["ForecastData", "ForecastTrial", "build_forecaster", "forecast_key", 
 _VERSIONS = {name: version(name) for name in ("numpy", "torch")}
 """Libraries whose releases may change results in the last digits."""
 
-_GENERATION = 1
+_GENERATION = 2
 """Raise this when a change in ``features`` or ``models`` changes numbers."""
 
 
@@ -68,8 +68,13 @@ class ForecastData:
         return self.results.root / "checkpoints" / key[:2] / key
 
 
-def build_forecaster(model: ModelSettings, *, warm: bool = False) -> Forecaster:
-    """The forecaster that settings describe; ``warm`` for one that goes on from an earlier fit."""
+def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False) -> Forecaster:
+    """The forecaster that settings describe; ``warm`` for one that goes on from an earlier fit.
+
+    Parameters
+    ----------
+    seed : of a random graph, so that fits differ in it too.
+    """
     if model.kind == "ridge":
         return Ridge()
     if model.kind != "network":
@@ -95,7 +100,7 @@ def build_forecaster(model: ModelSettings, *, warm: bool = False) -> Forecaster:
         heads=model.heads,
         dropout=model.dropout,
         recompute=model.recompute,
-        graph=GraphSettings(**model.graph.model_dump()),
+        graph=GraphSettings(**model.graph.model_dump(), seed=seed),
         training=warm_settings(training, epochs=model.warm_epochs) if warm else training,
         shuffled_labels=model.shuffled_labels,
         device=model.device,
@@ -159,7 +164,7 @@ def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[Score
     init = None
     if trial.parent is not None:
         init = FittedNetwork.load(data.folder(trial.parent) / "checkpoint.pt")
-    forecaster = build_forecaster(trial.model, warm=init is not None)
+    forecaster = build_forecaster(trial.model, seed=trial.seed, warm=init is not None)
     fitted = forecaster.fit(history, trial.split, init=init, context=context)
     rows = trial.split.rows(history.dates).test
     scores = fitted.predict(history, history.dates[rows])

@@ -170,7 +170,8 @@ def test_truncating_the_future_changes_no_decision(study, tmp_path):
     cut = source.panel.until(400)
     from dataclasses import replace
 
-    shorter = replace(source, data=replace(source.data, panel=cut), settings=source.settings.model_copy(update={"runs": str(tmp_path)}))
+    elsewhere = source.settings.model_copy(update={"runs": str(tmp_path)})
+    shorter = replace(source, data=replace(source.data, panel=cut), settings=elsewhere)
     part = run_study(shorter, Serial())
     for whole, short in zip(result.records, part.records, strict=True):
         assert_array_equal(short.nav, whole.nav[: len(short.nav)])
