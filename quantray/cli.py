@@ -195,7 +195,7 @@ def submit(
     program = [sys.executable, workflow, config, "--check", *changes]
     checked = subprocess.run(program, check=False, capture_output=True, text=True)
     if checked.returncode:
-        _console().print((checked.stderr or checked.stdout).strip(), markup=False, highlight=False)
+        print((checked.stderr or checked.stdout).strip(), file=sys.stderr)
         raise typer.Exit(checked.returncode)
     outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
     word = "attached to" if outcome.attached else "submitted"
