@@ -13,7 +13,7 @@ __all__ = ["KINDS", "capital", "correlations", "growth", "kind", "netting", "sel
 
 KINDS = ("too correlated", "too little history", "held nothing", "left out by the method")
 """Why a strategy gets no capital, in short."""
-_KIND_COLOURS = ("#D55E00", "#BAB0AC", "#E5E5E5", "#CC79A7")
+_KIND_COLOURS = ("#F2D3BC", "#BAB0AC", "#E5E5E5", "#CC79A7")
 _DIVERGING = [[0.0, "#2166AC"], [0.5, "#F7F7F7"], [1.0, "#B2182B"]]
 
 

@@ -136,15 +136,15 @@ def _findings(record: CombinationRecord) -> list[str]:
         if outcome.account not in (MIX, EQUAL) and outcome.mix_over is not None and outcome.sharpe is not None:
             what = f" ({record.members[record.best].name})" if outcome.account == BEST else ""
             found.append(
-                f"{outcome.account}{what} reached {outcome.sharpe.mean:.2f}; the mix has {_signed(outcome.mix_over)} "
-                "over it."
+                f"{outcome.account}{what} reached {outcome.sharpe.mean:.2f}; from there to the mix the difference is "
+                f"{_signed(outcome.mix_over)}."
             )
     best = record.outcome(BEST).deflated
     if best is not None:
-        luck = "more than" if best.probability >= _ACCEPTED else "no more than"
+        luck = "is more than luck" if best.probability >= _ACCEPTED else "cannot be told from luck"
         found.append(
             f"The best of {len(record.members)} strategies without skill would have shown about {best.hurdle:.2f}; so "
-            f"the best in hindsight is {luck} luck (deflated Sharpe ratio {best.probability:.2f}). The strategies "
+            f"the best in hindsight {luck} (deflated Sharpe ratio {best.probability:.2f}). The strategies "
             f"amount to {record.n_effective:.0f} independent ones."
         )
     held = len(record.members) - np.array([len(decision.dropped) for decision in record.decisions])
@@ -160,6 +160,8 @@ def _findings(record: CombinationRecord) -> list[str]:
         f"{saved['exposure_after']:.0%}. Moving capital costs {_bps(saved['moving_cost_after'])} a year rather than "
         f"{_bps(saved['moving_cost_before'])}, a saving of {_bps(saved['moving_saving'])}."
     )
+    mean, cost = record.account(MIX).returns.mean() * 252, saved["own_cost"] + saved["moving_cost_after"]
+    found.append(f"Before costs the mix earned {mean + cost:.2%} a year on average; trading took {cost:.2%}.")
     found.append(
         f"The strategies' own trades cost {_bps(saved['own_cost'])} a year, charged in full. On days of rebalancing "
         f"{saved['own_trades_cancelled']:.0%} of them cancel; if that held on all days, one book would save about "

@@ -30,7 +30,6 @@ from quantray.research.evaluation import Chosen, Evaluations, SweepData
 from quantray.research.executor import Executor
 from quantray.research.families import Family, Terms
 from quantray.research.metering import Metered, peak_bytes
-from quantray.research.progress import say
 from quantray.research.regime_search import sharpe
 from quantray.research.store import ResultStore
 
@@ -127,24 +126,16 @@ def run_combination(
         Risk parity has no solution at some rebalance.
     """
     start, design = time.monotonic(), design or MixDesign()
-    _check_members(members, families)
-    rows = decision_rows(panel.dates, design)
-    chosen: list[Chosen] = [(member.entry, member.parameters) for member in members]
-    chosen += [(ensemble.name, ensemble.default)] if ensemble else []
+    names, rows = _checked_names(members, families), decision_rows(panel.dates, design)
     every = tuple(families) + ((ensemble,) if ensemble else ())
     data = SweepData(panel, panel.fingerprint(), every, design.terms, results, tuple(rows.tolist()))
-    metered = Metered(executor)
-    evaluations = Evaluations(data, metered, batch=design.batch)
-    played = _play(evaluations, chosen, panel.shape[1])
-    say(f"{len(members)} strategies played; capital is shared on {len(rows)} days")
+    evaluations = Evaluations(data, metered := Metered(executor), batch=design.batch)
+    played = _play(evaluations, members, ensemble, panel.shape[1])
     first = int(rows[0]) + design.terms.lag + 1
     own = played.returns[first:, : len(members)]
     best = int(np.argmax([sharpe(series) for series in own.T]))
-    known, names = played.since_first_trade[:, : len(members)], [member.name for member in members]
-    decisions = allocate(known, rows, panel.dates, names, design)
-    plain = replace(design, method="equal", max_correlation=1.0, drawdown=None)
     singles = {BEST: best} | ({ensemble.name: len(members)} if ensemble else {})
-    paths = _paths(decisions, allocate(known, rows, panel.dates, names, plain), singles, len(chosen))
+    decisions, paths = _shared_out(played, rows, panel.dates, names, singles, design)
     accounts = tuple(hold_shares(name, shares, rows, played, design.terms) for name, shares in paths.items())
     return CombinationRecord(
         dates=panel.dates[first:],
@@ -279,9 +270,14 @@ def _netted(drifted: Float, decided: Float, row: int, played: Played) -> tuple[f
     )
 
 
-def _play(evaluations: Evaluations, chosen: Sequence[Chosen], n_assets: int) -> Played:
-    """Returns, turnover and books of all, computed where they are not there yet."""
-    evaluations.need(chosen)
+def _play(
+    evaluations: Evaluations, members: Sequence[Member], ensemble: EnsembleFamily | None, n_assets: int
+) -> Played:
+    """Returns, turnover and books of all, the ensemble's last, computed where they are not there yet."""
+    chosen: list[Chosen] = [(member.entry, member.parameters) for member in members]
+    chosen += [(ensemble.name, ensemble.default)] if ensemble else []
+    # The ensemble takes longest: begun first, it keeps nobody waiting at the end.
+    evaluations.need(reversed(chosen))
     kept = [evaluations.kept(one) for one in chosen]
     nets: list[NetReturns] = [net for net, _ in kept]
     return Played(
@@ -292,20 +288,25 @@ def _play(evaluations: Evaluations, chosen: Sequence[Chosen], n_assets: int) -> 
     )
 
 
-def _paths(
-    mix: Sequence[MixResult], equal: Sequence[MixResult], singles: Mapping[str, int], n_all: int
-) -> dict[str, Float]:
-    """Name -> (K, C) shares of each portfolio; those that hold one strategy are given by its place."""
-    decided = {MIX: mix, EQUAL: equal}
-    weights = {name: np.stack([decision.weights for decision in decisions]) for name, decisions in decided.items()}
-    padded = {name: np.pad(found, ((0, 0), (0, n_all - found.shape[1]))) for name, found in weights.items()}
-    return padded | {name: np.tile(np.eye(n_all)[place], (len(mix), 1)) for name, place in singles.items()}
+def _shared_out(
+    played: Played, rows: Int, dates: Dates, names: Sequence[str], singles: Mapping[str, int], design: MixDesign
+) -> tuple[tuple[MixResult, ...], dict[str, Float]]:
+    """The mix's decisions, and name -> (K, C) shares of each portfolio; ``singles`` hold the strategy at one place."""
+    n_all = played.returns.shape[1]
+    known = played.since_first_trade[:, : len(names)]
+    plain = replace(design, method="equal", max_correlation=1.0, drawdown=None)
+    decided = {MIX: design, EQUAL: plain}
+    found = {name: allocate(known, rows, dates, names, way) for name, way in decided.items()}
+    paths = {name: np.stack([decision.weights for decision in each]) for name, each in found.items()}
+    padded = {name: np.pad(shares, ((0, 0), (0, n_all - len(names)))) for name, shares in paths.items()}
+    return found[MIX], padded | {name: np.tile(np.eye(n_all)[i], (len(rows), 1)) for name, i in singles.items()}
 
 
-def _check_members(members: Sequence[Member], families: Sequence[Family]) -> None:
+def _checked_names(members: Sequence[Member], families: Sequence[Family]) -> list[str]:
     names, known = [member.name for member in members], {family.name for family in families}
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError(f"{len(names)} strategies with {len(set(names))} names; give two or more, each once.")
     strange = [member.name for member in members if member.entry not in known]
     if strange:
         raise InputError(f"{', '.join(strange[:3])} belong to none of {', '.join(sorted(known))}.")
+    return names
