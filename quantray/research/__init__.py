@@ -5,6 +5,6 @@ where it runs, ``store`` keeps its results by content, ``backtest`` replays deci
 puts these together. ``forecast_store`` keeps forecasts in versions, and ``alpha`` turns them into portfolios.
 ``sweep`` searches strategies by regime: ``search`` says which parameters to try, ``families`` what they belong to,
 ``batch`` and ``evaluation`` play many at once, ``regime_search`` and ``sweep_runs`` hold its beginning and its end.
-``combination`` shares capital among many strategies, whose positions ``books`` keeps so that their trades can be netted.
+``combination`` shares capital among many strategies; ``books`` keeps their positions, so that trades can be netted.
 ``tracking`` writes to MLflow when asked.
 """
