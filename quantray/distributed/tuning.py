@@ -92,6 +92,8 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
     # Its own loggers would write every trial in three formats, and its banner would stand among our lines.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Seconds between writes of the state of the search, of which a killed driver loses the last ones.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "2")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     tuner = _tuner(source, stored)
     results = _in_thread(tuner.fit)
@@ -180,8 +182,8 @@ def _tuner(source: TuningSource, stored: ray.ObjectRef) -> tune.Tuner:
             name=place.name,
             storage_path=str(folder),
             failure_config=tune.FailureConfig(max_failures=_FAILURES),
-            # With a limit Tune writes the state of the search after every round, not every so many seconds.
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            # All of a trial's checkpoints stay, each of a few bytes: with a limit Tune may delete one that the state
+            # of the search, written a moment ago, still names, and a killed search could not go on.
             callbacks=[JsonLoggerCallback(), _Teller()],
             verbose=0,
         ),
