@@ -1,8 +1,6 @@
 """What a universe's size costs and brings: seconds, bytes and forecasting skill from 400 names to thousands."""
 
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -38,6 +36,7 @@ from quantray.research.forecast_study import (
     study_splits,
 )
 from quantray.research.forecast_trial import ForecastTrial, build_forecaster
+from quantray.research.metering import peak_bytes
 from quantray.research.progress import say
 
 __all__ = [
@@ -233,25 +232,16 @@ def _measure(trial: ForecastTrial, history: Panel, sectors: dict[str, str]) -> E
     marks: list[tuple[float, int]] = []
 
     def say_nothing(_: str) -> None:
-        marks.append((time.perf_counter(), _peak_bytes()))
+        marks.append((time.perf_counter(), peak_bytes()))
 
     with torch_threads(trial.threads), tempfile.TemporaryDirectory() as folder:
         context = FitContext(sectors=sectors, folder=Path(folder), say=say_nothing)
-        held, began = _peak_bytes(), time.perf_counter()
+        held, began = peak_bytes(), time.perf_counter()
         build_forecaster(trial.model).fit(history, trial.split, context=context)
     times = [began, *(mark[0] for mark in marks)]
     # The first interval holds the making of features and graphs, so later ones count where there are any.
     spans = np.diff(times)[1:] if len(marks) > 1 else np.diff(times)
     return EpochCost(float(spans.min()), marks[-1][1], marks[-1][1] - held)
-
-
-def _peak_bytes() -> int:
-    """Most memory that this process has held so far."""
-    if sys.platform == "linux":
-        # Not ``ru_maxrss``, which a process made by fork and exec inherits from its parent.
-        (line,) = [row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM:")]
-        return int(line.split()[1]) * 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _members(panel: Panel, dates: Dates) -> Bool:
