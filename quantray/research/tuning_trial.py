@@ -59,7 +59,8 @@ class FoldFits:
     """A network fitted on several folds; the objective is the mean of their validation ICs.
 
     A round is one epoch of every fit. A fit counts with its best epoch so far, and one that has ended stays in the
-    mean. Each fit keeps a checkpoint, so a trial that is begun again goes on from the last epoch.
+    mean. Each fit keeps a checkpoint, so a trial that is begun again goes on from the last epoch. The training data of
+    all fits of a trial are in memory together.
 
     Parameters
     ----------
