@@ -97,6 +97,7 @@ def test_simulate_fills_a_store(tmp_path):
     assert "version 0" in done.stdout
 
 
+@pytest.mark.slow
 def test_demo_report_and_a_second_run(tmp_path):
     done = quantray("demo", "--serial", "--runs", "runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -189,6 +190,7 @@ def test_bad_studies_are_refused(store, tmp_path, monkeypatch, changes, code, wo
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.slow
 def test_the_installed_command_and_the_workflow_start_on_their_own(tmp_path):
     for command in (
         ["-m", "quantray.cli", "report", "none"],

@@ -121,6 +121,7 @@ def test_recovers_the_true_factors():
     assert np.corrcoef(np.sqrt(model.specific_variance), own)[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_risk_forecasts_are_unbiased_on_average():
     """Standardised next-day returns of sector portfolios have deviation one when risk is constant."""
     made = simulate_market(200, 700, seed=5, n_sectors=5, tail_degrees=30.0, listing_share=0, delisting_share=0)

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("recomputed", ["", " recomputed"])
 @pytest.mark.parametrize("attention", ["dense", "complete", "complete_explicit", "neighbours", "hierarchical"])

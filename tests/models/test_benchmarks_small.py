@@ -13,6 +13,8 @@ import bench_warm_start
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -57,6 +57,7 @@ def test_all_timeframes_stand_side_by_side(bars):
     assert set(found.at("1999-01-04T10:00").values()) == {"unknown"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["hmm", "ensemble"])
 def test_no_timeframe_looks_ahead(market, bars, method):
     settings = replace(SETTINGS, method=method)

@@ -14,6 +14,8 @@ from quantray.research.combination_runs import CombinationSource, combine, load_
 from quantray.research.config import read_settings
 from quantray.research.executor import Serial
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / "workflows" / "configs" / "combine.yaml"
 SMALL = [
     "data={kind: simulated, n_assets: 12, n_days: 500, seed: 3}",

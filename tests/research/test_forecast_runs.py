@@ -14,6 +14,8 @@ from quantray.research.forecast_runs import write_forecast_run
 from quantray.research.forecast_store import ForecastStore
 from quantray.research.forecast_study import load_forecast_data, run_forecast_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(forecast_study):

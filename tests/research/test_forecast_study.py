@@ -134,6 +134,7 @@ def test_the_same_network_under_two_names_is_fitted_once(forecast_study, network
     assert_array_equal(model_of(study, "A").scores, model_of(study, "B").scores)
 
 
+@pytest.mark.slow
 def test_no_score_knows_the_future(forecast_study, tmp_path):
     source, study = forecast_study
     panel = source.data.panel
@@ -172,6 +173,7 @@ def test_warm_starts_follow_one_another(forecast_study, network, tmp_path):
     assert (again.n_computed, again.digest) == (0, found.digest)
 
 
+@pytest.mark.slow
 def test_a_parent_that_saw_too_much_is_skipped(forecast_study, network, tmp_path):
     source, _ = forecast_study
     # Validation ends after the next fold's training.

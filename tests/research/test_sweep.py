@@ -226,6 +226,7 @@ def test_an_interrupted_sweep_computes_only_the_rest(swept):
     assert again.digest == record.digest
 
 
+@pytest.mark.slow
 def test_units_of_another_size_give_the_same_digest(swept, tmp_path):
     panel, regimes, families, design, _, record = swept
     other = run_sweep(panel, regimes, families, Serial(), ResultStore(tmp_path), design=replace(design, batch=1))
