@@ -1,4 +1,5 @@
 """The same work on many workers, with Ray: ``cluster`` connects, ``executor`` maps, ``jobs`` submits workflows.
 
 ``training`` fits one network with several workers: ``workers`` share the dates, ``heads`` splits its attention.
+``tuning`` searches settings with Ray Tune.
 """
