@@ -15,11 +15,14 @@ from quantray.features.returns import simple_returns
 from quantray.features.technical import moving_average_gap
 from quantray.models.forecaster import FitContext, Fitted, FoldData, Scores, features_of, fold_data
 
-__all__ = ["Ridge", "Rule", "prediction_rows"]
+__all__ = ["Ridge", "Rule", "check_history", "prediction_rows"]
 
 RuleName = Literal["zero", "reversal", "reversal_gap"]
 
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+_LOOKBACK = {"zero": 0, "reversal": 1, "reversal_gap": 29}
+"""Rows behind its own that each rule reads."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,18 @@ class Rule:
 
     def fit(self, panel: Panel, fold: Split, *, init: Any = None, context: FitContext) -> Fitted:
         """See ``Forecaster``; nothing is fitted."""
-        return _FittedRule(self.rule, fold.train.last)
+        return _FittedRule(self.rule, fold.train.first, fold.train.last)
 
 
 @dataclass(frozen=True)
 class _FittedRule:
     rule: RuleName
+    data_from: np.datetime64
     data_through: np.datetime64
 
     def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
         rows = prediction_rows(panel, dates, self.data_through)
+        check_history(panel, rows.start, _LOOKBACK[self.rule], self.data_from)
         close, member = panel.field("close")[: rows.stop], panel.member[: rows.stop]
         there = member[rows] & ~np.isnan(close[rows])
         if self.rule == "zero":
@@ -74,7 +79,8 @@ class _FittedRule:
 class Ridge:
     """Linear regression of standardised forward returns on all features, with a squared penalty.
 
-    The penalty is the one of a few with the best information coefficient on the validation range.
+    The penalty is the one of a few with the best information coefficient on the validation range; without one, the
+    smallest.
 
     Source: Hoerl and Kennard (1970), *Ridge regression*.
     """
@@ -94,12 +100,13 @@ class Ridge:
             score = 0.0 if data.valid is None else _mean_ic(data, data.valid, tried)
             if score > best:
                 best, coefficients = score, tried
-        return _FittedRidge(coefficients, data.panel.dates[-1], data.features.schema, context)
+        return _FittedRidge(coefficients, fold.train.first, data.panel.dates[-1], data.features.schema, context)
 
 
 @dataclass(frozen=True, eq=False)
 class _FittedRidge:
     coefficients: Float
+    data_from: np.datetime64
     data_through: np.datetime64
     schema: str
     context: FitContext
@@ -109,6 +116,8 @@ class _FittedRidge:
         given = features_of(panel, self.context, features)
         if given.schema != self.schema:
             raise InputError("these features are not those that the model was fitted on; use the same settings.")
+        if features is None and self.context.features is None:
+            check_history(panel, rows.start, given.lookback, self.data_from)
         values = np.nan_to_num(given.values[rows]) @ self.coefficients
         there = panel.member[rows] & given.present[rows]
         return Scores(panel.dates[rows], panel.assets, np.where(there, values, np.nan))
@@ -131,6 +140,27 @@ def prediction_rows(panel: Panel, dates: Dates, data_through: np.datetime64) -> 
     if panel.dates[first] <= data_through:
         raise InputError(f"{panel.dates[first]} is not after {data_through}, up to which the model has seen data.")
     return rows
+
+
+def check_history(panel: Panel, row: int, needed: int, data_from: np.datetime64) -> None:
+    """Refuse a panel that is too short: what is not there would count as unknown, and the scores be others in silence.
+
+    Parameters
+    ----------
+    row : of the first date to predict.
+    needed : rows before it that its scores are made of.
+    data_from : start of the fit's training; a panel that begins there or before holds all there was.
+
+    Raises
+    ------
+    InputError
+        The panel begins after ``data_from`` and fewer than ``needed`` rows before ``row``.
+    """
+    if row < needed and panel.dates[0] > data_from:
+        raise InputError(
+            f"the panel begins {row} rows before {panel.dates[row]}, whose scores look back {needed} rows; "
+            "give a panel that begins earlier."
+        )
 
 
 def _normal_equations(data: FoldData) -> tuple[Float, Float, int]:

@@ -15,16 +15,19 @@ from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
 from quantray.features.feature_set import FEATURES, Features, feature_set
 from quantray.models.checkpoint import Checkpoint, ForecastState, load_checkpoint, save_checkpoint, settings_hash
-from quantray.models.controls import prediction_rows
+from quantray.models.controls import check_history, prediction_rows
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import GAP_DAYS, Examples, Normaliser, make_examples
 from quantray.models.forecaster import FitContext, FoldData, Scores, features_of, fold_data
 from quantray.models.networks import Attention, Network, NetworkSettings
 from quantray.models.scoring import score_rows
-from quantray.models.structures import GraphSettings, KnownGraph, graphs_by_row
+from quantray.models.structures import GraphSettings, KnownGraph, graphs_by_row, rows_behind
 from quantray.models.training import TrainingSettings, TrainingState, Workers, train
 
 __all__ = ["FittedNetwork", "NetworkForecaster", "torch_threads", "warm_settings"]
+
+_GRAPH_KINDS = ("neighbours", "hierarchical")
+"""Attentions that need to know who listens to whom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +209,7 @@ class FittedNetwork:
         ------
         InputError
             Besides: the features are others than those trained on, the state is not of the row before, or the panel
-            does not begin at least ten rows before a state goes on.
+            begins too late for features, warm-up or graph, or fewer than ten rows before a state goes on.
         """
         rows = prediction_rows(panel, dates, self.data_through)
         reading = self.checkpoint.training.reading
@@ -219,6 +222,8 @@ class FittedNetwork:
             raise InputError(f"the state is of {state.date}, but the first date {panel.dates[rows.start]} is not next.")
         needs_past = state is None or state.lstm is None
         before = (reading.warm_up if reading.mode == "chunks" else reading.steps - 1) if needs_past else 0
+        needed = self._lookback(panel, rows, before, None if state is None else state.graph, features)
+        check_history(panel, rows.start, needed, self.checkpoint.fold.train.first)
         first = max(rows.start - before, 0)
         given = self._features(panel, first, rows.stop, features)
         span = slice(first, rows.stop)
@@ -236,6 +241,16 @@ class FittedNetwork:
         values: Float = np.where(there, scores.cpu().numpy().astype(np.float64), np.nan)
         last = graphs[max(graphs)] if graphs else None
         return Scores(panel.dates[rows], panel.assets, values, ForecastState(dates[-1], panel.assets, after, last))
+
+    def _lookback(
+        self, panel: Panel, rows: slice, before: int, known: KnownGraph | None, features: Features | None
+    ) -> int:
+        """Rows before the first of some that scores are made of, if the encoder begins ``before`` rows early."""
+        if features is None and self.context.features is None:
+            before += max(FEATURES[name].lookback for name in self.checkpoint.feature_names)
+        if self.checkpoint.network.attention not in _GRAPH_KINDS:
+            return before
+        return max(before, rows_behind(panel.dates, rows, self.checkpoint.graph, known))
 
     def _features(self, panel: Panel, first: int, stop: int, features: Features | None) -> Features:
         """Features of the rows from ``first`` on, from no more rows than they need."""
@@ -255,7 +270,7 @@ class FittedNetwork:
 
     def _graphs(self, panel: Panel, span: slice, known: KnownGraph | None) -> dict[int, KnownGraph]:
         attention = self.checkpoint.network.attention
-        if attention not in ("neighbours", "hierarchical"):
+        if attention not in _GRAPH_KINDS:
             return {}
         return graphs_by_row(panel, self.checkpoint.graph, attention, span, self.context.sectors, known)
 
@@ -318,7 +333,7 @@ def _examples_of_fold(
     attention = start.network.attention
     span = slice(first, len(data.panel.dates))
     graphs = {}
-    if attention in ("neighbours", "hierarchical"):
+    if attention in _GRAPH_KINDS:
         graphs = graphs_by_row(data.panel, start.graph, attention, span, context.sectors)
     labels = _dealt(data, context.seed) if shuffled else data.labels
     features = data.features.between(first, span.stop - 1)

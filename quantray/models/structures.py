@@ -15,7 +15,7 @@ from quantray.features.graphs import Clusters, NeighbourGraph, capped_clusters, 
 from quantray.features.returns import simple_returns
 from quantray.models.networks import Attention
 
-__all__ = ["GraphSettings", "KnownGraph", "graphs_by_row", "known_graph"]
+__all__ = ["GraphSettings", "KnownGraph", "graphs_by_row", "known_graph", "rows_behind"]
 
 _FEWEST_DAYS = 60
 """Days of returns below which no graph is made."""
@@ -142,6 +142,23 @@ def known_graph(
         links = made.neighbours
     made.check(panel.dates[first])
     return KnownGraph(panel.assets, quarter, made.window_end, torch.from_numpy(np.array(links)), hierarchical)
+
+
+def rows_behind(dates: Dates, rows: slice, settings: GraphSettings, known: KnownGraph | None = None) -> int:
+    """Rows before the first of some that graphs other than ``known`` are made of; 0 or less if none are needed.
+
+    Parameters
+    ----------
+    dates : (T,) of a panel.
+    rows : of it.
+    known : the graph in force before, which serves its quarter.
+    """
+    quarters = _quarters(dates[: rows.stop])
+    new = quarters[rows] != (None if known is None else known.quarter)
+    if not new.any():
+        return 0
+    first = int(np.searchsorted(quarters, quarters[rows.start + int(new.argmax())]))
+    return int(rows.start) - first + settings.window + 1
 
 
 def _neighbours(

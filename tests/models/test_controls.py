@@ -135,3 +135,17 @@ def test_prediction_rows(study):
     beyond = np.append(dates[-1:], dates[-1] + 1)
     with pytest.raises(InputError, match="are not consecutive rows"):
         prediction_rows(study.panel, beyond, dates[10])
+
+
+@pytest.mark.parametrize(("forecaster", "needed"), [(Rule("reversal"), 1), (Rule("reversal_gap"), 29), (Ridge(), 257)])
+def test_panels_that_begin_too_late_are_refused(study, forecaster, needed):
+    fit, dates = forecaster.fit(study.panel, study.fold, context=FitContext()), study.panel.dates
+    # Training begins on row 150: a panel that does, too, holds all there was.
+    whole = fit.predict(study.panel.between(dates[150], dates[379]), dates[379:])
+    short = min(needed - 1, 228)
+    with pytest.raises(InputError, match=f"begins {short} rows before {dates[379]}, whose scores look back {needed}"):
+        fit.predict(study.panel.between(dates[379 - short], dates[379]), dates[379:])
+    enough = study.panel.between(dates[379 - needed], dates[379])
+    known = fit.predict(study.panel, dates[379:]).values
+    assert_allclose(fit.predict(enough, dates[379:]).values, known, rtol=0, atol=1e-12)
+    assert_array_equal(np.isnan(whole.values), np.isnan(known))

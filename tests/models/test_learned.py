@@ -121,7 +121,7 @@ def test_the_state_of_the_fit_goes_on(study, fits):
 
 
 def test_a_few_rows_are_enough_to_go_on(study, fits):
-    # The graph of the quarter and the LSTM are in the state; features look back 26 rows.
+    # The graph of the quarter and the LSTM are in the state; features look back 21 rows.
     dates = days_of(study)[:6]
     first = plain(fits["neighbours"]).predict(study.panel.until(dates[4]), dates[:5])
     near = study.panel.between(study.panel.dates[study.panel.row(dates[5]) - 40], dates[5])
@@ -331,6 +331,30 @@ def test_predictions_that_cannot_be_are_refused(study, fits):
         fit.predict(study.panel, dates[:1], features=feature_set(study.panel, names=["return_1"]))
     with pytest.raises(InputError, match="features given are of another panel"):
         fit.predict(study.panel.until(dates[3]), dates[:1])
+
+
+@pytest.mark.parametrize(("kind", "needed"), [("none", 51), ("windows", 121), ("neighbours", 121)])
+def test_panels_that_begin_too_late_are_refused(study, fits, kind, needed):
+    # Features look back 21 rows, the LSTM 30 more, and graphs 121 from the first day of a quarter, row 316.
+    dates = study.panel.dates
+    for missing in (0, 1):
+        near = study.panel.between(dates[316 - needed + missing], dates[316])
+        if missing:
+            with pytest.raises(InputError, match=f"begins {needed - 1} rows before .* look back {needed} rows"):
+                plain(fits[kind]).predict(near, dates[316:317])
+        else:
+            whole = plain(fits[kind]).predict(study.panel.until(dates[316]), dates[316:317])
+            scores = plain(fits[kind]).predict(near, dates[316:317])
+            assert_allclose(scores.values, whole.values, rtol=0, atol=1e-6)
+
+
+def test_a_state_needs_rows_for_the_next_quarters_graph(study, fits):
+    dates, fit = study.panel.dates, plain(fits["neighbours"])
+    state = fit.predict(study.panel, dates[254:315]).state
+    near = study.panel.between(dates[315 - 100], dates[317])
+    fit.predict(near, dates[315:316], state=state)
+    with pytest.raises(InputError, match=f"begins 100 rows before {dates[315]}, whose scores look back 120 rows"):
+        fit.predict(near, dates[315:318], state=state)
 
 
 def test_unfinished_checkpoints_do_not_predict(study, tmp_path):
