@@ -193,7 +193,7 @@ def deflated_sharpe(estimate: SharpeEstimate, *, n_trials: float, variance: floa
     Parameters
     ----------
     estimate : of the trial that was chosen, on the data it was chosen on.
-    n_trials : how many were tried, the chosen one included; ``independent_trials`` where they were much alike.
+    n_trials : how many were tried, the chosen one included, however alike they were.
     variance : of the trials' yearly Sharpe ratios on these data.
 
     Raises
@@ -202,6 +202,12 @@ def deflated_sharpe(estimate: SharpeEstimate, *, n_trials: float, variance: floa
         As ``expected_maximum_sharpe``.
 
     Source: Bailey and Lopez de Prado (2014), *The deflated Sharpe ratio*, Journal of Portfolio Management 40(5).
+
+    Notes
+    -----
+    The ratios of trials that are much alike differ little, so the variance already lowers their hurdle. To count them
+    as fewer trials beside lowers it a second time: with ``independent_trials`` up to 9 % of winners without skill pass
+    0.95, at a correlation of 0.9; with all of them counted fewer than 5 % do.
     """
     hurdle = expected_maximum_sharpe(n_trials, variance)
     return Deflated(estimate, n_trials, hurdle, probabilistic_sharpe(estimate, hurdle=hurdle))
@@ -210,7 +216,8 @@ def deflated_sharpe(estimate: SharpeEstimate, *, n_trials: float, variance: floa
 def independent_trials(returns_tc: Float) -> float:
     """How many independent trials C correlated ones amount to: ``r + (1 - r) C`` at mean correlation r.
 
-    Trials that never move count as none. A negative mean correlation counts as zero.
+    It describes how alike they are; ``deflated_sharpe`` counts them all. Trials that never move count as none. A
+    negative mean correlation counts as zero.
 
     Raises
     ------
@@ -285,7 +292,7 @@ def sharpe_interval(returns: Float, *, resampling: Resampling | None = None, per
     InputError
         Fewer than two returns, NaN, or returns that do not vary.
 
-    Source: Politis and Romano (1994), *The stationary bootstrap*, JASA 89, for resampling dependent returns.
+    Source: Politis and Romano (1992), *A circular block-resampling procedure for stationary data*.
     """
     returns, resampling = _series(returns, "returns"), resampling or Resampling()
     ratio = SharpeEstimate.of(returns, periods=periods).ratio

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import rankdata
 
 from quantray.analytics.bootstrap import Estimate, Resampling
 from quantray.analytics.selection import Deflated, Overfitting, sharpe_difference, sharpe_interval
@@ -34,6 +35,7 @@ class Choice:
     scope: str
     """Name of the regime, or ``ALL``."""
     parameters: Parameters
+    """Of a choice among all strategies, the name of the strategy first."""
     n_trials: int
     """Sets tried for this choice."""
     trained_days: int
@@ -43,7 +45,7 @@ class Choice:
     test_sharpe: float
     """Of the set on the regime's days of the test range; NaN where there are fewer than two or nothing was held."""
     deflated: Deflated | None
-    """None where the set held nothing in training."""
+    """Against all sets tried for this choice that held something; None where the chosen one held nothing."""
     own: bool
     """Whether the regime had days enough to choose; otherwise the choice for all days stands in."""
 
@@ -93,8 +95,9 @@ class Stability:
         found = []
         for before, after in zip(self.sharpe.T[:-1], self.sharpe.T[1:], strict=True):
             both = np.isfinite(before) & np.isfinite(after)
-            ranks = [np.argsort(np.argsort(values[both])).astype(np.float64) for values in (before, after)]
-            if both.sum() > 2:
+            # Sets that do the same score the same: ranked in the order of the table they would seem to persist.
+            ranks = [rankdata(values[both]) for values in (before, after)]
+            if both.sum() > 2 and min(np.ptp(rank) for rank in ranks) > 0:
                 found.append(float(np.corrcoef(ranks[0], ranks[1])[0, 1]))
         return float(np.mean(found)) if found else float("nan")
 
@@ -128,6 +131,11 @@ class SweepRecord:
         return tuple(dict.fromkeys(stream.strategy for stream in self.streams))
 
     @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of the strategies whose parameters were searched, mixtures left out."""
+        return tuple(dict.fromkeys(table.strategy for table in self.stability))
+
+    @property
     def digest(self) -> str:
         """Hash of streams and choices: equal for equal numbers, wherever they were computed."""
         parts: list[str | np.ndarray] = [self.dates, self.labels]
@@ -153,11 +161,10 @@ class SweepRecord:
         lens : of the regimes, written before their names as ``lens=name``, which is what
             ``strategies.regime_map.learn_map`` reads.
         """
-        searched = {choice.strategy for choice in self.choices}
         found = {}
         for outcome in self.outcomes:
             estimate = outcome.sharpe["conditional"]
-            if outcome.scope != ALL and outcome.strategy in searched and estimate is not None:
+            if outcome.scope != ALL and outcome.strategy in self.searched and estimate is not None:
                 regime = outcome.scope if lens is None else f"{lens}={outcome.scope}"
                 found[regime, outcome.strategy] = estimate.mean
         return found

@@ -1,7 +1,7 @@
 """The report of a regime sweep: whether knowing the regime helped, in words, intervals and pictures."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +91,7 @@ def render_sweep(content: SweepReportInput) -> str:
 
 def _findings(record: SweepRecord) -> list[str]:
     """What else the numbers say, a sentence each."""
-    searched = [name for name in record.strategies if any(c.strategy == name for c in record.choices)]
+    searched = record.searched
     gains = [gain for name in searched if (gain := record.outcome(name).over_unconditional) is not None]
     better, worse = sum(g.interval.low > 0 for g in gains), sum(g.interval.high < 0 for g in gains)
     level = gains[0].interval.level if gains else 0.95
@@ -100,24 +100,35 @@ def _findings(record: SweepRecord) -> list[str]:
         f"{level:.0%} confidence; by chance alone one expects {len(gains) * (1 - level) / 2:.1f} of each."
     ]
     own = [choice for choice in record.choices if choice.own and choice.deflated is not None]
-    if own:
-        passed = sum(c.deflated is not None and c.deflated.probability >= _ACCEPTED for c in own)
+    each, among = ([c for c in own if (c.strategy in searched) == single] for single in (True, False))
+    if each:
         found.append(
-            f"{record.n_sets:,} parameter sets were tried. {passed} of {len(own)} choices have a deflated Sharpe ratio "
-            f"of {_ACCEPTED} or more: the others did no better in training than the best of as many without skill."
+            f"{record.n_sets:,} parameter sets were tried. {_passed(each)} of {len(each)} choices have a deflated "
+            f"Sharpe ratio of {_ACCEPTED} or more: the others did no better in training than the best of as many "
+            "without skill."
         )
-        kept = [(c.train_sharpe, c.test_sharpe) for c in own if math.isfinite(c.test_sharpe)]
+        kept = [(c.train_sharpe, c.test_sharpe) for c in each if math.isfinite(c.test_sharpe)]
         if kept:
             train, test = np.median(np.array(kept), axis=0)
             found.append(f"The median choice had a Sharpe ratio of {train:.2f} in training and {test:.2f} in its test.")
-    if record.overfitting:
-        all_days = [o.probability for (_, scope), o in record.overfitting.items() if scope == ALL]
-        regimes = [o.probability for (_, scope), o in record.overfitting.items() if scope != ALL]
+    if among:
+        found.append(
+            f"Of {len(among)} choices among all strategies, against all sets of all of them, {_passed(among)} have a "
+            f"deflated Sharpe ratio of {_ACCEPTED} or more."
+        )
+    overfitted = {key: o.probability for key, o in record.overfitting.items() if key[0] in searched}
+    if overfitted:
+        all_days = [probability for (_, scope), probability in overfitted.items() if scope == ALL]
+        regimes = [probability for (_, scope), probability in overfitted.items() if scope != ALL]
         text = f"The probability of overfitting is {np.mean(all_days):.0%} on all days on average" if all_days else ""
         if regimes:
             text += f"{' and' if text else 'The probability of overfitting is'} {np.mean(regimes):.0%} within regimes"
         found.append(f"{text}; half is chance.")
     return found
+
+
+def _passed(choices: Sequence[Choice]) -> int:
+    return sum(c.deflated is not None and c.deflated.probability >= _ACCEPTED for c in choices)
 
 
 def _warnings(content: SweepReportInput) -> list[str]:
@@ -128,9 +139,10 @@ def _warnings(content: SweepReportInput) -> list[str]:
             f"Only {exits:.1%} of the names leave the data per year, so it holds survivors: returns of long positions "
             "are biased upward. Compare policies with one another."
         )
-    missing = {c.scope for c in record.choices if not c.own}
+    choices = [c for c in record.choices if c.strategy in record.searched]
+    missing = {c.scope for c in choices if not c.own}
     if missing:
-        share = sum(not c.own for c in record.choices) / max(sum(c.scope != ALL for c in record.choices), 1)
+        share = sum(not c.own for c in choices) / max(sum(c.scope != ALL for c in choices), 1)
         found.append(
             f"In {share:.0%} of the searches by regime ({', '.join(sorted(missing))}) training held too few days of "
             "the regime; the parameters chosen on all days stood in."

@@ -144,6 +144,11 @@ class Task:
         return tuple(family.name for family in self.families)
 
     @property
+    def strategies(self) -> tuple[str, ...]:
+        """The families' names, and the best in training where there are several."""
+        return self.names + ((BEST,) if len(self.names) > 1 else ())
+
+    @property
     def scopes(self) -> dict[int, str]:
         """All days, and each regime."""
         return {-1: ALL} | dict(enumerate(self.regimes.names))

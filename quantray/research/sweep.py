@@ -9,6 +9,7 @@ sets included.
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from quantray.analytics.selection import (
     SharpeEstimate,
     backtest_overfitting,
     deflated_sharpe,
-    independent_trials,
 )
 from quantray.analytics.sweep_record import POLICIES, Choice, Policy, Stability, Stream, SweepRecord, judge
 from quantray.data.panel import Panel
@@ -28,7 +28,6 @@ from quantray.research.executor import Executor
 from quantray.research.families import Family
 from quantray.research.progress import say
 from quantray.research.regime_search import BEST, MIX, Cell, Design, Found, Regimes, Task, search, sharpe
-from quantray.research.search import Parameters
 from quantray.research.store import ResultStore
 
 __all__ = ["run_sweep"]
@@ -88,7 +87,7 @@ def run_sweep(
 def _plans(task: Task, found: Found) -> dict[tuple[str, Policy], Plan]:
     """What decides on each day, for each strategy and policy."""
     plans = {}
-    for strategy in task.names + ((BEST,) if len(task.names) > 1 else ()):
+    for strategy in task.strategies:
         for policy in POLICIES:
             which = np.full(len(task.panel.dates), -1, dtype=np.int64)
             choices: dict[Chosen, int] = {}
@@ -114,51 +113,60 @@ def _streams(task: Task, nets: Mapping[tuple[str, Policy], NetReturns]) -> tuple
 
 
 def _choices(task: Task, found: Found, played: Evaluations) -> tuple[Choice, ...]:
-    """Every choice with its scores in training and test."""
-    choices = []
-    for name in task.names:
-        for fold in range(len(task.splits)):
-            for scope, label in task.scopes.items():
-                cell = Cell(name, fold, scope)
-                own = cell in found.scores
-                chosen_in = cell if own else Cell(name, fold, -1)
-                best = found.best(chosen_in)
-                train, test = task.days("train", cell), task.days("test", cell)
-                returns = played.returns((name, best))
-                tested = returns[test]
-                choices.append(
-                    Choice(
-                        strategy=name,
-                        fold=fold,
-                        scope=label,
-                        parameters=best,
-                        n_trials=len(found.scores[chosen_in]),
-                        trained_days=int(train.sum()),
-                        tested_days=len(tested),
-                        train_sharpe=found.scores[chosen_in][best],
-                        test_sharpe=sharpe(tested) if len(tested) > 1 and tested.std() > 1e-12 else math.nan,
-                        deflated=_deflated(task, found, played, chosen_in),
-                        own=own,
-                    )
-                )
-    return tuple(choices)
+    """Every choice with its scores in training and test, that among all strategies last."""
+    return tuple(
+        _choice(task, found, played, Cell(strategy, fold, scope))
+        for strategy in task.strategies
+        for fold in range(len(task.splits))
+        for scope in task.scopes
+    )
 
 
-def _deflated(task: Task, found: Found, played: Evaluations, cell: Cell) -> Deflated | None:
-    """The chosen set's Sharpe ratio in training against the best of as many without skill."""
-    days, scores = task.days("train", cell), found.scores[cell]
-    table = np.stack([played.returns((cell.strategy, s))[days] for s in scores], axis=1)
-    best = table[:, list(scores).index(found.best(cell))]
-    if best.std() <= 1e-12:
+def _choice(task: Task, found: Found, played: Evaluations, cell: Cell) -> Choice:
+    own = Cell(task.names[0], cell.fold, cell.scope) in found.scores
+    chosen_in = cell if own else replace(cell, scope=-1)
+    tried = _contenders(task, found, chosen_in)
+    best = max(tried, key=tried.__getitem__)
+    train, tested = task.days("train", cell), played.returns(best)[task.days("test", cell)]
+    return Choice(
+        strategy=cell.strategy,
+        fold=cell.fold,
+        scope=task.scopes[cell.scope],
+        parameters=(("strategy", best[0]), *best[1]) if cell.strategy == BEST else best[1],
+        n_trials=len(tried),
+        trained_days=int(train.sum()),
+        tested_days=len(tested),
+        train_sharpe=tried[best],
+        test_sharpe=sharpe(tested) if len(tested) > 1 and tested.std() > 1e-12 else math.nan,
+        deflated=_deflated(task, played, chosen_in, tried, best),
+        own=own,
+    )
+
+
+def _contenders(task: Task, found: Found, cell: Cell) -> dict[Chosen, float]:
+    """What was tried in a cell with its scores; for the best in training, the sets of all strategies."""
+    owners = task.names if cell.strategy == BEST else (cell.strategy,)
+    return {(owner, s): score for owner in owners for s, score in found.scores[replace(cell, strategy=owner)].items()}
+
+
+def _deflated(
+    task: Task, played: Evaluations, cell: Cell, tried: Mapping[Chosen, float], best: Chosen
+) -> Deflated | None:
+    """The chosen set's Sharpe ratio in training against the best of as many without skill; idle ones do not count."""
+    days = task.days("train", cell)
+    active = {chosen: score for chosen, score in tried.items() if played.returns(chosen)[days].std() > 1e-12}
+    if best not in active:
         return None
-    variance = float(np.var(list(scores.values()), ddof=1)) if len(scores) > 1 else 0.0
-    return deflated_sharpe(SharpeEstimate.of(best), n_trials=independent_trials(table), variance=variance)
+    variance = float(np.var(list(active.values()), ddof=1)) if len(active) > 1 else 0.0
+    estimate = SharpeEstimate.of(played.returns(best)[days])
+    return deflated_sharpe(estimate, n_trials=len(active), variance=variance)
 
 
-def _tried(found: Found, strategy: str, scope: int) -> tuple[Parameters, ...]:
-    """Sets that were tried in a scope in any fold, the default first."""
-    cells = [scores for cell, scores in found.scores.items() if (cell.strategy, cell.scope) == (strategy, scope)]
-    return tuple(dict.fromkeys(s for scores in cells for s in scores))
+def _tried(task: Task, found: Found, strategy: str, scope: int) -> tuple[Chosen, ...]:
+    """What was tried in a scope in any fold, the default first."""
+    cells = [Cell(strategy, fold, scope) for fold in range(len(task.splits))]
+    searched = [cell for cell in cells if replace(cell, strategy=task.names[0]) in found.scores]
+    return tuple(dict.fromkeys(chosen for cell in searched for chosen in _contenders(task, found, cell)))
 
 
 def _stability(task: Task, found: Found) -> tuple[Stability, ...]:
@@ -166,7 +174,7 @@ def _stability(task: Task, found: Found) -> tuple[Stability, ...]:
     tables = []
     for name in task.names:
         for scope, label in task.scopes.items():
-            sets = _tried(found, name, scope)
+            sets = tuple(s for _, s in _tried(task, found, name, scope))
             if sets:
                 cells = [Cell(name, fold, scope) for fold in range(len(task.splits))]
                 scores = [found.scores.get(cell, {}) for cell in cells]
@@ -179,10 +187,10 @@ def _stability(task: Task, found: Found) -> tuple[Stability, ...]:
 def _overfitting(task: Task, found: Found, played: Evaluations) -> dict[tuple[str, str], Overfitting]:
     """Probability of overfitting for each strategy and scope with two sets and days enough."""
     out = {}
-    for name in task.names:
+    for name in task.strategies:
         for scope, label in task.scopes.items():
-            sets, days = _tried(found, name, scope), task.scope_days(scope)
-            if len(sets) > 1 and days.sum() >= 2 * task.design.blocks:
-                table = np.stack([played.returns((name, s))[days] for s in sets], axis=1)
+            tried, days = _tried(task, found, name, scope), task.scope_days(scope)
+            if len(tried) > 1 and days.sum() >= 2 * task.design.blocks:
+                table = np.stack([played.returns(chosen)[days] for chosen in tried], axis=1)
                 out[name, label] = backtest_overfitting(table, n_blocks=task.design.blocks)
     return out

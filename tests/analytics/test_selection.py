@@ -88,6 +88,18 @@ def test_deflation_refuses_the_best_of_many_without_skill():
     assert accepted <= 5
 
 
+@pytest.mark.parametrize("correlation", [0.5, 0.9])
+def test_deflation_refuses_the_best_of_many_that_are_much_alike(correlation):
+    accepted = 0
+    for seed in range(200):
+        own, common = noise(seed, 400, 40), noise(1000 + seed, 400, 1)
+        returns = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
+        ratios = returns.mean(axis=0) / returns.std(axis=0, ddof=1) * math.sqrt(252)
+        best = SharpeEstimate.of(returns[:, ratios.argmax()])
+        accepted += deflated_sharpe(best, n_trials=40, variance=ratios.var(ddof=1)).probability >= 0.95
+    assert accepted <= 10
+
+
 def test_deflation_accepts_skill():
     returns = noise(7, n_days=1500)
     returns[:, 3] += 0.0025

@@ -49,3 +49,11 @@ def test_persistence_of_scores():
     assert_allclose(turned.persistence, -1.0)
     gaps = np.where(np.arange(3) == 1, np.nan, rising * [[1, 1, 1]])
     assert np.isnan(Stability("S", ALL, sets, gaps, np.array([4, -1, 4])).persistence)
+
+
+def test_sets_of_equal_scores_do_not_seem_to_persist():
+    sets = tuple((("p", i),) for i in range(4))
+    tied = Stability("S", ALL, sets, np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), np.array([0, 2]))
+    assert_allclose(tied.persistence, -1.0)
+    still = Stability("S", ALL, sets, np.array([[0.0, 0.1], [0.0, 0.2], [0.0, 0.3], [0.0, 0.4]]), np.array([0, 3]))
+    assert np.isnan(still.persistence)

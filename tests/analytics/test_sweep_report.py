@@ -1,5 +1,7 @@
 """The report says what the numbers say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,14 @@ def test_the_page_shows_everything_and_escapes_names():
         "Stability of parameters",
     ):
         assert text in html, text
+
+
+def test_choices_among_all_strategies_are_counted_apart():
+    record = record_of()
+    among = [replace(choice, strategy="Best") for choice in record.choices[:6]]
+    html = render_sweep(SweepReportInput("t", ABOUT, {}, replace(record, choices=(*record.choices, *among))))
+    assert "0 of 12 choices have a deflated" in html
+    assert "Of 6 choices among all strategies, against all sets of all of them, 0 have" in html
 
 
 def test_a_single_strategy_has_a_page_too():

@@ -134,8 +134,42 @@ def test_luck_is_called_luck(tmp_path):
     assert abs(np.nanmean([c.test_sharpe for c in own])) < 0.8
     assert np.mean([c.deflated.probability >= 0.95 for c in own]) <= 0.05
     assert np.mean([o.probability for o in record.overfitting.values()]) > 0.1
-    assert all(c.n_trials == 24 for c in own)
+    assert all(c.n_trials == c.deflated.n_trials == 24 for c in own)
     assert 0.0 in record.outcome("Dice").over_unconditional.interval
+
+
+@pytest.mark.slow
+def test_the_winner_among_averages_is_refused_where_prices_are_noise(tmp_path):
+    """Sets of one rule are much alike: their number must not be talked down."""
+    design = replace(
+        DESIGN, train_days=400, warmup_days=200, terms=Terms(costs_bps=0.0), resampling=Resampling(n_samples=100)
+    )
+    accepted = 0
+    for seed in range(100):
+        panel = panel_of(np.zeros(640), seed=seed)
+        regimes = Regimes(("a",), np.full(640, -1))
+        record = run_sweep(panel, regimes, [CrossFamily()], Serial(), ResultStore(tmp_path), design=design)
+        accepted += record.choices[0].deflated.probability >= 0.95
+    assert accepted <= 5
+
+
+def test_the_winner_among_all_strategies_answers_for_the_sets_of_all(tmp_path):
+    labels = alternating()
+    panel = panel_of(np.where(np.roll(labels, 2) == 0, 0.002, -0.002))
+    families, regimes = [Dice(), Tilt()], Regimes(("up", "down"), labels)
+    record = run_sweep(panel, regimes, families, Serial(), ResultStore(tmp_path), design=DESIGN)
+    chosen = {(c.strategy, c.fold, c.scope): c for c in record.choices}
+    for fold in range(len(record.folds)):
+        for scope in (ALL, "up", "down"):
+            winner = chosen[BEST, fold, scope]
+            rivals = [chosen[family.name, fold, scope] for family in families]
+            better = max(rivals, key=lambda choice: choice.train_sharpe)
+            assert winner.parameters == (("strategy", better.strategy), *better.parameters)
+            assert (winner.train_sharpe, winner.test_sharpe) == (better.train_sharpe, better.test_sharpe)
+            assert winner.n_trials == winner.deflated.n_trials == sum(choice.n_trials for choice in rivals) == 28
+    assert record.overfitting[BEST, "up"].n_trials == 28
+    assert record.searched == ("Dice", "Tilt")
+    assert {strategy for _, strategy in record.scores()} == {"Dice", "Tilt"}
 
 
 def test_the_streams_are_those_of_the_choices(helpful):
