@@ -39,6 +39,7 @@ class ScaleReportInput:
     sizes: Sequence[int]
     """(U,) names asked for, ascending."""
     rows: Sequence[ScaleRow]
+    warnings: Sequence[str]
 
 
 def render_scale(content: ScaleReportInput) -> str:
@@ -55,6 +56,7 @@ def render_scale(content: ScaleReportInput) -> str:
             "title": content.title,
             "about": content.about,
             "headline": f"On {content.sizes[-1]:,} names: {largest}",
+            "warnings": content.warnings,
             "charts": [("Scale", picture.note, to_html(picture, "scale"))],
             "sizes": [f"{size:,}" for size in content.sizes],
             "costs": _costs([row for row in rows if row.slopes is not None]),

@@ -18,6 +18,7 @@ from quantray.data.files import write_atomically
 from quantray.research.config import as_mapping, config_hash, to_yaml
 from quantray.research.forecast_store import ForecastStore
 from quantray.research.forecast_study import ForecastSource, ForecastStudy, ModelForecasts
+from quantray.research.loading import MarketData
 from quantray.research.scaling import ScaleResult, SizeResult
 from quantray.research.tracking import track_run
 
@@ -66,7 +67,7 @@ def write_forecast_run(source: ForecastSource, study: ForecastStudy) -> Forecast
         dates=study.dates,
         rows=rows,
         horizon=settings.folds.horizon,
-        warnings=_warnings(source, settings.seeds),
+        warnings=_warnings(source.data, settings.seeds),
     )
     write_atomically(report, render_forecasts(content))
     write_atomically(folder / "study.json", json.dumps(about, indent=2))
@@ -98,7 +99,13 @@ def write_scale_run(result: ScaleResult) -> Path:
     folder = Path(settings.runs).resolve() / f"{settings.name}-{identity}"
     rows = _scale_rows(result)
     numbers = [_size_numbers(size, rows, place) for place, size in enumerate(result.sizes)]
-    page = ScaleReportInput(settings.name, _scale_about(result), [size.size for size in result.sizes], rows)
+    page = ScaleReportInput(
+        title=settings.name,
+        about=_scale_about(result),
+        sizes=[size.size for size in result.sizes],
+        rows=rows,
+        warnings=_warnings(result.data, settings.seeds),
+    )
     write_atomically(folder / "settings.yaml", to_yaml(settings))
     write_atomically(folder / "scale.json", json.dumps(numbers, indent=2))
     write_atomically(folder / "report.html", render_scale(page))
@@ -165,9 +172,9 @@ def _about(source: ForecastSource, study: ForecastStudy, identity: str) -> dict[
     }
 
 
-def _warnings(source: ForecastSource, seeds: int) -> list[str]:
+def _warnings(data: MarketData, seeds: int) -> list[str]:
     found = []
-    if source.data.yearly_exits < _SURVIVORS and source.data.quality:
+    if data.yearly_exits < _SURVIVORS and data.quality:
         found.append("Almost no name leaves this universe, so it holds survivors: skill on it is flattered.")
     if seeds < 5:
         found.append(
@@ -230,7 +237,7 @@ def _scale_about(result: ScaleResult) -> dict[str, object]:
     settings, first = result.settings, result.sizes[0].study
     return {
         "sizes": ", ".join(f"{size.size:,}" for size in result.sizes),
-        "data": "a market store" if settings.data.kind == "store" else "a simulated market",
+        "data": result.data.description,
         "first": str(first.dates[0]),
         "last": str(first.dates[-1]),
         "n_folds": int(np.ceil(len(first.dates) / settings.folds.test_days)),

@@ -36,6 +36,7 @@ from quantray.research.forecast_study import (
     study_splits,
 )
 from quantray.research.forecast_trial import ForecastTrial, build_forecaster
+from quantray.research.loading import MarketData
 from quantray.research.metering import peak_bytes
 from quantray.research.progress import say
 
@@ -117,7 +118,7 @@ class SizeResult:
 
     size: int
     n_names: int
-    """Names that are ever members in the folds' dates."""
+    """Names that are members on any of the test dates."""
     study: ForecastStudy
     costs: dict[str, EpochCost]
     """Network -> cost."""
@@ -132,7 +133,10 @@ class ScaleResult:
     """All sizes, ascending."""
 
     settings: ScaleSettings
+    """With the store's version filled in."""
     sizes: tuple[SizeResult, ...]
+    data: MarketData
+    """Of the largest universe."""
 
     def slope(self, model: str, what: str) -> float:
         """Exponent of ``seconds`` or ``training_bytes`` in the number of names; NaN where it cannot be told."""
@@ -157,6 +161,8 @@ def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
     for size in settings.sizes:
         say(f"universe of {size} names")
         sources.append(load_size(settings, size))
+        # All sizes read the version that the first one found, whatever is imported meanwhile.
+        settings = settings.model_copy(update={"data": _of_version(settings.data, sources[0].settings.data)})
         studies.append(run_forecast_study(sources[-1], executor))
     executor.close()
     results: list[SizeResult] = []
@@ -181,7 +187,7 @@ def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
                 },
             )
         )
-    return ScaleResult(settings, tuple(results))
+    return ScaleResult(settings, tuple(results), sources[-1].data)
 
 
 def load_size(settings: ScaleSettings, size: int) -> ForecastSource:
@@ -242,6 +248,13 @@ def _measure(trial: ForecastTrial, history: Panel, sectors: dict[str, str]) -> E
     # The first interval holds the making of features and graphs, so later ones count where there are any.
     spans = np.diff(times)[1:] if len(marks) > 1 else np.diff(times)
     return EpochCost(float(spans.min()), marks[-1][1], marks[-1][1] - held)
+
+
+def _of_version(data: StoreData | SimulatedData, read: StoreData | SimulatedData) -> StoreData | SimulatedData:
+    """Settings of data, at the version of the store that was read."""
+    if isinstance(data, StoreData) and isinstance(read, StoreData):
+        return data.model_copy(update={"version": read.version})
+    return data
 
 
 def _members(panel: Panel, dates: Dates) -> Bool:

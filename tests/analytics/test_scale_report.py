@@ -41,18 +41,19 @@ def row_of(name, means, *, trained=True, gains=(0.0, 0.005), pairs=None):
     return ScaleRow(curve, not trained, slopes, [found(mean) for mean in gains], differences)
 
 
-def content_of(name="GAT", control="ridge", title="sizes"):
+def content_of(name="GAT", control="ridge", title="sizes", warning="Beware."):
     rows = (
         row_of(name, (0.02, 0.0402), pairs={"zero": 0.0301, control: -0.001}),
         row_of(control, (0.011, 0.012), trained=False, pairs={"zero": 0.011}),
         row_of("zero", (0.0, 0.0), trained=False, pairs={control: -0.011}),
     )
-    return ScaleReportInput(title, ABOUT, (400, 2000), rows)
+    return ScaleReportInput(title, ABOUT, (400, 2000), rows, [warning])
 
 
 def test_the_page_shows_costs_skills_and_pairs():
     html = render_scale(content_of())
     for text in (
+        '<p class="warning">Beware.</p>',
         "On 2,000 names: GAT beats zero, but cannot be told from ridge.",
         "<th>400 names</th><th>2,000 names</th><th>Slope</th>",
         "<td>GAT</td><td>1.2</td><td>6.5</td><td>1.02</td>",
@@ -69,7 +70,7 @@ def test_the_page_shows_costs_skills_and_pairs():
     assert html.count("<td>ridge</td>") == 2
 
 
-@pytest.mark.parametrize("place", ["name", "control", "title"])
+@pytest.mark.parametrize("place", ["name", "control", "title", "warning"])
 def test_no_script_comes_in(place):
     html = render_scale(content_of(**{place: "</script><script>alert(1)</script>"}))
     assert "<script>alert(1)" not in html

@@ -6,13 +6,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
+from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
+from quantray.data.store import MarketStore
+from quantray.data.synthetic import simulate_market
 from quantray.errors import DataError
+from quantray.research import scaling
 from quantray.research.config import SimulatedData, StoreData, UniverseSettings
 from quantray.research.executor import Serial
 from quantray.research.forecast_config import ForecastFolds, ModelSettings
 from quantray.research.forecast_runs import write_scale_run
 from quantray.research.forecast_study import ForecastStudy, ModelForecasts, run_forecast_study
+from quantray.research.loading import MarketData
 from quantray.research.scaling import (
     EpochCost,
     ScaleResult,
@@ -122,7 +127,8 @@ def test_universes_of_other_days_are_refused(universes):
 
 def result_of(network, costs, names=(100, 200, 400)):
     sizes = [SizeResult(n, n, study_of(*empty()), {"GAT": cost}, {}, {}) for n, cost in zip(names, costs, strict=False)]
-    return ScaleResult(scale_settings_in("runs", network), tuple(sizes))
+    data = MarketData(SimulatedData(), empty()[0], "nowhere", {}, ())
+    return ScaleResult(scale_settings_in("runs", network), tuple(sizes), data)
 
 
 def empty():
@@ -139,6 +145,30 @@ def test_slopes_are_exponents_of_the_number_of_names(network):
     assert np.isnan(
         result_of(network, [replace(costs[0], training_bytes=0), *costs[1:]]).slope("GAT", "training_bytes")
     )
+
+
+def test_all_sizes_read_one_version_and_survivors_are_named(network, tmp_path, monkeypatch):
+    bars = simulate_market(60, 330, seed=3, listing_share=0, delisting_share=0).panel.to_long().drop(columns="member")
+    store = MarketStore(tmp_path / "market")
+    store.import_bars(RawBars(bars, ("simulated",)))
+
+    def studied(source, executor):
+        found = run_forecast_study(source, executor)
+        store.import_bars(RawBars(bars, ("imported meanwhile",)))
+        return found
+
+    monkeypatch.setattr(scaling, "run_forecast_study", studied)
+    ridge = ModelSettings(name="ridge", kind="ridge")
+    settings = scale_settings_in(tmp_path, network, data=StoreData(store=store.uri), models=(ridge,))
+    result = run_scale(settings, Serial())
+    assert store.version() > 0
+    assert result.settings.data.version == 0
+    assert result.data.description == f"market store {store.uri}, version 0"
+    folder = write_scale_run(result)
+    assert "version: 0" in (folder / "settings.yaml").read_text()
+    html = (folder / "report.html").read_text()
+    for text in (result.data.description, "so it holds survivors", "Only 1 seed:"):
+        assert text in html
 
 
 @pytest.mark.slow
