@@ -30,6 +30,9 @@ _VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
 _GENERATION = 1
 """Raise this when a change here, in ``batch`` or in ``strategies`` changes numbers."""
 
+_PLANS = 2
+"""Raise this when a change alters the numbers of plans only."""
+
 
 @dataclass(frozen=True, eq=False)
 class SweepData:
@@ -85,7 +88,7 @@ def batch_keys(data: SweepData, batch: Batch) -> tuple[str, ...]:
 def plan_key(data: SweepData, plan: Plan) -> str:
     """Hash of all that the plan's numbers depend on; its name is not among them."""
     choices = [data.family(name).identity(parameters) for name, parameters in plan.choices]
-    return digest([_key(data, choices), np.asarray(plan.which, dtype=np.int64)])
+    return digest([_key(data, choices), str(_PLANS), np.asarray(plan.which, dtype=np.int64)])
 
 
 def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
@@ -102,7 +105,8 @@ def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
 def run_plan(data: SweepData, plan: Plan) -> str:
     """Play a plan, with the trades that changing from one set to another takes, write it and return its key.
 
-    Options are not carried from one set to another: on each day those of the deciding set earn.
+    Options of the deciding set earn. A change pays half of the spread on those of the old set and on those of the new
+    one; within a family long and short values on one underlying meet, as if the options were the same.
 
     Raises
     ------
@@ -117,6 +121,8 @@ def run_plan(data: SweepData, plan: Plan) -> str:
         raise InputError(f"plan {plan.name} is {which.shape} for {len(panel.dates)} days; give one choice or -1 a day.")
     weights, overlay = np.zeros(panel.shape), np.zeros(len(which))
     first = terms.lag + 1
+    changes = np.flatnonzero(np.diff(which, prepend=-1)[: len(which) - first])
+    options: dict[tuple[int, int], Float] = {}
     for name in dict.fromkeys(family for family, _ in plan.choices):
         family = data.family(name)
         mine = [i for i, (owner, _) in enumerate(plan.choices) if owner == name and (which == i).any()]
@@ -125,9 +131,23 @@ def run_plan(data: SweepData, plan: Plan) -> str:
             decides = which == i
             weights[decides] = result.weights[decides]
             overlay[first:] += np.where(decides[:-first], result.overlay_returns[first:], 0.0)
+            if result.closing_costs is not None:
+                mine_at = changes[decides[changes] | decides[np.maximum(changes - 1, 0)]].tolist()
+                options |= {(i, t): result.closing_costs[t + terms.lag] for t in mine_at}
+    for t in changes.tolist():
+        # Charged on the first day of the new decision, as the trades of ``net_returns`` are.
+        overlay[t + first] -= _changed(plan, options, t, int(which[t - 1]) if t else -1, int(which[t]))
     net = net_returns(weights, panel.field("close"), costs_bps=terms.costs_bps, lag=terms.lag)
     _put(data.results, key, NetReturns(net.returns + overlay, net.turnover), {"plan": plan.name})
     return key
+
+
+def _changed(plan: Plan, options: dict[tuple[int, int], Float], t: int, old: int, new: int) -> float:
+    """Cost of leaving the options of one choice for those of another on day t, as a fraction of NAV."""
+    sold, bought = options.get((old, t), np.zeros(1)), options.get((new, t), np.zeros(1))
+    if min(old, new) >= 0 and plan.choices[old][0] == plan.choices[new][0]:
+        return float(np.abs(bought - sold).sum())
+    return float(np.abs(bought).sum() + np.abs(sold).sum())
 
 
 class Evaluations:

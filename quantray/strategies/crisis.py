@@ -161,7 +161,7 @@ class TailHedge(Rule[IndexPuts]):
         """See ``Rule.trade``."""
         n_days = len(panel.dates)
         level, volatility = signal.level[:, 0], signal.volatility.values[:, 0]
-        overlay, short = np.zeros(n_days), np.zeros(n_days)
+        overlay, short, closing = np.zeros((3, n_days))
         if self.every + lag >= self.tenor:
             raise InputError(
                 f"puts of {self.tenor} days expire before the next trade, {self.every} + {lag} days later."
@@ -181,6 +181,7 @@ class TailHedge(Rule[IndexPuts]):
             short[row:end] = (units * put.delta * level[rows])[: end - row]
             held = np.zeros(rows.stop - row)
             held[lag : lag + end - row] = units
+            closing[rows] += self.half_spread * held * put.price
             overlay[rows] -= self.half_spread * np.abs(np.diff(held, prepend=0.0)) * put.price
             overlay[row + 1 : rows.stop] += held[:-1] * np.diff(put.price)
         whose = "the equally weighted members" if self.index is None else self.index
@@ -188,7 +189,7 @@ class TailHedge(Rule[IndexPuts]):
         if self.replicate:
             replica = np.maximum(short, -1.0)[:, None] * signal.holdings
             return StrategyResult(replica, np.zeros(n_days), (*notes, "replicated by short sales of the index"))
-        return StrategyResult(np.zeros(panel.shape), overlay, notes)
+        return StrategyResult(np.zeros(panel.shape), overlay, notes, closing[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)

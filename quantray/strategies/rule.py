@@ -94,6 +94,9 @@ class StrategyResult:
     """(T,) returns on NAV of option positions on each day, marked to model, after their costs; zero without options."""
     notes: tuple[str, ...] = ()
     """What was decided or stood in for data, for the reader."""
+    closing_costs: Float | None = None
+    """(T, M) half of the spread on the options held after each close, as a fraction of NAV, negative for those sold
+    short, by underlying: what leaving the rule on that day would cost. None without options."""
 
 
 @dataclass(frozen=True, kw_only=True)

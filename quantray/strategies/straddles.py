@@ -146,6 +146,7 @@ def straddle_book(
     """
     n_days = len(panel.dates)
     terms, weights, overlay = straddles.terms, np.zeros(panel.shape), np.zeros(n_days)
+    closing = np.zeros(panel.shape)
     close = bridged_close(panel)
     for cycle in straddles.cycles:
         end = min(cycle.row + terms.every, n_days)
@@ -168,6 +169,7 @@ def straddle_book(
         held[lag : lag + len(units)] = units[: max(len(held) - lag, 0)]
         value = np.nan_to_num(carried_forward(cycle.value[: len(held)])[0])
         traded = np.abs(np.diff(held, axis=0, prepend=0.0))
+        closing[cycle.row : last + 1] += terms.half_spread * held * value
         overlay[cycle.row : last + 1] -= terms.half_spread * np.einsum("tn,tn->t", traded, value)
         overlay[cycle.row + 1 : last + 1] += np.einsum("tn,tn->t", held[:-1], np.diff(value, axis=0))
     exposure = np.abs(weights).sum(axis=1)
@@ -176,4 +178,4 @@ def straddle_book(
     notes = [straddles.implied.source]
     if capped.any():
         notes.append(f"the hedge was cut to a gross exposure of 1 on {int(capped.sum())} days")
-    return StrategyResult(weights, overlay, tuple(notes))
+    return StrategyResult(weights, overlay, tuple(notes), closing)

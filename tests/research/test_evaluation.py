@@ -54,9 +54,14 @@ def test_options_of_the_deciding_set_earn(data):
     sets = family.space.draw(2, seed=0)
     which = np.repeat([0, 1], [150, 151])
     key = run_plan(data, Plan("p", tuple((family.name, s) for s in sets), which))
-    first, second = (result.overlay_returns for result in family.targets(data.panel, sets, data.terms))
-    # The set of day 149 is held until the close of day 151.
+    results = list(family.targets(data.panel, sets, data.terms))
+    first, second = (result.overlay_returns for result in results)
+    # The set of day 149 is held until the close of day 151, when its puts are exchanged.
     expected = np.concatenate([[0, 0], first[2:152], second[152:]])
+    old, new = (result.closing_costs[151, 0] for result in results)
+    assert min(old, new) > 0
+    assert old != new
+    expected[152] -= abs(new - old)
     hedges = net_returns(np.zeros(data.panel.shape), data.panel.field("close"), costs_bps=5.0, lag=1)
     assert_allclose(returns_of(data, key), expected + hedges.returns, atol=1e-15)
 
@@ -114,3 +119,22 @@ def test_positions_are_kept_on_the_days_asked_for(data):
     for day in (100, 250):
         assert_array_equal(book.at(day, 15).after, result.weights[day])
     assert not book.at(101, 15).after.any()
+
+
+def test_leaving_options_for_others_pays_both_spreads(data):
+    hedge, straddles = RuleFamily(CATALOGUE["tail_hedge"]), RuleFamily(CATALOGUE["delta_neutral_options"])
+    data = replace(data, families=(hedge, straddles))
+    choices = ((hedge.name, hedge.default), (straddles.name, straddles.default))
+    which = np.repeat([-1, 0, 1, -1], [200, 50, 30, 21])
+    key = run_plan(data, Plan("p", choices, which))
+    puts, sold = (next(f.targets(data.panel, [f.default], data.terms)) for f in data.families)
+    weights = np.where((which == 1)[:, None], sold.weights, 0.0)
+    expected = net_returns(weights, data.panel.field("close"), costs_bps=5.0, lag=1).returns
+    expected[202:252] += puts.overlay_returns[202:252]
+    expected[252:282] += sold.overlay_returns[252:282]
+    at = {t: (np.abs(puts.closing_costs[t]).sum(), np.abs(sold.closing_costs[t]).sum()) for t in (201, 251, 281)}
+    assert min(at[201][0], *at[251], at[281][1]) > 0
+    expected[202] -= at[201][0]
+    expected[252] -= sum(at[251])
+    expected[282] -= at[281][1]
+    assert_allclose(returns_of(data, key), expected, atol=1e-15)

@@ -37,6 +37,8 @@ def test_a_tail_hedge_by_hand(make_panel):
     # The former put is sold and the next one bought at the close after the roll.
     successor = black_scholes("put", close[21, 0], 0.9 * close[20, 0], 29 / 252, 0.2).price / close[20, 0]
     assert_allclose(result.overlay_returns[21], put[21] - put[20] - 0.01 * (put[21] + successor))
+    assert_allclose(result.closing_costs[:21, 0], 0.01 * np.where(np.arange(21) < 1, 0.0, put[:21]))
+    assert_allclose(result.closing_costs[21, 0], 0.01 * successor)
     assert not result.weights.any()
     assert result.notes == ("puts on A000", "options priced at the panel's implied_volatility")
 

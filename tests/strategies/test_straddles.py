@@ -43,6 +43,9 @@ def test_a_book_by_hand(two, lag):
     expected[start] -= 0.01 * abs(units) * marks[start]
     expected[start + 2] -= 0.01 * abs(units) * marks[start + 2]
     assert_allclose(result.overlay_returns, expected, atol=1e-15)
+    closing = np.zeros((30, 2))
+    closing[start : start + 2, 0] = [0.01 * units * marks[row] for row in (start, start + 1)]
+    assert_allclose(result.closing_costs, closing, atol=1e-15)
     spots = close[3:5]
     delta = sum(black_scholes(kind, spots, close[0], np.array([12, 11]) / 252, 0.3).delta for kind in ("call", "put"))
     assert_allclose(result.weights[3:5, 0], -units * delta * spots)
