@@ -1,14 +1,16 @@
 """Settings of a regime sweep: which regimes, which strategies, how they are searched and tested."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.data.panel import Panel
+from quantray.errors import InputError
 from quantray.regimes.ensemble import EnsembleSettings, ensemble_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
-from quantray.regimes.indicators import correlation_lens, liquidity_lens, market_lens, volatility_lens
+from quantray.regimes.indicators import correlation_lens, liquidity_lens, market_lens, sector_lens, volatility_lens
 from quantray.regimes.observations import daily_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.research.config import (
@@ -41,7 +43,7 @@ _LENSES = {
 class RegimeChoice(SettingsModel):
     """Which market we are in, day by day; see ``quantray.regimes``."""
 
-    method: Literal["market", "volatility", "liquidity", "correlation", "hmm", "ensemble"] = "hmm"
+    method: Literal["market", "volatility", "liquidity", "correlation", "sector", "hmm", "ensemble"] = "hmm"
     """One of the lenses, a hidden Markov model, or the ensemble of all statistical methods."""
     states: Literal[2, 3, 4] = 3
     """Of the hidden Markov model and the ensemble."""
@@ -49,11 +51,17 @@ class RegimeChoice(SettingsModel):
     """Days running that a new regime must be seen before it counts."""
     seed: int = Field(0, ge=0)
 
-    def build(self, panel: Panel) -> RegimePath:
+    def build(self, panel: Panel, sectors: Mapping[str, str] | None = None) -> RegimePath:
         """The path of regimes, each day's known at its close.
+
+        Parameters
+        ----------
+        sectors : asset -> sector, for the lens on sectors.
 
         Raises
         ------
+        InputError
+            The lens on sectors has fewer than two of them.
         DataError, SolverError
             As the method's function in ``quantray.regimes``.
         """
@@ -63,6 +71,12 @@ class RegimeChoice(SettingsModel):
         if self.method == "hmm":
             hidden = HmmSettings(states=(self.states,), seed=self.seed)
             return minimum_dwell(hmm_regimes(daily_observations(panel), hidden).path, self.dwell_days)
+        if self.method == "sector":
+            if not sectors:
+                raise InputError(
+                    "regimes of sectors need to know them; set data.sectors to a file of symbol and sector."
+                )
+            return minimum_dwell(sector_lens(panel, sectors)[0].path, self.dwell_days)
         return minimum_dwell(_LENSES[self.method](panel).path, self.dwell_days)
 
 

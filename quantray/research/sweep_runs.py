@@ -47,7 +47,8 @@ def load_sweep(settings: SweepSettings) -> SweepSource:
         As ``MarketStore.load``; or a regime method misses a field.
     """
     data = load_market(settings.data, settings.exchange, FIELDS)
-    return SweepSource(settings.model_copy(update={"data": data.settings}), data, settings.regimes.build(data.panel))
+    regimes = settings.regimes.build(data.panel, data.sectors)
+    return SweepSource(settings.model_copy(update={"data": data.settings}), data, regimes)
 
 
 def sweep(source: SweepSource, executor: Executor) -> SweepRecord:
@@ -110,7 +111,8 @@ def write_sweep(source: SweepSource, record: SweepRecord) -> Path:
     # The ensemble knows the lenses and the catalogue; other regimes and the screen have no place in its map.
     scores = {key: score for key, score in record.scores(settings.regimes.method).items() if key[1] in CATALOGUE}
     if settings.regimes.method in LENSES and scores:
-        write_atomically(folder / "regime_map.yaml", map_yaml(learn_map(scores)))
+        learnt = f"# Learned from what strategies earned up to {record.dates[-1]}: it is tested on later days only.\n"
+        write_atomically(folder / "regime_map.yaml", learnt + map_yaml(learn_map(scores)))
     flat = {key: str(value) for key, value in as_mapping(settings).items()}
     report = folder / "report.html"
     write_atomically(report, render_sweep(SweepReportInput(settings.name, about, flat, record)))

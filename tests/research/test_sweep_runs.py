@@ -50,7 +50,7 @@ def test_the_folder_holds_the_tables_and_the_report(run):
         record.stream("momentum_10_50", "conditional").returns
     )
     choices = pq.read_table(folder / "choices.parquet")
-    assert choices.num_rows == len(record.choices) == 3 * len(record.folds) * (1 + len(record.regimes))
+    assert choices.num_rows == len(record.choices) == 4 * len(record.folds) * (1 + len(record.regimes))
     outcomes = pq.read_table(folder / "outcomes.parquet").to_pylist()
     (row,) = [
         r for r in outcomes if (r["strategy"], r["regime"], r["measure"]) == ("bollinger_20", ALL, "over unconditional")
@@ -77,16 +77,24 @@ def test_a_map_is_learned_from_the_regimes_of_a_lens(run):
     learned = read_map(folder / "regime_map.yaml")
     assert RegimeAwareEnsemble(regime_map=learned).regime_map == learned
     assert all(rule.when.keys() == {"volatility"} for rule in learned.rules)
+    (note, *_) = (folder / "regime_map.yaml").read_text().splitlines()
+    assert note == f"# Learned from what strategies earned up to {record.dates[-1]}: it is tested on later days only."
 
 
-@pytest.mark.parametrize("method", ["market", "liquidity", "correlation", "hmm"])
+@pytest.mark.parametrize("method", ["market", "liquidity", "correlation", "sector", "hmm"])
 def test_every_method_gives_regimes_of_the_past(method):
     settings = settings_in("runs", data=SimulatedData(n_assets=12, n_days=560, seed=3))
-    panel = load_sweep(settings).data.panel
+    data = load_sweep(settings).data
+    panel, sectors = data.panel, data.sectors
     choice = RegimeChoice(method=method, states=2)
-    whole, part = choice.build(panel), choice.build(panel.until(529))
+    whole, part = choice.build(panel, sectors), choice.build(panel.until(529), sectors)
     assert (part.labels == whole.labels[:530]).all()
     assert whole.known[-1]
+
+
+def test_regimes_of_sectors_need_sectors(market):
+    with pytest.raises(InputError, match="set data.sectors"):
+        RegimeChoice(method="sector").build(market.panel)
 
 
 def test_settings_become_families_and_a_design():
