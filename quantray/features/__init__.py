@@ -6,7 +6,8 @@
 ``liquidity``      signals of trading activity
 ``market_model``   trailing betas and residual volatility
 ``cross_section``  ranks and scores on the scale of a date's members
-``feature_set``    the catalogue, and its features of a panel as one array
+``catalogue``      every feature: description, look-back, literature and computation
+``feature_set``    features of a panel as one array
 ``labels``         what a forecast is trained on
 ``correlations``   correlations of a window, block by block
 ``graphs``         who listens to whom: neighbours and capped clusters

@@ -13,7 +13,8 @@ from quantray.arrays import Dates, Float, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
-from quantray.features.feature_set import FEATURES, Features, feature_set
+from quantray.features.catalogue import FEATURES
+from quantray.features.feature_set import Features, feature_set
 from quantray.models.checkpoint import Checkpoint, ForecastState, load_checkpoint, save_checkpoint, settings_hash
 from quantray.models.controls import check_history, prediction_rows
 from quantray.models.encoders import LSTMState

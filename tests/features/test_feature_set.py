@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from quantray.data.panel import Panel
 from quantray.data.synthetic import simulate_market
 from quantray.errors import DataError, InputError
+from quantray.features.catalogue import FEATURES
 from quantray.features.cross_section import ranks, robust_zscores
-from quantray.features.feature_set import FEATURES, Inputs, feature_set
+from quantray.features.feature_set import feature_set
 from quantray.features.technical import recent_close
 
 
@@ -179,14 +180,6 @@ def test_slices_and_pickles(everything):
 def test_broken_features_are_refused(everything):
     with pytest.raises(InputError, match="features are .* for 419 dates"):
         replace(everything, dates=everything.dates[1:])
-
-
-def test_catalogue_is_complete(bars, sectors):
-    inputs = Inputs(bars, np.arange(50) % 4)
-    for name, feature in FEATURES.items():
-        assert feature.description, name
-        assert "(19" in feature.source or "(20" in feature.source, name
-        assert feature.compute(inputs).shape == bars.shape, name
 
 
 def test_bad_requests_are_refused(bars):
