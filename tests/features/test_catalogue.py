@@ -7,7 +7,7 @@ from quantray.features.catalogue import FEATURES, Inputs
 
 @pytest.fixture(scope="module")
 def inputs():
-    return Inputs(simulate_market(30, 320, seed=7).panel, np.arange(30) % 4)
+    return Inputs(simulate_market(30, 320, seed=7, listing_share=0).panel, np.arange(30) % 4)
 
 
 @pytest.mark.parametrize("name", FEATURES)
