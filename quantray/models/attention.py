@@ -5,6 +5,7 @@ floating type and any device, are differentiable, and are equivariant under a pe
 not a ``member`` is attended to by nobody; what it receives itself is of no meaning.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,7 +17,10 @@ from quantray.errors import InputError
 __all__ = ["dense_attention", "dense_gat", "hierarchical_attention", "neighbour_gat", "sorted_gat"]
 
 _EDGE_NUMBERS = 1 << 18
-"""Numbers that the edges of a block of dates may hold at a time."""
+"""Numbers that the edges of a block of nodes may hold at a time, so that they stay in a CPU's cache."""
+
+_EDGE_NUMBERS_GPU = 1 << 26
+"""The same on a GPU, which wants more at a time to be busy."""
 
 _SLOPE = 0.2
 """Of the leaky ReLU below zero in attention of the second kind."""
@@ -176,16 +180,10 @@ def neighbour_gat(
     index = neighbours.clamp(min=0).long() + n_names * torch.arange(n_dates, device=neighbours.device)[:, None, None]
     if member is not None:
         there = there & member.reshape(-1)[index]
-    # Some dates at a time side by side: enough to keep the machine busy, few enough to bound what an edge needs.
-    at_once = max(1, _EDGE_NUMBERS // max(1, index[0].numel() * heads * channels))
-    blocks = []
-    for start in range(0, n_dates, at_once):
-        part = slice(start, start + at_once)
-        nodes = [tensor[part].reshape(-1, heads, channels) for tensor in (receiver, sender)]
-        edges = (index[part] - start * n_names).flatten(0, 1), there[part].flatten(0, 1)
-        out: Tensor = _NeighbourGAT.apply(*nodes, scoring, *edges)  # type: ignore[no-untyped-call]
-        blocks.append(out.view(-1, n_names, heads, channels))
-    return torch.cat(blocks)
+    nodes = [tensor.reshape(-1, heads, channels) for tensor in (receiver, sender)]
+    edges = index.flatten(0, 1), there.flatten(0, 1)
+    out: Tensor = _NeighbourGAT.apply(*nodes, scoring, *edges)  # type: ignore[no-untyped-call]
+    return out.view(receiver.shape)
 
 
 def hierarchical_attention(
@@ -236,39 +234,56 @@ def hierarchical_attention(
 class _NeighbourGAT(torch.autograd.Function):
     """``neighbour_gat`` of one graph; keeps its inputs and the attention, and gathers the edges again.
 
-    An edge holds ``heads * channels`` numbers, and the time goes into passing over all of them; so products with the
-    scoring vectors are matrix products and the rest works in place. Edges are in fp32 or wider.
+    An edge holds ``heads * channels`` numbers, and the time goes into passing over all of them; so nodes come in blocks
+    whose edges stay in the cache, products with the scoring vectors are matrix products, and the rest works in place.
+    Edges are in fp32 or wider.
     """
 
     @staticmethod
     def forward(ctx: Any, receiver: Tensor, sender: Tensor, scoring: Tensor, index: Tensor, there: Tensor) -> Tensor:
-        wide = _wide(sender)
+        wide, by_head = _wide(sender), _by_head(scoring.to(_wide(sender)))
+        sent, out = sender.to(wide), torch.empty_like(sender)
+        attention = sent.new_empty(*index.shape, len(scoring))
         with torch.autocast(sender.device.type, enabled=False):
-            heard = _heard(sender.to(wide), index)
-            active = leaky_relu_((receiver.to(wide)[:, None] + heard).flatten(2), _SLOPE)
-            attention = _softmax(active @ _by_head(scoring.to(wide)), there)
-            ctx.save_for_backward(receiver, sender, scoring, index, attention)
-            return heard.mul_(attention[..., None]).sum(dim=1).to(sender.dtype)
+            for rows in _blocks(index, scoring):
+                heard = _heard(sent, index[rows])
+                active = leaky_relu_((receiver[rows].to(wide)[:, None] + heard).flatten(2), _SLOPE)
+                attention[rows] = _softmax(active @ by_head, there[rows])
+                out[rows] = heard.mul_(attention[rows][..., None]).sum(dim=1)
+        ctx.save_for_backward(receiver, sender, scoring, index, attention)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         receiver, sender, scoring, index, attention = ctx.saved_tensors
         wide, (heads, channels) = attention.dtype, scoring.shape
+        by_head, sent = _by_head(scoring.to(wide)), sender.to(wide)
+        to_receiver, to_sender = torch.empty_like(sent), torch.zeros_like(sent)
+        # (H * C, H) of every head's numbers with every head's scores; each head's own are wanted.
+        every = sent.new_zeros(heads * channels, heads)
         with torch.autocast(sender.device.type, enabled=False):
-            gradient = gradients[0].to(wide)[:, None]
-            heard = _heard(sender.to(wide), index)
-            to_attention = (heard * gradient).sum(dim=-1)
-            to_scores = attention * (to_attention - (attention * to_attention).sum(dim=1, keepdim=True))
-            active = leaky_relu_(heard.add_(receiver.to(wide)[:, None]), _SLOPE)
-            # (H * C, H) of every head's numbers with every head's scores; each head's own are wanted.
-            every = active.flatten(2).flatten(0, 1).t() @ to_scores.flatten(0, 1)
-            to_scoring = every.view(heads, channels, heads).diagonal(dim1=0, dim2=2).t()
-            to_edges = (to_scores @ _by_head(scoring.to(wide)).t()).view(active.shape)
-            to_edges = torch.ops.aten.leaky_relu_backward(to_edges, active, _SLOPE, True)
-            to_receiver = to_edges.sum(dim=1)
-            to_edges.addcmul_(attention[..., None], gradient)
-            to_sender = torch.zeros_like(sender, dtype=wide).index_add_(0, index.reshape(-1), to_edges.flatten(0, 1))
+            for rows in _blocks(index, scoring):
+                gradient, weights = gradients[0][rows].to(wide)[:, None], attention[rows]
+                heard = _heard(sent, index[rows])
+                to_attention = (heard * gradient).sum(dim=-1)
+                to_scores = weights * (to_attention - (weights * to_attention).sum(dim=1, keepdim=True))
+                active = leaky_relu_(heard.add_(receiver[rows].to(wide)[:, None]), _SLOPE)
+                every.addmm_(active.flatten(2).flatten(0, 1).t(), to_scores.flatten(0, 1))
+                to_edges = (to_scores @ by_head.t()).view(active.shape)
+                to_edges = torch.ops.aten.leaky_relu_backward(to_edges, active, _SLOPE, True)
+                to_receiver[rows] = to_edges.sum(dim=1)
+                to_edges.addcmul_(weights[..., None], gradient)
+                to_sender.index_add_(0, index[rows].reshape(-1), to_edges.flatten(0, 1))
+        to_scoring = every.view(heads, channels, heads).diagonal(dim1=0, dim2=2).t()
         return to_receiver.to(receiver.dtype), to_sender.to(sender.dtype), to_scoring.to(scoring.dtype), None, None
+
+
+def _blocks(index: Tensor, scoring: Tensor) -> Iterator[slice]:
+    """Rows of the (n, k) edges that are worked on together."""
+    most = _EDGE_NUMBERS_GPU if index.is_cuda else _EDGE_NUMBERS
+    size = max(1, most // (index.shape[1] * scoring.numel()))
+    for start in range(0, len(index), size):
+        yield slice(start, start + size)
 
 
 def _by_head(scoring: Tensor) -> Tensor:

@@ -264,7 +264,7 @@ def test_neighbour_graphs_per_date_equal_one_by_one():
         assert_close(together[one], alone, rtol=0, atol=0)
 
 
-def test_blocks_of_dates_change_nothing(monkeypatch):
+def test_blocks_of_nodes_change_nothing(monkeypatch):
     inputs = draws(5, 14, 2, 4), draws(5, 14, 2, 4, seed=1), draws(2, 4, seed=2)
     near, member = lists(14, 5, n_dates=5), some(5, 14)
 
@@ -272,8 +272,8 @@ def test_blocks_of_dates_change_nothing(monkeypatch):
         return neighbour_gat(*inputs, near, member)
 
     values, slopes = run(*inputs), gradients(run, *inputs)
-    for dates in (1, 2, 3):
-        monkeypatch.setattr(attention, "_EDGE_NUMBERS", dates * 14 * 5 * 2 * 4)
+    for nodes in (1, 3, 14, 30):
+        monkeypatch.setattr(attention, "_EDGE_NUMBERS", nodes * 5 * 2 * 4)
         assert_close(run(*inputs), values, rtol=0, atol=0)
         for mine, other in zip(gradients(run, *inputs), slopes, strict=True):
             assert_close(mine, other, **EXACT)
