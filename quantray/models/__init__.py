@@ -1,1 +1,16 @@
-"""Forecasts by fitting: controls, encoders, attention that stays linear, training and checkpoints."""
+"""Forecasts by fitting; the only home of torch, and without Ray.
+
+``forecaster``  the protocol: fit on a fold, score later dates; what a fit may read
+``controls``    what a learned model must beat: no forecast, reversals, ridge
+``learned``     networks behind the protocol: fit, predict in one go or day by day, start from an earlier fit
+``networks``    encoder, attention among names, head; nothing is sized by the number of names
+``encoders``    the LSTM, in windows or with a carried state
+``attention``   attention among the names of a date, in memory linear in their number
+``structures``  the graphs that a network sees at each date
+``examples``    a fold as tensors
+``scoring``     scores of dates, chunk by chunk or window by window
+``losses``      of a date's names, masked, below N x N memory
+``training``    the one training loop, resumable to the bit
+``workers``     the seam through which several processes train one network
+``checkpoint``  all that training or forecasting goes on from, in one file
+"""

@@ -23,7 +23,8 @@ from quantray.models.forecaster import FitContext, FoldData, Scores, features_of
 from quantray.models.networks import Attention, Network, NetworkSettings
 from quantray.models.scoring import score_rows
 from quantray.models.structures import GraphSettings, KnownGraph, graphs_by_row, rows_behind
-from quantray.models.training import TrainingSettings, TrainingState, Workers, train
+from quantray.models.training import TrainingSettings, TrainingState, train
+from quantray.models.workers import Workers
 
 __all__ = ["FittedNetwork", "NetworkForecaster", "torch_threads", "warm_settings"]
 

@@ -7,7 +7,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,8 +27,9 @@ from quantray.models.scoring import (
     warm_state,
     window_scores,
 )
+from quantray.models.workers import Alone, Workers
 
-__all__ = ["Alone", "EpochReport", "Trained", "TrainingSettings", "TrainingState", "Workers", "train"]
+__all__ = ["EpochReport", "Trained", "TrainingSettings", "TrainingState", "train"]
 
 Stage = Literal["joint", "encoder", "cross"]
 
@@ -75,28 +76,6 @@ class TrainingSettings:
             raise InputError(f"loss {self.loss!r} is not one of {', '.join(LOSSES)}.")
         if not self.stages or any(stage not in ("joint", "encoder", "cross") for stage in self.stages):
             raise InputError(f"stages {self.stages} must be some of encoder, cross and joint.")
-
-
-class Workers(Protocol):
-    """Processes that train one network together, each on its share of every batch."""
-
-    rank: int
-    """Of this process, from 0."""
-    count: int
-
-    def add_up(self, tensors: list[Tensor]) -> None:
-        """Replace each tensor by its sum over all workers."""
-        ...
-
-
-class Alone:
-    """One process."""
-
-    rank = 0
-    count = 1
-
-    def add_up(self, tensors: list[Tensor]) -> None:
-        """Nothing to add."""
 
 
 @dataclass(frozen=True)
