@@ -33,6 +33,8 @@ class CombinationReportInput:
     settings: Mapping[str, str]
     """Flattened settings."""
     record: CombinationRecord
+    options: tuple[str, ...] = ()
+    """How options were priced, a sentence each."""
 
 
 def verdict(record: CombinationRecord) -> str:
@@ -117,7 +119,7 @@ def render_combination(content: CombinationReportInput) -> str:
             "title": content.title,
             "about": content.about,
             "headline": verdict(record),
-            "findings": _findings(record),
+            "findings": [*_findings(record), *content.options],
             "warnings": _warnings(content),
             "rows": [_row(record, account, PALETTE[i]) for i, account in enumerate(record.accounts)],
             "charts": [(name, p.note, to_html(p, f"chart{i}")) for i, (name, p) in enumerate(charts)],

@@ -30,6 +30,8 @@ class SweepReportInput:
     settings: Mapping[str, str]
     """Flattened settings."""
     record: SweepRecord
+    options: tuple[str, ...] = ()
+    """How options were priced, a sentence each."""
 
 
 def verdict(outcome: Outcome) -> str:
@@ -75,7 +77,7 @@ def render_sweep(content: SweepReportInput) -> str:
             "title": content.title,
             "about": content.about,
             "headline": verdict(record.outcome(main)),
-            "findings": _findings(record),
+            "findings": [*_findings(record), *content.options],
             "warnings": _warnings(content),
             "words": [sweep_figures.WORDS[policy] for policy in POLICIES],
             "colours": [sweep_figures.COLOURS[policy] for policy in POLICIES],

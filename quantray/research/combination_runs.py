@@ -29,6 +29,7 @@ from quantray.research.loading import MarketData, load_market
 from quantray.research.store import ResultStore
 from quantray.research.sweep_config import FIELDS
 from quantray.research.tracking import track_run
+from quantray.strategies.catalogue import option_notes
 
 __all__ = ["CombinationSource", "combine", "load_combination", "write_combination"]
 
@@ -85,7 +86,8 @@ def write_combination(source: CombinationSource, record: CombinationRecord) -> P
     settings = source.settings
     identity = config_hash(settings, exclude={"cluster", "tracking", "runs"})
     folder = Path(settings.runs).resolve() / f"{settings.name}-{identity}"
-    about = _about(source, record, identity)
+    options = option_notes(dict.fromkeys(member.entry for member in record.members), source.data.panel)
+    about = _about(source, record, identity) | {"options": options}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "study.json").unlink(missing_ok=True)
@@ -100,7 +102,7 @@ def write_combination(source: CombinationSource, record: CombinationRecord) -> P
     write_atomically(folder / "metrics.json", json.dumps(known, indent=2))
     flat = {key: str(value) for key, value in as_mapping(settings).items()}
     report = folder / "report.html"
-    write_atomically(report, render_combination(CombinationReportInput(settings.name, about, flat, record)))
+    write_atomically(report, render_combination(CombinationReportInput(settings.name, about, flat, record, options)))
     # Written last, it says that the rest is whole and belongs together.
     write_atomically(folder / "study.json", json.dumps(about, indent=2))
     if settings.tracking.mlflow:

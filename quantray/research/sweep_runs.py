@@ -22,7 +22,7 @@ from quantray.research.store import ResultStore
 from quantray.research.sweep import run_sweep
 from quantray.research.sweep_config import FIELDS, SweepSettings
 from quantray.research.tracking import track_run
-from quantray.strategies.catalogue import CATALOGUE
+from quantray.strategies.catalogue import CATALOGUE, option_notes
 from quantray.strategies.regime_map import LENSES, learn_map, map_yaml
 
 __all__ = ["SweepSource", "load_sweep", "sweep", "write_sweep"]
@@ -78,10 +78,47 @@ def write_sweep(source: SweepSource, record: SweepRecord) -> Path:
     DataError
         The folder cannot be written.
     """
-    settings, panel = source.settings, source.data.panel
+    settings = source.settings
     identity = config_hash(settings, exclude={"cluster", "tracking", "runs"})
     folder = Path(settings.runs).resolve() / f"{settings.name}-{identity}"
-    about = {
+    options = option_notes(settings.strategies, source.data.panel)
+    about = _about(source, record, identity) | {"options": options}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "sweep.json").unlink(missing_ok=True)
+        for name, table in _tables(record).items():
+            pq.write_table(table, folder / f"{name}.parquet")
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}; free space or set runs=.") from error
+    write_atomically(folder / "settings.yaml", to_yaml(settings))
+    # The ensemble knows the lenses and the catalogue; other regimes and the screen have no place in its map.
+    scores = {key: score for key, score in record.scores(settings.regimes.method).items() if key[1] in CATALOGUE}
+    if settings.regimes.method in LENSES and scores:
+        learnt = f"# Learned from what strategies earned up to {record.dates[-1]}: it is tested on later days only.\n"
+        write_atomically(folder / "regime_map.yaml", learnt + map_yaml(learn_map(scores)))
+    flat = {key: str(value) for key, value in as_mapping(settings).items()}
+    report = folder / "report.html"
+    write_atomically(report, render_sweep(SweepReportInput(settings.name, about, flat, record, options)))
+    # Written last, it says that the rest is whole and belongs together.
+    write_atomically(folder / "sweep.json", json.dumps(about, indent=2))
+    if settings.tracking.mlflow:
+        track_run(
+            experiment=settings.tracking.experiment,
+            name=settings.name,
+            key=f"{identity}-{record.digest}",
+            settings=as_mapping(settings),
+            metrics=_metrics(record),
+            artifacts=(report, folder / "settings.yaml"),
+            uri=settings.tracking.uri,
+            folder=Path(settings.runs),
+        )
+    return folder
+
+
+def _about(source: SweepSource, record: SweepRecord, identity: str) -> dict[str, object]:
+    """Facts of the run."""
+    settings, panel = source.settings, source.data.panel
+    return {
         "name": settings.name,
         "config_hash": identity,
         "digest": record.digest,
@@ -100,36 +137,6 @@ def write_sweep(source: SweepSource, record: SweepRecord) -> Path:
         "seconds": round(record.seconds, 3),
         "versions": {"quantray": __version__} | {n: version(n) for n in ("numpy", "scipy", "scikit-learn", "optuna")},
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "sweep.json").unlink(missing_ok=True)
-        for name, table in _tables(record).items():
-            pq.write_table(table, folder / f"{name}.parquet")
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}; free space or set runs=.") from error
-    write_atomically(folder / "settings.yaml", to_yaml(settings))
-    # The ensemble knows the lenses and the catalogue; other regimes and the screen have no place in its map.
-    scores = {key: score for key, score in record.scores(settings.regimes.method).items() if key[1] in CATALOGUE}
-    if settings.regimes.method in LENSES and scores:
-        learnt = f"# Learned from what strategies earned up to {record.dates[-1]}: it is tested on later days only.\n"
-        write_atomically(folder / "regime_map.yaml", learnt + map_yaml(learn_map(scores)))
-    flat = {key: str(value) for key, value in as_mapping(settings).items()}
-    report = folder / "report.html"
-    write_atomically(report, render_sweep(SweepReportInput(settings.name, about, flat, record)))
-    # Written last, it says that the rest is whole and belongs together.
-    write_atomically(folder / "sweep.json", json.dumps(about, indent=2))
-    if settings.tracking.mlflow:
-        track_run(
-            experiment=settings.tracking.experiment,
-            name=settings.name,
-            key=f"{identity}-{record.digest}",
-            settings=as_mapping(settings),
-            metrics=_metrics(record),
-            artifacts=(report, folder / "settings.yaml"),
-            uri=settings.tracking.uri,
-            folder=Path(settings.runs),
-        )
-    return folder
 
 
 def _described(source: SweepSource) -> str:

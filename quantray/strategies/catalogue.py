@@ -1,7 +1,7 @@
 """The twelve rules by name: what they are, which parameters are worth searching, and where they come from."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from quantray.strategies.mean_reversion import BollingerReversion, PairsTrading,
 from quantray.strategies.rule import Rule
 from quantray.strategies.trend import Breakout, MovingAverageCross
 
-__all__ = ["CATALOGUE", "Choice", "Entry", "Family", "Parameter", "Range", "Value"]
+__all__ = ["CATALOGUE", "Choice", "Entry", "Family", "Parameter", "Range", "Value", "option_notes"]
 
 Family = Literal["trend_following", "mean_reversion", "market_neutral", "crisis_alpha"]
 Value = float | int | bool | str | None
@@ -248,3 +248,26 @@ _ENTRIES = (
 
 CATALOGUE: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 """Name -> rule, three of each family."""
+
+
+def option_notes(names: Iterable[str], panel: Panel) -> tuple[str, ...]:
+    """How the rules of these names that trade options price them on a panel, a sentence for those that do it alike.
+
+    Raises
+    ------
+    InputError
+        A name is not in the catalogue, or the panel has no dates.
+    """
+    names = list(names)
+    unknown = [name for name in names if name not in CATALOGUE]
+    if unknown or not len(panel.dates):
+        raise InputError(
+            f"{len(panel.dates)} dates and the unknown rules {unknown}; name some of {', '.join(CATALOGUE)}."
+        )
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        # Where prices come from does not depend on the day, so the first one tells.
+        result = CATALOGUE[name].strategy.run(panel.until(0), lag=0)
+        if result.closing_costs is not None:
+            alike.setdefault("; ".join(result.notes), []).append(name)
+    return tuple(f"{', '.join(rules)}: {text}." for text, rules in alike.items())

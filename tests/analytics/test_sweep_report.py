@@ -88,11 +88,15 @@ def test_a_policy_that_holds_nothing_is_no_verdict():
 
 
 def test_the_page_shows_everything_and_escapes_names():
-    html = render_sweep(SweepReportInput("title <1>", ABOUT, {"a.b": "c"}, record_of(0.001, own=False)))
+    content = SweepReportInput(
+        "title <1>", ABOUT, {"a.b": "c"}, record_of(0.001, own=False), ("hedge: options at 20 %.",)
+    )
+    html = render_sweep(content)
     for text in (
         "title &lt;1&gt;",
         "One &amp; two",
         "holds survivors",
+        "hedge: options at 20 %.",
         "(calm, wild)",
         "that of all days",
         "Of 2 strategies, searching by regime was better for 2 and worse for 0 with 95% confidence",

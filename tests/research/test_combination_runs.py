@@ -78,6 +78,7 @@ def test_the_report_and_the_table(run, capsys):
     report = (folder / "report.html").read_text()
     assert record.digest in report
     assert "100 strategies in one portfolio" in report
+    assert "tail_hedge: puts on the equally weighted members; options priced at 21- and 126-day realised" in report
     print_run(folder)
     printed = capsys.readouterr().out
     assert "Best in hindsight" in printed

@@ -44,6 +44,7 @@ def test_the_folder_holds_the_tables_and_the_report(run):
     about = json.loads((folder / "sweep.json").read_text())
     assert about["digest"] == record.digest
     assert about["regimes"].startswith("volatility (low ")
+    assert about["options"] == []
     streams = pq.read_table(folder / "streams.parquet")
     assert streams.num_rows == len(record.dates)
     assert streams["momentum_10_50, conditional"].to_pylist() == list(

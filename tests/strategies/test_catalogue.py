@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.arrays import frozen_copy
 from quantray.errors import InputError
-from quantray.strategies.catalogue import CATALOGUE, Choice, Range
+from quantray.strategies.catalogue import CATALOGUE, Choice, Range, option_notes
 
 NAMES = list(CATALOGUE)
 
@@ -154,3 +154,20 @@ def test_unknown_parameters_are_refused():
         CATALOGUE["momentum_5_20"].build({"speed": 3})
     with pytest.raises(InputError, match="fast 30 must be shorter"):
         CATALOGUE["momentum_5_20"].build({"fast": 30})
+
+
+def test_how_options_are_priced_is_told(market, make_panel):
+    modelled, index = option_notes(CATALOGUE, market.panel)
+    assert modelled.startswith(
+        "delta_neutral_options, volatility_arbitrage: options priced at 21- and 126-day realised"
+    )
+    assert "which is an assumption" in modelled
+    assert index.startswith("tail_hedge: puts on the equally weighted members; options priced at 21- and")
+    close = np.full((5, 2), 100.0)
+    quoted = make_panel(close, implied_volatility=np.full(close.shape, 0.2))
+    assert option_notes(["delta_neutral_options", "rsi_14"], quoted) == (
+        "delta_neutral_options: options priced at the panel's implied_volatility.",
+    )
+    assert option_notes(["rsi_14"], quoted) == ()
+    with pytest.raises(InputError, match=r"unknown rules \['rsi'\]"):
+        option_notes(["rsi"], quoted)
