@@ -115,8 +115,8 @@ def _findings(record: SweepRecord) -> list[str]:
             found.append(f"The median choice had a Sharpe ratio of {train:.2f} in training and {test:.2f} in its test.")
     if among:
         found.append(
-            f"Of {len(among)} choices among all strategies, against all sets of all of them, {_passed(among)} have a "
-            f"deflated Sharpe ratio of {_ACCEPTED} or more."
+            f"Choices among all strategies are held against all sets of all of them: {_passed(among)} of {len(among)} "
+            f"with a deflated Sharpe ratio of {_ACCEPTED} or more."
         )
     overfitted = {key: o.probability for key, o in record.overfitting.items() if key[0] in searched}
     if overfitted:

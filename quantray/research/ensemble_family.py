@@ -4,12 +4,10 @@ import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from quantray.data.panel import Panel
 from quantray.regimes.indicators import LensSettings, five_lenses
-from quantray.research.batch import NetReturns, net_returns
-from quantray.research.families import Terms
+from quantray.research.batch import NetReturns
+from quantray.research.families import Terms, settled
 from quantray.research.search import Parameters, Space
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.rule import StrategyResult
@@ -71,8 +69,4 @@ class EnsembleFamily:
 
     def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
         """See ``Family``."""
-        close, out = panel.field("close"), []
-        for result in self.targets(panel, sets, terms):
-            net = net_returns(result.weights, close, costs_bps=terms.costs_bps, lag=terms.lag)
-            out.append(NetReturns(net.returns + np.asarray(result.overlay_returns), net.turnover))
-        return out
+        return [settled(result, panel, terms) for result in self.targets(panel, sets, terms)]

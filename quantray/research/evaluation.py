@@ -11,13 +11,14 @@ import pyarrow as pa
 from quantray.arrays import Float, Int, digest
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
-from quantray.research.batch import NetReturns, net_returns
+from quantray.research.batch import NetReturns
 from quantray.research.books import Book, moved_on
 from quantray.research.executor import Executor, Shared
-from quantray.research.families import Family, Terms
+from quantray.research.families import Family, Terms, settled
 from quantray.research.progress import follow
 from quantray.research.search import Parameters
 from quantray.research.store import ResultStore
+from quantray.strategies.rule import StrategyResult
 
 __all__ = ["Batch", "Chosen", "Evaluations", "Plan", "SweepData", "batch_keys", "plan_key", "run_batch", "run_plan"]
 
@@ -137,8 +138,7 @@ def run_plan(data: SweepData, plan: Plan) -> str:
     for t in changes.tolist():
         # Charged on the first day of the new decision, as the trades of ``net_returns`` are.
         overlay[t + first] -= _changed(plan, options, t, int(which[t - 1]) if t else -1, int(which[t]))
-    net = net_returns(weights, panel.field("close"), costs_bps=terms.costs_bps, lag=terms.lag)
-    _put(data.results, key, NetReturns(net.returns + overlay, net.turnover), {"plan": plan.name})
+    _put(data.results, key, settled(StrategyResult(weights, overlay), panel, terms), {"plan": plan.name})
     return key
 
 
@@ -260,11 +260,9 @@ def _played(data: SweepData, family: Family, sets: Sequence[Parameters]) -> Iter
     if not data.kept:
         yield from ((net, None) for net in family.evaluate(panel, sets, terms))
         return
-    close = panel.field("close")
-    moved = moved_on(close, data.kept, terms.lag)
+    moved = moved_on(panel.field("close"), data.kept, terms.lag)
     for result in family.targets(panel, sets, terms):
-        net = net_returns(result.weights, close, costs_bps=terms.costs_bps, lag=terms.lag)
-        yield NetReturns(net.returns + result.overlay_returns, net.turnover), Book.of(result.weights, moved, data.kept)
+        yield settled(result, panel, terms), Book.of(result.weights, moved, data.kept)
 
 
 def _put(results: ResultStore, key: str, net: NetReturns, notes: dict[str, str], book: Book | None = None) -> None:

@@ -13,7 +13,7 @@ from quantray.research.search import Axis, Parameters, Space
 from quantray.strategies.catalogue import Entry
 from quantray.strategies.rule import Rule, StrategyResult
 
-__all__ = ["CrossFamily", "Family", "RuleFamily", "Terms"]
+__all__ = ["CrossFamily", "Family", "RuleFamily", "Terms", "settled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +131,7 @@ class RuleFamily:
 
     def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
         """See ``Family``."""
-        close, out = panel.field("close"), []
-        for result in self.targets(panel, sets, terms):
-            net = net_returns(result.weights, close, costs_bps=terms.costs_bps, lag=terms.lag)
-            out.append(NetReturns(net.returns + result.overlay_returns, net.turnover))
-        return out
+        return [settled(result, panel, terms) for result in self.targets(panel, sets, terms)]
 
 
 @dataclass(frozen=True)
@@ -185,6 +181,18 @@ class CrossFamily:
         bank = moving_averages(close, windows, member_tn=panel.member)
         swept = cross_sweep(bank, places.reshape(wanted.shape), close, costs_bps=terms.costs_bps, lag=terms.lag)
         return [NetReturns(*pair) for pair in zip(swept.returns, swept.turnover, strict=True)]
+
+
+def settled(result: StrategyResult, panel: Panel, terms: Terms) -> NetReturns:
+    """What decisions earn after costs, options included; the turnover is that of shares.
+
+    Raises
+    ------
+    InputError
+        As ``batch.net_returns``.
+    """
+    net = net_returns(result.weights, panel.field("close"), costs_bps=terms.costs_bps, lag=terms.lag)
+    return NetReturns(net.returns + result.overlay_returns, net.turnover)
 
 
 def _windows(parameters: Parameters) -> tuple[int, int]:

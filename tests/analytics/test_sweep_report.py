@@ -113,7 +113,7 @@ def test_choices_among_all_strategies_are_counted_apart():
     among = [replace(choice, strategy="Best") for choice in record.choices[:6]]
     html = render_sweep(SweepReportInput("t", ABOUT, {}, replace(record, choices=(*record.choices, *among))))
     assert "0 of 12 choices have a deflated" in html
-    assert "Of 6 choices among all strategies, against all sets of all of them, 0 have" in html
+    assert "against all sets of all of them: 0 of 6 with a deflated" in html
 
 
 def test_a_single_strategy_has_a_page_too():
