@@ -149,14 +149,16 @@ def judge(
     Parameters
     ----------
     accounts : on the same days, the mix first.
-    member_returns : (D, S) of the strategies, whose number and spread of Sharpe ratios set the hurdle.
+    member_returns : (D, S) of the strategies, whose number and spread of Sharpe ratios set the hurdle, but for those
+        that held nothing.
 
     Raises
     ------
     InputError
         The days differ, or there are fewer than two.
     """
-    ratios = [SharpeEstimate.of(series).ratio if _varies(series) else 0.0 for series in member_returns.T]
+    # Strategies that held nothing could not have been the best, and their zeros would make luck look smaller.
+    ratios = [SharpeEstimate.of(series).ratio for series in member_returns.T if _varies(series)]
     variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     found, mix = [], accounts[0]
     for account in accounts:
@@ -165,7 +167,9 @@ def judge(
             Outcome(
                 account=account.name,
                 sharpe=sharpe_interval(account.returns, resampling=resampling) if varies else None,
-                deflated=deflated_sharpe(SharpeEstimate.of(account.returns), n_trials=len(ratios), variance=variance)
+                deflated=deflated_sharpe(
+                    SharpeEstimate.of(account.returns), n_trials=max(len(ratios), 1), variance=variance
+                )
                 if varies
                 else None,
                 mix_over=None

@@ -27,6 +27,9 @@ def test_the_hurdle_is_that_of_as_many_strategies(record_of):
     for outcome in record.outcomes:
         assert outcome.deflated.hurdle == pytest.approx(expected)
         assert outcome.deflated.n_trials == 3
+    idle = np.hstack([record.member_returns, np.zeros((len(record.dates), 5))])
+    for outcome, judged in zip(record.outcomes, judge(record.accounts, idle), strict=True):
+        assert judged.deflated == outcome.deflated
 
 
 def test_an_account_that_holds_nothing_has_no_ratio(record_of):
