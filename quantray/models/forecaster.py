@@ -149,7 +149,7 @@ def fold_data(panel: Panel, fold: Split, context: FitContext, features: Features
     InputError
         The fold has no horizon, so there is nothing to learn.
     DataError
-        Nobody is a member, or no label is known in training.
+        Nobody is a member, or no label is known in training or in validation.
     """
     if fold.horizon < 1:
         raise InputError("the fold has horizon 0, so there are no labels; make folds with a horizon of 1 or more.")
@@ -179,6 +179,7 @@ def fold_data(panel: Panel, fold: Split, context: FitContext, features: Features
     if rows.valid is not None:
         usable[rows.valid] = True
     labels = np.where(usable[:, None] & member, labels, np.nan)
-    if np.isnan(labels[rows.train]).all():
-        raise DataError(f"no label is known in {fold.train}; check the closes of its members.")
+    for part, days in ((fold.train, rows.train), (fold.valid, rows.valid)):
+        if days is not None and np.isnan(labels[days]).all():
+            raise DataError(f"no label is known in {part}; check the closes of its members.")
     return FoldData(cut, kept, labels, member, rows.train, rows.valid)

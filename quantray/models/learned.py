@@ -77,7 +77,8 @@ class NetworkForecaster:
         Raises
         ------
         InputError
-            ``init`` has seen data after the training range, or is of another shape or other features.
+            ``init`` has seen data after the training range, or is of another shape or other features; a sector graph
+            without sectors; or no such device here.
         SolverError
             The training diverged.
         """
@@ -128,7 +129,7 @@ class NetworkForecaster:
         first = max(data.train.start - start.training.reading.warm_up, 0)
         examples, graphs = _examples_of_fold(data, start, context, first, self.shuffled_labels)
         torch.manual_seed(int(np.random.SeedSequence([context.seed, 1]).generate_state(1)[0]))
-        device = torch.device(self.device)
+        device = _device(self.device)
         network = Network(start.network).to(device)
         if before is not None:
             network.load_state_dict(before.progress.best)
@@ -200,7 +201,7 @@ class FittedNetwork:
         """The network with its best weights, ready to predict."""
         network = Network(self.checkpoint.network)
         network.load_state_dict(self.checkpoint.progress.best)
-        return network.to(torch.device(self.device)).eval()
+        return network.to(_device(self.device)).eval()
 
     def predict(
         self, panel: Panel, dates: Dates, *, state: ForecastState | None = None, features: Features | None = None
@@ -235,7 +236,7 @@ class FittedNetwork:
         if state is not None and state.lstm is not None:
             place = {name: i for i, name in enumerate(state.assets.tolist())}
             lstm = state.lstm.take(torch.tensor([place.get(name, -1) for name in panel.assets.tolist()]))
-        device = torch.device(self.device)
+        device = _device(self.device)
         if lstm is not None:
             lstm = LSTMState(lstm.hidden.to(device), lstm.cell.to(device))
         scores, after = score_rows(self.network, examples.to(device), _shifted(rows, first), reading, lstm)
@@ -293,6 +294,14 @@ def warm_settings(training: TrainingSettings, *, epochs: int = 6, patience: int 
     return replace(
         training, epochs=epochs, patience=patience, stages=("joint",), learning_rate=training.learning_rate / 3
     )
+
+
+def _device(name: str) -> torch.device:
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r} is not one of cpu, cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda is asked for, but torch sees no GPU here; use cpu, or a machine that has one.")
+    return torch.device(name)
 
 
 def _check_parent(before: Checkpoint, child: Checkpoint) -> None:

@@ -118,6 +118,11 @@ def known_graph(
     """The graph in force from a row on, made from the rows before it; without links where those are too few.
 
     Names that were members on none of those rows have no links.
+
+    Raises
+    ------
+    InputError
+        A sector graph without sectors.
     """
     end = first - 1
     start = max(first - settings.window - 1, 0)
@@ -170,6 +175,8 @@ def _neighbours(
 ) -> NeighbourGraph:
     returns, assets, dates = window
     if settings.kind == "sector":
+        if not sectors:
+            raise InputError("a sector graph needs sectors, else nobody is linked; give them, or take correlation.")
         names = sorted(set(sectors.values()))
         codes = np.array([names.index(sectors[a]) if a in sectors else -1 for a in assets.tolist()])
         return sector_graph(codes, assets, dates, k=settings.k, returns_tn=returns, member=linked)

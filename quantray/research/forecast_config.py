@@ -98,8 +98,8 @@ class ModelSettings(SettingsModel):
             raise ValueError(f"{self.name}: shuffled_labels and warm_start need kind network")
         if self.width % self.heads:
             raise ValueError(f"{self.name}: width {self.width} must be a multiple of heads {self.heads}")
-        if self.graph.kind == "random" and self.attention != "neighbours":
-            raise ValueError(f"{self.name}: a random graph needs attention neighbours")
+        if self.graph.kind != "correlation" and self.attention != "neighbours":
+            raise ValueError(f"{self.name}: a {self.graph.kind} graph needs attention neighbours")
         return self
 
 

@@ -66,11 +66,12 @@ def test_folds_without_labels_or_members_are_refused(study):
     nobody = replace(study, panel=study.panel.with_member(np.zeros(study.panel.shape, dtype=bool)))
     with pytest.raises(DataError, match="no asset is a member between"):
         data_of(nobody)
-    closes = study.panel.field("close").copy()
-    closes[150:260] = np.nan
-    silent = study.panel.with_fields(close=closes)
-    with pytest.raises(DataError, match="no label is known in"):
-        fold_data(silent, study.fold, FitContext(features=feature_set(silent, names=["return_1"])))
+    for away, part in ((slice(150, 260), study.fold.train), (slice(232, 254), study.fold.valid)):
+        closes = study.panel.field("close").copy()
+        closes[away] = np.nan
+        silent = study.panel.with_fields(close=closes)
+        with pytest.raises(DataError, match=f"no label is known in {part}"):
+            fold_data(silent, study.fold, FitContext(features=feature_set(silent, names=["return_1"])))
 
 
 def test_features_are_given_or_computed(study):

@@ -102,6 +102,11 @@ def test_sector_graphs_stay_in_the_sector(study):
     assert (graph.links[6] == -1).all()
 
 
+def test_a_sector_graph_without_sectors_is_refused(study):
+    with pytest.raises(InputError, match="a sector graph needs sectors, else nobody is linked"):
+        known_graph(study.panel, GraphSettings(kind="sector"), "neighbours", 300, {})
+
+
 def test_random_graphs_keep_degrees_and_change_by_quarter(study):
     def graph(first, kind="random", seed=0):
         settings = GraphSettings(kind=kind, k=3, window=100, seed=seed)

@@ -32,6 +32,10 @@ def test_what_is_there_to_be_beaten_is_a_control(network):
         ({"name": "-x"}, "String should match pattern"),
         ({"width": 9}, "width 9 must be a multiple of heads 2"),
         ({"attention": "dense", "graph": GraphChoice(kind="random")}, "a random graph needs attention neighbours"),
+        (
+            {"attention": "hierarchical", "graph": GraphChoice(kind="sector")},
+            "a sector graph needs attention neighbours",
+        ),
         ({"kind": "ridge", "warm_start": True}, "shuffled_labels and warm_start need kind network"),
         ({"kind": "zero", "shuffled_labels": True}, "shuffled_labels and warm_start need kind network"),
         ({"epochs": 3}, "Extra inputs are not permitted"),
