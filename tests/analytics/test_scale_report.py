@@ -54,6 +54,7 @@ def test_the_page_shows_costs_skills_and_pairs():
     html = render_scale(content_of())
     for text in (
         '<p class="warning">Beware.</p>',
+        "its features, graphs and tensors included",
         "On 2,000 names: GAT beats zero, but cannot be told from ridge.",
         "<th>400 names</th><th>2,000 names</th><th>Slope</th>",
         "<td>GAT</td><td>1.2</td><td>6.5</td><td>1.02</td>",
