@@ -46,10 +46,14 @@ class ForecastTrial:
     """Key of the earlier fold's trial that this one starts from."""
 
     def history(self, panel: Panel) -> Panel:
-        """All that the trial reads: names that are members in its training, validation or test dates."""
+        """All that the trial reads: its rows, and the names that are members on any of them.
+
+        Members of the rows before training count as well: a market's return is the mean of its members, and must not
+        depend on which of them will be members again.
+        """
         rows = self.split.rows(panel.dates)
         start = max(rows.train.start - self.before, 0)
-        members = panel.assets[panel.member[rows.train.start : rows.test.stop].any(axis=0)]
+        members = panel.assets[panel.member[start : rows.test.stop].any(axis=0)]
         if len(members) == 0:
             raise DataError(f"nobody is a member between {self.split.train.first} and {self.split.test.last}.")
         return panel.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)

@@ -41,7 +41,7 @@ def changed(data, rows, field="close", factor=1.0001):
 def test_a_trial_reads_its_rows_and_the_names_that_are_members_in_them(data, trial):
     history = trial.history(data.panel)
     assert_array_equal(history.dates, data.panel.dates[40:354])
-    members = data.panel.member[170:354].any(axis=0)
+    members = data.panel.member[40:354].any(axis=0)
     assert_array_equal(history.assets, data.panel.assets[members])
     # Some left before or join later, so this says something.
     assert 0 < members.sum() < data.panel.member.any(axis=0).sum()
@@ -99,14 +99,28 @@ def test_the_key_follows_the_sectors_of_its_names(data, trial):
 def test_new_days_and_names_that_join_later_leave_old_keys_alone(data, trial):
     key, panel = forecast_key(data, trial), data.panel
     assert forecast_key(replace(data, panel=panel.until(353)), trial) == key
-    # One name with prices all along that joins after the test range, and one that left before training.
+    # One name with prices all along that joins after the test range, and one that left before all that is read.
     rows = np.arange(len(panel.dates))[:, None]
-    member = np.hstack([panel.member, rows >= 354, rows < 170])
+    member = np.hstack([panel.member, rows >= 354, rows < 40])
     fields = {name: np.hstack([values, np.full((len(rows), 2), 20.0)]) for name, values in panel.fields.items()}
     grown = Panel(panel.dates, np.append(panel.assets, ["JOINS", "LEFT"]), fields, member)
     assert forecast_key(replace(data, panel=grown), trial) == key
     member[353, -2] = True
     assert forecast_key(replace(data, panel=grown.with_member(member)), trial) != key
+
+
+def test_a_name_that_will_be_a_member_again_changes_nothing_before(data, trial):
+    def scores(again):
+        rows = np.arange(len(data.panel.dates))[:, None]
+        member = np.hstack([data.panel.member, (rows < 120) | (again & (rows == 353))])
+        # Its returns are far from all others', so that the market's show it.
+        price = 20 * 1.2 ** (rows % 2)
+        fields = {name: np.hstack([values, price]) for name, values in data.panel.fields.items()}
+        panel = Panel(data.panel.dates, np.append(data.panel.assets, ["AGAIN"]), fields, member)
+        ridge = replace(trial, model=ModelSettings(name="ridge", kind="ridge"))
+        return scores_from(data.results, [run_forecast(replace(data, panel=panel), ridge)], panel)
+
+    assert_array_equal(scores(True)[314:353], scores(False)[314:353])
 
 
 def test_a_unit_of_work_may_run_twice(data, trial, monkeypatch):
