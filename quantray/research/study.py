@@ -64,8 +64,8 @@ def load_data(settings: StudySettings) -> Source:
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
     settings = settings.model_copy(update={"allocators": allocators})
-    # Quotes within the day are not needed, and volumes only for the risk tree.
-    data = load_market(settings.data, settings.exchange, ("close", "volume", "dividend_yield"))
+    # Prices within the day are not needed; volumes are for the risk tree, quoted spreads for costs.
+    data = load_market(settings.data, settings.exchange, ("close", "volume", "dividend_yield", "half_spread_bps"))
     return Source(settings.model_copy(update={"data": data.settings}), data)
 
 

@@ -284,3 +284,8 @@ def test_a_read_only_results_folder(tmp_path):
 def test_no_run_folder(tmp_path):
     with pytest.raises(DataError, match="is not a finished run"):
         render_run(tmp_path)
+
+
+def test_a_simulated_study_pays_the_spreads_that_its_market_quotes(study):
+    source, _ = study
+    assert "half_spread_bps" in source.panel.fields
