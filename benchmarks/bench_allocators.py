@@ -15,8 +15,9 @@ from _record import describe, machine, table, versions, write_line
 
 from quantray.data.store import MarketStore
 from quantray.distributed.cluster import connect
-from quantray.research.config import StudySettings, read_settings
+from quantray.research.config import StudySettings
 from quantray.research.runs import summary
+from quantray.research.settings import read_settings
 from quantray.research.study import load_data, run_study
 
 ROOT = Path(__file__).resolve().parents[1]

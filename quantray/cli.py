@@ -56,7 +56,7 @@ def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
     arguments = parser.parse_args()
 
     def run() -> None:
-        from quantray.research.config import read_settings  # noqa: PLC0415
+        from quantray.research.settings import read_settings  # noqa: PLC0415
 
         settings = read_settings(model, arguments.config, arguments.set)
         if not arguments.check:
@@ -406,7 +406,7 @@ def _quality(path: Path | None) -> "QualitySettings | None":
     if path is None:
         return None
     from quantray.data.quality import QualitySettings  # noqa: PLC0415
-    from quantray.research.config import read_settings  # noqa: PLC0415
+    from quantray.research.settings import read_settings  # noqa: PLC0415
 
     return read_settings(QualitySettings, path)
 

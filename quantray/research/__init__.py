@@ -1,7 +1,7 @@
 """Walk-forward research: folds, trials, the backtest, and where results are kept.
 
-``config`` reads a study's settings, ``folds`` cuts time, ``trial`` is the unit of parallel work, ``executor`` says
-where it runs, ``store`` keeps its results by content, ``backtest`` replays decisions through time, and ``study``
+``settings`` reads settings of any kind, ``config`` says what a study's are, ``folds`` cuts time, ``trial`` is the unit of
+parallel work, ``executor`` says where it runs, ``store`` keeps its results by content, ``backtest`` replays decisions through time, and ``study``
 puts these together. ``forecast_study`` judges forecasters and ``scaling`` does so on universes of several sizes;
 ``forecast_store`` keeps forecasts in versions, and ``alpha`` turns them into portfolios. ``tuning_study`` and its like
 say what a search of settings tries and how its winner is judged.

@@ -11,16 +11,10 @@ from quantray.analytics.combination_record import Member
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod
 from quantray.research.combination import MixDesign
-from quantray.research.config import (
-    ClusterSettings,
-    Environment,
-    SettingsModel,
-    SimulatedData,
-    StoreData,
-    TrackingSettings,
-)
+from quantray.research.config import ClusterSettings, Environment, SimulatedData, StoreData, TrackingSettings
 from quantray.research.families import RuleFamily, Terms
 from quantray.research.search import Parameters, Space, Value
+from quantray.research.settings import SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
 
 __all__ = ["CombinationSettings", "DrawdownSettings", "StrategyChoice", "spread"]

@@ -22,10 +22,10 @@ from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.research.combination import run_combination
 from quantray.research.combination_config import CombinationSettings
-from quantray.research.config import as_mapping, config_hash, to_yaml
 from quantray.research.ensemble_family import EnsembleFamily
 from quantray.research.executor import Executor
 from quantray.research.loading import MarketData, load_market
+from quantray.research.settings import as_mapping, config_hash, to_yaml
 from quantray.research.store import ResultStore
 from quantray.research.sweep_config import FIELDS
 from quantray.research.tracking import track_run

@@ -1,20 +1,11 @@
 """A study's settings: frozen, checked, read from YAML, changed with ``--set a.b=value``."""
 
-import difflib
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
@@ -22,37 +13,24 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quantray.data.calendar import Frequency
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols, Universe
-from quantray.errors import InputError
 from quantray.portfolio.hrp import Distance, Linkage
 from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
 from quantray.research.alpha_settings import AlphaSettings
 from quantray.research.backtest import Accounting, LinearCosts
 from quantray.research.folds import FoldKind
+from quantray.research.settings import SettingsModel, nearest
 
 __all__ = [
     "AllocatorSettings",
     "ClusterSettings",
     "Environment",
     "FoldSettings",
-    "SettingsModel",
     "SimulatedData",
     "StoreData",
     "StudySettings",
     "UniverseSettings",
-    "as_mapping",
-    "config_hash",
     "demo_settings",
-    "read_settings",
-    "to_yaml",
 ]
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class SettingsModel(BaseModel):
-    """Frozen settings that refuse unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Environment(BaseSettings):
@@ -88,7 +66,7 @@ class UniverseSettings(SettingsModel):
         if len(given) > 1:
             raise ValueError(f"give one of preset, band, members and symbols, not {' and '.join(given)}")
         if self.preset is not None and self.preset not in PRESETS:
-            raise ValueError(f"preset {self.preset!r} is unknown;{_nearest(self.preset, list(PRESETS))}")
+            raise ValueError(f"preset {self.preset!r} is unknown;{nearest(self.preset, list(PRESETS))}")
         return self
 
     def build(self, exchange: str = "XNYS") -> Universe:
@@ -351,7 +329,7 @@ class StudySettings(SettingsModel):
         if len(set(names)) != len(names):
             raise ValueError(f"allocator names repeat: {', '.join(names)}")
         if self.benchmark not in names:
-            raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{_nearest(self.benchmark, names)}")
+            raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{nearest(self.benchmark, names)}")
         return self
 
 
@@ -368,122 +346,3 @@ def demo_settings() -> StudySettings:
         benchmark="Equal weight",
         folds=FoldSettings(lookback_days=252, test_days=126),
     )
-
-
-def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:
-    """Settings from a YAML file with changes such as ``folds.test_days=63`` applied.
-
-    Raises
-    ------
-    InputError
-        The file is missing or not YAML, a key is unknown (the nearest valid one is named), or a value is wrong.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"settings file {file} does not exist.")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} must hold settings as `key: value` lines.")
-    for change in changes:
-        _apply(content, change)
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        where = f"{file} with --set" if changes else str(file)
-        raise InputError(f"{where}: {_explain(error, model)}") from error
-
-
-def to_yaml(settings: BaseModel) -> str:
-    """The resolved settings as YAML that ``read_settings`` reads back to equal settings."""
-    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def config_hash(settings: BaseModel, *, exclude: set[str] | None = None) -> str:
-    """Hash of resolved settings, 12 hexadecimal digits."""
-    text = json.dumps(settings.model_dump(mode="json", exclude=exclude), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-
-
-def _apply(content: dict[str, Any], change: str) -> None:
-    path, equals, text = change.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise InputError(f"--set {change!r} is not of the form a.b=value.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {change!r}: the value is not valid YAML.") from error
-    node: Any = content
-    for key in keys[:-1]:
-        node = (
-            node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else _child(node, key)
-        )
-    if isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
-        node[int(keys[-1])] = value
-    elif isinstance(node, dict):
-        node[keys[-1]] = value
-    else:
-        raise InputError(f"--set {change!r}: {'.'.join(keys[:-1])} holds no settings of its own.")
-
-
-def _child(node: Any, key: str) -> Any:
-    if not isinstance(node, dict):
-        raise InputError(f"--set: {key!r} lies below a plain value.")
-    if node.get(key) is None:
-        node[key] = {}
-    return node[key]
-
-
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first problem in one line, with the nearest valid key for an unknown one."""
-    first = error.errors()[0]
-    # Locations pass through the names of union members, which are no keys.
-    where = [str(part) for part in first["loc"] if part not in ("store", "simulated") or first["loc"][-1] == part]
-    key = ".".join(where)
-    if first["type"] == "extra_forbidden":
-        names = sorted(_keys(model))
-        hint = _nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
-        return f"unknown key {key!r};{hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
-    more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
-    return f"{key + ': ' if key else ''}{message}{shown}.{more}"
-
-
-def _keys(model: Any) -> set[str]:
-    """Names of all settings below a model."""
-    names: set[str] = set()
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        for name, info in model.model_fields.items():
-            names |= {name} | _keys(info.annotation)
-    else:
-        for part in getattr(model, "__args__", ()):
-            names |= _keys(part)
-    return names
-
-
-def _nearest(word: str, choices: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f" did you mean {close[0]!r}?" if close else ""
-
-
-def as_mapping(settings: BaseModel) -> Mapping[str, object]:
-    """Settings flattened to dotted names, as trackers and reports show them."""
-    out: dict[str, object] = {}
-
-    def visit(prefix: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, below in value.items():
-                visit(f"{prefix}.{key}" if prefix else str(key), below)
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for number, below in enumerate(value):
-                visit(f"{prefix}.{number}", below)
-        else:
-            out[prefix] = value
-
-    visit("", settings.model_dump(mode="json"))
-    return out

@@ -4,14 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from quantray.research.config import (
-    ClusterSettings,
-    Environment,
-    SettingsModel,
-    SimulatedData,
-    StoreData,
-    TrackingSettings,
-)
+from quantray.research.config import ClusterSettings, Environment, SimulatedData, StoreData, TrackingSettings
+from quantray.research.settings import SettingsModel
 
 __all__ = ["ForecastFolds", "ForecastSettings", "GraphChoice", "ModelSettings", "TrainingChoice"]
 

@@ -15,11 +15,11 @@ from quantray.analytics.forecasts import quantile_returns
 from quantray.analytics.scale_report import ScaleReportInput, ScaleRow, render_scale
 from quantray.arrays import digest
 from quantray.data.files import write_atomically
-from quantray.research.config import as_mapping, config_hash, to_yaml
 from quantray.research.forecast_store import ForecastStore
 from quantray.research.forecast_study import ForecastSource, ForecastStudy, ModelForecasts
 from quantray.research.loading import MarketData
 from quantray.research.scaling import ScaleResult, SizeResult
+from quantray.research.settings import as_mapping, config_hash, to_yaml
 from quantray.research.tracking import track_run
 
 __all__ = ["ForecastRun", "write_forecast_run", "write_scale_run"]

@@ -16,8 +16,9 @@ from quantray.analytics.track import TrackRecord
 from quantray.data.files import write_atomically
 from quantray.data.quality import QualityReport
 from quantray.errors import DataError, QuantrayError
-from quantray.research.config import StudySettings, as_mapping, config_hash, to_yaml
+from quantray.research.config import StudySettings
 from quantray.research.progress import say
+from quantray.research.settings import as_mapping, config_hash, to_yaml
 from quantray.research.study import Source, StudyResult
 from quantray.research.tracking import track_run
 

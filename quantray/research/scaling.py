@@ -17,14 +17,7 @@ from quantray.data.panel import Panel
 from quantray.errors import DataError
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
-from quantray.research.config import (
-    ClusterSettings,
-    Environment,
-    SettingsModel,
-    SimulatedData,
-    StoreData,
-    UniverseSettings,
-)
+from quantray.research.config import ClusterSettings, Environment, SimulatedData, StoreData, UniverseSettings
 from quantray.research.executor import Executor
 from quantray.research.forecast_config import ForecastFolds, ForecastSettings, ModelSettings
 from quantray.research.forecast_study import (
@@ -39,6 +32,7 @@ from quantray.research.forecast_trial import ForecastTrial, build_forecaster
 from quantray.research.loading import MarketData
 from quantray.research.metering import peak_bytes
 from quantray.research.progress import say
+from quantray.research.settings import SettingsModel
 
 __all__ = [
     "EpochCost",

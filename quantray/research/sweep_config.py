@@ -13,18 +13,12 @@ from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.indicators import correlation_lens, liquidity_lens, market_lens, sector_lens, volatility_lens
 from quantray.regimes.observations import daily_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
-from quantray.research.config import (
-    ClusterSettings,
-    Environment,
-    SettingsModel,
-    SimulatedData,
-    StoreData,
-    TrackingSettings,
-)
+from quantray.research.config import ClusterSettings, Environment, SimulatedData, StoreData, TrackingSettings
 from quantray.research.families import CrossFamily, Family, RuleFamily, Terms
 from quantray.research.folds import FoldKind
 from quantray.research.regime_search import Design
 from quantray.research.search import Method
+from quantray.research.settings import SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
 
 __all__ = ["FIELDS", "RegimeChoice", "SearchSettings", "SweepFolds", "SweepSettings"]

@@ -14,10 +14,10 @@ from quantray.analytics.sweep_report import SweepReportInput, render_sweep, verd
 from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.regimes.path import RegimePath
-from quantray.research.config import as_mapping, config_hash, to_yaml
 from quantray.research.executor import Executor
 from quantray.research.loading import MarketData, load_market
 from quantray.research.regime_search import Regimes
+from quantray.research.settings import as_mapping, config_hash, to_yaml
 from quantray.research.store import ResultStore
 from quantray.research.sweep import run_sweep
 from quantray.research.sweep_config import FIELDS, SweepSettings

@@ -11,8 +11,9 @@ import optuna
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from quantray.errors import InputError
-from quantray.research.config import ClusterSettings, Environment, SettingsModel, StudySettings, TrackingSettings
+from quantray.research.config import ClusterSettings, Environment, StudySettings, TrackingSettings
 from quantray.research.forecast_config import ModelSettings
+from quantray.research.settings import SettingsModel
 
 __all__ = [
     "Choice",

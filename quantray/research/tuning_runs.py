@@ -15,8 +15,8 @@ from quantray.analytics.tuning_record import TuningRecord, TuningTrial
 from quantray.analytics.tuning_report import TuningReportInput, render_tuning, verdict
 from quantray.data.files import write_atomically
 from quantray.errors import DataError
-from quantray.research.config import as_mapping, to_yaml
 from quantray.research.progress import say
+from quantray.research.settings import as_mapping, to_yaml
 from quantray.research.tuning_config import ForecastTarget
 from quantray.research.tuning_study import TuningSource, best_study
 

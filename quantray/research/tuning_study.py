@@ -15,12 +15,13 @@ from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import label_gap
 from quantray.errors import InputError
-from quantray.research.config import StudySettings, config_hash, read_settings
+from quantray.research.config import StudySettings
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
 from quantray.research.forecast_config import ForecastSettings, ModelSettings
 from quantray.research.forecast_study import ForecastSource, load_forecast_data, run_forecast_study, study_splits
 from quantray.research.forecast_trial import ForecastData
+from quantray.research.settings import config_hash, read_settings
 from quantray.research.store import ResultStore
 from quantray.research.study import Source, load_data, run_study
 from quantray.research.tuning_config import ForecastTarget, Point, SearchSpace, TuningSettings

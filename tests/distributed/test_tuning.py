@@ -25,10 +25,11 @@ from quantray.distributed.executor import OnRay
 from quantray.distributed.tuning import tune_settings
 from quantray.errors import InputError
 from quantray.models.forecaster import FitContext
-from quantray.research.config import StudySettings, read_settings
+from quantray.research.config import StudySettings
 from quantray.research.executor import Serial
 from quantray.research.forecast_config import ForecastSettings
 from quantray.research.forecast_trial import build_forecaster
+from quantray.research.settings import read_settings
 from quantray.research.study import study_trials
 from quantray.research.tuning_config import Choice, SearchSpace, TuningSettings
 from quantray.research.tuning_runs import track_trials, write_tuning

@@ -9,9 +9,10 @@ import pytest
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule
 from quantray.research.combination_config import CombinationSettings, StrategyChoice, spread
-from quantray.research.config import SimulatedData, read_settings
+from quantray.research.config import SimulatedData
 from quantray.research.families import RuleFamily
 from quantray.research.search import Axis, Space
+from quantray.research.settings import read_settings
 from quantray.strategies.catalogue import CATALOGUE
 
 CONFIG = Path(__file__).parents[2] / "workflows" / "configs" / "combine.yaml"

@@ -11,8 +11,8 @@ from quantray.cli import print_run
 from quantray.errors import DataError
 from quantray.research.combination_config import CombinationSettings
 from quantray.research.combination_runs import CombinationSource, combine, load_combination, write_combination
-from quantray.research.config import read_settings
 from quantray.research.executor import Serial
+from quantray.research.settings import read_settings
 
 pytestmark = pytest.mark.slow
 

@@ -7,18 +7,10 @@ from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand
 from quantray.errors import InputError
 from quantray.research.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.research.combination_config import CombinationSettings
-from quantray.research.config import (
-    AllocatorSettings,
-    StudySettings,
-    UniverseSettings,
-    as_mapping,
-    config_hash,
-    demo_settings,
-    read_settings,
-    to_yaml,
-)
+from quantray.research.config import AllocatorSettings, StudySettings, UniverseSettings, demo_settings
 from quantray.research.forecast_config import ForecastSettings
 from quantray.research.scaling import ScaleSettings
+from quantray.research.settings import as_mapping, config_hash, read_settings, to_yaml
 from quantray.research.sweep_config import SweepSettings
 from quantray.research.tuning_config import TuningSettings
 

@@ -3,9 +3,9 @@ from pydantic import ValidationError
 
 from quantray.models.controls import Ridge, Rule
 from quantray.models.learned import NetworkForecaster
-from quantray.research.config import config_hash
 from quantray.research.forecast_config import ForecastSettings, GraphChoice, ModelSettings, TrainingChoice
 from quantray.research.forecast_trial import build_forecaster
+from quantray.research.settings import config_hash
 
 
 def test_controls_stand_beside_every_study(forecast_settings):

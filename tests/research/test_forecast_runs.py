@@ -7,12 +7,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from quantray.errors import DataError
-from quantray.research.config import TrackingSettings, read_settings
+from quantray.research.config import TrackingSettings
 from quantray.research.executor import Serial
 from quantray.research.forecast_config import ForecastSettings
 from quantray.research.forecast_runs import write_forecast_run
 from quantray.research.forecast_store import ForecastStore
 from quantray.research.forecast_study import load_forecast_data, run_forecast_study
+from quantray.research.settings import read_settings
 
 pytestmark = pytest.mark.slow
 

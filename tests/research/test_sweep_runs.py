@@ -7,9 +7,10 @@ import pytest
 
 from quantray.analytics.sweep_record import ALL
 from quantray.errors import DataError, InputError
-from quantray.research.config import SimulatedData, read_settings
+from quantray.research.config import SimulatedData
 from quantray.research.executor import Serial
 from quantray.research.families import CrossFamily, RuleFamily
+from quantray.research.settings import read_settings
 from quantray.research.sweep_config import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
 from quantray.research.sweep_runs import load_sweep, sweep, write_sweep
 from quantray.strategies.ensemble import RegimeAwareEnsemble

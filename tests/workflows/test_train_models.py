@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from quantray.models.checkpoint import load_checkpoint
-from quantray.research.config import read_settings
 from quantray.research.executor import Serial
 from quantray.research.forecast_config import ForecastSettings
 from quantray.research.forecast_store import ForecastStore
 from quantray.research.forecast_study import load_forecast_data, run_forecast_study
+from quantray.research.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 
