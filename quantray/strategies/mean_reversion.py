@@ -11,17 +11,24 @@ from quantray.errors import InputError
 from quantray.strategies.cointegration import critical_value, dickey_fuller_of_all, engle_granger
 from quantray.strategies.rolling import (
     bridged_close,
-    log_returns,
     rolling_mean,
-    rolling_volatility,
     tradable,
     wilder_average,
 )
-from quantray.strategies.rule import Adjustments, Controls, Rule, StrategyResult, Trail, hold, sized, window_checked
+from quantray.strategies.rule import (
+    Adjustments,
+    Controls,
+    Rule,
+    StrategyResult,
+    Trail,
+    hold,
+    sized,
+    traded_by_signal,
+    window_checked,
+)
 
 __all__ = ["BollingerReversion", "Pairs", "PairsTrading", "RsiReversion"]
 
-_VOLATILITY_DAYS = 20
 _CONTROLS = Controls(stop=6.0)
 _PAIR_CONTROLS = Controls(stop=8.0)
 _TESTED_PAIRS = 500
@@ -76,7 +83,7 @@ class BollingerReversion(Rule[Float]):
     def trade(self, panel: Panel, signal: Float, adjust: Adjustments, lag: int) -> StrategyResult:
         """See ``Rule.trade``."""
         stays = signal > self.exit, signal < -self.exit
-        return _revert(panel, self.controls, adjust, signal / self.width, *stays, self.shorts)
+        return traded_by_signal(panel, self.controls, adjust, signal / self.width, *stays, self.shorts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,23 +133,7 @@ class RsiReversion(Rule[Float]):
         """See ``Rule.trade``."""
         reach = np.where(signal < 50, 50 - self.low, self.high - 50)
         stays = signal < 50, signal > 50
-        return _revert(panel, self.controls, adjust, (50 - signal) / reach, *stays, self.shorts)
-
-
-def _revert(
-    panel: Panel,
-    controls: Controls,
-    adjust: Adjustments,
-    strength: Float,
-    stay_long: np.ndarray,
-    stay_short: np.ndarray,
-    shorts: bool,
-) -> StrategyResult:
-    close = bridged_close(panel)
-    trail = Trail.of(np.log(close), rolling_volatility(log_returns(close), _VOLATILITY_DAYS), controls, adjust)
-    positions = hold(strength, stay_long, stay_short, controls.min_signal * adjust.min_signal, trail)
-    positions = positions if shorts else np.maximum(positions, 0)
-    return StrategyResult(sized(positions, tradable(panel), controls.max_weight), np.zeros(len(panel.dates)))
+        return traded_by_signal(panel, self.controls, adjust, (50 - signal) / reach, *stays, self.shorts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from quantray.arrays import Bool, Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward
+from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility, tradable
 
 __all__ = [
     "Adjustments",
@@ -25,8 +26,11 @@ __all__ = [
     "net_returns",
     "sized",
     "strategy_returns",
+    "traded_by_signal",
     "window_checked",
 ]
+
+_VOLATILITY_DAYS = 20
 
 S = TypeVar("S")
 
@@ -214,6 +218,29 @@ def sized(positions_tn: npt.NDArray[Any], usable_tn: Bool, max_weight: float) ->
     with np.errstate(divide="ignore"):
         scale = np.minimum(1 / gross, max_weight / largest)
     return held * np.where(gross > 0, scale, 0.0)[:, None]
+
+
+def traded_by_signal(
+    panel: Panel,
+    controls: Controls,
+    adjust: Adjustments,
+    strength: Float,
+    stay_long: npt.NDArray[Any],
+    stay_short: npt.NDArray[Any],
+    shorts: bool,
+) -> StrategyResult:
+    """Equal positions in single names, entered on strength and held while they may stay; see ``hold`` and ``sized``.
+
+    Parameters
+    ----------
+    strength, stay_long, stay_short : (T, N); see ``hold``. Stops trail in daily volatilities of the last 20 days.
+    shorts : whether names are sold short, or left alone instead.
+    """
+    close = bridged_close(panel)
+    trail = Trail.of(np.log(close), rolling_volatility(log_returns(close), _VOLATILITY_DAYS), controls, adjust)
+    positions = hold(strength, stay_long, stay_short, controls.min_signal * adjust.min_signal, trail)
+    positions = positions if shorts else np.maximum(positions, 0)
+    return StrategyResult(sized(positions, tradable(panel), controls.max_weight), np.zeros(len(panel.dates)))
 
 
 def strategy_returns(strategy: Rule[Any], panel: Panel, costs_bps: float = 5.0, *, lag: int = 1) -> Float:

@@ -15,9 +15,8 @@ from quantray.strategies.rolling import (
     rolling_mean,
     rolling_min,
     rolling_volatility,
-    tradable,
 )
-from quantray.strategies.rule import Adjustments, Controls, Rule, StrategyResult, Trail, hold, sized, window_checked
+from quantray.strategies.rule import Adjustments, Controls, Rule, StrategyResult, traded_by_signal, window_checked
 
 __all__ = ["Breakout", "MovingAverageCross"]
 
@@ -71,7 +70,9 @@ class MovingAverageCross(Rule[Float]):
 
     def trade(self, panel: Panel, signal: Float, adjust: Adjustments, lag: int) -> StrategyResult:
         """See ``Rule.trade``."""
-        return _follow(panel, self.controls, adjust, signal / self.threshold, signal > 0, signal < 0, self.shorts)
+        return traded_by_signal(
+            panel, self.controls, adjust, signal / self.threshold, signal > 0, signal < 0, self.shorts
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,23 +127,9 @@ class Breakout(Rule[Float]):
         before = _previous(close)
         stay_long = close >= rolling_min(before, self.exit_days)
         stay_short = close <= rolling_max(before, self.exit_days)
-        return _follow(panel, self.controls, adjust, signal / self.threshold, stay_long, stay_short, self.shorts)
-
-
-def _follow(
-    panel: Panel,
-    controls: Controls,
-    adjust: Adjustments,
-    strength: Float,
-    stay_long: np.ndarray,
-    stay_short: np.ndarray,
-    shorts: bool,
-) -> StrategyResult:
-    close = bridged_close(panel)
-    trail = Trail.of(np.log(close), rolling_volatility(log_returns(close), _VOLATILITY_DAYS), controls, adjust)
-    positions = hold(strength, stay_long, stay_short, controls.min_signal * adjust.min_signal, trail)
-    positions = positions if shorts else np.maximum(positions, 0)
-    return StrategyResult(sized(positions, tradable(panel), controls.max_weight), np.zeros(len(panel.dates)))
+        return traded_by_signal(
+            panel, self.controls, adjust, signal / self.threshold, stay_long, stay_short, self.shorts
+        )
 
 
 def _previous(close: Float) -> Float:
