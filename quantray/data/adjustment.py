@@ -8,17 +8,38 @@ return of a day then needs that day and the last close only::
 so a later dividend never rewrites history, and adjusted prices run forward from the first day loaded.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from quantray.arrays import Bool, Float, Int
+from quantray.data.evidence import Verdict, price_evidence, vendor_evidence, weigh
+from quantray.data.formats import ADJUSTMENTS, CERTAIN
 from quantray.data.panel import Panel
 
 __all__ = ["Adjustment", "normalise_events", "total_return"]
 
 _ROUNDING = 5e-5
 """Vendors round adjusted closes; a daily factor nearer to one than this is rounding, not a dividend."""
+_STATED = np.log(30.0)
+"""Log odds of what a file's maker states of its prices."""
+_SURE = 3.0
+"""Log odds from which evidence against a statement, or without one, decides."""
+_NEAR_STATEMENT = np.log(4.0)
+"""Log odds down to which a statement stands although the prices lean the other way."""
+_CERTAIN = 1e3
+"""How much more a statement counts that the caller makes."""
+_MATTERS = 0.01
+"""Difference in total return between two readings below which an undecided one is only reported."""
+
+_IN_PRICES = {
+    "splits": {"unknown": 0.0, "none": -_STATED, "splits": _STATED, "splits and dividends": _STATED},
+    "dividends": {"unknown": -_STATED, "none": -_STATED, "splits": -_STATED, "splits and dividends": _STATED},
+}
+"""Log odds that each kind of event is in the prices, by what is stated; nobody's dividends are beside the prices."""
 
 
 class Adjustment(BaseModel):
@@ -27,75 +48,293 @@ class Adjustment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    """Where events came from: ``dividend and split columns``, ``adj_close`` or ``none``."""
+    """Where events came from: ``dividend and split columns``, ``adj_close``, ``total_return`` or ``none``."""
     prices: str
-    """How the closes were quoted: ``unadjusted`` or ``split-adjusted``."""
+    """What the closes were adjusted for: ``unadjusted``, ``split-adjusted`` or ``adjusted for splits and dividends``."""
     n_splits: int = 0
     n_dividends: int = 0
+    evidence: tuple[str, ...] = ()
+    """What was taken to be in the prices already, and what says so."""
+    departures: tuple[str, ...] = ()
+    """Single events that are read otherwise than the rest of their symbol's."""
+    doubts: tuple[str, ...] = ()
+    """Symbols whose events can be read in two ways, with what each would give."""
     mismatched_days: int = 0
     """Days on which the vendor's adj_close moves by over 0.5 % more or less than closes and events say."""
     mismatches: tuple[str, ...] = ()
     """The largest of these; on each the smaller of the two moves was taken."""
 
 
-def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
-    """Bars sorted by symbol and date, with complete ``dividend`` and ``split`` columns and no ``adj_close``.
+@dataclass(frozen=True, eq=False)
+class _Series:
+    """Bars sorted by symbol and date, as arrays."""
 
-    A split column is ignored when prices already moved smoothly through the splits. Where only ``adj_close`` is
-    given, events are read from its daily moves against the close. Where both are given and disagree on a day, the
-    smaller move stands and the day is recorded.
+    frame: pd.DataFrame
+    code: Int
+    close: Float
+    before: Int
+    """The last row of an earlier date of the same symbol; -1 for none."""
+    gross: Float
+    """Price ratio to that row."""
+
+    @cached_property
+    def theirs(self) -> Float | None:
+        """What the vendor says that each day returned in all, as a ratio; None where it says nothing."""
+        if "total_return" in self.frame:
+            stated = 1 + self.frame["total_return"].to_numpy(dtype=np.float64)
+            return np.where(stated >= 0, stated, np.nan)
+        if "adj_close" not in self.frame:
+            return None
+        return _ratio(self.adjusted, self.before)
+
+    @cached_property
+    def adjusted(self) -> Float:
+        """Adjusted closes; NaN throughout for symbols where one is zero or below, which no ratio survives."""
+        adjusted = self.frame["adj_close"].to_numpy(dtype=np.float64)
+        wrong = np.zeros(int(self.code.max()) + 1, dtype=np.bool_)
+        wrong[self.code[adjusted <= 0]] = True
+        return np.where(wrong[self.code], np.nan, adjusted) if wrong.any() else adjusted
+
+    def column(self, name: str, *, default: float) -> Float:
+        if name not in self.frame:
+            return np.full(len(self.frame), default)
+        return np.asarray(np.nan_to_num(self.frame[name].to_numpy(dtype=np.float64), nan=default))
+
+    @cached_property
+    def moves(self) -> Float:
+        """Log moves overnight where the open is known, else from close to close."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            daily = np.log(self.gross)
+            if "open" not in self.frame:
+                return np.where(np.isfinite(daily), daily, np.nan)
+            gap = np.log(self.frame["open"].to_numpy(dtype=np.float64) / self.close[self.before])
+        gap = np.where((self.before >= 0) & np.isfinite(gap), gap, daily)
+        return np.where(np.isfinite(gap), gap, np.nan)
+
+
+def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
+    """Bars sorted by symbol and date, with complete ``dividend`` and ``split`` columns.
+
+    Listed events that the prices already contain are left out: what each file's maker states (``basis``), the moves on
+    the days of events and the adjusted close, where there is one, decide for each event; see ``data.evidence``. Where
+    only ``adj_close`` or ``total_return`` is given, events are read from its daily moves against the close. Where both
+    are given and disagree on a day, the smaller move stands and the day is recorded.
 
     Parameters
     ----------
-    bars : rows of (date, symbol, close, optional adj_close, dividend, split, ...), in any order.
+    bars : rows of (date, symbol, close, optional open, adj_close, total_return, price_factor, dividend, split, ``basis``
+        as index into ``formats.ADJUSTMENTS``, plus ``formats.CERTAIN`` where the caller knows, ...), in any order.
+
+    Returns
+    -------
+    The bars without the columns that were evidence, and what was learnt. Events that the prices contain stand in
+    ``inside_split`` and ``inside_dividend``, where there are any. Where two readings of a symbol differ and
+    nothing decides between them, a column ``doubt`` says so on the rows of its events. ``adj_close`` stays where it is
+    zero or below somewhere, for the checks to see.
     """
-    bars = bars.assign(symbol=pd.Categorical(bars["symbol"]))
-    bars = bars.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
-    code = bars["symbol"].cat.codes.to_numpy()
-    bars = bars.assign(symbol=bars["symbol"].astype("str"))
-    close = bars["close"].to_numpy(dtype=np.float64)
-    date = bars["date"].to_numpy()
-    before = _row_before(code, date, np.ones(len(bars), dtype=np.bool_))
-    gross = _ratio(close, before)
-    adjusted = bars["adj_close"].to_numpy(dtype=np.float64) if "adj_close" in bars else None
+    series = _sorted(bars)
+    bars, close, gross, theirs = series.frame, series.close, series.gross, series.theirs
+    made = _Events(series.column("split", default=1.0), series.column("dividend", default=0.0))
     prices, source = "split-adjusted", "none"
-    split, dividend = np.ones(len(bars)), np.zeros(len(bars))
+    doubt = np.full(len(bars), "", dtype=object)
     if "split" in bars or "dividend" in bars:
         source = "dividend and split columns"
-        dividend = _column(bars, "dividend", default=0.0)
-        split = _column(bars, "split", default=1.0)
-        split = np.where(split > 0, split, 1.0)
-        if (split != 1).any() and _already_adjusted(gross, split):
-            split = np.ones(len(bars))
-        elif (split != 1).any():
-            prices = "unadjusted"
-    elif adjusted is not None:
-        source = "adj_close"
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # Across days without a price, the events in between count on the next day that has one.
-            known = _row_before(code, date, (close > 0) & (adjusted > 0))
-            split, dividend = _events_from(_ratio(adjusted / close, known), close)
-        prices = "unadjusted" if (split != 1).any() else prices
+        made = _listed_events(series, made, doubt)
+    elif theirs is not None:
+        source = "total_return" if "total_return" in bars else "adj_close"
+        made = _Events(*_implied_events(series))
+    prices = _quoted(made, bars)
     mismatches: tuple[str, ...] = ()
     n_mismatched = 0
-    if adjusted is not None and source != "adj_close":
-        theirs = _ratio(adjusted, before)
+    split, dividend = made.split, made.dividend
+    if theirs is not None and source == "dividend and split columns":
         with np.errstate(divide="ignore", invalid="ignore"):
             ours = gross * split * (1 + dividend / close)
-        differs = np.abs(ours - theirs) > 0.005
-        n_mismatched, mismatches = int(differs.sum()), _mismatches(bars, ours, theirs, differs)
-        # An event that one of the two missed or invented shows as a large move: the smaller move is the true one.
-        wrong = differs & (np.abs(np.log(theirs)) < np.abs(np.log(ours)))
-        split, dividend = np.where(wrong, theirs / gross, split), np.where(wrong, 0.0, dividend)
-    out = bars.drop(columns=["adj_close"], errors="ignore").assign(dividend=dividend, split=split)
+            differs = np.abs(ours - theirs) > 0.005
+            n_mismatched, mismatches = int(differs.sum()), _mismatches(bars, ours, theirs, differs)
+            # An event that one of the two missed or invented shows as a large move: the smaller move is the true one.
+            wrong = differs & (np.abs(np.log(theirs)) < np.abs(np.log(ours)))
+            split, dividend = np.where(wrong, theirs / gross, split), np.where(wrong, 0.0, dividend)
+    used = ["total_return", "price_factor", "basis"]
+    if "adj_close" in bars and not (bars["adj_close"] <= 0).any():
+        used.append("adj_close")
+    out = bars.drop(columns=used, errors="ignore").assign(dividend=dividend, split=split)
+    if made.inside_split is not None and (made.inside_split != 1).any():
+        out = out.assign(inside_split=made.inside_split)
+    if made.inside_dividend is not None and (made.inside_dividend > 0).any():
+        out = out.assign(inside_dividend=made.inside_dividend)
+    if made.doubts:
+        out = out.assign(doubt=doubt)
     return out, Adjustment(
         source=source,
         prices=prices,
         n_splits=int((split != 1).sum()),
         n_dividends=int((dividend > 0).sum()),
+        evidence=made.evidence,
+        departures=made.departures,
+        doubts=made.doubts,
         mismatched_days=n_mismatched,
         mismatches=mismatches,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Events:
+    """Splits and dividends that are beside the prices, and what was found about those that are not."""
+
+    split: Float
+    dividend: Float
+    inside_split: Float | None = None
+    """Splits that the prices contain, where any event was listed; 1 elsewhere."""
+    inside_dividend: Float | None = None
+    evidence: tuple[str, ...] = ()
+    departures: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def _sorted(bars: pd.DataFrame) -> _Series:
+    bars = bars.assign(symbol=pd.Categorical(bars["symbol"]))
+    bars = bars.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
+    code = bars["symbol"].cat.codes.to_numpy().astype(np.int64)
+    bars = bars.assign(symbol=bars["symbol"].astype("str"))
+    close = bars["close"].to_numpy(dtype=np.float64)
+    before = _row_before(code, bars["date"].to_numpy(), np.ones(len(bars), dtype=np.bool_))
+    return _Series(bars, code, close, before, _ratio(close, before))
+
+
+def _quoted(made: _Events, bars: pd.DataFrame) -> str:
+    if (made.split != 1).any():
+        return "unadjusted"
+    inside = 0 if made.inside_dividend is None else int((made.inside_dividend > 0).sum())
+    listed = inside + int((made.dividend > 0).sum())
+    stated = _statements(bars)[0]
+    if inside > listed / 2 or (not listed and (stated == "splits and dividends").all()):
+        return "adjusted for splits and dividends"
+    return "unadjusted" if (stated == "none").all() else "split-adjusted"
+
+
+def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Events:
+    """Decide which of the listed events are in the prices; say in ``doubt`` of which rows nothing decides it."""
+    split = np.where(listed.split > 0, listed.split, 1.0)
+    dividend = np.maximum(listed.dividend, 0.0)
+    bars, close = series.frame, series.close
+    # On the first bar no price tells; it has no return either.
+    open_question = series.before >= 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        paid = np.where((dividend > 0) & (close > 0), np.log1p(dividend / close), 0.0)
+        ratio = np.log(split)
+    stated, certain = _statements(bars)
+    event = (paid != 0) | (ratio != 0)
+    evidence, departures, doubts, inside = [], [], [], []
+    for kind, size, other in (("splits", ratio, paid), ("dividends", paid, ratio)):
+        rows = np.flatnonzero((size != 0) & open_question)
+        if len(rows) == 0:
+            inside.append(rows)
+            continue
+        says = np.array([_IN_PRICES[kind][text] for text in stated[rows]]) * np.where(certain[rows], _CERTAIN, 1.0)
+        verdict, owner, names = _judged(series, rows, size, other, event, says)
+        held = np.where(certain[rows], verdict.symbols[owner] > 0, verdict.events > 0)
+        inside.append(rows[held])
+        evidence.append(_evidence_text(kind, held, verdict, stated[rows]))
+        symbols = names.astype(str)
+        for i in np.flatnonzero(held != (verdict.symbols[owner] > 0)):
+            if np.abs(size[rows[i]]) > _MATTERS:
+                departures.append(
+                    f"{symbols[owner[i]]} {str(bars['date'].iloc[rows[i]])[:10]}: {kind[:-1]} "
+                    f"{'is' if held[i] else 'is not'} in the prices, unlike its others"
+                )
+        for s in _undecided(verdict, owner, size[rows], says):
+            mine = rows[owner == s]
+            doubts.append(_doubt_text(series, symbols[s], mine, size, kind, float(verdict.symbols[s])))
+            if np.abs(size[mine]).sum() >= _MATTERS:
+                doubt[mine] = doubts[-1]
+    inside_split, inside_dividend = np.ones(len(bars)), np.zeros(len(bars))
+    inside_split[inside[0]], split[inside[0]] = split[inside[0]], 1.0
+    inside_dividend[inside[1]], dividend[inside[1]] = dividend[inside[1]], 0.0
+    told = tuple(evidence), tuple(departures[:20]), tuple(doubts[:20])
+    return _Events(split, dividend, inside_split, inside_dividend, *told)
+
+
+def _judged(
+    series: _Series, rows: Int, size: Float, other: Float, event: Bool, says: Float
+) -> tuple[Verdict, Int, np.ndarray]:
+    """What is to be believed of events, the number of each one's symbol, and the symbols' names."""
+    found = price_evidence(series.moves, series.code, rows, size[rows], event)
+    if series.theirs is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.log(series.theirs / series.gross)[rows]
+            tolerance = np.maximum(5e-4, 0.01 / series.close[rows])
+        factor = np.where(np.isfinite(factor), factor, np.nan)
+        found = found + vendor_evidence(factor, size[rows], other[rows], tolerance)
+    _, first, owner = np.unique(series.code[rows], return_index=True, return_inverse=True)
+    # Symbols of one statement share a maker.
+    group = np.unique(says[first], return_inverse=True)[1]
+    return weigh(found, owner, group, says[first]), owner, series.frame["symbol"].to_numpy()[rows][first]
+
+
+def _undecided(verdict: Verdict, owner: Int, size: Float, says: Float) -> Int:
+    """Symbols whose two readings differ and stay close to even."""
+    stated = says[np.unique(owner, return_index=True)[1]]
+    towards = np.where(stated < 0, -verdict.symbols, verdict.symbols)
+    unsure = (towards < np.where(stated == 0, _SURE, _NEAR_STATEMENT)) & (towards > -_SURE)
+    large = np.bincount(owner, weights=np.abs(size), minlength=len(stated)) > 1e-4
+    return np.flatnonzero(unsure & large)
+
+
+def _statements(bars: pd.DataFrame) -> tuple[np.ndarray, Bool]:
+    """What is stated of each row's price, and whether that leaves no question."""
+    if "basis" not in bars:
+        return np.full(len(bars), "unknown", dtype=object), np.zeros(len(bars), dtype=np.bool_)
+    basis = np.nan_to_num(bars["basis"].to_numpy(dtype=np.float64)).astype(np.int64)
+    return np.asarray(ADJUSTMENTS, dtype=object)[basis % CERTAIN], basis >= CERTAIN
+
+
+def _evidence_text(kind: str, held: Bool, verdict: Verdict, stated: np.ndarray) -> str:
+    total = float(verdict.evidence.sum())
+    leaning = "in them" if total > 0 else "not in them"
+    strength = f"{np.exp(min(abs(total), 13.8)):,.0f}" + (" or more" if abs(total) > 13.8 else "")
+    files = " and ".join(sorted({str(text) for text in stated}))
+    states = "the format does not say" if files == "unknown" else f"the format says adjusted for {files}"
+    return (
+        f"{kind}: {int(held.sum()):,} of {len(held):,} listed are in the prices already; {states}; "
+        f"the prices say {leaning}, {strength} to 1"
+    )
+
+
+def _doubt_text(series: _Series, symbol: str, rows: Int, size: Float, kind: str, odds: float) -> str:
+    mine = np.flatnonzero((series.code == series.code[rows[0]]) & (series.close > 0))
+    growth = series.close[mine[-1]] / series.close[mine[0]]
+    outside = growth * np.exp(size[rows].sum())
+    return (
+        f"{symbol}: {len(rows)} {kind} may be in the prices (return {growth - 1:+.1%} from "
+        f"{str(series.frame['date'].iloc[mine[0]])[:10]} to {str(series.frame['date'].iloc[mine[-1]])[:10]}) or not "
+        f"({outside - 1:+.1%}); odds {np.exp(odds):.2g} to 1"
+    )
+
+
+def _implied_events(series: _Series) -> tuple[Float, Float]:
+    """Splits and dividends from what the vendor says that each day returned beyond its price."""
+    bars, code, close = series.frame, series.code, series.close
+    date = bars["date"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if "total_return" in bars:
+            known = _row_before(code, date, close > 0)
+            factor = np.where(known >= 0, series.theirs / (close / close[known]), np.nan)
+        else:
+            # Across days without a price, the events in between count on the next day that has one.
+            known = _row_before(code, date, (close > 0) & (series.adjusted > 0))
+            factor = _ratio(series.adjusted / close, known)
+        if "price_factor" not in bars:
+            return _events_from(factor, close)
+        divisor = bars["price_factor"].to_numpy(dtype=np.float64)
+        divisor = np.where(divisor > 0, divisor, np.nan)
+        split = np.where(known >= 0, divisor[known] / divisor, 1.0)
+    split = np.where(np.isfinite(split) & (np.abs(split - 1) > _ROUNDING), split, 1.0)
+    rest = np.where(np.isfinite(factor) & (factor > 0), factor, split) / split
+    paid = rest > 1 + _ROUNDING
+    # What neither the factor nor a payment explains belongs to the ratio.
+    split = np.where(~paid & (np.abs(rest - 1) > _ROUNDING), split * rest, split)
+    return split, np.where(paid, (rest - 1) * close, 0.0)
 
 
 def total_return(panel: Panel) -> Panel:
@@ -158,25 +397,11 @@ def _ratio(values: Float, before: Int) -> Float:
         return np.where(before >= 0, values / values[before], np.nan)
 
 
-def _column(bars: pd.DataFrame, name: str, *, default: float) -> Float:
-    if name not in bars:
-        return np.full(len(bars), default)
-    return np.asarray(np.nan_to_num(bars[name].to_numpy(dtype=np.float64), nan=default))
-
-
-def _already_adjusted(gross: Float, split: Float) -> bool:
-    """Whether closes run smoothly through most of the splits, so that applying these again would be wrong."""
-    big = (np.abs(np.log(split)) > np.log(1.4)) & (gross > 0)
-    if not big.any():
-        return False
-    as_quoted, undone = np.abs(np.log(gross[big])), np.abs(np.log(gross[big] * split[big]))
-    return bool((as_quoted < undone).mean() > 0.5)
-
-
 def _events_from(factor: Float, close: Float) -> tuple[Float, Float]:
     """Splits and dividends from the daily move of adj_close beyond that of the close."""
     factor = np.where(np.isfinite(factor) & (factor > 0), factor, 1.0)
-    is_split = np.abs(np.log(factor)) > np.log(1.3)
+    # No dividend lowers an adjusted price's past below the price's own; a reverse split does.
+    is_split = (np.log(factor) > np.log(1.3)) | (factor < 1 - 1e-3)
     is_dividend = ~is_split & (factor > 1 + _ROUNDING)
     return np.where(is_split, factor, 1.0), np.where(is_dividend, (factor - 1) * close, 0.0)
 

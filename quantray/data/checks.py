@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
@@ -32,6 +33,11 @@ class Thresholds(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     exchange: str = "XNYS"
+    """Trading calendar; ``24/7`` for a market that never closes."""
+    bars: Literal["daily", "weekly"] = "daily"
+    """How long a bar lasts."""
+    today: date | None = None
+    """Bars dated later are of the future; by default the day of the import."""
     thin_share: float = Field(0.7, gt=0, lt=1)
     """A trading day is thin with fewer rows than this share of the median day around it."""
     stale_days: int = Field(10, ge=2)
@@ -74,6 +80,8 @@ class Check:
     detail: str = ""
     """Format of one example; ``{v}`` is the flag's value, ``{open}`` and so on the row's prices."""
     repair: Callable[["Bars", Flags], pd.DataFrame] | None = None
+    advice: Callable[["Bars", Flags], str] | None = None
+    """What to do about it, for the message of a refusal; by default to treat the rows or to mend the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +143,116 @@ def _nameless(bars: Bars) -> Flags:
     return Flags((bars.frame["symbol"] == "").to_numpy())
 
 
+def _conflicts(bars: Bars) -> tuple[Bool, Float]:
+    """Rows that share symbol and date with others of another price; and how far apart, as log ratio of their closes."""
+    again = bars.frame.duplicated(["symbol", "date"], keep=False).to_numpy()
+    rows = np.flatnonzero(again)
+    apart = np.zeros(len(bars))
+    if len(rows) == 0:
+        return again, apart
+    held = [name for name in PRICES if name in bars.frame]
+    some = bars.frame.iloc[rows]
+    groups = some.groupby(["symbol", "date"], sort=False, observed=True)[held]
+    high, low = groups.transform("max").to_numpy(dtype=np.float64), groups.transform("min").to_numpy(dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.where((high > 0) & (low > 0), np.log(high / low), np.where(high == low, 0.0, np.inf))
+    spread = np.where(np.isnan(high) | np.isnan(low), 0.0, spread)
+    differs = np.zeros(len(bars), dtype=np.bool_)
+    differs[rows] = (spread > 1e-4).any(axis=1)
+    apart[rows] = spread[:, held.index("close")]
+    return differs, apart
+
+
+def _listings(bars: Bars) -> Flags:
+    """Conflicting rows of symbols whose closes stand on two levels day after day."""
+    differs, apart = _conflicts(bars)
+    codes = bars.code[differs]
+    if len(codes) == 0:
+        return Flags(differs)
+    typical = pd.Series(apart[differs]).groupby(codes).median()
+    count = pd.Series(codes).value_counts()
+    two = typical.index[(typical > np.log(1.1)) & (count.reindex(typical.index) >= 6)]
+    return Flags(differs & np.isin(bars.code, two.to_numpy()), apart)
+
+
+def _conflicting(bars: Bars) -> Flags:
+    differs, apart = _conflicts(bars)
+    # The last row of each day is the one that may stand.
+    return Flags(differs & bars.frame.duplicated(["symbol", "date"], keep="last").to_numpy(), apart)
+
+
 def _duplicates(bars: Bars) -> Flags:
     return Flags(bars.frame.duplicated(["symbol", "date"], keep="last").to_numpy())
 
 
+def _doubtful(bars: Bars) -> Flags:
+    if "doubt" not in bars.frame:
+        return Flags(np.zeros(len(bars), dtype=np.bool_))
+    return Flags((bars.frame["doubt"].fillna("") != "").to_numpy())
+
+
+def _both_readings(bars: Bars, flags: Flags) -> str:
+    told = dict.fromkeys(bars.frame["doubt"][flags.rows])
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return "; ".join([*list(told)[:3]]) + f"{more}. Say which with --adjusted none, splits or 'splits and dividends'"
+
+
+def _negative_adjusted(bars: Bars) -> Flags:
+    with np.errstate(invalid="ignore"):
+        return Flags(bars.column("adj_close") <= 0)
+
+
+def _future(bars: Bars) -> Flags:
+    today = bars.settings.today or date.today()
+    return Flags(bars.day > np.datetime64(today, "D"))
+
+
+_CANDIDATES = ("XNYS", "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XASX", "XSHG", "XKRX", "XBOM", "24/7")
+
+
+def _foreign_days(bars: Bars) -> Flags:
+    """Days off the calendar that hold as many rows as others: the bars follow another calendar."""
+    rows = np.zeros(len(bars), dtype=np.bool_)
+    if bars.settings.bars == "weekly":
+        return Flags(rows)
+    days, back, count = np.unique(bars.day, return_inverse=True, return_counts=True)
+    closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
+    return Flags(closed[back] if closed.sum() >= 3 and closed.mean() > 0.01 else rows, by_day=True)
+
+
+def _fitting_calendar(bars: Bars, _: Flags) -> str:
+    days = np.unique(bars.day)
+    fitting = {name: float(is_trading_day(days, exchange=name).mean()) for name in _CANDIDATES}
+    best = max(fitting, key=lambda name: fitting[name])
+    return (
+        f"{fitting[best]:.0%} of the days are days of {best}, {is_trading_day(days, exchange=bars.settings.exchange).mean():.0%} "
+        f"of {bars.settings.exchange}: name the calendar as `exchange` in the file of --quality"
+    )
+
+
+def _not_daily(bars: Bars) -> Flags:
+    """All rows, where most bars of most symbols lie a week or more apart."""
+    same = bars.code[1:] == bars.code[:-1]
+    apart = np.diff(bars.day).astype(np.int64)[same]
+    weekly = bars.settings.bars == "daily" and len(apart) >= 8 and np.median(apart) >= 6
+    return Flags(np.full(len(bars), weekly, dtype=np.bool_))
+
+
+def _impossible_return(bars: Bars) -> Flags:
+    with np.errstate(invalid="ignore"):
+        return Flags(bars.column("delist_return") < -1, columns=("delist_return",))
+
+
 def _priceless(bars: Bars) -> Flags:
-    # A split or a dividend counts without a close.
+    # A split, a dividend or what a delisting left counts without a close.
     event = (bars.column("dividend") > 0) | ((bars.column("split") != 1) & ~np.isnan(bars.column("split")))
+    event |= ~np.isnan(bars.column("delist_return"))
     return Flags(np.isnan(bars.column("close")) & ~event)
 
 
 def _off_calendar(bars: Bars) -> Flags:
+    if bars.settings.bars == "weekly":
+        return Flags(np.zeros(len(bars), dtype=np.bool_))
     days, back = np.unique(bars.day, return_inverse=True)
     return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
 
@@ -167,9 +274,11 @@ def _range(bars: Bars) -> Flags:
 
 def _widen_range(bars: Bars, flags: Flags) -> pd.DataFrame:
     stack = np.vstack([bars.column(name) for name in PRICES])
-    high = np.where(flags.rows, np.fmax.reduce(stack), bars.column("high"))
-    low = np.where(flags.rows, np.fmin.reduce(stack), bars.column("low"))
-    return bars.frame.assign(high=high, low=low)
+    wide = {"high": np.fmax.reduce(stack), "low": np.fmin.reduce(stack)}
+    held = {
+        name: np.where(flags.rows, widest, bars.column(name)) for name, widest in wide.items() if name in bars.frame
+    }
+    return bars.frame.assign(**held)
 
 
 def _negative_volume(bars: Bars) -> Flags:
@@ -269,6 +378,11 @@ def _stale(bars: Bars) -> Flags:
 
 
 def _gaps(bars: Bars) -> Flags:
+    if bars.settings.bars == "weekly":
+        weeks = np.zeros(len(bars))
+        between = np.diff(bars.day).astype(np.int64)
+        weeks[1:] = np.where(bars.code[1:] == bars.code[:-1], np.round(between / 7) - 1, 0)
+        return Flags(weeks > 0, weeks)
     sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
     place, code = np.searchsorted(sessions, bars.day), bars.code
     missing = np.zeros(len(bars))
@@ -278,6 +392,8 @@ def _gaps(bars: Bars) -> Flags:
 
 def _thin(bars: Bars) -> Flags:
     """All rows of trading days that hold far fewer rows than the month around them."""
+    if bars.settings.bars == "weekly":
+        return Flags(np.zeros(len(bars), dtype=np.bool_))
     sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
     place = np.searchsorted(sessions, bars.day)
     inside = place < len(sessions)
@@ -301,8 +417,36 @@ CHECKS: tuple[Check, ...] = (
         "close {close} belongs to no symbol",
     ),
     Check(
+        "future_bar",
+        "bars dated after today",
+        _future,
+        "drop_row",
+        ("keep", "drop_row", "drop_asset", "refuse"),
+        "is yet to come",
+    ),
+    Check(
+        "two_listings",
+        "rows of one symbol and date on two price levels day after day: two listings, share classes or currencies",
+        _listings,
+        "refuse",
+        ("drop_asset", "refuse"),
+        "close {close}, and another {factor:.3g} times as high",
+        advice=lambda bars, flags: "give each listing a symbol of its own",
+    ),
+    Check(
+        "conflicting_rows",
+        "rows of one symbol and date with different prices; the last one stands if they are dropped",
+        _conflicting,
+        "refuse",
+        ("drop_row", "drop_asset", "refuse"),
+        "close {close} and other prices in another row",
+        advice=lambda bars, flags: (
+            "keep one row a day, or let the last one stand: conflicting_rows: drop_row in --quality"
+        ),
+    ),
+    Check(
         "duplicate_rows",
-        "a symbol has several rows for one date; the last one stands",
+        "a symbol has several rows of the same prices for one date; the last one stands",
         _duplicates,
         "drop_row",
         ("drop_row", "refuse"),
@@ -315,6 +459,49 @@ CHECKS: tuple[Check, ...] = (
         "drop_row",
         ("drop_row", "refuse"),
         "has no close",
+    ),
+    Check(
+        "not_daily",
+        "bars that lie a week or more apart",
+        _not_daily,
+        "refuse",
+        ("keep", "refuse"),
+        "is days after the one before",
+        advice=lambda bars, flags: "say `bars: weekly` in the file of --quality, or give daily bars",
+    ),
+    Check(
+        "calendar_mismatch",
+        "whole days on which the exchange was closed: the bars follow another calendar",
+        _foreign_days,
+        "refuse",
+        ("keep", "drop_row", "refuse"),
+        "the exchange was closed",
+        advice=_fitting_calendar,
+    ),
+    Check(
+        "ambiguous_adjustment",
+        "splits or dividends that may or may not be in the prices already; kept, the likelier reading stands",
+        _doubtful,
+        "refuse",
+        ("keep", "drop_asset", "refuse"),
+        "close {close}",
+        advice=_both_readings,
+    ),
+    Check(
+        "non_positive_adjusted",
+        "adjusted closes of zero or below; none of the symbol's adjusted closes was used",
+        _negative_adjusted,
+        "keep",
+        ("keep", "drop_asset", "refuse"),
+        "close {close}",
+    ),
+    Check(
+        "impossible_return",
+        "delisting returns below -100 %",
+        _impossible_return,
+        "drop_cell",
+        ("drop_cell", "drop_row", "refuse"),
+        "",
     ),
     Check(
         "non_trading_day",

@@ -1,225 +1,399 @@
-"""Daily bars from CSV and Parquet files: long or wide, one file or a folder."""
+"""Daily bars from files of any known format: long or wide, one file or a folder."""
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
 
+from quantray.arrays import Float
+from quantray.data.formats import (
+    ADJUSTMENTS,
+    BAR_FIELDS,
+    CERTAIN,
+    COLUMN_NAMES,
+    FIELDS,
+    Format,
+    plain,
+    recognise,
+    spelling,
+)
+from quantray.data.parsing import NumberStyle, UnreadableError, read_dates, read_numbers
+from quantray.data.sheets import ENDINGS, LEVELS, Sheet, holds_bars, read_sheet, stem
 from quantray.errors import DataError
 
-__all__ = ["BAR_FIELDS", "COLUMN_NAMES", "RawBars", "read_bars"]
+__all__ = ["RawBars", "Reading", "read_bars"]
 
-BAR_FIELDS = ("open", "high", "low", "close", "volume", "adj_close", "dividend", "split")
-"""The fields of a daily bar that quantray knows; only ``close`` is required."""
+R = TypeVar("R")
 
-COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "date": ("date", "day", "datetime", "timestamp", "time", "trade_date", "tradingday"),
-    "symbol": ("symbol", "ticker", "asset", "sid", "instrument", "act_symbol", "code"),
-    "open": ("open", "o", "open_price"),
-    "high": ("high", "h", "high_price"),
-    "low": ("low", "l", "low_price"),
-    "close": ("close", "c", "close_price", "last", "price"),
-    "volume": ("volume", "v", "vol", "shares"),
-    "adj_close": ("adj_close", "adj close", "adjclose", "adjusted_close", "adjusted close"),
-    "dividend": ("dividend", "dividends", "div_cash", "divcash", "dividend_amount", "ex-dividend"),
-    "split": ("split", "splits", "split_factor", "splitfactor", "split_ratio", "stock splits", "split_coefficient"),
-}
-"""Names by which files call each column, compared without case and outer blanks; the first one present is taken."""
+_KEYS = ("date", "symbol", "id")
+_EVIDENCE = ("capital_gains", "total_return", "price_factor")
+_EVENTLIKE = re.compile(r"gain|distribut|spin|rights|bonus|dividend|split|capital", re.IGNORECASE)
+_MINOR_UNITS = {"GBX": 0.01, "GBp": 0.01, "GBPENCE": 0.01, "ZAc": 0.01, "ZAX": 0.01, "ILA": 0.01}
+"""Currencies in which prices are quoted in hundredths."""
 
-_OFFSET = r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|[+-]\d{2}:?\d{2})$"
-_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
+
+class Reading(BaseModel):
+    """What was understood of files that are alike."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str
+    files: int
+    example: str
+    """The first of the files."""
+    used: dict[str, str]
+    """Column in the file -> what it was taken for."""
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Fields of a bar that the files do not have."""
+    adjusted: str
+    """What the format says that prices are adjusted for."""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class RawBars:
-    """Bars as they stand in the files: columns date (datetime64), symbol (str) and floats; any order, any warts."""
+    """Bars as they stand in the files: columns date (datetime64), symbol (str) and floats; any order, any warts.
+
+    Beside fields of bars there may be ``adj_close``, ``total_return``, ``price_factor``, ``basis`` (index into
+    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for) and ``ticker`` (str), the symbol of
+    the day where ``symbol`` is a permanent id.
+    """
 
     frame: pd.DataFrame
     files: tuple[str, ...]
+    readings: tuple[Reading, ...] = ()
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Findings of reading: name -> examples."""
 
 
-def read_bars(path: str | Path, *, columns: Mapping[str, str] | None = None, field: str | None = None) -> RawBars:
+def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
     """Read daily bars from a file or from a folder of files.
 
     A long file has a date, a symbol and price columns. A file with prices and no symbol column holds the one symbol
-    that it is named after. A wide file has a date column and one column per symbol, and holds one field: ``field``,
-    or the one that it is named after (``close.csv``), or the close. Some names of fields are tickers too, such as C, V
-    and LOW; so a file without a symbol column is wide unless it has a column called close, or ``field`` is not given,
-    it is not named after a field, and most of its columns are names of fields.
+    that it is named after. A wide file has a date column and one column per symbol, and holds one field: the one of the
+    format, or the one that it is named after (``close.csv``), or the close. Some names of fields are tickers too, such
+    as C, V and LOW; so a file without a symbol column is wide unless it has a column called close, or no field is
+    given, it is not named after a field, and most of its columns are names of fields.
 
     Parameters
     ----------
-    columns : names in the file -> names in ``COLUMN_NAMES``, added to that table.
-    field : the field of a wide file.
+    form : what the files look like; by default each file's header tells, see ``formats.recognise``. Options that are
+        set in a format of the name ``plain`` are added to what the header tells.
 
     Raises
     ------
     DataError
-        No file, an empty file, missing or wrong columns, dates or numbers that cannot be read; the message names
-        file, row and column.
+        No file, an empty file, missing or wrong columns, dates or numbers that cannot be read or can be read in two
+        ways; the message names file, row and column.
     """
     source = Path(path)
     if not source.exists():
         raise DataError(f"{source} does not exist; give a CSV or Parquet file, or a folder of them.")
-    files = [source] if source.is_file() else sorted(p for p in source.iterdir() if p.name.endswith(_SUFFIXES))
+    files, left_out = ([source], ()) if source.is_file() else _files(source)
     if not files:
-        raise DataError(f"folder {source} holds no {', '.join(_SUFFIXES)} files.")
-    frames = [_read_one(file, columns or {}, field) for file in files]
-    wide = [f for f in frames if "close" not in f.columns]
-    if wide and len(wide) < len(frames):
-        # One wide file per field: they share their keys, so they join; long files stack.
-        joined = [f.set_index(["date", "symbol"]) for f in frames]
-        repeated = [str(f.columns[0]) for f in joined]
-        if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
-            raise DataError(f"{source} mixes files with and without a close column: {wide[0].columns.tolist()}.")
-        for name, part in zip(repeated, joined, strict=True):
-            if part.index.has_duplicates:
-                day, symbol = part.index[part.index.duplicated()][0]
-                raise DataError(f"{source} has two values of {name} for {symbol} on {day.date()}; keep one.")
-        frame = pd.concat(joined, axis=1).reset_index()
-    else:
-        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        raise DataError(f"folder {source} holds no {', '.join(ENDINGS)} files.")
+    parts = [_read_one(file, form or plain()) for file in files]
+    frame = _united(source, [part.frame for part in parts])
     if "close" not in frame:
         raise DataError(
-            f"{source} has no close column; only {list(frame.columns)} were recognised; "
+            f"{source} has no close column; only {[c for c in frame.columns if c != 'basis']} were recognised; "
             "name it with --column FILE_COLUMN=close."
         )
     order = ["date", "symbol", *(name for name in BAR_FIELDS if name in frame)]
-    return RawBars(frame[order], tuple(str(f) for f in files))
+    rest = [name for name in ("ticker", *_EVIDENCE[1:]) if name in frame]
+    rest += ["basis"] if (frame["basis"] != 0).any() else []
+    frame, respelled = _one_spelling(frame[[*order, *rest]])
+    notes = {name: told for name, told in (("symbol_spelling", respelled), ("file_left_out", left_out)) if told}
+    for name in ("ignored_event_column", "midpoint_price"):
+        found = tuple(dict.fromkeys(text for part in parts for text in part.notes.get(name, ())))
+        if found:
+            notes[name] = found
+    return RawBars(frame, tuple(str(f) for f in files), _summed([part.reading for part in parts]), notes)
 
 
-def _read_one(file: Path, columns: Mapping[str, str], field: str | None) -> pd.DataFrame:
-    frame = _load(file, columns)
-    if frame.empty:
-        raise DataError(f"{file} is empty; it needs a header and at least one row.")
-    present = [str(c) for c in frame.columns]
-    frame.columns = pd.Index(present)
-    renaming = _renaming(file, present, columns)
+def _files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """Files of bars in a folder, and the names of texts that are none."""
+    found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS) and path.is_file())
+    texts = {path for path in found if ".txt" in path.suffixes and not holds_bars(path)}
+    return [path for path in found if path not in texts], tuple(sorted(path.name for path in texts))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    frame: pd.DataFrame
+    reading: Reading
+    notes: Mapping[str, tuple[str, ...]]
+
+
+def _united(source: Path, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    wide = [f for f in frames if "close" not in f.columns]
+    if not wide or len(wide) == len(frames):
+        return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    # One wide file per field: they share their keys, so they join; long files stack.
+    joined = [f.drop(columns="basis").set_index(["date", "symbol"]) for f in frames]
+    repeated = [str(f.columns[0]) for f in joined]
+    if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
+        held = [column for column in wide[0].columns if column != "basis"]
+        raise DataError(f"{source} mixes files with and without a close column: {held}.")
+    for name, part in zip(repeated, joined, strict=True):
+        if part.index.has_duplicates:
+            day, symbol = part.index[part.index.duplicated()][0]
+            raise DataError(f"{source} has two values of {name} for {symbol} on {day.date()}; keep one.")
+    return pd.concat(joined, axis=1).reset_index().assign(basis=np.int8(0))
+
+
+def _read_one(file: Path, form: Format) -> _Part:
+    # What a format by name says of its prices is its maker's word; an option is the caller's.
+    sure = form.name == plain().name and form.adjusted != "unknown"
+    reader = form.reader()
+    if reader is not None:
+        made = reader(file)
+        header = tuple(str(c) for c in made.columns)
+        sheet = Sheet(made.set_axis(list(header), axis=1), header, NumberStyle())
+        form = form.with_options(layout=form.layout or "long")
+    else:
+        sheet = read_sheet(file, form)
+        form = _recognised(file, sheet, form)
+    frame, present = sheet.frame, [c for c in sheet.header if c != LEVELS]
+    renaming = _renaming(file, present, form)
     original = {name: column for column, name in renaming.items()}
     if "date" not in original:
-        raise DataError(f"{file} has no date column among {present[:12]}; name it in columns=.")
-    if "symbol" not in original and _is_wide(file, renaming, present, field):
-        frame = _melt(file, frame.rename(columns={original["date"]: "date"}), field)
+        raise DataError(f"{file} has no date column among {present[:12]}; name it with --column FILE_COLUMN=date.")
+    wide = not {"symbol", "id"} & set(original) and LEVELS not in sheet.header
+    if wide and _is_wide(file, renaming, present, form):
+        frame = _melt(file, frame.rename(columns={original["date"]: "date"}), form, sheet)
+        used = {original["date"]: "date", "every other column": frame.columns[2]}
+        present = [original["date"], "every other column"]
     else:
-        frame = frame[list(renaming)].rename(columns=renaming)
-        if "symbol" not in frame:
-            frame = frame.assign(symbol=file.name.split(".")[0])
-    frame = frame[[c for c in ("date", "symbol", *BAR_FIELDS) if c in frame]]
-    if len(frame.columns) < 3:
-        raise DataError(f"{file} has a date and a symbol but none of {', '.join(BAR_FIELDS)}.")
-    symbols = frame["symbol"].astype("str").fillna("").str.strip()
-    out = frame.assign(date=_dates(file, frame["date"]), symbol=symbols)
-    return out.assign(**{c: _numbers(file, c, out[c]) for c in out.columns if c not in {"date", "symbol"}})
+        frame = frame[[*renaming, *(["symbol"] if LEVELS in sheet.header else [])]].rename(columns=renaming)
+        used = dict(renaming)
+    frame = _with_events(frame, sheet)
+    out = _typed(file, frame, form, sheet)
+    notes: dict[str, tuple[str, ...]] = {}
+    left = tuple(c for c in present if c not in used)
+    if unread := tuple(c for c in left if _EVENTLIKE.search(c) and spelling(c) not in {*map(spelling, form.ignored)}):
+        notes["ignored_event_column"] = tuple(f"{c} of {file.name}" for c in unread)
+    out, midpoints = _positive(out, form)
+    if midpoints:
+        notes["midpoint_price"] = (f"{midpoints} rows of {file.name}",)
+    reading = Reading(
+        format=form.name,
+        files=1,
+        example=str(file),
+        used={column: str(name) for column, name in used.items()},
+        ignored=left,
+        missing=tuple(name for name in BAR_FIELDS if name not in out),
+        adjusted=form.adjusted,
+        notes=sheet.notes,
+    )
+    basis = ADJUSTMENTS.index(form.adjusted) + (CERTAIN if sure and form.adjusted != "unknown" else 0)
+    return _Part(out.assign(basis=np.int8(basis)), reading, notes)
 
 
-def _load(file: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    try:
-        if file.name.endswith((".parquet", ".pq")):
-            frame: pd.DataFrame = pq.read_table(file).to_pandas()
-            if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
-                frame = frame.rename_axis("date")
-            return frame if list(frame.index.names) == [None] else frame.reset_index()
-        return _load_csv(file, columns)
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{file} is empty; it needs a header and at least one row.") from error
-    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+def _recognised(file: Path, sheet: Sheet, form: Format) -> Format:
+    """The format named, or the one that the header tells with the options given."""
+    if form.name != plain().name:
+        return form
+    found = recognise(sheet.header, stem(file))
+    given = {name: getattr(form, name) for name in form.model_fields_set - {"name", "description", "header", "without"}}
+    return found.with_options(**given)
 
 
-def _load_csv(file: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    # Symbols stay text: 0005 and TRUE are listed names.
-    symbols = dict.fromkeys(_symbol_columns(pd.read_csv(file, nrows=0).columns, columns), "str")
-    with warnings.catch_warnings():
-        # A row longer than the header would lose its end with a warning only, or shift the columns to the index.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return pd.read_csv(
-            file,
-            low_memory=False,
-            index_col=False,
-            keep_default_na=False,
-            na_values=["", "NaN", "nan", "null", "NULL"],
-            dtype=symbols,
-        )
-
-
-def _renaming(file: Path, present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
-    unknown = [name for name in columns if name not in present] + [v for v in columns.values() if v not in COLUMN_NAMES]
-    if unknown:
-        raise DataError(f"column mapping names {unknown[0]!r}, which is neither in {file} nor a field of quantray.")
-    if len(set(columns.values())) < len(columns):
-        raise DataError(f"the column mapping {dict(columns)} gives two columns one name; each field has one column.")
-    renaming: dict[str, str] = dict(columns)
+def _renaming(file: Path, present: Sequence[str], form: Format) -> dict[str, str]:
+    fields = {*_KEYS, *FIELDS}
+    named = {column: name for column, name in form.columns.items()}
+    if unknown := [name for name in named.values() if name not in fields]:
+        raise DataError(f"column mapping names {unknown[0]!r}; a column is one of {', '.join([*_KEYS, *FIELDS])}.")
+    exact = {column: name for column, name in named.items() if column in present}
+    spelt = {spelling(column): name for column, name in named.items() if column not in exact}
+    alike = {c: spelt[spelling(c)] for c in present if spelling(c) in spelt and c not in exact}
+    renaming = {**exact, **alike}
+    if form.name == plain().name and len(renaming) < len(named):
+        absent = next(c for c in named if c not in exact and spelling(c) not in {*map(spelling, present)})
+        raise DataError(f"column mapping names {absent!r}, which is not in {file}; it has {', '.join(present[:12])}.")
+    taken = list(renaming.values())
+    if twice := next((name for name in taken if taken.count(name) > 1), None):
+        both = " and ".join(column for column, name in renaming.items() if name == twice)
+        raise DataError(f"{file}: {both} give two columns one name, {twice}; each field has one column.")
+    spellings = {c: spelling(c) for c in present}
+    ignored = {*map(spelling, form.ignored)}
     for name, aliases in COLUMN_NAMES.items():
-        found = [c for alias in aliases for c in present if c.strip().lower() == alias and c not in columns]
-        if found and name not in columns.values():
+        if name in renaming.values() or (name == "symbol" and "id" in renaming.values() and name in taken):
+            continue
+        found = [c for alias in aliases for c in present if spellings[c] == alias and c not in renaming]
+        found = [c for c in found if spellings[c] not in ignored]
+        if found:
             renaming[found[0]] = name
     return renaming
 
 
-def _symbol_columns(present: Iterable[str], columns: Mapping[str, str]) -> list[str]:
-    return [c for c in present if columns.get(c) == "symbol" or c.strip().lower() in COLUMN_NAMES["symbol"]]
-
-
-def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], field: str | None) -> bool:
+def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], form: Format) -> bool:
     """Whether columns without a symbol among them are symbols, not fields: see ``read_bars``."""
+    if form.layout is not None:
+        return form.layout == "wide"
     # A close by a word, not by a letter, is no ticker.
     if any(name in {"close", "adj_close"} and len(column.strip()) > 1 for column, name in renaming.items()):
         return False
-    return field is not None or _stem(file) in BAR_FIELDS or 2 * (len(renaming) - 1) <= len(present) - 1
+    named = form.field is not None or stem(file).lower() in BAR_FIELDS
+    return named or 2 * (len(renaming) - 1) <= len(present) - 1
 
 
-def _stem(file: Path) -> str:
-    return file.name.split(".")[0].lower()
-
-
-def _melt(file: Path, frame: pd.DataFrame, field: str | None) -> pd.DataFrame:
-    stem = _stem(file)
-    name = field or (stem if stem in BAR_FIELDS else "close")
+def _melt(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.DataFrame:
+    name = form.field or (stem(file).lower() if stem(file).lower() in BAR_FIELDS else "close")
     if name not in BAR_FIELDS:
         raise DataError(f"field {name!r} is not one of {', '.join(BAR_FIELDS)}.")
     if len(frame.columns) < 2:
         raise DataError(f"{file} has a date column only; a wide file needs one column per symbol.")
     # Read each column here, so that a message names the symbol.
-    frame = frame.assign(**{c: _numbers(file, c, frame[c]) for c in frame.columns if c != "date"})
+    frame = frame.assign(**{c: _numbers(file, c, frame[c], form, sheet) for c in frame.columns if c != "date"})
     long = frame.melt(id_vars="date", var_name="symbol", value_name=name)
     # Row numbers in messages refer to the file, where each date is one line.
     long.index = np.tile(np.arange(len(frame)), len(frame.columns) - 1)
     return long[long[name].notna()]
 
 
-def _dates(file: Path, values: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values):
-        # 20100104 is the one numeric date that is safe to read; epochs and serial numbers are ambiguous.
-        parsed = pd.to_datetime(values.astype("str"), format="%Y%m%d", errors="coerce")
-    else:
-        # The date is the one on the exchange's clock, so an offset from UTC, which changes over the year, is cut off.
-        local = values if pd.api.types.is_datetime64_any_dtype(values) else values.astype("str").str.strip()
-        if local is not values:
-            local = local.str.replace(_OFFSET, "", regex=True)
-        parsed = pd.to_datetime(local, errors="coerce", format="ISO8601")
-    bad = parsed.isna().to_numpy()
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{file} {_row(values, row)}, column date: {values.iloc[row]!r} is not a date; use YYYY-MM-DD.")
-    if getattr(parsed.dt, "tz", None) is not None:
-        parsed = parsed.dt.tz_localize(None)
-    return parsed.dt.normalize().astype("datetime64[s]")
+_DIVIDEND_ROW = re.compile(r"^\s*\$?([\d.,]+)\s*(?:Cash )?Dividends?\s*$", re.IGNORECASE)
+_SPLIT_ROW = re.compile(r"^\s*([\d.]+)\s*[:/-]\s*([\d.]+)\s*(?:Stock )?Splits?\s*$", re.IGNORECASE)
 
 
-def _numbers(file: Path, name: str, values: pd.Series) -> pd.Series:
-    parsed = pd.to_numeric(values, errors="coerce").astype(np.float64)
-    bad = ((parsed.isna() & values.notna()) | np.isinf(parsed)).to_numpy()
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{file} {_row(values, row)}, column {name}: {str(values.iloc[row])!r} is not a number.")
-    return parsed
+def _with_events(frame: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+    """Rows that tell a dividend or a split in words, as Yahoo's table does, as columns of their own."""
+    texts = [c for c in frame.columns if c not in _KEYS and pd.api.types.is_string_dtype(frame[c])]
+    wordy = [c for c in texts if frame[c].astype("str").str.contains(r"Dividend|Split", case=False, regex=True).any()]
+    if not wordy:
+        return frame
+    told = frame[wordy].astype("str").agg(" ".join, axis=1)
+    dividend, split = np.zeros(len(frame)), np.ones(len(frame))
+    for row, cells in enumerate(frame[wordy].astype("str").to_numpy()):
+        for cell in cells:
+            if paid := _DIVIDEND_ROW.match(cell):
+                dividend[row] = float(paid[1].replace(sheet.style.thousands or ",", ""))
+            elif ratio := _SPLIT_ROW.match(cell):
+                split[row] = float(ratio[1]) / float(ratio[2])
+    event = (dividend > 0) | (split != 1) | told.str.contains("Dividend|Split", case=False).to_numpy()
+    events = frame[event].assign(dividend=dividend[event], split=split[event])
+    by_day = events.groupby("date", sort=False).agg({"dividend": "sum", "split": "prod"})
+    bars = frame[~event]
+    days = bars["date"].map(by_day["dividend"]).fillna(0.0), bars["date"].map(by_day["split"]).fillna(1.0)
+    return bars.assign(dividend=days[0].to_numpy(), split=days[1].to_numpy())
 
 
-def _row(values: pd.Series, position: int) -> str:
-    """The line of a text file (its header is line 1) that a row came from."""
-    return f"row {int(values.index[position]) + 2}"
+def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.DataFrame:
+    """Dates, symbols and numbers of a long frame."""
+    columns = [c for c in (*_KEYS, *FIELDS) if c in frame]
+    if not [c for c in columns if c in FIELDS and c != "currency"]:
+        raise DataError(f"{file} has a date and a symbol but none of {', '.join(BAR_FIELDS)}.")
+    dates = _cell_by_cell(
+        file, "date", frame["date"], sheet, lambda v: read_dates(v, form=form.dates, timezone=form.timezone)
+    )
+    numbers = {c: _numbers(file, c, frame[c], form, sheet) for c in columns if c in FIELDS and c != "currency"}
+    ids = _names(frame["id"]) if "id" in frame else None
+    names = _names(frame["symbol"]) if "symbol" in frame else None
+    if names is not None and form.symbol_part is not None:
+        names = _parts(names, form.symbol_part)
+    if names is None and ids is None:
+        names = pd.Series(_file_symbol(file, form), index=frame.index, dtype="str")
+        _one_row_a_date(file, dates, numbers)
+    key = ids if ids is not None else names
+    assert key is not None, "one of the two was made above"
+    out = pd.DataFrame({"date": dates, "symbol": key, **numbers})
+    if ids is not None and names is not None:
+        out["ticker"] = names
+    scale = form.scale
+    minor = np.ones(len(out))
+    if "currency" in frame:
+        minor = frame["currency"].astype("str").str.strip().map(_MINOR_UNITS).fillna(1.0).to_numpy()
+    if scale != 1 or (minor != 1).any():
+        prices = ("open", "high", "low", "close", "adj_close", "dividend", "capital_gains")
+        out = out.assign(**{c: out[c] * scale * minor for c in prices if c in out})
+    if "capital_gains" in out:
+        paid = out["dividend"].fillna(0.0) if "dividend" in out else 0.0
+        out = out.assign(dividend=paid + out["capital_gains"].fillna(0.0)).drop(columns="capital_gains")
+    return out
+
+
+def _names(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_float_dtype(values):
+        # Numbers beside empty cells.
+        values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
+    return values.astype("str").where(values.notna(), "").str.strip()
+
+
+def _parts(names: pd.Series, pattern: str) -> pd.Series:
+    codes, unique = pd.factorize(names)
+    found = [re.search(pattern, str(name)) for name in unique]
+    cut = np.array([name if match is None else match[1] for name, match in zip(unique, found, strict=True)], dtype="O")
+    return pd.Series(cut[codes], index=names.index, dtype="str")
+
+
+def _file_symbol(file: Path, form: Format) -> str:
+    name = stem(file)
+    if form.symbol_from is None:
+        return name
+    found = re.search(form.symbol_from, name)
+    if found is None:
+        raise DataError(f"{file}: the name does not fit --symbol-from {form.symbol_from!r}; mend the expression.")
+    return found[1]
+
+
+def _one_row_a_date(file: Path, dates: pd.Series, numbers: Mapping[str, Float]) -> None:
+    """Refuse a file without symbols in which many dates have several bars: it holds more than one symbol."""
+    values = pd.DataFrame({"date": dates, **numbers}).drop_duplicates()
+    several = int(values["date"].duplicated().sum())
+    if several > max(2, 0.05 * len(values)):
+        day = values["date"][values["date"].duplicated()].iloc[0]
+        raise DataError(
+            f"{file} has {int((values['date'] == day).sum())} different rows on {day.date()} and no column of symbols; "
+            "name it with --column FILE_COLUMN=symbol, or give one bar a day."
+        )
+
+
+def _positive(frame: pd.DataFrame, form: Format) -> tuple[pd.DataFrame, int]:
+    """CRSP marks the midpoint of a quote on a day without trades by a minus sign."""
+    if not form.name.startswith("crsp"):
+        return frame, 0
+    midpoints = int((frame["close"] < 0).sum())
+    prices = {c: frame[c].abs().replace(0.0, np.nan) for c in ("open", "high", "low", "close") if c in frame}
+    return frame.assign(**prices), midpoints
+
+
+def _one_spelling(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Symbols that differ in case or blanks only become one: the spelling in capitals, or else the first."""
+    codes, unique = pd.factorize(frame["symbol"], sort=True)
+    spelt: dict[str, list[str]] = {}
+    for name in unique:
+        spelt.setdefault("".join(str(name).split()).upper(), []).append(str(name))
+    several = {key: names for key, names in spelt.items() if len(names) > 1}
+    if not several:
+        return frame, ()
+    chosen = {name: next((n for n in names if n == key), names[0]) for key, names in several.items() for name in names}
+    renamed = np.array([chosen.get(str(name), str(name)) for name in unique], dtype="O")
+    texts = tuple(f"{', '.join(repr(n) for n in names)} are one" for names in several.values())
+    return frame.assign(symbol=pd.Series(renamed[codes], index=frame.index, dtype="str")), texts
+
+
+def _summed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    """One reading for all files that were read alike."""
+    alike: dict[str, list[Reading]] = {}
+    for reading in readings:
+        alike.setdefault(reading.model_dump_json(exclude={"files", "example"}), []).append(reading)
+    return tuple(group[0].model_copy(update={"files": len(group)}) for group in alike.values())
+
+
+def _numbers(file: Path, name: str, values: pd.Series, form: Format, sheet: Sheet) -> Float:
+    return _cell_by_cell(file, name, values, sheet, lambda v: read_numbers(v, sheet.style, missing=form.missing))
+
+
+def _cell_by_cell(file: Path, name: str, values: pd.Series, sheet: Sheet, read: Callable[[pd.Series], R]) -> R:
+    try:
+        return read(values)
+    except UnreadableError as error:
+        cell = values.iloc[error.position]
+        line = int(values.index[error.position]) + sheet.first_line
+        raise DataError(f"{file} row {line}, column {name}: {str(cell)!r} {error.remedy}") from None

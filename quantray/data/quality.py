@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from quantray.data.adjustment import Adjustment
 from quantray.data.checks import CHECKS, PRICES, Bars, Check, Flags, Thresholds, Treatment
+from quantray.data.importing import Reading
 from quantray.errors import DataError
 
 __all__ = ["Finding", "QualityReport", "QualitySettings", "clean"]
@@ -71,6 +72,10 @@ class QualityReport(BaseModel):
     first: str
     last: str
     exchange: str
+    bars: str = "daily"
+    """How long a bar lasts: ``daily`` or ``weekly``."""
+    readings: tuple[Reading, ...] = ()
+    """What was understood of the files."""
     adjustment: Adjustment
     findings: tuple[Finding, ...]
 
@@ -137,7 +142,8 @@ def _treat(bars: Bars, check: Check, flags: Flags, treatment: Treatment) -> tupl
         return frame, 0
     if treatment == "refuse":
         example = next(_examples(bars, check, flags))
-        raise DataError(f"{int(rows.sum())} rows fail {check.name}, such as {example}; treat them or mend the file.")
+        advice = check.advice(bars, flags) if check.advice is not None else "treat them or mend the file"
+        raise DataError(f"{int(rows.sum()):,} rows fail {check.name}, such as {example}; {advice}.")
     if treatment == "drop_row":
         return frame[~rows].reset_index(drop=True), int(rows.sum())
     if treatment == "drop_asset":

@@ -1,7 +1,7 @@
 """Bars in versions on Delta Lake: atomic imports and daily appends, and panels of any version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from quantray.arrays import as_day
 from quantray.data.adjustment import normalise_events, total_return
+from quantray.data.formats import Format
 from quantray.data.importing import RawBars, read_bars
+from quantray.data.overlap import Joined, join
 from quantray.data.panel import Panel
 from quantray.data.quality import Finding, QualityReport, QualitySettings, clean
 from quantray.data.universe import Everything, Universe
@@ -26,10 +28,13 @@ _SCHEMA = pa.schema(
     [
         ("date", pa.date32()),
         ("symbol", pa.string()),
+        ("ticker", pa.string()),
         *((name, pa.float64()) for name in ("open", "high", "low", "close", "volume", "dividend", "split")),
+        ("delist_return", pa.float64()),
     ]
 )
-_ADJUSTED = ("open", "high", "low", "close", "volume", "dividend_yield")
+"""``symbol`` is the permanent id where the data have one; ``ticker`` then is the symbol of the day."""
+_ADJUSTED = ("open", "high", "low", "close", "volume", "dividend_yield", "delist_return")
 _CONTEXT_DAYS = 60
 """Calendar days before an append that its quality checks see: enough for every check's look-back."""
 
@@ -75,8 +80,7 @@ class MarketStore:
         source: str | Path | RawBars,
         *,
         settings: QualitySettings | None = None,
-        columns: Mapping[str, str] | None = None,
-        field: str | None = None,
+        form: Format | None = None,
     ) -> QualityReport:
         """Check and treat the bars of files and make them the store's whole content, in one commit.
 
@@ -86,14 +90,14 @@ class MarketStore:
         ----------
         source : a file or folder as ``importing.read_bars`` takes it, or bars that it returned.
         settings : thresholds and treatments of the quality checks.
-        columns, field : see ``read_bars``.
+        form : what the files look like; see ``read_bars``.
 
         Raises
         ------
         DataError
             The files cannot be read, a check refuses them, or the store cannot be written.
         """
-        raw = source if isinstance(source, RawBars) else read_bars(source, columns=columns, field=field)
+        raw = source if isinstance(source, RawBars) else read_bars(source, form)
         bars, report = examine(raw, settings)
         self._write(bars, report, operation="import", table=None)
         return report
@@ -103,38 +107,34 @@ class MarketStore:
         source: str | Path | RawBars,
         *,
         settings: QualitySettings | None = None,
-        columns: Mapping[str, str] | None = None,
-        field: str | None = None,
+        form: Format | None = None,
     ) -> QualityReport | None:
         """Add or replace rows by (date, symbol), in one commit; None when the store already holds them all.
 
-        Stored bars around the new ones give the checks their context and are not written again. What a check dropped
-        from a date on stays out; a new import brings it back.
+        Stored bars around the new ones give the checks their context and are not written again. Where the days in
+        common show prices of another basis of splits or dividends, the new bars are made to go on from the stored ones;
+        see ``overlap.join``. What a check dropped from a date on stays out; a new import brings it back.
 
         Raises
         ------
         DataError
-            As in ``import_bars``, or there is no store yet, another writer changed the same days meanwhile, or all
-            rows are of assets that were dropped.
+            As in ``import_bars``, or there is no store yet, another writer changed the same days meanwhile, the
+            calendar is not the store's, the days in common tell of another series, or all rows are of assets that were
+            dropped.
         """
-        raw = source if isinstance(source, RawBars) else read_bars(source, columns=columns, field=field)
-        if "adj_close" in raw.frame and not {"dividend", "split"} & set(raw.frame.columns):
-            raise DataError(
-                "adj_close alone does not say what was paid on the first new day; "
-                "append with dividend and split columns, or import the whole history again."
-            )
+        raw = source if isinstance(source, RawBars) else read_bars(source, form)
+        settings = self._settings(settings)
         table = self._table()
         n_read = len(raw.frame)
         raw, left_out = self._without_dropped(raw)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
         around = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), last)
-        replaced = pd.MultiIndex.from_frame(around[["date", "symbol"]]).isin(
-            pd.MultiIndex.from_frame(raw.frame[["date", "symbol"]])
-        )
-        bars, report = examine(raw, settings, context=around[~replaced])
+        bars, report = examine(raw, settings, context=around)
         report = report.model_copy(update={"n_rows_read": n_read, "findings": (*left_out, *report.findings)})
         old = self._rows(table, first, last)
-        new = pd.concat([old, bars], ignore_index=True).drop_duplicates(["date", "symbol"], keep="last")
+        new = pd.concat([old, bars[[c for c in bars if c in old]]], ignore_index=True).drop_duplicates(
+            ["date", "symbol"], keep="last"
+        )
         new = new.sort_values(["date", "symbol"], ignore_index=True)
         kept = old.sort_values(["date", "symbol"], ignore_index=True)
         if new.equals(kept):
@@ -160,7 +160,8 @@ class MarketStore:
         ----------
         universe : whose membership to mark; by default every asset with a close.
         start, end : first and last date, both included; by default all there is.
-        fields : which of open, high, low, close, volume and dividend_yield; by default those that the data has.
+        fields : which of open, high, low, close, volume, dividend_yield and delist_return; by default those that the
+            data has.
         version : a version number; by default the latest.
 
         Raises
@@ -234,6 +235,20 @@ class MarketStore:
             raise DataError(f"{self.uri} is a Delta table but no market store; import bars into an empty folder.")
         return commits
 
+    def _settings(self, settings: QualitySettings | None) -> QualitySettings:
+        """Settings for an append: the calendar and the length of bars are the store's."""
+        last = self.quality_reports()[-1]
+        if settings is None:
+            return QualitySettings(exchange=last.exchange, bars=last.bars)
+        given = {name: getattr(settings, name) for name in ("exchange", "bars") if name in settings.model_fields_set}
+        for name, value in given.items():
+            if value != getattr(last, name):
+                raise DataError(
+                    f"{self.uri} holds {last.bars} bars on the calendar {last.exchange}, not {name} {value}; leave "
+                    f"{name} out of the settings, or import the whole history again."
+                )
+        return settings.model_copy(update={"exchange": last.exchange, "bars": last.bars})
+
     def _without_dropped(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
         """The bars of assets that no check dropped since the last import, and a finding on the others."""
         dropped = {symbol for report in self.quality_reports() for found in report.findings for symbol in found.dropped}
@@ -254,7 +269,7 @@ class MarketStore:
             examples=tuple(f"{symbol} stays out" for symbol in counts.index[:6]),
             worst={str(symbol): int(count) for symbol, count in counts.head(20).items()},
         )
-        return RawBars(raw.frame[~gone].reset_index(drop=True), raw.files), (finding,)
+        return replace(raw, frame=raw.frame[~gone].reset_index(drop=True)), (finding,)
 
     def _table(self, version: int | None = None) -> DeltaTable:
         try:
@@ -299,7 +314,7 @@ class MarketStore:
     ) -> None:
         # Rows by date: a load of few years then skips most row groups.
         ordered = bars.sort_values(["date", "symbol"], ignore_index=True)
-        columns = {name: ordered[name] if name in ordered else np.full(len(ordered), np.nan) for name in _SCHEMA.names}
+        columns = {name: ordered[name] if name in ordered else _absent(name, len(ordered)) for name in _SCHEMA.names}
         data = pa.Table.from_pandas(pd.DataFrame(columns), schema=_SCHEMA, preserve_index=False)
         notes = CommitProperties(custom_metadata={"kind": operation, "quality": report.model_dump_json()})
         predicate = None if days is None else f"date >= '{days[0].date()}' AND date <= '{days[1].date()}'"
@@ -326,41 +341,88 @@ def examine(
 
     Parameters
     ----------
-    context : stored bars around the new ones, which checks compare with.
+    context : stored bars around the new ones, which these go on from and checks compare with.
 
     Raises
     ------
     DataError
-        A check refuses the bars, or leaves none.
+        A check refuses the bars, or leaves none, or they do not go on from the stored ones.
     """
     settings = settings or QualitySettings()
-    together = raw.frame.assign(fresh=True)
+    bars, adjustment = normalise_events(raw.frame)
+    findings = _findings_of_reading(raw)
     if context is not None:
-        together = pd.concat([context.assign(fresh=False), together], ignore_index=True)
-    bars, adjustment = normalise_events(together)
-    new = bars["fresh"].to_numpy(dtype=np.bool_)
-    bars = bars.drop(columns="fresh")
-    treated, findings = clean(bars[new], settings, context=None if context is None else bars[~new])
-    treated = treated[treated["close"].notna() | (treated["dividend"] > 0) | (treated["split"] != 1)]
-    events: dict[str, object] = {
-        "n_splits": int((bars["split"][new] != 1).sum()),
-        "n_dividends": int((bars["dividend"][new] > 0).sum()),
-    }
-    if not {"dividend", "split", "adj_close"} & set(raw.frame.columns):
-        # The stored bars before an append have these columns, its file does not.
-        events["source"] = "none"
+        joined = join(bars, context, source=adjustment.source)
+        bars = joined.bars
+        findings += _findings_of_joining(joined)
+        again = pd.MultiIndex.from_frame(context[["date", "symbol"]]).isin(
+            pd.MultiIndex.from_frame(bars[["date", "symbol"]])
+        )
+        context = context[~again]
+    bars = bars.drop(columns=["inside_split", "inside_dividend"], errors="ignore")
+    if len(bars):
+        bars, found = clean(bars, settings, context=context)
+        findings += found
+    held = bars["close"].notna() | (bars["dividend"] > 0) | (bars["split"] != 1)
+    if "delist_return" in bars:
+        held |= bars["delist_return"].notna()
+    treated = bars[held].drop(columns=["adj_close", "doubt"], errors="ignore")
+    spanned = treated if len(treated) else raw.frame
     report = QualityReport(
         files=raw.files,
         n_rows_read=len(raw.frame),
         n_rows_kept=len(treated),
         n_assets=treated["symbol"].nunique(),
-        first=str(treated["date"].min().date()),
-        last=str(treated["date"].max().date()),
+        first=str(spanned["date"].min().date()),
+        last=str(spanned["date"].max().date()),
         exchange=settings.exchange,
-        adjustment=adjustment.model_copy(update=events),
+        bars=settings.bars,
+        readings=raw.readings,
+        adjustment=adjustment,
         findings=findings,
     )
     return treated, report
+
+
+def _findings_of_reading(raw: RawBars) -> tuple[Finding, ...]:
+    meanings = {
+        "symbol_spelling": ("symbols that differ in case or blanks only were taken for one", "repair"),
+        "ignored_event_column": ("columns that sound like events and were not read; name them with --column", "keep"),
+        "file_left_out": ("texts in the folder whose first line names no date", "keep"),
+        "midpoint_price": ("midpoints of quotes, marked by a minus sign, taken for closes", "repair"),
+    }
+    return tuple(_noted(name, *meanings[name], examples) for name, examples in raw.notes.items())
+
+
+def _findings_of_joining(joined: Joined) -> tuple[Finding, ...]:
+    found = []
+    if joined.rebased:
+        meaning = (
+            "the days in common show another basis of splits or dividends; the new bars go on from the stored ones"
+        )
+        found.append(_noted("other_basis", meaning, "repair", joined.rebased))
+    if joined.corrected:
+        meaning = "days in common with other returns than the stored ones, which they replace"
+        found.append(_noted("corrected_before", meaning, "repair", joined.corrected))
+    return tuple(found)
+
+
+def _noted(name: str, meaning: str, treatment: str, examples: tuple[str, ...]) -> Finding:
+    number = len(examples)
+    return Finding(
+        check=name,
+        meaning=meaning,
+        treatment=treatment,
+        n_flagged=number,
+        n_changed=number if treatment == "repair" else 0,
+        n_assets=number,
+        examples=examples[:6],
+        worst={},
+    )
+
+
+def _absent(name: str, count: int) -> object:
+    return np.full(count, None, dtype=object) if name == "ticker" else np.full(count, np.nan)
 
 
 def _first_line(error: Exception) -> str:

@@ -51,8 +51,8 @@ def scaled(frame, asset, rows, factor):
 
 
 def treat(frame, **treatments):
-    """The treated bars and the findings by check."""
-    treated, findings = clean(frame, QualitySettings(treatments=treatments))
+    """The treated bars and the findings by check, in July 2020."""
+    treated, findings = clean(frame, QualitySettings(treatments=treatments, today="2020-07-15"))
     return treated, {finding.check: finding for finding in findings}
 
 
@@ -91,6 +91,60 @@ def test_duplicate_rows_keep_the_last():
     assert len(treated) == len(frame)
     assert (treated["volume"] == 7.0).sum() == 2
     assert found["duplicate_rows"].worst == {"S1": 2}
+
+
+def test_rows_of_one_day_with_other_prices_are_refused():
+    frame = PLANTED["conflicting_rows"]()
+    with pytest.raises(
+        DataError, match="1 rows fail conflicting_rows, such as S0 2020-01-09.*conflicting_rows: drop_row"
+    ):
+        treat(frame)
+    treated, found = treat(frame, conflicting_rows="drop_row")
+    assert (found["conflicting_rows"].n_flagged, found["conflicting_rows"].n_changed) == (1, 1)
+    assert len(treated) == 5 * N
+    # The last row stands, as with rows that are repeated.
+    assert treated["close"].iloc[5] == frame["close"].iloc[-1]
+    with pytest.raises(DataError, match="44.8 times as high; give each listing a symbol of its own"):
+        treat(PLANTED["two_listings"]())
+
+
+def test_future_bars_are_dropped():
+    treated, found = treat(PLANTED["future_bar"]())
+    assert found["future_bar"].examples == ("S0 2020-08-03 is yet to come",)
+    assert len(treated) == 5 * N
+    assert "future_bar" not in treat(sound())[1]
+
+
+def test_bars_of_another_calendar_are_refused_with_the_one_that_fits():
+    every_day = pd.date_range("2020-01-02", "2020-06-30")
+    frame = pd.DataFrame({"date": every_day, "symbol": "BTC", "close": 50.0 + np.arange(len(every_day)) % 7})
+    frame = frame.assign(dividend=0.0, split=1.0)
+    with pytest.raises(
+        DataError, match=r"100% of the days are days of 24/7, 69% of XNYS: name the calendar as `exchange`"
+    ):
+        clean(frame)
+    treated, findings = clean(frame, QualitySettings(exchange="24/7"))
+    assert len(treated) == len(every_day)
+    assert [f.check for f in findings] == []
+
+
+def test_weekly_bars_are_refused_until_they_are_said_to_be_weekly():
+    frame = PLANTED["not_daily"]()
+    with pytest.raises(DataError, match="fail not_daily.*say `bars: weekly`"):
+        treat(frame)
+    days = pd.date_range("2020-01-03", "2020-06-26", freq="7D")
+    weekly = pd.DataFrame({"date": days, "symbol": "A", "close": 50.0 + np.arange(len(days)) % 7})
+    treated, findings = clean(weekly.assign(dividend=0.0, split=1.0).drop(index=5), QualitySettings(bars="weekly"))
+    assert len(treated) == len(days) - 1
+    assert [(f.check, f.n_flagged) for f in findings] == [("gap", 1)]
+
+
+def test_prices_are_held_by_the_columns_that_there_are():
+    frame = sound()[["date", "symbol", "low", "close", "dividend", "split"]]
+    treated, found = treat(put(frame, "S1", slice(3, 4), low=90.0))
+    assert found["price_range"].n_flagged == found["price_range"].n_changed == 1
+    assert "high" not in treated
+    assert treated["low"].iloc[N + 3] == treated["close"].iloc[N + 3]
 
 
 def test_missing_close():
@@ -284,7 +338,23 @@ PLANTED = {
     "stale_price": lambda: put(sound(), "S1", slice(20, 35), open=50.0, high=50.0, low=50.0, close=50.0),
     "gap": lambda: sound().drop(index=5),
     "thin_day": lambda: sound(20).drop(index=[40 + k * N for k in range(10)]),
+    "future_bar": lambda: pd.concat([sound(), sound().iloc[:1].assign(date=pd.Timestamp("2020-08-03"))]),
+    "two_listings": lambda: pd.concat([sound(), scaled(sound(1), "S0", slice(20, 60), 40.0).iloc[20:60]]),
+    "conflicting_rows": lambda: pd.concat([sound(), scaled(sound(1), "S0", slice(5, 6), 1.01).iloc[5:6]]),
+    "not_daily": lambda: sound().groupby("symbol").nth(list(range(0, N, 5))).reset_index(drop=True),
+    "calendar_mismatch": lambda: pd.concat([sound(), on_closed_days(sound())], ignore_index=True),
+    "ambiguous_adjustment": lambda: put(sound().assign(doubt=""), "S1", slice(3, 4), doubt="S1: may be 1 or 2"),
+    "non_positive_adjusted": lambda: put(sound().assign(adj_close=1.0), "S1", slice(3, 4), adj_close=-1.0),
+    "impossible_return": lambda: put(sound().assign(delist_return=np.nan), "S1", slice(-1, None), delist_return=-1.5),
 }
+
+
+def on_closed_days(frame):
+    """Bars of all assets on four Saturdays."""
+    first = frame.groupby("symbol").head(1)
+    return pd.concat(
+        [first.assign(date=pd.Timestamp(day)) for day in ("2020-02-01", "2020-02-08", "2020-02-15", "2020-02-22")]
+    )
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
@@ -298,7 +368,10 @@ def test_every_check_may_refuse_and_names_an_example(check):
 def test_what_is_kept_is_not_changed(check):
     keep = {c.name: "keep" for c in CHECKS if "keep" in c.allowed}
     frame = PLANTED[check.name]()
-    treated, found = treat(frame, **keep)
+    refused = {c.name: "drop_row" for c in CHECKS if c.name != check.name and c.name == "conflicting_rows"}
+    if "keep" not in check.allowed:
+        keep[check.name] = next(treatment for treatment in check.allowed if treatment != "refuse")
+    treated, found = treat(frame, **(refused | keep))
     assert found[check.name].n_flagged > 0
     if "keep" in check.allowed:
         assert found[check.name].n_changed == 0

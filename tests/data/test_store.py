@@ -247,7 +247,7 @@ def test_what_an_import_dropped_stays_out_of_appends(store, bars):
 def test_adj_close_alone_cannot_be_appended(store, bars):
     past, new = up_to(bars, 99)
     store.import_bars(raw(past))
-    with pytest.raises(DataError, match="adj_close alone does not say what was paid"):
+    with pytest.raises(DataError, match="an adjusted close does not say what was paid on the first new day"):
         store.append(raw(new.assign(adj_close=new["close"])))
 
 

@@ -1,0 +1,234 @@
+"""Numbers and dates as people write them: decimal commas, thousands, magnitudes, day before month, epochs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from quantray.arrays import Float
+
+__all__ = ["MISSING", "DateForm", "NumberStyle", "UnreadableError", "number_style", "read_dates", "read_numbers"]
+
+MISSING = ("", "-", "--", "–", "—", ".", "n/a", "na", "nan", "null", "none", "#n/a", "#n/a n/a", "#value!", "<na>")
+"""What stands for a missing number in files, compared without case; names of symbols are not looked up here."""
+
+DateForm = Literal["YMD", "DMY", "MDY", "epoch", "excel"]
+"""Order of the parts of a date; ``epoch`` counts seconds to nanoseconds from 1970 UTC, ``excel`` days from 1899-12-30."""
+
+_MAGNITUDE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
+_OFFSET = r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$"
+_TIME = r"(?<=\d)[T ]\s*\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\s*(?:[AaPp][Mm])?$"
+_PARTS = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{2}|\d{4})$")
+_WRITTEN = (
+    "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%d-%b-%y", "%b %d %Y", "%d/%b/%Y", "%d%b%Y",
+    "%a %b %d %Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
+)  # fmt: skip
+
+
+class UnreadableError(Exception):
+    """A cell that cannot be read: its position, and what to do about it."""
+
+    def __init__(self, position: int, remedy: str) -> None:
+        super().__init__(remedy)
+        self.position, self.remedy = position, remedy
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How numbers are written: the decimal mark, and the mark between groups of three digits, if any."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+
+def number_style(tokens: Sequence[str], *, separator: str = ",") -> NumberStyle | None:
+    """The one style in which all tokens are numbers; None where two styles read them differently.
+
+    Parameters
+    ----------
+    tokens : texts of number columns; those without a digit do not count.
+    separator : of the columns; where it is a semicolon, a point may group thousands.
+    """
+    comma = [t for t in tokens if "," in t]
+    point = [t for t in tokens if "." in t]
+    if not comma:
+        grouped = all(re.fullmatch(r"\D*\d{1,3}(?:\.\d{3})+\D*", t) for t in point)
+        several = any(t.count(".") > 1 for t in point)
+        if point and grouped and several:
+            return NumberStyle(",", ".")
+        return None if point and grouped and separator == ";" else NumberStyle(".", ",")
+    if any(t.rfind(",") > t.rfind(".") > -1 for t in comma):
+        return NumberStyle(",", ".")
+    if any(t.rfind(".") > t.rfind(",") > -1 for t in point) or any(t.count(",") > 1 for t in comma):
+        return NumberStyle(".", ",")
+    grouped = all(re.fullmatch(r"\D*[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}\D*", t) for t in comma)
+    if not grouped:
+        return NumberStyle(",", ".")
+    return NumberStyle(".", ",") if any(not re.fullmatch(r"\D*\d{1,3}\.\d{3}\D*", t) for t in point) else None
+
+
+def read_numbers(values: pd.Series, style: NumberStyle, *, missing: Sequence[str] = ()) -> Float:
+    """(rows,) numbers of a column of text or numbers; NaN where a mark of ``MISSING`` or ``missing`` stands.
+
+    Currency signs and blanks around a number are cut off, blanks and apostrophes between its digits taken as marks of
+    thousands, and K, M, B, T and % at its end multiplied out.
+
+    Raises
+    ------
+    UnreadableError
+        A cell is no number, or infinite.
+    """
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return _finite(numbers, np.zeros(len(numbers), dtype=np.bool_))
+    codes, unique = pd.factorize(values.astype("str"))
+    marks = {*MISSING, *(mark.lower() for mark in missing)}
+    found = [_number(str(text), style, marks) for text in unique]
+    numbers = np.array([np.nan if number is None else number for number in found], dtype=np.float64)
+    bad = np.array([number is None for number in found], dtype=np.bool_)
+    absent = codes < 0
+    return _finite(np.where(absent, np.nan, numbers[codes]), np.where(absent, False, bad[codes]))
+
+
+def _finite(numbers: Float, bad: np.ndarray) -> Float:
+    wrong = bad | np.isinf(numbers)
+    if wrong.any():
+        raise UnreadableError(
+            int(np.argmax(wrong)), "is not a number; name a mark for missing values with --missing, or mend the cell."
+        )
+    return numbers
+
+
+def _number(text: str, style: NumberStyle, missing: set[str]) -> float | None:
+    """A number, NaN for a missing mark, None where the text is neither."""
+    bare = text.strip().strip("$€£¥").strip()
+    if bare.lower() in missing:
+        return float("nan")
+    scale = _MAGNITUDE.get(bare[-1:].upper(), 1.0)
+    if scale != 1.0:
+        bare = bare[:-1].strip()
+    bare = re.sub(r"(?<=\d)[\s'’](?=\d{3})", "", bare).replace("−", "-")
+    if style.thousands and style.thousands in bare:
+        whole = bare.partition(style.decimal)[0].lstrip("+-")
+        mark = re.escape(style.thousands)
+        if not re.fullmatch(rf"\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}", whole):
+            return None
+        bare = bare.replace(style.thousands, "")
+    if style.decimal != ".":
+        bare = bare.replace(style.decimal, ".")
+    if "_" in bare:
+        return None
+    try:
+        return float(bare) * scale
+    except ValueError:
+        return None
+
+
+def read_dates(values: pd.Series, *, form: DateForm | None = None, timezone: str | None = None) -> pd.Series:
+    """(rows,) dates on the exchange's clock, datetime64[s] at midnight.
+
+    An offset from UTC beside a local time is cut off. Instants in UTC (epochs, a Z) take the date of ``timezone``;
+    without one, that of UTC.
+
+    Parameters
+    ----------
+    form : order of the parts; by default the only one in which all dates exist and fall on few weekends.
+
+    Raises
+    ------
+    UnreadableError
+        A value is no date, or two orders read the column differently.
+    """
+    if pd.api.types.is_datetime64_any_dtype(values):
+        stamps = values
+    elif pd.api.types.is_numeric_dtype(values):
+        stamps = _counted(values, form)
+    else:
+        stamps = _written(values.astype("str").str.strip(), form, timezone)
+    missing = stamps.isna().to_numpy()
+    if missing.any():
+        raise UnreadableError(int(np.argmax(missing)), "is not a date; use YYYY-MM-DD, or name the order with --dates.")
+    if getattr(stamps.dt, "tz", None) is not None:
+        utc = str(stamps.dt.tz) in {"UTC", "utc", "UTC+00:00"}
+        if utc and timezone is None:
+            _weekdays_or_refuse(stamps)
+        stamps = (
+            stamps.dt.tz_convert(timezone).dt.tz_localize(None) if utc and timezone else stamps.dt.tz_localize(None)
+        )
+    return stamps.dt.normalize().astype("datetime64[s]")
+
+
+def _weekdays_or_refuse(stamps: pd.Series) -> None:
+    """Refuse instants that fall on Sundays and never on Fridays: their day begins in another time zone."""
+    midnight = (stamps == stamps.dt.normalize()).all()
+    days = stamps.dt.day_of_week
+    if not midnight and (days == 6).any() and not (days == 4).any():
+        raise UnreadableError(
+            int(np.argmax((days == 6).to_numpy())),
+            "is a Sunday in UTC, and no row is a Friday: name the exchange's clock, as --timezone Asia/Tokyo.",
+        )
+
+
+def _counted(values: pd.Series, form: DateForm | None) -> pd.Series:
+    """Dates written as numbers: YYYYMMDD, epochs told by their magnitude, and Excel's days where they are named."""
+    if form == "excel":
+        return pd.to_datetime(values, unit="D", origin="1899-12-30", errors="coerce")
+    largest = float(values.abs().max())
+    if largest >= 1e8:
+        unit = "s" if largest < 1e11 else "ms" if largest < 1e14 else "us" if largest < 1e17 else "ns"
+        return pd.to_datetime(values, unit=unit, utc=True, errors="coerce")
+    days = pd.to_datetime(values.astype("str").str.removesuffix(".0"), format="%Y%m%d", errors="coerce")
+    if days.isna().all() and values.between(20_000, 80_000).all():
+        raise UnreadableError(0, "is a number of days, as spreadsheets count; read it with --dates excel.")
+    return days
+
+
+def _written(text: pd.Series, form: DateForm | None, timezone: str | None) -> pd.Series:
+    if timezone is not None or text.str.contains(r"\d\s*(?:Z|UTC|\+00:?00)$", regex=True).all():
+        instants = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
+        zoned = text.str.contains(_OFFSET, regex=True)
+        if instants.notna().all() and zoned.all():
+            return instants
+    local = text.str.replace(_OFFSET, "", regex=True)
+    if form not in ("DMY", "MDY"):
+        found = pd.to_datetime(local, errors="coerce", format="ISO8601")
+        if found.notna().all() or form == "YMD":
+            return found
+    codes, unique = pd.factorize(local.str.replace(_TIME, "", regex=True))
+    days = pd.Series(unique).str.strip()
+    first = days.iloc[0] if len(days) else ""
+    if _PARTS.match(first):
+        return _ordered(days, form).iloc[codes].set_axis(text.index)
+    for written in _WRITTEN:
+        read = pd.to_datetime(days, errors="coerce", format=written)
+        if read.notna().all():
+            return read.iloc[codes].set_axis(text.index)
+    # What cannot be read is named by the first value that the best reading leaves out.
+    return pd.to_datetime(local, errors="coerce", format="ISO8601")
+
+
+def _ordered(days: pd.Series, form: DateForm | None) -> pd.Series:
+    """Dates such as 04.01.2021, in the order named or in the only one that makes sense."""
+    mark = str(days.iloc[0])[len(str(days.iloc[0]).split("/")[0].split(".")[0].split("-")[0])]
+    year = "%Y" if len(str(days.iloc[0])) - str(days.iloc[0]).rfind(mark) == 5 else "%y"
+    readings = {
+        "DMY": pd.to_datetime(days, errors="coerce", format=f"%d{mark}%m{mark}{year}"),
+        "MDY": pd.to_datetime(days, errors="coerce", format=f"%m{mark}%d{mark}{year}"),
+    }
+    if form in readings:
+        return readings[form]
+    # Nobody writes the month first between points.
+    whole = {order: found for order, found in readings.items() if found.notna().all() and (order, mark) != ("MDY", ".")}
+    if len(whole) == 1:
+        return next(iter(whole.values()))
+    if not whole:
+        return readings["DMY" if readings["DMY"].notna().sum() >= readings["MDY"].notna().sum() else "MDY"]
+    weekend = {order: float((found.dt.day_of_week >= 5).mean()) for order, found in whole.items()}
+    low, high = sorted(whole, key=lambda order: weekend[order])
+    if weekend[low] < 0.02 and weekend[high] > 0.1 and len(days) >= 10:
+        return whole[low]
+    both = " or ".join(f"{found.iloc[0].date()} ({order})" for order, found in whole.items())
+    raise UnreadableError(0, f"may be {both}; say which with --dates DMY or --dates MDY.")

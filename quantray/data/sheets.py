@@ -1,0 +1,309 @@
+"""Files as rows under one header: encodings, separators, lines before the header, headers of several rows."""
+
+import csv
+import gzip
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from quantray.data.formats import COLUMN_NAMES, FIELDS, Format, spelling
+from quantray.data.parsing import NumberStyle, number_style
+from quantray.errors import DataError
+
+__all__ = ["ENDINGS", "LEVELS", "Sheet", "holds_bars", "read_sheet", "stem"]
+
+ENDINGS = (".csv.gz", ".txt.gz", ".csv", ".tsv", ".txt", ".parquet", ".pq")
+"""What names of files of bars end in; the rest of the name may hold dots."""
+
+LEVELS = "price/ticker"
+"""What stands among the columns of a file whose header had symbols above or below the names of fields."""
+
+_SAMPLE = 1 << 18
+_FIELD_NAMES = {name for field in FIELDS for name in COLUMN_NAMES.get(field, ())} | {"capital gains"}
+_DATE_NAMES = set(COLUMN_NAMES["date"])
+_LEVEL_NAMES = {"", "price", "ticker", "tickers", "security", "securities", "instrument", "symbol", "field", "dates"}
+_DATE = re.compile(
+    r"^(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ].*)?|(?:19|20)\d{6}|\d{13}|\d{19}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}"
+    r"|[A-Za-z]{3,9} \d{1,2},? \d{4})$"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A file's rows as they stand in it, under one header."""
+
+    frame: pd.DataFrame
+    """Columns under the file's own names; with two levels of columns: date, symbol and fields, stacked."""
+    header: tuple[str, ...]
+    """The file's columns, ``LEVELS`` among them where there were two levels."""
+    style: NumberStyle
+    first_line: int = 2
+    """Line of the file on which row 0 stands."""
+    notes: tuple[str, ...] = ()
+
+
+def stem(file: Path) -> str:
+    """A file's name less its known ending: BRK.A for BRK.A.csv."""
+    name = file.name
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)] if ending else name
+
+
+def read_sheet(file: Path, form: Format) -> Sheet:
+    """The rows of a CSV or Parquet file.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is empty, repeats a column, or its numbers can be read in two ways.
+    """
+    try:
+        sheet = _parquet(file) if file.name.lower().endswith((".parquet", ".pq")) else _text(file, form)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{file} is empty; it needs a header and at least one row.") from error
+    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    if sheet.frame.empty:
+        raise DataError(f"{file} is empty; it needs a header and at least one row.")
+    return sheet
+
+
+def holds_bars(file: Path) -> bool:
+    """Whether the first line of a text names a date and more, as notes beside the data do not."""
+    try:
+        lines = _sample(file)[0].splitlines()
+    except (UnicodeDecodeError, OSError):
+        return True
+    header = next(csv.reader(lines[:1], delimiter=_separator(lines)), []) if lines else []
+    return len(header) > 1 and any(spelling(cell) in _DATE_NAMES for cell in header)
+
+
+def _parquet(file: Path) -> Sheet:
+    frame: pd.DataFrame = pq.read_table(file).to_pandas()
+    if isinstance(frame.columns, pd.MultiIndex):
+        date = frame.index.name or "Date"
+        levels = [[str(part) for part in level] for level in zip(*frame.columns, strict=True)]
+        labels = [["", *level] for level in levels]
+        flat = frame.set_axis(range(1, len(levels[0]) + 1), axis=1).rename_axis(date).reset_index()
+        return _two_levels(file, labels, flat, NumberStyle(), 2)
+    if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
+        frame = frame.rename_axis("date")
+    frame = frame if list(frame.index.names) == [None] else frame.reset_index()
+    header = [str(column) for column in frame.columns]
+    _no_repeats(file, header)
+    return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2)
+
+
+def _no_repeats(file: Path, header: Sequence[str]) -> None:
+    names = [name.strip() for name in header if name.strip()]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise DataError(
+            f"{file} has {names.count(repeated)} columns {repeated}; keep one of them or rename the others."
+        )
+
+
+def _text(file: Path, form: Format) -> Sheet:
+    sample, encoding = _sample(file)
+    lines = sample.splitlines()
+    if not any(line.strip() for line in lines):
+        raise DataError(f"{file} is empty; it needs a header and at least one row.")
+    separator = form.separator or _separator(lines)
+    rows = list(csv.reader(io.StringIO("\n".join(lines[:200])), delimiter=separator, skipinitialspace=True))
+    labels, above = _label_rows(rows)
+    notes = [] if separator == "," else [f"columns are separated by {separator!r}"]
+    style = _style(file, form, rows[above:], separator)
+    first_line, header = above + 1, labels[0]
+    if above > len(labels):
+        notes.append(f"{above} lines stand above the first bar")
+    if len(labels) > 1:
+        width = max(len(row) for row in labels)
+        names = [f"column {i}" for i in range(width)]
+        frame = _rows(file, separator, encoding, first_line - 1, names, style, names[:1])
+        padded = [row + [""] * (width - len(row)) for row in labels]
+        return _two_levels(file, padded, frame, style, first_line, tuple(notes))
+    if not header[0] and len(rows) > above and _DATE.match(rows[above][0].strip()):
+        header[0] = "date"
+        notes.append("the first column has no name and holds dates")
+    _no_repeats(file, header)
+    names = [name or f"column {i + 1}" for i, name in enumerate(header)]
+    symbols = [n for n in names if form.columns.get(n) in ("symbol", "id") or spelling(n) in _TEXT_NAMES]
+    frame = _rows(file, separator, encoding, first_line - 1, names, style, symbols)
+    return Sheet(frame, tuple(names), style, first_line, tuple(notes))
+
+
+_TEXT_NAMES = {*COLUMN_NAMES["symbol"], *COLUMN_NAMES["id"], "tsymbol", "security"}
+
+
+def _sample(file: Path) -> tuple[str, str]:
+    """The file's first lines and its encoding."""
+    with gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as handle:
+        raw = handle.read(_SAMPLE)
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw[: len(raw) // 2 * 2].decode("utf-16", errors="ignore"), "utf-16"
+    whole = len(raw) < _SAMPLE
+    raw = raw if whole else raw[: raw.rfind(b"\n") + 1] or raw
+    try:
+        return raw.decode("utf-8-sig"), "utf-8-sig"
+    except UnicodeDecodeError as error:
+        # Older programs write umlauts in a header in one byte; below it, only numbers and names are expected.
+        top, _, rest = raw.partition(b"\n")
+        if not rest.isascii():
+            raise UnicodeDecodeError("utf-8", raw, error.start, error.end, "the file is not UTF-8; save it as that")
+        return raw.decode("cp1252"), "cp1252"
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The mark that divides the header and the lines below it into equally many cells."""
+    some = [line for line in lines[:40] if line.strip()]
+
+    def score(mark: str) -> tuple[int, int]:
+        widths = [len(row) for row in csv.reader(some, delimiter=mark)]
+        usual = max(set(widths), key=widths.count)
+        return (widths.count(usual) if usual > 1 else 0, usual)
+
+    # Decimal commas may come as regularly as separators, but never more regularly.
+    best = max((";", "\t", "|", ","), key=lambda mark: score(mark))
+    return best if score(best)[0] else ","
+
+
+def _is_field(cell: str) -> bool:
+    return spelling(cell) in _FIELD_NAMES
+
+
+def _label_rows(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], int]:
+    """The row of column names, or the row of fields and that of symbols; and the number of lines before the first bar."""
+    first = next((i for i, row in enumerate(rows) if any(_DATE.match(cell.strip()) for cell in row)), 1)
+    above = [[cell.strip() for cell in row] or [""] for row in rows[: max(first, 1)]]
+    fields = next((i for i in reversed(range(len(above))) if _all_fields(above[i])), None)
+    if fields is not None:
+        near = [i for i in (fields - 1, fields + 1) if 0 <= i < len(above) and _names_symbols(above[fields], above[i])]
+        if near:
+            return [above[fields], above[near[0]]], len(above)
+    place = next((i for i in reversed(range(len(above))) if sum(map(bool, above[i])) > 1), len(above) - 1)
+    header = above[place]
+    if below := [row[0] for row in above[place + 1 :] if row[0]]:
+        # The name of the index stands in a row of its own.
+        header = [below[-1], *header[1:]]
+    return [header], len(above)
+
+
+def _all_fields(row: Sequence[str]) -> bool:
+    cells = [cell for cell in row[1:] if cell and spelling(cell) not in _DATE_NAMES]
+    return bool(cells) and all(_is_field(cell) for cell in cells)
+
+
+def _names_symbols(fields: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether a row beside that of the fields names the securities that these belong to."""
+    if len(row) < 2 or not row[1] or _all_fields(row):
+        return False
+    names = [cell for cell in fields[1:] if cell and spelling(cell) not in _DATE_NAMES]
+    return len(set(names)) < len(names) or spelling(row[0]) in _LEVEL_NAMES or spelling(fields[0]) in _LEVEL_NAMES
+
+
+def _two_levels(
+    file: Path,
+    labels: Sequence[Sequence[str]],
+    frame: pd.DataFrame,
+    style: NumberStyle,
+    first_line: int,
+    notes: tuple[str, ...] = (),
+) -> Sheet:
+    """Rows of date, symbol and fields from columns that are told by a field and a symbol."""
+    field_row = next((row for row in labels if _all_fields(row)), None)
+    symbol_row = next((row for row in labels if row is not field_row and any(row[1:])), None)
+    if field_row is None or symbol_row is None:
+        raise DataError(f"{file} has several header rows, none of which names fields such as Close; keep one of them.")
+    fields, symbols = list(field_row), _filled(symbol_row)
+    parts, date, names = [], 0, list(frame.columns)
+    blocks: dict[tuple[str, int], dict[str, object]] = {}
+    for column in range(len(fields)):
+        if column == 0 or spelling(fields[column]) in _DATE_NAMES:
+            # A column of dates for each security, or one for all.
+            date = column
+            continue
+        if not symbols[column] or not fields[column]:
+            continue
+        block = blocks.setdefault((symbols[column], date), {})
+        if fields[column] in block:
+            raise DataError(f"{file} has two columns {fields[column]} of {symbols[column]}; keep one of them.")
+        block[fields[column]] = names[column]
+    for (symbol, date), block in blocks.items():
+        part = frame[[names[date], *block.values()]].set_axis(["date", *block], axis=1)
+        parts.append(part[part["date"].notna() & (part["date"].astype("str").str.strip() != "")].assign(symbol=symbol))
+    long = pd.concat(parts)
+    used = list(dict.fromkeys(field for block in blocks.values() for field in block))
+    # A symbol that was not quoted on a day has empty cells there.
+    return Sheet(long, (LEVELS, "date", *used), style, first_line, (*notes, "the header has two levels"))
+
+
+def _filled(row: Sequence[str]) -> list[str]:
+    """Names of merged cells, which stand in the first of them only."""
+    out, last = [row[0]], ""
+    for cell in row[1:]:
+        last = cell.strip() or last
+        out.append(last)
+    return out
+
+
+def _style(file: Path, form: Format, rows: Sequence[Sequence[str]], separator: str) -> NumberStyle:
+    """How the file writes numbers, from its first rows; whole columns are read with it."""
+    if form.decimal or form.thousands:
+        decimal = form.decimal or ("," if form.thousands == "." else ".")
+        return NumberStyle(decimal, form.thousands or ("." if decimal == "," else ","))
+    cells = (cell.strip() for row in rows for cell in row)
+    tokens = [cell for cell in cells if re.match(r"^[-+$€£¥\s]*\d[\d.,' ]*[KMBT%]?$", cell) and not _DATE.match(cell)]
+    if not any("," in token for token in tokens) and separator != ";":
+        return NumberStyle(".", ",")
+    style = number_style(tokens, separator=separator)
+    if style is None:
+        token = next(t for t in tokens if "," in t or "." in t)
+        mark = "," if "," in token else "."
+        plain, other = token.replace(mark, ""), token.replace(mark, ".")
+        raise DataError(
+            f"{file}: {token!r} may be {plain} or {other}; say which with --thousands '{mark}' or --decimal '{mark}'."
+        )
+    return style
+
+
+def _rows(
+    file: Path,
+    separator: str,
+    encoding: str,
+    skip: int,
+    names: Sequence[str],
+    style: NumberStyle,
+    symbols: Sequence[str],
+) -> pd.DataFrame:
+    # Symbols stay text: 0005 and TRUE are listed names. So do all cells where a point may group thousands.
+    types = dict.fromkeys(names if style.decimal == "," else symbols, "str")
+    with warnings.catch_warnings():
+        # A row longer than the header would lose its end with a warning only, or shift the columns to the index.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(
+                file,
+                sep=separator,
+                encoding=encoding,
+                header=None,
+                names=list(names),
+                skiprows=skip,
+                skip_blank_lines=True,
+                skipinitialspace=True,
+                low_memory=False,
+                index_col=False,
+                keep_default_na=False,
+                na_values=["", "NaN", "nan", "null", "NULL"],
+                dtype=types,
+            )
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame(columns=list(names))

@@ -1,0 +1,363 @@
+"""Files as vendors and colleagues hand them out, each with the value that is right."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantray.data.calendar import trading_days
+from quantray.data.formats import Format
+from quantray.data.importing import read_bars
+from quantray.data.quality import QualitySettings
+from quantray.data.store import MarketStore
+from quantray.errors import DataError
+
+DAYS = pd.DatetimeIndex(trading_days("2021-01-04", "2022-03-11"))[:300]
+
+
+def path_of(total, seed=0, days=300, noise=0.008):
+    """Closes from 100 whose last is ``100 (1 + total)``."""
+    steps = np.random.default_rng(seed).normal(0, noise, days - 1)
+    log = np.append(0.0, np.cumsum(steps - steps.mean() + np.log1p(total) / (days - 1)))
+    return 100 * np.exp(log)
+
+
+def yfinance(close, *, dividend=0.0, split=0.0, days=DAYS, volume=1_000_000):
+    """What ``Ticker.history()`` writes: local midnight, events beside prices."""
+    stamps = days.tz_localize("America/New_York").astype(str)
+    prices = {"Open": close, "High": close * 1.003, "Low": close * 0.997, "Close": close}
+    frame = pd.DataFrame({"Date": stamps, **prices, "Volume": volume, "Dividends": dividend, "Stock Splits": split})
+    return frame
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """Write a file, import it, and load what the store then holds; the store under ``imported.store``."""
+
+    class Imported:
+        store = MarketStore(tmp_path / "market")
+
+        def __call__(self, content, name="bars.csv", *, form=None, append=False, **settings):
+            path = tmp_path / "files" / name
+            path.parent.mkdir(exist_ok=True)
+            if isinstance(content, pd.DataFrame):
+                content.to_csv(path, index=False)
+            else:
+                path.write_bytes(content.encode() if isinstance(content, str) else content)
+            write = self.store.append if append else self.store.import_bars
+            self.report = write(path, settings=QualitySettings(**settings) if settings else None, form=form)
+            return self.store.load()
+
+    return Imported()
+
+
+def growth(panel, symbol=None):
+    close = panel.field("close")[:, 0 if symbol is None else panel.assets.tolist().index(symbol)]
+    close = close[~np.isnan(close)]
+    return close[-1] / close[0] - 1
+
+
+def test_symbols_with_dots_are_whole(tmp_path):
+    for name in ("BRK.A", "BRK.B", "BF.B", "7203.T", "AAPL"):
+        frame = pd.DataFrame({"Date": DAYS[:5], "Close": [1.0, 2, 3, 2, 1]})
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "SIE.DE.parquet").write_bytes(frame.to_parquet(index=False))
+    raw = read_bars(tmp_path)
+    assert sorted(raw.frame["symbol"].unique()) == ["7203.T", "AAPL", "BF.B", "BRK.A", "BRK.B", "SIE.DE"]
+    assert len(raw.frame) == 30
+
+
+def test_kaggle_names_symbols_in_a_column_called_name(imported):
+    parts = [
+        pd.DataFrame(
+            {"date": DAYS[:60], "open": c, "high": c * 1.01, "low": c * 0.99, "close": c, "volume": 9, "Name": name}
+        )
+        for name, c in (("AAL", path_of(0, 1)[:60]), ("AAPL", path_of(0, 2)[:60]))
+    ]
+    panel = imported(pd.concat(parts), "all_stocks_5yr.csv")
+    assert panel.assets.tolist() == ["AAL", "AAPL"]
+    assert imported.report.n_rows_kept == 120
+    assert imported.report.readings[0].format == "kaggle-sp500"
+
+
+def test_several_rows_a_date_without_symbols_are_refused(imported):
+    bars = pd.DataFrame({"date": np.repeat(DAYS[:30], 3), "close": np.arange(90) + 1.0, "firm": ["A", "B", "C"] * 30})
+    with pytest.raises(
+        DataError, match="has 3 different rows on 2021-01-04 and no column of symbols; name it with --column"
+    ):
+        imported(bars)
+    assert imported(bars, form=Format(columns={"firm": "symbol"})).assets.tolist() == ["A", "B", "C"]
+
+
+def test_prices_that_contain_their_dividends_do_not_earn_them_twice(imported):
+    close = path_of(0.1273, noise=0.006)
+    paid = np.zeros(300)
+    paid[[41, 104, 167, 230]] = 1.0
+    assert growth(imported(yfinance(close, dividend=paid), "KO.csv")) == pytest.approx(0.1273, abs=1e-4)
+    told = imported.report.adjustment
+    assert told.prices == "adjusted for splits and dividends"
+    assert told.n_dividends == 0
+    assert told.evidence[0].startswith("dividends: 4 of 4 listed are in the prices already; the format says adjusted")
+
+
+def test_a_split_that_the_prices_contain_is_not_applied_again(imported):
+    listed = np.zeros(300)
+    listed[[100, 150]] = 1.324, 1.05
+    panel = imported(yfinance(path_of(-0.066), split=listed), "T.csv")
+    assert growth(panel) == pytest.approx(-0.066, abs=1e-6)
+    assert np.abs(np.diff(np.log(panel.field("close")[:, 0]))).max() < 0.05
+
+
+def test_splits_are_decided_one_by_one_and_not_by_vote(imported):
+    """One symbol's prices contain its splits, another's do not, in one file without a word about it."""
+    inside, outside = path_of(0.2, 1), path_of(0.3, 2)
+    ratio = np.ones(300)
+    ratio[[60, 200]] = 1.5, 2.0
+    quoted = outside / np.cumprod(ratio)
+    long = [
+        pd.DataFrame({"date": DAYS, "symbol": s, "close": c, "split": ratio})
+        for s, c in (("IN", inside), ("OUT", quoted))
+    ]
+    panel = imported(pd.concat(long))
+    assert growth(panel, "IN") == pytest.approx(0.2)
+    assert growth(panel, "OUT") == pytest.approx(0.3)
+
+
+def test_what_nothing_decides_is_refused_with_both_readings(imported):
+    ratio = np.ones(300)
+    ratio[100] = 1.02
+    bars = pd.DataFrame({"date": DAYS, "symbol": "AA", "close": path_of(0.1, noise=0.03), "split": ratio})
+    message = r"ambiguous_adjustment.*AA: 1 splits may be in the prices \(return \+10.0% from .*\) or not \(\+12.2%\).*--adjusted"
+    with pytest.raises(DataError, match=message):
+        imported(bars)
+    assert growth(imported(bars, form=Format(adjusted="splits"))) == pytest.approx(0.1)
+    assert growth(imported(bars, form=Format(adjusted="none"))) == pytest.approx(0.122)
+
+
+def whole_and_new(ratio=1.5):
+    """Closes over 220 days without a split, and the file of the last 60 on the basis after one on day 190."""
+    close = path_of(0.336, 3, 220)
+    split = np.zeros(60)
+    split[30] = ratio
+    return close, yfinance(close[160:] / ratio, split=split, days=DAYS[160:220], volume=1_000_000 * ratio)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 1.1, 0.1, 20.0])
+def test_an_append_after_a_split_goes_on_from_the_stored_prices(imported, ratio):
+    close, month = whole_and_new(ratio)
+    imported(yfinance(close[:180], days=DAYS[:180]), "XYZ.csv")
+    panel = imported(month, "XYZ.csv", append=True)
+    assert growth(panel) == pytest.approx(0.336, abs=1e-6)
+    np.testing.assert_allclose(panel.field("close")[:, 0], close, rtol=1e-6)
+    np.testing.assert_allclose(panel.field("volume")[:, 0], 1_000_000, rtol=1e-6)
+    (told,) = [f for f in imported.report.findings if f.check == "other_basis"]
+    assert "splits since, on" in told.examples[0]
+
+
+def test_an_append_after_a_split_that_the_file_does_not_list(imported):
+    close, month = whole_and_new()
+    imported(yfinance(close[:180], days=DAYS[:180]), "XYZ.csv")
+    panel = imported(month.drop(columns=["Dividends", "Stock Splits"]), "XYZ.csv", append=True)
+    np.testing.assert_allclose(panel.field("close")[:, 0], close, rtol=1e-6)
+    (told,) = [f for f in imported.report.findings if f.check == "other_basis"]
+    assert f"a split since, written on {DAYS[180].date()}" in told.examples[0]
+
+
+def test_an_append_of_fully_adjusted_prices_after_a_dividend(imported):
+    """yfinance rewrites all prices with every dividend; the return stays."""
+    close = path_of(0.2, 4, 220)
+    before = np.where(np.arange(220) < 200, 0.99, 1.0)
+    paid = np.zeros(60)
+    paid[40] = 0.01 / 0.99 * close[200]
+    imported(yfinance(close[:180], days=DAYS[:180]), "KO.csv")
+    panel = imported(yfinance((close * before)[160:], dividend=paid, days=DAYS[160:220]), "KO.csv", append=True)
+    total = close * before
+    np.testing.assert_allclose(
+        panel.field("close")[-1, 0] / panel.field("close")[0, 0], total[-1] / total[0], rtol=1e-5
+    )
+
+
+def test_other_returns_on_the_common_days_are_another_asset(imported):
+    imported(yfinance(path_of(0.2, 4, 220)[:180], days=DAYS[:180]), "XYZ.csv")
+    with pytest.raises(
+        DataError, match="XYZ: .* days in common have other returns than the stored ones; give another asset"
+    ):
+        imported(yfinance(path_of(0.2, 5, 220)[160:], days=DAYS[160:220]), "XYZ.csv", append=True)
+
+
+def test_adjusted_closes_go_on_where_a_common_day_tells_what_was_paid(imported):
+    total = path_of(0.2, 6, 220)
+    factor = np.where(np.arange(220) < 190, 0.98, 1.0)
+    frame = pd.DataFrame({"Date": DAYS[:220], "Close": total / factor * 0.98, "Adj Close": total})
+    first, later = frame[:180], frame[175:]
+    imported(first.assign(**{"Adj Close": first["Close"]}), "AA.csv")
+    with pytest.raises(DataError, match="does not say what was paid on the first new day of 1 symbols, such as AA"):
+        imported(frame[180:], "AA.csv", append=True)
+    panel = imported(later, "AA.csv", append=True)
+    expected = total[-1] / total[0]
+    assert panel.field("close")[-1, 0] / panel.field("close")[0, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def two_levels(order):
+    close = path_of(0.1, 7, 60)
+    fields = {"Close": close, "High": close * 1.01, "Low": close * 0.99, "Open": close, "Volume": 1000 + np.arange(60)}
+    columns = pd.MultiIndex.from_product([["MSFT", "BRK.B"], list(fields)], names=["Ticker", "Price"])
+    data = np.column_stack([*fields.values(), *fields.values()])
+    frame = pd.DataFrame(data, index=pd.DatetimeIndex(DAYS[:60], name="Date"), columns=columns)
+    return frame if order == "ticker" else frame.swaplevel(axis=1).sort_index(axis=1)
+
+
+@pytest.mark.parametrize("order", ["ticker", "price"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_two_levels_of_columns(tmp_path, order, kind):
+    frame = two_levels(order)
+    path = tmp_path / f"download.{kind}"
+    frame.to_csv(path) if kind == "csv" else frame.to_parquet(path)
+    raw = read_bars(path)
+    assert raw.readings[0].format == "yfinance-download"
+    assert raw.frame.groupby("symbol").size().to_dict() == {"BRK.B": 60, "MSFT": 60}
+    mine = raw.frame[raw.frame["symbol"] == "MSFT"]
+    np.testing.assert_allclose(mine["high"] / mine["close"], 1.01)
+    assert mine["volume"].tolist() == (1000.0 + np.arange(60)).tolist()
+
+
+def test_decimal_commas_and_german_names(imported):
+    rows = ["Datum;Eröffnung;Hoch;Tief;Schluss;Volumen"]
+    close = path_of(0.1, 8, 30) * 12
+    for day, c in zip(DAYS[:30], close, strict=True):
+        told = f"{c:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
+        rows.append(f"{day:%d.%m.%Y};{told};{told};{told};{told};123.456")
+    for encoding in ("utf-8", "utf-8-sig", "cp1252", "utf-16"):
+        panel = imported("\r\n".join(rows).encode(encoding), "SAP.csv")
+        np.testing.assert_allclose(panel.field("close")[:, 0], close.round(2), rtol=1e-9)
+        assert panel.field("volume")[0, 0] == 123456
+        assert panel.dates[0] == np.datetime64("2021-01-04")
+
+
+def test_investing_com(imported):
+    close = path_of(0.1, 9, 30).round(2)
+    frame = pd.DataFrame(
+        {
+            "Date": DAYS[:30].strftime("%m/%d/%Y"),
+            "Price": close,
+            "Open": close,
+            "High": close + 1,
+            "Low": close - 1,
+            "Vol.": "68.18K",
+            "Change %": "-0.61%",
+        }
+    )
+    panel = imported(frame[::-1], "TSLA Historical Data.csv")
+    assert panel.assets.tolist() == ["TSLA"]
+    assert panel.dates[0] == np.datetime64("2021-01-04")
+    np.testing.assert_allclose(panel.field("volume"), 68180)
+    assert imported.report.readings[0].ignored == ("Change %",)
+
+
+def test_yahoos_web_table_with_its_rows_of_events(imported):
+    close = path_of(0.1, 10, 30)
+    lines = ["Date\tOpen\tHigh\tLow\tClose*\tAdj Close**\tVolume"]
+    for i, (day, c) in enumerate(zip(DAYS[:30], close, strict=True)):
+        lines.append(
+            "\t".join([f"{day:%b %d, %Y}", *[f"{c:.4f}"] * 4, f"{c * (1 if i > 9 else 0.99):.4f}", "1,234,567"])
+        )
+    lines.insert(11, "\t".join([f"{DAYS[10]:%b %d, %Y}", f"{close[10] * 0.0101:.2f} Dividend", *[""] * 5]))
+    lines.insert(20, "\t".join([f"{DAYS[18]:%b %d, %Y}", "2:1 Stock Splits", *[""] * 5]))
+    panel = imported("\n".join(lines), "IBM.csv")
+    np.testing.assert_allclose(panel.field("volume")[0], 1_234_567)
+    assert growth(panel) == pytest.approx(close[-1] / close[0] / 0.99 - 1, abs=2e-3)
+    assert imported.report.adjustment.n_splits == 0
+
+
+def test_a_symbol_twice_in_a_wide_file_is_refused(imported):
+    with pytest.raises(DataError, match="has 2 columns AAPL; keep one of them"):
+        imported("Date,AAPL,AAPL,MSFT\n2021-01-04,1,2,3\n")
+
+
+def test_a_wide_file_whose_dates_have_no_name(imported):
+    frame = pd.DataFrame({"AAPL": path_of(0.1, 1, 30), "MSFT": path_of(0.2, 2, 30)}, index=DAYS[:30])
+    imported.store.uri
+    path = imported(frame.reset_index().rename(columns={"index": ""}), "prices.csv")
+    assert path.assets.tolist() == ["AAPL", "MSFT"]
+
+
+def test_a_close_outside_a_lone_low(imported):
+    report = imported("date,symbol,low,close\n2021-01-04,A,9,10\n2021-01-05,A,11,10\n2021-01-06,A,9,10\n")
+    assert {f.check: f.n_changed for f in imported.report.findings} == {"price_range": 1}
+    assert report.field("low")[1, 0] == 10
+
+
+def test_capital_gains_of_funds_are_paid(imported):
+    close = path_of(0.1, 11)
+    gains = np.zeros(300)
+    gains[150] = 0.05 / 0.95 * 0.95 * close[150]
+    frame = yfinance(close).assign(
+        **{"Capital Gains": gains, "Adj Close": close * np.where(np.arange(300) < 150, 0.95, 1)}
+    )
+    panel = imported(frame, "VFINX.csv")
+    assert growth(panel) == pytest.approx(1.1 * 1.05 - 1, rel=5e-3)
+    unread = frame.drop(columns=["Capital Gains"]).assign(**{"Special Distribution": gains})
+    imported(unread, "VFINX.csv")
+    (told,) = [f for f in imported.report.findings if f.check == "ignored_event_column"]
+    assert told.examples == ("Special Distribution of VFINX.csv",)
+
+
+def test_negative_adjusted_closes_tell_no_returns(imported):
+    close = path_of(0.1, 12)
+    frame = pd.DataFrame({"Date": DAYS, "Close": close, "Adj Close": close - 99})
+    panel = imported(frame, "AA.csv")
+    assert growth(panel) == pytest.approx(0.1)
+    assert "non_positive_adjusted" in {f.check for f in imported.report.findings}
+
+
+def test_instants_in_utc_of_an_asian_exchange(imported):
+    tokyo = pd.DatetimeIndex(trading_days("2021-01-04", "2021-03-11", exchange="XTKS"))
+    instants = tokyo.tz_localize("Asia/Tokyo").tz_convert("UTC")
+    frame = pd.DataFrame({"Date": instants.astype(str), "Close": path_of(0.1, 13, len(tokyo))})
+    with pytest.raises(
+        DataError, match="is a Sunday in UTC, and no row is a Friday: name the exchange's clock, as --timezone"
+    ):
+        imported(frame, "7203.T.csv", exchange="XTKS")
+    panel = imported(frame, "7203.T.csv", exchange="XTKS", form=Format(timezone="Asia/Tokyo"))
+    np.testing.assert_array_equal(panel.dates, tokyo.to_numpy().astype("datetime64[D]"))
+    local = frame.assign(Date=tokyo.tz_localize("Asia/Tokyo").astype(str))
+    assert len(imported(local, "7203.T.csv", exchange="XTKS").dates) == len(tokyo)
+
+
+def test_case_and_blanks_of_symbols_are_one_with_a_finding(imported):
+    frame = pd.DataFrame(
+        {"date": DAYS[:30], "symbol": ["AAPL"] * 10 + ["aapl "] * 10 + ["Aapl"] * 10, "close": path_of(0, 1, 30)}
+    )
+    assert imported(frame).assets.tolist() == ["AAPL"]
+    (told,) = [f for f in imported.report.findings if f.check == "symbol_spelling"]
+    assert told.examples == ("'AAPL', 'Aapl', 'aapl' are one",)
+
+
+def test_pence_become_pounds(imported):
+    frame = pd.DataFrame({"date": DAYS[:30], "symbol": "VOD", "close": 100.0 + np.arange(30) % 7, "currency": "GBX"})
+    assert imported(frame).field("close")[0, 0] == pytest.approx(1.0)
+    assert imported(frame.drop(columns="currency"), form=Format(scale=0.01)).field("close")[0, 0] == pytest.approx(1.0)
+
+
+def test_a_format_of_ones_own_in_yaml_or_as_a_function(imported, tmp_path, monkeypatch):
+    from quantray.data.formats import named_format
+
+    (tmp_path / "house.yaml").write_text(
+        "columns: {Stichtag: date, Kennung: symbol, Kurs: close}\nseparator: '|'\ndecimal: ','\ndates: DMY\nadjusted: splits\n"
+    )
+    text = "Stichtag|Kennung|Kurs\n04.01.2021|AA|1.234,5\n05.01.2021|AA|1.240\n"
+    panel = imported(text, form=named_format(str(tmp_path / "house.yaml")))
+    np.testing.assert_allclose(panel.field("close")[:, 0], [1234.5, 1240])
+    (tmp_path / "ours.py").write_text(
+        "import pandas as pd\ndef read(path):\n    return pd.DataFrame({'date': ['2021-01-04'], 'symbol': ['AA'], 'close': [7.0]})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert imported("anything", "x.csv", form=Format(function="ours:read")).field("close")[0, 0] == 7
+
+
+def test_what_was_understood_is_in_the_report(imported):
+    imported(yfinance(path_of(0.1)).assign(Remark="x"), "KO.csv")
+    (reading,) = imported.report.readings
+    assert (reading.format, reading.adjusted) == ("yfinance", "splits and dividends")
+    assert reading.used["Stock Splits"] == "split"
+    assert reading.ignored == ("Remark",)
+    assert reading.missing == ("adj_close", "delist_return")
