@@ -246,7 +246,9 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
         for s in _undecided(verdict, owner, size[rows], says):
             mine = rows[owner == s]
             doubts.append(_doubt_text(series, symbols[s], mine, size, kind, float(verdict.symbols[s])))
-            if np.abs(size[mine]).sum() >= _MATTERS:
+            # Where the vendor says what the day returned, its word and the smaller move settle it.
+            settled = series.theirs is not None and np.isfinite(series.theirs[mine]).all()
+            if np.abs(size[mine]).sum() >= _MATTERS and not settled:
                 doubt[mine] = doubts[-1]
     inside_split, inside_dividend = np.ones(len(bars)), np.zeros(len(bars))
     inside_split[inside[0]], split[inside[0]] = split[inside[0]], 1.0
@@ -273,12 +275,13 @@ def _judged(
 
 
 def _undecided(verdict: Verdict, owner: Int, size: Float, says: Float) -> Int:
-    """Symbols whose two readings differ and stay close to even."""
+    """Symbols whose two readings differ and stay close to even, also for the single event."""
     stated = says[np.unique(owner, return_index=True)[1]]
+    open_events = np.bincount(owner, weights=np.abs(verdict.events) < _SURE, minlength=len(stated)) > 0
     towards = np.where(stated < 0, -verdict.symbols, verdict.symbols)
     unsure = (towards < np.where(stated == 0, _SURE, _NEAR_STATEMENT)) & (towards > -_SURE)
     large = np.bincount(owner, weights=np.abs(size), minlength=len(stated)) > 1e-4
-    return np.flatnonzero(unsure & large)
+    return np.flatnonzero(unsure & large & open_events)
 
 
 def _statements(bars: pd.DataFrame) -> tuple[np.ndarray, Bool]:
