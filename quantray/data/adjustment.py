@@ -36,10 +36,10 @@ _MATTERS = 0.01
 """Difference in total return between two readings below which an undecided one is only reported."""
 
 _IN_PRICES = {
-    "splits": {"unknown": 0.0, "none": -_STATED, "splits": _STATED, "splits and dividends": _STATED},
-    "dividends": {"unknown": -_STATED, "none": -_STATED, "splits": -_STATED, "splits and dividends": _STATED},
+    "splits": np.array([0.0, -_STATED, _STATED, _STATED]),
+    "dividends": np.array([-_STATED, -_STATED, -_STATED, _STATED]),
 }
-"""Log odds that each kind of event is in the prices, by what is stated; nobody's dividends are beside the prices."""
+"""Log odds that events are in the prices, by ``ADJUSTMENTS``; dividends of which nothing is said are beside them."""
 
 
 class Adjustment(BaseModel):
@@ -193,13 +193,16 @@ class _Events:
 
 
 def _sorted(bars: pd.DataFrame) -> _Series:
-    bars = bars.assign(symbol=pd.Categorical(bars["symbol"]))
-    bars = bars.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
-    code = bars["symbol"].cat.codes.to_numpy().astype(np.int64)
-    bars = bars.assign(symbol=bars["symbol"].astype("str"))
+    code, names = pd.factorize(bars["symbol"], sort=True)
+    date = bars["date"].to_numpy()
+    same = code[1:] == code[:-1]
+    if not ((code[1:] >= code[:-1]) & (~same | (date[1:] >= date[:-1]))).all():
+        order = np.lexsort((date, code))
+        bars, code, date = bars.iloc[order], code[order], date[order]
+    bars = bars.reset_index(drop=True)
     close = bars["close"].to_numpy(dtype=np.float64)
-    before = _row_before(code, bars["date"].to_numpy(), np.ones(len(bars), dtype=np.bool_))
-    return _Series(bars, code, close, before, _ratio(close, before))
+    before = _row_before(code, date, np.ones(len(bars), dtype=np.bool_))
+    return _Series(bars, code.astype(np.int64), close, before, _ratio(close, before))
 
 
 def _quoted(made: _Events, bars: pd.DataFrame) -> str:
@@ -208,9 +211,9 @@ def _quoted(made: _Events, bars: pd.DataFrame) -> str:
     inside = 0 if made.inside_dividend is None else int((made.inside_dividend > 0).sum())
     listed = inside + int((made.dividend > 0).sum())
     stated = _statements(bars)[0]
-    if inside > listed / 2 or (not listed and (stated == "splits and dividends").all()):
+    if inside > listed / 2 or (not listed and (stated == ADJUSTMENTS.index("splits and dividends")).all()):
         return "adjusted for splits and dividends"
-    return "unadjusted" if (stated == "none").all() else "split-adjusted"
+    return "unadjusted" if (stated == ADJUSTMENTS.index("none")).all() else "split-adjusted"
 
 
 def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Events:
@@ -231,7 +234,7 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
         if len(rows) == 0:
             inside.append(rows)
             continue
-        says = np.array([_IN_PRICES[kind][text] for text in stated[rows]]) * np.where(certain[rows], _CERTAIN, 1.0)
+        says = _IN_PRICES[kind][stated[rows]] * np.where(certain[rows], _CERTAIN, 1.0)
         verdict, owner, names = _judged(series, rows, size, other, event, says)
         held = np.where(certain[rows], verdict.symbols[owner] > 0, verdict.events > 0)
         inside.append(rows[held])
@@ -285,18 +288,18 @@ def _undecided(verdict: Verdict, owner: Int, size: Float, says: Float) -> Int:
 
 
 def _statements(bars: pd.DataFrame) -> tuple[np.ndarray, Bool]:
-    """What is stated of each row's price, and whether that leaves no question."""
+    """What is stated of each row's price, as index into ``ADJUSTMENTS``, and whether that leaves no question."""
     if "basis" not in bars:
-        return np.full(len(bars), "unknown", dtype=object), np.zeros(len(bars), dtype=np.bool_)
-    basis = np.nan_to_num(bars["basis"].to_numpy(dtype=np.float64)).astype(np.int64)
-    return np.asarray(ADJUSTMENTS, dtype=object)[basis % CERTAIN], basis >= CERTAIN
+        return np.zeros(len(bars), dtype=np.int8), np.zeros(len(bars), dtype=np.bool_)
+    basis = np.nan_to_num(bars["basis"].to_numpy()).astype(np.int8)
+    return basis % CERTAIN, basis >= CERTAIN
 
 
 def _evidence_text(kind: str, held: Bool, verdict: Verdict, stated: np.ndarray) -> str:
     total = float(verdict.evidence.sum())
     leaning = "in them" if total > 0 else "not in them"
     strength = f"{np.exp(min(abs(total), 13.8)):,.0f}" + (" or more" if abs(total) > 13.8 else "")
-    files = " and ".join(sorted({str(text) for text in stated}))
+    files = " and ".join(ADJUSTMENTS[i] for i in np.unique(stated))
     states = "the format does not say" if files == "unknown" else f"the format says adjusted for {files}"
     return (
         f"{kind}: {int(held.sum()):,} of {len(held):,} listed are in the prices already; {states}; "

@@ -111,19 +111,31 @@ class Bars:
         return self.frame["symbol"].cat.codes.to_numpy().astype(np.int64)
 
     @cached_property
+    def repeated(self) -> tuple[Bool, Bool]:
+        """Rows that share symbol and date with another, and those among them that are not the last."""
+        same = (self.code[1:] == self.code[:-1]) & (self.day[1:] == self.day[:-1])
+        before, after = np.append(False, same), np.append(same, False)
+        return before | after, after
+
+    @cached_property
     def factor(self) -> Float:
         """What splits and dividends add to each day's price ratio to make it the gross return."""
-        paid = np.nan_to_num(self.column("dividend") / self.column("close"), nan=0.0, posinf=0.0, neginf=0.0)
-        return np.asarray(self.column("split") * (1 + np.maximum(paid, 0.0)))
+        dividend, split = self.column("dividend"), self.column("split")
+        if not (dividend > 0).any():
+            return split
+        paid = np.nan_to_num(dividend / self.column("close"), nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(split * (1 + np.maximum(paid, 0.0)))
 
+    @cached_property
     def jumps(self) -> tuple[np.ndarray, Float, np.ndarray]:
         """Rows whose total return is beyond the threshold: rows, log moves, rows before them."""
         close, code = self.column("close"), self.code
         rows = np.flatnonzero(close > 0)
         if len(rows) < 2:
             return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)
-        growth = np.cumsum(np.log(self.factor))
-        level = np.log(close[rows]) + growth[rows]
+        level = np.log(close[rows])
+        if (self.factor != 1).any():
+            level = level + np.cumsum(np.log(self.factor))[rows]
         move = np.diff(level)
         big = (np.abs(move) > self.settings.jump) & (code[rows[1:]] == code[rows[:-1]])
         return rows[1:][big], move[big], rows[:-1][big]
@@ -145,11 +157,12 @@ def _nameless(bars: Bars) -> Flags:
 
 def _conflicts(bars: Bars) -> tuple[Bool, Float]:
     """Rows that share symbol and date with others of another price; and how far apart, as log ratio of their closes."""
-    again = bars.frame.duplicated(["symbol", "date"], keep=False).to_numpy()
+    again = bars.repeated[0]
     rows = np.flatnonzero(again)
     apart = np.zeros(len(bars))
     if len(rows) == 0:
         return again, apart
+    again = again.copy()
     held = [name for name in PRICES if name in bars.frame]
     some = bars.frame.iloc[rows]
     groups = some.groupby(["symbol", "date"], sort=False, observed=True)[held]
@@ -178,11 +191,11 @@ def _listings(bars: Bars) -> Flags:
 def _conflicting(bars: Bars) -> Flags:
     differs, apart = _conflicts(bars)
     # The last row of each day is the one that may stand.
-    return Flags(differs & bars.frame.duplicated(["symbol", "date"], keep="last").to_numpy(), apart)
+    return Flags(differs & bars.repeated[1], apart)
 
 
 def _duplicates(bars: Bars) -> Flags:
-    return Flags(bars.frame.duplicated(["symbol", "date"], keep="last").to_numpy())
+    return Flags(bars.repeated[1])
 
 
 def _doubtful(bars: Bars) -> Flags:
@@ -288,7 +301,7 @@ def _negative_volume(bars: Bars) -> Flags:
 
 def _alternating(bars: Bars) -> Flags:
     """Rows of assets that jump between two levels at least four times within 60 rows."""
-    rows, moves, _ = bars.jumps()
+    rows, moves, _ = bars.jumps
     if len(rows) < 4:
         return bars.flagged(rows[:0])
     code = bars.code[rows]
@@ -308,7 +321,7 @@ def _alternating(bars: Bars) -> Flags:
 
 def _reverting(bars: Bars) -> Flags:
     """Rows between a jump and the jump back to nearly the old level, a few rows later."""
-    rows, moves, before = bars.jumps()
+    rows, moves, before = bars.jumps
     code = bars.code
     mask, value = np.zeros(len(bars), np.bool_), np.full(len(bars), np.nan)
     for i in range(len(rows) - 1):
@@ -325,7 +338,7 @@ def _unadjusted(bars: Bars) -> Flags:
 
     Smaller quiet jumps at odd ratios may be true (oil shares opened at half their price in March 2020), so they stay.
     """
-    rows, moves, before = bars.jumps()
+    rows, moves, before = bars.jumps
     close, high, low = bars.column("close"), bars.column("high"), bars.column("low")
     traded, opened, code = close * bars.column("volume"), bars.column("open"), bars.code
     measured = not np.isnan(traded).all()

@@ -322,7 +322,9 @@ def _names(values: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(values):
         # Numbers beside empty cells.
         values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
-    return values.astype("str").where(values.notna(), "").str.strip()
+    codes, unique = pd.factorize(values)
+    names = pd.array([str(name).strip() for name in unique] + [""], dtype="str")
+    return pd.Series(names.take(np.where(codes < 0, len(unique), codes)), index=values.index)
 
 
 def _parts(names: pd.Series, pattern: str) -> pd.Series:

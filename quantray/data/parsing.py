@@ -143,11 +143,19 @@ def read_dates(values: pd.Series, *, form: DateForm | None = None, timezone: str
         A value is no date, or two orders read the column differently.
     """
     if pd.api.types.is_datetime64_any_dtype(values):
-        stamps = values
-    elif pd.api.types.is_numeric_dtype(values):
-        stamps = _counted(values, form)
-    else:
-        stamps = _written(values.astype("str").str.strip(), form, timezone)
+        return _midnights(values, timezone)
+    # Panels repeat each date for every symbol.
+    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    distinct = pd.Series(unique)
+    numeric = pd.api.types.is_numeric_dtype(values)
+    read = _counted(distinct, form) if numeric else _written(distinct.astype("str").str.strip(), form, timezone)
+    try:
+        return _midnights(read, timezone).iloc[codes].set_axis(values.index)
+    except UnreadableError as error:
+        raise UnreadableError(int(np.argmax(codes == error.position)), error.remedy) from None
+
+
+def _midnights(stamps: pd.Series, timezone: str | None) -> pd.Series:
     missing = stamps.isna().to_numpy()
     if missing.any():
         raise UnreadableError(int(np.argmax(missing)), "is not a date; use YYYY-MM-DD, or name the order with --dates.")

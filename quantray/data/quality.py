@@ -118,12 +118,17 @@ def clean(
     if context is not None:
         frame = pd.concat([context.assign(fresh=False), frame], ignore_index=True)
     frame = frame.assign(symbol=pd.Categorical(frame["symbol"]))
-    frame = frame.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
+    code, date = frame["symbol"].cat.codes.to_numpy(), frame["date"].to_numpy()
+    if not ((code[1:] > code[:-1]) | ((code[1:] == code[:-1]) & (date[1:] >= date[:-1]))).all():
+        frame = frame.iloc[np.lexsort((date, code))]
+    frame = frame.reset_index(drop=True)
     findings = []
+    current = Bars(frame, chosen)
     for check in CHECKS:
         if frame.empty:
             break
-        current = Bars(frame, chosen)
+        # What bars have worked out serves the next check, unless this one changed them.
+        current = current if current.frame is frame else Bars(frame, chosen)
         flags = check.find(current).among(current.frame["fresh"].to_numpy(dtype=np.bool_))
         if flags.rows.any():
             treatment = chosen.treatments.get(check.name, check.treatment)

@@ -88,7 +88,7 @@ def holds_bars(file: Path) -> bool:
 
 
 def _parquet(file: Path) -> Sheet:
-    frame: pd.DataFrame = pq.read_table(file).to_pandas()
+    frame: pd.DataFrame = pq.read_table(file).to_pandas(date_as_object=False)
     if isinstance(frame.columns, pd.MultiIndex):
         date = frame.index.name or "Date"
         levels = [[str(part) for part in level] for level in zip(*frame.columns, strict=True)]
