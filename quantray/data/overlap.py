@@ -39,7 +39,7 @@ class Joined:
     """Symbols of which the file gives some common days otherwise."""
 
 
-def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, source: str) -> Joined:
+def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, source: str, refuse: bool = True) -> Joined:
     """New bars on the basis of the stored ones.
 
     Parameters
@@ -48,6 +48,7 @@ def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, source: str) -> Joined:
         ``inside_dividend`` hold events that their prices contain.
     stored : bars of the same symbols from before the first new day on.
     source : where the events of ``fresh`` came from; see ``Adjustment.source``.
+    refuse : whether days in common with other returns are an error.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, source: str) -> Joined:
         _keep_stored_events(out, common, ratio)
     for rows in _unlike(fresh, ratio, after):
         mine = _Overlap.of(out, common, rows, ratio[rows], after[rows])
-        if mine.strange:
+        if refuse and mine.strange:
             raise DataError(mine.refusal)
         if mine.changed.any():
             corrected.append(f"{mine.symbol} on {int(mine.changed.sum())} days")

@@ -76,6 +76,8 @@ class QualityReport(BaseModel):
     """How long a bar lasts: ``daily`` or ``weekly``."""
     readings: tuple[Reading, ...] = ()
     """What was understood of the files."""
+    identified: bool = False
+    """Whether assets are told by permanent ids."""
     adjustment: Adjustment
     findings: tuple[Finding, ...]
 

@@ -13,12 +13,14 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from quantray.arrays import as_day
+from quantray.data import restatements
 from quantray.data.adjustment import normalise_events, total_return
 from quantray.data.formats import Format
 from quantray.data.importing import RawBars, read_bars
 from quantray.data.overlap import Joined, join
 from quantray.data.panel import Panel
 from quantray.data.quality import Finding, QualityReport, QualitySettings, clean
+from quantray.data.symbols import SymbolTable
 from quantray.data.universe import Everything, Universe
 from quantray.errors import DataError, InputError
 
@@ -151,6 +153,7 @@ class MarketStore:
         end: object = None,
         fields: Sequence[str] | None = None,
         version: int | None = None,
+        as_known: bool = False,
     ) -> Panel:
         """The total-return-adjusted panel of a universe; see ``adjustment.total_return`` for the fields.
 
@@ -163,6 +166,7 @@ class MarketStore:
         fields : which of open, high, low, close, volume, dividend_yield and delist_return; by default those that the
             data has.
         version : a version number; by default the latest.
+        as_known : every bar as it was when the store first held it, not as it was corrected since.
 
         Raises
         ------
@@ -182,13 +186,18 @@ class MarketStore:
         # 1.5 calendar days hold a trading day with room for holidays.
         early = None if first is None else first - np.timedelta64(int(chosen.warmup_days * 1.5) + 10, "D")
         needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
-        table = self._table(version)
-        rows = self._rows(table, early, last, columns=[n for n in _SCHEMA.names if n in needed])
+        names = self.symbols(version)
+        if as_known:
+            rows = restatements.as_known(self, version=version)
+            rows = rows[_within(rows["date"], early, last)][[n for n in _SCHEMA.names if n in needed]]
+        else:
+            rows = self._rows(self._table(version), early, last, [n for n in _SCHEMA.names if n in needed])
         span = f"{first or 'the first day'} and {last or 'the last day'}"
         if rows.empty:
             raise DataError(f"{self.uri} holds no bars between {span}; `quantray data info` shows its span.")
         panel = total_return(Panel.from_long(rows))
-        panel = panel.with_member(chosen.membership(panel))
+        panel = replace(panel, assets=names.shown(panel.assets))
+        panel = panel.with_member(chosen.among(names).membership(panel))
         panel = panel.between(first or panel.dates[0], last or panel.dates[-1])
         ever = panel.member.any(axis=0)
         if not ever.any():
@@ -202,6 +211,29 @@ class MarketStore:
         if absent and fields is not None:
             raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(held)}.")
         return Panel(panel.dates, panel.assets, {n: v for n, v in held.items() if n in wanted}, panel.member)
+
+    def bars(self, first: object = None, last: object = None, *, version: int | None = None) -> pd.DataFrame:
+        """Rows of (date, symbol, ticker, fields...) as they are stored, from ``first`` to ``last``, both included.
+
+        Raises
+        ------
+        DataError
+            No store, or no such version.
+        """
+        return self._rows(self._table(version), first, last)
+
+    def symbols(self, version: int | None = None) -> SymbolTable:
+        """Which symbol each permanent id had when; empty where the data have no ids.
+
+        Raises
+        ------
+        DataError
+            No store, or no such version.
+        """
+        table = self._table(version)
+        if not any(report.identified for report in self.quality_reports(version)):
+            return SymbolTable()
+        return SymbolTable.of(self._rows(table, None, None, ["date", "symbol", "ticker"]))
 
     def version(self) -> int:
         """The number of the latest version."""
@@ -378,6 +410,7 @@ def examine(
         exchange=settings.exchange,
         bars=settings.bars,
         readings=raw.readings,
+        identified="ticker" in raw.frame,
         adjustment=adjustment,
         findings=findings,
     )
@@ -419,6 +452,13 @@ def _noted(name: str, meaning: str, treatment: str, examples: tuple[str, ...]) -
         examples=examples[:6],
         worst={},
     )
+
+
+def _within(days: pd.Series, first: np.datetime64 | None, last: np.datetime64 | None) -> pd.Series:
+    inside = pd.Series(True, index=days.index)
+    if first is not None:
+        inside &= days >= pd.Timestamp(first)
+    return inside if last is None else inside & (days <= pd.Timestamp(last))
 
 
 def _absent(name: str, count: int) -> object:

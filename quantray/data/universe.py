@@ -2,7 +2,7 @@
 
 import csv
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from quantray.arrays import Bool, Float, as_day
 from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
+from quantray.data.symbols import SymbolTable
 from quantray.errors import DataError, InputError
 
 __all__ = ["PRESETS", "Among", "Everything", "MembershipFile", "RankBand", "Symbols", "Universe", "read_sectors"]
@@ -27,6 +28,14 @@ class Universe(ABC):
     def membership(self, panel: Panel) -> Bool:
         """(T, N) membership; row t uses rows up to t only."""
 
+    def among(self, names: SymbolTable) -> "Universe":
+        """The universe where assets go by permanent ids and have had several symbols; itself where it names none."""
+        return self
+
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """What a reader should know of how the universe met the data, such as members that have none."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Everything(Universe):
@@ -42,14 +51,19 @@ class Symbols(Universe):
     """A fixed list of names, members whenever they have a close."""
 
     names: tuple[str, ...]
+    table: SymbolTable = SymbolTable()
+
+    def among(self, names: SymbolTable) -> "Symbols":
+        """The list, told by ids or by symbols that assets have or had."""
+        return replace(self, table=names)
 
     def membership(self, panel: Panel) -> Bool:
         """(T, N): the asset is on the list and its close is known."""
-        unknown = sorted(set(self.names) - set(panel.assets.tolist()))
+        member = np.zeros(panel.shape, dtype=np.bool_)
+        unknown = [name for name in self.names if not self.table.mark(member, panel, name)]
         if unknown:
-            raise DataError(f"{len(unknown)} symbols of the universe are not in the data, such as {unknown[0]}.")
-        listed = np.isin(panel.assets, np.asarray(self.names, dtype=np.str_))
-        return listed[None, :] & ~np.isnan(panel.field("close"))
+            raise DataError(f"{len(unknown)} symbols of the universe are not in the data, such as {min(unknown)}.")
+        return member & ~np.isnan(panel.field("close"))
 
 
 @dataclass(frozen=True)
@@ -57,17 +71,32 @@ class MembershipFile(Universe):
     """Members from a CSV with columns symbol, start, end (both included; an empty end means still a member)."""
 
     path: str
+    table: SymbolTable = SymbolTable()
+
+    def among(self, names: SymbolTable) -> "MembershipFile":
+        """The file's members, told by ids or by the symbols that assets had during their spells."""
+        return replace(self, table=names)
 
     def membership(self, panel: Panel) -> Bool:
         """(T, N): inside a membership interval, with a known close."""
-        column = {name: i for i, name in enumerate(panel.assets.tolist())}
         member = np.zeros(panel.shape, dtype=np.bool_)
         for symbol, start, end in self._spells():
-            if symbol in column:
-                low = int(np.searchsorted(panel.dates, start))
-                high = len(panel.dates) if end is None else int(np.searchsorted(panel.dates, end, side="right"))
-                member[low:high, column[symbol]] = True
+            self.table.mark(member, panel, symbol, start, end)
         return member & ~np.isnan(panel.field("close"))
+
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """Members without a bar in the panel, and members whose spells overlap."""
+        spells, nowhere = self._spells(), np.zeros(panel.shape, dtype=np.bool_)
+        first, last = panel.dates[0], panel.dates[-1]
+        wanted = {s: None for s, start, end in spells if start <= last and (end is None or end >= first)}
+        absent = [s for s in wanted if not self.table.mark(nowhere, panel, s)]
+        told = []
+        if absent:
+            more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
+            told.append(f"{len(absent)} of {len(wanted)} members have no data: {', '.join(absent[:10])}{more}")
+        if twice := _overlapping(spells):
+            told.append(f"spells of {', '.join(twice[:10])} overlap in {self.path} and count once")
+        return tuple(told)
 
     def _spells(self) -> list[tuple[str, np.datetime64, np.datetime64 | None]]:
         spells = []
@@ -80,6 +109,18 @@ class MembershipFile(Universe):
                 raise DataError(f"{self.path} row {line}: {row['symbol']} ends on {end}, before its start {start}.")
             spells.append((row["symbol"], start, end))
         return spells
+
+
+def _overlapping(spells: list[tuple[str, np.datetime64, np.datetime64 | None]]) -> list[str]:
+    """Symbols one of whose spells begins before another of theirs has ended."""
+    until: dict[str, np.datetime64] = {}
+    found: dict[str, None] = {}
+    forever = np.datetime64("9999-12-31")
+    for symbol, start, end in sorted(spells, key=lambda spell: (spell[0], spell[1])):
+        if symbol in until and start <= until[symbol]:
+            found[symbol] = None
+        until[symbol] = max(until.get(symbol, start), forever if end is None else end)
+    return list(found)
 
 
 @dataclass(frozen=True)
@@ -176,6 +217,14 @@ class Among(Universe):
     def warmup_days(self) -> int:
         """As the other universe's."""
         return self.universe.warmup_days
+
+    def among(self, names: SymbolTable) -> "Among":
+        """As the other universe."""
+        return replace(self, universe=self.universe.among(names))
+
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """As the other universe's."""
+        return self.universe.notes(panel)
 
     def membership(self, panel: Panel) -> Bool:
         """(T, N): as the other universe says of the panel of these names; all others are no members."""
