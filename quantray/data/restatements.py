@@ -97,8 +97,8 @@ def restated(store: VersionedBars, *, version: int | None = None) -> pd.DataFram
     -------
     Rows of symbol, field, kind, first and last date, number of cells, the largest change as a ratio, version that first
     held the values and the values then and now (of the first date). Kinds: ``corrected``, single cells; ``withdrawn``,
-    bars that are gone; ``re-adjusted``, all prices of a span in a constant ratio that the splits and dividends listed
-    since explain; ``rescaled``, a constant ratio that they do not, as where prices are divided by their largest value.
+    bars that are gone; ``rescaled``, all prices of a span in one constant ratio, as where they are adjusted for events
+    that took place since, or divided by their largest value: returns do not see it, but levels knew the future.
     """
     commits = list(_written(store, version))
     numbers = [number for number, _ in commits]
@@ -109,29 +109,27 @@ def restated(store: VersionedBars, *, version: int | None = None) -> pd.DataFram
     found = []
     for (symbol, known), rows in both.sort_values(_KEYS).groupby(["symbol", "version"], sort=True):
         if known != numbers[-1]:
-            found += _changes(str(symbol), int(known), rows, now)
+            found += _changes(str(symbol), int(known), rows)
     columns = ["symbol", "field", "kind", "first", "last", "cells", "ratio", "version", "then", "now"]
     return pd.DataFrame(found, columns=columns)
 
 
-def _changes(symbol: str, known: int, rows: pd.DataFrame, now: pd.DataFrame) -> list[tuple[object, ...]]:
+def _changes(symbol: str, known: int, rows: pd.DataFrame) -> list[tuple[object, ...]]:
     """Differences of the rows of a symbol that one commit first held."""
     out: list[tuple[object, ...]] = []
     gone = (rows["found"] == "left_only").to_numpy()
     if gone.any():
         out.append(_line(symbol, "all", "withdrawn", known, rows[gone], rows["close"][gone], np.full(gone.sum(), np.nan)))
     rows = rows[~gone]
-    level, kind = 0.0, ""
-    if len(rows):
-        level, kind = _level(rows, now[now["symbol"] == symbol] if len(now) else now)
-    if kind:
+    level = _level(rows)
+    if level:
         close = rows["close"].to_numpy(dtype=np.float64)
-        out.append(_line(symbol, "prices", kind, known, rows, rows["close"], close * np.exp(level)))
+        out.append(_line(symbol, "prices", "rescaled", known, rows, close, close * np.exp(level)))
     for field in _FIELDS:
         then, later = (rows[name].to_numpy(dtype=np.float64) for name in (field, f"{field}_now"))
         expected = then * np.exp(level) if field in (*_PRICES, "dividend") else then
         changed = _differs(expected, later)
-        if kind and field == "volume":
+        if level and field == "volume":
             # Shares became more or fewer with the prices.
             changed &= _differs(then * np.exp(-level), later)
         if changed.any():
@@ -147,21 +145,17 @@ def _differs(then: Float, later: Float) -> Bool:
     return np.asarray(away | (np.isnan(then) != np.isnan(later)))
 
 
-def _level(rows: pd.DataFrame, now: pd.DataFrame) -> tuple[float, str]:
-    """The log ratio in which most closes of a span stand to those of now, and what it means; none where it is 1."""
+def _level(rows: pd.DataFrame) -> float:
+    """The log ratio in which most closes of a span stand to those of now; 0 where there is none."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(rows["close_now"].to_numpy(dtype=np.float64) / rows["close"].to_numpy(dtype=np.float64))
     seen = ratio[np.isfinite(ratio)]
     if len(seen) < 3:
-        return 0.0, ""
+        return 0.0
     level = float(np.median(seen))
     if abs(level) < _SAME or (np.abs(seen - level) < 1e-4).mean() < 0.8:
-        return 0.0, ""
-    then = np.log(rows["split"] * (1 + rows["dividend"] / rows["close"]))
-    listed = np.log(now["split"] * (1 + now["dividend"] / now["close"]))
-    since = float(np.nansum(listed[now["date"] > rows["date"].max()]))
-    explained = min(abs(level + since), abs(level - since), abs(level + float(np.nansum(then))))
-    return level, "re-adjusted" if explained < 5e-3 and abs(since) > _SAME else "rescaled"
+        return 0.0
+    return level
 
 
 def _line(
