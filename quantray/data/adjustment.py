@@ -8,7 +8,7 @@ return of a day then needs that day and the last close only::
 so a later dividend never rewrites history, and adjusted prices run forward from the first day loaded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,6 +42,15 @@ _IN_PRICES = {
 """Log odds that events are in the prices, by ``ADJUSTMENTS``; dividends of which nothing is said are beside them."""
 
 
+_NOTHING_TELLS = (
+    "nothing tells of dividends, and splits only where they are missing from the prices: returns are those of prices",
+    "nothing tells of dividends, and splits only where the prices jump: returns are those of prices",
+    "nothing tells of dividends: returns are those of prices",
+    "the prices contain splits and dividends as the format states; nothing tells them apart",
+)
+"""What can be said of files without any column of events, by ``ADJUSTMENTS``."""
+
+
 class Adjustment(BaseModel):
     """What was learnt and done about splits and dividends when bars were imported."""
 
@@ -55,6 +64,8 @@ class Adjustment(BaseModel):
     n_dividends: int = 0
     evidence: tuple[str, ...] = ()
     """What was taken to be in the prices already, and what says so."""
+    unverified: tuple[str, ...] = ()
+    """Of ``splits`` and ``dividends``: what is as the format states, because the prices say too little."""
     departures: tuple[str, ...] = ()
     """Single events that are read otherwise than the rest of their symbol's."""
     doubts: tuple[str, ...] = ()
@@ -140,7 +151,9 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
     if "split" in bars or "dividend" in bars:
         source = "dividend and split columns"
         made = _listed_events(series, made, doubt)
-    elif theirs is not None:
+    elif theirs is None:
+        made = replace(made, evidence=(_NOTHING_TELLS[int(_statements(bars)[0].max())],))
+    else:
         source = "total_return" if "total_return" in bars else "adj_close"
         made = _Events(*_implied_events(series))
     prices = _quoted(made, bars)
@@ -171,6 +184,7 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
         n_splits=int((split != 1).sum()),
         n_dividends=int((dividend > 0).sum()),
         evidence=made.evidence,
+        unverified=made.unverified,
         departures=made.departures,
         doubts=made.doubts,
         mismatched_days=n_mismatched,
@@ -190,6 +204,7 @@ class _Events:
     evidence: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
 
 
 def _sorted(bars: pd.DataFrame) -> _Series:
@@ -228,7 +243,7 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
         ratio = np.log(split)
     stated, certain = _statements(bars)
     event = (paid != 0) | (ratio != 0)
-    evidence, departures, doubts, inside = [], [], [], []
+    evidence, departures, doubts, unverified, inside = [], [], [], [], []
     for kind, size, other in (("splits", ratio, paid), ("dividends", paid, ratio)):
         rows = np.flatnonzero((size != 0) & open_question)
         if len(rows) == 0:
@@ -239,6 +254,7 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
         held = np.where(certain[rows], verdict.symbols[owner] > 0, verdict.events > 0)
         inside.append(rows[held])
         evidence.append(_evidence_text(kind, held, verdict, stated[rows]))
+        unverified += [kind] if np.abs(verdict.evidence.sum()) < _SURE and (says != 0).all() else []
         symbols = names.astype(str)
         for i in np.flatnonzero(held != (verdict.symbols[owner] > 0)):
             if np.abs(size[rows[i]]) > _MATTERS:
@@ -256,7 +272,7 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
     inside_split, inside_dividend = np.ones(len(bars)), np.zeros(len(bars))
     inside_split[inside[0]], split[inside[0]] = split[inside[0]], 1.0
     inside_dividend[inside[1]], dividend[inside[1]] = dividend[inside[1]], 0.0
-    told = tuple(evidence), tuple(departures[:20]), tuple(doubts[:20])
+    told = tuple(evidence), tuple(departures[:20]), tuple(doubts[:20]), tuple(unverified)
     return _Events(split, dividend, inside_split, inside_dividend, *told)
 
 
@@ -298,12 +314,13 @@ def _statements(bars: pd.DataFrame) -> tuple[np.ndarray, Bool]:
 def _evidence_text(kind: str, held: Bool, verdict: Verdict, stated: np.ndarray) -> str:
     total = float(verdict.evidence.sum())
     leaning = "in them" if total > 0 else "not in them"
-    strength = f"{np.exp(min(abs(total), 13.8)):,.0f}" + (" or more" if abs(total) > 13.8 else "")
+    strength = f"{np.exp(min(abs(total), 13.8)):,.0f} to 1" + (" or more" if abs(total) > 13.8 else "")
+    strength += ", too little to tell" if abs(total) < _SURE else ""
     files = " and ".join(ADJUSTMENTS[i] for i in np.unique(stated))
     states = "the format does not say" if files == "unknown" else f"the format says adjusted for {files}"
     return (
         f"{kind}: {int(held.sum()):,} of {len(held):,} listed are in the prices already; {states}; "
-        f"the prices say {leaning}, {strength} to 1"
+        f"the prices say {leaning}, {strength}"
     )
 
 

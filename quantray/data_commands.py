@@ -1,0 +1,314 @@
+"""``quantray data``: import bars, and see what is in a market store."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from quantray.errors import InputError
+from quantray.tables import console
+
+if TYPE_CHECKING:
+    from quantray.data.formats import Format
+    from quantray.data.importing import Reading
+    from quantray.data.quality import Finding, QualityReport, QualitySettings
+
+__all__ = ["data_app"]
+
+data_app = typer.Typer(no_args_is_help=True, help="Import bars, and see what is in a market store.")
+
+Store = Annotated[str, typer.Option("--store", "-s", envvar="QUANTRAY_STORE", help="Folder or address of the store.")]
+Quality = Annotated[Path | None, typer.Option(help="YAML with quality thresholds and treatments.")]
+FormatName = Annotated[
+    str | None, typer.Option("--format", help="Name out of `quantray data formats`, or a YAML file; by default recognised.")
+]
+Adjusted = Annotated[
+    str | None, typer.Option(help="What the prices account for: none, splits or 'splits and dividends'.")
+]
+Columns = Annotated[list[str] | None, typer.Option("--column", help="FILE_COLUMN=FIELD; may be repeated.")]
+Field = Annotated[str | None, typer.Option(help="Field of a wide file (dates by symbols).")]
+Separator = Annotated[str | None, typer.Option(help="Mark between columns, such as ';'.")]
+Decimal = Annotated[str | None, typer.Option(help="Decimal mark: '.' or ','.")]
+Thousands = Annotated[str | None, typer.Option(help="Mark between groups of digits, such as '.'.")]
+Dates = Annotated[str | None, typer.Option(help="Order of the parts of dates: YMD, DMY, MDY; or epoch, excel.")]
+Missing = Annotated[list[str] | None, typer.Option(help="Mark of a missing number; may be repeated.")]
+Timezone = Annotated[str | None, typer.Option(help="Clock of the exchange, such as Asia/Tokyo, for instants in UTC.")]
+SymbolFrom = Annotated[
+    str | None, typer.Option(help="Regular expression with one group: the symbol in a file's name, as '(.+)_daily'.")
+]
+Scale = Annotated[float | None, typer.Option(help="What prices are multiplied by; 0.01 for pence.")]
+
+
+def _form(
+    form: FormatName = None,
+    adjusted: Adjusted = None,
+    column: Columns = None,
+    field: Field = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    dates: Dates = None,
+    missing: Missing = None,
+    timezone: Timezone = None,
+    symbol_from: SymbolFrom = None,
+    scale: Scale = None,
+) -> "Format":
+    """The format that the options describe."""
+    from quantray.data.formats import named_format, plain  # noqa: PLC0415
+
+    return (plain() if form is None else named_format(form)).with_options(
+        adjusted=adjusted,
+        columns=_columns(column),
+        field=field,
+        separator="\t" if separator == "\\t" else separator,
+        decimal=decimal,
+        thousands=thousands,
+        dates=dates,
+        missing=tuple(missing) if missing else None,
+        timezone=timezone,
+        symbol_from=symbol_from,
+        scale=scale,
+    )
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str] | None:
+    out = {}
+    for pair in pairs or []:
+        name, equals, field = pair.rpartition("=")
+        if not equals:
+            raise InputError(f"--column {pair!r} is not of the form FILE_COLUMN=FIELD.")
+        out[name] = field
+    return out or None
+
+
+@data_app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of them.")],
+    store: Store = "market",
+    append: Annotated[bool, typer.Option("--append", help="Add days instead of replacing everything.")] = False,
+    quality: Quality = None,
+    form: FormatName = None,
+    adjusted: Adjusted = None,
+    column: Columns = None,
+    field: Field = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    dates: Dates = None,
+    missing: Missing = None,
+    timezone: Timezone = None,
+    symbol_from: SymbolFrom = None,
+    scale: Scale = None,
+) -> None:
+    """Check and treat daily bars and write them to a market store, in one step that happens whole or not at all."""
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+
+    described = _form(
+        form, adjusted, column, field, separator, decimal, thousands, dates, missing, timezone, symbol_from, scale
+    )
+    target = MarketStore(store)
+    write = target.append if append else target.import_bars
+    found = write(path, settings=_quality(quality), form=described)
+    if found is None:
+        console().print(f"{store} already holds all of {path}; nothing written.", highlight=False)
+        return
+    _print_quality(found)
+    console().print(f"{store} is now at version {target.version()}", highlight=False)
+
+
+@data_app.command()
+def check(
+    path: Annotated[
+        Path | None, typer.Argument(help="Files to check without importing; else the store's report.")
+    ] = None,
+    store: Store = "market",
+    quality: Quality = None,
+    form: FormatName = None,
+    adjusted: Adjusted = None,
+    column: Columns = None,
+    field: Field = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    dates: Dates = None,
+    missing: Missing = None,
+    timezone: Timezone = None,
+    symbol_from: SymbolFrom = None,
+    scale: Scale = None,
+) -> None:
+    """Show what was found in the data of a store and done about it, or what an import of files would find."""
+    from quantray.data.importing import read_bars  # noqa: PLC0415
+    from quantray.data.store import MarketStore, examine  # noqa: PLC0415
+
+    described = _form(
+        form, adjusted, column, field, separator, decimal, thousands, dates, missing, timezone, symbol_from, scale
+    )
+    if path is None:
+        reports = MarketStore(store).quality_reports()
+    else:
+        reports = (examine(read_bars(path, described), _quality(quality))[1],)
+    for found in reports:
+        _print_quality(found)
+
+
+@data_app.command()
+def formats() -> None:
+    """List the formats of files that are recognised, and what their prices account for."""
+    from quantray.data.formats import formats as known  # noqa: PLC0415
+
+    table = Table(title="formats, by --format NAME; a YAML file describes one of your own")
+    for title in ("name", "what it is", "recognised by", "prices adjusted for"):
+        table.add_column(title)
+    for one in known():
+        told = ", ".join(one.header) + (f"; files named {one.symbol_from}" if one.symbol_from else "")
+        table.add_row(one.name, one.description, told or "what no other is recognised by", one.adjusted)
+    console().print(table)
+
+
+@data_app.command()
+def restated(
+    store: Store = "market",
+    output: Annotated[Path | None, typer.Option(help="CSV file for all of it.")] = None,
+) -> None:
+    """List fields and dates whose values were different when the store first held them."""
+    from quantray.data.restatements import restated as changes_of  # noqa: PLC0415
+    from quantray.data.restatements import summary  # noqa: PLC0415
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+
+    changes = changes_of(MarketStore(store))
+    if output is not None:
+        changes.to_csv(output, index=False)
+    table = Table(title=f"what {store} said at first, and now")
+    for title in ("symbol", "field", "kind", "dates", "cells", "first held by version", "then", "now"):
+        table.add_column(title, justify="right" if title in ("cells", "then", "now") else "left")
+    for row in changes.head(40).itertuples():
+        first, last = str(row.first)[:10], str(row.last)[:10]
+        days = first if first == last else f"{first} to {last}"
+        values = (f"{row.then:g}", f"{row.now:g}")
+        table.add_row(row.symbol, row.field, row.kind, days, f"{row.cells:,}", str(row.version), *values)
+    if len(changes):
+        console().print(table)
+    if len(changes) > 40:
+        console().print(f"and {len(changes) - 40:,} more; --output FILE.csv writes all", highlight=False)
+    console().print(summary(changes), highlight=False)
+
+
+@data_app.command()
+def info(store: Store = "market") -> None:
+    """Show the versions of a store and what the latest holds."""
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+
+    market = MarketStore(store)
+    table = Table(title=f"versions of {store}")
+    for title in ("version", "time (UTC)", "operation", "first", "last", "rows written"):
+        table.add_column(title, justify="right" if title in ("version", "rows written") else "left")
+    for entry in market.versions():
+        when = f"{entry.time:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(entry.number), when, entry.operation, entry.first, entry.last, f"{entry.n_rows:,}")
+    console().print(table)
+    panel = market.load(fields=("close",))
+    known = int(panel.member.sum())
+    report = market.quality_reports()[-1]
+    console().print(
+        f"latest: {panel.dates[0]} to {panel.dates[-1]}, {len(panel.dates):,} dates, {len(panel.assets):,} symbols, "
+        f"{known:,} closes ({known / panel.member.size:.0%} of all cells); {report.bars} bars, calendar {report.exchange}",
+        highlight=False,
+    )
+    if len(names := market.symbols().frame):
+        console().print(f"{names['id'].nunique():,} permanent ids had {len(names):,} symbols", highlight=False)
+
+
+@data_app.command()
+def simulate(
+    store: Store = "market",
+    assets: Annotated[int, typer.Option(help="Number of assets.")] = 500,
+    days: Annotated[int, typer.Option(help="Number of trading days.")] = 2520,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same market.")] = 0,
+) -> None:
+    """Fill a store with a synthetic market of known truth."""
+    from quantray.data.importing import RawBars  # noqa: PLC0415
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+    from quantray.data.synthetic import simulate_market  # noqa: PLC0415
+
+    panel = simulate_market(assets, days, seed=seed).panel
+    bars = panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    target = MarketStore(store)
+    found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
+    _print_quality(found)
+    console().print(f"{store} is now at version {target.version()}", highlight=False)
+
+
+def _quality(path: Path | None) -> "QualitySettings | None":
+    if path is None:
+        return None
+    from quantray.data.quality import QualitySettings  # noqa: PLC0415
+    from quantray.research.settings import read_settings  # noqa: PLC0415
+
+    return read_settings(QualitySettings, path)
+
+
+def _print_quality(found: "QualityReport") -> None:
+    """What was understood of files, what was found in them and what was done about it."""
+    say = _say
+    for line in _understood(found.readings):
+        say(line)
+    say(
+        f"{found.n_rows_read:,} rows read, {found.n_rows_kept:,} kept"
+        + (f", {found.n_rows_replaced:,} of them in place of others" if found.n_rows_replaced else "")
+        + f"; {found.n_assets:,} symbols, {found.first} to {found.last}; {found.bars} bars, calendar {found.exchange}"
+    )
+    adjustment = found.adjustment
+    say(
+        f"prices {adjustment.prices}; {adjustment.n_splits:,} splits and {adjustment.n_dividends:,} dividends beside "
+        f"them, from: {adjustment.source}"
+    )
+    for line in adjustment.evidence:
+        say(f"  {line}")
+    for line in adjustment.departures:
+        say(f"  unlike the others: {line}")
+    for line in adjustment.doubts:
+        say(f"  undecided: {line}")
+    for line in adjustment.mismatches:
+        say(f"  adj_close disagrees: {line}")
+    if not found.findings:
+        say("no check flagged anything")
+        return
+    console().print(_findings(found.findings))
+    worst = [
+        f"{symbol or '(no symbol)'} ({', '.join(f'{check} {number}' for check, number in flags.items())})"
+        for symbol, flags in found.worst_assets()
+    ]
+    if worst:
+        say("worst symbols: " + "; ".join(worst))
+
+
+def _say(line: str) -> None:
+    console().print(line, highlight=False, markup=False)
+
+
+def _understood(readings: "Iterable[Reading]") -> Iterable[str]:
+    for reading in readings:
+        where = reading.example if reading.files == 1 else f"{reading.files:,} files such as {reading.example}"
+        yield f"{where}: read as {reading.format}, prices adjusted for {reading.adjusted} as that format states"
+        yield "  used: " + ", ".join(f"{c} as {n}" if c.lower() != n else c for c, n in reading.used.items())
+        if reading.ignored:
+            yield "  ignored: " + ", ".join(reading.ignored)
+        if reading.missing:
+            yield "  not there: " + ", ".join(reading.missing)
+        for note in reading.notes:
+            yield f"  {note}"
+
+
+def _findings(findings: "Iterable[Finding]") -> Table:
+    table = Table(show_lines=True)
+    for title in ("check", "flagged", "symbols", "treatment", "changed", "examples"):
+        table.add_column(title, justify="right" if title in ("flagged", "symbols", "changed") else "left")
+    for finding in findings:
+        cells = ", ".join(f"{count:,} {name}" for name, count in finding.cells.items())
+        most = ", ".join(f"{symbol or '(none)'} {count}" for symbol, count in finding.worst.items())
+        examples = [*([cells] if cells else []), *finding.examples[:3], *([f"most: {most}"] if most else [])]
+        numbers = (f"{finding.n_flagged:,}", f"{finding.n_assets:,}", finding.treatment, f"{finding.n_changed:,}")
+        table.add_row(finding.check, *numbers, "\n".join(examples))
+    return table
