@@ -160,13 +160,13 @@ def yfinance_download(folder: Path, histories: list[History]) -> Path:
     for h in histories:
         frame = pd.DataFrame(_named(_prices(h, _yahoo_adjusted(h) / h.close), _TITLE), index=h.days)
         parts[h.symbol] = frame.assign(Volume=_shares(h))
-    wide = pd.concat(parts, axis=1, names=["Ticker", "Price"]).swaplevel(axis=1).sort_index(axis=1)
+    wide = pd.concat(parts, axis=1, names=["Ticker", "Price"], sort=True).swaplevel(axis=1).sort_index(axis=1)
     wide.rename_axis("Date").to_csv(folder / "download.csv", float_format="%.8f")
     return folder / "download.csv"
 
 
 def stooq(folder: Path, histories: list[History]) -> Path:
-    """stooq's database: one text for each symbol, all in the prices."""
+    """Stooq's database: one text for each symbol, all in the prices."""
     for h in histories:
         factor = _yahoo_adjusted(h) / h.close
         prices = {f"<{name.upper()}>": value for name, value in _prices(h, factor).items()}
@@ -177,7 +177,7 @@ def stooq(folder: Path, histories: list[History]) -> Path:
 
 
 def stooq_web(folder: Path, histories: list[History]) -> Path:
-    """stooq's download of one symbol."""
+    """Stooq's download of one symbol."""
     (h,) = histories
     prices = _named(_prices(h, _yahoo_adjusted(h) / h.close), _TITLE)
     return _save(folder, h, {"Date": h.days, **prices, "Volume": _shares(h)}, f"{h.symbol.lower()}_us_d.csv")
@@ -266,7 +266,14 @@ def polygon(folder: Path, histories: list[History]) -> Path:
     parts = []
     for h in histories:
         stamps = h.days.tz_localize("America/New_York").tz_convert("UTC").as_unit("ns").asi8
-        columns = {"ticker": h.symbol, "volume": h.volume, "open": h.open, "close": h.close, "high": h.high, "low": h.low}
+        columns = {
+            "ticker": h.symbol,
+            "volume": h.volume,
+            "open": h.open,
+            "close": h.close,
+            "high": h.high,
+            "low": h.low,
+        }
         parts.append(pd.DataFrame({**columns, "window_start": stamps, "transactions": 10}))
     pd.concat(parts).to_csv(folder / "day_aggs.csv.gz", index=False, float_format="%.8f")
     return folder / "day_aggs.csv.gz"
@@ -333,7 +340,11 @@ def nasdaq(folder: Path, histories: list[History]) -> Path:
     """nasdaq.com: dollar signs, month first, newest first."""
     (h,) = histories
     dollars = {k: [f"${v:.6f}" for v in values] for k, values in _prices(h, _yahoo_factor(h)).items()}
-    columns = {"Date": h.days.strftime("%m/%d/%Y"), "Close/Last": dollars["close"], "Volume": _shares(h).astype(np.int64)}
+    columns = {
+        "Date": h.days.strftime("%m/%d/%Y"),
+        "Close/Last": dollars["close"],
+        "Volume": _shares(h).astype(np.int64),
+    }
     frame = pd.DataFrame({**columns, "Open": dollars["open"], "High": dollars["high"], "Low": dollars["low"]})[::-1]
     frame.to_csv(folder / f"{h.symbol}.csv", index=False)
     return folder / f"{h.symbol}.csv"
@@ -375,7 +386,7 @@ def yfinance_mislabelled(folder: Path, histories: list[History]) -> Path:
 
 def wide(folder: Path, histories: list[History]) -> Path:
     """Closes with everything in them, dates by symbols, without a name for the dates."""
-    frame = pd.concat({h.symbol: pd.Series(_yahoo_adjusted(h), index=h.days) for h in histories}, axis=1)
+    frame = pd.concat({h.symbol: pd.Series(_yahoo_adjusted(h), index=h.days) for h in histories}, axis=1, sort=True)
     frame.to_csv(folder / "prices.csv", float_format="%.8f")
     return folder / "prices.csv"
 

@@ -1,4 +1,4 @@
-"""One true history in every vendor's format, written, imported and compared: which assumption was taken, how often rightly.
+"""One true history in every vendor's format, read back: which assumption was taken, and how often rightly.
 
 Usage: python benchmarks/bench_formats.py [--histories 500] [--quick]
 """
@@ -22,7 +22,7 @@ from quantray.data.store import examine
 from quantray.errors import DataError
 
 OUTCOMES = ("right", "told", "refused", "wrong")
-"""Total returns equal to 1e-4; or other and the report says that they may be; or refused with both readings; or none."""
+"""Total returns equal to 1e-4; other, and the report says that they may be; refused with both readings; none of it."""
 
 
 @dataclass(frozen=True)

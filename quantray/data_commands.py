@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from quantray.errors import InputError
@@ -22,7 +23,8 @@ data_app = typer.Typer(no_args_is_help=True, help="Import bars, and see what is 
 Store = Annotated[str, typer.Option("--store", "-s", envvar="QUANTRAY_STORE", help="Folder or address of the store.")]
 Quality = Annotated[Path | None, typer.Option(help="YAML with quality thresholds and treatments.")]
 FormatName = Annotated[
-    str | None, typer.Option("--format", help="Name out of `quantray data formats`, or a YAML file; by default recognised.")
+    str | None,
+    typer.Option("--format", help="Name out of `quantray data formats`, or a YAML file; by default recognised."),
 ]
 Adjusted = Annotated[
     str | None, typer.Option(help="What the prices account for: none, splits or 'splits and dividends'.")
@@ -163,7 +165,7 @@ def formats() -> None:
         table.add_column(title)
     for one in known():
         told = ", ".join(one.header) + (f"; files named {one.symbol_from}" if one.symbol_from else "")
-        table.add_row(one.name, one.description, told or "what no other is recognised by", one.adjusted)
+        table.add_row(one.name, escape(one.description), escape(told) or "no other is recognised", one.adjusted)
     console().print(table)
 
 
@@ -183,11 +185,11 @@ def restated(
     table = Table(title=f"what {store} said at first, and now")
     for title in ("symbol", "field", "kind", "dates", "cells", "first held by version", "then", "now"):
         table.add_column(title, justify="right" if title in ("cells", "then", "now") else "left")
-    for row in changes.head(40).itertuples():
-        first, last = str(row.first)[:10], str(row.last)[:10]
+    for row in changes.head(40).to_dict("records"):
+        first, last = str(row["first"])[:10], str(row["last"])[:10]
         days = first if first == last else f"{first} to {last}"
-        values = (f"{row.then:g}", f"{row.now:g}")
-        table.add_row(row.symbol, row.field, row.kind, days, f"{row.cells:,}", str(row.version), *values)
+        told = [escape(str(row[name])) for name in ("symbol", "field", "kind")]
+        table.add_row(*told, days, f"{row['cells']:,}", str(row["version"]), f"{row['then']:g}", f"{row['now']:g}")
     if len(changes):
         console().print(table)
     if len(changes) > 40:
@@ -213,7 +215,8 @@ def info(store: Store = "market") -> None:
     report = market.quality_reports()[-1]
     console().print(
         f"latest: {panel.dates[0]} to {panel.dates[-1]}, {len(panel.dates):,} dates, {len(panel.assets):,} symbols, "
-        f"{known:,} closes ({known / panel.member.size:.0%} of all cells); {report.bars} bars, calendar {report.exchange}",
+        f"{known:,} closes ({known / panel.member.size:.0%} of all cells); {report.bars} bars, "
+        f"calendar {report.exchange}",
         highlight=False,
     )
     if len(names := market.symbols().frame):
@@ -310,5 +313,5 @@ def _findings(findings: "Iterable[Finding]") -> Table:
         most = ", ".join(f"{symbol or '(none)'} {count}" for symbol, count in finding.worst.items())
         examples = [*([cells] if cells else []), *finding.examples[:3], *([f"most: {most}"] if most else [])]
         numbers = (f"{finding.n_flagged:,}", f"{finding.n_assets:,}", finding.treatment, f"{finding.n_changed:,}")
-        table.add_row(finding.check, *numbers, "\n".join(examples))
+        table.add_row(finding.check, *numbers, escape("\n".join(examples)))
     return table

@@ -59,7 +59,7 @@ class Adjustment(BaseModel):
     source: str
     """Where events came from: ``dividend and split columns``, ``adj_close``, ``total_return`` or ``none``."""
     prices: str
-    """What the closes were adjusted for: ``unadjusted``, ``split-adjusted`` or ``adjusted for splits and dividends``."""
+    """What the closes account for: ``unadjusted``, ``split-adjusted`` or ``adjusted for splits and dividends``."""
     n_splits: int = 0
     n_dividends: int = 0
     evidence: tuple[str, ...] = ()
@@ -133,8 +133,8 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
 
     Parameters
     ----------
-    bars : rows of (date, symbol, close, optional open, adj_close, total_return, price_factor, dividend, split, ``basis``
-        as index into ``formats.ADJUSTMENTS``, plus ``formats.CERTAIN`` where the caller knows, ...), in any order.
+    bars : rows of (date, symbol, close, optional open, adj_close, total_return, price_factor, dividend, split and
+        ``basis`` as index into ``formats.ADJUSTMENTS``, plus ``formats.CERTAIN`` where the caller knows), in any order.
 
     Returns
     -------
@@ -208,7 +208,7 @@ class _Events:
 
 
 def _sorted(bars: pd.DataFrame) -> _Series:
-    code, names = pd.factorize(bars["symbol"], sort=True)
+    code, _ = pd.factorize(bars["symbol"], sort=True)
     date = bars["date"].to_numpy()
     same = code[1:] == code[:-1]
     if not ((code[1:] >= code[:-1]) & (~same | (date[1:] >= date[:-1]))).all():
@@ -338,11 +338,12 @@ def _doubt_text(series: _Series, symbol: str, rows: Int, size: Float, kind: str,
 def _implied_events(series: _Series) -> tuple[Float, Float]:
     """Splits and dividends from what the vendor says that each day returned beyond its price."""
     bars, code, close = series.frame, series.code, series.close
-    date = bars["date"].to_numpy()
+    date, stated = bars["date"].to_numpy(), series.theirs
+    assert stated is not None, "checked by the caller"
     with np.errstate(divide="ignore", invalid="ignore"):
         if "total_return" in bars:
             known = _row_before(code, date, close > 0)
-            factor = np.where(known >= 0, series.theirs / (close / close[known]), np.nan)
+            factor = np.where(known >= 0, stated / (close / close[known]), np.nan)
         else:
             # Across days without a price, the events in between count on the next day that has one.
             known = _row_before(code, date, (close > 0) & (series.adjusted > 0))

@@ -1,430 +1,16 @@
 """The quality checks of daily bars: what each looks for, what may be done, and in which order they run."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date
-from functools import cached_property
-from typing import Literal
-
-import numpy as np
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
-
-from quantray.arrays import Bool, Float
-from quantray.data.calendar import is_trading_day, trading_days
-
-__all__ = ["CHECKS", "PRICES", "Bars", "Check", "Flags", "Thresholds", "Treatment"]
-
-Treatment = Literal["keep", "repair", "drop_cell", "drop_row", "drop_asset", "refuse"]
-"""``keep`` reports only; ``repair`` is described by each check; ``drop_cell`` blanks the flagged prices;
-``drop_row`` removes the flagged rows; ``drop_asset`` removes an asset from its first flagged row on;
-``refuse`` stops the import."""
-
-PRICES = ("open", "high", "low", "close")
-"""The price columns of a bar."""
-
-_BEYOND_QUIET, _BEYOND_NEWS = np.log(3.0), np.log(5.0)
-"""Log moves that no quiet day makes, and that no news makes: true moves of listed shares stay within five times."""
-
-
-class Thresholds(BaseModel):
-    """What the checks measure against."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    exchange: str = "XNYS"
-    """Trading calendar; ``24/7`` for a market that never closes."""
-    bars: Literal["daily", "weekly"] = "daily"
-    """How long a bar lasts."""
-    today: date | None = None
-    """Bars dated later are of the future; by default the day of the import."""
-    thin_share: float = Field(0.7, gt=0, lt=1)
-    """A trading day is thin with fewer rows than this share of the median day around it."""
-    stale_days: int = Field(10, ge=2)
-    """Equal closes in a row, without any range, that make a price stale."""
-    jump: float = Field(0.5, gt=0)
-    """Absolute log return that counts as a jump."""
-    revert_days: int = Field(5, ge=1)
-    """Rows within which a jump that comes back is a bad print."""
-    extreme: float = Field(0.8, gt=0)
-    """Absolute simple return of one day that is reported as extreme."""
-
-
-@dataclass(frozen=True, eq=False)
-class Flags:
-    """Rows that a check flagged, with one number per row for its message."""
-
-    rows: Bool
-    value: Float | None = None
-    columns: tuple[str, ...] = PRICES
-    cells: dict[str, Bool] | None = None
-    """Cell by cell where a check flags single prices of a row."""
-    by_day: bool = False
-    """Examples are one per day, smallest value first; else one per asset, largest first."""
-
-    def among(self, rows: Bool) -> "Flags":
-        """The same flags on some rows only."""
-        cells = None if self.cells is None else {name: mask & rows for name, mask in self.cells.items()}
-        return replace(self, rows=self.rows & rows, cells=cells)
-
-
-@dataclass(frozen=True)
-class Check:
-    """A named check: what it looks for, what may be done, and how it is written in messages."""
-
-    name: str
-    meaning: str
-    find: Callable[["Bars"], Flags]
-    treatment: Treatment
-    allowed: tuple[Treatment, ...]
-    detail: str = ""
-    """Format of one example; ``{v}`` is the flag's value, ``{open}`` and so on the row's prices."""
-    repair: Callable[["Bars", Flags], pd.DataFrame] | None = None
-    advice: Callable[["Bars", Flags], str] | None = None
-    """What to do about it, for the message of a refusal; by default to treat the rows or to mend the file."""
-
-
-@dataclass(frozen=True, eq=False)
-class Bars:
-    """Bars sorted by symbol and date, with what several checks need."""
-
-    frame: pd.DataFrame
-    settings: Thresholds
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def column(self, name: str) -> Float:
-        """(rows,) values of a column; NaN where there is none."""
-        if name not in self.frame:
-            return np.full(len(self), np.nan)
-        return self.frame[name].to_numpy(dtype=np.float64)
-
-    @cached_property
-    def day(self) -> np.ndarray:
-        """(rows,) dates."""
-        return self.frame["date"].to_numpy().astype("datetime64[D]")
-
-    @cached_property
-    def code(self) -> np.ndarray:
-        """Number of each row's symbol, rising with the row."""
-        return self.frame["symbol"].cat.codes.to_numpy().astype(np.int64)
-
-    @cached_property
-    def repeated(self) -> tuple[Bool, Bool]:
-        """Rows that share symbol and date with another, and those among them that are not the last."""
-        same = (self.code[1:] == self.code[:-1]) & (self.day[1:] == self.day[:-1])
-        before, after = np.append(False, same), np.append(same, False)
-        return before | after, after
-
-    @cached_property
-    def factor(self) -> Float:
-        """What splits and dividends add to each day's price ratio to make it the gross return."""
-        dividend, split = self.column("dividend"), self.column("split")
-        if not (dividend > 0).any():
-            return split
-        paid = np.nan_to_num(dividend / self.column("close"), nan=0.0, posinf=0.0, neginf=0.0)
-        return np.asarray(split * (1 + np.maximum(paid, 0.0)))
-
-    @cached_property
-    def jumps(self) -> tuple[np.ndarray, Float, np.ndarray]:
-        """Rows whose total return is beyond the threshold: rows, log moves, rows before them."""
-        close, code = self.column("close"), self.code
-        rows = np.flatnonzero(close > 0)
-        if len(rows) < 2:
-            return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)
-        level = np.log(close[rows])
-        if (self.factor != 1).any():
-            level = level + np.cumsum(np.log(self.factor))[rows]
-        move = np.diff(level)
-        big = (np.abs(move) > self.settings.jump) & (code[rows[1:]] == code[rows[:-1]])
-        return rows[1:][big], move[big], rows[:-1][big]
-
-    def flagged(self, rows: np.ndarray, values: Float | None = None) -> Flags:
-        """Flags on some rows, with a value for each."""
-        mask = np.zeros(len(self), dtype=np.bool_)
-        mask[rows] = True
-        value = None
-        if values is not None:
-            value = np.full(len(self), np.nan)
-            value[rows] = values
-        return Flags(mask, value)
-
-
-def _nameless(bars: Bars) -> Flags:
-    return Flags((bars.frame["symbol"] == "").to_numpy())
-
-
-def _conflicts(bars: Bars) -> tuple[Bool, Float]:
-    """Rows that share symbol and date with others of another price; and how far apart, as log ratio of their closes."""
-    again = bars.repeated[0]
-    rows = np.flatnonzero(again)
-    apart = np.zeros(len(bars))
-    if len(rows) == 0:
-        return again, apart
-    again = again.copy()
-    held = [name for name in PRICES if name in bars.frame]
-    some = bars.frame.iloc[rows]
-    groups = some.groupby(["symbol", "date"], sort=False, observed=True)[held]
-    high, low = groups.transform("max").to_numpy(dtype=np.float64), groups.transform("min").to_numpy(dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.where((high > 0) & (low > 0), np.log(high / low), np.where(high == low, 0.0, np.inf))
-    spread = np.where(np.isnan(high) | np.isnan(low), 0.0, spread)
-    differs = np.zeros(len(bars), dtype=np.bool_)
-    differs[rows] = (spread > 1e-4).any(axis=1)
-    apart[rows] = spread[:, held.index("close")]
-    return differs, apart
-
-
-def _listings(bars: Bars) -> Flags:
-    """Conflicting rows of symbols whose closes stand on two levels day after day."""
-    differs, apart = _conflicts(bars)
-    codes = bars.code[differs]
-    if len(codes) == 0:
-        return Flags(differs)
-    typical = pd.Series(apart[differs]).groupby(codes).median()
-    count = pd.Series(codes).value_counts()
-    two = typical.index[(typical > np.log(1.1)) & (count.reindex(typical.index) >= 6)]
-    return Flags(differs & np.isin(bars.code, two.to_numpy()), apart)
-
-
-def _conflicting(bars: Bars) -> Flags:
-    differs, apart = _conflicts(bars)
-    # The last row of each day is the one that may stand.
-    return Flags(differs & bars.repeated[1], apart)
-
-
-def _duplicates(bars: Bars) -> Flags:
-    return Flags(bars.repeated[1])
-
-
-def _doubtful(bars: Bars) -> Flags:
-    if "doubt" not in bars.frame:
-        return Flags(np.zeros(len(bars), dtype=np.bool_))
-    return Flags((bars.frame["doubt"].fillna("") != "").to_numpy())
-
-
-def _both_readings(bars: Bars, flags: Flags) -> str:
-    told = dict.fromkeys(bars.frame["doubt"][flags.rows])
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return "; ".join([*list(told)[:3]]) + f"{more}. Say which with --adjusted none, splits or 'splits and dividends'"
-
-
-def _negative_adjusted(bars: Bars) -> Flags:
-    with np.errstate(invalid="ignore"):
-        return Flags(bars.column("adj_close") <= 0)
-
-
-def _future(bars: Bars) -> Flags:
-    today = bars.settings.today or date.today()
-    return Flags(bars.day > np.datetime64(today, "D"))
-
-
-_CANDIDATES = ("XNYS", "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XASX", "XSHG", "XKRX", "XBOM", "24/7")
-
-
-def _foreign_days(bars: Bars) -> Flags:
-    """Days off the calendar that hold as many rows as others: the bars follow another calendar."""
-    rows = np.zeros(len(bars), dtype=np.bool_)
-    if bars.settings.bars == "weekly":
-        return Flags(rows)
-    days, back, count = np.unique(bars.day, return_inverse=True, return_counts=True)
-    closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
-    return Flags(closed[back] if closed.sum() >= 3 and closed.mean() > 0.01 else rows, by_day=True)
-
-
-def _fitting_calendar(bars: Bars, _: Flags) -> str:
-    days = np.unique(bars.day)
-    fitting = {name: float(is_trading_day(days, exchange=name).mean()) for name in _CANDIDATES}
-    best = max(fitting, key=lambda name: fitting[name])
-    return (
-        f"{fitting[best]:.0%} of the days are days of {best}, {is_trading_day(days, exchange=bars.settings.exchange).mean():.0%} "
-        f"of {bars.settings.exchange}: name the calendar as `exchange` in the file of --quality"
-    )
-
-
-def _not_daily(bars: Bars) -> Flags:
-    """All rows, where most bars of most symbols lie a week or more apart."""
-    same = bars.code[1:] == bars.code[:-1]
-    apart = np.diff(bars.day).astype(np.int64)[same]
-    weekly = bars.settings.bars == "daily" and len(apart) >= 8 and np.median(apart) >= 6
-    return Flags(np.full(len(bars), weekly, dtype=np.bool_))
-
-
-def _impossible_return(bars: Bars) -> Flags:
-    with np.errstate(invalid="ignore"):
-        return Flags(bars.column("delist_return") < -1, columns=("delist_return",))
-
-
-def _priceless(bars: Bars) -> Flags:
-    # A split, a dividend or what a delisting left counts without a close.
-    event = (bars.column("dividend") > 0) | ((bars.column("split") != 1) & ~np.isnan(bars.column("split")))
-    event |= ~np.isnan(bars.column("delist_return"))
-    return Flags(np.isnan(bars.column("close")) & ~event)
-
-
-def _off_calendar(bars: Bars) -> Flags:
-    if bars.settings.bars == "weekly":
-        return Flags(np.zeros(len(bars), dtype=np.bool_))
-    days, back = np.unique(bars.day, return_inverse=True)
-    return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
-
-
-def _non_positive(bars: Bars) -> Flags:
-    with np.errstate(invalid="ignore"):
-        cells = {name: ~(bars.column(name) > 0) & ~np.isnan(bars.column(name)) for name in PRICES}
-    cells = {name: mask for name, mask in cells.items() if mask.any()}
-    rows = np.logical_or.reduce([np.zeros(len(bars), np.bool_), *cells.values()])
-    return Flags(rows, cells=cells)
-
-
-def _range(bars: Bars) -> Flags:
-    high, low, close = bars.column("high"), bars.column("low"), bars.column("close")
-    slack = 1e-6 * close
-    with np.errstate(invalid="ignore"):
-        return Flags((high < low - slack) | (close > high + slack) | (close < low - slack))
-
-
-def _widen_range(bars: Bars, flags: Flags) -> pd.DataFrame:
-    stack = np.vstack([bars.column(name) for name in PRICES])
-    wide = {"high": np.fmax.reduce(stack), "low": np.fmin.reduce(stack)}
-    held = {
-        name: np.where(flags.rows, widest, bars.column(name)) for name, widest in wide.items() if name in bars.frame
-    }
-    return bars.frame.assign(**held)
-
-
-def _negative_volume(bars: Bars) -> Flags:
-    with np.errstate(invalid="ignore"):
-        return Flags(bars.column("volume") < 0, columns=("volume",))
-
-
-def _alternating(bars: Bars) -> Flags:
-    """Rows of assets that jump between two levels at least four times within 60 rows."""
-    rows, moves, _ = bars.jumps
-    if len(rows) < 4:
-        return bars.flagged(rows[:0])
-    code = bars.code[rows]
-    turn = np.zeros(len(rows), dtype=np.bool_)
-    turn[1:] = (code[1:] == code[:-1]) & (np.abs(moves[1:] + moves[:-1]) < 0.3) & (np.diff(rows) <= 20)
-    turns = np.flatnonzero(turn)
-    close_by = np.zeros(len(turns), dtype=np.bool_)
-    close_by[3:] = (rows[turns[3:]] - rows[turns[:-3]] <= 60) & (code[turns[3:]] == code[turns[:-3]])
-    mask, value = np.zeros(len(bars), np.bool_), np.full(len(bars), np.nan)
-    for asset in np.unique(code[turns[close_by]]):
-        mine = turns[code[turns] == asset]
-        # From the first jump that is taken back to the last: inside, no price says which series it belongs to.
-        mask[rows[mine[0] - 1] : rows[mine[-1]] + 1] = True
-        value[rows[mine]] = moves[mine]
-    return Flags(mask, value)
-
-
-def _reverting(bars: Bars) -> Flags:
-    """Rows between a jump and the jump back to nearly the old level, a few rows later."""
-    rows, moves, before = bars.jumps
-    code = bars.code
-    mask, value = np.zeros(len(bars), np.bool_), np.full(len(bars), np.nan)
-    for i in range(len(rows) - 1):
-        j = i + 1
-        near = rows[j] - rows[i] <= bars.settings.revert_days and code[rows[j]] == code[rows[i]]
-        if near and not mask[before[i]] and abs(moves[i] + moves[j]) < 0.2:
-            mask[rows[i] : rows[j]] = True
-            value[rows[i] : rows[j]] = moves[i]
-    return Flags(mask, value)
-
-
-def _unadjusted(bars: Bars) -> Flags:
-    """Jumps that no trading explains: overnight, at a whole ratio or beyond three times, without surge or wide range.
-
-    Smaller quiet jumps at odd ratios may be true (oil shares opened at half their price in March 2020), so they stay.
-    """
-    rows, moves, before = bars.jumps
-    close, high, low = bars.column("close"), bars.column("high"), bars.column("low")
-    traded, opened, code = close * bars.column("volume"), bars.column("open"), bars.code
-    measured = not np.isnan(traded).all()
-    whole = _whole_ratio(np.exp(-moves))[1]
-    chosen = np.zeros(len(rows), dtype=np.bool_)
-    for i, row in enumerate(rows):
-        past = traded[max(0, row - 20) : row][code[max(0, row - 20) : row] == code[row]]
-        usual = np.nanmedian(past) if np.isfinite(past).any() else np.nan
-        # Where volumes are unknown, the price alone must speak.
-        surge = (traded[row] / usual if usual > 0 else np.inf) if measured else 0.0
-        gap = np.log(opened[row] / close[before[i]]) if opened[row] > 0 else moves[i]
-        wide = high[row] / low[row] if low[row] > 0 else 1.0
-        quiet = surge < 4 and wide < 1.4 and gap / moves[i] > 0.7 and (whole[i] or abs(moves[i]) > _BEYOND_QUIET)
-        chosen[i] = quiet or abs(moves[i]) > _BEYOND_NEWS
-    return bars.flagged(rows[chosen], moves[chosen])
-
-
-def _insert_split(bars: Bars, flags: Flags) -> pd.DataFrame:
-    assert flags.value is not None, "unadjusted jumps carry their log move"
-    ratio = np.exp(-np.nan_to_num(flags.value))
-    simple, near = _whole_ratio(ratio)
-    # Without a whole ratio the day's return is unknown; the split then makes it zero.
-    return bars.frame.assign(split=bars.column("split") * np.where(near, simple, ratio))
-
-
-def _whole_ratio(ratio: Float) -> tuple[Float, Bool]:
-    """The nearest n-for-one or one-for-n ratio, and whether it is within 5 %."""
-    simple = np.where(ratio >= 1, np.maximum(np.round(ratio), 1), 1 / np.maximum(np.round(1 / ratio), 1))
-    return simple, np.abs(np.log(ratio / simple)) < 0.05
-
-
-def _extreme(bars: Bars) -> Flags:
-    close, code = bars.column("close"), bars.code
-    move = np.zeros(len(bars))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        move[1:] = np.where(code[1:] == code[:-1], close[1:] * bars.factor[1:] / close[:-1] - 1, 0.0)
-    move = np.nan_to_num(move)
-    return Flags(np.abs(move) > bars.settings.extreme, np.log1p(np.maximum(move, -0.999999)))
-
-
-def _stale(bars: Bars) -> Flags:
-    """Rows from the ``stale_days``-th equal close on, in runs without any range within the day."""
-    close, code = bars.column("close"), bars.code
-    flat = (bars.column("high") == bars.column("low")) | np.isnan(bars.column("high"))
-    still = np.zeros(len(bars), dtype=np.bool_)
-    still[1:] = (close[1:] == close[:-1]) & (code[1:] == code[:-1]) & flat[1:]
-    position = np.arange(len(bars))
-    run = position - np.maximum.accumulate(np.where(still, 0, position))
-    return Flags(run >= bars.settings.stale_days - 1, run.astype(np.float64) + 1)
-
-
-def _gaps(bars: Bars) -> Flags:
-    if bars.settings.bars == "weekly":
-        weeks = np.zeros(len(bars))
-        between = np.diff(bars.day).astype(np.int64)
-        weeks[1:] = np.where(bars.code[1:] == bars.code[:-1], np.round(between / 7) - 1, 0)
-        return Flags(weeks > 0, weeks)
-    sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
-    place, code = np.searchsorted(sessions, bars.day), bars.code
-    missing = np.zeros(len(bars))
-    missing[1:] = np.where(code[1:] == code[:-1], np.diff(place) - 1, 0)
-    return Flags(missing > 0, missing)
-
-
-def _thin(bars: Bars) -> Flags:
-    """All rows of trading days that hold far fewer rows than the month around them."""
-    if bars.settings.bars == "weekly":
-        return Flags(np.zeros(len(bars), dtype=np.bool_))
-    sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
-    place = np.searchsorted(sessions, bars.day)
-    inside = place < len(sessions)
-    count = np.bincount(place[inside], minlength=len(sessions)).astype(np.float64)
-    usual = pd.Series(count).rolling(21, center=True, min_periods=5).median().fillna(np.median(count)).to_numpy()
-    share = np.where(usual > 0, count / np.maximum(usual, 1), 1.0)
-    rows = np.zeros(len(bars), np.bool_)
-    rows[inside] = share[place[inside]] < bars.settings.thin_share
-    value = np.full(len(bars), np.nan)
-    value[inside] = count[place[inside]]
-    return Flags(rows, value, by_day=True)
-
+from quantray.data import price_checks as prices
+from quantray.data import row_checks as rows
+from quantray.data.check import Check
+
+__all__ = ["CHECKS"]
 
 CHECKS: tuple[Check, ...] = (
     Check(
         "missing_symbol",
         "rows without a symbol",
-        _nameless,
+        rows.nameless,
         "drop_row",
         ("drop_row", "refuse"),
         "close {close} belongs to no symbol",
@@ -432,7 +18,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "future_bar",
         "bars dated after today",
-        _future,
+        rows.future,
         "drop_row",
         ("keep", "drop_row", "drop_asset", "refuse"),
         "is yet to come",
@@ -440,7 +26,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "two_listings",
         "rows of one symbol and date on two price levels day after day: two listings, share classes or currencies",
-        _listings,
+        rows.listings,
         "refuse",
         ("drop_asset", "refuse"),
         "close {close}, and another {factor:.3g} times as high",
@@ -449,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "conflicting_rows",
         "rows of one symbol and date with different prices; the last one stands if they are dropped",
-        _conflicting,
+        rows.conflicting,
         "refuse",
         ("drop_row", "drop_asset", "refuse"),
         "close {close} and other prices in another row",
@@ -460,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "duplicate_rows",
         "a symbol has several rows of the same prices for one date; the last one stands",
-        _duplicates,
+        rows.duplicates,
         "drop_row",
         ("drop_row", "refuse"),
         "appears more than once",
@@ -468,7 +54,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "missing_close",
         "rows without a close, and without a split or a dividend",
-        _priceless,
+        rows.priceless,
         "drop_row",
         ("drop_row", "refuse"),
         "has no close",
@@ -476,7 +62,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "not_daily",
         "bars that lie a week or more apart",
-        _not_daily,
+        rows.not_daily,
         "refuse",
         ("keep", "refuse"),
         "is days after the one before",
@@ -485,25 +71,25 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "calendar_mismatch",
         "whole days on which the exchange was closed: the bars follow another calendar",
-        _foreign_days,
+        rows.foreign_days,
         "refuse",
         ("keep", "drop_row", "refuse"),
         "the exchange was closed",
-        advice=_fitting_calendar,
+        advice=rows.fitting_calendar,
     ),
     Check(
         "ambiguous_adjustment",
         "splits or dividends that may or may not be in the prices already; kept, the likelier reading stands",
-        _doubtful,
+        rows.doubtful,
         "refuse",
         ("keep", "drop_asset", "refuse"),
         "close {close}",
-        advice=_both_readings,
+        advice=rows.both_readings,
     ),
     Check(
         "non_positive_adjusted",
         "adjusted closes of zero or below; none of the symbol's adjusted closes was used",
-        _negative_adjusted,
+        prices.negative_adjusted,
         "keep",
         ("keep", "drop_asset", "refuse"),
         "close {close}",
@@ -511,7 +97,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "impossible_return",
         "delisting returns below -100 %",
-        _impossible_return,
+        prices.impossible_return,
         "drop_cell",
         ("drop_cell", "drop_row", "refuse"),
         "",
@@ -519,7 +105,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "non_trading_day",
         "rows dated on days when the exchange was closed",
-        _off_calendar,
+        rows.off_calendar,
         "drop_row",
         ("keep", "drop_row", "refuse"),
         "the exchange was closed",
@@ -527,7 +113,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "non_positive_price",
         "prices of zero or below, zero opens among them",
-        _non_positive,
+        prices.non_positive,
         "drop_cell",
         ("drop_cell", "drop_row", "drop_asset", "refuse"),
         "open {open} high {high} low {low} close {close}",
@@ -535,7 +121,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "negative_volume",
         "volume below zero",
-        _negative_volume,
+        prices.negative_volume,
         "drop_cell",
         ("drop_cell", "drop_row", "refuse"),
         "volume {volume}",
@@ -543,16 +129,16 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "price_range",
         "high below low, or a close outside them; repair widens high and low to hold open and close",
-        _range,
+        prices.price_range,
         "repair",
         ("keep", "repair", "drop_row", "refuse"),
         "high {high} low {low} close {close}",
-        _widen_range,
+        prices.widen_range,
     ),
     Check(
         "alternating_levels",
         "a series that jumps to and fro between two price levels, as when two instruments share a symbol",
-        _alternating,
+        prices.alternating,
         "drop_asset",
         ("keep", "drop_row", "drop_asset", "refuse"),
         "close {close}, {factor:.3g} times the last",
@@ -560,7 +146,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "reverting_move",
         "a jump that is taken back within days: a bad print",
-        _reverting,
+        prices.reverting,
         "drop_cell",
         ("keep", "drop_cell", "drop_row", "refuse"),
         "close {close}, {factor:.3g} times the last, then back",
@@ -570,16 +156,16 @@ CHECKS: tuple[Check, ...] = (
         "a split, spin-off or merger missing from the prices: an overnight jump at a whole ratio or beyond three times "
         "without a surge of trading, or any move beyond five times; "
         "repair inserts the split (the nearest whole ratio within 5 %, else one that makes the day's return zero)",
-        _unadjusted,
+        prices.unadjusted,
         "repair",
         ("keep", "repair", "drop_asset", "refuse"),
         "close {close}, {factor:.3g} times the last",
-        _insert_split,
+        prices.insert_split,
     ),
     Check(
         "extreme_move",
         "daily returns beyond the threshold that nothing above explains",
-        _extreme,
+        prices.extreme,
         "keep",
         ("keep", "drop_cell", "drop_asset", "refuse"),
         "close {close}, {factor:.3g} times the last",
@@ -587,18 +173,23 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "stale_price",
         "the same close day after day with no range within the day",
-        _stale,
+        prices.stale,
         "keep",
         ("keep", "drop_cell", "drop_row", "refuse"),
         "close {close} for {v:.0f} rows",
     ),
     Check(
-        "gap", "trading days missing inside a series", _gaps, "keep", ("keep", "refuse"), "after {v:.0f} missing days"
+        "gap",
+        "trading days missing inside a series",
+        rows.gaps,
+        "keep",
+        ("keep", "refuse"),
+        "after {v:.0f} missing days",
     ),
     Check(
         "thin_day",
         "trading days that hold far fewer symbols than the days around them",
-        _thin,
+        rows.thin,
         "keep",
         ("keep", "drop_row", "refuse"),
         "a day of {v:.0f} symbols",

@@ -102,7 +102,7 @@ def weigh(ratios: Float, owner: Int, group: Int, stated: Float) -> Verdict:
     # The log of (1 - p) e^x + p over (1 - p) + p e^x: no single event speaks for a convention without limit.
     odds = np.log1p(-_DEPARTS) - np.log(_DEPARTS)
     bounded = np.logaddexp(ratios + odds, 0.0) - np.logaddexp(ratios, odds)
-    evidence = np.bincount(owner, weights=bounded, minlength=len(stated))
+    evidence = np.bincount(owner, weights=bounded, minlength=len(stated)).astype(np.float64)
     likely = _probability(evidence)
     told = np.abs(2 * likely - 1)
     inside = np.bincount(group, weights=told * likely)

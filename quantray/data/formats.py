@@ -18,9 +18,19 @@ from quantray.data.parsing import DateForm
 from quantray.errors import DataError, InputError
 
 __all__ = [
-    "ADJUSTMENTS", "BAR_FIELDS", "CERTAIN", "COLUMN_NAMES", "FIELDS", "Adjusted", "Format", "formats", "named_format", "plain",
-    "recognise", "spelling",
-]  # fmt: skip
+    "ADJUSTMENTS",
+    "BAR_FIELDS",
+    "CERTAIN",
+    "COLUMN_NAMES",
+    "FIELDS",
+    "Adjusted",
+    "Format",
+    "formats",
+    "named_format",
+    "plain",
+    "recognise",
+    "spelling",
+]
 
 BAR_FIELDS = ("open", "high", "low", "close", "volume", "adj_close", "dividend", "split", "delist_return")
 """The fields of a daily bar that quantray knows; only ``close`` is required. ``delist_return`` stands on the last bar:
@@ -37,8 +47,8 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "symbol": ("symbol", "ticker", "asset", "sid", "instrument", "act_symbol", "code", "<ticker>", "secid", "ric",
                "name"),
     "id": ("permno", "permanent_id", "asset_id", "figi", "composite_figi", "permaticker"),
-    "open": ("open", "o", "open_price", "<open>", "px_open", "eröffnung", "eröffn.", "ouverture", "apertura", "otwarcie",
-             "price open", "open price", "open_prc"),
+    "open": ("open", "o", "open_price", "<open>", "px_open", "eröffnung", "eröffn.", "ouverture", "apertura",
+             "otwarcie", "price open", "open price", "open_prc"),
     "high": ("high", "h", "high_price", "<high>", "px_high", "hoch", "tageshoch", "plus haut", "máximo", "najwyzszy",
              "price high", "high price", "high_1"),
     "low": ("low", "l", "low_price", "<low>", "px_low", "tief", "tagestief", "plus bas", "mínimo", "najnizszy",

@@ -61,8 +61,8 @@ class RawBars:
     """Bars as they stand in the files: columns date (datetime64), symbol (str) and floats; any order, any warts.
 
     Beside fields of bars there may be ``adj_close``, ``total_return``, ``price_factor``, ``basis`` (index into
-    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for) and ``ticker`` (str), the symbol of
-    the day where ``symbol`` is a permanent id.
+    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for) and ``ticker`` (str), the symbol
+    of the day where ``symbol`` is a permanent id.
     """
 
     frame: pd.DataFrame
@@ -207,7 +207,7 @@ def _recognised(file: Path, sheet: Sheet, form: Format) -> Format:
 
 def _renaming(file: Path, present: Sequence[str], form: Format) -> dict[str, str]:
     fields = {*_KEYS, *FIELDS}
-    named = {column: name for column, name in form.columns.items()}
+    named = form.columns
     if unknown := [name for name in named.values() if name not in fields]:
         raise DataError(f"column mapping names {unknown[0]!r}; a column is one of {', '.join([*_KEYS, *FIELDS])}.")
     exact = {column: name for column, name in named.items() if column in present}
@@ -280,8 +280,9 @@ def _with_events(frame: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     events = frame[event].assign(dividend=dividend[event], split=split[event])
     by_day = events.groupby("date", sort=False).agg({"dividend": "sum", "split": "prod"})
     bars = frame[~event]
-    days = bars["date"].map(by_day["dividend"]).fillna(0.0), bars["date"].map(by_day["split"]).fillna(1.0)
-    return bars.assign(dividend=days[0].to_numpy(), split=days[1].to_numpy())
+    paid, ratio = bars["date"].map(by_day["dividend"]).fillna(0.0), bars["date"].map(by_day["split"]).fillna(1.0)
+    told_by_day: pd.DataFrame = bars.assign(dividend=paid.to_numpy(), split=ratio.to_numpy())
+    return told_by_day
 
 
 def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.DataFrame:
@@ -306,9 +307,9 @@ def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Da
     if ids is not None and names is not None:
         out["ticker"] = names
     scale = form.scale
-    minor = np.ones(len(out))
+    minor = np.ones(len(out), dtype=np.float64)
     if "currency" in frame:
-        minor = frame["currency"].astype("str").str.strip().map(_MINOR_UNITS).fillna(1.0).to_numpy()
+        minor[:] = frame["currency"].astype("str").str.strip().map(_MINOR_UNITS).fillna(1.0).to_numpy(dtype=np.float64)
     if scale != 1 or (minor != 1).any():
         prices = ("open", "high", "low", "close", "adj_close", "dividend", "capital_gains")
         out = out.assign(**{c: out[c] * scale * minor for c in prices if c in out})

@@ -181,8 +181,10 @@ class _Overlap:
         """Steps of the ratio that an event of that day makes: beside the prices of one, inside those of the other."""
         at, other = fresh.iloc[rows], common.iloc[rows]
         with np.errstate(divide="ignore", invalid="ignore"):
-            theirs = np.log(other["split"] * (1 + other["dividend"] / other["close"])).to_numpy()
-            ours = np.log(at["split"] * (1 + at["dividend"] / at["close"])).to_numpy()
+            theirs, ours = (
+                np.log(frame["split"].to_numpy() * (1 + frame["dividend"].to_numpy() / frame["close"].to_numpy()))
+                for frame in (other, at)
+            )
         found = np.nan_to_num(theirs) - np.nan_to_num(ours)
         return np.asarray((np.abs(found) > tolerance) & (np.abs(step - found) < tolerance))
 
@@ -247,20 +249,17 @@ class _Overlap:
 
 def _write(out: pd.DataFrame, row: int, split: float, paid: float) -> None:
     """Add a split and a dividend, as log ratios, to those of a row, in place."""
-    place = out.columns.get_indexer(["split", "dividend", "close"])
-    close = float(out.iat[row, place[2]])
-    out.iat[row, place[0]] = float(out.iat[row, place[0]]) * np.exp(split)
-    out.iat[row, place[1]] = float(out.iat[row, place[1]]) + np.expm1(paid) * close
+    label = out.index[row]
+    close, before, cash = (float(out[name].iloc[row]) for name in ("close", "split", "dividend"))
+    out.loc[label, ["split", "dividend"]] = [before * np.exp(split), cash + np.expm1(paid) * close]
 
 
 def _scale(out: pd.DataFrame, rows: Int, factor: float, *, shares: float = 1.0) -> None:
     """Multiply prices and cash of some rows, and divide their volumes by the shares that became more, in place."""
     if len(rows) == 0:
         return
-    for name in (*_PRICES, "dividend"):
-        if name in out:
-            column = out.columns.get_loc(name)
-            out.iloc[rows, column] = out.iloc[rows, column] * factor
+    labels = out.index[rows]
+    held = [name for name in (*_PRICES, "dividend") if name in out]
+    out.loc[labels, held] = out.loc[labels, held].to_numpy(dtype=np.float64) * factor
     if shares != 1 and "volume" in out:
-        column = out.columns.get_loc("volume")
-        out.iloc[rows, column] = out.iloc[rows, column] / shares
+        out.loc[labels, "volume"] = out.loc[labels, "volume"].to_numpy(dtype=np.float64) / shares

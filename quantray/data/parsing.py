@@ -16,7 +16,7 @@ MISSING = ("", "-", "--", "–", "—", ".", "n/a", "na", "nan", "null", "none",
 """What stands for a missing number in files, compared without case; names of symbols are not looked up here."""
 
 DateForm = Literal["YMD", "DMY", "MDY", "epoch", "excel"]
-"""Order of the parts of a date; ``epoch`` counts seconds to nanoseconds from 1970 UTC, ``excel`` days from 1899-12-30."""
+"""Order of the parts of a date; ``epoch`` counts seconds to nanoseconds from 1970, ``excel`` days of spreadsheets."""
 
 _MAGNITUDE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
 _OFFSET = r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$"
@@ -166,7 +166,8 @@ def _midnights(stamps: pd.Series, timezone: str | None) -> pd.Series:
         stamps = (
             stamps.dt.tz_convert(timezone).dt.tz_localize(None) if utc and timezone else stamps.dt.tz_localize(None)
         )
-    return stamps.dt.normalize().astype("datetime64[s]")
+    days: pd.Series = stamps.dt.normalize().astype("datetime64[s]")
+    return days
 
 
 def _weekdays_or_refuse(stamps: pd.Series) -> None:
@@ -183,15 +184,17 @@ def _weekdays_or_refuse(stamps: pd.Series) -> None:
 def _counted(values: pd.Series, form: DateForm | None) -> pd.Series:
     """Dates written as numbers: YYYYMMDD, epochs told by their magnitude, and Excel's days where they are named."""
     if form == "excel":
-        return pd.to_datetime(values, unit="D", origin="1899-12-30", errors="coerce")
+        days: pd.Series = pd.Timestamp("1899-12-30") + pd.to_timedelta(values.astype("float64"), unit="D")
+        return days
     largest = float(values.abs().max())
     if largest >= 1e8:
         unit = "s" if largest < 1e11 else "ms" if largest < 1e14 else "us" if largest < 1e17 else "ns"
-        return pd.to_datetime(values, unit=unit, utc=True, errors="coerce")
-    days = pd.to_datetime(values.astype("str").str.removesuffix(".0"), format="%Y%m%d", errors="coerce")
-    if days.isna().all() and values.between(20_000, 80_000).all():
+        instants = pd.to_timedelta(values.to_numpy(), unit=unit)  # type: ignore[call-overload]  # a unit is a word
+        return pd.Series(pd.Timestamp(0, tz="UTC") + instants)
+    dates = pd.to_datetime(values.astype("str").str.removesuffix(".0"), format="%Y%m%d", errors="coerce")
+    if dates.isna().all() and values.between(20_000, 80_000).all():
         raise UnreadableError(0, "is a number of days, as spreadsheets count; read it with --dates excel.")
-    return days
+    return dates
 
 
 def _written(text: pd.Series, form: DateForm | None, timezone: str | None) -> pd.Series:

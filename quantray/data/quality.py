@@ -11,7 +11,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from quantray.data.adjustment import Adjustment
-from quantray.data.checks import CHECKS, PRICES, Bars, Check, Flags, Thresholds, Treatment
+from quantray.data.check import PRICES, Bars, Check, Flags, Thresholds, Treatment
+from quantray.data.checks import CHECKS
 from quantray.data.importing import Reading
 from quantray.errors import DataError
 

@@ -1,7 +1,7 @@
 """What a store said at first and says otherwise now, and the bars as they were known at the time.
 
-A store keeps its versions, so each value has a first one. Later ones may be corrections, prices adjusted for events that
-took place since, which no return sees, or prices scaled by what nobody could know then, such as their largest value.
+A store keeps its versions, so each value has a first one. Later ones may be corrections, prices adjusted for events
+that took place since, which no return sees, or prices scaled by what nobody could know then, such as their largest.
 """
 
 from collections.abc import Iterator
@@ -33,16 +33,16 @@ class VersionedBars(Protocol):
 
 
 class Commit(Protocol):
-    """One commit of a store."""
+    """One commit of a store: its number, what it did and the days that it wrote."""
 
     @property
-    def number(self) -> int: ...  # noqa: D102
+    def number(self) -> int: ...
     @property
-    def operation(self) -> str: ...  # noqa: D102
+    def operation(self) -> str: ...
     @property
-    def first(self) -> str: ...  # noqa: D102
+    def first(self) -> str: ...
     @property
-    def last(self) -> str: ...  # noqa: D102
+    def last(self) -> str: ...
 
 
 def _written(store: VersionedBars, version: int | None) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -58,8 +58,8 @@ def _written(store: VersionedBars, version: int | None) -> Iterator[tuple[int, p
 def as_known(store: VersionedBars, *, version: int | None = None) -> pd.DataFrame:
     """Bars with the values of the commit that first held each (date, symbol).
 
-    Where a later import came on another basis of splits or dividends, what follows is made to go on from what was known;
-    see ``overlap.join``.
+    Where a later import came on another basis of splits or dividends, what follows goes on from what was known; see
+    ``overlap.join``.
 
     Parameters
     ----------
@@ -107,9 +107,9 @@ def restated(store: VersionedBars, *, version: int | None = None) -> pd.DataFram
     now = store.bars(version=numbers[-1])
     both = first.merge(now, how="left", on=_KEYS, suffixes=("", "_now"), indicator="found")
     found = []
-    for (symbol, known), rows in both.sort_values(_KEYS).groupby(["symbol", "version"], sort=True):
-        if known != numbers[-1]:
-            found += _changes(str(symbol), int(known), rows)
+    for (symbol, number), rows in both.sort_values(_KEYS).groupby(["symbol", "version"], sort=True):
+        if (known := int(str(number))) != numbers[-1]:
+            found += _changes(str(symbol), known, rows)
     columns = ["symbol", "field", "kind", "first", "last", "cells", "ratio", "version", "then", "now"]
     return pd.DataFrame(found, columns=columns)
 
@@ -119,7 +119,9 @@ def _changes(symbol: str, known: int, rows: pd.DataFrame) -> list[tuple[object, 
     out: list[tuple[object, ...]] = []
     gone = (rows["found"] == "left_only").to_numpy()
     if gone.any():
-        out.append(_line(symbol, "all", "withdrawn", known, rows[gone], rows["close"][gone], np.full(gone.sum(), np.nan)))
+        out.append(
+            _line(symbol, "all", "withdrawn", known, rows[gone], rows["close"][gone], np.full(gone.sum(), np.nan))
+        )
     rows = rows[~gone]
     level = _level(rows)
     if level:
@@ -133,7 +135,7 @@ def _changes(symbol: str, known: int, rows: pd.DataFrame) -> list[tuple[object, 
             # Shares became more or fewer with the prices.
             changed &= _differs(then * np.exp(-level), later)
         if changed.any():
-            for row in np.flatnonzero(changed):
+            for row in np.flatnonzero(changed).tolist():
                 one = rows.iloc[[row]]
                 out.append(_line(symbol, field, "corrected", known, one, then[[row]], later[[row]]))
     return out
@@ -181,5 +183,6 @@ def summary(changes: pd.DataFrame) -> str:
         size = np.abs(np.log(corrected["ratio"].where(corrected["ratio"] > 0)))
         if size.notna().any():
             row = corrected.loc[size.idxmax()]
-            worst = f"; the largest correction: {row['symbol']} {row['field']} {str(row['first'])[:10]}, {row['then']:g} to {row['now']:g}"
+            change = f"{row['symbol']} {row['field']} {str(row['first'])[:10]}, {row['then']:g} to {row['now']:g}"
+            worst = f"; the largest correction: {change}"
     return f"values that were different when first known: {told}, of {changes['symbol'].nunique():,} symbols{worst}"

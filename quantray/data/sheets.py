@@ -90,7 +90,7 @@ def holds_bars(file: Path) -> bool:
 def _parquet(file: Path) -> Sheet:
     frame: pd.DataFrame = pq.read_table(file).to_pandas(date_as_object=False)
     if isinstance(frame.columns, pd.MultiIndex):
-        date = frame.index.name or "Date"
+        date = str(frame.index.name or "Date")
         levels = [[str(part) for part in level] for level in zip(*frame.columns, strict=True)]
         labels = [["", *level] for level in levels]
         flat = frame.set_axis(range(1, len(levels[0]) + 1), axis=1).rename_axis(date).reset_index()
@@ -156,9 +156,10 @@ def _sample(file: Path) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "utf-8-sig"
     except UnicodeDecodeError as error:
         # Older programs write umlauts in a header in one byte; below it, only numbers and names are expected.
-        top, _, rest = raw.partition(b"\n")
+        _, _, rest = raw.partition(b"\n")
         if not rest.isascii():
-            raise UnicodeDecodeError("utf-8", raw, error.start, error.end, "the file is not UTF-8; save it as that")
+            error.reason = "save the file as UTF-8"
+            raise
         return raw.decode("cp1252"), "cp1252"
 
 
@@ -172,7 +173,7 @@ def _separator(lines: Sequence[str]) -> str:
         return (widths.count(usual) if usual > 1 else 0, usual)
 
     # Decimal commas may come as regularly as separators, but never more regularly.
-    best = max((";", "\t", "|", ","), key=lambda mark: score(mark))
+    best = max((";", "\t", "|", ","), key=score)
     return best if score(best)[0] else ","
 
 
@@ -181,7 +182,7 @@ def _is_field(cell: str) -> bool:
 
 
 def _label_rows(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], int]:
-    """The row of column names, or the row of fields and that of symbols; and the number of lines before the first bar."""
+    """The row of column names, or that of fields and that of symbols; and the number of lines before the first bar."""
     first = next((i for i, row in enumerate(rows) if any(_DATE.match(cell.strip()) for cell in row)), 1)
     above = [[cell.strip() for cell in row] or [""] for row in rows[: max(first, 1)]]
     fields = next((i for i in reversed(range(len(above))) if _all_fields(above[i])), None)

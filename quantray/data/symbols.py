@@ -26,7 +26,9 @@ class SymbolTable:
         named = rows[rows["ticker"].notna() & (rows["ticker"] != "")].sort_values(["symbol", "date"])
         spell = ((named["symbol"] != named["symbol"].shift()) | (named["ticker"] != named["ticker"].shift())).cumsum()
         groups = named.groupby(spell.to_numpy())
-        frame = groups.agg(id=("symbol", "first"), symbol=("ticker", "first"), first=("date", "min"), last=("date", "max"))
+        frame = groups.agg(
+            id=("symbol", "first"), symbol=("ticker", "first"), first=("date", "min"), last=("date", "max")
+        )
         return cls(frame.reset_index(drop=True))
 
     @cached_property
@@ -41,7 +43,12 @@ class SymbolTable:
         return ids if self.frame.empty else np.array([self._shown.get(str(i), str(i)) for i in ids], dtype=np.str_)
 
     def mark(
-        self, member: Bool, panel: Panel, name: str, start: np.datetime64 | None = None, end: np.datetime64 | None = None
+        self,
+        member: Bool,
+        panel: Panel,
+        name: str,
+        start: np.datetime64 | None = None,
+        end: np.datetime64 | None = None,
     ) -> bool:
         """Set the rows of an asset in a (T, N) membership, in place; False where no asset of the panel has that name.
 

@@ -2,7 +2,7 @@
 
 import csv
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ class Symbols(Universe):
     """A fixed list of names, members whenever they have a close."""
 
     names: tuple[str, ...]
-    table: SymbolTable = SymbolTable()
+    table: SymbolTable = field(default_factory=SymbolTable)
 
     def among(self, names: SymbolTable) -> "Symbols":
         """The list, told by ids or by symbols that assets have or had."""
@@ -71,7 +71,7 @@ class MembershipFile(Universe):
     """Members from a CSV with columns symbol, start, end (both included; an empty end means still a member)."""
 
     path: str
-    table: SymbolTable = SymbolTable()
+    table: SymbolTable = field(default_factory=SymbolTable)
 
     def among(self, names: SymbolTable) -> "MembershipFile":
         """The file's members, told by ids or by the symbols that assets had during their spells."""

@@ -13,7 +13,7 @@ DAYS = pd.DatetimeIndex(trading_days("2020-01-02", "2020-12-31"))
 
 @pytest.fixture
 def crsp(tmp_path):
-    """FB becomes META on day 100; its old ticker goes to a new company on day 150; another firm is delisted on day 80."""
+    """FB becomes META on day 100; its old ticker goes to a new company on day 150; a third is delisted on day 80."""
     rng = np.random.default_rng(0)
 
     def firm(permno, tickers, first=0, last=200, **columns):
@@ -67,13 +67,18 @@ def test_members_by_id_by_old_and_by_new_symbol(crsp, tmp_path):
     # The ticker alone is the firm that had it on each day.
     path.write_text("symbol,start,end\nFB,2020-01-02,\n")
     panel = crsp.load(MembershipFile(str(path)))
-    assert {n: int(m.sum()) for n, m in zip(panel.assets.tolist(), panel.member.T, strict=True)} == {"META": 100, "FB": 50}
+    assert {n: int(m.sum()) for n, m in zip(panel.assets.tolist(), panel.member.T, strict=True)} == {
+        "META": 100,
+        "FB": 50,
+    }
     assert crsp.load(Symbols(("META",))).assets.tolist() == ["META"]
 
 
 def test_members_without_data_and_overlapping_spells_are_named(crsp, tmp_path):
     path = tmp_path / "members.csv"
-    path.write_text("symbol,start,end\nMETA,2020-01-02,2020-06-01\nMETA,2020-05-01,\nNVDA,2020-01-02,\nOLD,1990-01-01,1991-01-01\n")
+    path.write_text(
+        "symbol,start,end\nMETA,2020-01-02,2020-06-01\nMETA,2020-05-01,\nNVDA,2020-01-02,\nOLD,1990-01-01,1991-01-01\n"
+    )
     universe = MembershipFile(str(path))
     assert universe.notes(crsp.load(universe)) == (
         "1 of 2 members have no data: NVDA",
@@ -82,8 +87,15 @@ def test_members_without_data_and_overlapping_spells_are_named(crsp, tmp_path):
 
 
 def test_two_assets_of_one_last_symbol_show_their_ids(tmp_path):
-    frame = pd.DataFrame({"permno": np.repeat([1, 2], 5), "date": np.tile(DAYS[:5], 2), "prc": 1.0 + np.arange(10) % 3,
-                          "ret": 0.0, "ticker": "AA"})
+    frame = pd.DataFrame(
+        {
+            "permno": np.repeat([1, 2], 5),
+            "date": np.tile(DAYS[:5], 2),
+            "prc": 1.0 + np.arange(10) % 3,
+            "ret": 0.0,
+            "ticker": "AA",
+        }
+    )
     frame.loc[5:, "date"] = DAYS[20:25]
     frame.to_parquet(tmp_path / "crsp.parquet")
     store = MarketStore(tmp_path / "market")

@@ -75,7 +75,9 @@ def test_prices_divided_by_their_largest_value_are_rescaled(store):
     assert row["ratio"] == pytest.approx(whole["close"][:100].max() / whole["close"].max())
     # Returns do not see the scale, then as now.
     then = store.load(as_known=True).field("close")[:, 0]
-    np.testing.assert_allclose(then[1:] / then[:-1], (whole["close"][1:].values / whole["close"][:-1].values), rtol=1e-9)
+    np.testing.assert_allclose(
+        then[1:] / then[:-1], (whole["close"][1:].values / whole["close"][:-1].values), rtol=1e-9
+    )
 
 
 def test_prices_adjusted_for_a_split_since_are_told_from_corrections(store):

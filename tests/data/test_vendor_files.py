@@ -25,8 +25,7 @@ def yfinance(close, *, dividend=0.0, split=0.0, days=DAYS, volume=1_000_000):
     """What ``Ticker.history()`` writes: local midnight, events beside prices."""
     stamps = days.tz_localize("America/New_York").astype(str)
     prices = {"Open": close, "High": close * 1.003, "Low": close * 0.997, "Close": close}
-    frame = pd.DataFrame({"Date": stamps, **prices, "Volume": volume, "Dividends": dividend, "Stock Splits": split})
-    return frame
+    return pd.DataFrame({"Date": stamps, **prices, "Volume": volume, "Dividends": dividend, "Stock Splits": split})
 
 
 @pytest.fixture
@@ -126,7 +125,7 @@ def test_what_nothing_decides_is_refused_with_both_readings(imported):
     ratio = np.ones(300)
     ratio[100] = 1.02
     bars = pd.DataFrame({"date": DAYS, "symbol": "AA", "close": path_of(0.1, noise=0.03), "split": ratio})
-    message = r"ambiguous_adjustment.*AA: 1 splits may be in the prices \(return \+10.0% from .*\) or not \(\+12.2%\).*--adjusted"
+    message = r"ambiguous.*AA: 1 splits may be in the prices \(return \+10.0% from .*\) or not \(\+12.2%\).*--adjusted"
     with pytest.raises(DataError, match=message):
         imported(bars)
     assert growth(imported(bars, form=Format(adjusted="splits"))) == pytest.approx(0.1)
@@ -275,7 +274,6 @@ def test_a_symbol_twice_in_a_wide_file_is_refused(imported):
 
 def test_a_wide_file_whose_dates_have_no_name(imported):
     frame = pd.DataFrame({"AAPL": path_of(0.1, 1, 30), "MSFT": path_of(0.2, 2, 30)}, index=DAYS[:30])
-    imported.store.uri
     path = imported(frame.reset_index().rename(columns={"index": ""}), "prices.csv")
     assert path.assets.tolist() == ["AAPL", "MSFT"]
 
@@ -342,13 +340,15 @@ def test_a_format_of_ones_own_in_yaml_or_as_a_function(imported, tmp_path, monke
     from quantray.data.formats import named_format
 
     (tmp_path / "house.yaml").write_text(
-        "columns: {Stichtag: date, Kennung: symbol, Kurs: close}\nseparator: '|'\ndecimal: ','\ndates: DMY\nadjusted: splits\n"
+        "columns: {Stichtag: date, Kennung: symbol, Kurs: close}\n"
+        "separator: '|'\ndecimal: ','\ndates: DMY\nadjusted: splits\n"
     )
     text = "Stichtag|Kennung|Kurs\n04.01.2021|AA|1.234,5\n05.01.2021|AA|1.240\n"
     panel = imported(text, form=named_format(str(tmp_path / "house.yaml")))
     np.testing.assert_allclose(panel.field("close")[:, 0], [1234.5, 1240])
     (tmp_path / "ours.py").write_text(
-        "import pandas as pd\ndef read(path):\n    return pd.DataFrame({'date': ['2021-01-04'], 'symbol': ['AA'], 'close': [7.0]})\n"
+        "import pandas as pd\n\ndef read(path):\n"
+        "    return pd.DataFrame({'date': ['2021-01-04'], 'symbol': ['AA'], 'close': [7.0]})\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert imported("anything", "x.csv", form=Format(function="ours:read")).field("close")[0, 0] == 7

@@ -1,0 +1,177 @@
+"""Checks of rows: whose they are, of which day, and whether they say one thing."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from quantray.arrays import Bool, Float
+from quantray.data.calendar import is_trading_day, trading_days
+from quantray.data.check import PRICES, Bars, Flags
+
+__all__ = [
+    "both_readings",
+    "conflicting",
+    "doubtful",
+    "duplicates",
+    "fitting_calendar",
+    "foreign_days",
+    "future",
+    "gaps",
+    "listings",
+    "nameless",
+    "not_daily",
+    "off_calendar",
+    "priceless",
+    "thin",
+]
+
+
+def nameless(bars: Bars) -> Flags:
+    """Rows without a symbol."""
+    return Flags((bars.frame["symbol"] == "").to_numpy())
+
+
+def _conflicts(bars: Bars) -> tuple[Bool, Float]:
+    """Rows that share symbol and date with others of another price; and how far apart, as log ratio of their closes."""
+    again = bars.repeated[0]
+    rows = np.flatnonzero(again)
+    apart = np.zeros(len(bars))
+    if len(rows) == 0:
+        return again, apart
+    again = again.copy()
+    held = [name for name in PRICES if name in bars.frame]
+    some = bars.frame.iloc[rows]
+    groups = some.groupby(["symbol", "date"], sort=False, observed=True)[held]
+    high, low = groups.transform("max").to_numpy(dtype=np.float64), groups.transform("min").to_numpy(dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.where((high > 0) & (low > 0), np.log(high / low), np.where(high == low, 0.0, np.inf))
+    spread = np.where(np.isnan(high) | np.isnan(low), 0.0, spread)
+    differs = np.zeros(len(bars), dtype=np.bool_)
+    differs[rows] = (spread > 1e-4).any(axis=1)
+    apart[rows] = spread[:, held.index("close")]
+    return differs, apart
+
+
+def listings(bars: Bars) -> Flags:
+    """Conflicting rows of symbols whose closes stand on two levels day after day."""
+    differs, apart = _conflicts(bars)
+    codes = bars.code[differs]
+    if len(codes) == 0:
+        return Flags(differs)
+    typical = pd.Series(apart[differs]).groupby(codes).median()
+    count = pd.Series(codes).value_counts()
+    two = typical.index[(typical > np.log(1.1)) & (count.reindex(typical.index) >= 6)]
+    return Flags(differs & np.isin(bars.code, two.to_numpy()), apart)
+
+
+def conflicting(bars: Bars) -> Flags:
+    """Rows of a symbol and date whose prices another row contradicts, all but the last."""
+    differs, apart = _conflicts(bars)
+    # The last row of each day is the one that may stand.
+    return Flags(differs & bars.repeated[1], apart)
+
+
+def duplicates(bars: Bars) -> Flags:
+    """Rows of a symbol and date that come again, all but the last."""
+    return Flags(bars.repeated[1])
+
+
+def doubtful(bars: Bars) -> Flags:
+    """Rows of events that may or may not be in the prices."""
+    if "doubt" not in bars.frame:
+        return Flags(np.zeros(len(bars), dtype=np.bool_))
+    return Flags((bars.frame["doubt"].fillna("") != "").to_numpy())
+
+
+def both_readings(bars: Bars, flags: Flags) -> str:
+    """The two readings of the symbols flagged, and how to choose."""
+    told = dict.fromkeys(bars.frame["doubt"][flags.rows])
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return "; ".join([*list(told)[:3]]) + f"{more}. Say which with --adjusted none, splits or 'splits and dividends'"
+
+
+def future(bars: Bars) -> Flags:
+    """Bars dated after today."""
+    today = bars.settings.today or date.today()
+    return Flags(bars.day > np.datetime64(today, "D"))
+
+
+_CANDIDATES = ("XNYS", "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XASX", "XSHG", "XKRX", "XBOM", "24/7")
+
+
+def foreign_days(bars: Bars) -> Flags:
+    """Days off the calendar that hold as many rows as others: the bars follow another calendar."""
+    rows = np.zeros(len(bars), dtype=np.bool_)
+    if bars.settings.bars == "weekly":
+        return Flags(rows)
+    days, back, count = np.unique(bars.day, return_inverse=True, return_counts=True)
+    closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
+    return Flags(closed[back] if closed.sum() >= 3 and closed.mean() > 0.01 else rows, by_day=True)
+
+
+def fitting_calendar(bars: Bars, _: Flags) -> str:
+    """The calendar that fits the days of the bars best."""
+    days = np.unique(bars.day)
+    fitting = {name: float(is_trading_day(days, exchange=name).mean()) for name in _CANDIDATES}
+    best = max(fitting, key=lambda name: fitting[name])
+    chosen = bars.settings.exchange
+    return (
+        f"{fitting[best]:.0%} of the days are days of {best}, {is_trading_day(days, exchange=chosen).mean():.0%} of "
+        f"{chosen}: name the calendar as `exchange` in the file of --quality"
+    )
+
+
+def not_daily(bars: Bars) -> Flags:
+    """All rows, where most bars of most symbols lie a week or more apart."""
+    same = bars.code[1:] == bars.code[:-1]
+    apart = np.diff(bars.day).astype(np.int64)[same]
+    weekly = bars.settings.bars == "daily" and len(apart) >= 8 and np.median(apart) >= 6
+    return Flags(np.full(len(bars), weekly, dtype=np.bool_))
+
+
+def priceless(bars: Bars) -> Flags:
+    """Rows without a close, and without an event."""
+    # A split, a dividend or what a delisting left counts without a close.
+    event = (bars.column("dividend") > 0) | ((bars.column("split") != 1) & ~np.isnan(bars.column("split")))
+    event |= ~np.isnan(bars.column("delist_return"))
+    return Flags(np.isnan(bars.column("close")) & ~event)
+
+
+def off_calendar(bars: Bars) -> Flags:
+    """Rows on days when the exchange was closed."""
+    if bars.settings.bars == "weekly":
+        return Flags(np.zeros(len(bars), dtype=np.bool_))
+    days, back = np.unique(bars.day, return_inverse=True)
+    return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
+
+
+def gaps(bars: Bars) -> Flags:
+    """The first rows after trading days, or weeks, that are missing."""
+    if bars.settings.bars == "weekly":
+        weeks = np.zeros(len(bars))
+        between = np.diff(bars.day).astype(np.int64)
+        weeks[1:] = np.where(bars.code[1:] == bars.code[:-1], np.round(between / 7) - 1, 0)
+        return Flags(weeks > 0, weeks)
+    sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
+    place, code = np.searchsorted(sessions, bars.day), bars.code
+    missing = np.zeros(len(bars))
+    missing[1:] = np.where(code[1:] == code[:-1], np.diff(place) - 1, 0)
+    return Flags(missing > 0, missing)
+
+
+def thin(bars: Bars) -> Flags:
+    """All rows of trading days that hold far fewer rows than the month around them."""
+    if bars.settings.bars == "weekly":
+        return Flags(np.zeros(len(bars), dtype=np.bool_))
+    sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
+    place = np.searchsorted(sessions, bars.day)
+    inside = place < len(sessions)
+    count = np.bincount(place[inside], minlength=len(sessions)).astype(np.float64)
+    usual = pd.Series(count).rolling(21, center=True, min_periods=5).median().fillna(np.median(count)).to_numpy()
+    share = np.where(usual > 0, count / np.maximum(usual, 1), 1.0)
+    rows = np.zeros(len(bars), np.bool_)
+    rows[inside] = share[place[inside]] < bars.settings.thin_share
+    value = np.full(len(bars), np.nan)
+    value[inside] = count[place[inside]]
+    return Flags(rows, value, by_day=True)
