@@ -15,6 +15,7 @@ from quantray.portfolio.frontier import efficient_frontier
 __all__ = ["Holding", "Snapshot", "effective_bets", "take_snapshot"]
 
 _DAYS = 504
+_MODEL_DAYS = 756
 _CAP = 0.05
 _LEAST_NAMES = 5
 
@@ -91,24 +92,27 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
     model = statistical_factors(returns)
     alpha = np.nanmean(returns, axis=0)
     tree_model, note = _tree_model(panel, row, known, sectors, model)
-    holdings = {}
+    holdings, periods = {}, panel.periods_per_year
     for record in records:
         place = {asset: i for i, asset in enumerate(record.assets.tolist())}
         held = record.weights[np.searchsorted(record.holding_dates, day, side="right") - 1]
         weights = np.array([held[place[a]] if a in place else 0.0 for a in names.tolist()])
         tree = risk_tree(tree_model, weights)
         parts = dict(zip(tree.groups, tree.group_variance, strict=True)) | {"specific": tree.specific_variance}
-        scale = tree.volatility / tree.variance * np.sqrt(252) if tree.variance > 0 else 0.0
+        scale = tree.volatility / tree.variance * np.sqrt(periods) if tree.variance > 0 else 0.0
         holdings[record.name] = Holding(
-            volatility=float(np.sqrt(model.variance(weights) * 252)),
-            expected_return=float(alpha @ weights * 252),
+            volatility=float(np.sqrt(model.variance(weights) * periods)),
+            expected_return=float(alpha @ weights * periods),
             effective_bets=effective_bets(model, weights),
             risk={name: float(value * scale) for name, value in parts.items()},
             covered=float(weights.sum()),
             left_out=max(float(np.abs(held).sum() - np.abs(weights).sum()), 0.0),
         )
     return Snapshot(
-        date=str(panel.dates[row]), holdings=holdings, frontier=_frontier(model, alpha), notes=(*model.notes, *note)
+        date=str(panel.dates[row]),
+        holdings=holdings,
+        frontier=_frontier(model, alpha, periods),
+        notes=(*model.notes, *note),
     )
 
 
@@ -118,7 +122,7 @@ def _tree_model(
     """A fundamental model where volumes and history allow one, else the statistical one with the reason."""
     if "volume" not in panel.fields:
         return fallback, ("risk by statistical factors: the panel has no volume",)
-    rows = slice(max(row - 3 * 252, 0), row + 1)
+    rows = slice(max(row - _MODEL_DAYS, 0), row + 1)
     labels = [sectors.get(name) for name in panel.assets[known].tolist()]
     try:
         model = fundamental_factors(
@@ -129,7 +133,7 @@ def _tree_model(
     return model, model.notes
 
 
-def _frontier(model: FactorModel, alpha: Float) -> tuple[tuple[float, float], ...]:
+def _frontier(model: FactorModel, alpha: Float, periods: int) -> tuple[tuple[float, float], ...]:
     limits = Limits(weight=(0.0, max(_CAP, 1.5 / model.n_assets)))
     points = efficient_frontier(limits, alpha=alpha, model=model, risk_aversions=np.geomspace(400, 0.5, 16).tolist())
-    return tuple((float(p.volatility * np.sqrt(252)), float(p.expected_return * 252)) for p in points)
+    return tuple((float(p.volatility * np.sqrt(periods)), float(p.expected_return * periods)) for p in points)

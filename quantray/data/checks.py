@@ -32,6 +32,7 @@ class Thresholds(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     exchange: str = "XNYS"
+    bars: Literal["daily", "weekly"] = "daily"
     thin_share: float = Field(0.7, gt=0, lt=1)
     """A trading day is thin with fewer rows than this share of the median day around it."""
     stale_days: int = Field(10, ge=2)

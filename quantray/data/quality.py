@@ -71,6 +71,7 @@ class QualityReport(BaseModel):
     first: str
     last: str
     exchange: str
+    bars: str = "daily"
     adjustment: Adjustment
     findings: tuple[Finding, ...]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quantray.arrays import Bool, Float, Names
+from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.solve import InfeasibleError, Relaxation
@@ -39,7 +39,7 @@ class Limits:
     minimum_trade : smaller trades are not made.
     relax : names of limits that may give way when nothing else helps, in this order: ``turnover``, ``gross``,
         ``beta``, ``budget``, ``sector NAME``, ``factor NAME``, ``position size``, ``trade size``.
-    days : periods of the model in a year, for the tracking error.
+    periods_per_year : of the model, for the tracking error.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class Limits:
     tracking_error: float | None = None
     minimum_trade: float = 0.0
     relax: tuple[str, ...] = ()
-    days: int = 252
+    periods_per_year: int = TRADING_DAYS
 
     def __post_init__(self) -> None:
         ranges = {"budget": self.budget, "weight": self.weight, **dict(self.sectors), **dict(self.factors)}
@@ -73,9 +73,10 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InputError(f"{name} is {value}; it must not be negative.")
-        if not self.minimum_trade >= 0 or not self.days > 0:
+        if not self.minimum_trade >= 0 or not self.periods_per_year > 0:
             raise InputError(
-                f"minimum_trade is {self.minimum_trade} and days {self.days}; they must not be negative, nor days zero."
+                f"minimum_trade is {self.minimum_trade} and periods_per_year {self.periods_per_year}; they must not be "
+                "negative, nor periods_per_year zero."
             )
         if unknown := [name for name in self.relax if name not in _EASABLE and not name.startswith(_EASABLE_ROWS)]:
             raise InputError(

@@ -52,7 +52,7 @@ def load_combination(settings: CombinationSettings) -> CombinationSource:
         As ``MarketStore.load``.
     """
     data = load_market(settings.data, settings.exchange, FIELDS)
-    return CombinationSource(settings.model_copy(update={"data": data.settings}), data)
+    return CombinationSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
 
 
 def combine(source: CombinationSource, executor: Executor) -> CombinationRecord:

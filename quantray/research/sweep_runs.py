@@ -48,7 +48,7 @@ def load_sweep(settings: SweepSettings) -> SweepSource:
     """
     data = load_market(settings.data, settings.exchange, FIELDS)
     regimes = settings.regimes.build(data.panel, data.sectors)
-    return SweepSource(settings.model_copy(update={"data": data.settings}), data, regimes)
+    return SweepSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data, regimes)
 
 
 def sweep(source: SweepSource, executor: Executor) -> SweepRecord:

@@ -43,9 +43,11 @@ def test_a_nan_in_a_range_is_refused():
         Limits(beta=(float("nan"), 1.0))
 
 
-@pytest.mark.parametrize("changes", [{"minimum_trade": -1e-3}, {"minimum_trade": float("nan")}, {"days": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"minimum_trade": -1e-3}, {"minimum_trade": float("nan")}, {"periods_per_year": 0}]
+)
 def test_odd_trades_and_days_are_refused(changes):
-    with pytest.raises(InputError, match="they must not be negative, nor days zero"):
+    with pytest.raises(InputError, match="they must not be negative, nor periods_per_year zero"):
         Limits(**changes)
 
 

@@ -271,7 +271,7 @@ def cone_weights(limits, market=MARKET):
     root = np.linalg.cholesky(MODEL.dense())
     value = ALPHA @ w - aim.risk_aversion / 2 * cp.sum_squares(root.T @ w)
     value -= aim.cost_aversion * market.cost @ cp.abs(w - HELD)
-    error = limits.tracking_error / np.sqrt(limits.days)
+    error = limits.tracking_error / np.sqrt(limits.periods_per_year)
     rules = [cp.sum(w) == 1, w >= 0, cp.norm(root.T @ (w - market.benchmark)) / error <= 1]
     cp.Problem(cp.Maximize(value * 1e3), rules).solve(
         solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10
@@ -284,7 +284,7 @@ def cone_weights(limits, market=MARKET):
 def test_tracking_error_is_met_and_equals_the_cone(share, days):
     free = solve(Limits()).weights
     tracking_error = share * np.sqrt(days * MODEL.variance(free - MARKET.benchmark))
-    limits = Limits(tracking_error=tracking_error, days=days)
+    limits = Limits(tracking_error=tracking_error, periods_per_year=days)
     solution = solve(limits)
     error = np.sqrt(days * MODEL.variance(solution.weights - MARKET.benchmark))
     assert error == pytest.approx(tracking_error, rel=1e-5)
@@ -302,7 +302,7 @@ def test_a_tracking_error_that_does_not_bind_costs_nothing():
 
 
 def test_a_tracking_error_out_of_reach_names_the_least():
-    limits = Limits(tracking_error=0.001, weight=(0, 0.05), days=52)
+    limits = Limits(tracking_error=0.001, weight=(0, 0.05), periods_per_year=52)
     market = replace(MARKET, benchmark=np.eye(N)[0])
     with pytest.raises(InfeasibleError, match="no tracking error below .* a year; raise the limit of 0.001") as caught:
         solve(limits, market=market)
