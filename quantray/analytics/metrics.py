@@ -82,6 +82,10 @@ class Trading:
     largest_weight: float
     mean_invested: float
     """Mean sum of weights."""
+    delistings_recorded: float
+    """Holdings that ended with the delisting return in the data."""
+    delistings_assumed: float
+    """Holdings that ended with ``Accounting.delisting_return``."""
 
     def as_dict(self) -> dict[str, float]:
         """Name -> value."""
@@ -191,6 +195,8 @@ def trading(record: TrackRecord) -> Trading:
         mean_names=float((record.weights[held] != 0).sum(axis=1).mean()) if held.any() else 0.0,
         largest_weight=float(np.abs(record.weights).max(initial=0.0)),
         mean_invested=float(record.weights[held].sum(axis=1).mean()) if held.any() else 0.0,
+        delistings_recorded=record.delistings.recorded,
+        delistings_assumed=record.delistings.assumed,
     )
 
 

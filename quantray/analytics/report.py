@@ -1,7 +1,7 @@
 """The report: one self-contained HTML file that opens offline."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quantray.analytics import figures
@@ -10,7 +10,7 @@ from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.data.quality import QualityReport
 
-__all__ = ["ReportInput", "render"]
+__all__ = ["ReportInput", "delisting_note", "render"]
 
 Metrics = Mapping[str, Mapping[str, float]]
 
@@ -32,6 +32,8 @@ class ReportInput:
     snapshot: Snapshot | None
     """None where there was nothing to see."""
     quality: tuple[QualityReport, ...]
+    delisting_return: float = 0.0
+    """What the accounts booked where the data hold no delisting return."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def render(content: ReportInput) -> str:
         "about": content.about,
         "headline": _headline(content),
         "warnings": _warnings(content),
+        "delistings": delisting_note(content.records, content.delisting_return),
         "names": names,
         "benchmark": content.benchmark,
         "table": _table(_with_bets(content), names),
@@ -133,6 +136,22 @@ def render(content: ReportInput) -> str:
         "colours": figures.colours(content.records),
     }
     return render_page("report.html.j2", values)
+
+
+def delisting_note(records: Sequence[TrackRecord], delisting_return: float) -> str:
+    """What was booked on holdings that ended because their asset stopped trading.
+
+    Parameters
+    ----------
+    delisting_return : the accounting's, for those of which the data hold none.
+    """
+    if not any(record.delistings.total for record in records):
+        return "No portfolio held an asset until it was delisted."
+    counts = (f"{record.name} {record.delistings.recorded} / {record.delistings.assumed}" for record in records)
+    return (
+        "Holdings that ended with a delisting, at the return in the data / at accounting.delisting_return, which is "
+        f"{delisting_return:.0%}: {', '.join(counts)}."
+    )
 
 
 def _with_bets(content: ReportInput) -> Metrics:

@@ -24,6 +24,11 @@ class Delistings:
     assumed: int = 0
     """``Accounting.delisting_return``, for want of one."""
 
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.recorded + self.assumed
+
     def plus(self, *, recorded: int, assumed: int) -> "Delistings":
         """These and some more."""
         return Delistings(self.recorded + recorded, self.assumed + assumed)

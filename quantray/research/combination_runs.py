@@ -132,6 +132,7 @@ def _about(source: CombinationSource, record: CombinationRecord, identity: str) 
         "config_hash": identity,
         "digest": record.digest,
         "data": source.data.description,
+        "delistings": source.data.delistings,
         "n_strategies": len(record.members),
         "n_effective_strategies": record.n_effective,
         "best_in_hindsight": record.members[record.best].name,

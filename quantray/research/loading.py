@@ -12,9 +12,13 @@ from quantray.data.store import MarketStore
 from quantray.data.synthetic import LeadLag, simulate_market
 from quantray.data.universe import Among, read_sectors
 from quantray.errors import InputError
+from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.research.config import SimulatedData, StoreData
 
 __all__ = ["MarketData", "load_market"]
+
+_GONE_AFTER = 10
+"""Rows without a close after which a name counts as delisted, as in ``research.backtest.Accounting``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,20 @@ class MarketData:
         ended = (last < len(known) - 21) & known.any(axis=0)
         periods = self.panel.periods_per_year
         return float(ended.mean() / max(len(known) / periods, 1 / periods))
+
+    @property
+    def delistings(self) -> str:
+        """How many names stop trading, and of how many it is known what their holders received; a sentence."""
+        close = self.panel.field("close")
+        _, age = carried_forward(close)
+        gone = (age[-1] >= _GONE_AFTER) & ~np.isnan(close).all(axis=0)
+        known = gone & ~np.isnan(delisting_returns(close, self.panel.fields.get(DELIST_RETURN))[-1])
+        if not gone.any():
+            return "No name stops trading."
+        return (
+            f"{int(gone.sum())} names stop trading: the delisting return of {int(known.sum())} is known and counted, "
+            f"{int((gone & ~known).sum())} end at their last close."
+        )
 
 
 def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: Sequence[str]) -> MarketData:

@@ -132,6 +132,7 @@ def render_run(folder: Path) -> Path:
             sectors=sectors,
             snapshot=snapshot,
             quality=tuple(QualityReport.model_validate(report) for report in quality),
+            delisting_return=settings.accounting.delisting_return,
         )
     )
     # JSON has no NaN; what has no value is null.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from quantray.analytics.report import delisting_note
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
 from quantray.data.calendar import DEFAULT_EXCHANGE
@@ -153,6 +154,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
             say(note)
             notes.append(note)
         records.append(backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name))
+    say(delisting_note(records, settings.accounting.delisting_return))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     seconds = time.monotonic() - start
     return StudyResult(tuple(records), everything, len(todo), total - len(todo), seconds, tuple(notes))
