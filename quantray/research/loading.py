@@ -53,8 +53,8 @@ class MarketData:
         if not gone.any():
             return "No name stops trading."
         return (
-            f"{int(gone.sum())} names stop trading: the delisting return of {int(known.sum())} is known and counted, "
-            f"{int((gone & ~known).sum())} end at their last close."
+            f"Names that stop trading: {int(gone.sum())}, of which {int(known.sum())} with their delisting return and "
+            f"{int((gone & ~known).sum())} at their last close."
         )
 
 
