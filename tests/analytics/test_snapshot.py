@@ -109,3 +109,15 @@ def test_too_few_names_have_no_snapshot(market):
     panel = market.panel.select(market.panel.assets[alive][:3])
     assert take_snapshot(panel, (record_of(panel, np.full(3, 1 / 3)),), {}) is None
     assert take_snapshot(panel, (record_of(panel, np.zeros(3)),), {}) is None
+
+
+def test_risks_and_returns_are_of_a_year_of_the_panel(seen, market):
+    snapshot, records = seen
+    other = take_snapshot(replace(market.panel, periods_per_year=365), records, {})
+    usual = take_snapshot(market.panel, records, {})
+    for name, holding in other.holdings.items():
+        assert holding.volatility == pytest.approx(usual.holdings[name].volatility * np.sqrt(365 / 252))
+        assert holding.expected_return == pytest.approx(usual.holdings[name].expected_return * 365 / 252)
+        assert sum(holding.risk.values()) == pytest.approx(sum(usual.holdings[name].risk.values()) * np.sqrt(365 / 252))
+    scale = np.array([np.sqrt(365 / 252), 365 / 252])
+    np.testing.assert_allclose(other.frontier, np.array(usual.frontier) * scale)
