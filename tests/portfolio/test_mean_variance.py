@@ -622,3 +622,16 @@ def test_the_shipped_mandate_is_complete_and_held():
     assert np.abs(weights).sum() / 2 <= 0.2 + 1e-7
     assert (np.abs(weights) <= 0.05 * market.adv + 1e-8).all()
     assert np.abs(weights).sum() > 0.1
+
+
+def test_a_sector_without_names_changes_no_weight():
+    """Neither its upper limit nor leave to relax it, even where another limit has to give way."""
+    banks = {"banks": (0.0, 0.3)}
+    assert_allclose(
+        solve(Limits(sectors=banks | {"shipping": (0.0, 0.2)})).weights, solve(Limits(sectors=banks)).weights
+    )
+    floors = dict.fromkeys(("banks", "energy", "tech"), (0.5, 1.0))
+    eased = solve(
+        Limits(sectors=floors | {"shipping": (0, 0.2)}, relax=("sector shipping", "sector banks", "sector tech"))
+    )
+    assert eased.relaxed
