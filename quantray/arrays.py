@@ -16,6 +16,7 @@ from quantray.errors import InputError
 
 __all__ = [
     "TRADING_DAYS",
+    "WEEKS",
     "Bool",
     "Dates",
     "Float",
@@ -33,6 +34,9 @@ Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Dates = npt.NDArray[np.datetime64]
 Names = npt.NDArray[np.str_]
+
+WEEKS = 52
+"""Weekly bars of a year, by convention."""
 
 TRADING_DAYS = 252
 """Days that an exchange is open in a year, by convention: the periods of a year wherever nothing says otherwise.

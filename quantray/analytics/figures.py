@@ -119,7 +119,8 @@ def rolling(records: Records, *, window: int | None = None) -> Picture:
         figure.add_trace(_line(record, sharpe.to_numpy(), 3, style, legend=False), row=2, col=1)
     figure.update_yaxes(tickformat=".0%", title="Volatility", rangemode="tozero", row=1)
     figure.update_yaxes(title="Sharpe ratio", row=2)
-    return Picture(styled(figure, 460), f"Trailing {window} trading days, annualised.")
+    unit = "weeks" if records[0].is_weekly else "trading days"
+    return Picture(styled(figure, 460), f"Trailing {window} {unit}, annualised.")
 
 
 def weights(records: Records, sectors: Mapping[str, str]) -> Picture:

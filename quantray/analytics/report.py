@@ -129,7 +129,7 @@ def render(content: ReportInput) -> str:
         "delistings": delisting_note(content.records, content.delisting_return),
         "names": names,
         "benchmark": content.benchmark,
-        "table": _table(_with_bets(content), names),
+        "table": _table(_with_bets(content), names, weekly=content.records[0].is_weekly),
         "charts": [(name, shown.note, figures.to_html(shown, f"chart{i}")) for i, (name, shown) in enumerate(charts)],
         "quality": content.quality,
         "settings": content.settings,
@@ -190,8 +190,11 @@ def _warnings(content: ReportInput) -> list[str]:
     return found
 
 
-def _table(metrics: Metrics, names: list[str]) -> list[tuple[str, list[tuple[str, str, list[tuple[str, bool]]]]]]:
+def _table(
+    metrics: Metrics, names: list[str], *, weekly: bool = False
+) -> list[tuple[str, list[tuple[str, str, list[tuple[str, bool]]]]]]:
     """Groups of (label, hint, cells), each cell with its text and whether it is the best of its row."""
+    said = {"Daily": "Weekly", "trading days": "weeks", "share of days": "share of weeks"} if weekly else {}
     groups = []
     for group, rows in _ROWS:
         lines = []
@@ -202,6 +205,12 @@ def _table(metrics: Metrics, names: list[str]) -> list[tuple[str, list[tuple[str
             if row.best and len(set(finite)) > 1:
                 top = max(finite) if row.best == "high" else min(finite)
             cells = [(row.form.format(v) if math.isfinite(v) else "–", v == top) for v in values]
-            lines.append((row.label, row.hint, cells))
+            lines.append((_reworded(row.label, said), _reworded(row.hint, said), cells))
         groups.append((group, lines))
     return groups
+
+
+def _reworded(text: str, said: Mapping[str, str]) -> str:
+    for word, other in said.items():
+        text = text.replace(word, other)
+    return text

@@ -14,8 +14,8 @@ from quantray.portfolio.frontier import efficient_frontier
 
 __all__ = ["Holding", "Snapshot", "effective_bets", "take_snapshot"]
 
-_DAYS = 504
-_MODEL_DAYS = 756
+_YEARS, _MODEL_YEARS = 2, 3
+"""Behind the frontier, and at most behind the tree of risks."""
 _CAP = 0.05
 _LEAST_NAMES = 5
 
@@ -82,7 +82,8 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
         return None
     day = max(record.holding_dates[-1] for record in last)
     row = panel.row(day)
-    close = panel.field("close")[max(row - _DAYS, 0) : row + 1]
+    periods = panel.periods_per_year
+    close = panel.field("close")[max(row - _YEARS * periods, 0) : row + 1]
     returns = simple_returns(close)[1:]
     known = (~np.isnan(returns)).mean(axis=0) >= 0.9
     known &= ~np.isnan(close[-1]) & (np.nan_to_num(np.nanstd(np.where(known, returns, 0.0), axis=0)) > 0)
@@ -92,7 +93,7 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
     model = statistical_factors(returns)
     alpha = np.nanmean(returns, axis=0)
     tree_model, note = _tree_model(panel, row, known, sectors, model)
-    holdings, periods = {}, panel.periods_per_year
+    holdings = {}
     for record in records:
         place = {asset: i for i, asset in enumerate(record.assets.tolist())}
         held = record.weights[np.searchsorted(record.holding_dates, day, side="right") - 1]
@@ -122,7 +123,7 @@ def _tree_model(
     """A fundamental model where volumes and history allow one, else the statistical one with the reason."""
     if "volume" not in panel.fields:
         return fallback, ("risk by statistical factors: the panel has no volume",)
-    rows = slice(max(row - _MODEL_DAYS, 0), row + 1)
+    rows = slice(max(row - _MODEL_YEARS * panel.periods_per_year, 0), row + 1)
     labels = [sectors.get(name) for name in panel.assets[known].tolist()]
     try:
         model = fundamental_factors(

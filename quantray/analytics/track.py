@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from quantray.arrays import TRADING_DAYS, Dates, Float, Names, digest
+from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float, Names, digest
 from quantray.errors import DataError
 
 __all__ = ["Delistings", "TrackRecord"]
@@ -79,6 +79,11 @@ class TrackRecord:
     def years(self) -> float:
         """Length of the accounts, at least one day."""
         return max((len(self.dates) - 1) / self.periods_per_year, 1 / self.periods_per_year)
+
+    @property
+    def is_weekly(self) -> bool:
+        """Whether a row is a week, so that what is called daily of it is weekly."""
+        return self.periods_per_year == WEEKS
 
     @property
     def cost_series(self) -> Float:

@@ -7,7 +7,7 @@ import exchange_calendars as xcals
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import TRADING_DAYS, Bool, Dates, Int, as_day
+from quantray.arrays import TRADING_DAYS, WEEKS, Bool, Dates, Int, as_day
 from quantray.errors import DataError, InputError
 
 __all__ = [
@@ -30,7 +30,7 @@ BarLength = Literal["daily", "weekly"]
 DEFAULT_EXCHANGE = "XNYS"
 """Whose calendar is meant where nothing says otherwise; simulated markets keep it."""
 
-_WEEKS, _ALL_DAYS = 52, 365
+_ALL_DAYS = 365
 
 _FIRST = "1971-01-01"
 """Before, exchange_calendars knows few of New York's holidays; some calendars begin later."""
@@ -75,7 +75,7 @@ def periods_per_year(exchange: str = DEFAULT_EXCHANGE, *, bars: BarLength = "dai
     """
     sessions = _sessions(exchange)
     if bars == "weekly":
-        return _WEEKS
+        return WEEKS
     always_open = len(sessions) > int((sessions[-1] - sessions[0]).astype(np.int64))
     return _ALL_DAYS if always_open else TRADING_DAYS
 

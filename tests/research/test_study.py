@@ -329,6 +329,9 @@ def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, 
     assert metrics["annual_volatility"] == pytest.approx(0.001 * np.sqrt(periods), rel=0.03)
     assert metrics["annual_turnover"] == pytest.approx(0.5 * periods / n)
     assert source.settings.exchange == "24/7"
+    html = (tmp_path / "runs").rglob("report.html").__next__().read_text()
+    words = ("Weekly value at risk", "Longest drawdown (weeks)", "Trailing 26 weeks")
+    assert [word in html for word in words] == [periods == 52] * 3
 
 
 def test_the_report_says_what_was_booked_on_delistings(study):
