@@ -235,7 +235,10 @@ class _Desk:
         self.relaxed: list[str] = []
 
     def held(self, row: int) -> Float:
-        """(N,) weights at the close of a row, before deciding anew."""
+        """(N,) weights at the close of a row, before deciding anew.
+
+        A name that is gone counts at its last close: what its holders received is no part of what a decision knows.
+        """
         if self.decided < 0:
             return self.target
         if row <= self.decided:
