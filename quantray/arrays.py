@@ -14,13 +14,35 @@ import numpy.typing as npt
 
 from quantray.errors import InputError
 
-__all__ = ["Bool", "Dates", "Float", "Int", "Names", "as_day", "digest", "finite_square", "frozen", "frozen_copy"]
+__all__ = [
+    "TRADING_DAYS",
+    "WEEKS",
+    "Bool",
+    "Dates",
+    "Float",
+    "Int",
+    "Names",
+    "as_day",
+    "digest",
+    "finite_square",
+    "frozen",
+    "frozen_copy",
+]
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Dates = npt.NDArray[np.datetime64]
 Names = npt.NDArray[np.str_]
+
+WEEKS = 52
+"""Weekly bars of a year, by convention."""
+
+TRADING_DAYS = 252
+"""Days that an exchange is open in a year, by convention: the periods of a year wherever nothing says otherwise.
+
+Data of another calendar carry their own number, ``Panel.periods_per_year``, which ``data.calendar`` knows.
+"""
 
 A = TypeVar("A", bound=np.generic)
 V = TypeVar("V")

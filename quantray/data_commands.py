@@ -219,8 +219,8 @@ def info(store: Store = "market") -> None:
         f"calendar {report.exchange}",
         highlight=False,
     )
-    if len(names := market.symbols().frame):
-        console().print(f"{names['id'].nunique():,} permanent ids had {len(names):,} symbols", highlight=False)
+    if (names := market.symbols()).spells:
+        console().print(f"{names.n_ids:,} permanent ids had {len(names.spells):,} symbols", highlight=False)
 
 
 @data_app.command()

@@ -155,7 +155,7 @@ def where_capital_went(record: CombinationRecord) -> Picture:
     for number, family in enumerate(dict.fromkeys(member.family for member in record.members)):
         which = [i for i, member in enumerate(record.members) if member.family == family]
         figure.add_scatter(
-            x=np.round(ratios[which] * np.sqrt(252), 3),
+            x=np.round(ratios[which] * np.sqrt(record.periods_per_year), 3),
             y=np.round(shares[which], 5),
             text=[record.members[i].name for i in which],
             name=family,

@@ -13,7 +13,7 @@ from quantray.analytics.selection import (
     sharpe_difference,
     sharpe_interval,
 )
-from quantray.arrays import Dates, Float, digest
+from quantray.arrays import TRADING_DAYS, Dates, Float, digest
 from quantray.portfolio.strategy_mix import MixResult
 
 __all__ = ["BEST", "EQUAL", "MIX", "Account", "CombinationRecord", "Member", "Netting", "Outcome", "judge"]
@@ -123,6 +123,13 @@ class CombinationRecord:
     """Bytes that the driving process held at most."""
     peak_workers: tuple[int, ...]
     """Bytes that each other process held at most; none where the driver did the work."""
+    periods_per_year: int = TRADING_DAYS
+    """Days in a year, from the calendar of the panel."""
+
+    @property
+    def years(self) -> float:
+        """Length of the accounts."""
+        return len(self.dates) / self.periods_per_year
 
     def account(self, name: str) -> Account:
         """The account of a name."""
@@ -142,7 +149,11 @@ class CombinationRecord:
 
 
 def judge(
-    accounts: Sequence[Account], member_returns: Float, *, resampling: Resampling | None = None
+    accounts: Sequence[Account],
+    member_returns: Float,
+    *,
+    resampling: Resampling | None = None,
+    periods_per_year: int = TRADING_DAYS,
 ) -> tuple[Outcome, ...]:
     """How each account did and what the first has over it, all on the same resampled days.
 
@@ -158,7 +169,8 @@ def judge(
         The days differ, or there are fewer than two.
     """
     # Strategies that held nothing could not have been the best, and their zeros would make luck look smaller.
-    ratios = [SharpeEstimate.of(series).ratio for series in member_returns.T if _varies(series)]
+    year = periods_per_year
+    ratios = [SharpeEstimate.of(series, periods_per_year=year).ratio for series in member_returns.T if _varies(series)]
     variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     found, mix = [], accounts[0]
     for account in accounts:
@@ -166,15 +178,19 @@ def judge(
         found.append(
             Outcome(
                 account=account.name,
-                sharpe=sharpe_interval(account.returns, resampling=resampling) if varies else None,
+                sharpe=sharpe_interval(account.returns, resampling=resampling, periods_per_year=year)
+                if varies
+                else None,
                 deflated=deflated_sharpe(
-                    SharpeEstimate.of(account.returns), n_trials=max(len(ratios), 1), variance=variance
+                    SharpeEstimate.of(account.returns, periods_per_year=year),
+                    n_trials=max(len(ratios), 1),
+                    variance=variance,
                 )
                 if varies
                 else None,
                 mix_over=None
                 if account is mix
-                else sharpe_difference(mix.returns, account.returns, resampling=resampling),
+                else sharpe_difference(mix.returns, account.returns, resampling=resampling, periods_per_year=year),
             )
         )
     return tuple(found)

@@ -57,11 +57,10 @@ def verdict(record: CombinationRecord) -> str:
 
 def account_metrics(record: CombinationRecord, account: Account) -> dict[str, float]:
     """All metrics of an account by name; yearly where the name does not say otherwise."""
-    years = len(account.returns) / 252
     outcome, measures = record.outcome(account.name), account.netting
-    turnover = float(account.turnover.sum()) / years
+    turnover = float(account.turnover.sum()) / record.years
     names = measures.effective_names[np.isfinite(measures.effective_names)]
-    found = performance(account.returns).as_dict() | {
+    found = performance(account.returns, periods_per_year=record.periods_per_year).as_dict() | {
         "annual_turnover": turnover,
         "annual_cost": 2e-4 * record.costs_bps * turnover,
         "mean_effective_names": float(names.mean()) if len(names) else math.nan,
@@ -85,7 +84,7 @@ def netting_summary(record: CombinationRecord, account: Account) -> dict[str, fl
     ``own_cost`` is that of the strategies' own trades, all of them charged. ``own_saving_estimate`` is what one book
     would save of it if on all days as much cancelled as on those of rebalancing; it is not in the returns.
     """
-    rate, years, measures = record.costs_bps * 1e-4, len(account.returns) / 252, account.netting
+    rate, years, measures = record.costs_bps * 1e-4, record.years, account.netting
     moved_gross, moved_net = float(measures.moved_gross.sum()), float(measures.moved_net.sum())
     own = rate * max(2 * float(account.turnover.sum()) - moved_net, 0.0) / years
     traded = float(measures.traded_gross.sum())
@@ -162,7 +161,8 @@ def _findings(record: CombinationRecord) -> list[str]:
         f"{saved['exposure_after']:.0%}. Moving capital costs {_bps(saved['moving_cost_after'])} a year rather than "
         f"{_bps(saved['moving_cost_before'])}, a saving of {_bps(saved['moving_saving'])}."
     )
-    mean, cost = record.account(MIX).returns.mean() * 252, saved["own_cost"] + saved["moving_cost_after"]
+    mean = record.account(MIX).returns.mean() * record.periods_per_year
+    cost = saved["own_cost"] + saved["moving_cost_after"]
     found.append(f"Before costs the mix earned {mean + cost:.2%} a year on average; trading took {cost:.2%}.")
     found.append(
         f"The strategies' own trades cost {_bps(saved['own_cost'])} a year, charged in full. On days of rebalancing "
@@ -213,7 +213,8 @@ def _entry(record: CombinationRecord, entry: str) -> dict[str, object]:
     names = {record.members[i].name for i in which}
     deviation = record.member_returns[:, which].std(axis=0, ddof=1)
     moving = deviation > 1e-12
-    ratios = record.member_returns[:, which].mean(axis=0)[moving] / deviation[moving] * math.sqrt(252)
+    ratios = record.member_returns[:, which].mean(axis=0)[moving] / deviation[moving]
+    ratios = ratios * math.sqrt(record.periods_per_year)
     cells, decided = len(which) * len(record.decisions), record.decisions
     reasons = Counter(kind(why) for d in decided for name, why in d.dropped.items() if name in names)
     reduced = sum(name in names for decision in decided for name in decision.reduced)
@@ -225,7 +226,7 @@ def _entry(record: CombinationRecord, entry: str) -> dict[str, object]:
         "cells": [
             f"{len(which)}",
             spread,
-            f"{record.member_turnover[:, which].mean() * 252:.1f}",
+            f"{record.member_turnover[:, which].mean() * record.periods_per_year:.1f}",
             f"{share:.1%}",
             f"{1 - sum(reasons.values()) / cells:.0%}",
             *(f"{reasons[name] / cells:.0%}" if reasons[name] else "–" for name in KINDS),

@@ -103,8 +103,9 @@ def years(records: Records) -> Picture:
     return Picture(styled(figure, 320), "The first and the last year may be incomplete.")
 
 
-def rolling(records: Records, *, window: int = 126) -> Picture:
-    """Volatility and Sharpe ratio over trailing windows."""
+def rolling(records: Records, *, window: int | None = None) -> Picture:
+    """Volatility and Sharpe ratio over trailing windows, by default of half a year."""
+    window = window or records[0].periods_per_year // 2
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     # A short record would be all warm-up.
     window = min(window, max(len(records[0].dates) // 3, 2))
@@ -112,12 +113,14 @@ def rolling(records: Records, *, window: int = 126) -> Picture:
         style = {"color": colours(records)[record.name], "width": 1.5}
         returns = pd.Series(np.concatenate([[np.nan], record.returns]))
         deviation = returns.rolling(window).std()
-        sharpe = returns.rolling(window).mean() / deviation * np.sqrt(252)
-        figure.add_trace(_line(record, (deviation * np.sqrt(252)).to_numpy(), 4, style), row=1, col=1)
+        root = np.sqrt(record.periods_per_year)
+        sharpe = returns.rolling(window).mean() / deviation * root
+        figure.add_trace(_line(record, (deviation * root).to_numpy(), 4, style), row=1, col=1)
         figure.add_trace(_line(record, sharpe.to_numpy(), 3, style, legend=False), row=2, col=1)
     figure.update_yaxes(tickformat=".0%", title="Volatility", rangemode="tozero", row=1)
     figure.update_yaxes(title="Sharpe ratio", row=2)
-    return Picture(styled(figure, 460), f"Trailing {window} trading days, annualised.")
+    unit = "weeks" if records[0].is_weekly else "trading days"
+    return Picture(styled(figure, 460), f"Trailing {window} {unit}, annualised.")
 
 
 def weights(records: Records, sectors: Mapping[str, str]) -> Picture:

@@ -237,6 +237,7 @@ def ic_decay(
     horizons: Sequence[int] = (1, 2, 3, 5, 10, 21),
     lag: int = 1,
     rank: bool = True,
+    delist: Float | None = None,
     resampling: Resampling | None = None,
 ) -> Decay:
     """Mean coefficient of the same scores against returns over several horizons.
@@ -248,6 +249,7 @@ def ic_decay(
     horizons : trading days from the day of execution, each 1 or more.
     lag : trading days from a decision to its execution.
     rank : see ``daily_ic``.
+    delist : (T, N) delisting returns; see ``forward_returns``.
 
     Raises
     ------
@@ -258,7 +260,10 @@ def ic_decay(
         raise InputError("no horizons are given; (1, 5, 21) are a day, a week and a month.")
     close = np.asarray(close, dtype=np.float64)
     daily = np.array(
-        [daily_ic(scores, forward_returns(close, horizon=h, lag=lag), member, rank=rank) for h in horizons]
+        [
+            daily_ic(scores, forward_returns(close, horizon=h, lag=lag, delist_tn=delist), member, rank=rank)
+            for h in horizons
+        ]
     )
     common = ~np.isnan(daily).any(axis=0)
     estimates = [

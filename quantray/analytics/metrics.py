@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import Float, Int
+from quantray.arrays import TRADING_DAYS, Float, Int
 from quantray.errors import InputError
 from quantray.portfolio.rebalance import unnecessary_turnover
 
@@ -82,13 +82,17 @@ class Trading:
     largest_weight: float
     mean_invested: float
     """Mean sum of weights."""
+    delistings_recorded: float
+    """Holdings that ended with the delisting return in the data."""
+    delistings_assumed: float
+    """Holdings that ended with ``Accounting.delisting_return``."""
 
     def as_dict(self) -> dict[str, float]:
         """Name -> value."""
         return {name: float(value) for name, value in asdict(self).items()}
 
 
-def performance(returns: Float, *, risk_free: float = 0.0, periods: int = 252) -> Performance:
+def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int = TRADING_DAYS) -> Performance:
     """Measures of simple returns per period.
 
     Ratios without a meaningful denominator (no volatility, no drawdown) are NaN.
@@ -97,7 +101,7 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods: int = 252) -
     ----------
     returns : (T,) simple returns; no NaN.
     risk_free : simple yearly rate, spread evenly over periods.
-    periods : per year.
+    periods_per_year : of the returns; ``TrackRecord.periods_per_year`` for those of a record.
 
     Raises
     ------
@@ -108,10 +112,10 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods: int = 252) -
     of the Sharpe ratio from Mertens (2002) and Lo (2002), *The statistics of Sharpe ratios*, FAJ 58(4).
     """
     returns = _checked(returns, "returns")
-    excess = returns - risk_free / periods
+    excess = returns - risk_free / periods_per_year
     wealth = np.cumprod(1 + returns)
     total = float(wealth[-1] - 1)
-    years = len(returns) / periods
+    years = len(returns) / periods_per_year
     annual = float(wealth[-1] ** (1 / years) - 1) if wealth[-1] > 0 else -1.0
     deviation = float(excess.std(ddof=1))
     # Rounding leaves a constant series a deviation near 1e-19 instead of none.
@@ -121,7 +125,7 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods: int = 252) -
     downside = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
     depth, longest = drawdown(returns)
     loss = -float(np.quantile(returns, 0.05))
-    root = math.sqrt(periods)
+    root = math.sqrt(periods_per_year)
     variance = 1 - skew * daily_sharpe + (kurtosis + 2) / 4 * daily_sharpe**2
     return Performance(
         total_return=total,
@@ -151,7 +155,7 @@ def drawdown(returns: Float) -> tuple[float, int]:
     return float(below.max()), int((position - last_high).max())
 
 
-def relative(returns: Float, benchmark: Float, *, periods: int = 252) -> Relative:
+def relative(returns: Float, benchmark: Float, *, periods_per_year: int = TRADING_DAYS) -> Relative:
     """Measures of returns against a benchmark's over the same periods.
 
     Raises
@@ -167,19 +171,19 @@ def relative(returns: Float, benchmark: Float, *, periods: int = 252) -> Relativ
     covariance = np.cov(returns, benchmark, ddof=1)
     own, other = math.sqrt(covariance[0, 0]), math.sqrt(covariance[1, 1])
     return Relative(
-        active_return=float(active.mean()) * periods,
-        tracking_error=error * math.sqrt(periods),
-        information_ratio=float(active.mean()) / error * math.sqrt(periods) if error > 1e-14 else math.nan,
+        active_return=float(active.mean()) * periods_per_year,
+        tracking_error=error * math.sqrt(periods_per_year),
+        information_ratio=float(active.mean()) / error * math.sqrt(periods_per_year) if error > 1e-14 else math.nan,
         beta=float(covariance[0, 1] / covariance[1, 1]) if other > 0 else math.nan,
         correlation=float(covariance[0, 1] / (own * other)) if own * other > 0 else math.nan,
         volatility_ratio=own / other if other > 0 else math.nan,
     )
 
 
-def trading(record: TrackRecord, *, periods: int = 252) -> Trading:
+def trading(record: TrackRecord) -> Trading:
     """Turnover and costs of a track record, and its concentration on the days it traded."""
     record = record.on_trade_dates()
-    years = max((len(record.dates) - 1) / periods, 1 / periods)
+    years = record.years
     squares = (record.weights**2).sum(axis=1)
     held = squares > 0
     effective = 1 / squares[held]
@@ -191,6 +195,8 @@ def trading(record: TrackRecord, *, periods: int = 252) -> Trading:
         mean_names=float((record.weights[held] != 0).sum(axis=1).mean()) if held.any() else 0.0,
         largest_weight=float(np.abs(record.weights).max(initial=0.0)),
         mean_invested=float(record.weights[held].sum(axis=1).mean()) if held.any() else 0.0,
+        delistings_recorded=record.delistings.recorded,
+        delistings_assumed=record.delistings.assumed,
     )
 
 

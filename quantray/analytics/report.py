@@ -1,7 +1,7 @@
 """The report: one self-contained HTML file that opens offline."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quantray.analytics import figures
@@ -10,7 +10,7 @@ from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.data.quality import QualityReport
 
-__all__ = ["ReportInput", "render"]
+__all__ = ["ReportInput", "delisting_note", "render"]
 
 Metrics = Mapping[str, Mapping[str, float]]
 
@@ -32,6 +32,8 @@ class ReportInput:
     snapshot: Snapshot | None
     """None where there was nothing to see."""
     quality: tuple[QualityReport, ...]
+    delisting_return: float = 0.0
+    """What the accounts booked where the data hold no delisting return."""
 
 
 @dataclass(frozen=True)
@@ -124,15 +126,32 @@ def render(content: ReportInput) -> str:
         "about": content.about,
         "headline": _headline(content),
         "warnings": _warnings(content),
+        "delistings": delisting_note(content.records, content.delisting_return),
         "names": names,
         "benchmark": content.benchmark,
-        "table": _table(_with_bets(content), names),
+        "table": _table(_with_bets(content), names, weekly=content.records[0].is_weekly),
         "charts": [(name, shown.note, figures.to_html(shown, f"chart{i}")) for i, (name, shown) in enumerate(charts)],
         "quality": content.quality,
         "settings": content.settings,
         "colours": figures.colours(content.records),
     }
     return render_page("report.html.j2", values)
+
+
+def delisting_note(records: Sequence[TrackRecord], delisting_return: float) -> str:
+    """What was booked on holdings that ended because their asset stopped trading.
+
+    Parameters
+    ----------
+    delisting_return : the accounting's, for those of which the data hold none.
+    """
+    if not any(record.delistings.total for record in records):
+        return "No portfolio held an asset until it was delisted."
+    counts = (f"{record.name} {record.delistings.recorded} / {record.delistings.assumed}" for record in records)
+    return (
+        "Holdings that ended with a delisting, at the return in the data / at accounting.delisting_return, which is "
+        f"{delisting_return:.0%}: {', '.join(counts)}."
+    )
 
 
 def _with_bets(content: ReportInput) -> Metrics:
@@ -171,8 +190,11 @@ def _warnings(content: ReportInput) -> list[str]:
     return found
 
 
-def _table(metrics: Metrics, names: list[str]) -> list[tuple[str, list[tuple[str, str, list[tuple[str, bool]]]]]]:
+def _table(
+    metrics: Metrics, names: list[str], *, weekly: bool = False
+) -> list[tuple[str, list[tuple[str, str, list[tuple[str, bool]]]]]]:
     """Groups of (label, hint, cells), each cell with its text and whether it is the best of its row."""
+    said = {"Daily": "Weekly", "trading days": "weeks", "share of days": "share of weeks"} if weekly else {}
     groups = []
     for group, rows in _ROWS:
         lines = []
@@ -183,6 +205,12 @@ def _table(metrics: Metrics, names: list[str]) -> list[tuple[str, list[tuple[str
             if row.best and len(set(finite)) > 1:
                 top = max(finite) if row.best == "high" else min(finite)
             cells = [(row.form.format(v) if math.isfinite(v) else "–", v == top) for v in values]
-            lines.append((row.label, row.hint, cells))
+            lines.append((_reworded(row.label, said), _reworded(row.hint, said), cells))
         groups.append((group, lines))
     return groups
+
+
+def _reworded(text: str, said: Mapping[str, str]) -> str:
+    for word, other in said.items():
+        text = text.replace(word, other)
+    return text

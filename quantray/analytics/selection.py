@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from quantray.analytics.bootstrap import Estimate, Resampling, interval, usual_block
-from quantray.arrays import Float, Int, frozen
+from quantray.arrays import TRADING_DAYS, Float, Int, frozen
 from quantray.errors import InputError
 
 __all__ = [
@@ -49,11 +49,11 @@ class SharpeEstimate:
     skewness: float = 0.0
     kurtosis: float = 3.0
     """Fourth standardised moment: 3 for the normal distribution."""
-    periods: int = 252
+    periods_per_year: int = TRADING_DAYS
     """Days of a year."""
 
     def __post_init__(self) -> None:
-        if self.n_days < 2 or self.periods < 1 or not math.isfinite(self.ratio):
+        if self.n_days < 2 or self.periods_per_year < 1 or not math.isfinite(self.ratio):
             raise InputError(f"a Sharpe ratio of {self.ratio} over {self.n_days} days is none; give two days or more.")
         if not self.kurtosis >= 1 + self.skewness**2 - 1e-9:
             raise InputError(
@@ -62,7 +62,7 @@ class SharpeEstimate:
             )
 
     @classmethod
-    def of(cls, returns: Float, *, periods: int = 252) -> "SharpeEstimate":
+    def of(cls, returns: Float, *, periods_per_year: int = TRADING_DAYS) -> "SharpeEstimate":
         """The estimate from (T,) simple daily returns.
 
         Raises
@@ -76,22 +76,22 @@ class SharpeEstimate:
             raise InputError("returns do not vary, so they have no Sharpe ratio; leave out series that hold nothing.")
         centred = (returns - returns.mean()) / returns.std()
         return cls(
-            ratio=float(returns.mean()) / deviation * math.sqrt(periods),
+            ratio=float(returns.mean()) / deviation * math.sqrt(periods_per_year),
             n_days=len(returns),
             skewness=float((centred**3).mean()),
             kurtosis=float((centred**4).mean()),
-            periods=periods,
+            periods_per_year=periods_per_year,
         )
 
     @property
     def daily(self) -> float:
         """The ratio of daily mean and deviation."""
-        return self.ratio / math.sqrt(self.periods)
+        return self.ratio / math.sqrt(self.periods_per_year)
 
     @property
     def error(self) -> float:
         """Standard error of the yearly ratio (Mertens, 2002)."""
-        return math.sqrt(self._spread() / (self.n_days - 1) * self.periods)
+        return math.sqrt(self._spread() / (self.n_days - 1) * self.periods_per_year)
 
     def _spread(self) -> float:
         """Variance of the daily ratio times the number of days."""
@@ -157,7 +157,7 @@ def minimum_track_record(estimate: SharpeEstimate, *, hurdle: float = 0.0, level
         raise InputError(f"level {level} must lie between 0.5 and 1; 0.95 is usual.")
     if estimate.ratio <= hurdle:
         return math.inf
-    needed = float(special.ndtri(level)) * math.sqrt(estimate.periods) / (estimate.ratio - hurdle)
+    needed = float(special.ndtri(level)) * math.sqrt(estimate.periods_per_year) / (estimate.ratio - hurdle)
     return 1 + estimate._spread() * needed**2
 
 
@@ -239,7 +239,7 @@ def independent_trials(returns_tc: Float) -> float:
     return float(mean + (1 - mean) * count) if mean > 0 else float(count)
 
 
-def backtest_overfitting(returns_tc: Float, *, n_blocks: int = 16, periods: int = 252) -> Overfitting:
+def backtest_overfitting(returns_tc: Float, *, n_blocks: int = 16, periods_per_year: int = TRADING_DAYS) -> Overfitting:
     """Probability of backtest overfitting by combinatorially symmetric cross-validation.
 
     The days are cut into S blocks in order of time. For each way to take half of the blocks, the trial with the highest
@@ -280,11 +280,13 @@ def backtest_overfitting(returns_tc: Float, *, n_blocks: int = 16, periods: int 
         share = rank / (n_trials + 1)
         logits[rows] = np.log(share / (1 - share))
         chosen[:, rows] = here[row, best], reached[:, 0]
-    chosen *= math.sqrt(periods)
+    chosen *= math.sqrt(periods_per_year)
     return Overfitting(float((logits <= 0).mean()), logits, chosen[0], chosen[1], n_trials)
 
 
-def sharpe_interval(returns: Float, *, resampling: Resampling | None = None, periods: int = 252) -> Estimate:
+def sharpe_interval(
+    returns: Float, *, resampling: Resampling | None = None, periods_per_year: int = TRADING_DAYS
+) -> Estimate:
     """The yearly Sharpe ratio of (T,) daily returns with its block-bootstrap interval.
 
     Raises
@@ -295,13 +297,13 @@ def sharpe_interval(returns: Float, *, resampling: Resampling | None = None, per
     Source: Politis and Romano (1992), *A circular block-resampling procedure for stationary data*.
     """
     returns, resampling = _series(returns, "returns"), resampling or Resampling()
-    ratio = SharpeEstimate.of(returns, periods=periods).ratio
-    samples = _resampled_sharpe(returns, resampling, periods)
+    ratio = SharpeEstimate.of(returns, periods_per_year=periods_per_year).ratio
+    samples = _resampled_sharpe(returns, resampling, periods_per_year)
     return _estimate(ratio, samples, resampling, len(returns))
 
 
 def sharpe_difference(
-    returns: Float, other: Float, *, resampling: Resampling | None = None, periods: int = 252
+    returns: Float, other: Float, *, resampling: Resampling | None = None, periods_per_year: int = TRADING_DAYS
 ) -> Estimate:
     """How much higher one yearly Sharpe ratio is than another's on the same days, both resampled together.
 
@@ -320,8 +322,8 @@ def sharpe_difference(
         raise InputError(f"{len(returns)} returns against {len(other)}; a paired difference needs the same days.")
     resampling = resampling or Resampling()
     # The same seed draws the same days for both.
-    samples = [_resampled_sharpe(series, resampling, periods) for series in (returns, other)]
-    gain = _ratio(returns, periods) - _ratio(other, periods)
+    samples = [_resampled_sharpe(series, resampling, periods_per_year) for series in (returns, other)]
+    gain = _ratio(returns, periods_per_year) - _ratio(other, periods_per_year)
     return _estimate(gain, samples[0] - samples[1], resampling, len(returns))
 
 
@@ -336,7 +338,7 @@ def _estimate(value: float, samples: Float, resampling: Resampling, n_days: int)
     )
 
 
-def _resampled_sharpe(returns: Float, resampling: Resampling, periods: int) -> Float:
+def _resampled_sharpe(returns: Float, resampling: Resampling, periods_per_year: int) -> Float:
     """(S,) yearly Sharpe ratio of each resampled series; 0 where it does not vary.
 
     Blocks are added up from running sums, so no resampled series is ever laid out.
@@ -353,7 +355,7 @@ def _resampled_sharpe(returns: Float, resampling: Resampling, periods: int) -> F
     variance = np.maximum(moments[1] - moments[0] ** 2 / n, 0.0) / (n - 1)
     out = np.zeros(len(starts))
     np.divide(moments[0] / n + returns.mean(), np.sqrt(variance), out=out, where=variance > 1e-26)
-    return out * math.sqrt(periods)
+    return out * math.sqrt(periods_per_year)
 
 
 @lru_cache(maxsize=32)
@@ -372,10 +374,10 @@ def _halvings(n_blocks: int) -> Float:
     return frozen(out)
 
 
-def _ratio(returns: Float, periods: int) -> float:
+def _ratio(returns: Float, periods_per_year: int) -> float:
     """Yearly Sharpe ratio; 0 where returns do not vary."""
     deviation = float(returns.std(ddof=1))
-    return float(returns.mean()) / deviation * math.sqrt(periods) if deviation > 1e-13 else 0.0
+    return float(returns.mean()) / deviation * math.sqrt(periods_per_year) if deviation > 1e-13 else 0.0
 
 
 def _block_sharpe(half_ps: Float, sums_sc: Float, lengths: Float) -> Float:

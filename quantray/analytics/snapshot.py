@@ -14,7 +14,8 @@ from quantray.portfolio.frontier import efficient_frontier
 
 __all__ = ["Holding", "Snapshot", "effective_bets", "take_snapshot"]
 
-_DAYS = 504
+_YEARS, _MODEL_YEARS = 2, 3
+"""Behind the frontier, and at most behind the tree of risks."""
 _CAP = 0.05
 _LEAST_NAMES = 5
 
@@ -81,7 +82,8 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
         return None
     day = max(record.holding_dates[-1] for record in last)
     row = panel.row(day)
-    close = panel.field("close")[max(row - _DAYS, 0) : row + 1]
+    periods = panel.periods_per_year
+    close = panel.field("close")[max(row - _YEARS * periods, 0) : row + 1]
     returns = simple_returns(close)[1:]
     known = (~np.isnan(returns)).mean(axis=0) >= 0.9
     known &= ~np.isnan(close[-1]) & (np.nan_to_num(np.nanstd(np.where(known, returns, 0.0), axis=0)) > 0)
@@ -98,17 +100,20 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
         weights = np.array([held[place[a]] if a in place else 0.0 for a in names.tolist()])
         tree = risk_tree(tree_model, weights)
         parts = dict(zip(tree.groups, tree.group_variance, strict=True)) | {"specific": tree.specific_variance}
-        scale = tree.volatility / tree.variance * np.sqrt(252) if tree.variance > 0 else 0.0
+        scale = tree.volatility / tree.variance * np.sqrt(periods) if tree.variance > 0 else 0.0
         holdings[record.name] = Holding(
-            volatility=float(np.sqrt(model.variance(weights) * 252)),
-            expected_return=float(alpha @ weights * 252),
+            volatility=float(np.sqrt(model.variance(weights) * periods)),
+            expected_return=float(alpha @ weights * periods),
             effective_bets=effective_bets(model, weights),
             risk={name: float(value * scale) for name, value in parts.items()},
             covered=float(weights.sum()),
             left_out=max(float(np.abs(held).sum() - np.abs(weights).sum()), 0.0),
         )
     return Snapshot(
-        date=str(panel.dates[row]), holdings=holdings, frontier=_frontier(model, alpha), notes=(*model.notes, *note)
+        date=str(panel.dates[row]),
+        holdings=holdings,
+        frontier=_frontier(model, alpha, periods),
+        notes=(*model.notes, *note),
     )
 
 
@@ -118,7 +123,7 @@ def _tree_model(
     """A fundamental model where volumes and history allow one, else the statistical one with the reason."""
     if "volume" not in panel.fields:
         return fallback, ("risk by statistical factors: the panel has no volume",)
-    rows = slice(max(row - 3 * 252, 0), row + 1)
+    rows = slice(max(row - _MODEL_YEARS * panel.periods_per_year, 0), row + 1)
     labels = [sectors.get(name) for name in panel.assets[known].tolist()]
     try:
         model = fundamental_factors(
@@ -129,7 +134,7 @@ def _tree_model(
     return model, model.notes
 
 
-def _frontier(model: FactorModel, alpha: Float) -> tuple[tuple[float, float], ...]:
+def _frontier(model: FactorModel, alpha: Float, periods: int) -> tuple[tuple[float, float], ...]:
     limits = Limits(weight=(0.0, max(_CAP, 1.5 / model.n_assets)))
     points = efficient_frontier(limits, alpha=alpha, model=model, risk_aversions=np.geomspace(400, 0.5, 16).tolist())
-    return tuple((float(p.volatility * np.sqrt(252)), float(p.expected_return * 252)) for p in points)
+    return tuple((float(p.volatility * np.sqrt(periods)), float(p.expected_return * periods)) for p in points)

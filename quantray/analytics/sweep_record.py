@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from quantray.analytics.bootstrap import Estimate, Resampling
 from quantray.analytics.selection import Deflated, Overfitting, sharpe_difference, sharpe_interval
-from quantray.arrays import Bool, Dates, Float, Int, digest
+from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Int, digest
 
 __all__ = ["ALL", "POLICIES", "Choice", "Outcome", "Policy", "Stability", "Stream", "SweepRecord", "judge"]
 
@@ -124,6 +124,8 @@ class SweepRecord:
     n_computed: int
     n_reused: int
     seconds: float
+    periods_per_year: int = TRADING_DAYS
+    """Days in a year, from the calendar of the panel."""
 
     @property
     def strategies(self) -> tuple[str, ...]:
@@ -171,7 +173,12 @@ class SweepRecord:
 
 
 def judge(
-    streams: Sequence[Stream], labels: Int, regimes: Sequence[str], *, resampling: Resampling | None = None
+    streams: Sequence[Stream],
+    labels: Int,
+    regimes: Sequence[str],
+    *,
+    resampling: Resampling | None = None,
+    periods_per_year: int = TRADING_DAYS,
 ) -> tuple[Outcome, ...]:
     """Sharpe ratios and paired differences of each strategy's policies, on all days and by regime.
 
@@ -188,18 +195,36 @@ def judge(
     for stream in streams:
         by_strategy.setdefault(stream.strategy, {})[stream.policy] = stream.returns
     return tuple(
-        _outcome(strategy, scope, {policy: returns[days] for policy, returns in policies.items()}, resampling)
+        _outcome(
+            strategy,
+            scope,
+            {policy: returns[days] for policy, returns in policies.items()},
+            resampling=resampling,
+            periods_per_year=periods_per_year,
+        )
         for strategy, policies in by_strategy.items()
         for scope, days in scopes.items()
         if days.sum() >= _FEWEST_DAYS
     )
 
 
-def _outcome(strategy: str, scope: str, returns: Mapping[Policy, Float], resampling: Resampling | None) -> Outcome:
+def _outcome(
+    strategy: str,
+    scope: str,
+    returns: Mapping[Policy, Float],
+    *,
+    resampling: Resampling | None,
+    periods_per_year: int,
+) -> Outcome:
     held = {policy: bool(values.std() > 1e-12) for policy, values in returns.items()}
-    sharpe = {p: sharpe_interval(v, resampling=resampling) if held[p] else None for p, v in returns.items()}
+    sharpe = {
+        p: sharpe_interval(v, resampling=resampling, periods_per_year=periods_per_year) if held[p] else None
+        for p, v in returns.items()
+    }
     over: dict[Policy, Estimate | None] = {
-        other: sharpe_difference(returns["conditional"], returns[other], resampling=resampling)
+        other: sharpe_difference(
+            returns["conditional"], returns[other], resampling=resampling, periods_per_year=periods_per_year
+        )
         if held["conditional"] or held[other]
         else None
         for other in ("unconditional", "default")

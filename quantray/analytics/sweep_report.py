@@ -155,7 +155,7 @@ def _warnings(content: SweepReportInput) -> list[str]:
 def _row(record: SweepRecord, name: str) -> dict[str, object]:
     """One line of the table of strategies."""
     outcome = record.outcome(name)
-    days = max(len(record.dates), 1)
+    periods, days = record.periods_per_year, max(len(record.dates), 1)
     accepted = [
         c.deflated.probability for c in record.choices if c.strategy == name and c.own and c.deflated is not None
     ]
@@ -164,7 +164,7 @@ def _row(record: SweepRecord, name: str) -> dict[str, object]:
         "name": name,
         "sharpe": [_ranged(outcome.sharpe[policy]) for policy in POLICIES],
         "gains": [_signed(outcome.over_unconditional), _signed(outcome.over_default)],
-        "turnover": " / ".join(f"{record.stream(name, p).turnover.sum() * 252 / days:.1f}" for p in POLICIES),
+        "turnover": " / ".join(f"{record.stream(name, p).turnover.sum() * periods / days:.1f}" for p in POLICIES),
         "deflated": f"{np.mean(np.array(accepted) >= _ACCEPTED):.0%}" if accepted else "–",
         "overfitting": f"{overfitted.probability:.0%}" if overfitted else "–",
     }

@@ -1,15 +1,37 @@
 """The track record: what a portfolio held, traded, paid and earned, day by day."""
 
-from dataclasses import dataclass, fields, replace
+import json
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from quantray.arrays import Dates, Float, Names, digest
+from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float, Names, digest
 from quantray.errors import DataError
 
-__all__ = ["TrackRecord"]
+__all__ = ["Delistings", "TrackRecord"]
+
+
+@dataclass(frozen=True)
+class Delistings:
+    """Holdings that ended because their asset stopped trading, by what was booked on them."""
+
+    recorded: int = 0
+    """The delisting return that the data hold."""
+    assumed: int = 0
+    """``Accounting.delisting_return``, for want of one."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.recorded + self.assumed
+
+    def plus(self, *, recorded: int, assumed: int) -> "Delistings":
+        """These and some more."""
+        return Delistings(self.recorded + recorded, self.assumed + assumed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +66,24 @@ class TrackRecord:
     """(H, N) money bought; sales negative."""
     costs: Float
     """(H, N) money paid for trading, not negative."""
+    periods_per_year: int = TRADING_DAYS
+    """Days of accounts in a year, from the calendar of the panel."""
+    delistings: Delistings = Delistings()
 
     @property
     def returns(self) -> Float:
         """(T - 1,) simple daily returns after costs."""
         return np.asarray(self.nav[1:] / self.nav[:-1] - 1)
+
+    @property
+    def years(self) -> float:
+        """Length of the accounts, at least one day."""
+        return max((len(self.dates) - 1) / self.periods_per_year, 1 / self.periods_per_year)
+
+    @property
+    def is_weekly(self) -> bool:
+        """Whether a row is a week, so that what is called daily of it is weekly."""
+        return self.periods_per_year == WEEKS
 
     @property
     def cost_series(self) -> Float:
@@ -63,8 +98,7 @@ class TrackRecord:
     @property
     def turnover_by_asset(self) -> Float:
         """(N,) yearly half-sum of money traded in each asset over the mean NAV."""
-        years = max((len(self.dates) - 1) / 252, 1 / 252)
-        return np.asarray(np.abs(self.trades).sum(axis=0) / (2 * self.nav.mean() * years))
+        return np.asarray(np.abs(self.trades).sum(axis=0) / (2 * self.nav.mean() * self.years))
 
     def on_trade_dates(self) -> "TrackRecord":
         """The same accounts with holdings on the days of trades only, which is what is kept on disk."""
@@ -80,14 +114,16 @@ class TrackRecord:
     def digest(self) -> str:
         """Hash of the accounts and the holdings on trade dates; equal numbers give equal digests."""
         kept = self.on_trade_dates()
-        parts = [getattr(kept, f.name) for f in fields(kept) if f.name not in ("name", "assets")]
+        parts = [getattr(kept, f.name) for f in fields(kept) if f.name not in ("name", "assets", *_TERMS)]
         return digest([*parts, "\n".join(self.assets.tolist())])
 
     def write(self, folder: Path) -> None:
         """Write ``accounts.parquet`` and ``holdings.parquet`` (trade dates, one row per asset held or traded)."""
         folder.mkdir(parents=True, exist_ok=True)
         series = {name: getattr(self, name) for name in _SERIES}
-        pd.DataFrame({"date": self.dates, **series}).to_parquet(folder / "accounts.parquet", index=False)
+        accounts = pa.table({"date": pa.array(self.dates), **series})
+        terms = {"periods_per_year": self.periods_per_year, "delistings": asdict(self.delistings)}
+        pq.write_table(accounts.replace_schema_metadata({"quantray": json.dumps(terms)}), folder / "accounts.parquet")
         kept = self.on_trade_dates()
         row, column = np.nonzero((kept.weights != 0) | (kept.trades != 0))
         held = {name: getattr(kept, name)[row, column] for name in ("weights", "trades", "costs")}
@@ -104,8 +140,9 @@ class TrackRecord:
             The folder holds none.
         """
         try:
-            accounts = pd.read_parquet(folder / "accounts.parquet")
+            accounts = pq.read_table(folder / "accounts.parquet", partitioning=None)
             held = pd.read_parquet(folder / "holdings.parquet")
+            terms = json.loads((accounts.schema.metadata or {}).get(b"quantray", b"{}"))
         except (OSError, ValueError) as error:
             raise DataError(f"{folder} holds no track record: {error}") from error
         days, row = np.unique(held["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
@@ -116,7 +153,16 @@ class TrackRecord:
             grids[name][row, column] = held[name].to_numpy()
         series = {name: accounts[name].to_numpy() for name in _SERIES}
         dates = accounts["date"].to_numpy().astype("datetime64[D]")
-        return cls(name=folder.name, dates=dates, assets=assets, holding_dates=days, **series, **grids)
+        return cls(
+            name=folder.name,
+            dates=dates,
+            assets=assets,
+            holding_dates=days,
+            periods_per_year=terms.get("periods_per_year", TRADING_DAYS),
+            delistings=Delistings(**terms.get("delistings", {})),
+            **series,
+            **grids,
+        )
 
     def _daily(self, values: Float) -> Float:
         out = np.zeros(len(self.dates))
@@ -125,3 +171,5 @@ class TrackRecord:
 
 
 _SERIES = ("nav", "cash", "pnl", "dividends", "interest", "unfilled")
+_TERMS = ("periods_per_year", "delistings")
+"""How the accounts are read rather than what is in them; kept in the metadata of their file."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.arrays import Float, Names, finite_square
+from quantray.arrays import TRADING_DAYS, Float, Names, finite_square
 from quantray.covariance.factor_risk import factor_risk, specific_risk, without_noise
 from quantray.covariance.fundamental import FactorHistory, FundamentalSettings, factor_history
 from quantray.covariance.statistical import StatisticalSettings, principal_components
@@ -234,9 +234,9 @@ class RiskTree:
         """Over one period."""
         return float(np.sqrt(self.variance))
 
-    def text(self, periods: int = 252) -> str:
+    def text(self, periods_per_year: int = TRADING_DAYS) -> str:
         """The tree in lines, annualised; the risks below a node sum to its own."""
-        scale = self.volatility * np.sqrt(periods) / self.variance if self.variance > 0 else 0.0
+        scale = self.volatility * np.sqrt(periods_per_year) / self.variance if self.variance > 0 else 0.0
         share = 1 / self.variance if self.variance > 0 else 0.0
         lines = [
             f"Total risk: {self.variance * scale:.1%}",

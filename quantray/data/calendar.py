@@ -7,19 +7,30 @@ import exchange_calendars as xcals
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import Bool, Dates, Int, as_day
+from quantray.arrays import TRADING_DAYS, WEEKS, Bool, Dates, Int, as_day
 from quantray.errors import DataError, InputError
 
 __all__ = [
+    "DEFAULT_EXCHANGE",
+    "BarLength",
     "Frequency",
     "is_trading_day",
     "last_sessions_of_weeks",
+    "periods_per_year",
     "rebalance_dates",
     "session_hours",
     "trading_days",
 ]
 
 Frequency = Literal["daily", "weekly", "monthly", "quarterly"]
+
+BarLength = Literal["daily", "weekly"]
+"""How much time one row of bars spans."""
+
+DEFAULT_EXCHANGE = "XNYS"
+"""Whose calendar is meant where nothing says otherwise; simulated markets keep it."""
+
+_ALL_DAYS = 365
 
 _FIRST = "1971-01-01"
 """Before, exchange_calendars knows few of New York's holidays; some calendars begin later."""
@@ -31,7 +42,9 @@ def _calendar(exchange: str) -> xcals.ExchangeCalendar:
         earliest = xcals.get_calendar(exchange).bound_min()
         return xcals.get_calendar(exchange, start=_FIRST if earliest is None else max(earliest, pd.Timestamp(_FIRST)))
     except xcals.errors.InvalidCalendarName as error:
-        raise InputError(f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS.") from error
+        raise InputError(
+            f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS, or 24/7."
+        ) from error
 
 
 @lru_cache(maxsize=8)
@@ -49,7 +62,25 @@ def _hours(exchange: str) -> tuple[Dates, Dates]:
     return opens, closes
 
 
-def trading_days(start: object, end: object, *, exchange: str = "XNYS") -> Dates:
+def periods_per_year(exchange: str = DEFAULT_EXCHANGE, *, bars: BarLength = "daily") -> int:
+    """Rows of bars in a year, by which returns, risk, costs and rates are made yearly.
+
+    52 weekly bars; 365 daily ones on a calendar without a closed day, such as ``24/7``; 252 on every other, by the
+    convention of exchanges, whose own calendars have between 240 and 262 days.
+
+    Raises
+    ------
+    InputError
+        Unknown exchange.
+    """
+    sessions = _sessions(exchange)
+    if bars == "weekly":
+        return WEEKS
+    always_open = len(sessions) > int((sessions[-1] - sessions[0]).astype(np.int64))
+    return _ALL_DAYS if always_open else TRADING_DAYS
+
+
+def trading_days(start: object, end: object, *, exchange: str = DEFAULT_EXCHANGE) -> Dates:
     """Sessions of an exchange from ``start`` to ``end``, both included.
 
     Raises
@@ -68,7 +99,7 @@ def trading_days(start: object, end: object, *, exchange: str = "XNYS") -> Dates
     return sessions[np.searchsorted(sessions, first) : np.searchsorted(sessions, last, side="right")]
 
 
-def is_trading_day(dates: Dates, *, exchange: str = "XNYS") -> Bool:
+def is_trading_day(dates: Dates, *, exchange: str = DEFAULT_EXCHANGE) -> Bool:
     """True for each date (of any order) on which the exchange was open.
 
     Raises
@@ -84,7 +115,7 @@ def is_trading_day(dates: Dates, *, exchange: str = "XNYS") -> Bool:
     return np.isin(days, sessions)
 
 
-def session_hours(dates: Dates, *, exchange: str = "XNYS") -> tuple[Dates, Dates]:
+def session_hours(dates: Dates, *, exchange: str = DEFAULT_EXCHANGE) -> tuple[Dates, Dates]:
     """(T,) opening and (T,) closing times of sessions, datetime64[m] on the exchange's clock.
 
     Raises
@@ -106,7 +137,7 @@ def session_hours(dates: Dates, *, exchange: str = "XNYS") -> tuple[Dates, Dates
     return opens[position], closes[position]
 
 
-def last_sessions_of_weeks(dates: Dates, *, exchange: str = "XNYS") -> Dates:
+def last_sessions_of_weeks(dates: Dates, *, exchange: str = DEFAULT_EXCHANGE) -> Dates:
     """(T,) the last session of each date's week; raises ``InputError`` for an unknown exchange."""
     sessions = _sessions(exchange)
     # Day 0 of the epoch is a Thursday; three days later a Monday begins the count of weeks.
@@ -124,7 +155,7 @@ def _period(dates: Dates, frequency: Frequency) -> Int:
     return months if frequency == "monthly" else months // 3
 
 
-def rebalance_dates(dates: Dates, frequency: Frequency, *, exchange: str = "XNYS") -> Dates:
+def rebalance_dates(dates: Dates, frequency: Frequency, *, exchange: str = DEFAULT_EXCHANGE) -> Dates:
     """The last trading day of every week, month or quarter that ``dates`` completes.
 
     Whether a date ends its period is read from the exchange calendar, which is known in advance; where the last

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from quantray.arrays import Bool, Float
+from quantray.data.calendar import BarLength
 
 __all__ = ["BEYOND_NEWS", "BEYOND_QUIET", "PRICES", "Bars", "Check", "Flags", "Thresholds", "Treatment"]
 
@@ -33,7 +34,7 @@ class Thresholds(BaseModel):
 
     exchange: str = "XNYS"
     """Trading calendar; ``24/7`` for a market that never closes."""
-    bars: Literal["daily", "weekly"] = "daily"
+    bars: BarLength = "daily"
     """How long a bar lasts."""
     today: date | None = None
     """Bars dated later are of the future; by default the day of the import."""

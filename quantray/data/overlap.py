@@ -174,7 +174,7 @@ class _Overlap:
         with np.errstate(divide="ignore", invalid="ignore"):
             apart = np.log(new / common[others].to_numpy(dtype=np.float64)[rows]) - ratio[:, None]
         spread = np.log(np.nanmax(new, axis=1) / np.nanmin(new, axis=1)) if len(new) else np.zeros(0)
-        return bool((spread > 1e-3).all() and (np.abs(apart) < 2e-3).all())
+        return bool((spread > 1e-3).all() and (np.abs(apart) < np.maximum(1e-6, 0.05 * np.abs(ratio))[:, None]).all())
 
     @staticmethod
     def _explained(fresh: pd.DataFrame, common: pd.DataFrame, rows: Int, step: Float, tolerance: float) -> Bool:

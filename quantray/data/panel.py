@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from quantray.arrays import Bool, Dates, Float, Names, as_day, digest, frozen
+from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Names, as_day, digest, frozen
 from quantray.errors import DataError, InputError
 
 __all__ = ["Panel"]
@@ -17,7 +17,7 @@ __all__ = ["Panel"]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Aligned daily fields of N assets over T dates; all arrays are read-only.
+    """Aligned fields of N assets over T dates, daily or weekly; all arrays are read-only.
 
     The panel takes over the arrays it is given, without a copy: do not write to them afterwards.
 
@@ -28,22 +28,26 @@ class Panel:
     fields : name -> (T, N) float64; NaN where nothing is known. In panels from a ``MarketStore`` the prices are
         adjusted so that ``close`` ratios are total returns and ``close * volume`` is the money traded.
     member : (T, N) bool; True where the asset belongs to the universe, known at the close of that date.
+    periods_per_year : rows in a year, from the calendar of the data; see ``data.calendar.periods_per_year``.
 
     Raises
     ------
     InputError
-        Shapes disagree, dates are not increasing, or names repeat.
+        Shapes disagree, dates are not increasing, names repeat, or a year has no period.
     """
 
     dates: Dates
     assets: Names
     fields: Mapping[str, Float]
     member: Bool
+    periods_per_year: int = TRADING_DAYS
 
     def __post_init__(self) -> None:
         dates = np.asarray(self.dates).astype("datetime64[D]")
         assets = np.asarray(self.assets, dtype=np.str_)
         shape = (len(dates), len(assets))
+        if self.periods_per_year < 1:
+            raise InputError(f"periods_per_year {self.periods_per_year} must be 1 or more, such as 252, 365 or 52.")
         if not (np.diff(dates).astype(np.int64) > 0).all():
             raise InputError("panel dates are not strictly increasing; sort them and drop duplicates.")
         if len(set(assets.tolist())) != len(assets):
@@ -58,7 +62,7 @@ class Panel:
         object.__setattr__(self, "member", frozen(np.asarray(self.member, dtype=np.bool_)))
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[object, ...]]:
-        return type(self), (self.dates, self.assets, dict(self.fields), self.member)
+        return type(self), (self.dates, self.assets, dict(self.fields), self.member, self.periods_per_year)
 
     def __repr__(self) -> str:
         span = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) else "no dates"
@@ -196,6 +200,10 @@ class Panel:
         """The same panel with fields added or replaced."""
         return replace(self, fields={**self.fields, **fields})
 
+    def with_only(self, *names: str) -> Self:
+        """The same panel with these fields alone, of those that it has."""
+        return replace(self, fields={name: self.fields[name] for name in names if name in self.fields})
+
     def row(self, date: object) -> int:
         """The row of a date.
 
@@ -215,6 +223,9 @@ class Panel:
         parts: list[str | np.ndarray] = [self.dates, "\n".join(self.assets.tolist()), self.member]
         for name, values in self.fields.items():
             parts += [name, values]
+        # Left out where it is the usual one, so that what was kept by content before is found again.
+        if self.periods_per_year != TRADING_DAYS:
+            parts.append(f"{self.periods_per_year} periods a year")
         return digest(parts)
 
     def _rows(self, rows: slice) -> Self:

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from quantray.data.adjustment import Adjustment
+from quantray.data.calendar import BarLength
 from quantray.data.check import PRICES, Bars, Check, Flags, Thresholds, Treatment
 from quantray.data.checks import CHECKS
 from quantray.data.importing import Reading
@@ -73,7 +74,7 @@ class QualityReport(BaseModel):
     first: str
     last: str
     exchange: str
-    bars: str = "daily"
+    bars: BarLength = "daily"
     """How long a bar lasts: ``daily`` or ``weekly``."""
     readings: tuple[Reading, ...] = ()
     """What was understood of the files."""

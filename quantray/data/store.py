@@ -12,15 +12,16 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from quantray.arrays import as_day
+from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
 from quantray.data.adjustment import normalise_events, total_return
+from quantray.data.calendar import periods_per_year
 from quantray.data.formats import Format
 from quantray.data.importing import RawBars, read_bars
 from quantray.data.overlap import Joined, join
 from quantray.data.panel import Panel
 from quantray.data.quality import Finding, QualityReport, QualitySettings, clean
-from quantray.data.symbols import SymbolTable
+from quantray.data.symbols import NO_IDS, SymbolTable
 from quantray.data.universe import Everything, Universe
 from quantray.errors import DataError, InputError
 
@@ -183,8 +184,10 @@ class MarketStore:
         last = None if end is None else as_day(end)
         if first is not None and last is not None and first > last:
             raise InputError(f"start {first} is after end {last}.")
-        # 1.5 calendar days hold a trading day with room for holidays.
-        early = None if first is None else first - np.timedelta64(int(chosen.warmup_days * 1.5) + 10, "D")
+        periods = self._periods_per_year(version)
+        # 1.5 calendar days hold a trading day with room for holidays; of weekly bars, a week and a few hours hold one.
+        room = int(chosen.warmup_days * 1.5 * TRADING_DAYS / periods) + 10
+        early = None if first is None else first - np.timedelta64(room, "D")
         needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
         names = self.symbols(version)
         if as_known:
@@ -210,7 +213,7 @@ class MarketStore:
         absent = [name for name in wanted if name not in held and name != "dividend_yield"]
         if absent and fields is not None:
             raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(held)}.")
-        return Panel(panel.dates, panel.assets, {n: v for n, v in held.items() if n in wanted}, panel.member)
+        return replace(panel, fields={n: v for n, v in held.items() if n in wanted}, periods_per_year=periods)
 
     def bars(self, first: object = None, last: object = None, *, version: int | None = None) -> pd.DataFrame:
         """Rows of (date, symbol, ticker, fields...) as they are stored, from ``first`` to ``last``, both included.
@@ -232,7 +235,7 @@ class MarketStore:
         """
         table = self._table(version)
         if not any(report.identified for report in self.quality_reports(version)):
-            return SymbolTable()
+            return NO_IDS
         return SymbolTable.of(self._rows(table, None, None, ["date", "symbol", "ticker"]))
 
     def version(self) -> int:
@@ -249,10 +252,21 @@ class MarketStore:
         Parameters
         ----------
         version : the last one that counts; by default the latest.
+
+        Raises
+        ------
+        DataError
+            No store or no such version.
         """
+        self._table(version)
         commits = [(entry, report) for entry, report in self._commits() if version is None or entry.number <= version]
         starts = [i for i, (version, _) in enumerate(commits) if version.operation == "import"]
         return tuple(report for _, report in commits[starts[-1] :])
+
+    def _periods_per_year(self, version: int | None) -> int:
+        """From the calendar that the last import was checked against."""
+        imported = self.quality_reports(version)[0]
+        return periods_per_year(imported.exchange, bars=imported.bars)
 
     def _commits(self) -> list[tuple[Version, QualityReport]]:
         entries = sorted(self._table().history(), key=lambda entry: int(entry["version"]))

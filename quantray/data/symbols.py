@@ -1,7 +1,7 @@
 """Permanent ids and the symbols that they had: a reused ticker is two assets, a renamed company is one."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,37 +10,60 @@ import pandas as pd
 from quantray.arrays import Bool, Names
 from quantray.data.panel import Panel
 
-__all__ = ["SymbolTable"]
+__all__ = ["NO_IDS", "SymbolSpell", "SymbolTable"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class SymbolSpell:
+    """The days on which an asset went by a symbol."""
+
+    id: str
+    symbol: str
+    first: np.datetime64
+    last: np.datetime64
+
+
+@dataclass(frozen=True)
 class SymbolTable:
-    """Which symbol each permanent id had when; without rows, symbols are ids."""
+    """Which symbol each permanent id had when, by id and date; without spells, symbols are ids."""
 
-    frame: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["id", "symbol", "first", "last"]))
-    """Columns id, symbol, first and last date, by id and date."""
+    spells: tuple[SymbolSpell, ...] = ()
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "SymbolTable":
         """The table from rows of date, symbol (the id) and ticker."""
         named = rows[rows["ticker"].notna() & (rows["ticker"] != "")].sort_values(["symbol", "date"])
-        spell = ((named["symbol"] != named["symbol"].shift()) | (named["ticker"] != named["ticker"].shift())).cumsum()
-        groups = named.groupby(spell.to_numpy())
-        frame = groups.agg(
-            id=("symbol", "first"), symbol=("ticker", "first"), first=("date", "min"), last=("date", "max")
-        )
-        return cls(frame.reset_index(drop=True))
+        ids, tickers = named["symbol"].to_numpy(dtype=object), named["ticker"].to_numpy(dtype=object)
+        days = named["date"].to_numpy().astype("datetime64[D]")
+        begins = np.ones(len(named), dtype=np.bool_)
+        begins[1:] = (ids[1:] != ids[:-1]) | (tickers[1:] != tickers[:-1])
+        first = np.flatnonzero(begins)
+        last = np.append(first[1:], len(named)) - 1
+        ends = zip(first, last, strict=True)
+        return cls(tuple(SymbolSpell(str(ids[i]), str(tickers[i]), days[i], days[j]) for i, j in ends))
 
     @cached_property
     def _shown(self) -> dict[str, str]:
         """Name of each id: its last symbol, with the id where another asset has that too."""
-        last = dict(zip(self.frame["id"], self.frame["symbol"], strict=True))
+        last = {spell.id: spell.symbol for spell in self.spells}
         several = {symbol for symbol, count in Counter(last.values()).items() if count > 1}
         return {i: f"{symbol} ({i})" if symbol in several else symbol for i, symbol in last.items()}
 
+    @cached_property
+    def _had(self) -> dict[str, list[SymbolSpell]]:
+        found: dict[str, list[SymbolSpell]] = {}
+        for spell in self.spells:
+            found.setdefault(spell.symbol, []).append(spell)
+        return found
+
+    @property
+    def n_ids(self) -> int:
+        """Number of assets with a permanent id."""
+        return len(self._shown)
+
     def shown(self, ids: Names) -> Names:
         """(N,) names of assets: the last symbol, with the id where another asset has it too; the id without one."""
-        return ids if self.frame.empty else np.array([self._shown.get(str(i), str(i)) for i in ids], dtype=np.str_)
+        return np.array([self._shown.get(str(i), str(i)) for i in ids], dtype=np.str_) if self.spells else ids
 
     def mark(
         self,
@@ -58,17 +81,21 @@ class SymbolTable:
         columns = {asset: column for column, asset in enumerate(panel.assets.tolist())}
         low = 0 if start is None else int(np.searchsorted(panel.dates, start))
         high = len(panel.dates) if end is None else int(np.searchsorted(panel.dates, end, side="right"))
-        had = self.frame[self.frame["symbol"] == name]
-        owners = had["id"].unique().tolist()
+        had = self._had.get(name, [])
+        owners = {spell.id for spell in had}
         if len(owners) <= 1:
-            asset = self._shown.get(name) or (self._shown[owners[0]] if owners else name)
+            asset = self._shown.get(name) or (self._shown[owners.pop()] if owners else name)
             if asset in columns:
                 member[low:high, columns[asset]] = True
             return asset in columns
         found = False
-        for identity, first, last in zip(had["id"], had["first"], had["last"], strict=True):
-            if (asset := self._shown[identity]) in columns:
-                rows = np.searchsorted(panel.dates, [np.datetime64(first, "D"), np.datetime64(last, "D") + 1])
-                member[max(low, int(rows[0])) : min(high, int(rows[1])), columns[asset]] = True
+        for spell in had:
+            if (asset := self._shown[spell.id]) in columns:
+                first, after = np.searchsorted(panel.dates, [spell.first, spell.last + 1])
+                member[max(low, int(first)) : min(high, int(after)), columns[asset]] = True
                 found = True
         return found
+
+
+NO_IDS = SymbolTable()
+"""Of data whose symbols are ids."""

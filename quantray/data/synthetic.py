@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quantray.arrays import Bool, Dates, Float, Int, Names, as_day, frozen
+from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Int, Names, as_day, frozen
 from quantray.data.calendar import trading_days
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -270,12 +270,12 @@ class _Factors:
         membership = np.eye(n_sectors)[sector]
         styles = generator.normal(0.0, 1.0, (n_assets, n_styles))
         self.loadings = np.hstack([beta, membership, styles])
-        other = np.concatenate([np.full(n_sectors, 0.08), np.full(n_styles, 0.03)]) / np.sqrt(252)
-        self.volatility = np.hstack([_VOLATILITY[:, None] / np.sqrt(252), _SPECIFIC[:, None] * other])
+        other = np.concatenate([np.full(n_sectors, 0.08), np.full(n_styles, 0.03)]) / np.sqrt(TRADING_DAYS)
+        self.volatility = np.hstack([_VOLATILITY[:, None] / np.sqrt(TRADING_DAYS), _SPECIFIC[:, None] * other])
 
     def returns(self, generator: np.random.Generator, regimes: Int, degrees: float) -> Float:
         shocks = _student(generator, (len(regimes), len(self.names)), degrees) * self.volatility[regimes]
-        shocks[:, 0] += _DRIFT[regimes] / 252
+        shocks[:, 0] += _DRIFT[regimes] / TRADING_DAYS
         return np.asarray(shocks)
 
 
@@ -348,7 +348,7 @@ def _regime_path(generator: np.random.Generator, n_days: int) -> Int:
 
 
 def _market_width(regimes: Int) -> Float:
-    return np.asarray(_VOLATILITY[regimes] / np.sqrt(252))
+    return np.asarray(_VOLATILITY[regimes] / np.sqrt(TRADING_DAYS))
 
 
 def _student(generator: np.random.Generator, shape: tuple[int, int], degrees: float) -> Float:

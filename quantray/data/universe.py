@@ -2,7 +2,7 @@
 
 import csv
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from quantray.arrays import Bool, Float, as_day
 from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
-from quantray.data.symbols import SymbolTable
+from quantray.data.symbols import NO_IDS, SymbolTable
 from quantray.errors import DataError, InputError
 
 __all__ = ["PRESETS", "Among", "Everything", "MembershipFile", "RankBand", "Symbols", "Universe", "read_sectors"]
@@ -51,7 +51,7 @@ class Symbols(Universe):
     """A fixed list of names, members whenever they have a close."""
 
     names: tuple[str, ...]
-    table: SymbolTable = field(default_factory=SymbolTable)
+    table: SymbolTable = NO_IDS
 
     def among(self, names: SymbolTable) -> "Symbols":
         """The list, told by ids or by symbols that assets have or had."""
@@ -71,7 +71,7 @@ class MembershipFile(Universe):
     """Members from a CSV with columns symbol, start, end (both included; an empty end means still a member)."""
 
     path: str
-    table: SymbolTable = field(default_factory=SymbolTable)
+    table: SymbolTable = NO_IDS
 
     def among(self, names: SymbolTable) -> "MembershipFile":
         """The file's members, told by ids or by the symbols that assets had during their spells."""

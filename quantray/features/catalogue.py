@@ -54,17 +54,19 @@ class Inputs:
     @cached_property
     def month_volatility(self) -> Float:
         """(T, N) annual."""
-        return technical.realised_volatility(self.returns, _MONTH)
+        return technical.realised_volatility(self.returns, _MONTH, periods_per_year=self.panel.periods_per_year)
 
     @cached_property
     def quarter_volatility(self) -> Float:
         """(T, N) annual."""
-        return technical.realised_volatility(self.returns, _QUARTER)
+        return technical.realised_volatility(self.returns, _QUARTER, periods_per_year=self.panel.periods_per_year)
 
     @cached_property
     def year_model(self) -> market_model.MarketModel:
         """Beta and residual volatility over a year."""
-        return market_model.trailing_market_model(self.returns, self.market, _YEAR)
+        return market_model.trailing_market_model(
+            self.returns, self.market, _YEAR, periods_per_year=self.panel.periods_per_year
+        )
 
     def period(self, days: int, skip: int = 0) -> Float:
         """(T, N) simple returns from ``days`` to ``skip`` rows ago."""
@@ -72,7 +74,7 @@ class Inputs:
 
     def reversal(self, days: int) -> Float:
         """(T, N) minus the return beyond the market's over ``days``, in its own standard deviations."""
-        width = self.quarter_volatility * np.sqrt(days / 252)
+        width = self.quarter_volatility * np.sqrt(days / self.panel.periods_per_year)
         out = np.full(width.shape, np.nan)
         np.divide(-demeaned(self.period(days), self.panel.member), width, out=out, where=width > 0)
         return out
@@ -188,7 +190,9 @@ FEATURES: Mapping[str, Feature] = MappingProxyType(
             "Parkinson volatility from the ranges of 21 days",
             _MONTH - 1,
             "Parkinson (1980), The extreme value method, Journal of Business 53",
-            lambda x: technical.parkinson_volatility(x.panel.field("high"), x.panel.field("low"), _MONTH),
+            lambda x: technical.parkinson_volatility(
+                x.panel.field("high"), x.panel.field("low"), _MONTH, periods_per_year=x.panel.periods_per_year
+            ),
             ("high", "low"),
         ),
         "close_position": Feature(

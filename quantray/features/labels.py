@@ -7,22 +7,24 @@ import numpy as np
 from quantray.arrays import Bool, Float
 from quantray.errors import InputError
 from quantray.features.cross_section import ranks, robust_zscores
-from quantray.features.returns import carried_forward
+from quantray.features.returns import carried_forward, delisting_returns
 
 __all__ = ["forward_returns", "standardised_labels"]
 
 
-def forward_returns(close_tn: Float, *, horizon: int, lag: int) -> Float:
+def forward_returns(close_tn: Float, *, horizon: int, lag: int, delist_tn: Float | None = None) -> Float:
     """Returns earned by a decision at the close of t: from the close of ``t + lag`` to that of ``t + lag + horizon``.
 
     An asset that stops trading in between keeps its last close, as a holder would until paid out: leaving it out
-    would train on survivors. So row t looks exactly ``lag + horizon`` rows ahead, as ``data.splits.label_gap`` counts.
+    would train on survivors. Where its delisting return is known by the label's last row, it is part of the label. So
+    row t looks exactly ``lag + horizon`` rows ahead, as ``data.splits.label_gap`` counts.
 
     Parameters
     ----------
     close_tn : (T, N) adjusted closes; NaN where unknown.
     horizon : trading days that the return covers, 1 or more.
     lag : trading days from the decision to the first close, 0 or more.
+    delist_tn : (T, N) the panel's ``delist_return``, if it has one; see ``features.returns.delisting_returns``.
 
     Returns
     -------
@@ -42,6 +44,8 @@ def forward_returns(close_tn: Float, *, horizon: int, lag: int) -> Float:
     if reach < len(close_tn):
         filled, _ = carried_forward(close_tn)
         np.divide(filled[reach:], close_tn[lag:-horizon], out=out[:-reach])
+        if delist_tn is not None:
+            out[:-reach] *= 1 + np.nan_to_num(delisting_returns(close_tn, delist_tn)[reach:])
         out[:-reach] -= 1.0
     return out
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.arrays import Bool, Float
+from quantray.arrays import TRADING_DAYS, Bool, Float
 from quantray.errors import InputError
 from quantray.features.cross_section import member_means
 from quantray.features.windows import enough_days, window_sum
@@ -27,7 +27,14 @@ def market_returns(returns_tn: Float, member_tn: Bool) -> Float:
     return member_means(returns_tn, member_tn)
 
 
-def trailing_market_model(returns_tn: Float, market_t: Float, days: int, *, min_share: float = 0.8) -> MarketModel:
+def trailing_market_model(
+    returns_tn: Float,
+    market_t: Float,
+    days: int,
+    *,
+    min_share: float = 0.8,
+    periods_per_year: int = TRADING_DAYS,
+) -> MarketModel:
     """Beta and residual volatility over the last ``days`` rows, each asset over the days it has.
 
     Parameters
@@ -58,7 +65,7 @@ def trailing_market_model(returns_tn: Float, market_t: Float, days: int, *, min_
     usable = enough_days(known, days, min_share) & (market_variance > 1e-14)
     beta = np.full(own.shape, np.nan)
     np.divide(covariance, market_variance, out=beta, where=usable)
-    return MarketModel(beta, np.sqrt(252 * np.maximum(variance - beta * covariance, 0.0)))
+    return MarketModel(beta, np.sqrt(periods_per_year * np.maximum(variance - beta * covariance, 0.0)))
 
 
 def residual_return(period_tn: Float, beta_tn: Float, market_t: Float, days: int) -> Float:

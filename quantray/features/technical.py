@@ -7,7 +7,7 @@ may be in any currency and adjusted by any constant, since only their ratios cou
 
 import numpy as np
 
-from quantray.arrays import Float
+from quantray.arrays import TRADING_DAYS, Float
 from quantray.errors import InputError
 from quantray.features.windows import enough_days, window_max, window_mean
 
@@ -22,8 +22,6 @@ __all__ = [
     "recent_close",
     "volatility_ratio",
 ]
-
-_DAYS_PER_YEAR = 252
 
 
 def recent_close(close_tn: Float, *, max_age: int = 5) -> Float:
@@ -77,13 +75,15 @@ def moving_average_gap(close_tn: Float, days: int, *, min_share: float = 0.8) ->
     return window_mean(close_tn, days, min_share) / close_tn - 1.0
 
 
-def realised_volatility(returns_tn: Float, days: int, *, min_share: float = 0.8) -> Float:
-    """Annual volatility: the root of 252 times the mean squared return; the mean return counts as zero.
+def realised_volatility(
+    returns_tn: Float, days: int, *, min_share: float = 0.8, periods_per_year: int = TRADING_DAYS
+) -> Float:
+    """Annual volatility: the root of a year's periods times the mean squared return; the mean return counts as zero.
 
     Source: Andersen, Bollerslev, Diebold and Labys (2003), *Modeling and forecasting realized volatility*,
     Econometrica 71.
     """
-    return np.asarray(np.sqrt(_DAYS_PER_YEAR * window_mean(returns_tn**2, days, min_share)))
+    return np.asarray(np.sqrt(periods_per_year * window_mean(returns_tn**2, days, min_share)))
 
 
 def volatility_ratio(short_tn: Float, long_tn: Float) -> Float:
@@ -97,14 +97,16 @@ def volatility_ratio(short_tn: Float, long_tn: Float) -> Float:
     return np.asarray(np.log(out))
 
 
-def parkinson_volatility(high_tn: Float, low_tn: Float, days: int, *, min_share: float = 0.8) -> Float:
+def parkinson_volatility(
+    high_tn: Float, low_tn: Float, days: int, *, min_share: float = 0.8, periods_per_year: int = TRADING_DAYS
+) -> Float:
     """Annual volatility within the trading day, from its range; overnight moves are left out.
 
     Source: Parkinson (1980), *The extreme value method for estimating the variance of the rate of return*,
     Journal of Business 53.
     """
     spread = np.log(high_tn / low_tn)
-    return np.asarray(np.sqrt(_DAYS_PER_YEAR / (4 * np.log(2)) * window_mean(spread**2, days, min_share)))
+    return np.asarray(np.sqrt(periods_per_year / (4 * np.log(2)) * window_mean(spread**2, days, min_share)))
 
 
 def close_position(high_tn: Float, low_tn: Float, close_tn: Float) -> Float:

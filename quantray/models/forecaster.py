@@ -13,6 +13,7 @@ from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
 from quantray.features.feature_set import Features, feature_set
 from quantray.features.labels import forward_returns, standardised_labels
+from quantray.features.returns import DELIST_RETURN
 
 if TYPE_CHECKING:
     from quantray.models.training import EpochReport
@@ -173,7 +174,10 @@ def fold_data(panel: Panel, fold: Split, context: FitContext, features: Features
     )
     member = cut.member & kept.present
     # Labels stop where training and validation stop: of the rows between and after them nothing is learned.
-    labels = standardised_labels(forward_returns(cut.field("close"), horizon=fold.horizon, lag=fold.lag), member)
+    earned = forward_returns(
+        cut.field("close"), horizon=fold.horizon, lag=fold.lag, delist_tn=cut.fields.get(DELIST_RETURN)
+    )
+    labels = standardised_labels(earned, member)
     usable = np.zeros(len(labels), dtype=np.bool_)
     usable[rows.train] = True
     if rows.valid is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quantray.arrays import Bool, Float, Names
+from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.solve import InfeasibleError, Relaxation
@@ -32,14 +32,15 @@ class Limits:
     turnover : most of half the money traded in one rebalance (buying a whole portfolio from cash is 0.5).
     annual_turnover : the same over a year; a rebalance may use what earlier ones left (``used_turnover``).
     beta : range of the portfolio's beta.
-    sectors : sector -> range of its net weight; ``"*"`` holds for every sector not named.
+    sectors : sector -> range of its net weight; ``"*"`` holds for every sector not named. A sector that nobody is in
+        has a net weight of 0, so its range must hold 0.
     factors : factor name -> range of the portfolio's exposure.
     adv_position, adv_trade : most of a position, and of a trade, as a share of a day's average volume.
     tracking_error : most of the yearly standard deviation of the return against the benchmark.
     minimum_trade : smaller trades are not made.
     relax : names of limits that may give way when nothing else helps, in this order: ``turnover``, ``gross``,
         ``beta``, ``budget``, ``sector NAME``, ``factor NAME``, ``position size``, ``trade size``.
-    days : periods of the model in a year, for the tracking error.
+    periods_per_year : of the model, for the tracking error.
 
     Raises
     ------
@@ -60,7 +61,7 @@ class Limits:
     tracking_error: float | None = None
     minimum_trade: float = 0.0
     relax: tuple[str, ...] = ()
-    days: int = 252
+    periods_per_year: int = TRADING_DAYS
 
     def __post_init__(self) -> None:
         ranges = {"budget": self.budget, "weight": self.weight, **dict(self.sectors), **dict(self.factors)}
@@ -73,9 +74,10 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InputError(f"{name} is {value}; it must not be negative.")
-        if not self.minimum_trade >= 0 or not self.days > 0:
+        if not self.minimum_trade >= 0 or not self.periods_per_year > 0:
             raise InputError(
-                f"minimum_trade is {self.minimum_trade} and days {self.days}; they must not be negative, nor days zero."
+                f"minimum_trade is {self.minimum_trade} and periods_per_year {self.periods_per_year}; they must not be "
+                "negative, nor periods_per_year zero."
             )
         if unknown := [name for name in self.relax if name not in _EASABLE and not name.startswith(_EASABLE_ROWS)]:
             raise InputError(
@@ -162,8 +164,8 @@ def coupling_rows(limits: Limits, market: Market, model: FactorModel) -> NamedRo
     Raises
     ------
     InputError
-        A limit needs data that the market does not give, or a limit or ``relax`` names a sector or factor that is not
-        there.
+        A limit needs data that the market does not give, a limit or ``relax`` names a factor that is not there, or a
+        sector that nobody is in must have weight.
     """
     names, rows, ranges = ["budget"], [np.ones(model.n_assets)], [limits.budget]
     if limits.beta is not None:
@@ -173,8 +175,12 @@ def coupling_rows(limits: Limits, market: Market, model: FactorModel) -> NamedRo
     if limits.sectors:
         labels = market.needed("sectors", "sectors").astype(np.str_)
         present = [str(label) for label in np.unique(labels)]
-        if unknown := [name for name in limits.sectors if name != "*" and name not in present]:
-            raise InputError(f"sector {unknown[0]!r} is not among {', '.join(present)}.")
+        for name, (least, most) in limits.sectors.items():
+            if name != "*" and name not in present and not least <= 0 <= most:
+                raise InputError(
+                    f"nobody is in sector {name!r}, whose weight must lie between {least:g} and {most:g}; the sectors "
+                    f"are {', '.join(present)}."
+                )
         for label in present:
             span = limits.sectors.get(label, limits.sectors.get("*"))
             if span is not None:
@@ -188,7 +194,8 @@ def coupling_rows(limits: Limits, market: Market, model: FactorModel) -> NamedRo
         names.append(f"factor {name}")
         rows.append(model.loadings[:, known.index(name)])
         ranges.append(span)
-    if lost := [name for name in limits.relax if name.startswith(_EASABLE_ROWS) and name not in names]:
+    met = [f"sector {name}" for name in limits.sectors]
+    if lost := [n for n in limits.relax if n.startswith(_EASABLE_ROWS) and n not in names and n not in met]:
         raise InputError(f"relax names {lost[0]!r}, but there is no such limit; the rows are {', '.join(names)}.")
     spans = np.array(ranges, dtype=np.float64)
     return NamedRows(tuple(names), np.array(rows, dtype=np.float64), spans[:, 0], spans[:, 1])

@@ -185,7 +185,7 @@ class _Day:
             gross=np.inf if limits.gross is None else limits.gross,
         )
         benchmark = None if limits.tracking_error is None else market.needed("benchmark", "tracking error")
-        yearly = float(np.sqrt(limits.days))
+        yearly = float(np.sqrt(limits.periods_per_year))
         tracking = None if limits.tracking_error is None else limits.tracking_error / yearly
         return cls(problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking, yearly)
 

@@ -231,7 +231,8 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
     weak = 0
     runs: dict[int, _Run] = {}
     for count in settings.states:
-        found, missed, errors = _best_run(scaled, count, settings, rows[-1], _rescaled(previous, count, centre, scale))
+        warm = _rescaled(previous, count, centre, scale)
+        found, missed, errors = _best_run(scaled, scale, count, settings, rows[-1], warm)
         weak += missed
         failed += errors
         if found is not None:
@@ -239,7 +240,8 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
     date = observations.dates[rows[-1]]
     if not runs:
         if previous is None:
-            raise SolverError(f"no hidden Markov model could be fitted up to {date}: {'; '.join(failed)}.")
+            why = f"{'; '.join(failed)}. {_farthest(observations, rows)}"
+            raise SolverError(f"no hidden Markov model could be fitted up to {date}: {why}")
         return replace(previous, date=date, rows=len(rows), not_converged=weak, failed=tuple(failed), kept=True)
     bic = {
         count: _free_parameters(count, values.shape[1]) * np.log(len(rows)) - 2 * run.log_likelihood
@@ -260,7 +262,7 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
 
 
 def _best_run(
-    values: Float, count: int, settings: HmmSettings, last: int, warm: HmmParameters | None
+    values: Float, scale: Float, count: int, settings: HmmSettings, last: int, warm: HmmParameters | None
 ) -> tuple[_Run | None, int, list[str]]:
     """The likeliest run, how many did not converge, and the errors of those that failed."""
     runs, failed = [], []
@@ -268,7 +270,7 @@ def _best_run(
         seed = seed_of(settings.seed, int(last), count, number)
         begin = warm if warm is not None and number == 0 else _beginning(values, count, number, seed)
         try:
-            runs.append(_expectation_maximisation(values, begin, settings, seed))
+            runs.append(_expectation_maximisation(values, scale, begin, settings, seed))
         except (ValueError, np.linalg.LinAlgError) as error:
             failed.append(f"{count} states, start {number}: {error}")
     # A run that has not quite come to rest on the highest hill beats one that rests on a lower one.
@@ -276,7 +278,9 @@ def _best_run(
     return best, sum(not run.converged for run in runs), failed
 
 
-def _expectation_maximisation(values: Float, begin: HmmParameters, settings: HmmSettings, seed: int) -> _Run:
+def _expectation_maximisation(
+    values: Float, scale: Float, begin: HmmParameters, settings: HmmSettings, seed: int
+) -> _Run:
     count = len(begin.means)
     model = GaussianHMM(
         n_components=count,
@@ -298,6 +302,8 @@ def _expectation_maximisation(values: Float, begin: HmmParameters, settings: Hmm
     converged = model.monitor_.settled
     covariances = np.asarray(model.covars_)
     np.linalg.cholesky(covariances)
+    # A state of one far row is barely positive definite, and rounding decides in the units of the observations.
+    np.linalg.cholesky(covariances * np.outer(scale, scale))
     parameters = HmmParameters(
         np.asarray(model.startprob_), np.asarray(model.transmat_), np.asarray(model.means_), covariances
     )
@@ -321,6 +327,25 @@ class _Monitor(ConvergenceMonitor):  # type: ignore[misc]
     def converged(self) -> bool:
         """What ends the run, in hmmlearn's words."""
         return self.settled or self.iter == self.n_iter
+
+
+def _farthest(observations: Observations, rows: Int) -> str:
+    """The row that lies farthest out, which alone can make a state of its own without width, and what to do about it.
+
+    Distances are from the median, in median distances scaled to deviations.
+    """
+    values = observations.values[rows]
+    apart = np.abs(values - np.median(values, axis=0))
+    width = 1.4826 * np.median(apart, axis=0)
+    distance = apart / np.where(width > 0, width, values.std(axis=0))
+    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+    name, value = observations.names[column], values[row, column]
+    return (
+        f"The farthest value is {name} {value:.6g} on {observations.dates[rows[row]]} (row {rows[row]}), "
+        f"{distance[row, column]:,.0f} deviations from the median. If it is an error, make it NaN, or mend the bars "
+        "behind it, such as with the treatment extreme_move: drop_cell in a --quality file; if it is true, limit it "
+        "to some deviations before the fit."
+    )
 
 
 def _beginning(values: Float, count: int, number: int, seed: int) -> HmmParameters:
@@ -363,7 +388,10 @@ def _log_likelihoods(values: Float, parameters: HmmParameters) -> Float:
         try:
             root = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError as error:
-            raise SolverError(f"the covariance of state {state} is not positive definite; fit again.") from error
+            raise SolverError(
+                f"the covariance of state {state} is not positive definite; take the "
+                "parameters that fit_hmm returns, which refuses such states and names the row behind them."
+            ) from error
         apart = solve_triangular(root, (values[known] - mean).T, lower=True)
         size = 2 * np.log(np.diagonal(root)).sum() + len(mean) * np.log(2 * np.pi)
         out[known, state] = -0.5 * ((apart**2).sum(axis=0) + size)

@@ -236,7 +236,7 @@ def market_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
 def volatility_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     """Low, medium, high or extreme: realised volatility of the index within its own trailing distribution."""
     returns = index_returns(panel, weighting=settings.weighting)
-    volatility = realised_volatility(returns, settings.volatility_days)
+    volatility = realised_volatility(returns, settings.volatility_days, periods_per_year=panel.periods_per_year)
     rank = trailing_rank(volatility, settings.memory, settings.warmup)
     labels = banded(rank, settings.volatility_cuts, settings.margin)
     return Lens(RegimePath.certain(panel.dates, VOLATILITY, labels), {"volatility": volatility, "rank": rank})

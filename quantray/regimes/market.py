@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import Bool, Float, Names
+from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.features.returns import simple_returns
@@ -91,18 +91,18 @@ def index_returns(panel: Panel, *, weighting: Literal["equal", "traded"] = "equa
     return np.asarray(np.divide(earned, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
-def realised_volatility(returns: Float, window: int, *, yearly: float = 252.0) -> Float:
+def realised_volatility(returns: Float, window: int, *, periods_per_year: int = TRADING_DAYS) -> Float:
     """(T,) yearly volatility over the trailing ``window`` rows, root mean square; NaN until 80 % of them are known.
 
     Parameters
     ----------
     returns : (T,) simple returns; NaN where unknown.
-    yearly : rows in a year.
+    periods_per_year : rows in a year.
     """
     enough = max(int(np.ceil(0.8 * window)), 1)
     squares = pd.Series(returns**2).rolling(window, min_periods=enough).mean().to_numpy()
     # The running sum of squares may round to just below zero after a large one has left the window.
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0) * yearly))
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0) * periods_per_year))
 
 
 def day_dispersion(returns_tn: Float) -> Float:

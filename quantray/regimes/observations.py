@@ -143,13 +143,14 @@ def indicator_observations(panel: Panel, *, fast: int = 10, slow: int = 42) -> O
     impact = pd.Series(log_or_nan(illiquidity(panel)))
     wealth = pd.Series(np.cumprod(1 + np.nan_to_num(returns)))
     trailing = pd.Series(returns).rolling
+    width_of_index = realised_volatility(returns, 2 * fast, periods_per_year=panel.periods_per_year)
     columns = {
         "return": trailing(slow, min_periods=slow // 2).mean(),
         "volatility": width.rolling(fast, min_periods=fast // 2).mean(),
         "volatility_change": width.rolling(fast, min_periods=fast // 2).mean()
         - width.rolling(slow, min_periods=slow // 2).mean(),
         "dispersion": apart.rolling(fast, min_periods=fast // 2).mean(),
-        "index_volatility": pd.Series(log_or_nan(realised_volatility(returns, 2 * fast))),
+        "index_volatility": pd.Series(log_or_nan(width_of_index)),
         "correlation": pd.Series(average_correlation(own, slow)),
         "drawdown": wealth / wealth.rolling(252, min_periods=1).max() - 1,
         "impact": impact.rolling(fast, min_periods=fast // 2).mean() - impact.rolling(252, min_periods=slow).median(),

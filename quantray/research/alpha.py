@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quantray.arrays import Float, Int
+from quantray.arrays import TRADING_DAYS, Float, Int
 from quantray.covariance.factor import FactorModel
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
@@ -40,7 +40,6 @@ __all__ = [
     "read_forecasts",
 ]
 
-_YEAR = 252
 _VOLUME_DAYS = 21
 
 
@@ -96,12 +95,18 @@ def forecast_store(choice: ForecastChoice, runs: str | Path) -> ForecastStore:
 
 
 def expected_returns(
-    scores_n: Float, residual_volatility_n: Float, *, ic: float, horizon_days: int, largest_score: float = np.inf
+    scores_n: Float,
+    residual_volatility_n: Float,
+    *,
+    ic: float,
+    horizon_days: int,
+    largest_score: float = np.inf,
+    periods_per_year: int = TRADING_DAYS,
 ) -> Float:
     """Expected residual returns of a year: information coefficient times volatility times standardised score.
 
-    Over the days that a score is about, volatility grows with their root, and a year holds ``252 / horizon_days`` such
-    periods. So the shorter the horizon at the same coefficient, the more is expected.
+    Over the days that a score is about, volatility grows with their root, and a year holds ``periods_per_year /
+    horizon_days`` such periods. So the shorter the horizon at the same coefficient, the more is expected.
 
     Parameters
     ----------
@@ -134,7 +139,7 @@ def expected_returns(
         )
     scaled = standardised(scores[None], np.ones((1, len(scores)), dtype=np.bool_))[0]
     scaled = np.clip(np.nan_to_num(scaled), -largest_score, largest_score)
-    return np.asarray(ic * np.sqrt(_YEAR / horizon_days) * volatility * scaled)
+    return np.asarray(ic * np.sqrt(periods_per_year / horizon_days) * volatility * scaled)
 
 
 def drifted_weights(weights_n: Float, growth_n: Float) -> Float:
@@ -230,7 +235,10 @@ class _Desk:
         self.relaxed: list[str] = []
 
     def held(self, row: int) -> Float:
-        """(N,) weights at the close of a row, before deciding anew."""
+        """(N,) weights at the close of a row, before deciding anew.
+
+        A name that is gone counts at its last close: what its holders received is no part of what a decision knows.
+        """
         if self.decided < 0:
             return self.target
         if row <= self.decided:
@@ -248,8 +256,9 @@ class _Desk:
             raise DataError(f"the model of {day.date} has {unknown[0]}, which is not in the panel; use one panel.")
         columns = np.array([self.place[name] for name in day.assets.tolist()], dtype=np.int64)
         before = self.held(row)
+        year = self.panel.periods_per_year
         yearly = FactorModel(
-            day.model.loadings * np.sqrt(_YEAR), day.model.factor_covariance, day.model.specific_variance * _YEAR
+            day.model.loadings * np.sqrt(year), day.model.factor_covariance, day.model.specific_variance * year
         )
         expected = expected_returns(
             scores,
@@ -257,6 +266,7 @@ class _Desk:
             ic=self.alpha.ic,
             horizon_days=self.alpha.horizon_days,
             largest_score=self.alpha.largest_score,
+            periods_per_year=year,
         )
         limits = self._limits(day.date, len(columns))
         market = self._market(row, columns, yearly)
@@ -292,7 +302,7 @@ class _Desk:
         """Costs of a year in which trades are made once per horizon, and for a neutral mandate betas and volumes."""
         fields = {name: values[row, columns] for name, values in self.panel.fields.items()}
         day = MarketDay(self.panel.dates[row], self.accounting.initial_nav, fields)
-        cost = self.costs(np.ones(len(columns)), day) * (_YEAR / self.alpha.horizon_days)
+        cost = self.costs(np.ones(len(columns)), day) * (self.panel.periods_per_year / self.alpha.horizon_days)
         if self.alpha.mandate == "long_only":
             return Market(cost=cost)
         if "volume" not in self.panel.fields:

@@ -6,11 +6,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from quantray.analytics.track import TrackRecord
+from quantray.analytics.track import Delistings, TrackRecord
 from quantray.arrays import Bool, Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.features.returns import carried_forward
+from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.portfolio.rebalance import Policy
 
 __all__ = ["Accounting", "CostModel", "Decisions", "LinearCosts", "MarketDay", "backtest"]
@@ -52,9 +52,10 @@ class Accounting:
     initial_nav : money at the start.
     dividends : ``reinvest`` earns total returns in each asset; ``cash`` pays dividends into cash, where the panel has
         ``dividend_yield``.
-    cash_rate : simple yearly rate earned on cash and paid on borrowed cash.
+    cash_rate : simple yearly rate earned on cash and paid on borrowed cash, spread evenly over the panel's periods.
     delist_after : days without a close after which a holding is sold at its last one.
-    delisting_return : simple return booked on that sale, such as -0.3 (Shumway, 1997); 0 takes the last close.
+    delisting_return : simple return booked on that sale where the panel's ``delist_return`` does not know it, such as
+        -0.3 (Shumway, 1997); 0 takes the last close.
     """
 
     lag: int = 1
@@ -126,11 +127,14 @@ def backtest(
 
     Weights decided at t are established at the close of the ``lag``-th trading day after t, as fractions of the NAV
     left after costs, and earn from then on. Between trades holdings drift. An asset without a close keeps its last
-    value and is not traded; after ``delist_after`` such days it is sold at its last close.
+    value and is not traded; after ``delist_after`` such days it is sold at its last close, with the panel's
+    ``delist_return`` booked on it where it is known by then (see ``features.returns.delisting_returns``), else the
+    accounting's ``delisting_return``.
 
     Parameters
     ----------
-    panel : with ``close`` adjusted to total returns, and ``dividend_yield`` if dividends go to cash.
+    panel : with ``close`` adjusted to total returns, ``dividend_yield`` if dividends go to cash, and ``delist_return``
+        if it is known.
     decisions : every date a row of the panel; every asset with a weight in the panel.
     costs : by default ``LinearCosts()``.
     policy : how far to move towards decided weights; by default all the way.
@@ -155,20 +159,27 @@ def backtest(
     if first < 0:
         raise InputError(f"without a lag the accounts begin before {decisions.dates[0]}, the panel's first date.")
     price, age = carried_forward(panel.field("close"))
+    recorded = delisting_returns(panel.field("close"), panel.fields.get(DELIST_RETURN))
+    # What holders received is written on the day of the last close, when nobody knew it.
+    public = {key: values for key, values in panel.fields.items() if key != DELIST_RETURN}
     paid = panel.fields.get("dividend_yield") if book.dividends == "cash" else None
     due = {int(row) + book.lag: k for k, row in enumerate(rows)}
     n_days, n_assets = len(panel.dates) - first, len(panel.assets)
     series = {key: np.zeros(n_days) for key in ("nav", "cash", "pnl", "dividends", "interest", "unfilled")}
     weights, trades, charged = (np.zeros((n_days, n_assets)) for _ in range(3))
-    held, cash = np.zeros(n_assets), book.initial_nav
+    held, cash, delistings = np.zeros(n_assets), book.initial_nav, Delistings()
     for day in range(n_days):
         t = first + day
         if day > 0:
-            interest = cash * book.cash_rate / 252
+            interest = cash * book.cash_rate / panel.periods_per_year
             earned = _earned(held, price[t], price[t - 1])
             dividend = np.zeros(n_assets) if paid is None else np.nan_to_num(held * paid[t])
             gone = (held != 0) & (age[t] == book.delist_after)
-            earned += np.where(gone, (held + earned - dividend) * book.delisting_return, 0.0)
+            if gone.any():
+                known = gone & ~np.isnan(recorded[t])
+                ending = np.where(known, recorded[t], book.delisting_return)
+                earned += np.where(gone, (held + earned - dividend) * ending, 0.0)
+                delistings = delistings.plus(recorded=int(known.sum()), assumed=int((gone & ~known).sum()))
             # Prices are total-return adjusted, so what is paid into cash leaves the price part of the return.
             held = held + earned - dividend
             trades[day, gone] = -held[gone]
@@ -178,7 +189,7 @@ def backtest(
             series["interest"][day] = interest
         if t in due:
             nav = float(held.sum() + cash)
-            now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in panel.fields.items()})
+            now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in public.items()})
             tradable = age[t] == 0
             target, moving = targets[due[t]], tradable
             if policy is not None:
@@ -204,7 +215,14 @@ def backtest(
         weights=weights,
         trades=trades,
         costs=charged,
-        **series,
+        periods_per_year=panel.periods_per_year,
+        delistings=delistings,
+        nav=series["nav"],
+        cash=series["cash"],
+        pnl=series["pnl"],
+        dividends=series["dividends"],
+        interest=series["interest"],
+        unfilled=series["unfilled"],
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.arrays import Bool, Float, Int
+from quantray.arrays import TRADING_DAYS, Bool, Float, Int
 from quantray.errors import InputError
-from quantray.features.returns import carried_forward, simple_returns
+from quantray.features.returns import carried_forward, held_returns
 
 __all__ = ["CrossSweep", "NetReturns", "cross_sweep", "moving_averages", "net_returns"]
 
@@ -51,7 +51,13 @@ class CrossSweep:
 
 
 def net_returns(
-    weights_tn: Float, close_tn: Float, *, costs_bps: float, lag: int = 1, drift: bool = True
+    weights_tn: Float,
+    close_tn: Float,
+    *,
+    costs_bps: float,
+    lag: int = 1,
+    drift: bool = True,
+    delist_tn: Float | None = None,
 ) -> NetReturns:
     """Daily returns of target weights after costs.
 
@@ -68,6 +74,8 @@ def net_returns(
     costs_bps : basis points of the money traded.
     lag : trading days from a decision to its trades.
     drift : whether the trades that restore weights after prices moved are counted, or changes of targets only.
+    delist_tn : (T, N) delisting returns, earned by what is held on the first day after the last close; see
+        ``features.returns.held_returns``. Without them a name that is gone returns nothing.
 
     Raises
     ------
@@ -83,7 +91,10 @@ def net_returns(
     _check_terms(costs_bps, lag, len(weights))
     first = lag + 1
     earned, turnover = np.zeros(len(weights)), np.zeros(len(weights))
-    held, moved = weights[: len(weights) - first], _carried_returns(close_tn)[first:]
+    held, moved = (
+        weights[: len(weights) - first],
+        held_returns(np.asarray(close_tn, dtype=np.float64), delist_tn)[first:],
+    )
     gross = np.einsum("tn,tn->t", held, moved)
     if (gross <= -1).any():
         raise InputError(f"weights lose {-gross.min():.0%} in a day; lower the gross exposure.")
@@ -146,7 +157,14 @@ def moving_averages(close_tn: Float, windows: Int, *, member_tn: Bool | None = N
 
 
 def cross_sweep(
-    bank_nkt: Float, pairs: Int, close_tn: Float, *, costs_bps: float = 5.0, lag: int = 1, periods: int = 252
+    bank_nkt: Float,
+    pairs: Int,
+    close_tn: Float,
+    *,
+    costs_bps: float = 5.0,
+    lag: int = 1,
+    periods_per_year: int = TRADING_DAYS,
+    delist_tn: Float | None = None,
 ) -> CrossSweep:
     """Hold each name while line ``pairs[c, 0]`` lies above line ``pairs[c, 1]``, for all C pairs.
 
@@ -161,7 +179,8 @@ def cross_sweep(
     close_tn : (T, N) closes adjusted to total returns.
     costs_bps : basis points of the money traded.
     lag : trading days from a decision to its trades.
-    periods : days of a year.
+    periods_per_year : days of a year.
+    delist_tn : (T, N) delisting returns; see ``net_returns``.
 
     Raises
     ------
@@ -181,7 +200,7 @@ def cross_sweep(
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not ((pairs >= 0) & (pairs < bank.shape[1])).all():
         raise InputError(f"pairs are {pairs.shape}; each must name two of the bank's {bank.shape[1]} lines.")
     _check_terms(costs_bps, lag, n_days)
-    earned = np.ascontiguousarray(_carried_returns(close).T)
+    earned = np.ascontiguousarray(held_returns(close, delist_tn).T)
     gross, traded = np.zeros((len(pairs), n_days)), np.zeros((len(pairs), n_days))
     moments, trades = np.zeros((2, len(pairs), n_names)), np.zeros((len(pairs), n_names), dtype=np.int64)
     for start in range(0, n_names, _BLOCK):
@@ -200,8 +219,8 @@ def cross_sweep(
     return CrossSweep(
         returns=returns,
         turnover=turnover,
-        sharpe=_sharpe(returns.sum(axis=1), np.einsum("ct,ct->c", returns, returns), n_days, periods),
-        name_sharpe=_sharpe(moments[0], moments[1], n_days, periods),
+        sharpe=_sharpe(returns.sum(axis=1), np.einsum("ct,ct->c", returns, returns), n_days, periods_per_year),
+        name_sharpe=_sharpe(moments[0], moments[1], n_days, periods_per_year),
         name_trades=trades,
     )
 
@@ -261,12 +280,6 @@ def _check_terms(costs_bps: float, lag: int, n_days: int) -> None:
         raise InputError(f"{n_days} days are too few for a lag of {lag}; at least {lag + 2} are needed.")
 
 
-def _carried_returns(close_tn: Float) -> Float:
-    """(T, N) simple returns from one known close to the next, booked on the later day; 0 elsewhere."""
-    price, _ = carried_forward(np.asarray(close_tn, dtype=np.float64))
-    return np.nan_to_num(simple_returns(price), copy=False)
-
-
 def _days_unchanged(price_nt: Float) -> Int:
     """(N, T) days since the carried price last moved."""
     day = np.arange(price_nt.shape[1])
@@ -276,10 +289,10 @@ def _days_unchanged(price_nt: Float) -> Int:
     return since
 
 
-def _sharpe(total: Float, squares: Float, n_days: int, periods: int) -> Float:
+def _sharpe(total: Float, squares: Float, n_days: int, periods_per_year: int) -> Float:
     """Yearly Sharpe ratio from the sum and the sum of squares of daily returns."""
     mean = total / n_days
     variance = np.maximum(squares - n_days * mean**2, 0.0) / (n_days - 1)
     out = np.full(np.shape(total), np.nan)
     np.divide(mean, np.sqrt(variance), out=out, where=variance > 0)
-    return out * math.sqrt(periods)
+    return out * math.sqrt(periods_per_year)

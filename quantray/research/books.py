@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from quantray.arrays import Float, Int
 from quantray.errors import DataError, InputError
-from quantray.features.returns import carried_forward, simple_returns
+from quantray.features.returns import held_returns
 
 __all__ = ["Book", "Held", "moved_on"]
 
@@ -96,8 +96,12 @@ class Book:
         return cls(offsets - offsets[0], columns.astype(np.int64), before, after)
 
 
-def moved_on(close_tn: Float, days: Sequence[int], lag: int) -> Float:
+def moved_on(close_tn: Float, days: Sequence[int], lag: int, delist_tn: Float | None = None) -> Float:
     """(K, N) simple returns of the days on which decisions of K days are traded, ``lag`` days later; 0 where unknown.
+
+    Parameters
+    ----------
+    delist_tn : (T, N) delisting returns; see ``features.returns.held_returns``.
 
     Raises
     ------
@@ -105,8 +109,7 @@ def moved_on(close_tn: Float, days: Sequence[int], lag: int) -> Float:
         The days do not rise within the panel, or are traded after its end.
     """
     rows = _checked(days, len(close_tn) - lag)
-    price, _ = carried_forward(np.asarray(close_tn, dtype=np.float64))
-    moved: Float = np.nan_to_num(simple_returns(price)[rows + lag])
+    moved: Float = held_returns(np.asarray(close_tn, dtype=np.float64), delist_tn)[rows + lag]
     return moved
 
 

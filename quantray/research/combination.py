@@ -19,7 +19,7 @@ from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
 from quantray.analytics.selection import independent_trials
 from quantray.arrays import Dates, Float, Int
-from quantray.data.calendar import rebalance_dates
+from quantray.data.calendar import DEFAULT_EXCHANGE, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod, MixResult, strategy_mix
@@ -56,7 +56,7 @@ class MixDesign:
     warmup_days: int = 252
     """Days before the first look-back, on which long indicators fill."""
     rebalance: Literal["weekly", "monthly", "quarterly"] = "monthly"
-    exchange: str = "XNYS"
+    exchange: str = DEFAULT_EXCHANGE
     batch: int = 8
     """Strategies in one unit of work."""
     terms: Terms = field(default_factory=Terms)
@@ -125,7 +125,7 @@ def run_combination(
     SolverError
         Risk parity has no solution at some rebalance.
     """
-    start, design = time.monotonic(), design or MixDesign()
+    start, periods, design = time.monotonic(), panel.periods_per_year, design or MixDesign()
     names, rows = _checked_names(members, families), decision_rows(panel.dates, design)
     every = tuple(families) + ((ensemble,) if ensemble else ())
     data = SweepData(panel, panel.fingerprint(), every, design.terms, results, tuple(rows.tolist()))
@@ -133,7 +133,7 @@ def run_combination(
     played = _play(evaluations, members, ensemble, panel.shape[1])
     first = int(rows[0]) + design.terms.lag + 1
     own = played.returns[first:, : len(members)]
-    best = int(np.argmax([sharpe(series) for series in own.T]))
+    best = int(np.argmax([sharpe(series, periods) for series in own.T]))
     singles = {BEST: best} | ({ensemble.name: len(members)} if ensemble else {})
     decisions, paths = _shared_out(played, rows, panel.dates, names, singles, design)
     accounts = tuple(hold_shares(name, shares, rows, played, design.terms) for name, shares in paths.items())
@@ -147,13 +147,14 @@ def run_combination(
         accounts=accounts,
         best=best,
         costs_bps=design.terms.costs_bps,
-        outcomes=judge(accounts, own, resampling=design.resampling),
+        outcomes=judge(accounts, own, resampling=design.resampling, periods_per_year=periods),
         n_effective=independent_trials(own),
         n_computed=evaluations.n_computed,
         n_reused=evaluations.n_reused,
         seconds=time.monotonic() - start,
         peak_driver=peak_bytes(),
         peak_workers=tuple(metered.workers.values()),
+        periods_per_year=periods,
     )
 
 

@@ -8,6 +8,7 @@ from scipy.stats import qmc
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.combination_record import Member
+from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod
 from quantray.research.combination import MixDesign
@@ -98,7 +99,8 @@ class CombinationSettings(SettingsModel):
     costs_bps: float = Field(5.0, ge=0, le=1000)
     """Basis points of the money traded."""
     execution_lag: int = Field(1, ge=0, le=20)
-    exchange: str = "XNYS"
+    exchange: str | None = None
+    """Whose calendar the data must keep; by default that of the store, which the run records."""
     samples: int = Field(2000, ge=100)
     """Resampled series behind each interval."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
@@ -160,7 +162,7 @@ class CombinationSettings(SettingsModel):
             min_days=self.min_days,
             warmup_days=self.warmup_days,
             rebalance=self.rebalance,
-            exchange=self.exchange,
+            exchange=self.exchange or DEFAULT_EXCHANGE,
             batch=self.sets_per_unit,
             terms=Terms(
                 costs_bps=self.costs_bps, lag=self.execution_lag, threads=max(1, int(self.cluster.cpus_per_task))

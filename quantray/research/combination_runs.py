@@ -52,7 +52,7 @@ def load_combination(settings: CombinationSettings) -> CombinationSource:
         As ``MarketStore.load``.
     """
     data = load_market(settings.data, settings.exchange, FIELDS)
-    return CombinationSource(settings.model_copy(update={"data": data.settings}), data)
+    return CombinationSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
 
 
 def combine(source: CombinationSource, executor: Executor) -> CombinationRecord:
@@ -132,6 +132,7 @@ def _about(source: CombinationSource, record: CombinationRecord, identity: str) 
         "config_hash": identity,
         "digest": record.digest,
         "data": source.data.description,
+        "delistings": source.data.delistings,
         "n_strategies": len(record.members),
         "n_effective_strategies": record.n_effective,
         "best_in_hindsight": record.members[record.best].name,

@@ -11,7 +11,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from quantray.data.calendar import Frequency
+from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols, Universe
 from quantray.portfolio.hrp import Distance, Linkage
 from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
@@ -69,7 +69,7 @@ class UniverseSettings(SettingsModel):
             raise ValueError(f"preset {self.preset!r} is unknown;{nearest(self.preset, list(PRESETS))}")
         return self
 
-    def build(self, exchange: str = "XNYS") -> Universe:
+    def build(self, exchange: str = DEFAULT_EXCHANGE) -> Universe:
         """The universe these settings describe; a rank band is reviewed on the calendar of an exchange."""
         band = self.band
         if self.preset is not None:
@@ -309,7 +309,8 @@ class StudySettings(SettingsModel):
     benchmark: str
     """Name of the allocator that the others are measured against."""
     rebalance: Frequency = "monthly"
-    exchange: str = "XNYS"
+    exchange: str | None = None
+    """Whose calendar the data must keep; by default that of the store, which the run records."""
     min_history: float = Field(0.9, gt=0, le=1)
     """Share of the look-back's returns that an asset must have to receive a weight."""
     min_volatility: float = Field(0.0, ge=0, le=1)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from quantray.arrays import Float, Int, digest
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
+from quantray.features.returns import DELIST_RETURN
 from quantray.research.batch import NetReturns
 from quantray.research.books import Book, moved_on
 from quantray.research.executor import Executor, Shared
@@ -260,7 +261,7 @@ def _played(data: SweepData, family: Family, sets: Sequence[Parameters]) -> Iter
     if not data.kept:
         yield from ((net, None) for net in family.evaluate(panel, sets, terms))
         return
-    moved = moved_on(panel.field("close"), data.kept, terms.lag)
+    moved = moved_on(panel.field("close"), data.kept, terms.lag, panel.fields.get(DELIST_RETURN))
     for result in family.targets(panel, sets, terms):
         yield settled(result, panel, terms), Book.of(result.weights, moved, data.kept)
 

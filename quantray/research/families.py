@@ -8,6 +8,7 @@ import numpy as np
 
 from quantray.data.panel import Panel
 from quantray.errors import InputError
+from quantray.features.returns import DELIST_RETURN
 from quantray.research.batch import NetReturns, cross_sweep, moving_averages, net_returns
 from quantray.research.search import Axis, Parameters, Space
 from quantray.strategies.catalogue import Entry
@@ -179,7 +180,15 @@ class CrossFamily:
         windows, places = np.unique(wanted, return_inverse=True)
         close = panel.field("close")
         bank = moving_averages(close, windows, member_tn=panel.member)
-        swept = cross_sweep(bank, places.reshape(wanted.shape), close, costs_bps=terms.costs_bps, lag=terms.lag)
+        swept = cross_sweep(
+            bank,
+            places.reshape(wanted.shape),
+            close,
+            costs_bps=terms.costs_bps,
+            lag=terms.lag,
+            periods_per_year=panel.periods_per_year,
+            delist_tn=panel.fields.get(DELIST_RETURN),
+        )
         return [NetReturns(*pair) for pair in zip(swept.returns, swept.turnover, strict=True)]
 
 
@@ -191,7 +200,13 @@ def settled(result: StrategyResult, panel: Panel, terms: Terms) -> NetReturns:
     InputError
         As ``batch.net_returns``.
     """
-    net = net_returns(result.weights, panel.field("close"), costs_bps=terms.costs_bps, lag=terms.lag)
+    net = net_returns(
+        result.weights,
+        panel.field("close"),
+        costs_bps=terms.costs_bps,
+        lag=terms.lag,
+        delist_tn=panel.fields.get(DELIST_RETURN),
+    )
     return NetReturns(net.returns + result.overlay_returns, net.turnover)
 
 

@@ -114,7 +114,8 @@ class ForecastSettings(SettingsModel):
     seeds: int = Field(5, ge=1)
     """Fits of each network, which differ in everything random; their mean forecast is the model's."""
     folds: ForecastFolds = ForecastFolds()
-    exchange: str = "XNYS"
+    exchange: str | None = None
+    """Whose calendar the data must keep; by default that of the store, which the run records."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     forecasts: str | None = None
     """Folder of the forecast store; by default ``forecasts`` inside the runs folder."""

@@ -157,6 +157,7 @@ def _about(source: ForecastSource, study: ForecastStudy, identity: str) -> dict[
         "config_hash": identity,
         "digest": study.digest,
         "data": source.data.description,
+        "delistings": source.data.delistings,
         "first": str(study.dates[0]),
         "last": str(study.dates[-1]),
         "n_assets": len(study.panel.assets),

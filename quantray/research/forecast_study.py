@@ -13,6 +13,7 @@ from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.features.labels import forward_returns
+from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor, Shared
 from quantray.research.folds import walk_forward
 from quantray.research.forecast_config import ForecastSettings, ModelSettings
@@ -31,7 +32,7 @@ __all__ = [
     "study_splits",
 ]
 
-_FIELDS = ("close", "high", "low", "volume")
+_FIELDS = ("close", "high", "low", "volume", DELIST_RETURN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class ForecastStudy:
 def load_forecast_data(settings: ForecastSettings) -> ForecastSource:
     """The panel of a study and its sectors; raises as ``load_market``."""
     data = load_market(settings.data, settings.exchange, _FIELDS)
-    return ForecastSource(settings.model_copy(update={"data": data.settings}), data)
+    return ForecastSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
 
 
 def run_forecast_study(source: ForecastSource, executor: Executor) -> ForecastStudy:
@@ -104,7 +105,9 @@ def run_forecast_study(source: ForecastSource, executor: Executor) -> ForecastSt
     n_computed = plan.carry_out(executor)
     rows = slice(splits[0].rows(panel.dates).test.start, splits[-1].rows(panel.dates).test.stop)
     folds = settings.folds
-    forward = forward_returns(panel.field("close"), horizon=folds.horizon, lag=folds.lag)[rows]
+    forward = forward_returns(
+        panel.field("close"), horizon=folds.horizon, lag=folds.lag, delist_tn=panel.fields.get(DELIST_RETURN)
+    )[rows]
     models = _judged(settings, plan, data, rows, forward)
     everything = digest([part for model in models for part in (model.name, model.scores)])
     return ForecastStudy(

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
 from quantray.data.quality import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import LeadLag, simulate_market
 from quantray.data.universe import Among, read_sectors
+from quantray.errors import InputError
+from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.research.config import SimulatedData, StoreData
 
 __all__ = ["MarketData", "load_market"]
+
+_GONE_AFTER = 10
+"""Rows without a close after which a name counts as delisted, as in ``research.backtest.Accounting``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +31,8 @@ class MarketData:
     description: str
     sectors: dict[str, str]
     quality: tuple[QualityReport, ...]
+    exchange: str = DEFAULT_EXCHANGE
+    """Whose calendar the data keep."""
 
     @property
     def yearly_exits(self) -> float:
@@ -32,38 +40,61 @@ class MarketData:
         known = ~np.isnan(self.panel.field("close"))
         last = len(known) - 1 - known[::-1].argmax(axis=0)
         ended = (last < len(known) - 21) & known.any(axis=0)
-        return float(ended.mean() / max(len(known) / 252, 1 / 252))
+        periods = self.panel.periods_per_year
+        return float(ended.mean() / max(len(known) / periods, 1 / periods))
+
+    @property
+    def delistings(self) -> str:
+        """How many names stop trading, and of how many it is known what their holders received; a sentence."""
+        close = self.panel.field("close")
+        _, age = carried_forward(close)
+        gone = (age[-1] >= _GONE_AFTER) & ~np.isnan(close).all(axis=0)
+        known = gone & ~np.isnan(delisting_returns(close, self.panel.fields.get(DELIST_RETURN))[-1])
+        if not gone.any():
+            return "No name stops trading."
+        return (
+            f"Names that stop trading: {int(gone.sum())}, of which {int(known.sum())} with their delisting return and "
+            f"{int((gone & ~known).sum())} at their last close."
+        )
 
 
-def load_market(data: StoreData | SimulatedData, exchange: str, fields: Sequence[str]) -> MarketData:
+def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: Sequence[str]) -> MarketData:
     """Load what settings describe.
 
     Parameters
     ----------
-    exchange : whose calendar a rank band is reviewed on.
+    exchange : whose calendar the settings say the data keep, if they do; a rank band is reviewed on it.
     fields : to keep, of those that there are; the rest would only fill memory.
 
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``.
+        As ``MarketStore.load``; the settings name another calendar than that of the data.
     """
     if isinstance(data, SimulatedData):
+        _same_calendar(exchange, DEFAULT_EXCHANGE, "a simulated market keeps")
         planted = LeadLag(strength=data.planted_signal) if data.planted_signal else None
         market = simulate_market(data.n_assets, data.n_days, seed=data.seed, lead_lag=planted)
         sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
-        return MarketData(data, _only(market.panel, fields), f"simulated market, seed {data.seed}", sectors, ())
+        return MarketData(data, market.panel.with_only(*fields), f"simulated market, seed {data.seed}", sectors, ())
     store = MarketStore(data.store)
     resolved = data if data.version is not None else data.model_copy(update={"version": store.version()})
     sectors = read_sectors(data.sectors) if data.sectors else {}
-    universe = data.universe.build(exchange)
+    quality = store.quality_reports(resolved.version)
+    # An import settles the calendar of all appends to it.
+    calendar = quality[0].exchange
+    _same_calendar(exchange, calendar, f"{data.store}, version {resolved.version}, was imported on")
+    universe = data.universe.build(calendar)
     if data.only_with_sector:
         universe = Among(tuple(sorted(sectors)), universe)
-    panel = _only(store.load(universe, data.start, data.end, version=resolved.version), fields)
+    panel = store.load(universe, data.start, data.end, version=resolved.version).with_only(*fields)
     text = f"market store {data.store}, version {resolved.version}"
-    return MarketData(resolved, panel, text, sectors, store.quality_reports(resolved.version))
+    return MarketData(resolved, panel, text, sectors, quality, calendar)
 
 
-def _only(panel: Panel, fields: Sequence[str]) -> Panel:
-    kept = {name: panel.fields[name] for name in fields if name in panel.fields}
-    return Panel(panel.dates, panel.assets, kept, panel.member)
+def _same_calendar(wanted: str | None, found: str, where: str) -> None:
+    if wanted not in (None, found):
+        raise InputError(
+            f"the settings say exchange {wanted}, but {where} the calendar {found}; leave exchange out of the settings "
+            "to take that of the data, or import the data anew with another exchange in a --quality file."
+        )

@@ -8,7 +8,7 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.sweep_record import ALL, Policy
-from quantray.arrays import Bool, Float, Int, digest
+from quantray.arrays import TRADING_DAYS, Bool, Float, Int, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import InputError
@@ -221,7 +221,8 @@ def search(task: Task, played: Evaluations) -> Found:
     while asked:
         played.need(dict.fromkeys((cell.strategy, s) for cell, sets in asked.items() for s in sets))
         for cell, sets in asked.items():
-            scores = [sharpe(played.returns((cell.strategy, s))[train[cell]]) for s in sets]
+            earned = (played.returns((cell.strategy, s))[train[cell]] for s in sets)
+            scores = [sharpe(returns, task.panel.periods_per_year) for returns in earned]
             found.scores[cell] |= dict(zip(sets, scores, strict=True))
             if cell in begun:
                 searches[cell].tell(scores)
@@ -238,7 +239,7 @@ def _seed(task: Task, cell: Cell) -> int:
     return int(digest(parts)[:8], 16)
 
 
-def sharpe(returns: Float) -> float:
+def sharpe(returns: Float, periods_per_year: int = TRADING_DAYS) -> float:
     """Yearly; 0 where nothing was held."""
     deviation = float(returns.std(ddof=1))
-    return float(returns.mean()) / deviation * math.sqrt(252) if deviation > 1e-12 else 0.0
+    return float(returns.mean()) / deviation * math.sqrt(periods_per_year) if deviation > 1e-12 else 0.0

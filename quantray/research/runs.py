@@ -27,8 +27,10 @@ __all__ = ["render_run", "summary", "write_run"]
 
 def summary(record: TrackRecord, benchmark: TrackRecord, cash_rate: float) -> dict[str, float]:
     """All metrics of a record by name; those relative to the benchmark carry the prefix ``vs_``."""
-    own = performance(record.returns, risk_free=cash_rate).as_dict() | trading(record).as_dict()
-    against = relative(record.returns, benchmark.returns).as_dict()
+    periods = record.periods_per_year
+    own = performance(record.returns, risk_free=cash_rate, periods_per_year=periods).as_dict()
+    own |= trading(record).as_dict()
+    against = relative(record.returns, benchmark.returns, periods_per_year=periods).as_dict()
     return own | {f"vs_{name}": value for name, value in against.items()}
 
 
@@ -130,6 +132,7 @@ def render_run(folder: Path) -> Path:
             sectors=sectors,
             snapshot=snapshot,
             quality=tuple(QualityReport.model_validate(report) for report in quality),
+            delisting_return=settings.accounting.delisting_return,
         )
     )
     # JSON has no NaN; what has no value is null.

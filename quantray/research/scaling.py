@@ -61,7 +61,8 @@ class ScaleSettings(SettingsModel):
     folds: ForecastFolds = ForecastFolds()
     measured_epochs: int = Field(2, ge=1)
     """Epochs of each network that are timed alone in a process of their own."""
-    exchange: str = "XNYS"
+    exchange: str | None = None
+    """Whose calendar the data must keep; by default that of the store, which the run records."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     cluster: ClusterSettings = ClusterSettings()
     runs: str = Field(default_factory=lambda: Environment().runs)
@@ -127,7 +128,7 @@ class ScaleResult:
     """All sizes, ascending."""
 
     settings: ScaleSettings
-    """With the store's version filled in."""
+    """With the store's version and calendar filled in."""
     sizes: tuple[SizeResult, ...]
     data: MarketData
     """Of the largest universe."""
@@ -156,7 +157,8 @@ def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
         say(f"universe of {size} names")
         sources.append(load_size(settings, size))
         # All sizes read the version that the first one found, whatever is imported meanwhile.
-        settings = settings.model_copy(update={"data": _of_version(settings.data, sources[0].settings.data)})
+        read = {"data": _of_version(settings.data, sources[0].settings.data), "exchange": sources[0].settings.exchange}
+        settings = settings.model_copy(update=read)
         studies.append(run_forecast_study(sources[-1], executor))
     executor.close()
     results: list[SizeResult] = []

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from quantray.analytics.report import delisting_note
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
+from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
+from quantray.features.returns import DELIST_RETURN
 from quantray.research.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.research.backtest import Decisions, backtest
 from quantray.research.config import AllocatorSettings, StudySettings
@@ -22,13 +25,16 @@ from quantray.research.trial import Schedule, StudyData, Trial, decisions_from, 
 
 __all__ = ["Source", "StudyResult", "load_data", "run_study", "study_trials"]
 
+_FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
+"""Prices within the day are not needed; volumes are for the risk tree, the rest for the accounts."""
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """The data of a study and where they came from."""
 
     settings: StudySettings
-    """With the versions of stores filled in."""
+    """With the versions of stores and the calendar filled in."""
     data: MarketData
 
     @property
@@ -64,9 +70,8 @@ def load_data(settings: StudySettings) -> Source:
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
     settings = settings.model_copy(update={"allocators": allocators})
-    # Prices within the day are not needed; volumes are for the risk tree, quoted spreads for costs.
-    data = load_market(settings.data, settings.exchange, ("close", "volume", "dividend_yield", "half_spread_bps"))
-    return Source(settings.model_copy(update={"data": data.settings}), data)
+    data = load_market(settings.data, settings.exchange, _FIELDS)
+    return Source(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
 
 
 def study_trials(settings: StudySettings, panel: Panel) -> dict[str, list[Trial]]:
@@ -89,7 +94,11 @@ def study_trials(settings: StudySettings, panel: Panel) -> dict[str, list[Trial]
         kind=folds.kind,
     )
     schedule = Schedule(
-        settings.rebalance, settings.exchange, folds.lookback_days, settings.min_history, settings.min_volatility
+        settings.rebalance,
+        settings.exchange or DEFAULT_EXCHANGE,
+        folds.lookback_days,
+        settings.min_history,
+        settings.min_volatility,
     )
     trials = {
         allocator.name: [
@@ -129,7 +138,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
     total = len({key for group in keys.values() for key in group})
     say(f"{total} units of work: {len(todo)} to compute, {total - len(todo)} already there")
     if todo:
-        shared = StudyData(Panel(panel.dates, panel.assets, {"close": panel.field("close")}, panel.member), results)
+        shared = StudyData(panel.with_only("close"), results)
         made = executor.map(run_trial, list(todo.values()), shared=shared)
         for expected, key in zip(todo, follow(made, total=len(todo), label="decisions"), strict=True):
             if key != expected:
@@ -145,6 +154,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
             say(note)
             notes.append(note)
         records.append(backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name))
+    say(delisting_note(records, settings.accounting.delisting_return))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     seconds = time.monotonic() - start
     return StudyResult(tuple(records), everything, len(todo), total - len(todo), seconds, tuple(notes))

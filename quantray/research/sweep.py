@@ -58,7 +58,7 @@ def run_sweep(
     InputError
         Names repeat, the regimes are of other days, or there are too few days for a fold.
     """
-    start = time.monotonic()
+    start, periods = time.monotonic(), panel.periods_per_year
     task = Task.of(panel, regimes, tuple(families), design or Design())
     data = SweepData(panel, panel.fingerprint(), task.families, task.design.terms, results)
     played = Evaluations(data, executor, batch=task.design.batch)
@@ -76,11 +76,18 @@ def run_sweep(
         choices=_choices(task, found, played),
         stability=_stability(task, found),
         overfitting=_overfitting(task, found, played),
-        outcomes=judge(streams, task.decided[days], regimes.names, resampling=task.design.resampling),
+        outcomes=judge(
+            streams,
+            task.decided[days],
+            regimes.names,
+            resampling=task.design.resampling,
+            periods_per_year=periods,
+        ),
         n_sets=len({(key.strategy, s) for key, scores in found.scores.items() for s in scores}),
         n_computed=played.n_computed,
         n_reused=played.n_reused,
         seconds=time.monotonic() - start,
+        periods_per_year=periods,
     )
 
 
@@ -137,7 +144,9 @@ def _choice(task: Task, found: Found, played: Evaluations, cell: Cell) -> Choice
         trained_days=int(train.sum()),
         tested_days=len(tested),
         train_sharpe=tried[best],
-        test_sharpe=sharpe(tested) if len(tested) > 1 and tested.std() > 1e-12 else math.nan,
+        test_sharpe=sharpe(tested, task.panel.periods_per_year)
+        if len(tested) > 1 and tested.std() > 1e-12
+        else math.nan,
         deflated=_deflated(task, played, chosen_in, tried, best),
         own=own,
     )
@@ -158,7 +167,7 @@ def _deflated(
     if best not in active:
         return None
     variance = float(np.var(list(active.values()), ddof=1)) if len(active) > 1 else 0.0
-    estimate = SharpeEstimate.of(played.returns(best)[days])
+    estimate = SharpeEstimate.of(played.returns(best)[days], periods_per_year=task.panel.periods_per_year)
     return deflated_sharpe(estimate, n_trials=len(active), variance=variance)
 
 
@@ -192,5 +201,7 @@ def _overfitting(task: Task, found: Found, played: Evaluations) -> dict[tuple[st
             tried, days = _tried(task, found, name, scope), task.scope_days(scope)
             if len(tried) > 1 and days.sum() >= 2 * task.design.blocks:
                 table = np.stack([played.returns(chosen)[days] for chosen in tried], axis=1)
-                out[name, label] = backtest_overfitting(table, n_blocks=task.design.blocks)
+                out[name, label] = backtest_overfitting(
+                    table, n_blocks=task.design.blocks, periods_per_year=task.panel.periods_per_year
+                )
     return out

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from quantray.analytics.bootstrap import Resampling
 from quantray.data.panel import Panel
 from quantray.errors import InputError
+from quantray.features.returns import DELIST_RETURN
 from quantray.regimes.ensemble import EnsembleSettings, ensemble_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.indicators import correlation_lens, liquidity_lens, market_lens, sector_lens, volatility_lens
@@ -23,8 +24,8 @@ from quantray.strategies.catalogue import CATALOGUE
 
 __all__ = ["FIELDS", "RegimeChoice", "SearchSettings", "SweepFolds", "SweepSettings"]
 
-FIELDS = ("close", "high", "low", "volume", "half_spread_bps", "implied_volatility")
-"""What strategies and regimes read, where the data have it."""
+FIELDS = ("close", "high", "low", "volume", "half_spread_bps", "implied_volatility", DELIST_RETURN)
+"""What strategies, regimes and accounts read, where the data have it."""
 
 _LENSES = {
     "market": market_lens,
@@ -113,7 +114,8 @@ class SweepSettings(SettingsModel):
     costs_bps: float = Field(5.0, ge=0, le=1000)
     """Basis points of the money traded."""
     execution_lag: int = Field(1, ge=0, le=20)
-    exchange: str = "XNYS"
+    exchange: str | None = None
+    """Whose calendar the data must keep; by default that of the store, which the run records."""
     blocks: int = Field(16, ge=2, le=20, multiple_of=2)
     """Blocks of the probability of backtest overfitting."""
     samples: int = Field(2000, ge=100)

@@ -48,7 +48,7 @@ def load_sweep(settings: SweepSettings) -> SweepSource:
     """
     data = load_market(settings.data, settings.exchange, FIELDS)
     regimes = settings.regimes.build(data.panel, data.sectors)
-    return SweepSource(settings.model_copy(update={"data": data.settings}), data, regimes)
+    return SweepSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data, regimes)
 
 
 def sweep(source: SweepSource, executor: Executor) -> SweepRecord:
@@ -123,6 +123,7 @@ def _about(source: SweepSource, record: SweepRecord, identity: str) -> dict[str,
         "config_hash": identity,
         "digest": record.digest,
         "data": source.data.description,
+        "delistings": source.data.delistings,
         "regimes": _described(source),
         "costs_bps": settings.costs_bps,
         "n_assets": len(panel.assets),

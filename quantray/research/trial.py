@@ -79,7 +79,7 @@ class Trial:
         rows = self.split.rows(panel.dates)
         start = rows.train.start if self.expanding else max(rows.test.start - self.schedule.lookback_days, 0)
         members = panel.assets[panel.member[rows.test].any(axis=0)]
-        used = Panel(panel.dates, panel.assets, {"close": panel.field("close")}, panel.member)
+        used = panel.with_only("close")
         return used.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)
 
 
@@ -169,7 +169,7 @@ def eligible(history: Panel, row: int, trial: Trial) -> Eligible:
     enough = (~np.isnan(returns)).sum(axis=0) >= max(2, schedule.min_history * len(returns))
     candidates = np.flatnonzero(history.member[row] & ~np.isnan(history.field("close")[row]) & enough)
     # What hardly moves (cash-like funds, targets of agreed mergers) would take the whole of any risk budget.
-    deviation = np.nanstd(returns[:, candidates], axis=0, ddof=1) * np.sqrt(252)
+    deviation = np.nanstd(returns[:, candidates], axis=0, ddof=1) * np.sqrt(history.periods_per_year)
     chosen = candidates[(deviation > 0) & (deviation >= schedule.min_volatility)]
     if len(chosen) == 0:
         raise DataError(

@@ -241,28 +241,30 @@ def _held_out_returns(
 ) -> HeldOut:
     subject = source.subject
     assert isinstance(subject, FoldReturns), "a search of portfolios"
-    returns = []
+    returns, periods = [], base.panel.periods_per_year
     for study in (subject.space.settings(point), subject.space.base):
         assert isinstance(study, StudySettings), "a space of portfolios"
         panel = portfolio_panel(base.panel, study, subject.splits[0])
         record = run_study(Source(study, replace(base.data, panel=panel)), executor).records[0]
         late = record.dates[1:] >= source.first_held_out
-        returns.append(record.returns[late] - study.accounting.cash_rate / 252)
+        returns.append(record.returns[late] - study.accounting.cash_rate / periods)
     days = record.dates[1:][late]
     best, plain = returns
     if subject.measure == "sharpe":
-        winner, own = (sharpe_interval(series, resampling=resampling) for series in returns)
-        difference = sharpe_difference(best, plain, resampling=resampling)
+        winner, own = (sharpe_interval(series, resampling=resampling, periods_per_year=periods) for series in returns)
+        difference = sharpe_difference(best, plain, resampling=resampling, periods_per_year=periods)
     else:
         winner, own = (
-            _volatility(lambda rows, s=series: _yearly(s[rows]), len(days), resampling) for series in returns
+            _volatility(lambda rows, s=series: _yearly(s[rows], periods), len(days), resampling) for series in returns
         )
-        difference = _volatility(lambda rows: _yearly(best[rows]) - _yearly(plain[rows]), len(days), resampling)
+        difference = _volatility(
+            lambda rows: _yearly(best[rows], periods) - _yearly(plain[rows], periods), len(days), resampling
+        )
     return HeldOut(days[0], days[-1], winner, own, difference)
 
 
-def _yearly(returns: Float) -> Float:
-    return np.asarray(returns.std(axis=-1, ddof=1) * math.sqrt(252))
+def _yearly(returns: Float, periods_per_year: int) -> Float:
+    return np.asarray(returns.std(axis=-1, ddof=1) * math.sqrt(periods_per_year))
 
 
 def _volatility(measure: Callable[..., Float], n_days: int, resampling: Resampling) -> Estimate:

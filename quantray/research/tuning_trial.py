@@ -15,6 +15,7 @@ from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError, SolverError
+from quantray.features.returns import DELIST_RETURN
 from quantray.models.checkpoint import load_checkpoint
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
@@ -145,19 +146,23 @@ class FoldReturns:
             yield Progress(10.0 if self.measure == "volatility" else -10.0, finished=True, note=str(error))
 
     def _objective(self, returns: Float, study: StudySettings) -> float:
-        found = performance(returns, risk_free=study.accounting.cash_rate)
+        rate, periods = study.accounting.cash_rate, self.source.panel.periods_per_year
+        found = performance(returns, risk_free=rate, periods_per_year=periods)
         return _finite(found.annual_volatility if self.measure == "volatility" else found.sharpe)
 
 
 def blinded(panel: Panel, first: np.datetime64) -> Panel:
-    """The panel with nothing known, and nobody a member, from a date on."""
+    """The panel with nothing known, and nobody a member, from a date on.
+
+    A delisting return that stands on the last close is known only after it, so that of the day before goes as well.
+    """
     row = int(np.searchsorted(panel.dates, first))
     fields = {name: values.copy() for name, values in panel.fields.items()}
-    for values in fields.values():
-        values[row:] = np.nan
+    for name, values in fields.items():
+        values[max(row - 1, 0) if name == DELIST_RETURN else row :] = np.nan
     member = panel.member.copy()
     member[row:] = False
-    return Panel(panel.dates, panel.assets, fields, member)
+    return replace(panel, fields=fields, member=member)
 
 
 def portfolio_panel(panel: Panel, study: StudySettings, first: Split) -> Panel:

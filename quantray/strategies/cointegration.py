@@ -22,7 +22,8 @@ class Cointegration:
     """Engle and Granger's test of M pairs: ``y = intercept + hedge * x + spread``."""
 
     statistic: Float
-    """(M,) augmented Dickey-Fuller statistic of the spread; the lower, the surer. NaN where the spread is constant."""
+    """(M,) augmented Dickey-Fuller statistic of the spread; the lower, the surer. NaN where the spread is constant but
+    for rounding, as it is where one price is a multiple of the other."""
     intercept: Float
     """(M,)."""
     hedge: Float
@@ -98,7 +99,9 @@ def engle_granger(y: Float, x: Float, *, lags: int = 1) -> Cointegration:
     square = (centred_x**2).sum(axis=0)
     hedge = np.divide((centred_x * centred_y).sum(axis=0), square, out=np.zeros(len(square)), where=square > 0)
     spread = centred_y - hedge * centred_x
-    statistic = adf_statistic(spread, lags=lags, constant=False)
+    # What rounding leaves of a spread of nothing reverts at once and would pass for the surest pair of all.
+    least = np.maximum(1e-10 * np.ptp(y, axis=0), 1e-12 * np.abs(y).max(axis=0))
+    statistic = np.where(np.ptp(spread, axis=0) > least, adf_statistic(spread, lags=lags, constant=False), np.nan)
     return Cointegration(statistic, y.mean(axis=0) - hedge * x.mean(axis=0), hedge, spread)
 
 

@@ -77,7 +77,9 @@ class VolatilityArbitrage(Rule[RolledStraddles]):
 
     def trade(self, panel: Panel, signal: RolledStraddles, adjust: Adjustments, lag: int) -> StrategyResult:
         """See ``Rule.trade``."""
-        expected = rolling_volatility(log_returns(bridged_close(panel)), self.forecast) * np.sqrt(252)
+        expected = rolling_volatility(log_returns(bridged_close(panel)), self.forecast) * np.sqrt(
+            panel.periods_per_year
+        )
         sides = straddle_sides(signal, expected - signal.implied.values, self.threshold, self.controls, adjust)
         return straddle_book(panel, signal, sides, tradable(panel), self.controls.max_weight, lag)
 
@@ -155,7 +157,7 @@ class TailHedge(Rule[IndexPuts]):
         if implied.quoted and self.index is not None:
             quoted = PricedVolatility(implied.values[:, column], implied.source, quoted=True)
             return IndexPuts(level, quoted, holdings)
-        return IndexPuts(level, self.pricing.modelled(level), holdings)
+        return IndexPuts(level, self.pricing.modelled(level, periods_per_year=panel.periods_per_year), holdings)
 
     def trade(self, panel: Panel, signal: IndexPuts, adjust: Adjustments, lag: int) -> StrategyResult:
         """See ``Rule.trade``."""
@@ -172,7 +174,7 @@ class TailHedge(Rule[IndexPuts]):
             end = min(row + self.every, n_days)
             rows = slice(row, min(end + lag, n_days - 1) + 1)
             strike = np.array(self.moneyness * level[row])
-            years = (self.tenor - np.arange(rows.stop - row)) / 252
+            years = (self.tenor - np.arange(rows.stop - row)) / panel.periods_per_year
             # A day without a volatility is marked at the last one.
             sigma = _carried(volatility[rows])
             sigma = self.pricing.out_of_the_money(sigma, level[rows], strike)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from quantray.arrays import Bool, Float, Int, digest
+from quantray.arrays import TRADING_DAYS, Bool, Float, Int, digest
 from quantray.covariance.factor import statistical_factors
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -87,7 +87,7 @@ class StatArb(Rule[Residuals]):
         if not 0 <= min(self.exit_long, self.exit_short) <= max(self.exit_long, self.exit_short) < self.entry < np.inf:
             raise InputError(f"exits {self.exit_long} and {self.exit_short} must lie between 0 and entry {self.entry}.")
         if not 0 < self.speed < np.inf:
-            raise InputError(f"speed {self.speed} must be positive reversions per year, such as 252 / 30.")
+            raise InputError(f"speed {self.speed} must be positive reversions per year, such as 8.4.")
 
     def signal(self, panel: Panel) -> Residuals:
         """The s-scores and residuals of every day."""
@@ -109,7 +109,8 @@ class StatArb(Rule[Residuals]):
             # An eigenportfolio holds each asset by its loading over its variance; its scale does not matter here.
             eigen = chosen @ (valid[names] / np.maximum(chosen.var(axis=0), 1e-12)[:, None])
             left = _left_over(chosen, eigen)
-            score[t, names], last[t, names], width[t, names] = _s_scores(left, self.speed), left[-1], left.std(axis=0)
+            score[t, names] = _s_scores(left, self.speed, panel.periods_per_year)
+            last[t, names], width[t, names] = left[-1], left.std(axis=0)
         return Residuals(score, last, width, loadings)
 
     def trade(self, panel: Panel, signal: Residuals, adjust: Adjustments, lag: int) -> StrategyResult:
@@ -142,7 +143,7 @@ def _left_over(returns: Float, factors: Float) -> Float:
     return np.asarray(returns - basis @ (basis.T @ returns))
 
 
-def _s_scores(residuals: Float, speed: float) -> Float:
+def _s_scores(residuals: Float, speed: float, periods_per_year: int = TRADING_DAYS) -> Float:
     """(N,) s-scores of today; NaN where the residual sum reverts more slowly than ``speed`` per year, or not at all.
 
     The sum X ends at zero, as residuals of a regression with a constant do. With ``X[k+1] = a + b X[k] + noise`` it
@@ -157,7 +158,7 @@ def _s_scores(residuals: Float, speed: float) -> Float:
     constant = after.mean(axis=0) - slope * before.mean(axis=0)
     noise = after - constant - slope * before
     variance = (noise**2).sum(axis=0) / (len(noise) - 2)
-    reverts = (slope > 0) & (slope < np.exp(-speed / 252)) & (variance > 1e-20)
+    reverts = (slope > 0) & (slope < np.exp(-speed / periods_per_year)) & (variance > 1e-20)
     safe = np.where(reverts, slope, 0.5)
     mean = np.where(reverts, constant / (1 - safe), np.nan)
     if not reverts.any():
@@ -311,7 +312,8 @@ class DeltaNeutralOptions(Rule[RolledStraddles]):
 
     def trade(self, panel: Panel, signal: RolledStraddles, adjust: Adjustments, lag: int) -> StrategyResult:
         """See ``Rule.trade``."""
-        realised = rolling_volatility(log_returns(bridged_close(panel)), self.realised) * np.sqrt(252)
+        realised = rolling_volatility(log_returns(bridged_close(panel)), self.realised)
+        realised = realised * np.sqrt(panel.periods_per_year)
         cheap = np.minimum(realised - signal.implied.values, 0.0)
         sides = straddle_sides(signal, cheap, self.threshold, self.controls, adjust)
         return straddle_book(panel, signal, sides, tradable(panel), self.controls.max_weight, lag)

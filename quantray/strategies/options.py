@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from quantray.arrays import Float
+from quantray.arrays import TRADING_DAYS, Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility
@@ -157,13 +157,13 @@ class OptionPricing:
         if quoted is not None:
             values = np.where(quoted > 0, quoted, np.nan)
             return PricedVolatility(values, f"options priced at the panel's {self.field}", quoted=True)
-        return self.modelled(bridged_close(panel))
+        return self.modelled(bridged_close(panel), periods_per_year=panel.periods_per_year)
 
-    def modelled(self, close_tn: Float) -> PricedVolatility:
+    def modelled(self, close_tn: Float, *, periods_per_year: int = TRADING_DAYS) -> PricedVolatility:
         """The (T, N) volatilities of any prices, from what they realised."""
         returns = log_returns(close_tn)
         short, long = (rolling_volatility(returns, days) for days in (self.window, self.long_window))
-        realised = np.sqrt((short**2 + long**2) * 252 / 2)
+        realised = np.sqrt((short**2 + long**2) * periods_per_year / 2)
         source = (
             f"options priced at {self.window}- and {self.long_window}-day realised volatility plus {self.premium:.1%}, "
             f"which is an assumption: the panel has no {self.field} of theirs"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from quantray.arrays import Bool, Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.features.returns import carried_forward
+from quantray.features.returns import DELIST_RETURN, held_returns
 from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility, tradable
 
 __all__ = [
@@ -269,7 +269,8 @@ def net_returns(weights_tn: Float, panel: Panel, costs_bps: float = 5.0, *, lag:
 
     Weights decided at t are held from the close of ``t + lag`` and first earn the day after. Costs are paid on the day
     of the trade, on the distance from the drifted weights. Cash earns nothing. A gap in prices is earned when it ends;
-    after its last close an asset earns nothing. ``research.backtest`` keeps full books; this is for comparing many.
+    after its last close an asset earns its ``delist_return`` once, where the panel has it, and else nothing.
+    ``research.backtest`` keeps full books; this is for comparing many.
 
     Raises
     ------
@@ -281,9 +282,7 @@ def net_returns(weights_tn: Float, panel: Panel, costs_bps: float = 5.0, *, lag:
         raise InputError(f"weights {weights_tn.shape} must be finite and fit the panel's {panel.shape}.")
     if not (costs_bps >= 0 and lag >= 0):
         raise InputError(f"costs_bps {costs_bps} and lag {lag} must not be negative.")
-    price, _ = carried_forward(panel.field("close"))
-    earned = np.zeros(price.shape)
-    earned[1:] = np.nan_to_num(price[1:] / price[:-1] - 1)
+    earned = held_returns(panel.field("close"), panel.fields.get(DELIST_RETURN))
     # Weights at the end of each day, and the day before.
     held = np.zeros(weights_tn.shape)
     held[lag:] = weights_tn[: max(n_days - lag, 0)]

@@ -87,7 +87,7 @@ def rolled_straddles(panel: Panel, terms: StraddleTerms) -> RolledStraddles:
     cycles = []
     for row in range(0, n_days, every):
         life = slice(row, min(row + tenor, n_days))
-        years = (tenor - np.arange(life.stop - row))[:, None] / 252
+        years = (tenor - np.arange(life.stop - row))[:, None] / panel.periods_per_year
         strike = np.where(np.isnan(implied.values[row]), np.nan, close[row])
         common = close[life], strike, years, implied.values[life]
         call = black_scholes("call", *common, rate=pricing.rate)

@@ -58,6 +58,7 @@ def test_netting_by_hand():
 
     class Costs:
         costs_bps = 5.0
+        years = 1.0
 
     found = netting_summary(Costs, account)
     assert found["exposure_before"] == pytest.approx(0.8)

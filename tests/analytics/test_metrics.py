@@ -24,18 +24,18 @@ BENCHMARK = np.array(
 
 
 def test_bacons_two_years():
-    measured = performance(BACON, periods=12)
+    measured = performance(BACON, periods_per_year=12)
     assert_allclose(measured.annual_return, 0.103678, atol=5e-7)
     assert_allclose(measured.total_return, 0.218106, atol=5e-7)
     # Bacon divides by n, we by n - 1.
     assert_allclose(measured.annual_volatility * math.sqrt(23 / 24), 0.134116, atol=5e-7)
     assert_allclose(measured.max_drawdown, 0.144673, atol=5e-7)
-    assert_allclose(relative(BACON, BENCHMARK, periods=12).beta, 0.998850, atol=5e-7)
+    assert_allclose(relative(BACON, BENCHMARK, periods_per_year=12).beta, 0.998850, atol=5e-7)
 
 
 def test_sortino_against_bacons_kappa():
     # Kappa of order two at 0.5 % a month is the monthly Sortino ratio against that rate.
-    measured = performance(BACON, risk_free=0.005 * 12, periods=12)
+    measured = performance(BACON, risk_free=0.005 * 12, periods_per_year=12)
     assert_allclose(measured.sortino / math.sqrt(12), 0.1566, atol=5e-5)
 
 
@@ -67,7 +67,7 @@ def test_the_error_grows_with_a_fat_left_tail():
 
 
 def test_risk_free_rate_lowers_the_sharpe_ratio_by_its_share():
-    base, charged = performance(BACON, periods=12), performance(BACON, risk_free=0.06, periods=12)
+    base, charged = performance(BACON, periods_per_year=12), performance(BACON, risk_free=0.06, periods_per_year=12)
     assert_allclose(base.sharpe - charged.sharpe, 0.06 / base.annual_volatility)
     assert charged.annual_return == base.annual_return
 

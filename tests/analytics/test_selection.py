@@ -24,9 +24,9 @@ from quantray.analytics.selection import (
 from quantray.errors import InputError
 
 # Bailey and Lopez de Prado (2012), section 5: two years of a hedge fund's monthly returns.
-FUND = SharpeEstimate(0.458 * math.sqrt(12), 24, skewness=-2.448, kurtosis=10.164, periods=12)
+FUND = SharpeEstimate(0.458 * math.sqrt(12), 24, skewness=-2.448, kurtosis=10.164, periods_per_year=12)
 # Bailey and Lopez de Prado (2014), numerical example: five years of daily returns, best of 100 trials.
-BEST = SharpeEstimate(2.5, 1250, skewness=-3.0, kurtosis=10.0, periods=250)
+BEST = SharpeEstimate(2.5, 1250, skewness=-3.0, kurtosis=10.0, periods_per_year=250)
 
 
 def noise(seed, n_days=1000, n_trials=100):
@@ -35,7 +35,7 @@ def noise(seed, n_days=1000, n_trials=100):
 
 def test_probabilistic_sharpe_of_the_paper():
     assert probabilistic_sharpe(FUND) == pytest.approx(0.913, abs=5e-4)
-    as_normal = SharpeEstimate(FUND.ratio, 24, periods=12)
+    as_normal = SharpeEstimate(FUND.ratio, 24, periods_per_year=12)
     assert probabilistic_sharpe(as_normal) == pytest.approx(0.982, abs=5e-4)
 
 
@@ -44,7 +44,7 @@ def test_deflated_sharpe_of_the_paper():
     assert deflated.hurdle / math.sqrt(250) == pytest.approx(0.1132, abs=5e-5)
     assert deflated.probability == pytest.approx(0.9004, abs=5e-5)
     assert deflated_sharpe(BEST, n_trials=46, variance=0.5).probability == pytest.approx(0.9505, abs=5e-5)
-    as_normal = SharpeEstimate(2.5, 1250, periods=250)
+    as_normal = SharpeEstimate(2.5, 1250, periods_per_year=250)
     assert deflated_sharpe(as_normal, n_trials=88, variance=0.5).probability == pytest.approx(0.9505, abs=1e-3)
 
 

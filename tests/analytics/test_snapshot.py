@@ -109,3 +109,16 @@ def test_too_few_names_have_no_snapshot(market):
     panel = market.panel.select(market.panel.assets[alive][:3])
     assert take_snapshot(panel, (record_of(panel, np.full(3, 1 / 3)),), {}) is None
     assert take_snapshot(panel, (record_of(panel, np.zeros(3)),), {}) is None
+
+
+def test_risks_and_returns_are_of_a_year_of_the_panel(seen, market):
+    _, records = seen
+    # Less than two years in either count, so that both see the same days.
+    panel = market.panel.between(market.panel.dates[150], market.panel.dates[-1])
+    usual, other = (take_snapshot(one, records, {}) for one in (panel, replace(panel, periods_per_year=365)))
+    for name, holding in other.holdings.items():
+        assert holding.volatility == pytest.approx(usual.holdings[name].volatility * np.sqrt(365 / 252))
+        assert holding.expected_return == pytest.approx(usual.holdings[name].expected_return * 365 / 252)
+        assert sum(holding.risk.values()) == pytest.approx(sum(usual.holdings[name].risk.values()) * np.sqrt(365 / 252))
+    scale = np.array([np.sqrt(365 / 252), 365 / 252])
+    np.testing.assert_allclose(other.frontier, np.array(usual.frontier) * scale)

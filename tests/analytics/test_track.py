@@ -1,8 +1,11 @@
-import numpy as np
-import pytest
-from numpy.testing import assert_array_equal
+from dataclasses import replace
 
-from quantray.analytics.track import TrackRecord
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from quantray.analytics.track import Delistings, TrackRecord
 from quantray.errors import DataError
 from quantray.research.backtest import Decisions, backtest
 
@@ -36,8 +39,6 @@ def test_the_digest_sees_any_change(record, market):
     assert again == record.digest()
     nav = record.nav.copy()
     nav[5] = np.nextafter(nav[5], np.inf)
-    from dataclasses import replace
-
     assert replace(record, nav=nav).digest() != again
     assert replace(record, name="other").digest() == again
 
@@ -49,3 +50,28 @@ def test_returns_compound_to_the_nav(record):
 def test_a_folder_without_a_record(tmp_path):
     with pytest.raises(DataError, match="holds no track record"):
         TrackRecord.read(tmp_path)
+
+
+def test_years_follow_the_calendar_of_the_panel(market, tmp_path):
+    panel = replace(market.panel, periods_per_year=365)
+    rows = np.array([100, 300])
+    weights = np.where(panel.member[rows], 1.0, 0.0)
+    decisions = Decisions(panel.dates[rows], panel.assets, weights / weights.sum(1, keepdims=True))
+    other, usual = backtest(panel, decisions), backtest(market.panel, decisions)
+    assert other.years == pytest.approx(usual.years * 252 / 365)
+    assert_allclose(other.turnover_by_asset, usual.turnover_by_asset * 365 / 252)
+    # The accounts are the same; how they are read is no part of them.
+    assert other.digest() == usual.digest()
+    other.write(tmp_path / "x")
+    back = TrackRecord.read(tmp_path / "x")
+    assert (back.periods_per_year, back.delistings) == (365, other.delistings)
+    assert back.delistings.assumed > 0
+
+
+def test_a_record_without_terms_is_of_trading_days(record, tmp_path):
+    """As it was written before records knew their calendar."""
+    record.write(tmp_path / "x")
+    path = tmp_path / "x" / "accounts.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    back = TrackRecord.read(tmp_path / "x")
+    assert (back.periods_per_year, back.delistings) == (252, Delistings())

@@ -91,7 +91,7 @@ def test_tree_by_hand():
     assert tree.specific_variance == pytest.approx(0.0125)
     assert tree.variance == pytest.approx(0.055)
     assert tree.groups == ("market", "style")
-    assert tree.text(periods=1).splitlines() == [
+    assert tree.text(periods_per_year=1).splitlines() == [
         "Total risk: 23.5%",
         "├─ Factor risk: 18.1% (77%)",
         "│  ├─ Market: 17.1% (73%)",

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantray.data.calendar import is_trading_day, rebalance_dates, trading_days
+from quantray.data.calendar import is_trading_day, periods_per_year, rebalance_dates, trading_days
 from quantray.errors import InputError
 
 FREQUENCIES = ("daily", "weekly", "monthly", "quarterly")
@@ -113,3 +113,28 @@ def test_every_period_has_at_most_one_rebalance(market):
 def test_refuses(call, text):
     with pytest.raises(InputError, match=text):
         call()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "bars", "periods"),
+    [
+        ("XNYS", "daily", 252),
+        ("XTKS", "daily", 252),
+        ("24/7", "daily", 365),
+        ("XNYS", "weekly", 52),
+        ("24/7", "weekly", 52),
+    ],
+)
+def test_periods_of_a_year_follow_the_calendar(exchange, bars, periods):
+    assert periods_per_year(exchange, bars=bars) == periods
+
+
+def test_a_market_that_never_closes_ends_its_months_on_their_last_day():
+    every_day = np.arange("2020-01-01", "2020-04-05", dtype="datetime64[D]")
+    ends = rebalance_dates(every_day, "monthly", exchange="24/7")
+    assert ends.astype(str).tolist() == ["2020-01-31", "2020-02-29", "2020-03-31"]
+
+
+def test_periods_of_an_unknown_exchange_are_refused():
+    with pytest.raises(InputError, match="'XXXX' is not an exchange calendar"):
+        periods_per_year("XXXX", bars="weekly")

@@ -39,10 +39,14 @@ def crsp(tmp_path):
 
 def test_assets_go_by_their_last_symbol(crsp):
     assert crsp.load().assets.tolist() == ["GONE", "META", "FB"]
-    table = crsp.symbols().frame
-    assert table[["id", "symbol"]].to_numpy().tolist() == [
-        ["10001", "GONE"], ["13407", "FB"], ["13407", "META"], ["99001", "FB"]]  # fmt: skip
-    assert table["last"].iloc[1] == DAYS[99]
+    spells = crsp.symbols().spells
+    assert [(s.id, s.symbol) for s in spells] == [
+        ("10001", "GONE"),
+        ("13407", "FB"),
+        ("13407", "META"),
+        ("99001", "FB"),
+    ]
+    assert spells[1].last == DAYS[99].to_datetime64().astype("datetime64[D]")
     assert crsp.report.readings[0].format == "crsp"
 
 

@@ -215,3 +215,34 @@ def test_a_sent_panel_is_equal_and_read_only(panel, send):
 def test_a_panel_that_does_not_fit_together_cannot_be_made(panel, change, text):
     with pytest.raises(InputError, match=text):
         replace(panel, **change)
+
+
+def test_periods_of_a_year_go_wherever_the_panel_goes(panel):
+    weekly = replace(panel, periods_per_year=52)
+    made = (
+        weekly.until(1),
+        weekly.between("2020-01-03", "2020-01-06"),
+        weekly.select(["B"]),
+        weekly.with_member(~weekly.member),
+        weekly.with_fields(other=weekly.field("close")),
+        weekly.with_only("close"),
+        pickle.loads(pickle.dumps(weekly)),
+        frozen_copy(weekly),
+    )
+    assert [one.periods_per_year for one in made] == [52] * len(made)
+    assert panel.periods_per_year == 252
+
+
+def test_the_same_bars_of_another_calendar_are_other_data(panel):
+    assert replace(panel, periods_per_year=365).fingerprint() != panel.fingerprint()
+    # What was kept by content under the usual calendar is found again.
+    assert panel.fingerprint() == "2671ae43d466155f609049673d07efaf"
+
+
+def test_a_year_has_periods(panel):
+    with pytest.raises(InputError, match="periods_per_year 0 must be 1 or more, such as 252, 365 or 52"):
+        replace(panel, periods_per_year=0)
+
+
+def test_some_fields_alone(panel):
+    assert list(panel.with_only("volume", "nothing").fields) == ["volume"]

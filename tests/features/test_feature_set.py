@@ -206,3 +206,15 @@ def test_bad_requests_are_refused(bars):
 def test_a_panel_without_a_close_is_refused(bars):
     with pytest.raises(DataError, match="no field 'close'"):
         feature_set(Panel(bars.dates, bars.assets, {"volume": bars.field("volume")}, bars.member))
+
+
+def test_no_feature_reads_a_delisting_return(bars, sectors, everything):
+    """It stands on the day of the last close, when nobody knew it."""
+    told = feature_set(bars.with_fields(delist_return=np.full(bars.shape, -0.9)), sectors=sectors)
+    assert_array_equal(told.values, everything.values)
+
+
+def test_annual_features_follow_the_calendar_and_their_ranks_do_not(bars, sectors, everything):
+    """All features are on the scale of the day's members, so the length of a year cancels."""
+    other = feature_set(replace(bars, periods_per_year=365), sectors=sectors)
+    assert_allclose(other.values, everything.values, atol=2e-5)

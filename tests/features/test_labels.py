@@ -51,3 +51,25 @@ def test_refusals(horizon, lag):
         forward_returns(np.ones(9), horizon=1, lag=1)
     with pytest.raises(InputError, match="scaling 'mean' is not one of rank, zscore"):
         standardised_labels(np.ones((2, 2)), np.ones((2, 2), dtype=bool), scaling="mean")
+
+
+def test_a_label_across_a_delisting_holds_what_was_paid():
+    close = np.array([[10.0], [10.0], [11.0], [NAN], [NAN]])
+    delist = np.array([[NAN], [NAN], [-0.5], [NAN], [NAN]])
+    labels = forward_returns(close, horizon=1, lag=0, delist_tn=delist)
+    # The day that ends with the last close knows nothing of it; the next one is the delisting.
+    assert_allclose(labels, [[0.0], [0.1], [-0.5], [NAN], [NAN]])
+    assert_allclose(forward_returns(close, horizon=2, lag=0, delist_tn=delist)[:3], [[0.1], [1.1 * 0.5 - 1], [-0.5]])
+    assert_allclose(forward_returns(close, horizon=2, lag=0)[:3], [[0.1], [0.1], [0.0]])
+
+
+def test_labels_with_delistings_look_exactly_horizon_and_lag_ahead(market):
+    close = market.panel.field("close")
+    ends = ~np.isnan(close[:-1]) & np.isnan(close[1:])
+    delist = np.full(close.shape, NAN)
+    delist[:-1][ends] = -0.3
+    labels = forward_returns(close, horizon=5, lag=1, delist_tn=delist)
+    assert (np.nan_to_num(labels) != np.nan_to_num(forward_returns(close, horizon=5, lag=1))).any()
+    for row in (300, 451, 630):
+        cut = forward_returns(close[:row], horizon=5, lag=1, delist_tn=delist[:row])
+        assert_array_equal(cut[: row - 6], labels[: row - 6])

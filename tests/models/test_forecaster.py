@@ -89,3 +89,20 @@ def test_scores_of_the_wrong_shape_are_refused():
     dates = np.array(["2024-01-02"], dtype="datetime64[D]")
     with pytest.raises(InputError, match=r"scores are \(2, 1\) for 1 dates, 2 assets"):
         Scores(dates, np.array(["A", "B"]), np.zeros((2, 1)))
+
+
+def test_labels_hold_what_was_paid_for_the_delisted(study):
+    """A name whose last close is in training: the labels of the days before it fall, and none after the cut is read."""
+    rows, name = study.fold.rows(study.panel.dates), study.panel.assets.tolist().index("S20")
+    last = rows.train.stop - 10
+    close, delist = study.panel.field("close").copy(), np.full(study.panel.shape, np.nan)
+    close[last + 1 :, name] = np.nan
+    gone = study.panel.with_fields(close=close).with_member(study.panel.member & ~np.isnan(close))
+    delist[last, name] = -0.9
+    context = FitContext(features=study.features)
+    plain, told = (fold_data(panel, study.fold, context) for panel in (gone, gone.with_fields(delist_return=delist)))
+    column = plain.panel.assets.tolist().index("S20")
+    lower = np.flatnonzero(told.labels[:, column] < plain.labels[:, column] - 1)
+    # The label of a day reaches from the next close to the one after it.
+    assert_array_equal(lower, [last - 1])
+    assert_array_equal(told.labels[: last - 1], plain.labels[: last - 1])

@@ -43,9 +43,11 @@ def test_a_nan_in_a_range_is_refused():
         Limits(beta=(float("nan"), 1.0))
 
 
-@pytest.mark.parametrize("changes", [{"minimum_trade": -1e-3}, {"minimum_trade": float("nan")}, {"days": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"minimum_trade": -1e-3}, {"minimum_trade": float("nan")}, {"periods_per_year": 0}]
+)
 def test_odd_trades_and_days_are_refused(changes):
-    with pytest.raises(InputError, match="they must not be negative, nor days zero"):
+    with pytest.raises(InputError, match="they must not be negative, nor periods_per_year zero"):
         Limits(**changes)
 
 
@@ -116,8 +118,10 @@ def test_data_that_limits_need(limits, text):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(InputError, match="sector 'tech' is not among banks, energy"):
-        coupling_rows(Limits(sectors={"tech": (0, 1)}), Market(sectors=LABELS), MODEL)
+    with pytest.raises(
+        InputError, match=r"nobody is in sector 'tech', whose weight must lie between 0.1 and 1; .* banks, energy"
+    ):
+        coupling_rows(Limits(sectors={"tech": (0.1, 1)}), Market(sectors=LABELS), MODEL)
     with pytest.raises(InputError, match="factor 'value' is not in the model; it has market, size"):
         coupling_rows(Limits(factors={"value": (0, 1)}), Market(), MODEL)
 
@@ -193,3 +197,15 @@ def test_relaxing_a_row_that_is_not_there_is_refused():
         InputError, match="relax names 'sector z', but there is no such limit; the rows are budget, sector a"
     ):
         coupling_rows(limits, market, model)
+
+
+@pytest.mark.parametrize("span", [(0.0, 0.3), (-0.1, 0.1), (-0.2, 0.0)])
+def test_a_limit_on_a_sector_that_nobody_is_in_is_met(span):
+    limits = Limits(sectors={"tech": span, "banks": (0.0, 0.4)}, relax=("sector tech", "sector banks"))
+    assert coupling_rows(limits, Market(sectors=LABELS), MODEL).names == ("budget", "sector banks")
+
+
+@pytest.mark.parametrize("span", [(0.1, 0.3), (-0.3, -0.1)])
+def test_a_sector_that_nobody_is_in_cannot_have_weight(span):
+    with pytest.raises(InputError, match="nobody is in sector 'tech'"):
+        coupling_rows(Limits(sectors={"tech": span}), Market(sectors=LABELS), MODEL)

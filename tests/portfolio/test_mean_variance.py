@@ -271,7 +271,7 @@ def cone_weights(limits, market=MARKET):
     root = np.linalg.cholesky(MODEL.dense())
     value = ALPHA @ w - aim.risk_aversion / 2 * cp.sum_squares(root.T @ w)
     value -= aim.cost_aversion * market.cost @ cp.abs(w - HELD)
-    error = limits.tracking_error / np.sqrt(limits.days)
+    error = limits.tracking_error / np.sqrt(limits.periods_per_year)
     rules = [cp.sum(w) == 1, w >= 0, cp.norm(root.T @ (w - market.benchmark)) / error <= 1]
     cp.Problem(cp.Maximize(value * 1e3), rules).solve(
         solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10
@@ -284,7 +284,7 @@ def cone_weights(limits, market=MARKET):
 def test_tracking_error_is_met_and_equals_the_cone(share, days):
     free = solve(Limits()).weights
     tracking_error = share * np.sqrt(days * MODEL.variance(free - MARKET.benchmark))
-    limits = Limits(tracking_error=tracking_error, days=days)
+    limits = Limits(tracking_error=tracking_error, periods_per_year=days)
     solution = solve(limits)
     error = np.sqrt(days * MODEL.variance(solution.weights - MARKET.benchmark))
     assert error == pytest.approx(tracking_error, rel=1e-5)
@@ -302,7 +302,7 @@ def test_a_tracking_error_that_does_not_bind_costs_nothing():
 
 
 def test_a_tracking_error_out_of_reach_names_the_least():
-    limits = Limits(tracking_error=0.001, weight=(0, 0.05), days=52)
+    limits = Limits(tracking_error=0.001, weight=(0, 0.05), periods_per_year=52)
     market = replace(MARKET, benchmark=np.eye(N)[0])
     with pytest.raises(InfeasibleError, match="no tracking error below .* a year; raise the limit of 0.001") as caught:
         solve(limits, market=market)
@@ -622,3 +622,16 @@ def test_the_shipped_mandate_is_complete_and_held():
     assert np.abs(weights).sum() / 2 <= 0.2 + 1e-7
     assert (np.abs(weights) <= 0.05 * market.adv + 1e-8).all()
     assert np.abs(weights).sum() > 0.1
+
+
+def test_a_sector_without_names_changes_no_weight():
+    """Neither its upper limit nor leave to relax it, even where another limit has to give way."""
+    banks = {"banks": (0.0, 0.3)}
+    assert_allclose(
+        solve(Limits(sectors=banks | {"shipping": (0.0, 0.2)})).weights, solve(Limits(sectors=banks)).weights
+    )
+    floors = dict.fromkeys(("banks", "energy", "tech"), (0.5, 1.0))
+    eased = solve(
+        Limits(sectors=floors | {"shipping": (0, 0.2)}, relax=("sector shipping", "sector banks", "sector tech"))
+    )
+    assert eased.relaxed

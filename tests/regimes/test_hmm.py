@@ -13,7 +13,7 @@ from quantray.data.synthetic import simulate_market
 from quantray.errors import DataError, InputError, SolverError
 from quantray.regimes import hmm
 from quantray.regimes.hmm import HmmParameters, HmmSettings, filtered_probabilities, fit_hmm, hmm_regimes
-from quantray.regimes.observations import daily_observations
+from quantray.regimes.observations import Observations, daily_observations
 from quantray.regimes.path import adjusted_rand
 from quantray.regimes.schedule import RefitSchedule
 
@@ -192,3 +192,33 @@ def test_bad_input_is_refused(model):
         hmm_regimes(flat, QUICK)
     with pytest.raises(DataError, match="10 rows are too few for 2 states"):
         fit_hmm(made.observations, np.arange(10), QUICK)
+
+
+def outlier(value, row=150, *, seed=0):
+    """Three columns, one of which is far out on one row."""
+    values = np.random.default_rng(seed).normal(size=(400, 3)) * [0.01, 1.0, 0.3]
+    values[row, 0] = value
+    names = ("return", "volatility", "dispersion")
+    return Observations(np.datetime64("2020-01-01") + np.arange(400), names, values, values[:, 0])
+
+
+@pytest.mark.parametrize("row", [40, 299])
+def test_a_row_that_no_state_can_hold_is_named(row):
+    made = outlier(3.0, row)
+    with pytest.raises(
+        SolverError, match=r"farthest value is return 3 on .* deviations .* extreme_move: drop_cell"
+    ) as e:
+        hmm_regimes(made, QUICK)
+    assert f"on {made.dates[row]} (row {row})" in str(e.value)
+    # What the message advises helps.
+    values = made.values.copy()
+    values[row, 0] = np.nan
+    assert len(hmm_regimes(replace(made, values=values), QUICK).fits) == 1
+
+
+@pytest.mark.parametrize("seed", [6, 12, 23])
+def test_a_state_of_one_row_is_a_failed_start_whatever_the_units(seed):
+    """One start ends where a state is positive definite in standardised units only; the other one is taken."""
+    found = hmm_regimes(outlier(0.3, seed=seed).until(299), QUICK)
+    assert np.isfinite(found.path.probabilities[-1]).all()
+    assert "not positive definite" in found.fits[0].failed[0]

@@ -445,3 +445,9 @@ def test_a_missing_store_of_forecasts_is_named_before_any_work(tmp_path):
         load_data(study_settings(tmp_path, lost))
     with pytest.raises(DataError, match="there is no forecast store at .*/runs/forecasts"):
         load_data(study_settings(tmp_path / "runs", allocator(forecasts=ForecastChoice(model="gat"))))
+
+
+def test_a_score_says_more_of_a_longer_year():
+    """A year of 365 days holds 73 periods of five days."""
+    got = expected_returns(np.array([1.0, 3.0]), np.array([0.2, 0.4]), ic=0.05, horizon_days=5, periods_per_year=365)
+    assert_allclose(got, np.array([-0.2, 0.4]) * 0.05 * np.sqrt(73))

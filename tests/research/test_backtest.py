@@ -297,3 +297,73 @@ def test_bad_books_are_refused():
     panel = panel_of([[10.0]] * 3)
     with pytest.raises(InputError, match="negative or unknown cost"):
         backtest(panel, decide(panel, [0], [[1.0]]), costs=lambda trades, day: -np.abs(trades))
+
+
+def delisted(*, on):
+    """A name whose last close is on row 1; half of the money is in it until it is sold on row 4."""
+    delist = np.full((6, 2), np.nan)
+    delist[on, 0] = -0.4
+    return panel_of([[10, 10], [10, 10], *[[np.nan, 10]] * 4], delist_return=delist)
+
+
+@pytest.mark.parametrize(("on", "left", "counted"), [(1, 30.0, (1, 0)), (3, 30.0, (1, 0)), (5, 35.0, (0, 1))])
+def test_a_delisting_return_stands_in_for_the_setting_once_it_is_known(on, left, counted):
+    panel, accounting = delisted(on=on), Accounting(initial_nav=100.0, delist_after=3, delisting_return=-0.3)
+    record = backtest(panel, decide(panel, [0], [[0.5, 0.5]]), costs=FREE, accounting=accounting)
+    assert_allclose(record.weights[:, 0] * record.nav, [0, 50, 50, 50, 0, 0])
+    assert_allclose(record.cash, [100, 0, 0, 0, left, left])
+    assert (record.delistings.recorded, record.delistings.assumed) == counted
+    assert conserved(record) < 1e-14
+
+
+def test_a_short_sale_gains_from_a_delisting():
+    panel, accounting = delisted(on=1), Accounting(initial_nav=100.0, delist_after=3)
+    record = backtest(panel, decide(panel, [0], [[-0.5, 0.5]]), costs=FREE, accounting=accounting)
+    assert record.nav[-1] == pytest.approx(120.0)
+
+
+def test_a_loss_of_all_is_booked_and_nothing_is_counted_that_was_not_held():
+    panel, accounting = delisted(on=1), Accounting(initial_nav=100.0, delist_after=3)
+    panel = panel.with_fields(delist_return=np.where(np.isnan(panel.field("delist_return")), np.nan, -1.0))
+    record = backtest(panel, decide(panel, [0], [[0.5, 0.5]]), costs=FREE, accounting=accounting)
+    assert record.nav[-1] == pytest.approx(50.0)
+    other = backtest(panel, decide(panel, [0], [[0.0, 1.0]]), costs=FREE, accounting=accounting)
+    assert other.delistings.total == 0
+
+
+def test_costs_may_not_know_a_delisting_return():
+    """It stands on the day of the last close."""
+    seen = []
+
+    def costs(trades, day):
+        seen.append(set(day.fields))
+        return np.zeros_like(trades)
+
+    panel = delisted(on=1)
+    backtest(panel, decide(panel, [0], [[0.5, 0.5]]), costs=costs)
+    assert seen
+    assert all(fields == {"close"} for fields in seen)
+
+
+def test_truncating_the_future_changes_nothing_with_delistings(market):
+    close = market.panel.field("close")
+    delist = np.full(close.shape, np.nan)
+    delist[:-1][~np.isnan(close[:-1]) & np.isnan(close[1:])] = -0.5
+    panel, decisions = market.panel.with_fields(delist_return=delist), monthly(market.panel)
+    whole = backtest(panel, decisions)
+    assert whole.delistings.recorded > 0
+    assert whole.delistings.assumed == 0
+    assert whole.nav[-1] < backtest(market.panel, decisions).nav[-1]
+    for row in (200, 333, 512):
+        known = decisions.dates <= panel.dates[row]
+        part = backtest(panel.until(row), Decisions(decisions.dates[known], panel.assets, decisions.weights[known]))
+        assert_array_equal(part.nav, whole.nav[: len(part.nav)])
+
+
+@pytest.mark.parametrize("periods", [52, 252, 365])
+def test_cash_earns_its_yearly_rate_by_the_calendar_of_the_panel(periods):
+    panel = replace(panel_of([[10.0]] * 4), periods_per_year=periods)
+    accounting = Accounting(initial_nav=100.0, cash_rate=0.365)
+    record = backtest(panel, decide(panel, [0], [[0.0]]), costs=FREE, accounting=accounting)
+    assert_allclose(record.nav, 100 * (1 + 0.365 / periods) ** np.arange(4))
+    assert record.periods_per_year == periods

@@ -187,3 +187,24 @@ def test_the_scale_of_prices_does_not_matter(panel):
 def test_wrong_input_is_refused(panel, call, text):
     with pytest.raises(InputError, match=text):
         call(panel.field("close"))
+
+
+def test_a_delisting_is_earned_by_what_is_held_on_the_day_after_the_last_close():
+    close = np.array([[10.0], [10.0], [11.0], [np.nan], [np.nan]])
+    delist = np.where(np.arange(5)[:, None] == 2, -0.6, np.nan)
+    weights = np.array([[0.5], [0.5], [0.5], [0.0], [0.0]])
+    net = net_returns(weights, close, costs_bps=0, lag=0, delist_tn=delist)
+    assert_allclose(net.returns, [0, 0, 0.05, -0.3, 0])
+    assert_allclose(net_returns(weights, close, costs_bps=0, lag=0).returns, [0, 0, 0.05, 0, 0])
+
+
+def test_a_cross_earns_delistings_as_its_weights_do(panel):
+    close = panel.field("close")
+    delist = np.full(close.shape, np.nan)
+    delist[:-1][~np.isnan(close[:-1]) & np.isnan(close[1:])] = -0.5
+    bank, pairs = moving_averages(close, np.array([5, 20])), np.array([[0, 1]])
+    swept = cross_sweep(bank, pairs, close, costs_bps=3, delist_tn=delist)
+    weights = (bank[:, 0] > bank[:, 1]).T / close.shape[1]
+    plain = net_returns(weights, close, costs_bps=3, drift=False, delist_tn=delist)
+    assert_allclose(swept.returns[0], plain.returns, atol=1e-14)
+    assert swept.returns.sum() < cross_sweep(bank, pairs, close, costs_bps=3).returns.sum()

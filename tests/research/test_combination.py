@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Member
+from quantray.analytics.combination_report import account_metrics
 from quantray.errors import DataError, InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, strategy_mix
 from quantray.research.books import Book, moved_on
@@ -281,3 +282,18 @@ def test_ray_gives_the_same_digest(ran, small, tmp_path, ray_cluster):
     assert far.digest == record.digest
     assert len(far.peak_workers) >= 1
     assert record.peak_workers == ()
+
+
+def test_measures_are_of_a_year_of_the_panel(ran, small, tmp_path):
+    names = ("momentum_5_20", "rsi_14")
+    usual, other = (
+        run_combination(panel, members_of(names), families_of(names), Serial(), ResultStore(tmp_path), design=DESIGN)
+        for panel in (small, replace(small, periods_per_year=365))
+    )
+    assert (usual.years, other.years) == (len(usual.dates) / 252, len(usual.dates) / 365)
+    for one, two in zip(other.outcomes, usual.outcomes, strict=True):
+        assert_allclose(one.sharpe.mean, two.sharpe.mean * np.sqrt(365 / 252))
+        assert one.deflated.probability == pytest.approx(two.deflated.probability)
+    measured, before = (account_metrics(record, record.account(MIX)) for record in (other, usual))
+    assert measured["annual_turnover"] == pytest.approx(before["annual_turnover"] * 365 / 252)
+    assert measured["annual_volatility"] == pytest.approx(before["annual_volatility"] * np.sqrt(365 / 252))

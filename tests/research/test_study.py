@@ -3,19 +3,24 @@
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.analytics.track import TrackRecord
+from quantray.analytics.report import delisting_note
+from quantray.analytics.track import Delistings, TrackRecord
 from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
+from quantray.data.quality import QualitySettings
 from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError
 from quantray.research.config import (
     AllocatorSettings,
+    CostSettings,
     FoldSettings,
     SimulatedData,
     StoreData,
@@ -289,3 +294,66 @@ def test_no_run_folder(tmp_path):
 def test_a_simulated_study_pays_the_spreads_that_its_market_quotes(study):
     source, _ = study
     assert "half_spread_bps" in source.panel.fields
+
+
+@pytest.mark.parametrize(
+    ("step", "quality", "periods"),
+    [
+        (1, QualitySettings(exchange="24/7"), 365),
+        (7, QualitySettings(exchange="24/7", bars="weekly"), 52),
+    ],
+)
+def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, periods):
+    """Prices that rise by 0.1 % and by 0.3 % in turns: their year and its risk are known."""
+    n_bars = 200
+    dates = pd.date_range("2020-01-03", periods=n_bars, freq=f"{step}D").astype("datetime64[s]")
+    growth = np.where(np.arange(n_bars) % 2 == 0, 1.001, 1.003)
+    bars = pd.DataFrame({"date": dates, "symbol": "COIN", "close": 100 * np.cumprod(growth)})
+    store = MarketStore(tmp_path / "market")
+    store.import_bars(RawBars(bars, ("coin",)), settings=quality)
+    settings = settings_in(
+        tmp_path / "runs",
+        data=StoreData(store=store.uri),
+        allocators=ALLOCATORS[-1:],
+        folds=FoldSettings(lookback_days=20, test_days=40),
+        costs=CostSettings(half_spread_bps=0, commission_bps=0),
+        rebalance="weekly",
+    )
+    source = load_data(settings)
+    result = run_study(source, Serial())
+    metrics = json.loads((write_run(source, result) / "metrics.json").read_text())["Equal weight"]
+    earned = result.records[0].returns[1:]
+    n = len(earned) + 1
+    assert_allclose(earned, np.where(np.arange(len(earned)) % 2 == 0, earned[0], earned[1]))
+    assert metrics["annual_return"] == pytest.approx(np.prod(1 + earned) ** (periods / n) - 1)
+    assert metrics["annual_volatility"] == pytest.approx(0.001 * np.sqrt(periods), rel=0.03)
+    assert metrics["annual_turnover"] == pytest.approx(0.5 * periods / n)
+    assert source.settings.exchange == "24/7"
+    html = (tmp_path / "runs").rglob("report.html").__next__().read_text()
+    words = ("Weekly value at risk", "Longest drawdown (weeks)", "Trailing 26 weeks")
+    assert [word in html for word in words] == [periods == 52] * 3
+
+
+def test_the_report_says_what_was_booked_on_delistings(study):
+    source, result = study
+    held = {record.name: record.delistings for record in result.records}
+    assert all(found.recorded == 0 for found in held.values())
+    html = render_run(write_run(source, result)).read_text()
+    said = ", ".join(f"{name} 0 / {found.assumed}" for name, found in held.items())
+    assert f"at accounting.delisting_return, which is 0%: {said}." in html
+    close = source.panel.field("close")
+    delist = np.full(close.shape, np.nan)
+    delist[:-1][~np.isnan(close[:-1]) & np.isnan(close[1:])] = -0.5
+    told = replace(source, data=replace(source.data, panel=source.panel.with_fields(delist_return=delist)))
+    other = run_study(told, Serial())
+    # Decisions are found from before: nothing of it is among what they depend on.
+    assert other.n_computed == 0
+    for one, two in zip(other.records, result.records, strict=True):
+        assert one.delistings == Delistings(recorded=held[two.name].assumed, assumed=0)
+        assert one.nav[-1] < two.nav[-1]
+
+
+def test_no_portfolio_held_what_was_delisted(study):
+    _, result = study
+    untouched = [replace(record, delistings=Delistings()) for record in result.records]
+    assert delisting_note(untouched, 0.0) == "No portfolio held an asset until it was delisted."

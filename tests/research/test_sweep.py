@@ -333,3 +333,24 @@ def test_wrong_settings_are_refused():
         Regimes((ALL,), np.zeros(3, dtype=np.int64))
     with pytest.raises(InputError, match="between -1 and 0"):
         Regimes(("a",), np.ones(3, dtype=np.int64))
+
+
+def test_sharpe_ratios_are_of_a_year_of_the_panel(helpful, tmp_path):
+    """A longer year changes no choice and no stream, and every yearly ratio by the root of its length."""
+    panel, regimes, _, usual = helpful
+    other = run_sweep(
+        replace(panel, periods_per_year=365), regimes, [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN
+    )
+    root = np.sqrt(365 / 252)
+    assert other.periods_per_year == 365
+    for one, two in zip(other.streams, usual.streams, strict=True):
+        assert_allclose(one.returns, two.returns)
+    for one, two in zip(other.choices, usual.choices, strict=True):
+        assert one.parameters == two.parameters
+        assert_allclose([one.train_sharpe, one.test_sharpe], np.array([two.train_sharpe, two.test_sharpe]) * root)
+        assert one.deflated.probability == pytest.approx(two.deflated.probability)
+    for one, two in zip(other.outcomes, usual.outcomes, strict=True):
+        assert one.sharpe["conditional"].interval.low == pytest.approx(two.sharpe["conditional"].interval.low * root)
+        assert one.over_default.mean == pytest.approx(two.over_default.mean * root)
+    for key, found in other.overfitting.items():
+        assert_allclose(found.chosen_inside, usual.overfitting[key].chosen_inside * root)

@@ -171,3 +171,12 @@ def test_how_options_are_priced_is_told(market, make_panel):
     assert option_notes(["rsi_14"], quoted) == ()
     with pytest.raises(InputError, match=r"unknown rules \['rsi'\]"):
         option_notes(["rsi"], quoted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rule_reads_a_delisting_return(name, market, whole):
+    """It stands on the day of the last close, when nobody knew it."""
+    panel = market.panel.with_fields(delist_return=np.full(market.panel.shape, -0.9))
+    told = CATALOGUE[name].strategy.run(panel)
+    assert_array_equal(told.weights, whole[name].weights)
+    assert_array_equal(told.overlay_returns, whole[name].overlay_returns)

@@ -74,3 +74,16 @@ def test_wrong_input_is_refused():
         adf_statistic(np.full((50, 1), np.nan))
     with pytest.raises(InputError, match="a pair is one column of each"):
         engle_granger(walks(50, 2), walks(50, 3))
+
+
+@pytest.mark.parametrize("level", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("lags", [0, 1, 3])
+def test_exact_multiples_have_no_statistic(level, lags):
+    """Two quotes of one price revert to nothing: what is left of their spread is rounding."""
+    price = level * np.exp(walks(252, 4, seed=5))
+    x = np.column_stack([price, np.log(price)])
+    y = np.column_stack([price * [0.1, 3.0, 7.7, 1 / 3], np.log(price * [0.1, 3.0, 7.7, 1 / 3])])
+    assert np.isnan(engle_granger(y, x, lags=lags).statistic).all()
+    # The smallest true spread counts.
+    noise = 1e-6 * level * np.random.default_rng(6).normal(size=(252, 4))
+    assert (engle_granger(price * 3 + noise, price, lags=lags).statistic < critical_value(252)).all()

@@ -146,3 +146,8 @@ def test_exposures_must_fit(market):
     ones, twos = FactorNeutral(exposures=np.ones((60, 1))), FactorNeutral(exposures=2 * np.ones((60, 1)))
     assert_array_equal(ones.signal(market.panel).loadings.rows, [0])
     assert len({ones.signal_key, twos.signal_key, FactorNeutral().signal_key}) == 3
+
+
+def test_speed_is_of_a_year_of_the_panel():
+    residuals = np.random.default_rng(0).normal(size=(60, 8))
+    assert_array_equal(_s_scores(residuals, 7.3, 365), _s_scores(residuals, 5.04, 252))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -125,3 +127,10 @@ def test_without_one_it_is_realised_volatility_and_a_stated_premium(make_panel):
 def test_puts_below_the_spot_cost_more_volatility():
     sigma = OptionPricing(skew=0.5).out_of_the_money(np.array(0.2), np.array(100.0), np.array([90.0, 100, 110]))
     assert_allclose(sigma, [0.2 - 0.5 * np.log(0.9), 0.2, 0.2])
+
+
+def test_realised_volatility_is_of_a_year_of_the_panel(make_panel):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.02, (200, 2)), axis=0))
+    panel, free = make_panel(close), OptionPricing(premium=0.0)
+    usual, other = (free.volatility(one).values for one in (panel, replace(panel, periods_per_year=365)))
+    assert_allclose(other, usual * np.sqrt(365 / 252))

@@ -129,3 +129,9 @@ def test_wrong_settings_are_refused(make_panel):
         net_returns(np.ones((3, 1)), panel)
     with pytest.raises(InputError, match="costs_bps -1"):
         net_returns(np.ones((2, 1)), panel, -1)
+
+
+def test_a_recorded_delisting_is_earned_once(make_panel):
+    delist = np.array([np.nan, -0.5, np.nan, np.nan])[:, None]
+    panel = make_panel([100.0, 110, np.nan, np.nan], delist_return=delist)
+    assert_allclose(net_returns(np.ones((4, 1)), panel, 0.0, lag=0), [0, 0.1, -0.5, 0])

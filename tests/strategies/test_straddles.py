@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -100,3 +102,11 @@ def test_wrong_terms_are_refused(two):
     sides = np.ones((30, 2), dtype=np.int8)
     with pytest.raises(InputError, match="expire before their successors trade, 10 . 5 days later"):
         straddle_book(two, rolled_straddles(two, terms), sides, np.ones((30, 2), dtype=bool), 1.0, 5)
+
+
+def test_time_to_expiry_is_counted_in_years_of_the_panel(two):
+    cycle = rolled_straddles(replace(two, periods_per_year=365), StraddleTerms(tenor=12, every=10)).cycles[0]
+    spot = two.field("close")[3, 0]
+    years = 9 / 365
+    expected = sum(float(black_scholes(k, spot, cycle.strike[0], years, 0.3).price) for k in ("call", "put"))
+    assert_allclose(cycle.value[3, 0], expected)
