@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 interrupted and resum
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -18,15 +17,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import psutil
 import typer
 from pydantic import BaseModel
-from rich.console import Console
 from rich.table import Table
 
 from quantray.errors import ClusterError, InputError, QuantrayError
+from quantray.tables import console as _console
+from quantray.tables import print_run
 
 if TYPE_CHECKING:
     from quantray.data.quality import QualityReport, QualitySettings
 
-__all__ = ["app", "main", "print_forecasts", "print_run", "print_scale", "run_workflow"]
+__all__ = ["app", "main", "run_workflow"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -63,76 +63,6 @@ def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
             program(settings)
 
     _guarded(run, debug=arguments.debug)
-
-
-def print_forecasts(folder: Path) -> None:
-    """Print a finished study of forecasters: the table of models and where its report is."""
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    table = Table(title=f"{about['name']}: {about['first']} to {about['last']}, {about['confidence']} intervals")
-    table.add_column("forecast")
-    for title in ("IC", "from", "to", "rank IC", "epochs"):
-        table.add_column(title, justify="right")
-    for name, values in metrics.items():
-        row = [values[key] for key in ("ic", "ic_low", "ic_high", "rank_ic")]
-        epochs = "–" if values["epochs"] is None else f"{values['epochs']:.1f}"
-        table.add_row(name, *("–" if value is None else f"{value:.4f}" for value in row), epochs)
-    console = _console()
-    console.print(table)
-    stored = json.loads((folder / "forecasts.json").read_text(encoding="utf-8"))
-    console.print(
-        f"{about['units_computed']} fits computed, {about['units_reused']} reused, {about['seconds']:.1f} s; "
-        f"digest {about['digest']}",
-        highlight=False,
-    )
-    console.print(f"forecasts: {stored['store']}", highlight=False)
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
-
-
-def print_scale(folder: Path) -> None:
-    """Print what universes of several sizes cost, and where the report is."""
-    sizes = json.loads((folder / "scale.json").read_text(encoding="utf-8"))
-    table = Table(title="one epoch, alone in a process")
-    table.add_column("network")
-    for size in sizes:
-        table.add_column(f"{size['size']:,} names", justify="right")
-    for name in sizes[0]["costs"]:
-        found = [size["costs"][name] for size in sizes]
-        table.add_row(name, *(f"{cost['seconds']:.1f} s, {cost['training_bytes'] / 1e9:.2f} GB" for cost in found))
-    console = _console()
-    console.print(table)
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
-
-
-def print_run(folder: Path) -> None:
-    """Print a finished run: the table of its portfolios and where its report is."""
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    shown = {
-        "return": ("annual_return", "{:.2%}"),
-        "volatility": ("annual_volatility", "{:.2%}"),
-        "Sharpe": ("sharpe", "{:.2f}"),
-        "±": ("sharpe_error", "{:.2f}"),
-        "max drawdown": ("max_drawdown", "{:.1%}"),
-        "turnover": ("annual_turnover", "{:.0%}"),
-        "cost": ("annual_cost", "{:.2%}"),
-        "eff. names": ("mean_effective_names", "{:,.0f}"),
-    }
-    table = Table(title=f"{about['name']}: {about['first']} to {about['last']}, after costs")
-    table.add_column("portfolio")
-    for title in shown:
-        table.add_column(title, justify="right")
-    for name, values in metrics.items():
-        row = [(form, values[key]) for key, form in shown.values()]
-        table.add_row(name, *("–" if value is None else form.format(value) for form, value in row))
-    console = _console()
-    console.print(table)
-    console.print(
-        f"{about['units_computed']} units computed, {about['units_reused']} reused, {about['seconds']:.1f} s; "
-        f"digest {about['digest']}",
-        highlight=False,
-    )
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
 
 
 @app.callback()
@@ -385,11 +315,6 @@ def _print_quality(found: "QualityReport") -> None:
     ]
     if worst:
         console.print("worst symbols: " + "; ".join(worst), highlight=False)
-
-
-def _console() -> Console:
-    # Logs and pipes get a width that keeps tables whole.
-    return Console(width=None if sys.stdout.isatty() else 140, soft_wrap=False)
 
 
 def _columns(pairs: list[str] | None) -> dict[str, str]:
