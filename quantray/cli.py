@@ -129,7 +129,9 @@ def submit(
         raise typer.Exit(checked.returncode)
     outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
     word = "attached to" if outcome.attached else "submitted"
-    _console().print(f"{word} {outcome.submission_id}: {outcome.status} {outcome.message}".rstrip(), highlight=False)
+    # Ray repeats the log, which has been seen, in the message.
+    message = outcome.message.partition(", last available logs")[0]
+    print(f"{word} {outcome.submission_id}: {outcome.status} {message}".rstrip())
     if outcome.status in ("FAILED", "STOPPED"):
         raise typer.Exit(1)
 
