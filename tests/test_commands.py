@@ -202,7 +202,7 @@ class Clone:
             self.ports |= dict(zip(("head", "dashboard"), free, strict=True))
             line = line.replace("6379", str(free[0])) + f" --dashboard-port={free[1]}"
         # Another Ray on the machine has the agent's own port; in the background nothing would be left to end.
-        line += f" --num-cpus=2 --dashboard-agent-listen-port={agent} --block"
+        line += f" --num-cpus={int('--head' in line)} --dashboard-agent-listen-port={agent} --block"
         log = self.folder / f"node-{len(self.nodes)}"
         with log.open("w") as out:
             variables = self.user.environment(RAY_AUTH_MODE="token")
