@@ -9,8 +9,9 @@ from quantray.data.panel import Panel
 from quantray.data.quality import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import LeadLag, simulate_market
-from quantray.data.universe import Among, read_sectors
+from quantray.data.universe import Among, RankBand, Universe, read_sectors
 from quantray.research.config import SimulatedData, StoreData
+from quantray.research.progress import say
 
 __all__ = ["MarketData", "load_market"]
 
@@ -60,8 +61,17 @@ def load_market(data: StoreData | SimulatedData, exchange: str, fields: Sequence
     if data.only_with_sector:
         universe = Among(tuple(sorted(sectors)), universe)
     panel = _only(store.load(universe, data.start, data.end, version=resolved.version), fields)
+    _say_if_narrow(universe, panel)
     text = f"market store {data.store}, version {resolved.version}"
     return MarketData(resolved, panel, text, sectors, store.quality_reports(resolved.version))
+
+
+def _say_if_narrow(universe: Universe, panel: Panel) -> None:
+    """One line where a band of ranks asks for more names than there are."""
+    band = universe.universe if isinstance(universe, Among) else universe
+    most = int(panel.member.sum(axis=1).max())
+    if isinstance(band, RankBand) and most < (asked := band.last - band.first + 1):
+        say(f"ranks {band.first} to {band.last} are {asked:,} names, of which the data hold {most:,} at most")
 
 
 def _only(panel: Panel, fields: Sequence[str]) -> Panel:

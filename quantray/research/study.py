@@ -14,6 +14,7 @@ from quantray.research.alpha import alpha_decisions, forecast_store, read_foreca
 from quantray.research.backtest import Decisions, backtest
 from quantray.research.config import AllocatorSettings, StudySettings
 from quantray.research.executor import Executor
+from quantray.research.feasible import check_portfolios
 from quantray.research.folds import walk_forward
 from quantray.research.loading import MarketData, load_market
 from quantray.research.progress import follow, say
@@ -60,12 +61,14 @@ def load_data(settings: StudySettings) -> Source:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``, or there is no store of forecasts that the settings name.
+        As ``MarketStore.load``, ``study_trials`` and ``feasible.check_portfolios``, or there is no store of forecasts
+        that the settings name.
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
     settings = settings.model_copy(update={"allocators": allocators})
     # Prices within the day are not needed; volumes are for the risk tree, quoted spreads for costs.
     data = load_market(settings.data, settings.exchange, ("close", "volume", "dividend_yield", "half_spread_bps"))
+    check_portfolios(data.panel, study_trials(settings, data.panel), settings.runs)
     return Source(settings.model_copy(update={"data": data.settings}), data)
 
 
