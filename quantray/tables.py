@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 __all__ = ["console", "print_forecasts", "print_run", "print_scale", "print_sweep", "print_tuning"]
@@ -54,7 +55,7 @@ def print_forecasts(folder: Path) -> None:
     out = console()
     out.print(table)
     _print_work(out, about, "units", "fits")
-    out.print(f"forecasts: {_read(folder / 'forecasts.json')['store']}", highlight=False, soft_wrap=True)
+    _print(out, f"forecasts: {_read(folder / 'forecasts.json')['store']}")
     _print_report(out, folder)
 
 
@@ -89,9 +90,13 @@ def print_sweep(folder: Path) -> None:
         gain, searched = measures.get("over unconditional", {}), next(iter(measures.values()))
         values = [*(one.get("value") for one in sharpe), *(gain.get(key) for key in ("value", "low", "high"))]
         table.add_row(strategy, *(_number(v, ".2f") for v in values), _number(searched["overfitting"], ".0%"))
+    played = [n.removesuffix(", default") for n in pq.read_schema(folder / "streams.parquet").names if ", default" in n]
+    idle = [name for name in played if name not in found and not name.endswith("turnover")]
     out = console()
     out.print(table)
-    out.print(about["verdict"], highlight=False)
+    if idle:
+        _print(out, f"held nothing out of sample: {', '.join(idle)}")
+    _print(out, about["verdict"])
     _print_work(out, about, "results")
     _print_report(out, folder)
 
@@ -116,12 +121,18 @@ def print_tuning(folder: Path) -> None:
     for trial in trials[:_SHOWN]:
         ended = "best" if trial["best"] else trial["note"] or ("" if trial["finished"] else "stopped early")
         values = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in (trial[name] for name in settings)]
-        table.add_row(str(trial["number"]), _number(trial["objective"], ".4f"), str(trial["rounds"]), ended, *values)
+        row = (str(trial["number"]), _number(trial["objective"], ".4f"), str(trial["rounds"]), ended, *values)
+        table.add_row(*map(escape, row))
     out = console()
     out.print(table)
-    out.print(about["verdict"], highlight=False)
-    out.print(f"settings: {folder / 'best.yaml'}", highlight=False, soft_wrap=True)
+    _print(out, about["verdict"])
+    _print(out, f"settings: {folder / 'best.yaml'}")
     _print_report(out, folder)
+
+
+def _print(out: Console, text: str) -> None:
+    """Plain text; a path broken over two lines could be neither clicked nor copied."""
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _read(path: Path) -> Any:
@@ -148,13 +159,12 @@ def _size(size: Mapping[str, Any], name: str) -> str:
 
 
 def _print_work(out: Console, about: Mapping[str, Any], counted: str, called: str | None = None) -> None:
-    out.print(
+    _print(
+        out,
         f"{about[f'{counted}_computed']} {called or counted} computed, {about[f'{counted}_reused']} reused, "
         f"{about['seconds']:.1f} s; digest {about['digest']}",
-        highlight=False,
     )
 
 
 def _print_report(out: Console, folder: Path) -> None:
-    # A path broken over two lines can be neither clicked nor copied.
-    out.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    _print(out, f"report: {folder / 'report.html'}")

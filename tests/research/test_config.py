@@ -155,6 +155,15 @@ def test_universes_are_built_from_settings():
         assert UniverseSettings(preset=name).build() == band
 
 
+@pytest.mark.parametrize("path", [path for path in CONFIGS if "preset: " in path.read_text()], ids=lambda p: p.stem)
+def test_an_empty_universe_takes_the_place_of_a_preset_and_means_all_names(path):
+    model = ForecastSettings if path.stem == "forecasts" else StudySettings
+    assert read_settings(model, path).data.universe.preset is not None
+    changed = read_settings(model, path, ["data.universe={}"])
+    assert changed.data.universe == UniverseSettings()
+    assert isinstance(changed.data.universe.build(), Everything)
+
+
 def test_the_environment_names_store_and_runs(monkeypatch):
     monkeypatch.setenv("QUANTRAY_RUNS", "elsewhere")
     monkeypatch.setenv("QUANTRAY_STORE", "prices")
