@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 interrupted and resum
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -13,31 +12,24 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import psutil
 import typer
 from pydantic import BaseModel
-from rich.console import Console
 from rich.table import Table
 
+from quantray.data_commands import data_app
 from quantray.errors import ClusterError, InputError, QuantrayError
+from quantray.tables import console as _console
+from quantray.tables import print_run
 
-if TYPE_CHECKING:
-    from quantray.data.quality import QualityReport, QualitySettings
-
-__all__ = ["app", "main", "print_forecasts", "print_run", "print_scale", "run_workflow"]
+__all__ = ["app", "main", "run_workflow"]
 
 M = TypeVar("M", bound=BaseModel)
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data_app = typer.Typer(no_args_is_help=True, help="Import bars, and see what is in a market store.")
 app.add_typer(data_app, name="data")
-
-Store = Annotated[str, typer.Option("--store", "-s", envvar="QUANTRAY_STORE", help="Folder or address of the store.")]
-Columns = Annotated[list[str] | None, typer.Option("--column", help="FILE_COLUMN=FIELD; may be repeated.")]
-Field = Annotated[str | None, typer.Option(help="Field of a wide file (dates by symbols).")]
-Quality = Annotated[Path | None, typer.Option(help="YAML with quality thresholds and treatments.")]
 
 
 def main() -> NoReturn:
@@ -63,76 +55,6 @@ def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
             program(settings)
 
     _guarded(run, debug=arguments.debug)
-
-
-def print_forecasts(folder: Path) -> None:
-    """Print a finished study of forecasters: the table of models and where its report is."""
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    table = Table(title=f"{about['name']}: {about['first']} to {about['last']}, {about['confidence']} intervals")
-    table.add_column("forecast")
-    for title in ("IC", "from", "to", "rank IC", "epochs"):
-        table.add_column(title, justify="right")
-    for name, values in metrics.items():
-        row = [values[key] for key in ("ic", "ic_low", "ic_high", "rank_ic")]
-        epochs = "–" if values["epochs"] is None else f"{values['epochs']:.1f}"
-        table.add_row(name, *("–" if value is None else f"{value:.4f}" for value in row), epochs)
-    console = _console()
-    console.print(table)
-    stored = json.loads((folder / "forecasts.json").read_text(encoding="utf-8"))
-    console.print(
-        f"{about['units_computed']} fits computed, {about['units_reused']} reused, {about['seconds']:.1f} s; "
-        f"digest {about['digest']}",
-        highlight=False,
-    )
-    console.print(f"forecasts: {stored['store']}", highlight=False)
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
-
-
-def print_scale(folder: Path) -> None:
-    """Print what universes of several sizes cost, and where the report is."""
-    sizes = json.loads((folder / "scale.json").read_text(encoding="utf-8"))
-    table = Table(title="one epoch, alone in a process")
-    table.add_column("network")
-    for size in sizes:
-        table.add_column(f"{size['size']:,} names", justify="right")
-    for name in sizes[0]["costs"]:
-        found = [size["costs"][name] for size in sizes]
-        table.add_row(name, *(f"{cost['seconds']:.1f} s, {cost['training_bytes'] / 1e9:.2f} GB" for cost in found))
-    console = _console()
-    console.print(table)
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
-
-
-def print_run(folder: Path) -> None:
-    """Print a finished run: the table of its portfolios and where its report is."""
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    shown = {
-        "return": ("annual_return", "{:.2%}"),
-        "volatility": ("annual_volatility", "{:.2%}"),
-        "Sharpe": ("sharpe", "{:.2f}"),
-        "±": ("sharpe_error", "{:.2f}"),
-        "max drawdown": ("max_drawdown", "{:.1%}"),
-        "turnover": ("annual_turnover", "{:.0%}"),
-        "cost": ("annual_cost", "{:.2%}"),
-        "eff. names": ("mean_effective_names", "{:,.0f}"),
-    }
-    table = Table(title=f"{about['name']}: {about['first']} to {about['last']}, after costs")
-    table.add_column("portfolio")
-    for title in shown:
-        table.add_column(title, justify="right")
-    for name, values in metrics.items():
-        row = [(form, values[key]) for key, form in shown.values()]
-        table.add_row(name, *("–" if value is None else form.format(value) for form, value in row))
-    console = _console()
-    console.print(table)
-    console.print(
-        f"{about['units_computed']} units computed, {about['units_reused']} reused, {about['seconds']:.1f} s; "
-        f"digest {about['digest']}",
-        highlight=False,
-    )
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
 
 
 @app.callback()
@@ -199,7 +121,9 @@ def submit(
         raise typer.Exit(checked.returncode)
     outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
     word = "attached to" if outcome.attached else "submitted"
-    _console().print(f"{word} {outcome.submission_id}: {outcome.status} {outcome.message}".rstrip(), highlight=False)
+    # Ray repeats the log, which has been seen, in the message.
+    message = outcome.message.partition(", last available logs")[0]
+    print(f"{word} {outcome.submission_id}: {outcome.status} {message}".rstrip())
     if outcome.status in ("FAILED", "STOPPED"):
         raise typer.Exit(1)
 
@@ -238,92 +162,6 @@ def doctor(
         raise typer.Exit(1)
 
 
-@data_app.command("import")
-def import_(
-    path: Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of them.")],
-    store: Store = "market",
-    append: Annotated[bool, typer.Option("--append", help="Add days instead of replacing everything.")] = False,
-    column: Columns = None,
-    field: Field = None,
-    quality: Quality = None,
-) -> None:
-    """Check and treat daily bars and write them to a market store, in one step that happens whole or not at all."""
-    from quantray.data.store import MarketStore  # noqa: PLC0415
-
-    target, settings = MarketStore(store), _quality(quality)
-    write = target.append if append else target.import_bars
-    found = write(path, settings=settings, columns=_columns(column), field=field)
-    if found is None:
-        _console().print(f"{store} already holds all of {path}; nothing written.", highlight=False)
-        return
-    _print_quality(found)
-    _console().print(f"{store} is now at version {target.version()}", highlight=False)
-
-
-@data_app.command()
-def check(
-    path: Annotated[
-        Path | None, typer.Argument(help="Files to check without importing; else the store's report.")
-    ] = None,
-    store: Store = "market",
-    column: Columns = None,
-    field: Field = None,
-    quality: Quality = None,
-) -> None:
-    """Show what was found in the data of a store and done about it, or what an import of files would find."""
-    from quantray.data.importing import read_bars  # noqa: PLC0415
-    from quantray.data.store import MarketStore, examine  # noqa: PLC0415
-
-    if path is None:
-        reports = MarketStore(store).quality_reports()
-    else:
-        reports = (examine(read_bars(path, columns=_columns(column), field=field), _quality(quality))[1],)
-    for found in reports:
-        _print_quality(found)
-
-
-@data_app.command()
-def info(store: Store = "market") -> None:
-    """Show the versions of a store and what the latest holds."""
-    from quantray.data.store import MarketStore  # noqa: PLC0415
-
-    market = MarketStore(store)
-    table = Table(title=f"versions of {store}")
-    for title in ("version", "time (UTC)", "operation", "first", "last", "rows written"):
-        table.add_column(title, justify="right" if title in ("version", "rows written") else "left")
-    for entry in market.versions():
-        when = f"{entry.time:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(entry.number), when, entry.operation, entry.first, entry.last, f"{entry.n_rows:,}")
-    _console().print(table)
-    panel = market.load(fields=("close",))
-    known = int(panel.member.sum())
-    _console().print(
-        f"latest: {panel.dates[0]} to {panel.dates[-1]}, {len(panel.dates):,} dates, {len(panel.assets):,} symbols, "
-        f"{known:,} closes ({known / panel.member.size:.0%} of all cells)",
-        highlight=False,
-    )
-
-
-@data_app.command()
-def simulate(
-    store: Store = "market",
-    assets: Annotated[int, typer.Option(help="Number of assets.")] = 500,
-    days: Annotated[int, typer.Option(help="Number of trading days.")] = 2520,
-    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same market.")] = 0,
-) -> None:
-    """Fill a store with a synthetic market of known truth."""
-    from quantray.data.importing import RawBars  # noqa: PLC0415
-    from quantray.data.store import MarketStore  # noqa: PLC0415
-    from quantray.data.synthetic import simulate_market  # noqa: PLC0415
-
-    panel = simulate_market(assets, days, seed=seed).panel
-    bars = panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
-    target = MarketStore(store)
-    found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
-    _print_quality(found)
-    _console().print(f"{store} is now at version {target.version()}", highlight=False)
-
-
 def _invoke(arguments: list[str]) -> None:
     """Run the command; an interrupt, which typer turns into exit code 130, is handed on as one."""
     try:
@@ -347,68 +185,6 @@ def _guarded(action: Callable[[], object], *, debug: bool) -> NoReturn:
         print("interrupted; run the same command again to continue", file=sys.stderr)
         sys.exit(3)
     sys.exit(0)
-
-
-def _print_quality(found: "QualityReport") -> None:
-    console = _console()
-    console.print(
-        f"{found.n_rows_read:,} rows read, {found.n_rows_kept:,} kept"
-        + (f", {found.n_rows_replaced:,} of them in place of others" if found.n_rows_replaced else "")
-        + f"; {found.n_assets:,} symbols, "
-        f"{found.first} to {found.last}; calendar {found.exchange}",
-        highlight=False,
-    )
-    adjustment = found.adjustment
-    console.print(
-        f"prices {adjustment.prices}; {adjustment.n_splits:,} splits and {adjustment.n_dividends:,} dividends "
-        f"from: {adjustment.source}",
-        highlight=False,
-    )
-    for line in adjustment.mismatches:
-        console.print(f"  adj_close disagrees: {line}", highlight=False)
-    if not found.findings:
-        console.print("no check flagged anything", highlight=False)
-        return
-    table = Table(show_lines=True)
-    for title in ("check", "flagged", "symbols", "treatment", "changed", "examples"):
-        table.add_column(title, justify="right" if title in ("flagged", "symbols", "changed") else "left")
-    for finding in found.findings:
-        cells = ", ".join(f"{count:,} {name}" for name, count in finding.cells.items())
-        most = ", ".join(f"{symbol or '(none)'} {count}" for symbol, count in finding.worst.items())
-        examples = "\n".join([*([cells] if cells else []), *finding.examples[:3], f"[dim]most: {most}[/dim]"])
-        numbers = (f"{finding.n_flagged:,}", f"{finding.n_assets:,}", finding.treatment, f"{finding.n_changed:,}")
-        table.add_row(finding.check, *numbers, examples)
-    console.print(table)
-    worst = [
-        f"{symbol or '(no symbol)'} ({', '.join(f'{check} {number}' for check, number in flags.items())})"
-        for symbol, flags in found.worst_assets()
-    ]
-    if worst:
-        console.print("worst symbols: " + "; ".join(worst), highlight=False)
-
-
-def _console() -> Console:
-    # Logs and pipes get a width that keeps tables whole.
-    return Console(width=None if sys.stdout.isatty() else 140, soft_wrap=False)
-
-
-def _columns(pairs: list[str] | None) -> dict[str, str]:
-    out = {}
-    for pair in pairs or []:
-        name, equals, field = pair.partition("=")
-        if not equals:
-            raise InputError(f"--column {pair!r} is not of the form FILE_COLUMN=FIELD.")
-        out[name] = field
-    return out
-
-
-def _quality(path: Path | None) -> "QualitySettings | None":
-    if path is None:
-        return None
-    from quantray.data.quality import QualitySettings  # noqa: PLC0415
-    from quantray.research.settings import read_settings  # noqa: PLC0415
-
-    return read_settings(QualitySettings, path)
 
 
 def _gpus() -> str:

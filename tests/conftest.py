@@ -1,18 +1,18 @@
 """Fixtures that several rooms share."""
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-# Ray reads these once, on import.
-os.environ["RAY_AUTH_MODE"] = "disabled"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-for name in ("RAY_ADDRESS", "QUANTRAY_STORE", "QUANTRAY_RUNS"):
-    os.environ.pop(name, None)
+# Nothing of the shell that the tests are run from; and nothing that users would not have.
+for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
+    del os.environ[name]
 
 from quantray.data.synthetic import SyntheticMarket, simulate_market  # noqa: E402
 
@@ -37,22 +37,51 @@ def real_data() -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class User:
+    """Somebody who has just installed quantray: fresh processes in a folder, an empty home, nobody's variables."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """As `source .venv/bin/activate` leaves it, and variables that the user has set."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), *os.defpath.split(os.pathsep)])
+        return {"PATH": path, "HOME": str(self.home)} | variables
+
+    def run(self, *words: object, timeout: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
+        self.home.mkdir(exist_ok=True)
+        command: Sequence[str] = [str(word) for word in words]
+        environment = self.environment(**variables)
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+
+@pytest.fixture(scope="session")
+def user_in() -> type[User]:
+    """Makes a user in a folder."""
+    return User
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    return User(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """One Ray of two CPUs for the session; afterwards none of its processes may live."""
-    import ray
+    """One Ray of two CPUs for the session, started as users start it; afterwards none of its processes may live."""
+    from quantray.distributed.cluster import connect
+    from quantray.research.config import ClusterSettings
 
     before = set(psutil.Process().children(recursive=True))
-    ray.init(
-        address="local",
-        num_cpus=2,
-        num_gpus=0,
-        include_dashboard=False,
-        object_store_memory=100 * 1024**2,
-        log_to_driver=False,
-    )
-    yield
-    ray.shutdown()
+    with connect(ClusterSettings(cpus=2, object_store_mb=100)) as executor:
+        executor.put(None)
+        yield
     ours = [p for p in psutil.Process().children(recursive=True) if p not in before]
     _, alive = psutil.wait_procs(ours, timeout=30)
     assert not alive, f"Ray left processes behind: {[p.name() for p in alive]}"

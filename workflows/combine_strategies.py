@@ -3,10 +3,11 @@
 Usage: python workflows/combine_strategies.py workflows/configs/combine.yaml [--set a.b=value ...]
 """
 
-from quantray.cli import print_run, run_workflow
+from quantray.cli import run_workflow
 from quantray.distributed.cluster import connect
 from quantray.research.combination_config import CombinationSettings
 from quantray.research.combination_runs import combine, load_combination, write_combination
+from quantray.tables import print_run
 
 
 def main(settings: CombinationSettings) -> None:

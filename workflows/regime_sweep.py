@@ -5,9 +5,9 @@ Usage: python workflows/regime_sweep.py workflows/configs/regime_sweep.yaml [--s
 
 from quantray.cli import run_workflow
 from quantray.distributed.cluster import connect
-from quantray.research.progress import say
 from quantray.research.sweep_config import SweepSettings
 from quantray.research.sweep_runs import load_sweep, sweep, write_sweep
+from quantray.tables import print_sweep
 
 
 def main(settings: SweepSettings) -> None:
@@ -16,8 +16,7 @@ def main(settings: SweepSettings) -> None:
     shared = sum(values.nbytes for values in source.data.panel.fields.values())
     with connect(settings.cluster, shared_bytes=shared) as executor:
         record = sweep(source, executor)
-    folder = write_sweep(source, record)
-    say(f"report: {folder / 'report.html'}; digest {record.digest}")
+    print_sweep(write_sweep(source, record))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 Usage: python workflows/scale_universe.py workflows/configs/scale.yaml [--set a.b=value ...]
 """
 
-from quantray.cli import print_scale, run_workflow
+from quantray.cli import run_workflow
 from quantray.distributed.cluster import connect
 from quantray.research.forecast_runs import write_scale_run
 from quantray.research.scaling import ScaleSettings, run_scale
+from quantray.tables import print_scale
 
 
 def main(settings: ScaleSettings) -> None:

@@ -3,11 +3,12 @@
 Usage: python workflows/train_models.py workflows/configs/forecasts.yaml [--set a.b=value ...]
 """
 
-from quantray.cli import print_forecasts, run_workflow
+from quantray.cli import run_workflow
 from quantray.distributed.cluster import connect
 from quantray.research.forecast_config import ForecastSettings
 from quantray.research.forecast_runs import write_forecast_run
 from quantray.research.forecast_study import load_forecast_data, run_forecast_study
+from quantray.tables import print_forecasts
 
 
 def main(settings: ForecastSettings) -> None:

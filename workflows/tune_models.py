@@ -6,10 +6,10 @@ Usage: python workflows/tune_models.py workflows/configs/tune.yaml [--set a.b=va
 from quantray.cli import run_workflow
 from quantray.distributed.cluster import connect
 from quantray.distributed.tuning import tune_settings
-from quantray.research.progress import say
 from quantray.research.tuning_config import TuningSettings
 from quantray.research.tuning_runs import write_tuning
 from quantray.research.tuning_study import load_tuning
+from quantray.tables import print_tuning
 
 
 def main(settings: TuningSettings) -> None:
@@ -19,8 +19,7 @@ def main(settings: TuningSettings) -> None:
     shared = 2 * sum(values.nbytes for values in source.base.data.panel.fields.values())
     with connect(settings.cluster, shared_bytes=shared) as executor:
         record = tune_settings(source, executor)
-    folder = write_tuning(source, record)
-    say(f"report: {folder / 'report.html'}; settings: {folder / 'best.yaml'}")
+    print_tuning(write_tuning(source, record))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 Usage: python workflows/walk_forward.py workflows/configs/demo.yaml [--set a.b=value ...]
 """
 
-from quantray.cli import print_run, run_workflow
+from quantray.cli import run_workflow
 from quantray.distributed.cluster import connect
 from quantray.research.config import StudySettings
 from quantray.research.runs import write_run
 from quantray.research.study import load_data, run_study
+from quantray.tables import print_run
 
 
 def main(settings: StudySettings) -> None:

@@ -16,6 +16,7 @@ from quantray.features.cross_section import ranks
 from quantray.features.labels import forward_returns
 
 __all__ = [
+    "FEWEST_NAMES",
     "Decay",
     "Quantiles",
     "Skill",
@@ -28,7 +29,7 @@ __all__ = [
     "ranking_autocorrelation",
 ]
 
-_FEWEST = 10
+FEWEST_NAMES = 10
 """Names below which a day's cross-section says nothing."""
 
 
@@ -88,7 +89,7 @@ class Decay:
 
 
 def daily_ic(
-    scores: Float, forward: Float, member: Bool | None = None, *, rank: bool = False, fewest: int = _FEWEST
+    scores: Float, forward: Float, member: Bool | None = None, *, rank: bool = False, fewest: int = FEWEST_NAMES
 ) -> Float:
     """Information coefficient of each day: the correlation across assets of scores with the returns that follow.
 
@@ -273,7 +274,7 @@ def ic_decay(
 
 
 def ranking_autocorrelation(
-    scores: Float, member: Bool | None = None, *, days: int = 1, fewest: int = _FEWEST
+    scores: Float, member: Bool | None = None, *, days: int = 1, fewest: int = FEWEST_NAMES
 ) -> Float:
     """(D,) correlation of each date's ranks with those of ``days`` dates before, over names with both; NaN at first.
 

@@ -161,6 +161,13 @@ class RankBand(Universe):
         """Trading days of history needed before the first membership: the window and one review period."""
         return self.window + {"daily": 1, "weekly": 5, "monthly": 23, "quarterly": 66}[self.review]
 
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """Where the band asks for more names than there are."""
+        most, asked = int(panel.member.sum(axis=1).max()), self.last - self.first + 1
+        if most >= asked:
+            return ()
+        return (f"ranks {self.first} to {self.last} are {asked:,} names, of which the data hold {most:,} at most",)
+
     def membership(self, panel: Panel) -> Bool:
         """(T, N): chosen at the last review at or before the date, and still quoted."""
         close = panel.field("close")

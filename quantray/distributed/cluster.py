@@ -1,15 +1,16 @@
 """Connect to Ray: none, a local one, or a running cluster."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
 
+from quantray.distributed.environment import describe_ray, make_token, prepare_ray
 from quantray.errors import ClusterError, InputError
 from quantray.research.config import ClusterSettings
 from quantray.research.executor import Executor, Serial
+from quantray.research.progress import say
 
 __all__ = ["check_reachable", "connect", "object_store_bytes"]
 
@@ -19,6 +20,9 @@ _MIB = 1024**2
 @contextmanager
 def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Executor]:
     """An executor for the settings; Ray starts with the first work, and ends with the block if it was started there.
+
+    It does not matter whether Ray was imported before. A Ray that this process is connected to already is used as it
+    is, and one line says what it has.
 
     Parameters
     ----------
@@ -34,14 +38,14 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
         return
     if settings.kind == "address" and settings.address not in (None, "auto"):
         check_reachable(str(settings.address))
-    # Ray reads these once, on import; a choice made by the environment stands.
-    os.environ.setdefault("RAY_AUTH_MODE", settings.auth)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    prepare_ray(settings.auth)
     import ray  # noqa: PLC0415  (seconds to import; a serial run or a bad address should not pay for it)
 
     from quantray.distributed.executor import OnRay  # noqa: PLC0415
 
     found = ray.is_initialized()
+    if found:
+        say(f"on the Ray that this process is connected to: {describe_ray()}")
     try:
         yield OnRay(
             cpus=settings.cpus_per_task, gpus=settings.gpus_per_task, start=lambda: _start(settings, shared_bytes)
@@ -80,6 +84,7 @@ def _start(settings: ClusterSettings, shared_bytes: int) -> None:
         if settings.kind == "address":
             ray.init(address=settings.address, log_to_driver=False, logging_level="ERROR")
         else:
+            make_token()
             ray.init(
                 address="local",
                 num_cpus=settings.cpus,
@@ -90,7 +95,9 @@ def _start(settings: ClusterSettings, shared_bytes: int) -> None:
             )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise ClusterError(
-            f"Ray did not start or refused the connection: {reason}; check the address and, on a cluster with "
-            "authentication, the token in RAY_AUTH_TOKEN or ~/.ray/auth_token."
-        ) from error
+        remedy = (
+            "check the address and, on a cluster with authentication, the token in RAY_AUTH_TOKEN or ~/.ray/auth_token"
+            if settings.kind == "address"
+            else "free memory and space under /tmp, or do without it: --set cluster.kind=serial"
+        )
+        raise ClusterError(f"Ray did not start or refused the connection: {reason}; {remedy}.") from error

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def submit(
     ClusterError
         The address cannot be reached or refuses the token.
     """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    from ray.exceptions import RayError  # noqa: PLC0415  (Ray reads the mode on import)
+    prepare_ray()
+    from ray.exceptions import RayError  # noqa: PLC0415  (a request that is wrong should not pay for the import)
     from ray.job_submission import JobStatus, JobSubmissionClient  # noqa: PLC0415
 
     try:

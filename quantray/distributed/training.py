@@ -1,7 +1,6 @@
 """Networks trained by many workers through Ray Train, with the loop that trains in one process."""
 
 import math
-import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
@@ -16,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
+from quantray.distributed.environment import prepare_ray
 from quantray.distributed.workers import CHECKPOINT, fit_share
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError
 from quantray.features.feature_set import Features
@@ -26,9 +26,6 @@ from quantray.models.training import EpochReport
 from quantray.research.executor import Executor
 
 __all__ = ["RayTraining", "fit_on_ray"]
-
-_POLL_SECONDS = "0.2"
-"""Between two looks of Ray Train at its workers; it takes one report at each, so an epoch lasts no less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,13 +189,13 @@ def _finished(path: Path) -> bool:
 
 def _train_on_workers(work: _Work, context: FitContext, executor: Executor | None) -> Checkpoint:
     run = work.run
+    prepare_ray()
     if executor is None and not ray.is_initialized():
         raise ClusterError("Ray does not run; connect to a cluster first, and give its executor.")
     stored = ray.put(work) if executor is None else executor.put(work).value
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
     _make_folder(run.folder)
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _POLL_SECONDS)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
 

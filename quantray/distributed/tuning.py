@@ -6,7 +6,6 @@ ended are kept, the others resume from their last round.
 
 import json
 import logging
-import os
 import tempfile
 import threading
 import warnings
@@ -26,6 +25,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from quantray.analytics.tuning_record import TuningRecord, TuningTrial
+from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
 from quantray.research.executor import Executor
 from quantray.research.progress import say
@@ -86,14 +86,10 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
     Source: Bergstra et al. (2011), *Algorithms for hyper-parameter optimization*, NeurIPS 24, for the sampler; Li et
     al. (2020), *A system for massively parallel hyperparameter tuning*, MLSys 2, for stopping.
     """
+    prepare_ray()
     stored = executor.put(source.subject).value
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("a search needs Ray; set cluster.kind to local or address.")
-    # Its own loggers would write every trial in three formats, and its banner would stand among our lines.
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # Seconds between writes of the state of the search, of which a killed driver loses the last ones.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "2")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     tuner = _tuner(source, stored)
     results = _in_thread(tuner.fit)

@@ -73,8 +73,12 @@ def _minimum_variance(covariance: Float | FactorModel, settings: AllocatorSettin
     return np.asarray(held / held.sum())
 
 
-def weight_cap(settings: AllocatorSettings, n_assets: int) -> float:
+def weight_cap(settings: AllocatorSettings, n_assets: int, when: str = "") -> float:
     """The largest weight, after checking that so many names can be fully invested under it.
+
+    Parameters
+    ----------
+    when : for the message, such as `` on 2020-01-31``.
 
     Raises
     ------
@@ -84,6 +88,6 @@ def weight_cap(settings: AllocatorSettings, n_assets: int) -> float:
     if settings.max_weight * n_assets < 1:
         raise InputError(
             f"{settings.name}: max_weight {settings.max_weight:g} invests at most {settings.max_weight * n_assets:.0%} "
-            f"in {n_assets} names; raise it to {1 / n_assets:.3g} or more."
+            f"in {n_assets} names{when}; raise it to {1 / n_assets:.3g} or more, or widen the universe."
         )
     return settings.max_weight

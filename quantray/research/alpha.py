@@ -4,13 +4,13 @@ What is expensive, the model of risk of each date, was computed in parallel (see
 weights of the date before, through costs and turnover, and is cheap.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from quantray.arrays import TRADING_DAYS, Float, Int
+from quantray.arrays import TRADING_DAYS, Dates, Float, Int
 from quantray.covariance.factor import FactorModel
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
@@ -34,6 +34,7 @@ from quantray.research.trial import DayModel
 __all__ = [
     "AlphaDecisions",
     "alpha_decisions",
+    "check_alpha",
     "drifted_weights",
     "expected_returns",
     "forecast_store",
@@ -92,6 +93,29 @@ def read_forecasts(choice: ForecastChoice, panel: Panel, first: Split, runs: str
 def forecast_store(choice: ForecastChoice, runs: str | Path) -> ForecastStore:
     """The store that settings choose; by default ``forecasts`` inside the runs folder."""
     return ForecastStore(Path(runs).resolve() / "forecasts" if choice.store is None else choice.store)
+
+
+def check_alpha(panel: Panel, allocator: AllocatorSettings, dates: Dates, first: Split, runs: str | Path) -> None:
+    """See that an allocator that acts on forecasts has some on its decision dates, and what its mandate needs.
+
+    Parameters
+    ----------
+    dates : (D,) of decisions.
+    first, runs : see ``read_forecasts``.
+
+    Raises
+    ------
+    DataError
+        As ``read_forecasts``, no date has a forecast, or the mandate needs volumes that are not there.
+    """
+    if allocator.alpha is None:
+        return
+    if allocator.alpha.mandate == "market_neutral":
+        _check_volume(panel, allocator)
+    if allocator.alpha.forecasts.model is not None:
+        forecasts = read_forecasts(allocator.alpha.forecasts, panel, first, runs)
+        if not np.isin(dates, forecasts.dates).any():
+            raise _without_forecasts(allocator, forecasts, list(dates))
 
 
 def expected_returns(
@@ -208,11 +232,7 @@ def alpha_decisions(
         counts.append((len(scores), int(np.isnan(scores).sum())))
     candidates, unscored = np.array(counts, dtype=np.int64).reshape(-1, 2).T
     if rows and (candidates == unscored).all():
-        span = f"{forecasts.dates[0]}..{forecasts.dates[-1]}" if len(forecasts.dates) else "none"
-        raise DataError(
-            f"{allocator.name}: no forecast of {forecasts.model} ({span}) is on one of {len(rows)} decision dates from "
-            f"{rows[0]} to {rows[-1]} and about a name that may be held; forecast these dates first."
-        )
+        raise _without_forecasts(allocator, forecasts, rows)
     decisions = Decisions(
         np.array(rows, dtype="datetime64[D]"), panel.assets, np.array(weights).reshape(len(rows), len(panel.assets))
     )
@@ -305,8 +325,7 @@ class _Desk:
         cost = self.costs(np.ones(len(columns)), day) * (self.panel.periods_per_year / self.alpha.horizon_days)
         if self.alpha.mandate == "long_only":
             return Market(cost=cost)
-        if "volume" not in self.panel.fields:
-            raise DataError(f"{self.allocator.name}: market_neutral needs volumes; import bars with a volume column.")
+        _check_volume(self.panel, self.allocator)
         recent = slice(max(row + 1 - _VOLUME_DAYS, 0), row + 1)
         money = dollar_volume(self.panel.field("close")[recent, columns], self.panel.field("volume")[recent, columns])
         average = np.nan_to_num(money).mean(axis=0)
@@ -327,3 +346,18 @@ class _Desk:
             raise InfeasibleError(f"{self.allocator.name} on {day.date}: {error}", error.conflicts) from error
         except (InputError, SolverError) as error:
             raise type(error)(f"{self.allocator.name} on {day.date}: {error}") from error
+
+
+def _check_volume(panel: Panel, allocator: AllocatorSettings) -> None:
+    if "volume" not in panel.fields:
+        raise DataError(f"{allocator.name}: market_neutral needs volumes; import bars with a volume column.")
+
+
+def _without_forecasts(
+    allocator: AllocatorSettings, forecasts: Forecasts, dates: Sequence[np.datetime64] | Dates
+) -> DataError:
+    span = f"{forecasts.dates[0]}..{forecasts.dates[-1]}" if len(forecasts.dates) else "none"
+    return DataError(
+        f"{allocator.name}: no forecast of {forecasts.model} ({span}) is on one of {len(dates)} decision dates from "
+        f"{dates[0]} to {dates[-1]} and about a name that may be held; forecast these dates first."
+    )

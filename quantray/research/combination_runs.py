@@ -20,7 +20,7 @@ from quantray.analytics.combination_report import (
 )
 from quantray.data.files import write_atomically
 from quantray.errors import DataError
-from quantray.research.combination import run_combination
+from quantray.research.combination import decision_rows, run_combination
 from quantray.research.combination_config import CombinationSettings
 from quantray.research.ensemble_family import EnsembleFamily
 from quantray.research.executor import Executor
@@ -49,10 +49,13 @@ def load_combination(settings: CombinationSettings) -> CombinationSource:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``.
+        As ``MarketStore.load`` and ``CombinationSettings.members``, or there are too few days for a rebalance.
     """
+    settings.members()
     data = load_market(settings.data, settings.exchange, FIELDS)
-    return CombinationSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
+    settings = settings.model_copy(update={"data": data.settings, "exchange": data.exchange})
+    decision_rows(data.panel.dates, settings.design())
+    return CombinationSource(settings, data)
 
 
 def combine(source: CombinationSource, executor: Executor) -> CombinationRecord:

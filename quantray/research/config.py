@@ -92,6 +92,8 @@ class StoreData(SettingsModel):
     start: date | None = None
     """First date whose prices are used; decisions begin after the look-back."""
     end: date | None = None
+    as_known: bool = False
+    """Bars as they were when the store first held them, without later corrections; the report says how they differ."""
     universe: UniverseSettings = UniverseSettings()
     sectors: str | None = None
     """CSV with symbol and sector, for the report and the risk tree."""
@@ -176,6 +178,16 @@ class AllocatorSettings(SettingsModel):
     alpha: AlphaSettings | None = None
     """Forecasts and preferences; rules ``mean_variance`` and ``max_sharpe`` only."""
 
+    @property
+    def invests_all(self) -> bool:
+        """Whether the weights must sum to one under ``max_weight``."""
+        return self._capped and (self.alpha is None or self.alpha.mandate == "long_only")
+
+    @property
+    def _capped(self) -> bool:
+        by_model = self.rule == "minimum_variance" and self.estimator == "statistical"
+        return by_model or self.rule == "minimum_cvar" or self.alpha is not None
+
     @model_serializer(mode="wrap")
     def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Allocators without forecasts are written, and hashed, as if there were none."""
@@ -202,11 +214,10 @@ class AllocatorSettings(SettingsModel):
     def _name(self) -> "AllocatorSettings":
         if not self.name or not all(c.isalnum() or c in " .-_" for c in self.name) or self.name.startswith("."):
             raise ValueError(f"allocator name {self.name!r} must be letters, digits, blanks, dots and dashes")
-        by_model = self.rule == "minimum_variance" and self.estimator == "statistical"
-        capped = by_model or self.rule == "minimum_cvar" or self.alpha is not None
-        if self.max_weight < 1 and not capped:
+        if self.max_weight < 1 and not self._capped:
             raise ValueError(
-                f"{self.name}: max_weight needs minimum_cvar, or minimum_variance on estimator statistical"
+                f"{self.name}: {self.rule} takes no max_weight; rules that do are minimum_cvar, mean_variance, "
+                "max_sharpe, and minimum_variance with estimator statistical"
             )
         if self.n_factors is not None and self.estimator != "statistical":
             raise ValueError(f"{self.name}: n_factors needs estimator statistical")

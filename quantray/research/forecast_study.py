@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling
-from quantray.analytics.forecasts import Skill, daily_ic, ensemble_scores, forecast_skill, ic_difference
+from quantray.analytics.forecasts import FEWEST_NAMES, Skill, daily_ic, ensemble_scores, forecast_skill, ic_difference
 from quantray.arrays import Bool, Dates, Float, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError
 from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor, Shared
@@ -81,8 +81,16 @@ class ForecastStudy:
 
 
 def load_forecast_data(settings: ForecastSettings) -> ForecastSource:
-    """The panel of a study and its sectors; raises as ``load_market``."""
+    """The panel of a study and its sectors.
+
+    Raises
+    ------
+    DataError, InputError
+        As ``load_market``; or there are too few days for one fold, too few names on most test dates for an information
+        coefficient, or no sectors for a graph that needs them.
+    """
     data = load_market(settings.data, settings.exchange, _FIELDS)
+    _check(settings, data)
     return ForecastSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
 
 
@@ -150,7 +158,22 @@ def daily_skill(scores: Float, forward: Float, member: Bool) -> Float:
     (D,); NaN on days on which fewer than ten members have a return, such as the last ones of the data.
     """
     daily = daily_ic(scores, forward, member)
-    return np.where(np.isnan(daily) & ((member & ~np.isnan(forward)).sum(axis=1) >= 10), 0.0, daily)
+    return np.where(np.isnan(daily) & ((member & ~np.isnan(forward)).sum(axis=1) >= FEWEST_NAMES), 0.0, daily)
+
+
+def _check(settings: ForecastSettings, data: MarketData) -> None:
+    """Refuse here what would show only after all fits, or in all of them."""
+    splits, panel = study_splits(settings, data.panel), data.panel
+    tested = slice(splits[0].rows(panel.dates).test.start, splits[-1].rows(panel.dates).test.stop)
+    names = np.median(panel.member[tested].sum(axis=1))
+    if names < FEWEST_NAMES:
+        raise InputError(
+            f"{names:.0f} names are members on a typical test date, and an information coefficient takes "
+            f"{FEWEST_NAMES}; widen data.universe, or raise data.n_assets of a simulated market."
+        )
+    for model in settings.models:
+        if model.kind == "network" and model.graph.kind == "sector" and not data.sectors:
+            raise InputError(f"{model.name}: a sector graph needs sectors; set data.sectors, or take correlation.")
 
 
 class _Plan:

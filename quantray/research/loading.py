@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantray.data import restatements
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
 from quantray.data.quality import QualityReport
@@ -14,6 +15,7 @@ from quantray.data.universe import Among, read_sectors
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.research.config import SimulatedData, StoreData
+from quantray.research.progress import say
 
 __all__ = ["MarketData", "load_market"]
 
@@ -87,8 +89,16 @@ def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: S
     universe = data.universe.build(calendar)
     if data.only_with_sector:
         universe = Among(tuple(sorted(sectors)), universe)
-    panel = store.load(universe, data.start, data.end, version=resolved.version).with_only(*fields)
-    text = f"market store {data.store}, version {resolved.version}"
+    span = data.start, data.end
+    panel = store.load(universe, *span, version=resolved.version, as_known=data.as_known).with_only(*fields)
+    notes = universe.notes(panel)
+    if data.as_known:
+        notes += (
+            f"bars as first known; {restatements.summary(restatements.restated(store, version=resolved.version))}",
+        )
+    for note in notes:
+        say(note)
+    text = "; ".join([f"market store {data.store}, version {resolved.version}", *notes])
     return MarketData(resolved, panel, text, sectors, quality, calendar)
 
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from quantray.analytics.bootstrap import Estimate, Resampling
 from quantray.analytics.forecasts import ic_difference
 from quantray.arrays import Bool, Dates, Float
 from quantray.data.panel import Panel
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
 from quantray.research.config import ClusterSettings, Environment, SimulatedData, StoreData, UniverseSettings
@@ -148,18 +149,21 @@ def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
     Raises
     ------
     InputError
-        There are too few days for one fold, or too few names are common to the universes.
+        There are too few days for one fold, a size asks for more names than there are, or too few names are common to
+        the universes.
     DataError
         The universes have other test dates.
     """
     sources, studies = [], []
     for size in settings.sizes:
-        say(f"universe of {size} names")
         sources.append(load_size(settings, size))
         # All sizes read the version that the first one found, whatever is imported meanwhile.
         read = {"data": _of_version(settings.data, sources[0].settings.data), "exchange": sources[0].settings.exchange}
         settings = settings.model_copy(update=read)
-        studies.append(run_forecast_study(sources[-1], executor))
+    _check_sizes(settings.sizes, [source.data.panel for source in sources])
+    for size, source in zip(settings.sizes, sources, strict=True):
+        say(f"universe of {size} names")
+        studies.append(run_forecast_study(source, executor))
     executor.close()
     results: list[SizeResult] = []
     for size, source, study in zip(settings.sizes, sources, studies, strict=True):
@@ -251,6 +255,14 @@ def _of_version(data: StoreData | SimulatedData, read: StoreData | SimulatedData
     if isinstance(data, StoreData) and isinstance(read, StoreData):
         return data.model_copy(update={"version": read.version})
     return data
+
+
+def _check_sizes(sizes: Sequence[int], panels: Sequence[Panel]) -> None:
+    """Refuse a universe that holds no more names than the one before."""
+    fullest = [int(panel.member.sum(axis=1).max()) for panel in panels]
+    for size, names, before in zip(sizes[1:], fullest[1:], fullest, strict=False):
+        if names <= before:
+            raise InputError(f"size {size:,} adds no name: the data hold {before:,} at most on a day; leave it out.")
 
 
 def _members(panel: Panel, dates: Dates) -> Bool:

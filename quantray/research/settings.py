@@ -26,6 +26,9 @@ class SettingsModel(BaseModel):
 def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:
     """Settings from a YAML file with changes such as ``folds.test_days=63`` applied.
 
+    What stands in a list is reached by its place, as in ``allocators.0.rule``, or by its name, as in
+    ``allocators.HRP.rule``.
+
     Raises
     ------
     InputError
@@ -40,6 +43,7 @@ def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ())
         raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold settings as `key: value` lines.")
+    content = _unshared(content)
     for change in changes:
         _apply(content, change)
     try:
@@ -69,25 +73,49 @@ def _apply(content: dict[str, Any], change: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"--set {change!r}: the value is not valid YAML.") from error
-    node: Any = content
-    for key in keys[:-1]:
-        node = (
-            node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else _child(node, key)
-        )
-    if isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
-        node[int(keys[-1])] = value
-    elif isinstance(node, dict):
-        node[keys[-1]] = value
+    _put(content, keys, value, change)
+
+
+def _put(node: Any, keys: Sequence[str], value: Any, change: str) -> None:
+    """Set what a path leads to below a mapping or a list; mappings on the way are made where there is nothing."""
+    place, rest = _step(node, keys, change)
+    if not rest:
+        node[place] = value
+        return
+    if isinstance(node, dict) and node.get(place) is None:
+        node[place] = {}
+    _put(node[place], rest, value, change)
+
+
+def _step(node: Any, keys: Sequence[str], change: str) -> tuple[Any, Sequence[str]]:
+    """The key of a mapping, or the place in a list, that a path begins with, and the rest of the path.
+
+    Keys and names may hold dots themselves: the longest beginning that is there counts.
+    """
+    if isinstance(node, dict):
+        known: dict[str, Any] = {str(key): key for key in node}
+    elif isinstance(node, list):
+        known = {str(item["name"]): i for i, item in enumerate(node) if isinstance(item, dict) and "name" in item}
     else:
-        raise InputError(f"--set {change!r}: {'.'.join(keys[:-1])} holds no settings of its own.")
+        raise InputError(f"--set {change!r}: {keys[0]!r} lies below a plain value.")
+    for size in range(len(keys), 0, -1):
+        if (name := ".".join(keys[:size])) in known:
+            return known[name], keys[size:]
+    if isinstance(node, dict):
+        return keys[0], keys[1:]
+    if keys[0].isdigit() and int(keys[0]) < len(node):
+        return int(keys[0]), keys[1:]
+    if not known:
+        raise InputError(f"--set {change!r}: give the place in the list, from 0 to {len(node) - 1}, for {keys[0]!r}.")
+    hint = nearest(keys[0], list(known)) or f" names are {', '.join(known)}."
+    raise InputError(f"--set {change!r}: {keys[0]!r} is not in the list;{hint}")
 
 
-def _child(node: Any, key: str) -> Any:
-    if not isinstance(node, dict):
-        raise InputError(f"--set: {key!r} lies below a plain value.")
-    if node.get(key) is None:
-        node[key] = {}
-    return node[key]
+def _unshared(content: Any) -> Any:
+    """A copy in which what YAML repeats by an alias stands on its own, so that a change meets one place only."""
+    if isinstance(content, dict):
+        return {key: _unshared(value) for key, value in content.items()}
+    return [_unshared(item) for item in content] if isinstance(content, list) else content
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:

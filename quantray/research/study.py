@@ -17,6 +17,7 @@ from quantray.research.alpha import alpha_decisions, forecast_store, read_foreca
 from quantray.research.backtest import Decisions, backtest
 from quantray.research.config import AllocatorSettings, StudySettings
 from quantray.research.executor import Executor
+from quantray.research.feasible import check_portfolios
 from quantray.research.folds import walk_forward
 from quantray.research.loading import MarketData, load_market
 from quantray.research.progress import follow, say
@@ -66,12 +67,15 @@ def load_data(settings: StudySettings) -> Source:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``, or there is no store of forecasts that the settings name.
+        As ``MarketStore.load``, ``study_trials`` and ``feasible.check_portfolios``, or there is no store of forecasts
+        that the settings name.
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
     settings = settings.model_copy(update={"allocators": allocators})
     data = load_market(settings.data, settings.exchange, _FIELDS)
-    return Source(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
+    settings = settings.model_copy(update={"data": data.settings, "exchange": data.exchange})
+    check_portfolios(data.panel, study_trials(settings, data.panel), settings.runs)
+    return Source(settings, data)
 
 
 def study_trials(settings: StudySettings, panel: Panel) -> dict[str, list[Trial]]:

@@ -83,8 +83,8 @@ def test_hrp_from_returns_is_hrp_on_the_sample_covariance(returns, distance):
     [
         ({"rule": "hrp_large", "estimator": "oas"}, "x: hrp_large has estimator sample and linkage single"),
         ({"rule": "hrp_large", "linkage": "ward"}, "others need rule hrp"),
-        ({"rule": "hrp", "max_weight": 0.1}, "max_weight needs"),
-        ({"rule": "minimum_variance", "max_weight": 0.1}, "max_weight needs"),
+        ({"rule": "hrp", "max_weight": 0.1}, "hrp takes no max_weight; rules that do are minimum_cvar"),
+        ({"rule": "minimum_variance", "max_weight": 0.1}, "minimum_variance with estimator statistical"),
         ({"rule": "risk_parity", "n_factors": 3}, "n_factors needs estimator statistical"),
         ({"rule": "herc", "linkage": "average"}, "distance and linkage need rule hrp"),
         ({"rule": "risk_parity", "n_factors": 0}, "greater than or equal to 1"),

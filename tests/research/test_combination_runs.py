@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from quantray.analytics.combination_record import BEST, EQUAL, MIX
-from quantray.cli import print_run
 from quantray.errors import DataError
 from quantray.research.combination_config import CombinationSettings
 from quantray.research.combination_runs import CombinationSource, combine, load_combination, write_combination
 from quantray.research.executor import Serial
 from quantray.research.settings import read_settings
+from quantray.tables import print_run
 
 pytestmark = pytest.mark.slow
 

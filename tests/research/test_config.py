@@ -61,6 +61,36 @@ def test_changes_apply_to_nested_and_listed_settings():
     assert changed.costs.half_spread_bps == 1.5
 
 
+def test_what_stands_in_a_list_is_reached_by_its_name(tmp_path):
+    text = DEMO.read_text().replace("name: Inverse volatility", "name: HRP v1.2")
+    (tmp_path / "demo.yaml").write_text(text)
+    changes = ["allocators.HRP.linkage=ward", "allocators.HRP v1.2.rule=herc", "allocators.Equal weight.rule=nco"]
+    changed = read_settings(StudySettings, tmp_path / "demo.yaml", changes)
+    assert [allocator.rule for allocator in changed.allocators] == ["hrp", "herc", "nco"]
+    assert changed.allocators[0].linkage == "ward"
+
+
+def test_a_list_without_names_asks_for_the_place():
+    combine = DEMO.with_name("combine.yaml")
+    assert read_settings(CombinationSettings, combine, ["strategies.0.count=2"]).strategies[0].count == 2
+    with pytest.raises(InputError, match="give the place in the list, from 0 to 11, for 'pairs'"):
+        read_settings(CombinationSettings, combine, ["strategies.pairs.count=2"])
+
+
+def test_a_change_meets_one_place_only_where_yaml_repeats_it():
+    scale = DEMO.with_name("scale.yaml")
+    changed = read_settings(ScaleSettings, scale, ["models.GAT.training.epochs=1"])
+    assert [model.training.epochs for model in changed.models] == [1, 6, 6, 6, 6]
+
+
+def test_keys_with_dots_are_reached_as_they_are_written():
+    change = "space.training.learning_rate={kind: uniform, low: 0.1, high: 0.2}"
+    changed = read_settings(TuningSettings, DEMO.with_name("tune.yaml"), [change, "space.graph.k.high=8"])
+    assert next(iter(changed.space)) == "training.learning_rate"
+    assert changed.space["training.learning_rate"].low == 0.1
+    assert changed.space["graph.k"].high == 8
+
+
 def test_the_hash_follows_what_changes_numbers():
     base = demo_settings()
     elsewhere = base.model_copy(update={"runs": "other"})
@@ -84,7 +114,9 @@ def test_the_hash_follows_what_changes_numbers():
         (["cluster.kind=address"], "needs an address"),
         (["name=a/b"], "name: String should match pattern"),
         (["folds"], "is not of the form a.b=value"),
-        (["name.first=x"], "lies below|no settings of its own"),
+        (["name.first=x"], "'first' lies below a plain value"),
+        (["allocators.HPR.rule=herc"], "'HPR' is not in the list; did you mean 'HRP'"),
+        (["allocators.9.rule=herc"], "'9' is not in the list; names are HRP, Inverse volatility, Equal weight"),
         (["data={kind: store, universe: {preset: sp600-like}}"], "preset 'sp600-like' is unknown; did you mean"),
         (["data={kind: store, universe: {preset: top2000, band: [1, 2]}}"], "give one of preset, band"),
     ],
@@ -121,6 +153,15 @@ def test_universes_are_built_from_settings():
     assert UniverseSettings(band=(5, 10), buffer=0.2).build() == RankBand(5, 10, buffer=0.2)
     for name, band in PRESETS.items():
         assert UniverseSettings(preset=name).build() == band
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGS if "preset: " in path.read_text()], ids=lambda p: p.stem)
+def test_an_empty_universe_takes_the_place_of_a_preset_and_means_all_names(path):
+    model = ForecastSettings if path.stem == "forecasts" else StudySettings
+    assert read_settings(model, path).data.universe.preset is not None
+    changed = read_settings(model, path, ["data.universe={}"])
+    assert changed.data.universe == UniverseSettings()
+    assert isinstance(changed.data.universe.build(), Everything)
 
 
 def test_the_environment_names_store_and_runs(monkeypatch):

@@ -107,17 +107,3 @@ def test_the_same_command_goes_on_where_it_was_killed(tmp_path):
     stored = json.loads((folder / "forecasts.json").read_text())
     scores = ForecastStore(stored["store"]).load("GAT", version=stored["versions"]["GAT"])
     assert (scores.dates == expected.dates).all()
-
-
-def test_wrong_settings_end_in_one_line(tmp_path):
-    done = subprocess.run(
-        [*command(tmp_path), "--set", "folds.train_dais=3"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("error: ")
-    assert "did you mean 'train_days'" in done.stderr

@@ -1,0 +1,91 @@
+"""Ray starts for a user whatever was imported or started before, and its token stays its owner's."""
+
+import os
+
+import pytest
+
+from quantray.distributed.environment import make_token, prepare_ray
+from quantray.errors import ClusterError, InputError
+
+# Run in a fresh process, in which a notebook or a program has imported Ray, or started one, before.
+WORK = """
+import ray
+{first}
+from quantray.distributed.cluster import connect
+from quantray.research.config import ClusterSettings
+
+
+def twice(shared, item):
+    return 2 * item
+
+
+with connect(ClusterSettings(auth="{auth}", cpus=1)) as executor:
+    print(list(executor.map(twice, [1, 2], shared=None)))
+print("still connected" if ray.is_initialized() else "ended")
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("auth", ["token", "disabled"])
+def test_it_starts_where_ray_was_imported_first(user, auth):
+    done = user.run("python", "-c", WORK.format(first="from ray import train, tune", auth=auth))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[2, 4]\nended\n"
+    token = user.home / ".ray" / "auth_token"
+    assert token.exists() == (auth == "token")
+    if auth == "token":
+        assert token.stat().st_mode & 0o777 == 0o600
+        assert len(token.read_text()) == 64
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_ray_that_runs_in_the_process_is_used_and_named(user):
+    start = "ray.init(address='local', num_cpus=1, include_dashboard=False)"
+    done = user.run("python", "-c", WORK.format(first=start, auth="disabled"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[2, 4]\nstill connected\n"
+    assert "on the Ray that this process is connected to: " in done.stderr
+    assert "1 CPU, 0 GPU and authentication token" in done.stderr
+
+
+def test_the_environment_stands_over_the_settings_and_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    prepare_ray("disabled")
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "1"
+    assert "RAY_AUTH_MODE=token of the environment stands over cluster.auth disabled" in capsys.readouterr().err
+    monkeypatch.setenv("RAY_AUTH_MODE", "open")
+    with pytest.raises(InputError, match="RAY_AUTH_MODE is 'open'; set it to token or disabled"):
+        prepare_ray()
+
+
+def test_a_token_that_others_could_read_is_closed_to_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    token = tmp_path / ".ray" / "auth_token"
+    token.parent.mkdir()
+    token.write_text("0" * 64)
+    token.chmod(0o644)
+    prepare_ray()
+    assert token.stat().st_mode & 0o777 == 0o600
+    make_token()
+    assert token.read_text() == "0" * 64
+    assert [path.name for path in token.parent.iterdir()] == ["auth_token"]
+
+
+def test_a_token_is_made_only_where_ray_would_make_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    make_token()
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "mine"))
+    make_token()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
+    (tmp_path / ".ray").write_text("in the way")
+    with pytest.raises(ClusterError, match=r"cannot write a token for Ray to .*RAY_AUTH_TOKEN_PATH"):
+        make_token()

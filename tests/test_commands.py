@@ -1,0 +1,286 @@
+"""Every command of the pages and the workflows runs as a user runs it.
+
+In a fresh process and a folder like the clone, with an empty home and none of this session's variables, on data that
+the commands before it made. Commands are found by themselves; what stands here is how they are made small (``SMALL``),
+what they stand on (``NEEDS``), and which cannot run in a test at all (``ELSEWHERE``). A command that needs something
+new fails until it is said here.
+"""
+
+import ast
+import contextlib
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from quantray.data.synthetic import simulate_market
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "clusters" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROGRAMS = ("chmod", "export", "make", "python", "quantray", "ray", "source", "ssh")
+
+SERIAL = "--set cluster.kind=serial"
+"""Where another command runs the same workflow on Ray, as it does by default: a start takes seconds."""
+FORECASTS = (
+    "--set folds.train_days=120 --set folds.valid_days=20 --set folds.test_days=60 --set folds.warm_up_days=130 "
+    "--set folds.most=1 --set seeds=1"
+)
+EPOCH = " ".join(f"--set models.{name}.training.epochs=1" for name in ("GAT", "LSTM", "GAT-random-graph"))
+SWEEP = (
+    "--set folds.warmup_days=120 --set folds.train_days=200 --set folds.test_days=120 --set search.trials=2 "
+    "--set samples=100 --set data.universe={} --set strategies=[momentum_5_20,rsi_14]"
+)
+SMALL = {
+    # What these would run is this very run of the tests, its linter and hours of measuring.
+    "make test": "--just-print",
+    "make lint": "--just-print",
+    "make bench": "--just-print",
+    "simulate": "--assets 50 --days 600",
+    "ray status": "--address HEAD_ADDRESS:6379",
+    "configs/demo.yaml": "--set data.n_assets=20 --set data.n_days=400 --set folds.lookback_days=120",
+    "configs/sp400.yaml": "--set data.universe={} --set folds.lookback_days=252",
+    "configs/sp400.yaml --set data.store": SERIAL,
+    # Another look-back, or all would be there already.
+    "cluster.address=": "--set folds.lookback_days=200",
+    "configs/forecasts_demo.yaml": f"{FORECASTS} {EPOCH} --set data.n_assets=30 --set data.n_days=334",
+    "configs/forecasts.yaml": f"{SERIAL} {FORECASTS} {EPOCH} --set data.universe={{}}",
+    "best.yaml": SERIAL,
+    "configs/learned.yaml": f"{SERIAL} --set data.universe={{}} --set folds.lookback_days=252 "
+    "--set 'allocators.MV learned.max_weight=0.1' --set 'allocators.MV reversal.max_weight=0.1' "
+    "--set 'allocators.Min variance.max_weight=0.1'",
+    "configs/scale.yaml": f"{SERIAL} {FORECASTS} --set sizes=[20,30] --set measured_epochs=1 "
+    "--set 'models=[{name: GAT, width: 16, layers: 1, training: {epochs: 1}}]'",
+    "configs/tune.yaml": "--set target.study=SMALL_STUDY --set trials=2 --set stopping.grace=1",
+    "configs/regime_sweep.yaml": SWEEP,
+    # Stopped by another command.
+    "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
+    "configs/combine.yaml": f"{SERIAL} --set data.universe={{}} --set samples=100 --set ensemble=false "
+    + " ".join(f"--set strategies.{place}.count=1" for place in range(12)),
+}
+"""What a command holds -> what is added to it."""
+
+IMPORT = "quantray data import prices.csv --store market"
+HEAD = "ray start --head --port=6379 --dashboard-host=127.0.0.1"
+SUBMIT = (
+    "quantray submit workflows/regime_sweep.py workflows/configs/regime_sweep_large.yaml "
+    "--env QUANTRAY_STORE=/shared/market --env QUANTRAY_RUNS=/shared/runs"
+)
+NEEDS = {
+    "market": IMPORT,
+    "configs/sp400.yaml": IMPORT,
+    "configs/forecasts.yaml": IMPORT,
+    "configs/scale.yaml": IMPORT,
+    "configs/regime_sweep.yaml": IMPORT,
+    "configs/combine.yaml": IMPORT,
+    "RUN_FOLDER": "python workflows/walk_forward.py workflows/configs/sp400.yaml --set data.store=market",
+    "configs/learned.yaml": "python workflows/train_models.py workflows/configs/forecasts.yaml",
+    "configs/tune.yaml": "python workflows/train_models.py workflows/configs/forecasts_demo.yaml",
+    "best.yaml": "python workflows/tune_models.py workflows/configs/tune.yaml",
+    "chmod": "ray get-auth-token --generate > /dev/null",
+    HEAD: "chmod 600 ~/.ray/auth_token",
+    "HEAD_ADDRESS:6379": HEAD,
+    "ray status": HEAD,
+    "submit": HEAD,
+    "SUBMISSION_ID": SUBMIT,
+}
+"""What a command holds -> the command that makes what it stands on."""
+
+ELSEWHERE = {
+    "ssh": "needs another machine",
+    "ray stop": "ends every Ray of the machine, also other people's",
+}
+"""Beginning of a command -> why no test runs it."""
+
+
+def documented() -> dict[str, str]:
+    """Command -> where it stands, in the order of reading."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = re.findall(r"^```bash\n(.*?)^```", text, flags=re.M | re.S)
+        for line in "".join(blocks).replace("\\\n", " ").splitlines():
+            if command := " ".join(line.partition(" #")[0].split()):
+                found.setdefault(command, str(page.relative_to(ROOT)))
+    for program in sorted((ROOT / "workflows").glob("*.py")):
+        usage = re.search(r"^Usage: (.+?)(?: \[.*)?$", ast.get_docstring(ast.parse(program.read_text())) or "", re.M)
+        assert usage, f"{program.name} does not say how it is used"
+        found.setdefault(usage[1], program.name)
+    for settings in sorted((ROOT / "workflows" / "configs").glob("*.yaml")):
+        for command in re.findall(rf"^#   ((?:{'|'.join(PROGRAMS)}) .+)$", settings.read_text(), flags=re.M):
+            found.setdefault(command, settings.name)
+    for page in PAGES:
+        prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for command in re.findall(rf"`((?:{'|'.join(PROGRAMS)}) [^`\n]+)`", prose):
+            # A verb that is only spoken of has a command of its own elsewhere.
+            if not any(other.startswith(command) for other in found):
+                found[command] = str(page.relative_to(ROOT))
+    return found
+
+
+COMMANDS = documented()
+
+
+@dataclass
+class Clone:
+    """A folder like the clone of somebody who types one documented command after the other."""
+
+    user: object
+    done: dict[str, subprocess.CompletedProcess] = field(default_factory=dict)
+    nodes: list[subprocess.Popen] = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=dict)
+    submitted: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.user.folder
+
+    def run(self, command: str) -> subprocess.CompletedProcess:
+        """The command's outcome; it runs once, after what it stands on."""
+        if command not in self.done:
+            for part, needed in NEEDS.items():
+                if part in command and needed != command:
+                    self.run(needed)
+            start = self._node if command.startswith("ray start") else self._shell
+            self.done[command] = start(self.resolved(command))
+        return self.done[command]
+
+    def resolved(self, command: str) -> str:
+        """As the user types it: made small, with his own places for those of the page."""
+        line = " ".join([command, *(more for part, more in SMALL.items() if part in command)])
+        if command.startswith("quantray submit"):
+            line += f" --address http://127.0.0.1:{self.ports['dashboard']}"
+        line = line.replace("HEAD_ADDRESS:6379", f"127.0.0.1:{self.ports.get('head')}")
+        line = line.replace("127.0.0.1:8265", f"127.0.0.1:{self.ports.get('dashboard')}")
+        line = line.replace("=/shared/", f"={self.folder}/shared/").replace("{}", "'{}'")
+        if "SUBMISSION_ID" in line:
+            line = line.replace("SUBMISSION_ID", self.submitted[-1])
+        for name, pattern in {
+            "runs/RUN_FOLDER": "runs/sp400-*",
+            "runs/tune-.../best.yaml": "runs/tune-*/best.yaml",
+            "SMALL_STUDY": "runs/forecasts_demo-*/settings.yaml",
+        }.items():
+            if name in line:
+                line = line.replace(name, str(next(self.folder.glob(pattern)).relative_to(self.folder)))
+        return line
+
+    def prepare(self, line: str) -> None:
+        """What is the user's own: prices as a vendor delivers them, the rules that the page shows, a shared folder."""
+        if "QUANTRAY_STORE" in line:
+            shutil.copytree(self.folder / "market", self.folder / "shared" / "market", dirs_exist_ok=True)
+        if "import" not in line and "check prices" not in line:
+            return
+        vendor = {"close": "px_last", "symbol": "ticker_name"} if "px_last" in line else {}
+        bars = simulate_market(50, 600, seed=1).panel.to_long()
+        bars = bars[["date", "symbol", "open", "high", "low", "close", "volume"]].rename(columns=vendor)
+        late = bars["date"] >= sorted(bars["date"].unique())[-5]
+        bars[~late].to_csv(self.folder / "prices.csv", index=False)
+        bars[late].to_csv(self.folder / "new_days.csv", index=False)
+        rules = re.search(r"^```yaml\n# quality.yaml\n(.*?)^```", PAGES[0].read_text(encoding="utf-8"), re.M | re.S)
+        (self.folder / "quality.yaml").write_text(rules[1])
+
+    def _shell(self, line: str) -> subprocess.CompletedProcess:
+        self.prepare(line)
+        if line.startswith("ray "):
+            # In the shell in which the page's variables were exported.
+            line = "; ".join([*(command for command in COMMANDS if command.startswith("export ")), line])
+        done = self.user.run("bash", "-c", line)
+        self.submitted += re.findall(r"(?:submitted|attached to) (\S+):", done.stdout)
+        return done
+
+    def _node(self, line: str) -> subprocess.CompletedProcess:
+        """Start a node and leave it running; it ends with the tests."""
+        agent, *free = free_ports(3)
+        if "--head" in line:
+            self.ports |= dict(zip(("head", "dashboard"), free, strict=True))
+            line = line.replace("6379", str(free[0])) + f" --dashboard-port={free[1]}"
+        # Another Ray on the machine has the agent's own port; in the background nothing would be left to end.
+        line += f" --num-cpus={int('--head' in line)} --dashboard-agent-listen-port={agent} --block"
+        log = self.folder / f"node-{len(self.nodes)}"
+        with log.open("w") as out:
+            variables = self.user.environment(RAY_AUTH_MODE="token")
+            node = subprocess.Popen(
+                ["bash", "-c", f"exec {line}"], cwd=self.folder, env=variables, stdout=out, stderr=out
+            )
+        self.nodes.append(node)
+        limit = time.monotonic() + 60
+        while "--block" not in log.read_text() and node.poll() is None and time.monotonic() < limit:
+            time.sleep(0.1)
+        return subprocess.CompletedProcess(line, node.poll() or 0, log.read_text(), "")
+
+    def end(self) -> None:
+        """End the nodes, and nobody else's."""
+        family = []
+        for node in self.nodes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family += [psutil.Process(node.pid), *psutil.Process(node.pid).children(recursive=True)]
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        for node in self.nodes:
+            node.wait(timeout=30)
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert not alive
+
+
+def free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@pytest.fixture(scope="module")
+def clone(user_in, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "workflows", folder / "workflows", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    # An environment that is set up already.
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv" / ".installed").touch()
+    (folder / "shared").mkdir()
+    typed = Clone(user_in(folder))
+    yield typed
+    typed.end()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith(tuple(ELSEWHERE))], ids=str)
+def test_it_runs(clone, command):
+    done = clone.run(command)
+    assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
+    for word in ("Traceback", "Warning", "error: "):
+        assert word not in done.stderr, done.stderr
+    if command.startswith(("python", "quantray demo", "quantray report", "make demo")) or "SUCCEEDED" in done.stdout:
+        # Every workflow ends with a table, and says where its report is.
+        assert "━━━━" in done.stdout
+        report = clone.folder / re.findall(r"^report: (.+)$", done.stdout, flags=re.M)[-1]
+        assert report.is_file()
+        assert report.is_relative_to(clone.folder)
+
+
+def test_commands_are_found_and_none_is_left_out():
+    assert len(COMMANDS) > 30
+    pages = set(COMMANDS.values())
+    assert {str(page.relative_to(ROOT)) for page in PAGES if "```bash" in page.read_text(encoding="utf-8")} <= pages
+    assert set(re.findall(r"workflows/(\w+\.py)", "\n".join(COMMANDS))) == {
+        path.name for path in (ROOT / "workflows").glob("*.py")
+    }
+    assert {shlex.split(command)[0] for command in COMMANDS} <= set(PROGRAMS)
+
+
+@pytest.mark.parametrize("rules", [SMALL, NEEDS, ELSEWHERE], ids=["small", "needs", "elsewhere"])
+def test_what_stands_here_is_of_a_command(rules):
+    assert [part for part in rules if not any(part in command for command in COMMANDS)] == []
+    assert [made for made in NEEDS.values() if made not in COMMANDS] == []
