@@ -65,7 +65,9 @@ def random_history(seed: int, *, symbol: str = "AA", events: bool = True) -> His
         if rng.random() < 0.2:
             paid[int(rng.integers(5, n))] += rng.uniform(0.03, 0.12)
         if rng.random() < 0.2:
-            spun[int(rng.integers(5, n))] = rng.uniform(0.03, 0.3)
+            day = int(rng.integers(5, n))
+            # Vendors multiply what takes place on one day in ways of their own.
+            spun[day], paid[day] = rng.uniform(0.03, 0.3), 0.0
     growth = gross / split / (1 + paid + spun)
     close = rng.uniform(20, 150) * np.cumprod(np.append(1.0, growth[1:]))
     share = rng.uniform(0.2, 0.7)
@@ -109,7 +111,7 @@ def _shares(h: History) -> np.ndarray:
 
 def _save(folder: Path, h: History, columns: dict[str, object], name: str | None = None, **options: object) -> Path:
     path = folder / (name or f"{h.symbol}.csv")
-    pd.DataFrame(columns).to_csv(path, index=False, float_format="%.8f", **options)  # type: ignore[call-overload]
+    pd.DataFrame(columns).to_csv(path, index=False, float_format="%.10g", **options)  # type: ignore[call-overload]
     return path
 
 
@@ -161,7 +163,7 @@ def yfinance_download(folder: Path, histories: list[History]) -> Path:
         frame = pd.DataFrame(_named(_prices(h, _yahoo_adjusted(h) / h.close), _TITLE), index=h.days)
         parts[h.symbol] = frame.assign(Volume=_shares(h))
     wide = pd.concat(parts, axis=1, names=["Ticker", "Price"], sort=True).swaplevel(axis=1).sort_index(axis=1)
-    wide.rename_axis("Date").to_csv(folder / "download.csv", float_format="%.8f")
+    wide.rename_axis("Date").to_csv(folder / "download.csv", float_format="%.10g")
     return folder / "download.csv"
 
 
@@ -172,7 +174,7 @@ def stooq(folder: Path, histories: list[History]) -> Path:
         prices = {f"<{name.upper()}>": value for name, value in _prices(h, factor).items()}
         head = {"<TICKER>": f"{h.symbol}.US", "<PER>": "D", "<DATE>": h.days.strftime("%Y%m%d"), "<TIME>": "000000"}
         frame = pd.DataFrame({**head, **prices, "<VOL>": _shares(h), "<OPENINT>": 0})
-        frame.to_csv(folder / f"{h.symbol.lower()}.us.txt", index=False, float_format="%.8f")
+        frame.to_csv(folder / f"{h.symbol.lower()}.us.txt", index=False, float_format="%.10g")
     return folder
 
 
@@ -190,7 +192,7 @@ def investing(folder: Path, histories: list[History]) -> Path:
     volume = [f"{shares / 1e3:.2f}K" for shares in _shares(h)]
     frame = pd.DataFrame({"Date": h.days.strftime("%m/%d/%Y"), "Price": prices.pop("Price"), **prices, "Vol.": volume})
     frame = frame.assign(**{"Change %": "0.10%"})[::-1]
-    frame.to_csv(folder / f"{h.symbol} Historical Data.csv", index=False, float_format="%.6f", quoting=1)
+    frame.to_csv(folder / f"{h.symbol} Historical Data.csv", index=False, float_format="%.10g", quoting=1)
     return folder / f"{h.symbol} Historical Data.csv"
 
 
@@ -200,7 +202,7 @@ def kaggle(folder: Path, histories: list[History]) -> Path:
         pd.DataFrame({"date": h.days, **_prices(h, _yahoo_factor(h)), "volume": _shares(h), "Name": h.symbol})
         for h in histories
     ]
-    pd.concat(parts).to_csv(folder / "all_stocks_5yr.csv", index=False, float_format="%.8f")
+    pd.concat(parts).to_csv(folder / "all_stocks_5yr.csv", index=False, float_format="%.10g")
     return folder / "all_stocks_5yr.csv"
 
 
@@ -245,7 +247,7 @@ def sharadar(folder: Path, histories: list[History]) -> Path:
         total = {"closeadj": h.close * h.adjusted(dividends=True), "closeunadj": h.close, "lastupdated": "2020-01-01"}
         head = {"ticker": h.symbol, "date": h.days}
         parts.append(pd.DataFrame({**head, **_prices(h, factor), "volume": _shares(h), **total}))
-    pd.concat(parts).to_csv(folder / "SHARADAR_SEP.csv", index=False, float_format="%.8f")
+    pd.concat(parts).to_csv(folder / "SHARADAR_SEP.csv", index=False, float_format="%.10g")
     return folder / "SHARADAR_SEP.csv"
 
 
@@ -257,7 +259,7 @@ def wiki(folder: Path, histories: list[History]) -> Path:
         events = {"ex-dividend": h.dividend + h.spin_off, "split_ratio": h.split, "adj_close": total}
         head = {"ticker": h.symbol, "date": h.days}
         parts.append(pd.DataFrame({**head, **_prices(h, 1.0), "volume": h.volume, **events, "adj_volume": _shares(h)}))
-    pd.concat(parts).to_csv(folder / "WIKI_PRICES.csv", index=False, float_format="%.8f")
+    pd.concat(parts).to_csv(folder / "WIKI_PRICES.csv", index=False, float_format="%.10g")
     return folder / "WIKI_PRICES.csv"
 
 
@@ -275,7 +277,7 @@ def polygon(folder: Path, histories: list[History]) -> Path:
             "low": h.low,
         }
         parts.append(pd.DataFrame({**columns, "window_start": stamps, "transactions": 10}))
-    pd.concat(parts).to_csv(folder / "day_aggs.csv.gz", index=False, float_format="%.8f")
+    pd.concat(parts).to_csv(folder / "day_aggs.csv.gz", index=False, float_format="%.10g")
     return folder / "day_aggs.csv.gz"
 
 
@@ -291,7 +293,7 @@ def crsp(folder: Path, histories: list[History]) -> Path:
         head = {"PERMNO": 10001 + number, "date": h.days.strftime("%Y%m%d"), "TICKER": h.symbol}
         prices = {"PRC": h.close * sign, "VOL": h.volume, "OPENPRC": h.open, "ASKHI": h.high, "BIDLO": h.low}
         parts.append(pd.DataFrame({**head, **prices, "RET": ret, "CFACPR": after, "DLRET": left}))
-    pd.concat(parts).to_csv(folder / "crsp.csv", index=False, float_format="%.8f")
+    pd.concat(parts).to_csv(folder / "crsp.csv", index=False, float_format="%.10g")
     return folder / "crsp.csv"
 
 
@@ -318,7 +320,7 @@ def bloomberg(folder: Path, histories: list[History]) -> Path:
             columns.append(pd.Series(values, index=h.days).reindex(days))
     lines = [",".join(row) for row in rows]
     for i, day in enumerate(days):
-        cells = ["#N/A N/A" if np.isnan(column.iloc[i]) else f"{column.iloc[i]:.8f}" for column in columns]
+        cells = ["#N/A N/A" if np.isnan(column.iloc[i]) else f"{column.iloc[i]:.10g}" for column in columns]
         lines.append(",".join([f"{day:%m/%d/%Y}", *cells]))
     (folder / "sheet.csv").write_text("\n".join(lines))
     return folder / "sheet.csv"
@@ -332,14 +334,14 @@ def lseg(folder: Path, histories: list[History]) -> Path:
     columns |= {"Open": prices["open"], "Low": prices["low"], "High": prices["high"]}
     frame = pd.DataFrame({**columns, "Volume": [f"{shares:,.0f}" for shares in _shares(h)]})[::-1]
     path = folder / f"{h.symbol}.csv"
-    path.write_text("History\n\n" + frame.to_csv(index=False, float_format="%.8f"))
+    path.write_text("History\n\n" + frame.to_csv(index=False, float_format="%.10g"))
     return path
 
 
 def nasdaq(folder: Path, histories: list[History]) -> Path:
     """nasdaq.com: dollar signs, month first, newest first."""
     (h,) = histories
-    dollars = {k: [f"${v:.6f}" for v in values] for k, values in _prices(h, _yahoo_factor(h)).items()}
+    dollars = {k: [f"${v:.10g}" for v in values] for k, values in _prices(h, _yahoo_factor(h)).items()}
     columns = {
         "Date": h.days.strftime("%m/%d/%Y"),
         "Close/Last": dollars["close"],
@@ -358,7 +360,7 @@ def _plain(folder: Path, histories: list[History], adjust: Callable[[History], n
         scale = 1.0 if np.all(factor == 1) else _yahoo_factor(h)
         events = {"dividend": h.dividend * scale, "split": ratio}
         parts.append(pd.DataFrame({"date": h.days, "symbol": h.symbol, **_prices(h, factor), **events}))
-    pd.concat(parts).to_csv(folder / "bars.csv", index=False, float_format="%.8f")
+    pd.concat(parts).to_csv(folder / "bars.csv", index=False, float_format="%.10g")
     return folder / "bars.csv"
 
 
@@ -387,7 +389,7 @@ def yfinance_mislabelled(folder: Path, histories: list[History]) -> Path:
 def wide(folder: Path, histories: list[History]) -> Path:
     """Closes with everything in them, dates by symbols, without a name for the dates."""
     frame = pd.concat({h.symbol: pd.Series(_yahoo_adjusted(h), index=h.days) for h in histories}, axis=1, sort=True)
-    frame.to_csv(folder / "prices.csv", float_format="%.8f")
+    frame.to_csv(folder / "prices.csv", float_format="%.10g")
     return folder / "prices.csv"
 
 

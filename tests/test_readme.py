@@ -13,7 +13,7 @@ from quantray.research.config import UniverseSettings
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "clusters" / "README.md"]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-WORDS = {12: "Twelve", 13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen"}
+WORDS = {12: "Twelve", 13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen", 22: "Twenty-two"}
 
 
 def blocks(language: str) -> list[str]:

@@ -30,6 +30,8 @@ _SURE = 3.0
 """Log odds from which evidence against a statement, or without one, decides."""
 _NEAR_STATEMENT = np.log(4.0)
 """Log odds down to which a statement stands although the prices lean the other way."""
+_VERIFIED = np.log(100.0)
+"""Log odds from which the prices confirm or contradict a statement."""
 _CERTAIN = 1e3
 """How much more a statement counts that the caller makes."""
 _MATTERS = 0.01
@@ -254,7 +256,7 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
         held = np.where(certain[rows], verdict.symbols[owner] > 0, verdict.events > 0)
         inside.append(rows[held])
         evidence.append(_evidence_text(kind, held, verdict, stated[rows]))
-        unverified += [kind] if np.abs(verdict.evidence.sum()) < _SURE and (says != 0).all() else []
+        unverified += [kind] if np.abs(verdict.evidence.sum()) < _VERIFIED and (says != 0).all() else []
         symbols = names.astype(str)
         for i in np.flatnonzero(held != (verdict.symbols[owner] > 0)):
             if np.abs(size[rows[i]]) > _MATTERS:
@@ -315,7 +317,7 @@ def _evidence_text(kind: str, held: Bool, verdict: Verdict, stated: np.ndarray) 
     total = float(verdict.evidence.sum())
     leaning = "in them" if total > 0 else "not in them"
     strength = f"{np.exp(min(abs(total), 13.8)):,.0f} to 1" + (" or more" if abs(total) > 13.8 else "")
-    strength += ", too little to tell" if abs(total) < _SURE else ""
+    strength += ", too little to tell" if abs(total) < _VERIFIED else ""
     files = " and ".join(ADJUSTMENTS[i] for i in np.unique(stated))
     states = "the format does not say" if files == "unknown" else f"the format says adjusted for {files}"
     return (

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import Bool, Float
+from quantray.arrays import Bool, Dates, Float
 from quantray.data.calendar import is_trading_day, trading_days
 from quantray.data.check import PRICES, Bars, Flags
 
@@ -107,13 +107,21 @@ def foreign_days(bars: Bars) -> Flags:
         return Flags(rows)
     days, back, count = np.unique(bars.day, return_inverse=True, return_counts=True)
     closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
-    return Flags(closed[back] if closed.sum() >= 3 and closed.mean() > 0.01 else rows, by_day=True)
+    # A few holidays on which prices were filled in are dropped one by one; another exchange's days are not.
+    several = closed.sum() >= 3 and closed.mean() > 0.01
+    foreign = several and (closed.mean() > 0.05 or max(_fitting(days).values()) > 0.995)
+    return Flags(closed[back] if foreign else rows, by_day=True)
+
+
+def _fitting(days: Dates) -> dict[str, float]:
+    """Share of days that each calendar was open on."""
+    return {name: float(is_trading_day(days, exchange=name).mean()) for name in _CANDIDATES}
 
 
 def fitting_calendar(bars: Bars, _: Flags) -> str:
     """The calendar that fits the days of the bars best."""
     days = np.unique(bars.day)
-    fitting = {name: float(is_trading_day(days, exchange=name).mean()) for name in _CANDIDATES}
+    fitting = _fitting(days)
     best = max(fitting, key=lambda name: fitting[name])
     chosen = bars.settings.exchange
     return (

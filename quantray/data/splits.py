@@ -85,8 +85,8 @@ class Split:
                 f"(horizon {self.horizon} + lag {self.lag}); set purge to at least {needed}."
             )
         for before, after in self.borders():
-            # Weekdays bound trading days from above: too few of them is a leak on every calendar.
-            between = int(np.busday_count(before.last + 1, after.first)) if after.first > before.last else -1
+            # Days bound trading days from above, also of a market that never closes; ``rows`` counts them exactly.
+            between = int((after.first - before.last).astype(np.int64)) - 1
             if between < self.purge:
                 raise InputError(f"{before} runs into {after}: {self.purge} trading days must lie between them.")
 

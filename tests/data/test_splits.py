@@ -67,7 +67,7 @@ def test_without_labels_neighbours_may_touch():
     [
         ({"purge": 4}, r"purge 4 leaks: labels reach 5 days .* set purge to at least 5"),
         ({"horizon": 5}, "purge 5 leaks"),
-        ({"test": span("2020-02-07", "2020-02-28")}, "5 trading days must lie between them"),
+        ({"test": span("2020-02-05", "2020-02-28")}, "5 trading days must lie between them"),
         ({"test": span("2020-01-31", "2020-02-28"), "horizon": 0, "purge": 0}, "runs into 2020-01-31..2020-02-28"),
         ({"test": span("2019-01-02", "2019-02-28")}, "runs into 2019-01-02"),
         ({"valid": span("2020-01-15", "2020-02-03")}, "runs into 2020-01-15"),

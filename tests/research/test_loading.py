@@ -177,7 +177,7 @@ def test_what_is_known_of_delistings_in_words():
     assert load_market(SimulatedData(n_assets=3, n_days=300), None, ("close",)).delistings == "No name stops trading."
 
 
-NAMES, DAYS = 12, 500
+NAMES, DAYS = 30, 560
 MODEL = ModelSettings(name="GAT", width=8, layers=1, heads=2, graph=GraphChoice(k=3, window=60))
 FOLDS = ForecastFolds(train_days=100, valid_days=20, test_days=60, warm_up_days=100)
 ALLOCATOR = AllocatorSettings(name="EW", rule="equal_weight")
@@ -185,7 +185,7 @@ ALLOCATOR = AllocatorSettings(name="EW", rule="equal_weight")
 
 @pytest.fixture(scope="module")
 def never_closed(tmp_path_factory):
-    """Data settings of a store of a dozen names that trade every day."""
+    """Data settings of a store of names that trade every day."""
     returns = np.random.default_rng(1).normal(0, 0.02, (DAYS, NAMES))
     close = 100 * np.exp(np.cumsum(returns, axis=0))
     dates = np.datetime64("2020-01-01") + np.arange(DAYS)
