@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from quantray.arrays import Bool, Float
+from quantray.arrays import Bool, Dates, Float, Int
 from quantray.data.calendar import BarLength
 
 __all__ = ["BEYOND_NEWS", "BEYOND_QUIET", "PRICES", "Bars", "Check", "Flags", "Thresholds", "Treatment"]
@@ -104,6 +104,17 @@ class Bars:
     def day(self) -> np.ndarray:
         """(rows,) dates."""
         return self.frame["date"].to_numpy().astype("datetime64[D]")
+
+    @cached_property
+    def days(self) -> tuple[Dates, Int, Int]:
+        """(D,) distinct dates, (rows,) place of each row's date among them, and (D,) rows of each."""
+        number = self.day.astype(np.int64)
+        first = int(number.min()) if len(number) else 0
+        count = np.bincount(number - first)
+        held = np.flatnonzero(count)
+        place = np.zeros(len(count), dtype=np.int64)
+        place[held] = np.arange(len(held))
+        return (held + first).astype("datetime64[D]"), place[number - first], count[held]
 
     @cached_property
     def code(self) -> np.ndarray:

@@ -105,7 +105,7 @@ def foreign_days(bars: Bars) -> Flags:
     rows = np.zeros(len(bars), dtype=np.bool_)
     if bars.settings.bars == "weekly":
         return Flags(rows)
-    days, back, count = np.unique(bars.day, return_inverse=True, return_counts=True)
+    days, back, count = bars.days
     closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
     # A few holidays on which prices were filled in are dropped one by one; another exchange's days are not.
     several = closed.sum() >= 3 and closed.mean() > 0.01
@@ -120,7 +120,7 @@ def _fitting(days: Dates) -> dict[str, float]:
 
 def fitting_calendar(bars: Bars, _: Flags) -> str:
     """The calendar that fits the days of the bars best."""
-    days = np.unique(bars.day)
+    days = bars.days[0]
     fitting = _fitting(days)
     best = max(fitting, key=lambda name: fitting[name])
     chosen = bars.settings.exchange
@@ -150,7 +150,7 @@ def off_calendar(bars: Bars) -> Flags:
     """Rows on days when the exchange was closed."""
     if bars.settings.bars == "weekly":
         return Flags(np.zeros(len(bars), dtype=np.bool_))
-    days, back = np.unique(bars.day, return_inverse=True)
+    days, back, _ = bars.days
     return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
 
 
