@@ -190,16 +190,6 @@ def test_bad_studies_are_refused(store, tmp_path, monkeypatch, changes, code, wo
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
-@pytest.mark.slow
-def test_the_installed_command_and_the_workflow_start_on_their_own(tmp_path):
-    for command in (
-        ["-m", "quantray.cli", "report", "none"],
-        [str(ROOT / "workflows" / "walk_forward.py"), "none.yaml"],
-    ):
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
-        refused(done, 1 if "report" in command else 2, "none")
-
-
 def test_an_interrupt_says_that_the_run_can_go_on(tmp_path, monkeypatch):
     def interrupted(settings):
         raise KeyboardInterrupt

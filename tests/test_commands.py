@@ -17,6 +17,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -132,7 +133,7 @@ COMMANDS = documented()
 class Clone:
     """A folder like the clone of somebody who types one documented command after the other."""
 
-    user: object
+    user: Any
     done: dict[str, subprocess.CompletedProcess] = field(default_factory=dict)
     nodes: list[subprocess.Popen] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """The README keeps its word: its Python runs, its links and settings exist; for its commands see ``test_commands``."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import yaml
 
 from quantray.data.checks import CHECKS
 from quantray.data.quality import QualitySettings
-from quantray.research.config import UniverseSettings
+from quantray.research.config import StudySettings, UniverseSettings
+from quantray.research.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "clusters" / "README.md"]
@@ -40,3 +42,12 @@ def test_yaml_is_valid_settings():
     for line in universes.splitlines():
         UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
+
+
+def test_changes_in_the_text_can_be_made():
+    prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.M | re.S)
+    changes = {span: shlex.split(span)[1::2] for span in re.findall(r"`(--set [^`\n]+)`", prose)}
+    changes.pop("--set a.b=value")
+    assert len(changes) >= 4
+    for change in changes.values():
+        read_settings(StudySettings, ROOT / "workflows" / "configs" / "sp400.yaml", change)

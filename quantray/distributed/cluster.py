@@ -1,5 +1,6 @@
 """Connect to Ray: none, a local one, or a running cluster."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,7 +97,8 @@ def _start(settings: ClusterSettings, shared_bytes: int) -> None:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         remedy = (
-            "check the address and, on a cluster with authentication, the token in RAY_AUTH_TOKEN or ~/.ray/auth_token"
+            f"check the address, that its authentication is {os.environ['RAY_AUTH_MODE']} as here, and the token in "
+            "RAY_AUTH_TOKEN or ~/.ray/auth_token"
             if settings.kind == "address"
             else "free memory and space under /tmp, or do without it: --set cluster.kind=serial"
         )
