@@ -184,8 +184,22 @@ class Clone:
         late = bars["date"] >= sorted(bars["date"].unique())[-5]
         bars[~late].to_csv(self.folder / "prices.csv", index=False)
         bars[late].to_csv(self.folder / "new_days.csv", index=False)
-        rules = re.search(r"^```yaml\n# quality.yaml\n(.*?)^```", PAGES[0].read_text(encoding="utf-8"), re.M | re.S)
-        (self.folder / "quality.yaml").write_text(rules[1])
+        for name in ("quality.yaml", "house.yaml"):
+            text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+            rules = re.search(rf"^```yaml\n# {name}\n(.*?)^```", text, re.M | re.S)
+            (self.folder / name).write_text(rules[1])
+        self._from_abroad()
+
+    def _from_abroad(self) -> None:
+        """Files of the guide to data: a German one, an own format, and instants of Tokyo's closes."""
+        day, price = [f"{d:02}.03.2021" for d in range(1, 6)], [f"1.20{d},50" for d in range(1, 6)]
+        german = ["Datum;Kurs", *(f"{d};{p}" for d, p in zip(day, price, strict=True))]
+        (self.folder / "sap.csv").write_text("\n".join(german))
+        house = [f"{d};SAP GY Equity;{p};1.000" for d, p in zip(day, price, strict=True)]
+        (self.folder / "house.csv").write_text("\n".join(["Stichtag;Kennung;Kurs;Umsatz", *house]))
+        instants = [f"2021-03-{d:02}T15:00:00Z,{90 + d}" for d in (1, 2, 3, 4)]
+        (self.folder / "7203.T_daily.csv").write_text("\n".join(["Date,Close", *instants]))
+        (self.folder / "tokyo.yaml").write_text("exchange: XTKS\n")
 
     def _shell(self, line: str) -> subprocess.CompletedProcess:
         self.prepare(line)

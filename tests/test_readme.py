@@ -8,12 +8,13 @@ import pytest
 import yaml
 
 from quantray.data.checks import CHECKS
+from quantray.data.formats import Format
 from quantray.data.quality import QualitySettings
 from quantray.research.config import StudySettings, UniverseSettings
 from quantray.research.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "clusters" / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "clusters" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 WORDS = {12: "Twelve", 13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen", 22: "Twenty-two"}
 
@@ -30,14 +31,15 @@ def test_python_runs_and_prints_something(source, user):
     assert done.stdout.strip()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=["README", "clusters"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
 
 
 def test_yaml_is_valid_settings():
-    quality, universes = blocks("yaml")
+    quality, universes, form = blocks("yaml")
+    Format.model_validate(yaml.safe_load(form))
     QualitySettings.model_validate(yaml.safe_load(quality))
     for line in universes.splitlines():
         UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()

@@ -24,6 +24,15 @@ CHECKS: tuple[Check, ...] = (
         "is yet to come",
     ),
     Check(
+        "not_daily",
+        "bars that lie a week or more apart, or several of a day",
+        rows.not_daily,
+        "refuse",
+        ("keep", "refuse"),
+        "is no daily bar",
+        advice=rows.daily_or_weekly,
+    ),
+    Check(
         "two_listings",
         "rows of one symbol and date on two price levels day after day: two listings, share classes or currencies",
         rows.listings,
@@ -58,15 +67,6 @@ CHECKS: tuple[Check, ...] = (
         "drop_row",
         ("drop_row", "refuse"),
         "has no close",
-    ),
-    Check(
-        "not_daily",
-        "bars that lie a week or more apart",
-        rows.not_daily,
-        "refuse",
-        ("keep", "refuse"),
-        "is days after the one before",
-        advice=lambda bars, flags: "say `bars: weekly` in the file of --quality, or give daily bars",
     ),
     Check(
         "calendar_mismatch",

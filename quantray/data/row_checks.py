@@ -131,7 +131,9 @@ def fitting_calendar(bars: Bars, _: Flags) -> str:
 
 
 def not_daily(bars: Bars) -> Flags:
-    """All rows, where most bars of most symbols lie a week or more apart."""
+    """All rows, where most bars lie a week or more apart, or share their day with several others."""
+    if _within_days(bars):
+        return Flags(bars.repeated[0])
     same = bars.code[1:] == bars.code[:-1]
     apart = np.diff(bars.day).astype(np.int64)[same]
     weekly = bars.settings.bars == "daily" and len(apart) >= 8 and np.median(apart) >= 6
@@ -144,6 +146,22 @@ def priceless(bars: Bars) -> Flags:
     event = (bars.column("dividend") > 0) | ((bars.column("split") != 1) & ~np.isnan(bars.column("split")))
     event |= ~np.isnan(bars.column("delist_return"))
     return Flags(np.isnan(bars.column("close")) & ~event)
+
+
+def _within_days(bars: Bars) -> bool:
+    """Whether most rows are one of three or more different prices of a symbol on a day."""
+    differs, _ = _conflicts(bars)
+    if 2 * differs.sum() <= len(bars):
+        return False
+    days = (bars.code * len(bars.days[0]) + bars.days[1])[differs]
+    return bool(np.median(np.unique(days, return_counts=True)[1]) >= 3)
+
+
+def daily_or_weekly(bars: Bars, _: Flags) -> str:
+    """What to do with bars that are not daily."""
+    if _within_days(bars):
+        return "several bars of a day: give one, such as the last close with the day's high, low and volume"
+    return "say `bars: weekly` in the file of --quality, or give daily bars"
 
 
 def off_calendar(bars: Bars) -> Flags:

@@ -472,3 +472,11 @@ def test_without_volumes_a_missing_split_shows_in_the_price_alone():
     _, findings = clean(frame.drop(columns="volume"))
     (found,) = [finding for finding in findings if finding.check == "unadjusted_event"]
     assert found.n_flagged == 1
+
+
+def test_bars_within_the_day_are_refused():
+    frame = sound(2)
+    hours = pd.concat([scaled(frame, "S0", slice(None), 1 + 0.001 * hour) for hour in range(4)], ignore_index=True)
+    hours.loc[hours["symbol"] == "S1", "close"] *= 1 + 0.001 * np.repeat(range(4), N)
+    with pytest.raises(DataError, match="fail not_daily, such as .*; several bars of a day: give one"):
+        treat(hours)

@@ -1,4 +1,4 @@
-"""Small inputs in the shape of what vendors and colleagues hand out, kept beside the repository, with the right values."""
+"""Small inputs in the shape of what people hand out, kept beside the repository, with the right values."""
 
 from pathlib import Path
 
