@@ -177,6 +177,31 @@ def test_what_is_known_of_delistings_in_words():
     assert load_market(SimulatedData(n_assets=3, n_days=300), None, ("close",)).delistings == "No name stops trading."
 
 
+def test_bars_as_they_were_known(tmp_path, market, capsys):
+    bars = market.panel.to_long()[["date", "symbol", "close", "volume"]]
+    store = MarketStore(tmp_path / "market")
+    store.import_bars(RawBars(bars, ("first",)))
+    late = bars[bars["symbol"] == market.panel.assets[3]].tail(1)
+    store.append(RawBars(late.assign(close=late["close"] * 1.05), ("correction",)))
+    now = load_market(StoreData(store=store.uri), None, ("close",))
+    then = load_market(StoreData(store=store.uri, as_known=True), None, ("close",))
+    changed = now.panel.field("close") != then.panel.field("close")
+    changed &= ~np.isnan(now.panel.field("close"))
+    assert int(changed.sum()) == 1
+    assert then.settings.version == 1
+    assert "bars as first known; values that were different when first known: 1 corrected" in then.description
+    assert "bars as first known" in capsys.readouterr().err
+    assert "first known" not in now.description
+
+
+def test_members_without_data_are_named_in_the_run(store, market, tmp_path, capsys):
+    path = tmp_path / "members.csv"
+    path.write_text(f"symbol,start,end\n{market.panel.assets[0]},1990-01-01,\nNOWHERE,1990-01-01,\n")
+    found = load_market(StoreData(store=store.uri, universe=UniverseSettings(members=str(path))), None, ("close",))
+    assert found.description.endswith("1 of 2 members have no data: NOWHERE")
+    assert "1 of 2 members have no data: NOWHERE" in capsys.readouterr().err
+
+
 NAMES, DAYS = 30, 560
 MODEL = ModelSettings(name="GAT", width=8, layers=1, heads=2, graph=GraphChoice(k=3, window=60))
 FOLDS = ForecastFolds(train_days=100, valid_days=20, test_days=60, warm_up_days=100)
