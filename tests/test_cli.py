@@ -229,3 +229,18 @@ def test_submit_checks_the_settings_as_their_own_program_reads_them(tmp_path):
     shutil.copy(ROOT / "workflows" / "train_models.py", tmp_path / "train.py")
     (tmp_path / "wrong.yaml").write_text("name: x\ndata: {kind: simulated}\nmodels: [{name: A, heads: 3}]\n")
     refused(quantray("submit", "train.py", "wrong.yaml", cwd=tmp_path), 2, "width 64 must be a multiple of heads 3")
+
+
+def test_an_import_says_what_it_understood(tmp_path):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.005, 200)))
+    days = pd.bdate_range("2021-01-04", periods=200).strftime("%Y-%m-%d 00:00:00-05:00")
+    paid = np.where(np.arange(200) % 50 == 30, 1.0, 0.0)
+    frame = pd.DataFrame({"Date": days, "Open": close, "High": close, "Low": close, "Close": close, "Volume": 1000})
+    frame.assign(**{"Dividends": paid, "Stock Splits": 0.0, "Note": "x"}).to_csv(tmp_path / "KO.csv", index=False)
+    done = quantray("data", "import", "KO.csv", "--missing", "?", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "read as yfinance, prices adjusted for splits and dividends as that format states" in done.stdout
+    assert "ignored: Note" in done.stdout
+    assert "dividends: 4 of 4 listed are in the prices already" in done.stdout
+    stated = quantray("data", "check", "KO.csv", "--adjusted", "splits", cwd=tmp_path)
+    assert "4 dividends beside them" in stated.stdout

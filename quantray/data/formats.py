@@ -131,7 +131,7 @@ class Format(BaseModel):
         if "columns" in given:
             given["columns"] = {**self.columns, **given["columns"]}
         try:
-            return type(self).model_validate({**self.model_dump(), **given})
+            return type(self).model_validate({**self.model_dump(exclude_defaults=True), **given})
         except ValidationError as error:
             raise InputError(f"format {self.name}: {_first(error)}") from error
 

@@ -201,8 +201,7 @@ def _recognised(file: Path, sheet: Sheet, form: Format) -> Format:
     if form.name != plain().name:
         return form
     found = recognise(sheet.header, stem(file))
-    given = {name: getattr(form, name) for name in form.model_fields_set - {"name", "description", "header", "without"}}
-    return found.with_options(**given)
+    return found.with_options(**form.model_dump(exclude_defaults=True, exclude={"name", "description"}))
 
 
 def _renaming(file: Path, present: Sequence[str], form: Format) -> dict[str, str]:

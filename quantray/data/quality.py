@@ -138,7 +138,8 @@ def clean(
             treatment = chosen.treatments.get(check.name, check.treatment)
             frame, changed = _treat(current, check, flags, treatment)
             findings.append(_finding(current, check, flags, treatment, changed))
-    frame = frame[frame["fresh"]].drop(columns="fresh").reset_index(drop=True)
+    frame = frame if context is None else frame[frame["fresh"]].reset_index(drop=True)
+    frame = frame.drop(columns="fresh")
     if frame.empty or not (frame["close"] > 0).any():
         raise DataError("no bar is left after the quality checks; every close is missing or was dropped.")
     return frame.assign(symbol=frame["symbol"].astype("str")), tuple(findings)

@@ -114,8 +114,12 @@ def foreign_days(bars: Bars) -> Flags:
 
 
 def _fitting(days: Dates) -> dict[str, float]:
-    """Share of days that each calendar was open on."""
-    return {name: float(is_trading_day(days, exchange=name).mean()) for name in _CANDIDATES}
+    """How well each calendar fits: the share of days that it was open on, or of its days that are there, if less."""
+    found = {}
+    for name in _CANDIDATES:
+        sessions = trading_days(days[0], days[-1], exchange=name)
+        found[name] = float(min(np.isin(days, sessions).mean(), np.isin(sessions, days).mean()))
+    return found
 
 
 def fitting_calendar(bars: Bars, _: Flags) -> str:
@@ -124,9 +128,10 @@ def fitting_calendar(bars: Bars, _: Flags) -> str:
     fitting = _fitting(days)
     best = max(fitting, key=lambda name: fitting[name])
     chosen = bars.settings.exchange
+    known = f"{best} fits best, {fitting[best]:.0%} of the days: " if fitting[best] > 0.98 else ""
     return (
-        f"{fitting[best]:.0%} of the days are days of {best}, {is_trading_day(days, exchange=chosen).mean():.0%} of "
-        f"{chosen}: name the calendar as `exchange` in the file of --quality"
+        f"{is_trading_day(days, exchange=chosen).mean():.0%} of the days are days of {chosen}; {known}name the calendar "
+        "as `exchange` in the file of --quality, or set the treatment calendar_mismatch: drop_row"
     )
 
 

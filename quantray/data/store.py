@@ -359,7 +359,7 @@ class MarketStore:
         days: tuple[pd.Timestamp, pd.Timestamp] | None = None,
     ) -> None:
         # Rows by date: a load of few years then skips most row groups.
-        ordered = bars.sort_values(["date", "symbol"], ignore_index=True)
+        ordered = _by_date(bars)
         columns = {name: ordered[name] if name in ordered else _absent(name, len(ordered)) for name in _SCHEMA.names}
         data = pa.Table.from_pandas(pd.DataFrame(columns), schema=_SCHEMA, preserve_index=False)
         notes = CommitProperties(custom_metadata={"kind": operation, "quality": report.model_dump_json()})
@@ -412,7 +412,7 @@ def examine(
     held = bars["close"].notna() | (bars["dividend"] > 0) | (bars["split"] != 1)
     if "delist_return" in bars:
         held |= bars["delist_return"].notna()
-    treated = bars[held].drop(columns=["adj_close", "doubt"], errors="ignore")
+    treated = (bars if held.all() else bars[held]).drop(columns=["adj_close", "doubt"], errors="ignore")
     spanned = treated if len(treated) else raw.frame
     report = QualityReport(
         files=raw.files,
@@ -473,6 +473,16 @@ def _within(days: pd.Series, first: np.datetime64 | None, last: np.datetime64 | 
     if first is not None:
         inside &= days >= pd.Timestamp(first)
     return inside if last is None else inside & (days <= pd.Timestamp(last))
+
+
+def _by_date(bars: pd.DataFrame) -> pd.DataFrame:
+    """Bars by date, and by symbol within a date."""
+    symbol, _ = pd.factorize(bars["symbol"], sort=True)
+    date, _ = pd.factorize(bars["date"], sort=True)
+    # Small integers are sorted without comparing them.
+    small = np.uint16 if max(symbol.max(initial=0), date.max(initial=0)) < 2**16 else np.uint32
+    first = np.argsort(symbol.astype(small), kind="stable")
+    return bars.iloc[first[np.argsort(date.astype(small)[first], kind="stable")]].reset_index(drop=True)
 
 
 def _absent(name: str, count: int) -> object:

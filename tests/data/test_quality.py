@@ -119,9 +119,7 @@ def test_bars_of_another_calendar_are_refused_with_the_one_that_fits():
     every_day = pd.date_range("2020-01-02", "2020-06-30")
     frame = pd.DataFrame({"date": every_day, "symbol": "BTC", "close": 50.0 + np.arange(len(every_day)) % 7})
     frame = frame.assign(dividend=0.0, split=1.0)
-    with pytest.raises(
-        DataError, match=r"100% of the days are days of 24/7, 69% of XNYS: name the calendar as `exchange`"
-    ):
+    with pytest.raises(DataError, match="69% of the days are days of XNYS; 24/7 fits best, 100% of the days: name the"):
         clean(frame)
     treated, findings = clean(frame, QualitySettings(exchange="24/7"))
     assert len(treated) == len(every_day)
@@ -480,3 +478,16 @@ def test_bars_within_the_day_are_refused():
     hours.loc[hours["symbol"] == "S1", "close"] *= 1 + 0.001 * np.repeat(range(4), N)
     with pytest.raises(DataError, match="fail not_daily, such as .*; several bars of a day: give one"):
         treat(hours)
+
+
+def test_another_exchange_is_named_and_filled_holidays_are_not_one():
+    london = trading_days("2019-01-02", "2020-12-31", exchange="XLON").astype("datetime64[s]")
+    frame = pd.DataFrame({"date": london, "symbol": "VOD", "close": 50.0 + np.arange(len(london)) % 7})
+    frame = frame.assign(dividend=0.0, split=1.0)
+    with pytest.raises(DataError, match="XLON fits best, 100% of the days"):
+        clean(frame)
+    weekdays = pd.bdate_range("2019-01-02", "2020-12-31")
+    filled = pd.DataFrame({"date": weekdays, "symbol": "A", "close": 50.0 + np.arange(len(weekdays)) % 7})
+    treated, findings = clean(filled.assign(dividend=0.0, split=1.0))
+    assert [(f.check, f.n_changed) for f in findings] == [("non_trading_day", len(weekdays) - len(treated))]
+    assert len(treated) == len(trading_days("2019-01-02", "2020-12-31"))
