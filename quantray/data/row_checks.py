@@ -114,7 +114,7 @@ def foreign_days(bars: Bars) -> Flags:
 
 
 def _fitting(days: Dates) -> dict[str, float]:
-    """How well each calendar fits: the share of days that it was open on, or of its days that are there, if less."""
+    """How well each calendar fits: the share of days that it was open on, or of its own that are there, if less."""
     found = {}
     for name in _CANDIDATES:
         sessions = trading_days(days[0], days[-1], exchange=name)

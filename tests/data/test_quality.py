@@ -348,11 +348,9 @@ PLANTED = {
 
 
 def on_closed_days(frame):
-    """Bars of all assets on four Saturdays."""
+    """Bars of all assets on eight Saturdays."""
     first = frame.groupby("symbol").head(1)
-    return pd.concat(
-        [first.assign(date=pd.Timestamp(day)) for day in ("2020-02-01", "2020-02-08", "2020-02-15", "2020-02-22")]
-    )
+    return pd.concat([first.assign(date=day) for day in pd.date_range("2020-02-01", periods=8, freq="7D")])
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
