@@ -15,7 +15,8 @@ demo: $(VENV)/.installed
 	$(BIN)/quantray demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --dist loadscope -m "not ray"
+	$(BIN)/python -m pytest -q -m ray
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -37,6 +38,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_inference.py
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py
+	$(BIN)/python benchmarks/bench_formats.py
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

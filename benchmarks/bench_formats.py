@@ -105,7 +105,7 @@ def main() -> None:
     print(f"{n} histories in each of {len(WRITERS)} formats, {taken:.0f} s")
     outcomes = {name: {outcome: found[outcome] for outcome in OUTCOMES} for name, found in counts.items()}
     content = {"histories": n, "seed": 0, "seconds": round(taken, 1), "outcomes": outcomes}
-    write_line("formats", {"machine": about, "versions": versions("pandas", "pyarrow"), **content})
+    write_line("bench_formats", {"machine": about, "versions": versions("pandas", "pyarrow"), **content})
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def foreign_days(bars: Bars) -> Flags:
 
 
 def _fitting(days: Dates) -> dict[str, float]:
-    """How well each calendar fits: the share of days that it was open on, or of its own that are there, if less."""
+    """Share of the days that each calendar was open on, or of its own days that are there, if less."""
     found = {}
     for name in _CANDIDATES:
         sessions = trading_days(days[0], days[-1], exchange=name)
@@ -129,8 +129,9 @@ def fitting_calendar(bars: Bars, _: Flags) -> str:
     best = max(fitting, key=lambda name: fitting[name])
     chosen = bars.settings.exchange
     known = f"{best} fits best, {fitting[best]:.0%} of the days: " if fitting[best] > 0.98 else ""
+    held = is_trading_day(days, exchange=chosen).mean()
     return (
-        f"{is_trading_day(days, exchange=chosen).mean():.0%} of the days are days of {chosen}; {known}name the calendar "
+        f"{held:.0%} of the days are days of {chosen}; {known}name the calendar "
         "as `exchange` in the file of --quality, or set the treatment calendar_mismatch: drop_row"
     )
 
