@@ -218,12 +218,17 @@ def _renaming(file: Path, present: Sequence[str], form: Format) -> dict[str, str
         raise DataError(f"column mapping names {absent!r}, which is not in {file}; it has {', '.join(present[:12])}.")
     taken = list(renaming.values())
     if twice := next((name for name in taken if taken.count(name) > 1), None):
-        both = " and ".join(column for column, name in renaming.items() if name == twice)
-        raise DataError(f"{file}: {both} give two columns one name, {twice}; each field has one column.")
+        both = [column for column, name in renaming.items() if name == twice]
+        if form.name == plain().name:
+            told = " and ".join(both)
+            raise DataError(f"{file}: {told} give two columns one name, {twice}; each field has one column.")
+        # A maker's files may hold a thing twice, as a ticker and a trading symbol.
+        for column in both[1:]:
+            del renaming[column]
     spellings = {c: spelling(c) for c in present}
     ignored = {*map(spelling, form.ignored)}
     for name, aliases in COLUMN_NAMES.items():
-        if name in renaming.values() or (name == "symbol" and "id" in renaming.values() and name in taken):
+        if name in renaming.values():
             continue
         found = [c for alias in aliases for c in present if spellings[c] == alias and c not in renaming]
         found = [c for c in found if spellings[c] not in ignored]

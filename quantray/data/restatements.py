@@ -18,6 +18,8 @@ __all__ = ["VersionedBars", "as_known", "restated", "summary"]
 _PRICES = ("open", "high", "low", "close")
 _FIELDS = (*_PRICES, "volume", "dividend", "split", "delist_return")
 _KEYS = ["symbol", "date"]
+_COMMON = pd.Timedelta(days=60)
+"""How long before its first new day a commit is compared with what was known."""
 _SAME = 1e-6
 """Log ratio within which prices stand in one constant ratio."""
 
@@ -65,21 +67,27 @@ def as_known(store: VersionedBars, *, version: int | None = None) -> pd.DataFram
     ----------
     version : the last commit that counts; by default the latest.
     """
-    known: pd.DataFrame | None = None
+    parts: list[pd.DataFrame] = []
     for _, rows in _written(store, version):
-        if known is None:
-            known = rows
-            continue
         fresh = rows.sort_values(_KEYS, ignore_index=True)
-        new = ~_member(fresh, known)
-        if not new.any():
-            continue
-        # The days in common tell the basis; of those long ago nothing is needed.
-        recent = fresh["date"] >= fresh["date"][new].min() - pd.Timedelta(days=60)
-        joined = join(fresh[recent].reset_index(drop=True), known, source="dividend and split columns", refuse=False)
-        known = pd.concat([known, joined.bars[~_member(joined.bars, known)]], ignore_index=True)
-    assert known is not None, "a store has at least one commit"
-    return known.sort_values(["date", "symbol"], ignore_index=True)
+        if parts:
+            fresh = _unknown(fresh, parts)
+        if len(fresh):
+            parts.append(fresh)
+    return pd.concat(parts).sort_values(["date", "symbol"], ignore_index=True)
+
+
+def _unknown(fresh: pd.DataFrame, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of a commit that earlier ones do not hold, going on from what these hold."""
+    start = fresh["date"].min() - _COMMON
+    known = pd.concat([part[part["date"] >= start] for part in parts if part["date"].max() >= start] or parts[-1:])
+    new = ~_member(fresh, known)
+    if not new.any():
+        return fresh[:0]
+    # The days in common tell the basis; of those long ago nothing is needed.
+    recent = fresh["date"] >= fresh["date"][new].min() - _COMMON
+    joined = join(fresh[recent].reset_index(drop=True), known, source="dividend and split columns", refuse=False)
+    return joined.bars[~_member(joined.bars, known)]
 
 
 def _member(rows: pd.DataFrame, known: pd.DataFrame) -> Bool:
@@ -106,6 +114,12 @@ def restated(store: VersionedBars, *, version: int | None = None) -> pd.DataFram
     first = stacked.drop_duplicates(_KEYS, keep="first")
     now = store.bars(version=numbers[-1])
     both = first.merge(now, how="left", on=_KEYS, suffixes=("", "_now"), indicator="found")
+    other = (both["found"] == "left_only").to_numpy()
+    for field in _FIELDS:
+        other |= _differs(*(both[name].to_numpy(dtype=np.float64) for name in (field, f"{field}_now")))
+    # Most symbols of most commits are as they were.
+    differing = pd.MultiIndex.from_frame(both.loc[other, ["symbol", "version"]]).unique()
+    both = both[pd.MultiIndex.from_frame(both[["symbol", "version"]]).isin(differing)]
     found = []
     for (symbol, number), rows in both.sort_values(_KEYS).groupby(["symbol", "version"], sort=True):
         if (known := int(str(number))) != numbers[-1]:
