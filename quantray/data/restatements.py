@@ -114,7 +114,7 @@ def restated(store: VersionedBars, *, version: int | None = None) -> pd.DataFram
     first = stacked.drop_duplicates(_KEYS, keep="first")
     now = store.bars(version=numbers[-1])
     both = first.merge(now, how="left", on=_KEYS, suffixes=("", "_now"), indicator="found")
-    other = (both["found"] == "left_only").to_numpy()
+    other = (both["found"] == "left_only").to_numpy(copy=True)
     for field in _FIELDS:
         other |= _differs(*(both[name].to_numpy(dtype=np.float64) for name in (field, f"{field}_now")))
     # Most symbols of most commits are as they were.
