@@ -8,6 +8,7 @@ return of a day then needs that day and the last close only::
 so a later dividend never rewrites history, and adjusted prices run forward from the first day loaded.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,6 +31,7 @@ _SURE = 3.0
 """Log odds from which evidence against a statement, or without one, decides."""
 _NEAR_STATEMENT = np.log(4.0)
 """Log odds down to which a statement stands although the prices lean the other way."""
+_LISTED = "dividend and split columns"
 _VERIFIED = np.log(100.0)
 """Log odds from which the prices confirm or contradict a statement."""
 _CERTAIN = 1e3
@@ -129,68 +131,49 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
     """Bars sorted by symbol and date, with complete ``dividend`` and ``split`` columns.
 
     Listed events that the prices already contain are left out: what each file's maker states (``basis``), the moves on
-    the days of events and the adjusted close, where there is one, decide for each event; see ``data.evidence``. Where
-    only ``adj_close`` or ``total_return`` is given, events are read from its daily moves against the close. Where both
-    are given and disagree on a day, the smaller move stands and the day is recorded.
+    the days of events and the adjusted close, where there is one, decide for each event; see ``data.evidence``. What a
+    file does not list is read from the daily moves of its ``adj_close`` or ``total_return`` against the close. Where
+    both are given and disagree on a day, the smaller move stands and the day is recorded.
 
     Parameters
     ----------
     bars : rows of (date, symbol, close, optional open, adj_close, total_return, price_factor, dividend, split and
-        ``basis`` as index into ``formats.ADJUSTMENTS``, plus ``formats.CERTAIN`` where the caller knows), in any order.
+        ``basis`` as index into ``formats.ADJUSTMENTS``, plus ``formats.CERTAIN`` where the caller knows; ``lists``: 1
+        where a row's file has a column of dividends, plus 2 where it has one of splits), in any order.
 
     Returns
     -------
     The bars without the columns that were evidence, and what was learnt. Events that the prices contain stand in
-    ``inside_split`` and ``inside_dividend``, where there are any. Where two readings of a symbol differ and
+    ``inside_split`` and ``inside_dividend``, where there are any; rows whose events an adjusted close implied stand in
+    ``implied``. Where two readings of a symbol differ and
     nothing decides between them, a column ``doubt`` says so on the rows of its events. ``adj_close`` stays where it is
     zero or below somewhere, for the checks to see.
     """
     series = _sorted(bars)
-    bars, close, gross, theirs = series.frame, series.close, series.gross, series.theirs
-    made = _Events(series.column("split", default=1.0), series.column("dividend", default=0.0))
-    prices, source = "split-adjusted", "none"
-    doubt = np.full(len(bars), "", dtype=object)
-    if "split" in bars or "dividend" in bars:
-        source = "dividend and split columns"
-        made = _listed_events(series, made, doubt)
-    elif theirs is None:
-        made = replace(made, evidence=(_NOTHING_TELLS[int(_statements(bars)[0].max())],))
-    else:
-        source = "total_return" if "total_return" in bars else "adj_close"
-        made = _Events(*_implied_events(series))
-    prices = _quoted(made, bars)
-    mismatches: tuple[str, ...] = ()
-    n_mismatched = 0
-    split, dividend = made.split, made.dividend
-    if theirs is not None and source == "dividend and split columns":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ours = gross * split * (1 + dividend / close)
-            differs = np.abs(ours - theirs) > 0.005
-            n_mismatched, mismatches = int(differs.sum()), _mismatches(bars, ours, theirs, differs)
-            # An event that one of the two missed or invented shows as a large move: the smaller move is the true one.
-            wrong = differs & (np.abs(np.log(theirs)) < np.abs(np.log(ours)))
-            split, dividend = np.where(wrong, theirs / gross, split), np.where(wrong, 0.0, dividend)
-    used = ["total_return", "price_factor", "basis"]
+    made = _told_events(series)
+    settled, mismatches = _smaller_moves(series, made)
+    used = ["total_return", "price_factor", "basis", "lists"]
     if "adj_close" in bars and not (bars["adj_close"] <= 0).any():
         used.append("adj_close")
-    out = bars.drop(columns=used, errors="ignore").assign(dividend=dividend, split=split)
-    if made.inside_split is not None and (made.inside_split != 1).any():
-        out = out.assign(inside_split=made.inside_split)
-    if made.inside_dividend is not None and (made.inside_dividend > 0).any():
-        out = out.assign(inside_dividend=made.inside_dividend)
-    if made.doubts:
-        out = out.assign(doubt=doubt)
+    out = series.frame.drop(columns=used, errors="ignore").assign(dividend=settled.dividend, split=settled.split)
+    helpers = {
+        "inside_split": made.inside_split if (made.inside_split != 1).any() else None,
+        "inside_dividend": made.inside_dividend if (made.inside_dividend > 0).any() else None,
+        "implied": made.implied if made.implied.any() else None,
+        "doubt": made.doubt if made.doubts else None,
+    }
+    out = out.assign(**{name: values for name, values in helpers.items() if values is not None})
     return out, Adjustment(
-        source=source,
-        prices=prices,
-        n_splits=int((split != 1).sum()),
-        n_dividends=int((dividend > 0).sum()),
+        source=made.source,
+        prices=_quoted(made, series.frame),
+        n_splits=int((settled.split != 1).sum()),
+        n_dividends=int((settled.dividend > 0).sum()),
         evidence=made.evidence,
         unverified=made.unverified,
         departures=made.departures,
         doubts=made.doubts,
-        mismatched_days=n_mismatched,
-        mismatches=mismatches,
+        mismatched_days=len(mismatches),
+        mismatches=mismatches[:10],
     )
 
 
@@ -200,13 +183,76 @@ class _Events:
 
     split: Float
     dividend: Float
-    inside_split: Float | None = None
-    """Splits that the prices contain, where any event was listed; 1 elsewhere."""
-    inside_dividend: Float | None = None
+    inside_split: Float
+    """Splits that the prices contain; 1 elsewhere."""
+    inside_dividend: Float
+    implied: Bool
+    """Rows whose events were read from an adjusted close or a total return, for their file lists none."""
+    doubt: np.ndarray
+    """Text on rows of events that can be read in two ways."""
+    source: str = "none"
     evidence: tuple[str, ...] = ()
     departures: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
+
+
+def _told_events(series: _Series) -> _Events:
+    """Listed events where a file lists them, and those that its adjusted close implies where it does not."""
+    bars, n = series.frame, len(series.frame)
+    has_dividends, has_splits = _lists(bars)
+    split = np.where(has_splits, series.column("split", default=1.0), 1.0)
+    dividend = np.where(has_dividends, series.column("dividend", default=0.0), 0.0)
+    empty = np.zeros(n, dtype=np.bool_), np.full(n, "", dtype=object)
+    listed = _Events(
+        np.where(split > 0, split, 1.0), np.maximum(dividend, 0.0), np.ones(n), np.zeros(n), empty[0], empty[1]
+    )
+    listing, vendor = has_dividends | has_splits, "total_return" if "total_return" in bars else "adj_close"
+    if series.theirs is None:
+        if listing.any():
+            return replace(_listed_events(series, listed), source=_LISTED)
+        return replace(listed, evidence=(_NOTHING_TELLS[int(_statements(bars)[0].max())],))
+    made = _listed_events(series, listed) if listing.any() else listed
+    both = has_dividends & has_splits
+    if both.all():
+        return replace(made, source=_LISTED)
+    # Of what a file does not list, the adjusted close tells: it moves beyond the price and the listed events.
+    implied = _implied_events(series, made)
+    sources = [_LISTED] if listing.any() else []
+    return replace(
+        made,
+        split=np.where(has_splits, made.split, implied[0]),
+        dividend=np.where(has_dividends, made.dividend, implied[1]),
+        implied=~both & np.isfinite(series.theirs),
+        source=", ".join([*sources, vendor]),
+    )
+
+
+def _lists(bars: pd.DataFrame) -> tuple[Bool, Bool]:
+    """Rows of files with a column of dividends, and of files with one of splits."""
+    n = len(bars)
+    if "lists" not in bars:
+        return np.full(n, "dividend" in bars), np.full(n, "split" in bars)
+    flags = np.nan_to_num(bars["lists"].to_numpy(dtype=np.float64)).astype(np.int64)
+    return (flags & 1) > 0, (flags & 2) > 0
+
+
+def _smaller_moves(series: _Series, made: _Events) -> tuple[_Events, tuple[str, ...]]:
+    """The events where closes and adjusted closes agree on the day's return, else the smaller of the two moves.
+
+    An event that one of the two missed or invented shows as a large move.
+    """
+    theirs = series.theirs
+    listing = np.logical_and(*_lists(series.frame))
+    if theirs is None or not listing.any():
+        return made, ()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ours = series.gross * made.split * (1 + made.dividend / series.close)
+        differs = (np.abs(ours - theirs) > 0.005) & listing
+        wrong = differs & (np.abs(np.log(theirs)) < np.abs(np.log(ours)))
+        split = np.where(wrong, theirs / series.gross, made.split)
+    settled = replace(made, split=split, dividend=np.where(wrong, 0.0, made.dividend))
+    return settled, _mismatches(series.frame, ours, theirs, differs)
 
 
 def _sorted(bars: pd.DataFrame) -> _Series:
@@ -225,7 +271,7 @@ def _sorted(bars: pd.DataFrame) -> _Series:
 def _quoted(made: _Events, bars: pd.DataFrame) -> str:
     if (made.split != 1).any():
         return "unadjusted"
-    inside = 0 if made.inside_dividend is None else int((made.inside_dividend > 0).sum())
+    inside = int((made.inside_dividend > 0).sum())
     listed = inside + int((made.dividend > 0).sum())
     stated = _statements(bars)[0]
     if inside > listed / 2 or (not listed and (stated == ADJUSTMENTS.index("splits and dividends")).all()):
@@ -233,10 +279,9 @@ def _quoted(made: _Events, bars: pd.DataFrame) -> str:
     return "unadjusted" if (stated == ADJUSTMENTS.index("none")).all() else "split-adjusted"
 
 
-def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Events:
+def _listed_events(series: _Series, listed: _Events) -> _Events:
     """Decide which of the listed events are in the prices; say in ``doubt`` of which rows nothing decides it."""
-    split = np.where(listed.split > 0, listed.split, 1.0)
-    dividend = np.maximum(listed.dividend, 0.0)
+    split, dividend, doubt = listed.split.copy(), listed.dividend.copy(), listed.doubt.copy()
     bars, close = series.frame, series.close
     # On the first bar no price tells; it has no return either.
     open_question = series.before >= 0
@@ -274,8 +319,18 @@ def _listed_events(series: _Series, listed: _Events, doubt: np.ndarray) -> _Even
     inside_split, inside_dividend = np.ones(len(bars)), np.zeros(len(bars))
     inside_split[inside[0]], split[inside[0]] = split[inside[0]], 1.0
     inside_dividend[inside[1]], dividend[inside[1]] = dividend[inside[1]], 0.0
-    told = tuple(evidence), tuple(departures[:20]), tuple(doubts[:20]), tuple(unverified)
-    return _Events(split, dividend, inside_split, inside_dividend, *told)
+    return _Events(
+        split,
+        dividend,
+        inside_split,
+        inside_dividend,
+        listed.implied,
+        doubt,
+        evidence=tuple(evidence),
+        departures=tuple(departures[:20]),
+        doubts=tuple(doubts[:20]),
+        unverified=tuple(unverified),
+    )
 
 
 def _judged(
@@ -337,8 +392,8 @@ def _doubt_text(series: _Series, symbol: str, rows: Int, size: Float, kind: str,
     )
 
 
-def _implied_events(series: _Series) -> tuple[Float, Float]:
-    """Splits and dividends from what the vendor says that each day returned beyond its price."""
+def _implied_events(series: _Series, listed: _Events) -> tuple[Float, Float]:
+    """Splits and dividends from what the vendor says that each day returned beyond its price and the listed events."""
     bars, code, close = series.frame, series.code, series.close
     date, stated = bars["date"].to_numpy(), series.theirs
     assert stated is not None, "checked by the caller"
@@ -346,21 +401,82 @@ def _implied_events(series: _Series) -> tuple[Float, Float]:
         if "total_return" in bars:
             known = _row_before(code, date, close > 0)
             factor = np.where(known >= 0, stated / (close / close[known]), np.nan)
+            tolerance = np.full(len(bars), _ROUNDING)
         else:
             # Across days without a price, the events in between count on the next day that has one.
             known = _row_before(code, date, (close > 0) & (series.adjusted > 0))
             factor = _ratio(series.adjusted / close, known)
-        if "price_factor" not in bars:
-            return _events_from(factor, close)
-        divisor = bars["price_factor"].to_numpy(dtype=np.float64)
-        divisor = np.where(divisor > 0, divisor, np.nan)
-        split = np.where(known >= 0, divisor[known] / divisor, 1.0)
-    split = np.where(np.isfinite(split) & (np.abs(split - 1) > _ROUNDING), split, 1.0)
+            tolerance = np.maximum(_ROUNDING, _rounding(series, known))
+        factor = factor / (listed.split * (1 + np.nan_to_num(listed.dividend / close)))
+        if "price_factor" in bars:
+            divisor = bars["price_factor"].to_numpy(dtype=np.float64)
+            divisor = np.where(divisor > 0, divisor, np.nan)
+            split = np.where(known >= 0, divisor[known] / divisor, 1.0)
+            return _beyond(factor, np.where(np.isfinite(split), split, 1.0), close)
+    factor = np.where(np.isfinite(factor) & (factor > 0), factor, 1.0)
+    coarse = tolerance > 2 * _ROUNDING
+    if coarse.any():
+        factor = _between_levels(series, factor, known, tolerance, coarse)
+    # No dividend lowers an adjusted price's past below the price's own; a reverse split does.
+    is_split = (np.log(factor) > np.log(1.3)) | (factor < 1 - np.maximum(1e-3, tolerance))
+    is_dividend = ~is_split & (factor > 1 + tolerance)
+    return np.where(is_split, factor, 1.0), np.where(is_dividend, (factor - 1) * close, 0.0)
+
+
+def _beyond(factor: Float, split: Float, close: Float) -> tuple[Float, Float]:
+    """Given splits, and as dividends what a vendor's return is beyond them."""
+    split = np.where(np.abs(split - 1) > _ROUNDING, split, 1.0)
     rest = np.where(np.isfinite(factor) & (factor > 0), factor, split) / split
     paid = rest > 1 + _ROUNDING
     # What neither the factor nor a payment explains belongs to the ratio.
     split = np.where(~paid & (np.abs(rest - 1) > _ROUNDING), split * rest, split)
     return split, np.where(paid, (rest - 1) * close, 0.0)
+
+
+def _rounding(series: _Series, known: Int) -> Float:
+    """How far the rounding of both prices can move the ratio of their ratios from one day to the next."""
+    reach = 0.5 * (
+        _unit(series.code, series.adjusted) / series.adjusted + _unit(series.code, series.close) / series.close
+    )
+    return np.where(known >= 0, np.nan_to_num(reach + reach[known], nan=0.0, posinf=0.0), 0.0)
+
+
+def _unit(code: Int, prices: Float) -> Float:
+    """What each row's symbol rounds its prices to: cents, say; 0 where it is finer than a hundredth of a cent."""
+    unit = np.zeros(int(code.max()) + 1)
+    finer = np.ones(len(unit), dtype=np.bool_)
+    for decimals in (2, 3, 4):
+        scaled = prices * 10.0**decimals
+        with np.errstate(invalid="ignore"):
+            off = np.abs(scaled - np.round(scaled)) > 1e-3
+        broken = np.zeros(len(unit), dtype=np.bool_)
+        broken[code[off]] = True
+        unit[finer & ~broken] = 10.0**-decimals
+        finer &= broken
+    return np.asarray(unit[code])
+
+
+def _between_levels(series: _Series, factor: Float, known: Int, tolerance: Float, coarse: Bool) -> Float:
+    """Factors of symbols with rounded prices: between two events the ratio of the prices has one level.
+
+    A day's factor is as unsure as the rounding; the ratio of the median levels before and after it is not.
+    """
+    out, date = factor.copy(), series.frame["date"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = series.adjusted / series.close
+    for code in np.unique(series.code[coarse]):
+        every = np.flatnonzero((series.code == code) & (level > 0))
+        # Rows of one day share its event.
+        first = np.append(True, date[every[1:]] != date[every[:-1]])
+        rows = every[first]
+        jumps = np.flatnonzero((np.abs(np.log(factor[rows])) > np.log1p(tolerance[rows])) & (known[rows] >= 0))
+        edges = [0, *jumps.tolist(), len(rows)]
+        medians = [float(np.median(level[rows[a:b]])) if b > a else np.nan for a, b in itertools.pairwise(edges)]
+        out[rows] = 1.0
+        for jump, before, after in zip(jumps, medians[:-1], medians[1:], strict=True):
+            out[rows[jump]] = after / before if before > 0 and after > 0 else factor[rows[jump]]
+        out[every] = out[rows][np.cumsum(first) - 1]
+    return out
 
 
 def total_return(panel: Panel) -> Panel:
@@ -423,18 +539,9 @@ def _ratio(values: Float, before: Int) -> Float:
         return np.where(before >= 0, values / values[before], np.nan)
 
 
-def _events_from(factor: Float, close: Float) -> tuple[Float, Float]:
-    """Splits and dividends from the daily move of adj_close beyond that of the close."""
-    factor = np.where(np.isfinite(factor) & (factor > 0), factor, 1.0)
-    # No dividend lowers an adjusted price's past below the price's own; a reverse split does.
-    is_split = (np.log(factor) > np.log(1.3)) | (factor < 1 - 1e-3)
-    is_dividend = ~is_split & (factor > 1 + _ROUNDING)
-    return np.where(is_split, factor, 1.0), np.where(is_dividend, (factor - 1) * close, 0.0)
-
-
 def _mismatches(bars: pd.DataFrame, ours: Float, theirs: Float, differs: np.ndarray) -> tuple[str, ...]:
     rows = np.flatnonzero(differs)
-    worst = rows[np.argsort(-np.abs(ours - theirs)[rows], kind="stable")][:10]
+    worst = rows[np.argsort(-np.abs(ours - theirs)[rows], kind="stable")]
     return tuple(
         f"{bars['symbol'].iloc[i]} {str(bars['date'].iloc[i])[:10]}: closes and events say {ours[i] - 1:+.1%}, "
         f"adj_close {theirs[i] - 1:+.1%}"

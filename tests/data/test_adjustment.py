@@ -114,7 +114,7 @@ def test_bars_come_sorted_without_adj_close():
     out, _ = normalise_events(frame.iloc[::-1])
     assert out["symbol"].tolist() == ["AA", "AA", "B", "B"]
     assert out["close"].tolist() == [3.0, 4.0, 1.0, 2.0]
-    assert set(out.columns) == {"date", "symbol", "close", "dividend", "split"}
+    assert set(out.columns) == {"date", "symbol", "close", "dividend", "split", "implied"}
 
 
 def test_unadjusted_closes_take_their_splits():
@@ -160,6 +160,48 @@ def test_rounding_of_adj_close_is_no_dividend():
     close = np.array([50.0, 50.3, 49.9, 50.1])
     _, dividend, _ = events(bars(close=close, adj_close=close * 0.97 * (1 + np.array([0, 2e-5, -2e-5, 0]))))
     assert dividend == [0.0] * 4
+
+
+@pytest.mark.parametrize("level", [12.0, 50.0])
+def test_adjusted_closes_rounded_to_cents_tell_their_dividends_and_no_others(level):
+    """Rounding moves the daily factor by more than a dividend would; the levels between dividends do not move."""
+    generator = np.random.default_rng(8)
+    total = level * np.exp(np.cumsum(generator.normal(0, 0.012, 400)))
+    paid = np.ones(400)
+    paid[[90, 280]] = 1.011
+    close = total * np.cumprod(paid[::-1])[::-1] / paid
+    frame = bars(close=close.round(2), adj_close=total.round(2))
+    out, told = normalise_events(frame)
+    assert told.n_dividends == 2
+    assert told.n_splits == 0
+    made = total_return(Panel.from_long(out.drop(columns="implied"))).field("close")[:, 0]
+    assert made[-1] / made[0] == pytest.approx(total[-1] / total[0], rel=2e-3)
+
+
+def test_what_a_file_does_not_list_its_adjusted_close_tells():
+    """Splits are listed, dividends are not: an absent column is no column of zeros."""
+    total = 50 * np.exp(np.cumsum(np.random.default_rng(9).normal(0, 0.01, 120)))
+    paid = np.where(np.isin(np.arange(120), [30, 90]), 1.004, 1.0)
+    close = total * np.cumprod(paid[::-1])[::-1] / paid
+    split = np.where(np.arange(120) == 60, 2.0, 1.0)
+    out, told = normalise_events(bars(close=close, adj_close=total, split=split, basis=np.int8(2)))
+    assert (told.n_splits, told.n_dividends) == (0, 2)
+    assert told.source == "dividend and split columns, adj_close"
+    made = total_return(Panel.from_long(out.drop(columns=["implied", "inside_split"]))).field("close")[:, 0]
+    np.testing.assert_allclose(made / made[0], total / total[0], rtol=1e-6)
+
+
+def test_files_that_list_events_and_files_that_do_not_in_one_import():
+    total = 50 * np.exp(np.cumsum(np.random.default_rng(10).normal(0, 0.01, 120)))
+    paid = np.where(np.isin(np.arange(120), [30, 90]), 1.012, 1.0)
+    close = total * np.cumprod(paid[::-1])[::-1] / paid
+    listing = bars("A", close=close, adj_close=total, dividend=(paid - 1) * close, split=1.0, lists=np.int8(3))
+    silent = bars("B", close=close, adj_close=total, lists=np.int8(0))
+    out, told = normalise_events(pd.concat([listing, silent]))
+    assert told.n_dividends == 4
+    assert told.mismatched_days == 0
+    panel = total_return(Panel.from_long(out.drop(columns="implied"))).field("close")
+    np.testing.assert_allclose(panel / panel[0], np.column_stack([total, total]) / total[0], rtol=1e-6)
 
 
 def test_adj_close_across_a_blank_day_and_a_duplicate():
