@@ -223,7 +223,7 @@ def _told_events(series: _Series) -> _Events:
         made,
         split=np.where(has_splits, made.split, implied[0]),
         dividend=np.where(has_dividends, made.dividend, implied[1]),
-        implied=~both & np.isfinite(series.theirs),
+        implied=~both & ~np.isnan(bars[vendor].to_numpy(dtype=np.float64)),
         source=", ".join([*sources, vendor]),
     )
 

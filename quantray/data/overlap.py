@@ -5,7 +5,7 @@ days that a new file shares with the store tell by a constant ratio what took pl
 of the file, and what the ratio says is written as the event that it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,6 @@ _ENOUGH = 3
 """Days in common from which one ratio is no accident."""
 _STRANGE = 0.5
 """Share of common days with other returns from which a file holds another series."""
-_WITH_SPLITS = ("splits and dividends", "splits")
 _SPLIT = np.log(1.08)
 """Unlisted events beyond this are written as splits: no usual dividend is as large."""
 
@@ -39,227 +38,271 @@ class Joined:
     """Symbols of which the file gives some common days otherwise."""
 
 
-def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, source: str, refuse: bool = True) -> Joined:
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """New bars and what is stored of the same symbols and dates, as arrays; those of new bars are written to."""
+
+    symbol: np.ndarray
+    date: np.ndarray
+    new: Mapping[str, Float]
+    stored: Mapping[str, Float]
+    """NaN where nothing is stored."""
+    inside_split: Float
+    """(n,) log ratios of splits that the new prices contain."""
+    inside_paid: Float
+    """(n,) log ratios of dividends that the new prices contain."""
+    ratio: Float
+    """(n,) log of new over stored close."""
+    after: Bool
+    """(n,) after the last stored day of the symbol."""
+    context: Bool
+    """(n,) of symbols of which there are stored bars."""
+    kept: Bool
+    """(n,) rows that are to be stored; written to."""
+
+
+def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, refuse: bool = True) -> Joined:
     """New bars on the basis of the stored ones.
 
     Parameters
     ----------
     fresh : bars as ``adjustment.normalise_events`` leaves them, sorted by symbol and date; columns ``inside_split`` and
-        ``inside_dividend`` hold events that their prices contain.
+        ``inside_dividend`` hold events that their prices contain, ``implied`` marks rows whose events an adjusted close
+        told; without any of these columns and without events, the file tells none.
     stored : bars of the same symbols from before the first new day on.
-    source : where the events of ``fresh`` came from; see ``Adjustment.source``.
-    refuse : whether days in common with other returns are an error.
+    refuse : whether what cannot be told apart is an error.
 
     Raises
     ------
     DataError
-        The days in common tell of another series; or only an adjusted close tells events and there is no such day.
+        The days in common tell of another series, or are too few to tell a correction from another basis; or an
+        adjusted close has no such day to tell from.
     """
     known = stored[stored["close"] > 0].drop_duplicates(["symbol", "date"], keep="last")
-    last = known.groupby("symbol", observed=True)["date"].max()
-    names = ["symbol", "date", *(c for c in (*_PRICES, "volume", "dividend", "split") if c in known)]
-    common = fresh[["symbol", "date"]].merge(known[names], how="left", on=["symbol", "date"])
-    theirs = common["close"].to_numpy(dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(fresh["close"].to_numpy(dtype=np.float64) / theirs)
-    ratio = np.where(np.isfinite(ratio), ratio, np.nan)
-    after = (fresh["date"] > fresh["symbol"].map(last)).to_numpy()
-    if source in ("adj_close", "total_return"):
-        _refuse_without_overlap(fresh, ratio, after)
-    out = fresh.copy()
-    kept = np.ones(len(out), dtype=np.bool_)
+    sides = _sides(fresh, known)
+    implied = fresh["implied"].to_numpy(dtype=np.bool_) if "implied" in fresh else np.zeros(len(fresh), dtype=np.bool_)
+    if refuse:
+        _refuse_without_overlap(sides, implied)
+    _keep_stored_events(sides, implied)
     told: list[str] = []
     corrected: list[str] = []
-    if source != "dividend and split columns":
-        _keep_stored_events(out, common, ratio)
-    for rows in _unlike(fresh, ratio, after):
-        mine = _Overlap.of(out, common, rows, ratio[rows], after[rows])
-        if refuse and mine.strange:
-            raise DataError(mine.refusal)
-        if mine.changed.any():
-            corrected.append(f"{mine.symbol} on {int(mine.changed.sum())} days")
-        if mine.same_basis:
-            continue
-        told.append(mine.rebase(out, kept))
-    return Joined(out[kept].reset_index(drop=True), tuple(told), tuple(corrected))
+    for rows in _unlike(sides):
+        text, changed = _on_stored_basis(sides, rows, refuse=refuse)
+        told += [text] if text else []
+        corrected += [f"{sides.symbol[rows[0]]} on {changed} days"] if changed else []
+    out = fresh.assign(**sides.new)
+    return Joined(out[sides.kept].reset_index(drop=True), tuple(told), tuple(corrected))
 
 
-def _refuse_without_overlap(fresh: pd.DataFrame, ratio: Float, after: Bool) -> None:
-    first = ~fresh["symbol"].duplicated().to_numpy()
-    alone = first & after & np.isnan(ratio)
+def _sides(fresh: pd.DataFrame, known: pd.DataFrame) -> _Sides:
+    names = [name for name in (*_PRICES, "volume", "dividend", "split") if name in known]
+    common = fresh[["symbol", "date"]].merge(known[["symbol", "date", *names]], how="left", on=["symbol", "date"])
+    held = [name for name in names if name in fresh]
+    new = {name: fresh[name].to_numpy(dtype=np.float64, copy=True) for name in held}
+    ends = known.groupby("symbol", observed=True)["date"].max()
+    place = ends.index.get_indexer(pd.Index(fresh["symbol"]))
+    last = np.append(ends.to_numpy().astype("datetime64[s]"), np.datetime64("NaT"))[place]
+    date, close = fresh["date"].to_numpy().astype("datetime64[s]"), new["close"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(close / common["close"].to_numpy(dtype=np.float64))
+        inside = _inside(fresh, "inside_split", 1.0), _inside(fresh, "inside_dividend", 0.0) / close
+    return _Sides(
+        symbol=fresh["symbol"].to_numpy(),
+        date=date,
+        new=new,
+        stored={name: common[name].to_numpy(dtype=np.float64) for name in names},
+        inside_split=np.log(inside[0]),
+        inside_paid=np.log1p(np.nan_to_num(inside[1])),
+        ratio=np.where(np.isfinite(ratio), ratio, np.nan),
+        after=np.isnat(last) | (date > last),
+        context=~np.isnat(last),
+        kept=np.ones(len(fresh), dtype=np.bool_),
+    )
+
+
+def _inside(fresh: pd.DataFrame, name: str, none: float) -> Float:
+    return fresh[name].to_numpy(dtype=np.float64) if name in fresh else np.full(len(fresh), none)
+
+
+def _refuse_without_overlap(sides: _Sides, implied: Bool) -> None:
+    first = np.append(True, sides.symbol[1:] != sides.symbol[:-1])
+    stored = np.isfinite(sides.stored["close"])
+    alone = first & implied & sides.after & ~stored & sides.context
     if alone.any():
-        names = fresh["symbol"][alone].tolist()
+        names = sides.symbol[alone]
         raise DataError(
             f"an adjusted close does not say what was paid on the first new day of {len(names)} symbols, such as "
             f"{names[0]}; give a file that begins on a stored day, or one with dividend and split columns."
         )
 
 
-def _keep_stored_events(out: pd.DataFrame, common: pd.DataFrame, ratio: Float) -> None:
+def _keep_stored_events(sides: _Sides, implied: Bool) -> None:
     """Where a file lists no events, or cannot for its first day, those of the store stand."""
-    same = np.abs(np.nan_to_num(ratio, nan=np.inf)) < _AGREE
+    listing = (sides.inside_split != 0).any() or (sides.inside_paid != 0).any()
+    listing |= bool((sides.new["split"] != 1).any() or (sides.new["dividend"] > 0).any())
+    same = np.abs(np.nan_to_num(sides.ratio, nan=np.inf)) < _AGREE
+    free = same & (implied if listing else True)
     for name, none in (("dividend", 0.0), ("split", 1.0)):
-        ours = out[name].to_numpy(dtype=np.float64)
-        theirs = common[name].to_numpy(dtype=np.float64)
-        out[name] = np.where(same & (ours == none) & ~np.isnan(theirs), theirs, ours)
+        ours, theirs = sides.new[name], sides.stored[name]
+        stands = free & (ours == none) & ~np.isnan(theirs)
+        ours[stands] = theirs[stands]
 
 
-def _unlike(fresh: pd.DataFrame, ratio: Float, after: Bool) -> Iterator[Int]:
-    """Rows of each symbol whose closes differ from the stored ones or that has events in its prices."""
-    inside = np.zeros(len(fresh), dtype=np.bool_)
-    for name, none in (("inside_split", 1.0), ("inside_dividend", 0.0)):
-        if name in fresh:
-            inside |= fresh[name].to_numpy() != none
+def _unlike(sides: _Sides) -> Iterator[Int]:
+    """Rows of each symbol whose closes differ from the stored ones or that has events in its new prices."""
+    inside = (sides.inside_split != 0) | (sides.inside_paid != 0)
     with np.errstate(invalid="ignore"):
-        differs = (np.abs(ratio) > 2e-5) | (inside & after)
-    code, _ = pd.factorize(fresh["symbol"])
-    overlapping = np.bincount(code, weights=~np.isnan(ratio)) > 0
-    wanted = (np.bincount(code, weights=differs) > 0) & overlapping
-    starts = np.flatnonzero(np.diff(code, prepend=-1))
-    ends = np.append(starts[1:], len(code))
-    for start, end in zip(starts, ends, strict=True):
-        if wanted[code[start]]:
+        differs = (np.abs(sides.ratio) > 2e-5) | (inside & sides.after & sides.context)
+    starts = np.flatnonzero(np.append(True, sides.symbol[1:] != sides.symbol[:-1]))
+    ends = np.append(starts[1:], len(sides.symbol))
+    counts = np.add.reduceat(differs, starts) if len(starts) else starts
+    for start, end, count in zip(starts, ends, counts, strict=True):
+        if count:
             yield np.arange(start, end)
 
 
-@dataclass(frozen=True, eq=False)
-class _Overlap:
-    """One symbol's new rows beside its stored ones."""
+def _on_stored_basis(sides: _Sides, rows: Int, *, refuse: bool) -> tuple[str, int]:
+    """Make one symbol's new rows go on from the stored ones; what was understood, and how many days are corrected."""
+    ratio, after = sides.ratio[rows], sides.after[rows]
+    shared = np.flatnonzero(~np.isnan(ratio))
+    name = sides.symbol[rows[0]]
+    if len(shared) == 0:
+        since = rows[after]
+        _take_out(sides, since, sides.inside_split[since], sides.inside_paid[since])
+        return f"{name}: no day in common; the events that the new prices contain stand beside them now", 0
+    # Prices are rounded to the cent, so ratios are no surer than that.
+    tolerance = max(2e-5, 0.006 / float(np.nanmedian(sides.new["close"][rows[shared]])))
+    basis, changed = _basis(sides, rows, shared, tolerance)
+    days = int(changed.sum())
+    if refuse and days and len(shared) < _ENOUGH and after.any():
+        raise DataError(
+            f"{name}: {days} of {len(shared)} days in common have other closes than the stored ones; give at least "
+            f"{_ENOUGH} days in common, to tell a correction from another basis or another asset."
+        )
+    if refuse and len(shared) >= _ENOUGH and days > _STRANGE * len(shared):
+        raise DataError(
+            f"{name}: {days} of {len(shared)} days in common have other returns than the stored ones; give another "
+            "asset another symbol, or import its whole history again."
+        )
+    since = rows[after]
+    if abs(basis) <= tolerance:
+        # The prices are the stored ones again, so they contain no event that took place since.
+        _write(sides, since, *_listed(sides, since))
+        return "", days
+    return f"{name}: {_rebase(sides, rows, changed, basis, tolerance, len(shared))}", days
 
-    symbol: str
-    rows: Int
-    ratio: Float
-    """(n,) log of new over stored close; NaN where there is none of either."""
-    after: Bool
-    """(n,) after the last stored day."""
-    basis: float
-    """Log ratio on the last common days."""
-    tolerance: float
-    changed: Bool
-    """(n,) common days on which the returns differ and no event explains it."""
-    common: int
 
-    @classmethod
-    def of(cls, fresh: pd.DataFrame, common: pd.DataFrame, rows: Int, ratio: Float, after: Bool) -> "_Overlap":
-        price = fresh["close"].to_numpy(dtype=np.float64)[rows]
-        shared = np.flatnonzero(~np.isnan(ratio))
-        symbol = str(fresh["symbol"].iloc[rows[0]])
-        # Prices are rounded to the cent, so ratios are no surer than that.
-        tolerance = max(2e-5, 0.006 / float(np.nanmedian(price[shared])))
+def _basis(sides: _Sides, rows: Int, shared: Int, tolerance: float) -> tuple[float, Bool]:
+    """Log ratio on the last common days, and common days on which returns differ and no event explains it."""
+    ratio, rough = sides.ratio[rows], max(tolerance, _AGREE)
+    with np.errstate(invalid="ignore"):
+        if len(shared) < _ENOUGH and not _whole_bars(sides, rows[shared]):
+            # One other close is a correction; a basis moves all prices of a bar alike.
+            return 0.0, np.abs(ratio) > tolerance
         step = np.zeros(len(rows))
         step[shared[1:]] = np.diff(ratio[shared])
-        explained = cls._explained(fresh, common, rows, step, max(tolerance, _AGREE))
-        jumps = np.flatnonzero((np.abs(step) > max(tolerance, _AGREE)) & explained)
+        jumps = np.flatnonzero((np.abs(step) > rough) & _explained(sides, rows, step, rough))
         tail = shared[shared >= jumps[-1]] if len(jumps) else shared
         basis = float(np.median(ratio[tail]))
         level = np.full(len(rows), basis)
         for jump in jumps[::-1]:
             level[:jump] -= step[jump]
-        with np.errstate(invalid="ignore"):
-            changed = np.abs(ratio - level) > max(tolerance, _AGREE)
-        if len(shared) < _ENOUGH and not cls._whole_bars(fresh, common, rows[shared], ratio[shared]):
-            # One other close is a correction; a basis moves all prices of a bar alike.
-            basis, level = 0.0, np.zeros(len(rows))
-            with np.errstate(invalid="ignore"):
-                changed = np.abs(ratio) > tolerance
-        return cls(symbol, rows, ratio, after, basis, tolerance, changed, len(shared))
+        return basis, np.abs(ratio - level) > rough
 
-    @staticmethod
-    def _whole_bars(fresh: pd.DataFrame, common: pd.DataFrame, rows: Int, ratio: Float) -> bool:
-        """Whether all prices of few bars stand in one ratio to the stored ones."""
-        others = [name for name in ("open", "high", "low") if name in fresh and name in common]
-        if not others:
-            return False
-        new = fresh[others].to_numpy(dtype=np.float64)[rows]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            apart = np.log(new / common[others].to_numpy(dtype=np.float64)[rows]) - ratio[:, None]
-        spread = np.log(np.nanmax(new, axis=1) / np.nanmin(new, axis=1)) if len(new) else np.zeros(0)
-        return bool((spread > 1e-3).all() and (np.abs(apart) < np.maximum(1e-6, 0.05 * np.abs(ratio))[:, None]).all())
 
-    @staticmethod
-    def _explained(fresh: pd.DataFrame, common: pd.DataFrame, rows: Int, step: Float, tolerance: float) -> Bool:
-        """Steps of the ratio that an event of that day makes: beside the prices of one, inside those of the other."""
-        at, other = fresh.iloc[rows], common.iloc[rows]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            theirs, ours = (
-                np.log(frame["split"].to_numpy() * (1 + frame["dividend"].to_numpy() / frame["close"].to_numpy()))
-                for frame in (other, at)
-            )
-        found = np.nan_to_num(theirs) - np.nan_to_num(ours)
-        return np.asarray((np.abs(found) > tolerance) & (np.abs(step - found) < tolerance))
+def _whole_bars(sides: _Sides, rows: Int) -> bool:
+    """Whether all prices of few bars stand in one ratio to the stored ones."""
+    others = [name for name in ("open", "high", "low") if name in sides.new]
+    if not others:
+        return False
+    new = np.column_stack([sides.new[name][rows] for name in others])
+    old = np.column_stack([sides.stored[name][rows] for name in others])
+    ratio = sides.ratio[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.abs(np.log(new / old) - ratio[:, None])
+        spread = np.log(new.max(axis=1) / new.min(axis=1))
+    return bool((spread > 1e-3).all() and (apart < np.maximum(1e-6, 0.05 * np.abs(ratio))[:, None]).all())
 
-    @property
-    def same_basis(self) -> bool:
-        """Whether new and stored prices are of one kind on the last common days."""
-        return abs(self.basis) <= self.tolerance
 
-    @property
-    def strange(self) -> bool:
-        """Whether most common days tell of another series."""
-        return self.common >= 3 and self.changed.sum() > _STRANGE * self.common
-
-    @property
-    def refusal(self) -> str:
-        """What to say of another series."""
-        return (
-            f"{self.symbol}: {int(self.changed.sum())} of {self.common} days in common have other returns than the "
-            "stored ones; give another asset another symbol, or import its whole history again."
+def _explained(sides: _Sides, rows: Int, step: Float, tolerance: float) -> Bool:
+    """Steps of the ratio that an event of that day makes: beside the prices of one, inside those of the other."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        theirs, ours = (
+            np.log(side["split"][rows] * (1 + side["dividend"][rows] / side["close"][rows]))
+            for side in (sides.stored, sides.new)
         )
-
-    def rebase(self, out: pd.DataFrame, kept: Bool) -> str:
-        """Write the new rows so that they go on from the stored ones, in place; what was understood."""
-        rows, since = self.rows, self.rows[self.after]
-        split, paid = self._inside(out, since)
-        total = -self.basis
-        readings = {"splits": split, "dividends": paid, "splits and dividends": split + paid}
-        fitting = next(
-            (name for name, r in readings.items() if r.any() and abs(r.sum() - total) < max(self.tolerance, 2e-4)), None
-        )
-        is_split = abs(total) > _SPLIT or total < 0
-        shares = total if fitting is None and is_split else split.sum() if fitting in _WITH_SPLITS else 0.0
-        # Common days stand as they are stored; what was corrected, or was missing, comes in the old prices.
-        kept[rows[~self.after & ~np.isnan(self.ratio) & ~self.changed]] = False
-        _scale(out, rows[~self.after], np.exp(total), shares=np.exp(shares))
-        text = f"{self.symbol}: {np.exp(self.basis):.6g} times the stored prices on {self.common} days in common"
-        if len(since) == 0:
-            return f"{text}; no new day"
-        if fitting is None:
-            _write(out, since[0], total if is_split else 0.0, 0.0 if is_split else total)
-            what = "a split" if is_split else "dividends"
-            return f"{text}; {what} since, written on {str(out['date'].iloc[since[0]])[:10]}"
-        # What the file lists is taken out of its prices again and stands beside them on its day.
-        apart = (
-            split if fitting in _WITH_SPLITS else np.zeros(len(since)),
-            paid if fitting != "splits" else np.zeros(len(since)),
-        )
-        for row in np.flatnonzero(readings[fitting]):
-            _scale(out, since[:row], np.exp(readings[fitting][row]), shares=np.exp(apart[0][row]))
-            _write(out, since[row], apart[0][row], apart[1][row])
-        days = ", ".join(str(out["date"].iloc[since[row]])[:10] for row in np.flatnonzero(readings[fitting])[:3])
-        return f"{text}; {fitting} since, on {days}"
-
-    @staticmethod
-    def _inside(out: pd.DataFrame, since: Int) -> tuple[Float, Float]:
-        """Log ratios of splits and of dividends that the prices of new rows contain."""
-        close = out["close"].to_numpy(dtype=np.float64)[since]
-        split = np.log(out["inside_split"].to_numpy()[since]) if "inside_split" in out else np.zeros(len(since))
-        cash = out["inside_dividend"].to_numpy()[since] if "inside_dividend" in out else np.zeros(len(since))
-        return split, np.log1p(np.nan_to_num(cash / close))
+    found = np.nan_to_num(theirs) - np.nan_to_num(ours)
+    return np.asarray((np.abs(found) > tolerance) & (np.abs(step - found) < tolerance))
 
 
-def _write(out: pd.DataFrame, row: int, split: float, paid: float) -> None:
-    """Add a split and a dividend, as log ratios, to those of a row, in place."""
-    label = out.index[row]
-    close, before, cash = (float(out[name].iloc[row]) for name in ("close", "split", "dividend"))
-    out.loc[label, ["split", "dividend"]] = [before * np.exp(split), cash + np.expm1(paid) * close]
+def _listed(sides: _Sides, since: Int) -> tuple[Float, Float]:
+    """Log ratios of all splits and dividends that the file lists, wherever they were thought to be."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        paid = np.log1p(np.nan_to_num(sides.new["dividend"][since] / sides.new["close"][since]))
+    return sides.inside_split[since] + np.log(sides.new["split"][since]), sides.inside_paid[since] + paid
 
 
-def _scale(out: pd.DataFrame, rows: Int, factor: float, *, shares: float = 1.0) -> None:
-    """Multiply prices and cash of some rows, and divide their volumes by the shares that became more, in place."""
-    if len(rows) == 0:
-        return
-    labels = out.index[rows]
-    held = [name for name in (*_PRICES, "dividend") if name in out]
-    out.loc[labels, held] = out.loc[labels, held].to_numpy(dtype=np.float64) * factor
-    if shares != 1 and "volume" in out:
-        out.loc[labels, "volume"] = out.loc[labels, "volume"].to_numpy(dtype=np.float64) / shares
+def _rebase(sides: _Sides, rows: Int, changed: Bool, basis: float, tolerance: float, common: int) -> str:
+    """Write the new rows so that they go on from the stored ones; what was understood."""
+    total, after = -basis, sides.after[rows]
+    old, since = rows[~after], rows[after]
+    # Common days stand as they are stored; what was corrected, or was missing, comes in the old prices.
+    sides.kept[rows[~after & ~np.isnan(sides.ratio[rows]) & ~changed]] = False
+    is_split = abs(total) > _SPLIT or total < 0
+    text = f"{np.exp(basis):.6g} times the stored prices on {common} days in common"
+    split, paid = _listed(sides, since)
+    none = np.zeros(len(since))
+    readings = {
+        "splits": (sides.inside_split[since], none),
+        "dividends": (none, sides.inside_paid[since]),
+        "splits and dividends": (sides.inside_split[since], sides.inside_paid[since]),
+        "listed splits": (split, none),
+        "listed dividends": (none, paid),
+        "listed splits and dividends": (split, paid),
+    }
+    for name, (splits, dividends) in readings.items():
+        sizes = splits + dividends
+        if sizes.any() and abs(sizes.sum() - total) < max(tolerance, 2e-4):
+            _scale(sides, old, total, shares=splits.sum())
+            # What took place is told by the days in common; the rest of what is listed is beside the prices.
+            _take_out(sides, since, splits, dividends, listed=(split, paid))
+            days = ", ".join(str(sides.date[since[i]])[:10] for i in np.flatnonzero(sizes)[:3])
+            return f"{text}; {name.removeprefix('listed ')} since, on {days}"
+    _scale(sides, old, total, shares=total if is_split else 0.0)
+    if len(since) == 0:
+        return f"{text}; no new day"
+    first = since[:1]
+    close, split_before = sides.new["close"][first], sides.new["split"][first]
+    if is_split:
+        sides.new["split"][first] = split_before * np.exp(total)
+    else:
+        sides.new["dividend"][first] += np.expm1(total) * close
+    return f"{text}; {'a split' if is_split else 'dividends'} since, written on {str(sides.date[first[0]])[:10]}"
+
+
+def _take_out(
+    sides: _Sides, since: Int, splits: Float, dividends: Float, *, listed: tuple[Float, Float] | None = None
+) -> None:
+    """Undo events in the prices of the rows before them, and write all that are listed beside the prices."""
+    written = _listed(sides, since) if listed is None else listed
+    sizes = splits + dividends
+    later = np.append(np.cumsum(sizes[::-1])[::-1][1:], 0.0)
+    shares = np.append(np.cumsum(splits[::-1])[::-1][1:], 0.0)
+    _scale(sides, since, later, shares=shares)
+    _write(sides, since, *written)
+
+
+def _write(sides: _Sides, rows: Int, split: Float, paid: Float) -> None:
+    # Cash paid on a day without a close stays as it is.
+    known = sides.new["close"][rows] > 0
+    sides.new["split"][rows] = np.exp(split)
+    sides.new["dividend"][rows[known]] = np.expm1(paid[known]) * sides.new["close"][rows[known]]
+
+
+def _scale(sides: _Sides, rows: Int, factor: Float | float, *, shares: Float | float) -> None:
+    """Multiply prices and cash of some rows by a log ratio, and divide their volumes by the shares that became more."""
+    for name in (*_PRICES, "dividend"):
+        if name in sides.new:
+            sides.new[name][rows] *= np.exp(factor)
+    if "volume" in sides.new:
+        sides.new["volume"][rows] /= np.exp(shares)

@@ -86,7 +86,7 @@ def _unknown(fresh: pd.DataFrame, parts: list[pd.DataFrame]) -> pd.DataFrame:
         return fresh[:0]
     # The days in common tell the basis; of those long ago nothing is needed.
     recent = fresh["date"] >= fresh["date"][new].min() - _COMMON
-    joined = join(fresh[recent].reset_index(drop=True), known, source="dividend and split columns", refuse=False)
+    joined = join(fresh[recent].reset_index(drop=True), known, refuse=False)
     return joined.bars[~_member(joined.bars, known)]
 
 

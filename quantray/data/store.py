@@ -129,12 +129,16 @@ class MarketStore:
         settings = self._settings(settings)
         table = self._table()
         n_read = len(raw.frame)
+        raw, respelled = self._as_known_here(raw)
         raw, left_out = self._without_dropped(raw)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
         around = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), last)
         bars, report = examine(raw, settings, context=around)
-        report = report.model_copy(update={"n_rows_read": n_read, "findings": (*left_out, *report.findings)})
+        report = report.model_copy(
+            update={"n_rows_read": n_read, "findings": (*respelled, *left_out, *report.findings)}
+        )
         old = self._rows(table, first, last)
+        bars = _with_stored_fields(bars, old)
         new = pd.concat([old, bars[[c for c in bars if c in old]]], ignore_index=True).drop_duplicates(
             ["date", "symbol"], keep="last"
         )
@@ -295,6 +299,45 @@ class MarketStore:
                 )
         return settings.model_copy(update={"exchange": last.exchange, "bars": last.bars})
 
+    def _as_known_here(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
+        """Bars whose symbols are spelt, or told by ids, as those of the store.
+
+        Raises
+        ------
+        DataError
+            The store tells assets by permanent ids, and the file names one of which it has none.
+        """
+        table, frame = self.symbols(), raw.frame
+        if "ticker" in frame and not table.spells:
+            # The store goes by symbols.
+            named = frame["ticker"].where(frame["ticker"] != "", frame["symbol"])
+            frame = frame.assign(symbol=named).drop(columns="ticker")
+        codes, unique = pd.factorize(frame["symbol"])
+        names = [str(name) for name in unique]
+        held = self._names()
+        if table.spells and "ticker" not in frame:
+            identity = {shown: i for i, shown in table.last_symbols.items()} | {i: i for i in table.last_symbols}
+            if unknown := [name for name in names if name not in identity]:
+                raise DataError(
+                    f"{self.uri} tells assets by permanent ids, and has none for {len(unknown)} symbols of the file, "
+                    f"such as {unknown[0]}; give a file with ids, or import the whole history again without them."
+                )
+            frame = frame.assign(ticker=frame["symbol"])
+            chosen = {name: identity[name] for name in names}
+        else:
+            alike = {"".join(name.split()).upper(): name for name in sorted(held, reverse=True)}
+            chosen = {name: name if name in held else alike.get("".join(name.split()).upper(), name) for name in names}
+        changed = tuple(f"{name!r} is {other}" for name, other in chosen.items() if name != other)
+        renamed = pd.array([chosen[name] for name in names], dtype="str")
+        raw = replace(raw, frame=frame.assign(symbol=pd.Series(renamed.take(codes), index=frame.index)))
+        meaning = "symbols that the store spells otherwise, or knows by a permanent id"
+        return raw, (_noted("symbol_spelling", meaning, "repair", changed),) if changed else ()
+
+    def _names(self) -> set[str]:
+        """All symbols, or ids, of the latest version."""
+        held = self._table().to_pyarrow_dataset().to_table(columns=["symbol"])["symbol"]
+        return set(held.unique().to_pylist())
+
     def _without_dropped(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
         """The bars of assets that no check dropped since the last import, and a finding on the others."""
         dropped = {symbol for report in self.quality_reports() for found in report.findings for symbol in found.dropped}
@@ -398,14 +441,14 @@ def examine(
     bars, adjustment = normalise_events(raw.frame)
     findings = _findings_of_reading(raw)
     if context is not None:
-        joined = join(bars, context, source=adjustment.source)
+        joined = join(bars, context)
         bars = joined.bars
         findings += _findings_of_joining(joined)
         again = pd.MultiIndex.from_frame(context[["date", "symbol"]]).isin(
             pd.MultiIndex.from_frame(bars[["date", "symbol"]])
         )
         context = context[~again]
-    bars = bars.drop(columns=["inside_split", "inside_dividend"], errors="ignore")
+    bars = bars.drop(columns=["inside_split", "inside_dividend", "implied"], errors="ignore")
     if len(bars):
         bars, found = clean(bars, settings, context=context)
         findings += found
@@ -466,6 +509,16 @@ def _noted(name: str, meaning: str, treatment: str, examples: tuple[str, ...]) -
         examples=examples[:6],
         worst={},
     )
+
+
+def _with_stored_fields(bars: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
+    """Bars with the stored values of fields that their file does not have at all."""
+    absent = [name for name in _SCHEMA.names if name in old and (name not in bars or bars[name].isna().all())]
+    absent = [name for name in absent if name not in ("dividend", "split") and old[name].notna().any()]
+    if not absent or old.empty:
+        return bars
+    kept = bars[["date", "symbol"]].merge(old[["date", "symbol", *absent]], how="left", on=["date", "symbol"])
+    return bars.assign(**{name: kept[name].to_numpy() for name in absent})
 
 
 def _within(days: pd.Series, first: np.datetime64 | None, last: np.datetime64 | None) -> pd.Series:

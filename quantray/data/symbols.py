@@ -57,6 +57,11 @@ class SymbolTable:
         return found
 
     @property
+    def last_symbols(self) -> dict[str, str]:
+        """Id -> what its asset is shown as."""
+        return dict(self._shown)
+
+    @property
     def n_ids(self) -> int:
         """Number of assets with a permanent id."""
         return len(self._shown)

@@ -7,6 +7,7 @@ import pytest
 from quantray.data.calendar import trading_days
 from quantray.data.store import MarketStore
 from quantray.data.universe import MembershipFile, Symbols
+from quantray.errors import DataError
 
 DAYS = pd.DatetimeIndex(trading_days("2020-01-02", "2020-12-31"))
 
@@ -105,3 +106,15 @@ def test_two_assets_of_one_last_symbol_show_their_ids(tmp_path):
     store = MarketStore(tmp_path / "market")
     store.import_bars(tmp_path / "crsp.parquet")
     assert store.load().assets.tolist() == ["AA (1)", "AA (2)"]
+
+
+def test_an_append_by_symbol_goes_to_the_id_that_has_it(crsp, tmp_path):
+    new = pd.DataFrame({"date": DAYS[200:203], "symbol": ["META"] * 3, "close": [50.0, 51.0, 50.5]})
+    new.to_csv(tmp_path / "new.csv", index=False)
+    crsp.append(tmp_path / "new.csv")
+    panel = crsp.load()
+    assert panel.assets.tolist() == ["GONE", "META", "FB"]
+    assert panel.field("close")[-1, 1] > 0
+    new.assign(symbol="NEWCO").to_csv(tmp_path / "new.csv", index=False)
+    with pytest.raises(DataError, match="by permanent ids, and has none for 1 symbols of the file, such as NEWCO"):
+        crsp.append(tmp_path / "new.csv")

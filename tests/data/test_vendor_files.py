@@ -196,6 +196,63 @@ def test_adjusted_closes_go_on_where_a_common_day_tells_what_was_paid(imported):
     assert panel.field("close")[-1, 0] / panel.field("close")[0, 0] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("ratio", [1.5, 1.05, 2.0])
+def test_an_append_without_a_common_day_whose_prices_contain_a_later_split(imported, ratio):
+    """New rows before the split stand on the basis after it; the stored ones cannot."""
+    close = path_of(0.235, 3, 220)
+    split = np.zeros(20)
+    split[5] = ratio
+    later = np.where(np.arange(20) < 5, close[200:] / ratio, close[200:] / ratio)
+    imported(yfinance(close[:200], days=DAYS[:200]), "XYZ.csv")
+    panel = imported(yfinance(later, split=split, days=DAYS[200:220]), "XYZ.csv", append=True)
+    np.testing.assert_allclose(panel.field("close")[:, 0], close, rtol=1e-6)
+    (told,) = [f for f in imported.report.findings if f.check == "other_basis"]
+    assert "no day in common" in told.examples[0]
+
+
+def test_days_before_the_stored_ones_can_be_appended(imported):
+    close = path_of(0.2, 3, 220)
+    frame = pd.DataFrame({"date": DAYS[:220], "symbol": "AA", "close": close})
+    imported(frame[100:])
+    np.testing.assert_allclose(imported(frame[:100], append=True).field("close")[:, 0], close)
+
+
+def test_common_days_prove_where_a_listed_dividend_is(imported):
+    """A plain file lists a dividend that its prices contain: the ratio to the stored closes is exactly its."""
+    total = path_of(0.05, 3, 220)
+    paid = np.where(np.arange(220) == 210, 0.01 * total, 0.0)
+    quoted = total * np.where(np.arange(220) < 210, 1.01, 1.0)
+    frame = pd.DataFrame({"date": DAYS[:220], "symbol": "AA", "close": quoted, "dividend": paid})
+    imported(frame[:200])
+    panel = imported(frame.assign(close=total)[190:], append=True)
+    assert growth(panel) == pytest.approx(total[-1] / total[0] - 1, abs=1e-6)
+
+
+def test_too_few_common_days_are_asked_for_more(imported):
+    close = path_of(0.1, 3, 220)
+    frame = pd.DataFrame({"date": DAYS[:220], "symbol": "AA", "close": close})
+    imported(frame[:200])
+    with pytest.raises(DataError, match="AA: 2 of 2 days in common have other closes .* give at least 3 days"):
+        imported(frame.assign(close=close / 1.01)[198:], append=True)
+
+
+def test_fields_that_an_append_lacks_stay(imported):
+    close = path_of(0.1, 3, 220)
+    frame = pd.DataFrame({"date": DAYS[:220], "symbol": "AA", "open": close, "close": close, "volume": 1000.0})
+    imported(frame[:200])
+    panel = imported(frame[["date", "symbol", "close"]][190:], append=True)
+    assert (panel.field("volume")[:200] == 1000).all()
+    assert np.isnan(panel.field("volume")[200:]).all()
+
+
+def test_an_append_is_spelt_as_the_store(imported):
+    frame = pd.DataFrame({"date": DAYS[:30], "symbol": "AAPL", "close": path_of(0, 1, 30)})
+    imported(frame[:20])
+    assert imported(frame.assign(symbol=" aapl")[20:], append=True).assets.tolist() == ["AAPL"]
+    (told,) = [f for f in imported.report.findings if f.check == "symbol_spelling"]
+    assert told.examples == ("'aapl' is AAPL",)
+
+
 def two_levels(order):
     close = path_of(0.1, 7, 60)
     fields = {"Close": close, "High": close * 1.01, "Low": close * 0.99, "Open": close, "Volume": 1000 + np.arange(60)}
