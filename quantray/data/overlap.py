@@ -203,7 +203,7 @@ def _basis(sides: _Sides, rows: Int, shared: Int, tolerance: float) -> tuple[flo
         step[shared[1:]] = np.diff(ratio[shared])
         jumps = np.flatnonzero((np.abs(step) > rough) & _explained(sides, rows, step, rough))
         tail = shared[shared >= jumps[-1]] if len(jumps) else shared
-        basis = float(np.median(ratio[tail]))
+        basis = float(np.quantile(ratio[tail], 0.5, method="nearest"))
         level = np.full(len(rows), basis)
         for jump in jumps[::-1]:
             level[:jump] -= step[jump]

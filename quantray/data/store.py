@@ -16,7 +16,7 @@ from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
 from quantray.data.adjustment import normalise_events, total_return
 from quantray.data.calendar import periods_per_year
-from quantray.data.formats import Format
+from quantray.data.formats import ADJUSTMENTS, CERTAIN, Format
 from quantray.data.importing import RawBars, read_bars
 from quantray.data.overlap import Joined, join
 from quantray.data.panel import Panel
@@ -129,6 +129,7 @@ class MarketStore:
         settings = self._settings(settings)
         table = self._table()
         n_read = len(raw.frame)
+        self._refuse_earlier(raw)
         raw, respelled = self._as_known_here(raw)
         raw, left_out = self._without_dropped(raw)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
@@ -298,6 +299,16 @@ class MarketStore:
                     f"{name} out of the settings, or import the whole history again."
                 )
         return settings.model_copy(update={"exchange": last.exchange, "bars": last.bars})
+
+    def _refuse_earlier(self, raw: RawBars) -> None:
+        """Refuse adjusted prices from before the first stored day: nothing tells what was adjusted for since."""
+        first = pd.Timestamp(min(report.first for report in self.quality_reports()))
+        adjusted = (raw.frame["basis"] % CERTAIN >= ADJUSTMENTS.index("splits")) if "basis" in raw.frame else False
+        if raw.frame["date"].max() < first and np.any(adjusted):
+            raise DataError(
+                f"{self.uri} begins on {first.date()}, after these adjusted prices end; give a file that shares some days "
+                "with it, or import the whole history again."
+            )
 
     def _as_known_here(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
         """Bars whose symbols are spelt, or told by ids, as those of the store.
