@@ -306,8 +306,8 @@ class MarketStore:
         adjusted = (raw.frame["basis"] % CERTAIN >= ADJUSTMENTS.index("splits")) if "basis" in raw.frame else False
         if raw.frame["date"].max() < first and np.any(adjusted):
             raise DataError(
-                f"{self.uri} begins on {first.date()}, after these adjusted prices end; give a file that shares some days "
-                "with it, or import the whole history again."
+                f"{self.uri} begins on {first.date()}, after these adjusted prices end; give a file that shares some "
+                "days with it, or import the whole history again."
             )
 
     def _as_known_here(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:

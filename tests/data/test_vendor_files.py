@@ -217,6 +217,17 @@ def test_days_before_the_stored_ones_can_be_appended(imported):
     np.testing.assert_allclose(imported(frame[:100], append=True).field("close")[:, 0], close)
 
 
+def test_adjusted_prices_from_before_the_store_need_a_common_day(imported):
+    close = path_of(0.2, 3, 220)
+    imported(yfinance(close[100:], days=DAYS[100:220]), "XYZ.csv")
+    with pytest.raises(
+        DataError, match="begins on 2021-05-27, after these adjusted prices end; give a file that shares"
+    ):
+        imported(yfinance(close[:100], days=DAYS[:100]), "XYZ.csv", append=True)
+    panel = imported(yfinance(close[:104] / 2, days=DAYS[:104]), "XYZ.csv", append=True)
+    np.testing.assert_allclose(panel.field("close")[:, 0] / panel.field("close")[0, 0], close / close[0], rtol=1e-6)
+
+
 def test_common_days_prove_where_a_listed_dividend_is(imported):
     """A plain file lists a dividend that its prices contain: the ratio to the stored closes is exactly its."""
     total = path_of(0.05, 3, 220)
