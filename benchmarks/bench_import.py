@@ -10,8 +10,9 @@ from pathlib import Path
 
 from _record import describe, machine, seconds, table, versions, write_line
 
+from quantray.data.examining import examine
 from quantray.data.importing import read_bars
-from quantray.data.store import MarketStore, examine
+from quantray.data.store import MarketStore
 
 
 def main() -> None:

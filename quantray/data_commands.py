@@ -141,8 +141,9 @@ def check(
     scale: Scale = None,
 ) -> None:
     """Show what was found in the data of a store and done about it, or what an import of files would find."""
+    from quantray.data.examining import examine  # noqa: PLC0415
     from quantray.data.importing import read_bars  # noqa: PLC0415
-    from quantray.data.store import MarketStore, examine  # noqa: PLC0415
+    from quantray.data.store import MarketStore  # noqa: PLC0415
 
     described = _form(
         form, adjusted, column, field, separator, decimal, thousands, dates, missing, timezone, symbol_from, scale

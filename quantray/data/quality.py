@@ -17,7 +17,7 @@ from quantray.data.checks import CHECKS
 from quantray.data.importing import Reading
 from quantray.errors import DataError
 
-__all__ = ["Finding", "QualityReport", "QualitySettings", "clean"]
+__all__ = ["Finding", "QualityReport", "QualitySettings", "clean", "noted"]
 
 
 class QualitySettings(Thresholds):
@@ -94,6 +94,21 @@ class QualityReport(BaseModel):
                 for symbol, number in finding.worst.items():
                     flags.setdefault(symbol, {})[finding.check] = number
         return sorted(flags.items(), key=lambda item: (-sum(item[1].values()), item[0]))[:count]
+
+
+def noted(name: str, meaning: str, treatment: str, examples: tuple[str, ...]) -> Finding:
+    """A finding that no check makes: of reading files, or of joining them to a store; one example for each."""
+    number = len(examples)
+    return Finding(
+        check=name,
+        meaning=meaning,
+        treatment=treatment,
+        n_flagged=number,
+        n_changed=number if treatment == "repair" else 0,
+        n_assets=number,
+        examples=examples[:6],
+        worst={},
+    )
 
 
 def clean(

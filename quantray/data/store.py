@@ -14,18 +14,18 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
-from quantray.data.adjustment import normalise_events, total_return
+from quantray.data.adjustment import total_return
 from quantray.data.calendar import periods_per_year
+from quantray.data.examining import examine
 from quantray.data.formats import ADJUSTMENTS, CERTAIN, Format
 from quantray.data.importing import RawBars, read_bars
-from quantray.data.overlap import Joined, join
 from quantray.data.panel import Panel
-from quantray.data.quality import Finding, QualityReport, QualitySettings, clean
-from quantray.data.symbols import NO_IDS, SymbolTable
+from quantray.data.quality import Finding, QualityReport, QualitySettings, noted
+from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
 from quantray.data.universe import Everything, Universe
 from quantray.errors import DataError, InputError
 
-__all__ = ["MarketStore", "Version", "examine"]
+__all__ = ["MarketStore", "Version"]
 
 _SCHEMA = pa.schema(
     [
@@ -318,31 +318,10 @@ class MarketStore:
         DataError
             The store tells assets by permanent ids, and the file names one of which it has none.
         """
-        table, frame = self.symbols(), raw.frame
-        if "ticker" in frame and not table.spells:
-            # The store goes by symbols.
-            named = frame["ticker"].where(frame["ticker"] != "", frame["symbol"])
-            frame = frame.assign(symbol=named).drop(columns="ticker")
-        codes, unique = pd.factorize(frame["symbol"])
-        names = [str(name) for name in unique]
-        held = self._names()
-        if table.spells and "ticker" not in frame:
-            identity = {shown: i for i, shown in table.last_symbols.items()} | {i: i for i in table.last_symbols}
-            if unknown := [name for name in names if name not in identity]:
-                raise DataError(
-                    f"{self.uri} tells assets by permanent ids, and has none for {len(unknown)} symbols of the file, "
-                    f"such as {unknown[0]}; give a file with ids, or import the whole history again without them."
-                )
-            frame = frame.assign(ticker=frame["symbol"])
-            chosen = {name: identity[name] for name in names}
-        else:
-            alike = {"".join(name.split()).upper(): name for name in sorted(held, reverse=True)}
-            chosen = {name: name if name in held else alike.get("".join(name.split()).upper(), name) for name in names}
-        changed = tuple(f"{name!r} is {other}" for name, other in chosen.items() if name != other)
-        renamed = pd.array([chosen[name] for name in names], dtype="str")
-        raw = replace(raw, frame=frame.assign(symbol=pd.Series(renamed.take(codes), index=frame.index)))
+        frame, changed = as_stored(raw.frame, self.symbols(), self._names(), self.uri)
         meaning = "symbols that the store spells otherwise, or knows by a permanent id"
-        return raw, (_noted("symbol_spelling", meaning, "repair", changed),) if changed else ()
+        found = (noted("symbol_spelling", meaning, "repair", changed),) if changed else ()
+        return replace(raw, frame=frame), found
 
     def _names(self) -> set[str]:
         """All symbols, or ids, of the latest version."""
@@ -432,94 +411,6 @@ class MarketStore:
             raise DataError(f"another writer changed {self.uri} meanwhile; run the same command again.") from error
         except (DeltaError, OSError) as error:
             raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
-
-
-def examine(
-    raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
-) -> tuple[pd.DataFrame, QualityReport]:
-    """The bars that an import would write, and the report on what was found and done.
-
-    Parameters
-    ----------
-    context : stored bars around the new ones, which these go on from and checks compare with.
-
-    Raises
-    ------
-    DataError
-        A check refuses the bars, or leaves none, or they do not go on from the stored ones.
-    """
-    settings = settings or QualitySettings()
-    bars, adjustment = normalise_events(raw.frame)
-    findings = _findings_of_reading(raw)
-    if context is not None:
-        joined = join(bars, context)
-        bars = joined.bars
-        findings += _findings_of_joining(joined)
-        again = pd.MultiIndex.from_frame(context[["date", "symbol"]]).isin(
-            pd.MultiIndex.from_frame(bars[["date", "symbol"]])
-        )
-        context = context[~again]
-    bars = bars.drop(columns=["inside_split", "inside_dividend", "implied"], errors="ignore")
-    if len(bars):
-        bars, found = clean(bars, settings, context=context)
-        findings += found
-    held = bars["close"].notna() | (bars["dividend"] > 0) | (bars["split"] != 1)
-    if "delist_return" in bars:
-        held |= bars["delist_return"].notna()
-    treated = (bars if held.all() else bars[held]).drop(columns=["adj_close", "doubt"], errors="ignore")
-    spanned = treated if len(treated) else raw.frame
-    report = QualityReport(
-        files=raw.files,
-        n_rows_read=len(raw.frame),
-        n_rows_kept=len(treated),
-        n_assets=treated["symbol"].nunique(),
-        first=str(spanned["date"].min().date()),
-        last=str(spanned["date"].max().date()),
-        exchange=settings.exchange,
-        bars=settings.bars,
-        readings=raw.readings,
-        identified="ticker" in raw.frame,
-        adjustment=adjustment,
-        findings=findings,
-    )
-    return treated, report
-
-
-def _findings_of_reading(raw: RawBars) -> tuple[Finding, ...]:
-    meanings = {
-        "symbol_spelling": ("symbols that differ in case or blanks only were taken for one", "repair"),
-        "ignored_event_column": ("columns that sound like events and were not read; name them with --column", "keep"),
-        "file_left_out": ("texts in the folder whose first line names no date", "keep"),
-        "midpoint_price": ("midpoints of quotes, marked by a minus sign, taken for closes", "repair"),
-    }
-    return tuple(_noted(name, *meanings[name], examples) for name, examples in raw.notes.items())
-
-
-def _findings_of_joining(joined: Joined) -> tuple[Finding, ...]:
-    found = []
-    if joined.rebased:
-        meaning = (
-            "the days in common show another basis of splits or dividends; the new bars go on from the stored ones"
-        )
-        found.append(_noted("other_basis", meaning, "repair", joined.rebased))
-    if joined.corrected:
-        meaning = "days in common with other returns than the stored ones, which they replace"
-        found.append(_noted("corrected_before", meaning, "repair", joined.corrected))
-    return tuple(found)
-
-
-def _noted(name: str, meaning: str, treatment: str, examples: tuple[str, ...]) -> Finding:
-    number = len(examples)
-    return Finding(
-        check=name,
-        meaning=meaning,
-        treatment=treatment,
-        n_flagged=number,
-        n_changed=number if treatment == "repair" else 0,
-        n_assets=number,
-        examples=examples[:6],
-        worst={},
-    )
 
 
 def _with_stored_fields(bars: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Permanent ids and the symbols that they had: a reused ticker is two assets, a renamed company is one."""
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +10,9 @@ import pandas as pd
 
 from quantray.arrays import Bool, Names
 from quantray.data.panel import Panel
+from quantray.errors import DataError
 
-__all__ = ["NO_IDS", "SymbolSpell", "SymbolTable"]
+__all__ = ["NO_IDS", "SymbolSpell", "SymbolTable", "as_stored", "spelling"]
 
 
 @dataclass(frozen=True)
@@ -104,3 +106,47 @@ class SymbolTable:
 
 NO_IDS = SymbolTable()
 """Of data whose symbols are ids."""
+
+
+def as_stored(
+    frame: pd.DataFrame, table: SymbolTable, held: Set[str], where: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Bars of a file under the symbols, or ids, of a store; and which were changed.
+
+    Parameters
+    ----------
+    frame : with a column symbol, and ticker where the file has permanent ids.
+    held : symbols, or ids, in the store.
+    where : the store, for messages.
+
+    Raises
+    ------
+    DataError
+        The store tells assets by permanent ids, and the file names one of which it has none.
+    """
+    if "ticker" in frame and not table.spells:
+        # The store goes by symbols.
+        named = frame["ticker"].where(frame["ticker"] != "", frame["symbol"])
+        frame = frame.assign(symbol=named).drop(columns="ticker")
+    codes, unique = pd.factorize(frame["symbol"])
+    names = [str(name) for name in unique]
+    if table.spells and "ticker" not in frame:
+        identity = {shown: i for i, shown in table.last_symbols.items()} | {i: i for i in table.last_symbols}
+        if unknown := [name for name in names if name not in identity]:
+            raise DataError(
+                f"{where} tells assets by permanent ids, and has none for {len(unknown)} symbols of the file, such as "
+                f"{unknown[0]}; give a file with ids, or import the whole history again without them."
+            )
+        frame = frame.assign(ticker=frame["symbol"])
+        chosen = {name: identity[name] for name in names}
+    else:
+        alike = {spelling(name): name for name in sorted(held, reverse=True)}
+        chosen = {name: name if name in held else alike.get(spelling(name), name) for name in names}
+    renamed = pd.array([chosen[name] for name in names], dtype="str")
+    changed = tuple(f"{name!r} is {other}" for name, other in chosen.items() if name != other)
+    return frame.assign(symbol=pd.Series(renamed.take(codes), index=frame.index)), changed
+
+
+def spelling(name: str) -> str:
+    """A symbol as spellings of it are compared: in capitals and without blanks."""
+    return "".join(name.split()).upper()

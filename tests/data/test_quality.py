@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from quantray.data.adjustment import normalise_events
 from quantray.data.calendar import trading_days
 from quantray.data.checks import CHECKS
+from quantray.data.examining import examine
 from quantray.data.importing import read_bars
 from quantray.data.quality import QualityReport, QualitySettings, clean
-from quantray.data.store import examine
 from quantray.errors import DataError
 
 DAYS = trading_days("2020-01-02", "2020-06-30")

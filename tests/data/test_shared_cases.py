@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantray.data.examining import examine
 from quantray.data.importing import read_bars
 from quantray.data.quality import QualitySettings
-from quantray.data.store import MarketStore, examine
+from quantray.data.store import MarketStore
 from quantray.data.universe import MembershipFile
 from quantray.errors import DataError
 

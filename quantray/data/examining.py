@@ -1,0 +1,84 @@
+"""From bars as they stand in files to bars that may be stored, and the report on the way."""
+
+import pandas as pd
+
+from quantray.data.adjustment import normalise_events
+from quantray.data.importing import RawBars
+from quantray.data.overlap import Joined, join
+from quantray.data.quality import Finding, QualityReport, QualitySettings, clean, noted
+
+__all__ = ["examine"]
+
+
+def examine(
+    raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, QualityReport]:
+    """The bars that an import would write, and the report on what was found and done.
+
+    Parameters
+    ----------
+    context : stored bars around the new ones, which these go on from and checks compare with.
+
+    Raises
+    ------
+    DataError
+        A check refuses the bars, or leaves none, or they do not go on from the stored ones.
+    """
+    settings = settings or QualitySettings()
+    bars, adjustment = normalise_events(raw.frame)
+    findings = _findings_of_reading(raw)
+    if context is not None:
+        joined = join(bars, context)
+        bars = joined.bars
+        findings += _findings_of_joining(joined)
+        again = pd.MultiIndex.from_frame(context[["date", "symbol"]]).isin(
+            pd.MultiIndex.from_frame(bars[["date", "symbol"]])
+        )
+        context = context[~again]
+    bars = bars.drop(columns=["inside_split", "inside_dividend", "implied"], errors="ignore")
+    if len(bars):
+        bars, found = clean(bars, settings, context=context)
+        findings += found
+    held = bars["close"].notna() | (bars["dividend"] > 0) | (bars["split"] != 1)
+    if "delist_return" in bars:
+        held |= bars["delist_return"].notna()
+    treated = (bars if held.all() else bars[held]).drop(columns=["adj_close", "doubt"], errors="ignore")
+    spanned = treated if len(treated) else raw.frame
+    report = QualityReport(
+        files=raw.files,
+        n_rows_read=len(raw.frame),
+        n_rows_kept=len(treated),
+        n_assets=treated["symbol"].nunique(),
+        first=str(spanned["date"].min().date()),
+        last=str(spanned["date"].max().date()),
+        exchange=settings.exchange,
+        bars=settings.bars,
+        readings=raw.readings,
+        identified="ticker" in raw.frame,
+        adjustment=adjustment,
+        findings=findings,
+    )
+    return treated, report
+
+
+def _findings_of_reading(raw: RawBars) -> tuple[Finding, ...]:
+    meanings = {
+        "symbol_spelling": ("symbols that differ in case or blanks only were taken for one", "repair"),
+        "ignored_event_column": ("columns that sound like events and were not read; name them with --column", "keep"),
+        "file_left_out": ("texts in the folder whose first line names no date", "keep"),
+        "midpoint_price": ("midpoints of quotes, marked by a minus sign, taken for closes", "repair"),
+    }
+    return tuple(noted(name, *meanings[name], examples) for name, examples in raw.notes.items())
+
+
+def _findings_of_joining(joined: Joined) -> tuple[Finding, ...]:
+    found = []
+    if joined.rebased:
+        meaning = (
+            "the days in common show another basis of splits or dividends; the new bars go on from the stored ones"
+        )
+        found.append(noted("other_basis", meaning, "repair", joined.rebased))
+    if joined.corrected:
+        meaning = "days in common with other returns than the stored ones, which they replace"
+        found.append(noted("corrected_before", meaning, "repair", joined.corrected))
+    return tuple(found)
