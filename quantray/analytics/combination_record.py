@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.metrics import varies
 from quantray.analytics.selection import (
     Deflated,
     SharpeEstimate,
@@ -170,23 +171,21 @@ def judge(
     """
     # Strategies that held nothing could not have been the best, and their zeros would make luck look smaller.
     year = periods_per_year
-    ratios = [SharpeEstimate.of(series, periods_per_year=year).ratio for series in member_returns.T if _varies(series)]
+    ratios = [SharpeEstimate.of(series, periods_per_year=year).ratio for series in member_returns.T if varies(series)]
     variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     found, mix = [], accounts[0]
     for account in accounts:
-        varies = _varies(account.returns)
+        held = bool(varies(account.returns))
         found.append(
             Outcome(
                 account=account.name,
-                sharpe=sharpe_interval(account.returns, resampling=resampling, periods_per_year=year)
-                if varies
-                else None,
+                sharpe=sharpe_interval(account.returns, resampling=resampling, periods_per_year=year) if held else None,
                 deflated=deflated_sharpe(
                     SharpeEstimate.of(account.returns, periods_per_year=year),
                     n_trials=max(len(ratios), 1),
                     variance=variance,
                 )
-                if varies
+                if held
                 else None,
                 mix_over=None
                 if account is mix
@@ -194,7 +193,3 @@ def judge(
             )
         )
     return tuple(found)
-
-
-def _varies(returns: Float) -> bool:
-    return len(returns) > 1 and float(returns.std()) > 1e-12

@@ -12,7 +12,7 @@ from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.combination_figures import KINDS, kind
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord
 from quantray.analytics.figures import PALETTE, to_html
-from quantray.analytics.metrics import performance
+from quantray.analytics.metrics import performance, sharpe_ratio
 from quantray.analytics.pages import render_page
 
 __all__ = ["CombinationReportInput", "account_metrics", "netting_summary", "render_combination", "verdict"]
@@ -211,10 +211,8 @@ def _entry(record: CombinationRecord, entry: str) -> dict[str, object]:
     """One line of the table of rules."""
     which = [i for i, member in enumerate(record.members) if member.entry == entry]
     names = {record.members[i].name for i in which}
-    deviation = record.member_returns[:, which].std(axis=0, ddof=1)
-    moving = deviation > 1e-12
-    ratios = record.member_returns[:, which].mean(axis=0)[moving] / deviation[moving]
-    ratios = ratios * math.sqrt(record.periods_per_year)
+    ratios = sharpe_ratio(record.member_returns[:, which], periods_per_year=record.periods_per_year)
+    ratios = ratios[~np.isnan(ratios)]
     cells, decided = len(which) * len(record.decisions), record.decisions
     reasons = Counter(kind(why) for d in decided for name, why in d.dropped.items() if name in names)
     reduced = sum(name in names for decision in decided for name in decision.reduced)

@@ -5,11 +5,11 @@ average above a slow one, a close above a band, an oscillator above a level). ``
 lines from a bank that was computed once; ``net_returns`` accounts for any other weights, one parameter set at a time.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from quantray.analytics.metrics import sharpe_of_moments
 from quantray.arrays import TRADING_DAYS, Bool, Float, Int
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward, held_returns
@@ -293,6 +293,4 @@ def _sharpe(total: Float, squares: Float, n_days: int, periods_per_year: int) ->
     """Yearly Sharpe ratio from the sum and the sum of squares of daily returns."""
     mean = total / n_days
     variance = np.maximum(squares - n_days * mean**2, 0.0) / (n_days - 1)
-    out = np.full(np.shape(total), np.nan)
-    np.divide(mean, np.sqrt(variance), out=out, where=variance > 0)
-    return out * math.sqrt(periods_per_year)
+    return sharpe_of_moments(mean, np.sqrt(variance), periods_per_year=periods_per_year)

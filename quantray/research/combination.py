@@ -17,6 +17,7 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.analytics.metrics import sharpe_ratio
 from quantray.analytics.selection import independent_trials
 from quantray.arrays import Dates, Float, Int
 from quantray.data.calendar import DEFAULT_EXCHANGE, rebalance_dates
@@ -30,7 +31,6 @@ from quantray.research.evaluation import Chosen, Evaluations, SweepData
 from quantray.research.executor import Executor
 from quantray.research.families import Family, Terms
 from quantray.research.metering import Metered, peak_bytes
-from quantray.research.regime_search import sharpe
 from quantray.research.store import ResultStore
 
 __all__ = ["MixDesign", "Played", "allocate", "decision_rows", "hold_shares", "run_combination"]
@@ -133,7 +133,8 @@ def run_combination(
     played = _play(evaluations, members, ensemble, panel.shape[1])
     first = int(rows[0]) + design.terms.lag + 1
     own = played.returns[first:, : len(members)]
-    best = int(np.argmax([sharpe(series, periods) for series in own.T]))
+    ratios = [sharpe_ratio(series, periods_per_year=periods) for series in own.T]
+    best = int(np.argmax(np.nan_to_num(ratios)))
     singles = {BEST: best} | ({ensemble.name: len(members)} if ensemble else {})
     decisions, paths = _shared_out(played, rows, panel.dates, names, singles, design)
     accounts = tuple(hold_shares(name, shares, rows, played, design.terms) for name, shares in paths.items())
