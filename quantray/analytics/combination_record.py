@@ -56,6 +56,10 @@ class Netting:
     """(K,) trades that move capital between strategies."""
     moved_net: Float
     """(K,) the same in one book; these are charged."""
+    moving_cost_gross: Float
+    """(K,) what the trades that move capital would cost if strategies traded alone."""
+    moving_cost_net: Float
+    """(K,) what they cost in one book."""
     traded_gross: Float
     """(K,) trades by which strategies change their positions on the same day; these are charged."""
     traded_net: Float
@@ -73,6 +77,8 @@ class Account:
     """(D,) after costs, those of moving capital included."""
     turnover: Float
     """(D,) one-way: the strategies' own trades, not netted, and moves of capital, netted."""
+    costs: Float
+    """(D,) fraction of NAV paid for them, which the returns are net of."""
     shares: Float
     """(K, C) of NAV decided; what is left is cash. Between rebalances they drift with what strategies earn."""
     netting: Netting
@@ -111,8 +117,6 @@ class CombinationRecord:
     """The mix first."""
     best: int
     """Place of the strategy that is best in hindsight."""
-    costs_bps: float
-    """Basis points of the money traded."""
     outcomes: tuple[Outcome, ...]
     """One for each account, in their order."""
     n_effective: float

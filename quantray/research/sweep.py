@@ -22,8 +22,8 @@ from quantray.analytics.selection import (
     deflated_sharpe,
 )
 from quantray.analytics.sweep_record import POLICIES, Choice, Policy, Stability, Stream, SweepRecord, judge
+from quantray.backtest.net import NetReturns
 from quantray.data.panel import Panel
-from quantray.research.batch import NetReturns
 from quantray.research.evaluation import Chosen, Evaluations, Plan, SweepData
 from quantray.research.executor import Executor
 from quantray.research.families import Family

@@ -18,8 +18,9 @@ from quantray.analytics.metrics import (
     varies,
 )
 from quantray.analytics.selection import SharpeEstimate, sharpe_difference
+from quantray.backtest.accounts import Accounting, Decisions, backtest
+from quantray.backtest.costs import LinearCosts
 from quantray.errors import InputError
-from quantray.research.backtest import Accounting, Decisions, LinearCosts, backtest
 
 # Bacon (2008), 24 monthly returns in per cent.
 BACON = np.array(

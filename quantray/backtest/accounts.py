@@ -1,19 +1,22 @@
 """Replay decisions through time and account for every dollar."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from quantray.analytics.track import Delistings, TrackRecord
 from quantray.arrays import Bool, Dates, Float, Names
+from quantray.backtest.costs import CostModel, LinearCosts, MarketDay
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.portfolio.rebalance import Policy
 
-__all__ = ["Accounting", "CostModel", "Decisions", "LinearCosts", "MarketDay", "backtest"]
+__all__ = ["DELIST_AFTER", "Accounting", "Decisions", "backtest"]
+
+DELIST_AFTER = 10
+"""Days without a close after which a name counts as delisted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,7 @@ class Accounting:
     initial_nav: float = 1_000_000.0
     dividends: Literal["reinvest", "cash"] = "reinvest"
     cash_rate: float = 0.0
-    delist_after: int = 10
+    delist_after: int = DELIST_AFTER
     delisting_return: float = 0.0
 
     def __post_init__(self) -> None:
@@ -70,48 +73,6 @@ class Accounting:
             raise InputError("lag must be 0 or more, delist_after 1 or more, and initial_nav positive.")
         if self.delisting_return < -1 or self.dividends not in ("reinvest", "cash"):
             raise InputError("delisting_return cannot lose more than all, and dividends is 'reinvest' or 'cash'.")
-
-
-@dataclass(frozen=True, eq=False)
-class MarketDay:
-    """What a cost model may know: the day's row of every field."""
-
-    date: np.datetime64
-    nav: float
-    fields: Mapping[str, Float]
-    """Name -> (N,)."""
-
-
-class CostModel(Protocol):
-    """Says what trades cost."""
-
-    def __call__(self, trades: Float, day: MarketDay) -> Float:
-        """(N,) money paid, not negative, for (N,) money traded (sales negative)."""
-        ...
-
-
-@dataclass(frozen=True)
-class LinearCosts:
-    """Half of the spread and a commission, in basis points of the money traded.
-
-    Parameters
-    ----------
-    half_spread_bps : used where the panel has no ``half_spread_bps`` field or no value in it.
-    commission_bps : added to it.
-    """
-
-    half_spread_bps: float = 5.0
-    commission_bps: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.half_spread_bps >= 0 and self.commission_bps >= 0):
-            raise InputError("half_spread_bps and commission_bps must not be negative.")
-
-    def __call__(self, trades: Float, day: MarketDay) -> Float:
-        """See ``CostModel``."""
-        quoted = day.fields.get("half_spread_bps")
-        spread = self.half_spread_bps if quoted is None else np.where(quoted >= 0, quoted, self.half_spread_bps)
-        return np.asarray(np.abs(trades) * (spread + self.commission_bps) * 1e-4)
 
 
 def backtest(
