@@ -265,7 +265,7 @@ class CostSettings(SettingsModel):
 
 
 class AccountingSettings(SettingsModel):
-    """How the backtest keeps its books; see ``backtest.accounts.Accounting``."""
+    """How the backtest keeps its accounts; see ``backtest.accounts.Accounting``."""
 
     execution_lag: int = Field(1, ge=0, le=20)
     initial_nav: float = Field(10_000_000.0, gt=0)

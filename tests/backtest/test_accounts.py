@@ -1,4 +1,4 @@
-"""The backtest's books: hand-checkable cases and the laws that accounts obey."""
+"""A portfolio's accounts: hand-checkable cases and the laws that accounts obey."""
 
 from dataclasses import replace
 
