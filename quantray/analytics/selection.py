@@ -229,7 +229,7 @@ def independent_trials(returns_tc: Float) -> float:
     returns = _table(returns_tc)
     centred = returns - returns.mean(axis=0)
     length = np.sqrt(np.einsum("tc,tc->c", centred, centred))
-    moving = length > 1e-14
+    moving = varies(returns)
     count = int(moving.sum())
     if count < 2:
         return float(max(count, 1))
