@@ -18,8 +18,8 @@ import pandas as pd
 import vectorbt
 from _record import describe, machine, seconds, table, versions, write_line
 
+from quantray.backtest.crosses import cross_sweep, moving_averages
 from quantray.data.synthetic import simulate_market
-from quantray.research.batch import cross_sweep, moving_averages
 
 WINDOWS = np.array([5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 150, 200])
 PAIRS = np.array(list(itertools.combinations(range(len(WINDOWS)), 2)))

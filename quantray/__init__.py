@@ -2,13 +2,14 @@
 
 The map of the house, left to right; a room imports only from rooms to its left:
 
-``data -> covariance -> portfolio -> analytics -> research -> distributed -> cli``
+``data -> features -> covariance -> regimes | strategies | models -> portfolio -> analytics -> backtest -> research ->
+distributed -> cli``
 
 Importing ``quantray`` loads nothing heavy. Take names from where they live::
 
     from quantray.data.store import MarketStore
     from quantray.portfolio.hrp import hrp_weights
-    from quantray.research.backtest import backtest
+    from quantray.backtest.accounts import backtest
 """
 
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -14,6 +15,7 @@ import pytest
 for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
     del os.environ[name]
 
+from quantray.data.panel import Panel  # noqa: E402
 from quantray.data.synthetic import SyntheticMarket, simulate_market  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +29,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def market() -> SyntheticMarket:
     return simulate_market(60, 700, seed=1)
+
+
+@pytest.fixture(scope="session")
+def make_panel():
+    """A panel of weekdays from (T,) or (T, N) closes, all members; extra fields by name."""
+
+    def make(close, member=None, **fields):
+        close = np.asarray(close, dtype=np.float64)
+        close = close[:, None] if close.ndim == 1 else close
+        n_days, n_assets = close.shape
+        dates = np.busday_offset("2020-01-01", np.arange(n_days), roll="forward")
+        assets = np.array([f"A{i:03d}" for i in range(n_assets)])
+        member = np.ones(close.shape, dtype=bool) if member is None else member
+        return Panel(dates, assets, {"close": close, **fields}, member)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from plotly.subplots import make_subplots
 
 from quantray.analytics.combination_record import BEST, MIX, CombinationRecord
 from quantray.analytics.figures import PALETTE, Picture, log_ticks, styled
+from quantray.analytics.metrics import sharpe_ratio
 from quantray.arrays import Float, Names
 from quantray.portfolio.strategy_mix import pairwise_correlation
 
@@ -148,14 +149,12 @@ def where_capital_went(record: CombinationRecord) -> Picture:
     """Each strategy's mean share against how it turned out."""
     n = len(record.members)
     shares = record.account(MIX).shares[:, :n].mean(axis=0)
-    deviation = record.member_returns.std(axis=0, ddof=1)
-    ratios = np.full(n, np.nan)
-    np.divide(record.member_returns.mean(axis=0), deviation, out=ratios, where=deviation > 1e-12)
+    ratios = sharpe_ratio(record.member_returns, periods_per_year=record.periods_per_year)
     figure = go.Figure()
     for number, family in enumerate(dict.fromkeys(member.family for member in record.members)):
         which = [i for i, member in enumerate(record.members) if member.family == family]
         figure.add_scatter(
-            x=np.round(ratios[which] * np.sqrt(record.periods_per_year), 3),
+            x=np.round(ratios[which], 3),
             y=np.round(shares[which], 5),
             text=[record.members[i].name for i in which],
             name=family,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.metrics import varies
 from quantray.analytics.selection import (
     Deflated,
     SharpeEstimate,
@@ -55,6 +56,10 @@ class Netting:
     """(K,) trades that move capital between strategies."""
     moved_net: Float
     """(K,) the same in one book; these are charged."""
+    moving_cost_gross: Float
+    """(K,) what the trades that move capital would cost if strategies traded alone."""
+    moving_cost_net: Float
+    """(K,) what they cost in one book."""
     traded_gross: Float
     """(K,) trades by which strategies change their positions on the same day; these are charged."""
     traded_net: Float
@@ -72,6 +77,8 @@ class Account:
     """(D,) after costs, those of moving capital included."""
     turnover: Float
     """(D,) one-way: the strategies' own trades, not netted, and moves of capital, netted."""
+    costs: Float
+    """(D,) fraction of NAV paid for them, which the returns are net of."""
     shares: Float
     """(K, C) of NAV decided; what is left is cash. Between rebalances they drift with what strategies earn."""
     netting: Netting
@@ -110,8 +117,6 @@ class CombinationRecord:
     """The mix first."""
     best: int
     """Place of the strategy that is best in hindsight."""
-    costs_bps: float
-    """Basis points of the money traded."""
     outcomes: tuple[Outcome, ...]
     """One for each account, in their order."""
     n_effective: float
@@ -170,23 +175,21 @@ def judge(
     """
     # Strategies that held nothing could not have been the best, and their zeros would make luck look smaller.
     year = periods_per_year
-    ratios = [SharpeEstimate.of(series, periods_per_year=year).ratio for series in member_returns.T if _varies(series)]
+    ratios = [SharpeEstimate.of(series, periods_per_year=year).ratio for series in member_returns.T if varies(series)]
     variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     found, mix = [], accounts[0]
     for account in accounts:
-        varies = _varies(account.returns)
+        held = bool(varies(account.returns))
         found.append(
             Outcome(
                 account=account.name,
-                sharpe=sharpe_interval(account.returns, resampling=resampling, periods_per_year=year)
-                if varies
-                else None,
+                sharpe=sharpe_interval(account.returns, resampling=resampling, periods_per_year=year) if held else None,
                 deflated=deflated_sharpe(
                     SharpeEstimate.of(account.returns, periods_per_year=year),
                     n_trials=max(len(ratios), 1),
                     variance=variance,
                 )
-                if varies
+                if held
                 else None,
                 mix_over=None
                 if account is mix
@@ -194,7 +197,3 @@ def judge(
             )
         )
     return tuple(found)
-
-
-def _varies(returns: Float) -> bool:
-    return len(returns) > 1 and float(returns.std()) > 1e-12

@@ -12,7 +12,7 @@ from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.combination_figures import KINDS, kind
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord
 from quantray.analytics.figures import PALETTE, to_html
-from quantray.analytics.metrics import performance
+from quantray.analytics.metrics import performance, sharpe_ratio
 from quantray.analytics.pages import render_page
 
 __all__ = ["CombinationReportInput", "account_metrics", "netting_summary", "render_combination", "verdict"]
@@ -62,7 +62,7 @@ def account_metrics(record: CombinationRecord, account: Account) -> dict[str, fl
     names = measures.effective_names[np.isfinite(measures.effective_names)]
     found = performance(account.returns, periods_per_year=record.periods_per_year).as_dict() | {
         "annual_turnover": turnover,
-        "annual_cost": 2e-4 * record.costs_bps * turnover,
+        "annual_cost": float(account.costs.sum()) / record.years,
         "mean_effective_names": float(names.mean()) if len(names) else math.nan,
         "mean_invested": float(account.shares.sum(axis=1).mean()),
         "mean_gross_exposure": float(measures.exposure_net.mean()),
@@ -84,17 +84,17 @@ def netting_summary(record: CombinationRecord, account: Account) -> dict[str, fl
     ``own_cost`` is that of the strategies' own trades, all of them charged. ``own_saving_estimate`` is what one book
     would save of it if on all days as much cancelled as on those of rebalancing; it is not in the returns.
     """
-    rate, years, measures = record.costs_bps * 1e-4, record.years, account.netting
-    moved_gross, moved_net = float(measures.moved_gross.sum()), float(measures.moved_net.sum())
-    own = rate * max(2 * float(account.turnover.sum()) - moved_net, 0.0) / years
+    years, measures = record.years, account.netting
+    moving, netted = float(measures.moving_cost_gross.sum()), float(measures.moving_cost_net.sum())
+    own = max(float(account.costs.sum()) - netted, 0.0) / years
     traded = float(measures.traded_gross.sum())
     cancelled = 1 - float(measures.traded_net.sum()) / traded if traded > 0 else 0.0
     return {
         "exposure_before": float(measures.exposure_gross.mean()),
         "exposure_after": float(measures.exposure_net.mean()),
-        "moving_cost_before": rate * moved_gross / years,
-        "moving_cost_after": rate * moved_net / years,
-        "moving_saving": rate * (moved_gross - moved_net) / years,
+        "moving_cost_before": moving / years,
+        "moving_cost_after": netted / years,
+        "moving_saving": (moving - netted) / years,
         "own_cost": own,
         "own_trades_cancelled": cancelled,
         "own_saving_estimate": own * cancelled,
@@ -211,10 +211,8 @@ def _entry(record: CombinationRecord, entry: str) -> dict[str, object]:
     """One line of the table of rules."""
     which = [i for i, member in enumerate(record.members) if member.entry == entry]
     names = {record.members[i].name for i in which}
-    deviation = record.member_returns[:, which].std(axis=0, ddof=1)
-    moving = deviation > 1e-12
-    ratios = record.member_returns[:, which].mean(axis=0)[moving] / deviation[moving]
-    ratios = ratios * math.sqrt(record.periods_per_year)
+    ratios = sharpe_ratio(record.member_returns[:, which], periods_per_year=record.periods_per_year)
+    ratios = ratios[~np.isnan(ratios)]
     cells, decided = len(which) * len(record.decisions), record.decisions
     reasons = Counter(kind(why) for d in decided for name, why in d.dropped.items() if name in names)
     reduced = sum(name in names for decision in decided for name in decision.reduced)

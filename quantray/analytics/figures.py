@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from quantray.analytics.metrics import sharpe_of_moments
 from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import Bool, Float
@@ -113,10 +114,10 @@ def rolling(records: Records, *, window: int | None = None) -> Picture:
         style = {"color": colours(records)[record.name], "width": 1.5}
         returns = pd.Series(np.concatenate([[np.nan], record.returns]))
         deviation = returns.rolling(window).std()
-        root = np.sqrt(record.periods_per_year)
-        sharpe = returns.rolling(window).mean() / deviation * root
-        figure.add_trace(_line(record, (deviation * root).to_numpy(), 4, style), row=1, col=1)
-        figure.add_trace(_line(record, sharpe.to_numpy(), 3, style, legend=False), row=2, col=1)
+        year = record.periods_per_year
+        sharpe = sharpe_of_moments(returns.rolling(window).mean(), deviation, periods_per_year=year)
+        figure.add_trace(_line(record, (deviation * np.sqrt(year)).to_numpy(), 4, style), row=1, col=1)
+        figure.add_trace(_line(record, sharpe, 3, style, legend=False), row=2, col=1)
     figure.update_yaxes(tickformat=".0%", title="Volatility", rangemode="tozero", row=1)
     figure.update_yaxes(title="Sharpe ratio", row=2)
     unit = "weeks" if records[0].is_weekly else "trading days"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling, estimated_mean
+from quantray.analytics.metrics import sharpe_ratio
 from quantray.arrays import Bool, Float, Int
 from quantray.errors import InputError
 from quantray.features.cross_section import ranks
@@ -361,8 +362,7 @@ def _unit(rows: Float) -> Float:
 
 
 def _ratio(known: Float) -> float:
-    deviation = float(known.std(ddof=1))
-    return float(known.mean()) / deviation if deviation > 1e-12 else float("nan")
+    return float(sharpe_ratio(known, periods_per_year=1))
 
 
 def _bins(scores: Float, used: Bool, n_quantiles: int) -> Int:

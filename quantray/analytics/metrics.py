@@ -4,14 +4,29 @@ import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import TRADING_DAYS, Float, Int
+from quantray.arrays import TRADING_DAYS, Bool, Float, Int
 from quantray.errors import InputError
 from quantray.portfolio.rebalance import unnecessary_turnover
 
-__all__ = ["Performance", "Relative", "Trading", "drawdown", "performance", "relative", "trading"]
+__all__ = [
+    "Performance",
+    "Relative",
+    "Trading",
+    "drawdown",
+    "performance",
+    "relative",
+    "sharpe_of_moments",
+    "sharpe_ratio",
+    "trading",
+    "varies",
+]
+
+_FLAT = 1e-12
+"""Standard deviation per period up to which returns do not vary: what is left of it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,35 @@ class Trading:
         return {name: float(value) for name, value in asdict(self).items()}
 
 
+def varies(returns: Float) -> Bool:
+    """Whether each series of (T, ...) returns varies; one that holds nothing does not, nor one of a single period."""
+    if len(returns) < 2:
+        return np.zeros(np.shape(returns)[1:], dtype=np.bool_)
+    return np.asarray(np.std(returns, axis=0, ddof=1) > _FLAT)
+
+
+def sharpe_ratio(returns: Float, *, periods_per_year: int = TRADING_DAYS) -> Float:
+    """(...) yearly Sharpe ratio of each series of (T, ...) returns; NaN where they do not vary, see ``varies``.
+
+    Returns are in excess of nothing: subtract a cash rate first. Who ranks strategies and takes an idle one for a ratio
+    of 0 says so with ``np.nan_to_num``.
+    """
+    return sharpe_of_moments(
+        np.mean(returns, axis=0), np.std(returns, axis=0, ddof=1), periods_per_year=periods_per_year
+    )
+
+
+def sharpe_of_moments(mean: npt.ArrayLike, deviation: npt.ArrayLike, *, periods_per_year: int = TRADING_DAYS) -> Float:
+    """``sharpe_ratio`` where the mean and standard deviation of a period are known; both broadcast.
+
+    With ``periods_per_year=1`` it is the ratio of one period.
+    """
+    mean, deviation = np.broadcast_arrays(np.asarray(mean, dtype=np.float64), np.asarray(deviation, dtype=np.float64))
+    out = np.full(mean.shape, np.nan)
+    np.divide(mean, deviation, out=out, where=deviation > _FLAT)
+    return np.asarray(out * math.sqrt(periods_per_year))
+
+
 def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int = TRADING_DAYS) -> Performance:
     """Measures of simple returns per period.
 
@@ -118,9 +162,8 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int
     years = len(returns) / periods_per_year
     annual = float(wealth[-1] ** (1 / years) - 1) if wealth[-1] > 0 else -1.0
     deviation = float(excess.std(ddof=1))
-    # Rounding leaves a constant series a deviation near 1e-19 instead of none.
-    flat = deviation <= 1e-14 * max(1.0, float(np.abs(excess).max()))
-    daily_sharpe = math.nan if flat else float(excess.mean()) / deviation
+    daily_sharpe = float(sharpe_ratio(excess, periods_per_year=1))
+    flat = math.isnan(daily_sharpe)
     skew, kurtosis = (math.nan, math.nan) if flat else (float(stats.skew(excess)), float(stats.kurtosis(excess)))
     downside = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
     depth, longest = drawdown(returns)
@@ -167,13 +210,12 @@ def relative(returns: Float, benchmark: Float, *, periods_per_year: int = TRADIN
     if len(returns) != len(benchmark):
         raise InputError(f"{len(returns)} returns against {len(benchmark)} of the benchmark; take the same dates.")
     active = returns - benchmark
-    error = float(active.std(ddof=1))
     covariance = np.cov(returns, benchmark, ddof=1)
     own, other = math.sqrt(covariance[0, 0]), math.sqrt(covariance[1, 1])
     return Relative(
         active_return=float(active.mean()) * periods_per_year,
-        tracking_error=error * math.sqrt(periods_per_year),
-        information_ratio=float(active.mean()) / error * math.sqrt(periods_per_year) if error > 1e-14 else math.nan,
+        tracking_error=float(active.std(ddof=1)) * math.sqrt(periods_per_year),
+        information_ratio=float(sharpe_ratio(active, periods_per_year=periods_per_year)),
         beta=float(covariance[0, 1] / covariance[1, 1]) if other > 0 else math.nan,
         correlation=float(covariance[0, 1] / (own * other)) if own * other > 0 else math.nan,
         volatility_ratio=own / other if other > 0 else math.nan,

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from quantray.analytics.bootstrap import Estimate, Resampling, interval, usual_block
+from quantray.analytics.metrics import sharpe_of_moments, sharpe_ratio, varies
 from quantray.arrays import TRADING_DAYS, Float, Int, frozen
 from quantray.errors import InputError
 
@@ -71,12 +72,11 @@ class SharpeEstimate:
             Fewer than two returns, NaN, or returns that do not vary.
         """
         returns = _series(returns, "returns")
-        deviation = float(returns.std(ddof=1))
-        if deviation <= 1e-14 * max(1.0, float(np.abs(returns).max())):
+        if not varies(returns):
             raise InputError("returns do not vary, so they have no Sharpe ratio; leave out series that hold nothing.")
         centred = (returns - returns.mean()) / returns.std()
         return cls(
-            ratio=float(returns.mean()) / deviation * math.sqrt(periods_per_year),
+            ratio=float(sharpe_ratio(returns, periods_per_year=periods_per_year)),
             n_days=len(returns),
             skewness=float((centred**3).mean()),
             kurtosis=float((centred**4).mean()),
@@ -229,7 +229,7 @@ def independent_trials(returns_tc: Float) -> float:
     returns = _table(returns_tc)
     centred = returns - returns.mean(axis=0)
     length = np.sqrt(np.einsum("tc,tc->c", centred, centred))
-    moving = length > 1e-14
+    moving = varies(returns)
     count = int(moving.sum())
     if count < 2:
         return float(max(count, 1))
@@ -353,9 +353,8 @@ def _resampled_sharpe(returns: Float, resampling: Resampling, periods_per_year: 
         whole = (running[block:] - running[:-block])[starts[:, :-1]].sum(axis=1)
         moments.append(whole + running[starts[:, -1] + last] - running[starts[:, -1]])
     variance = np.maximum(moments[1] - moments[0] ** 2 / n, 0.0) / (n - 1)
-    out = np.zeros(len(starts))
-    np.divide(moments[0] / n + returns.mean(), np.sqrt(variance), out=out, where=variance > 1e-26)
-    return out * math.sqrt(periods_per_year)
+    mean = moments[0] / n + returns.mean()
+    return np.nan_to_num(sharpe_of_moments(mean, np.sqrt(variance), periods_per_year=periods_per_year))
 
 
 @lru_cache(maxsize=32)
@@ -376,8 +375,7 @@ def _halvings(n_blocks: int) -> Float:
 
 def _ratio(returns: Float, periods_per_year: int) -> float:
     """Yearly Sharpe ratio; 0 where returns do not vary."""
-    deviation = float(returns.std(ddof=1))
-    return float(returns.mean()) / deviation * math.sqrt(periods_per_year) if deviation > 1e-13 else 0.0
+    return float(np.nan_to_num(sharpe_ratio(returns, periods_per_year=periods_per_year)))
 
 
 def _block_sharpe(half_ps: Float, sums_sc: Float, lengths: Float) -> Float:
@@ -385,9 +383,7 @@ def _block_sharpe(half_ps: Float, sums_sc: Float, lengths: Float) -> Float:
     days = (half_ps @ lengths)[:, None]
     mean, square = half_ps @ sums_sc[0] / days, half_ps @ sums_sc[1] / days
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0) * days / (days - 1))
-    out = np.zeros(mean.shape)
-    np.divide(mean, deviation, out=out, where=deviation > 1e-12)
-    return out
+    return np.nan_to_num(sharpe_of_moments(mean, deviation, periods_per_year=1))
 
 
 def _series(returns: Float, name: str) -> Float:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.metrics import varies
 from quantray.analytics.selection import Deflated, Overfitting, sharpe_difference, sharpe_interval
 from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Int, digest
 
@@ -216,7 +217,7 @@ def _outcome(
     resampling: Resampling | None,
     periods_per_year: int,
 ) -> Outcome:
-    held = {policy: bool(values.std() > 1e-12) for policy, values in returns.items()}
+    held = {policy: bool(varies(values)) for policy, values in returns.items()}
     sharpe = {
         p: sharpe_interval(v, resampling=resampling, periods_per_year=periods_per_year) if held[p] else None
         for p, v in returns.items()

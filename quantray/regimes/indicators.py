@@ -257,8 +257,8 @@ def liquidity_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     # Two measures of one thing: where only one is known, it decides.
     known = np.array([scores["impact"], scores["spread"]])
     count = (~np.isnan(known)).sum(axis=0)
-    dear = np.divide(np.nansum(known, axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
-    score = np.fmax(dear, -scores["money"])
+    illiquid = np.divide(np.nansum(known, axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
+    score = np.fmax(illiquid, -scores["money"])
     middle, margin = (settings.stress + settings.relief) / 2, (settings.stress - settings.relief) / 2
     labels = banded(score, (middle,), margin)
     return Lens(RegimePath.certain(panel.dates, LIQUIDITY, labels), {**measures, "score": score})

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from quantray.arrays import TRADING_DAYS, Dates, Float, Int
+from quantray.backtest.accounts import Accounting, Decisions
+from quantray.backtest.costs import CostModel, MarketDay
+from quantray.backtest.drift import drifted
 from quantray.covariance.factor import FactorModel
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
@@ -26,7 +29,6 @@ from quantray.portfolio.mean_variance import MeanVariance, Objective
 from quantray.portfolio.solve import InfeasibleError, Solution
 from quantray.research.allocators import DUST, weight_cap
 from quantray.research.alpha_settings import ForecastChoice
-from quantray.research.backtest import Accounting, CostModel, Decisions, MarketDay
 from quantray.research.config import AllocatorSettings
 from quantray.research.forecast_store import Forecasts, ForecastStore
 from quantray.research.trial import DayModel
@@ -35,7 +37,6 @@ __all__ = [
     "AlphaDecisions",
     "alpha_decisions",
     "check_alpha",
-    "drifted_weights",
     "expected_returns",
     "forecast_store",
     "read_forecasts",
@@ -166,28 +167,6 @@ def expected_returns(
     return np.asarray(ic * np.sqrt(periods_per_year / horizon_days) * volatility * scaled)
 
 
-def drifted_weights(weights_n: Float, growth_n: Float) -> Float:
-    """Weights after prices have moved, as fractions of the new NAV; cash earns nothing.
-
-    Parameters
-    ----------
-    weights_n : (N,) fractions of NAV; shorts negative.
-    growth_n : (N,) new prices over old ones.
-
-    Raises
-    ------
-    InputError
-        Shapes disagree, a growth is missing or negative, or nothing is left of the NAV.
-    """
-    if weights_n.shape != growth_n.shape or not (np.isfinite(growth_n) & (growth_n >= 0)).all():
-        raise InputError(f"weights are {weights_n.shape} for growth {growth_n.shape}, which must be complete.")
-    value = weights_n * growth_n
-    nav = 1 + float((value - weights_n).sum())
-    if nav <= 0:
-        raise InputError(f"the weights lost {1 - nav:.0%} of the NAV; lower their leverage.")
-    return np.asarray(value / nav)
-
-
 def alpha_decisions(
     panel: Panel,
     models: Iterable[DayModel],
@@ -267,7 +246,7 @@ class _Desk:
         start = min(self.decided + self.accounting.lag, row)
         with np.errstate(invalid="ignore"):
             growth = self.price[row] / self.price[start]
-        return drifted_weights(self.target, np.where(self.target != 0, growth, 1.0))
+        return drifted(self.target, np.where(self.target != 0, growth, 1.0))
 
     def decide(self, day: DayModel, scores: Float) -> Float:
         """(N,) weights decided on a date."""

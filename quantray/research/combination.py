@@ -17,20 +17,22 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.analytics.metrics import sharpe_ratio
 from quantray.analytics.selection import independent_trials
 from quantray.arrays import Dates, Float, Int
+from quantray.backtest.costs import quoted_bps, trading_costs
+from quantray.backtest.drift import drifted
+from quantray.backtest.net import NetReturns
+from quantray.backtest.positions import Positions
 from quantray.data.calendar import DEFAULT_EXCHANGE, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod, MixResult, strategy_mix
-from quantray.research.batch import NetReturns
-from quantray.research.books import Book
 from quantray.research.ensemble_family import EnsembleFamily
 from quantray.research.evaluation import Chosen, Evaluations, SweepData
 from quantray.research.executor import Executor
 from quantray.research.families import Family, Terms
 from quantray.research.metering import Metered, peak_bytes
-from quantray.research.regime_search import sharpe
 from quantray.research.store import ResultStore
 
 __all__ = ["MixDesign", "Played", "allocate", "decision_rows", "hold_shares", "run_combination"]
@@ -78,9 +80,13 @@ class Played:
     """(T, C) after their own costs."""
     turnover: Float
     """(T, C) one-way."""
-    books: tuple[Book, ...]
-    """(C,) positions on the days of decision."""
+    costs: Float
+    """(T, C) fraction of their NAV that they paid, which the returns are net of."""
+    positions: tuple[Positions, ...]
+    """(C,) around the days of decision."""
     n_assets: int
+    costs_bps: float | Float
+    """Basis points of the money traded that moving capital pays; one number, or (T, N) by the day of the trade."""
 
     @property
     def since_first_trade(self) -> Float:
@@ -88,9 +94,9 @@ class Played:
         begun = np.maximum.accumulate((self.returns != 0) | (self.turnover != 0), axis=0)
         return np.where(begun, self.returns, np.nan)
 
-    def positions(self, day: int, which: Int) -> tuple[Float, Float]:
+    def around(self, day: int, which: Int) -> tuple[Float, Float]:
         """(A, N) positions of some strategies before and after their decision of a day of rebalancing is traded."""
-        held = [self.books[i].at(day, self.n_assets) for i in which.tolist()]
+        held = [self.positions[i].at(day, self.n_assets) for i in which.tolist()]
         empty = np.zeros((0, self.n_assets))
         return np.array([h.before for h in held] or empty), np.array([h.after for h in held] or empty)
 
@@ -130,13 +136,14 @@ def run_combination(
     every = tuple(families) + ((ensemble,) if ensemble else ())
     data = SweepData(panel, panel.fingerprint(), every, design.terms, results, tuple(rows.tolist()))
     evaluations = Evaluations(data, metered := Metered(executor), batch=design.batch)
-    played = _play(evaluations, members, ensemble, panel.shape[1])
+    played = _play(evaluations, members, ensemble, panel, design.terms)
     first = int(rows[0]) + design.terms.lag + 1
     own = played.returns[first:, : len(members)]
-    best = int(np.argmax([sharpe(series, periods) for series in own.T]))
+    ratios = [sharpe_ratio(series, periods_per_year=periods) for series in own.T]
+    best = int(np.argmax(np.nan_to_num(ratios)))
     singles = {BEST: best} | ({ensemble.name: len(members)} if ensemble else {})
     decisions, paths = _shared_out(played, rows, panel.dates, names, singles, design)
-    accounts = tuple(hold_shares(name, shares, rows, played, design.terms) for name, shares in paths.items())
+    accounts = tuple(hold_shares(name, shares, rows, played, lag=design.terms.lag) for name, shares in paths.items())
     return CombinationRecord(
         dates=panel.dates[first:],
         decided=panel.dates[rows],
@@ -146,7 +153,6 @@ def run_combination(
         decisions=decisions,
         accounts=accounts,
         best=best,
-        costs_bps=design.terms.costs_bps,
         outcomes=judge(accounts, own, resampling=design.resampling, periods_per_year=periods),
         n_effective=independent_trials(own),
         n_computed=evaluations.n_computed,
@@ -212,13 +218,14 @@ def allocate(
     return tuple(found)
 
 
-def hold_shares(name: str, shares_kc: Float, rows: Int, played: Played, terms: Terms) -> Account:
+def hold_shares(name: str, shares_kc: Float, rows: Int, played: Played, *, lag: int = 1) -> Account:
     """What capital on strategies earns from the first rebalance on.
 
     Parameters
     ----------
     shares_kc : (K, C) of NAV decided on each day; not negative, sums of at most 1.
-    rows : (K,) days of decision, rising, whose positions the strategies' books hold.
+    rows : (K,) days of decision, rising, around which the strategies' positions are known.
+    lag : trading days from a decision to its trades.
 
     Raises
     ------
@@ -229,52 +236,65 @@ def hold_shares(name: str, shares_kc: Float, rows: Int, played: Played, terms: T
         raise InputError(f"shares are {shares_kc.shape} for {len(rows)} days and {played.returns.shape[1]} strategies.")
     if not ((shares_kc >= 0).all() and (shares_kc.sum(axis=1) <= 1 + 1e-9).all()):
         raise InputError("shares must not be negative nor sum to more than 1; what is left is cash.")
-    first = terms.lag + 1
+    first = lag + 1
     ends = np.append(rows[1:] + first, len(played.returns))
-    drifted = np.zeros(shares_kc.shape[1])
-    returns, turnover, measures = [], [], []
+    held = np.zeros(shares_kc.shape[1])
+    returns, turnover, costs, measures = [], [], [], []
     for decided, row, end in zip(shares_kc, rows.tolist(), ends.tolist(), strict=True):
-        measured = _netted(drifted, decided, row, played)
+        measured = _netted(held, decided, row, played, lag)
         measures.append(measured)
         days = slice(row + first, end)
+        growth = np.asarray(np.cumprod(1 + played.returns[days], axis=0), dtype=np.float64)
+        nav = (decided * growth).sum(axis=1) + 1 - decided.sum()
+        earned = nav / np.concatenate([[1.0], nav[:-1]])
         # All pay for the move in proportion: the shares are of what it leaves.
-        left = 1 - terms.costs_bps * 1e-4 * measured[3]
-        capital = decided * np.cumprod(1 + played.returns[days], axis=0)
-        value = np.concatenate([[1.0], capital.sum(axis=1) + 1 - decided.sum()])
-        earned = value[1:] / value[:-1]
-        earned[0] *= left
+        earned[0] *= 1 - measured["moving_cost_net"]
         returns.append(earned - 1)
-        share = np.vstack([decided, capital[:-1] / value[1:-1, None]])
-        own = (share * played.turnover[days]).sum(axis=1)
-        own[0] += 0.5 * measured[3]
-        turnover.append(own)
-        drifted = capital[-1] / value[-1]
-    return Account(name, np.concatenate(returns), np.concatenate(turnover), shares_kc, Netting(*np.array(measures).T))
-
-
-def _netted(drifted: Float, decided: Float, row: int, played: Played) -> tuple[float, ...]:
-    """The measures of ``Netting`` for one rebalance, in its order."""
-    which = np.flatnonzero((drifted != 0) | (decided != 0))
-    before, after = played.positions(row, which)
-    decided, moved = decided[which], decided[which] - drifted[which]
-    trades, book = after - before, decided @ after
-    squares = float(book @ book)
-    exposure = float(np.abs(book).sum())
-    return (
-        float(decided @ np.abs(after).sum(axis=1)),
-        exposure,
-        float(np.abs(moved) @ np.abs(before).sum(axis=1)),
-        float(np.abs(moved @ before).sum()),
-        float(decided @ np.abs(trades).sum(axis=1)),
-        float(np.abs(decided @ trades).sum()),
-        exposure**2 / squares if squares > 0 else np.nan,
+        share = drifted(decided, growth, nav)
+        before = np.vstack([decided, share[:-1]])
+        turnover.append((before * played.turnover[days]).sum(axis=1))
+        turnover[-1][0] += 0.5 * measured["moved_net"]
+        costs.append((before * played.costs[days]).sum(axis=1))
+        costs[-1][0] += measured["moving_cost_net"]
+        held = share[-1]
+    netting = Netting(**{measure: np.array([each[measure] for each in measures]) for measure in measures[0]})
+    return Account(
+        name=name,
+        returns=np.concatenate(returns),
+        turnover=np.concatenate(turnover),
+        costs=np.concatenate(costs),
+        shares=shares_kc,
+        netting=netting,
     )
 
 
+def _netted(held: Float, decided: Float, row: int, played: Played, lag: int) -> dict[str, float]:
+    """The measures of ``Netting`` for one rebalance."""
+    which = np.flatnonzero((held != 0) | (decided != 0))
+    before, after = played.around(row, which)
+    decided, moved = decided[which], decided[which] - held[which]
+    alone, netted = np.abs(moved) @ np.abs(before), np.abs(moved @ before)
+    costs_bps = played.costs_bps if np.ndim(played.costs_bps) == 0 else np.asarray(played.costs_bps)[row + lag]
+    trades, book = after - before, decided @ after
+    squares = float(book @ book)
+    exposure = float(np.abs(book).sum())
+    return {
+        "exposure_gross": float(decided @ np.abs(after).sum(axis=1)),
+        "exposure_net": exposure,
+        "moved_gross": float(alone.sum()),
+        "moved_net": float(netted.sum()),
+        "moving_cost_gross": float(trading_costs(alone, costs_bps)),
+        "moving_cost_net": float(trading_costs(netted, costs_bps)),
+        "traded_gross": float(decided @ np.abs(trades).sum(axis=1)),
+        "traded_net": float(np.abs(decided @ trades).sum()),
+        "effective_names": exposure**2 / squares if squares > 0 else np.nan,
+    }
+
+
 def _play(
-    evaluations: Evaluations, members: Sequence[Member], ensemble: EnsembleFamily | None, n_assets: int
+    evaluations: Evaluations, members: Sequence[Member], ensemble: EnsembleFamily | None, panel: Panel, terms: Terms
 ) -> Played:
-    """Returns, turnover and books of all, the ensemble's last, computed where they are not there yet."""
+    """Returns, turnover, costs and positions of all, the ensemble's last, computed where they are not there yet."""
     chosen: list[Chosen] = [(member.entry, member.parameters) for member in members]
     chosen += [(ensemble.name, ensemble.default)] if ensemble else []
     # The ensemble takes longest: begun first, it keeps nobody waiting at the end.
@@ -282,10 +302,12 @@ def _play(
     kept = [evaluations.kept(one) for one in chosen]
     nets: list[NetReturns] = [net for net, _ in kept]
     return Played(
-        np.stack([net.returns for net in nets], axis=1),
-        np.stack([net.turnover for net in nets], axis=1),
-        tuple(book for _, book in kept),
-        n_assets,
+        returns=np.stack([net.returns for net in nets], axis=1),
+        turnover=np.stack([net.turnover for net in nets], axis=1),
+        costs=np.stack([net.costs for net in nets], axis=1),
+        positions=tuple(positions for _, positions in kept),
+        n_assets=panel.shape[1],
+        costs_bps=quoted_bps(panel.fields, terms.costs_bps),
     )
 
 

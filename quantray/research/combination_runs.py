@@ -18,6 +18,7 @@ from quantray.analytics.combination_report import (
     render_combination,
     verdict,
 )
+from quantray.backtest.costs import described
 from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.research.combination import decision_rows, run_combination
@@ -143,6 +144,7 @@ def _about(source: CombinationSource, record: CombinationRecord, identity: str) 
         "lookback_days": settings.lookback_days,
         "lag": settings.execution_lag,
         "costs_bps": settings.costs_bps,
+        "costs": described(panel.fields, settings.costs_bps),
         "n_dates": len(panel.dates),
         "n_assets": len(panel.assets),
         "mean_members": float(panel.member[panel.dates >= record.dates[0]].sum(axis=1).mean()),

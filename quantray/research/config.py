@@ -11,12 +11,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from quantray.backtest.accounts import Accounting
+from quantray.backtest.costs import LinearCosts
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols, Universe
 from quantray.portfolio.hrp import Distance, Linkage
 from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
 from quantray.research.alpha_settings import AlphaSettings
-from quantray.research.backtest import Accounting, LinearCosts
 from quantray.research.folds import FoldKind
 from quantray.research.settings import SettingsModel, nearest
 
@@ -253,7 +254,7 @@ class PolicySettings(SettingsModel):
 
 
 class CostSettings(SettingsModel):
-    """Linear trading costs; see ``research.backtest.LinearCosts``."""
+    """Linear trading costs; see ``backtest.costs.LinearCosts``."""
 
     half_spread_bps: float = Field(5.0, ge=0, le=1000)
     commission_bps: float = Field(0.5, ge=0, le=1000)
@@ -264,7 +265,7 @@ class CostSettings(SettingsModel):
 
 
 class AccountingSettings(SettingsModel):
-    """How the backtest keeps its books; see ``research.backtest.Accounting``."""
+    """How the backtest keeps its accounts; see ``backtest.accounts.Accounting``."""
 
     execution_lag: int = Field(1, ge=0, le=20)
     initial_nav: float = Field(10_000_000.0, gt=0)

@@ -4,10 +4,10 @@ import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from quantray.backtest.net import NetReturns, net_of_costs
 from quantray.data.panel import Panel
 from quantray.regimes.indicators import LensSettings, five_lenses
-from quantray.research.batch import NetReturns
-from quantray.research.families import Terms, settled
+from quantray.research.families import Terms
 from quantray.research.search import Parameters, Space
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.rule import StrategyResult
@@ -69,4 +69,5 @@ class EnsembleFamily:
 
     def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
         """See ``Family``."""
-        return [settled(result, panel, terms) for result in self.targets(panel, sets, terms)]
+        targets = self.targets(panel, sets, terms)
+        return [net_of_costs(result, panel, costs_bps=terms.costs_bps, lag=terms.lag) for result in targets]

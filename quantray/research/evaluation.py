@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import Float, Int, digest
+from quantray.backtest.net import NetReturns, net_of_costs
+from quantray.backtest.positions import Positions, execution_returns
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.features.returns import DELIST_RETURN
-from quantray.research.batch import NetReturns
-from quantray.research.books import Book, moved_on
 from quantray.research.executor import Executor, Shared
-from quantray.research.families import Family, Terms, settled
+from quantray.research.families import Family, Terms
 from quantray.research.progress import follow
 from quantray.research.search import Parameters
 from quantray.research.store import ResultStore
@@ -29,8 +29,8 @@ Chosen = tuple[str, Parameters]
 _VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
 """Libraries whose releases may change results in the last digits; keys name them, so results never mix."""
 
-_GENERATION = 1
-"""Raise this when a change here, in ``batch`` or in ``strategies`` changes numbers."""
+_GENERATION = 2
+"""Raise this when a change here, in ``backtest`` or in ``strategies`` changes numbers or what is kept."""
 
 _PLANS = 2
 """Raise this when a change alters the numbers of plans only."""
@@ -99,8 +99,8 @@ def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
     missing = [(key, s) for key, s in zip(keys, batch.sets, strict=True) if not data.results.has(key)]
     if missing:
         played = _played(data, data.family(batch.family), [s for _, s in missing])
-        for (key, parameters), (net, book) in zip(missing, played, strict=True):
-            _put(data.results, key, net, {"family": batch.family, "parameters": json.dumps(parameters)}, book)
+        for (key, parameters), (net, positions) in zip(missing, played, strict=True):
+            _put(data.results, key, net, {"family": batch.family, "parameters": json.dumps(parameters)}, positions)
     return keys
 
 
@@ -139,7 +139,8 @@ def run_plan(data: SweepData, plan: Plan) -> str:
     for t in changes.tolist():
         # Charged on the first day of the new decision, as the trades of ``net_returns`` are.
         overlay[t + first] -= _changed(plan, options, t, int(which[t - 1]) if t else -1, int(which[t]))
-    _put(data.results, key, settled(StrategyResult(weights, overlay), panel, terms), {"plan": plan.name})
+    net = net_of_costs(StrategyResult(weights, overlay), panel, costs_bps=terms.costs_bps, lag=terms.lag)
+    _put(data.results, key, net, {"plan": plan.name})
     return key
 
 
@@ -196,7 +197,7 @@ class Evaluations:
         """(T,) net returns of a set that was needed before."""
         return self._known[chosen]
 
-    def kept(self, chosen: Chosen) -> tuple[NetReturns, Book]:
+    def kept(self, chosen: Chosen) -> tuple[NetReturns, Positions]:
         """What a set that was needed before earned and traded, and its weights on the days kept.
 
         Raises
@@ -206,7 +207,7 @@ class Evaluations:
         """
         (key,) = batch_keys(self._data, Batch(chosen[0], (chosen[1],)))
         table = self._data.results.get(key)
-        return _net(table), Book.from_table(table)
+        return _net(table), Positions.from_table(table)
 
     def play(self, plans: Sequence[Plan]) -> list[NetReturns]:
         """What each plan earns.
@@ -255,20 +256,25 @@ def _key(data: SweepData, strategies: list[str]) -> str:
     return digest([data.fingerprint, json.dumps(settings, sort_keys=True)])
 
 
-def _played(data: SweepData, family: Family, sets: Sequence[Parameters]) -> Iterator[tuple[NetReturns, Book | None]]:
+def _played(
+    data: SweepData, family: Family, sets: Sequence[Parameters]
+) -> Iterator[tuple[NetReturns, Positions | None]]:
     """What each set earns and, where days are to be kept, holds on them."""
     panel, terms = data.panel, data.terms
     if not data.kept:
         yield from ((net, None) for net in family.evaluate(panel, sets, terms))
         return
-    moved = moved_on(panel.field("close"), data.kept, terms.lag, panel.fields.get(DELIST_RETURN))
+    moved = execution_returns(panel.field("close"), data.kept, terms.lag, panel.fields.get(DELIST_RETURN))
     for result in family.targets(panel, sets, terms):
-        yield settled(result, panel, terms), Book.of(result.weights, moved, data.kept)
+        net = net_of_costs(result, panel, costs_bps=terms.costs_bps, lag=terms.lag)
+        yield net, Positions.of(result.weights, moved, data.kept)
 
 
-def _put(results: ResultStore, key: str, net: NetReturns, notes: dict[str, str], book: Book | None = None) -> None:
-    held = {} if book is None else book.columns_of_table()
-    results.put(key, pa.table({"returns": net.returns, "turnover": net.turnover, **held}), notes)
+def _put(
+    results: ResultStore, key: str, net: NetReturns, notes: dict[str, str], positions: Positions | None = None
+) -> None:
+    held = {} if positions is None else positions.columns_of_table()
+    results.put(key, pa.table({**vars(net), **held}), notes)
 
 
 def _read(results: ResultStore, key: str) -> NetReturns:
@@ -276,7 +282,7 @@ def _read(results: ResultStore, key: str) -> NetReturns:
 
 
 def _net(table: pa.Table) -> NetReturns:
-    return NetReturns(table["returns"].to_numpy(), table["turnover"].to_numpy())
+    return NetReturns(*(table[column].to_numpy() for column in ("returns", "turnover", "costs")))
 
 
 def _agree(keys: tuple[str, ...], expected: tuple[str, ...]) -> None:

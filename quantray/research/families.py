@@ -6,15 +6,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from quantray.backtest.costs import quoted_bps
+from quantray.backtest.crosses import cross_sweep, moving_averages
+from quantray.backtest.net import NetReturns, net_of_costs
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
-from quantray.research.batch import NetReturns, cross_sweep, moving_averages, net_returns
 from quantray.research.search import Axis, Parameters, Space
 from quantray.strategies.catalogue import Entry
 from quantray.strategies.rule import Rule, StrategyResult
 
-__all__ = ["CrossFamily", "Family", "RuleFamily", "Terms", "settled"]
+__all__ = ["CrossFamily", "Family", "RuleFamily", "Terms"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Terms:
     """
 
     costs_bps: float = 5.0
-    """Basis points of the money traded."""
+    """Basis points of the money traded where the panel quotes no spread; where it does, half of it is paid instead."""
     lag: int = 1
     """Trading days from a decision to its trades."""
     threads: int = 1
@@ -132,14 +134,15 @@ class RuleFamily:
 
     def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
         """See ``Family``."""
-        return [settled(result, panel, terms) for result in self.targets(panel, sets, terms)]
+        targets = self.targets(panel, sets, terms)
+        return [net_of_costs(result, panel, costs_bps=terms.costs_bps, lag=terms.lag) for result in targets]
 
 
 @dataclass(frozen=True)
 class CrossFamily:
     """Hold each name, at 1/N of NAV, while its fast average lies above its slow one; long only, all pairs at once.
 
-    A screen rather than a strategy: ``research.batch`` plays hundreds of pairs in the time that one set of a rule
+    A screen rather than a strategy: ``backtest.crosses`` plays hundreds of pairs in the time that one set of a rule
     takes. Trades that restore drifted weights are not charged while searching, and are when the choice is replayed.
     """
 
@@ -184,30 +187,12 @@ class CrossFamily:
             bank,
             places.reshape(wanted.shape),
             close,
-            costs_bps=terms.costs_bps,
+            costs_bps=quoted_bps(panel.fields, terms.costs_bps),
             lag=terms.lag,
             periods_per_year=panel.periods_per_year,
             delist_tn=panel.fields.get(DELIST_RETURN),
         )
-        return [NetReturns(*pair) for pair in zip(swept.returns, swept.turnover, strict=True)]
-
-
-def settled(result: StrategyResult, panel: Panel, terms: Terms) -> NetReturns:
-    """What decisions earn after costs, options included; the turnover is that of shares.
-
-    Raises
-    ------
-    InputError
-        As ``batch.net_returns``.
-    """
-    net = net_returns(
-        result.weights,
-        panel.field("close"),
-        costs_bps=terms.costs_bps,
-        lag=terms.lag,
-        delist_tn=panel.fields.get(DELIST_RETURN),
-    )
-    return NetReturns(net.returns + result.overlay_returns, net.turnover)
+        return [NetReturns(*each) for each in zip(swept.returns, swept.turnover, swept.costs, strict=True)]
 
 
 def _windows(parameters: Parameters) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantray.backtest.accounts import DELIST_AFTER
 from quantray.data import restatements
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
@@ -18,9 +19,6 @@ from quantray.research.config import SimulatedData, StoreData
 from quantray.research.progress import say
 
 __all__ = ["MarketData", "load_market"]
-
-_GONE_AFTER = 10
-"""Rows without a close after which a name counts as delisted, as in ``research.backtest.Accounting``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +48,7 @@ class MarketData:
         """How many names stop trading, and of how many it is known what their holders received; a sentence."""
         close = self.panel.field("close")
         _, age = carried_forward(close)
-        gone = (age[-1] >= _GONE_AFTER) & ~np.isnan(close).all(axis=0)
+        gone = (age[-1] >= DELIST_AFTER) & ~np.isnan(close).all(axis=0)
         known = gone & ~np.isnan(delisting_returns(close, self.panel.fields.get(DELIST_RETURN))[-1])
         if not gone.any():
             return "No name stops trading."

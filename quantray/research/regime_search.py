@@ -1,14 +1,14 @@
 """What a regime sweep asks, and the search for its answers on the training days of each fold."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from quantray.analytics.bootstrap import Resampling
+from quantray.analytics.metrics import sharpe_ratio
 from quantray.analytics.sweep_record import ALL, Policy
-from quantray.arrays import TRADING_DAYS, Bool, Float, Int, digest
+from quantray.arrays import Bool, Int, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import InputError
@@ -17,7 +17,7 @@ from quantray.research.families import Family, Terms
 from quantray.research.folds import FoldKind, walk_forward
 from quantray.research.search import Method, Parameters, Search, begin
 
-__all__ = ["BEST", "MIX", "Cell", "Design", "Found", "Regimes", "Task", "search", "sharpe"]
+__all__ = ["BEST", "MIX", "Cell", "Design", "Found", "Regimes", "Task", "search"]
 
 BEST = "Best in training"
 """The strategy that scored highest in training, changed with each fold (and regime)."""
@@ -222,7 +222,9 @@ def search(task: Task, played: Evaluations) -> Found:
         played.need(dict.fromkeys((cell.strategy, s) for cell, sets in asked.items() for s in sets))
         for cell, sets in asked.items():
             earned = (played.returns((cell.strategy, s))[train[cell]] for s in sets)
-            scores = [sharpe(returns, task.panel.periods_per_year) for returns in earned]
+            ratios = [sharpe_ratio(returns, periods_per_year=task.panel.periods_per_year) for returns in earned]
+            # A set that holds nothing is no better than 0, and no worse.
+            scores = [float(np.nan_to_num(ratio)) for ratio in ratios]
             found.scores[cell] |= dict(zip(sets, scores, strict=True))
             if cell in begun:
                 searches[cell].tell(scores)
@@ -237,9 +239,3 @@ def _seed(task: Task, cell: Cell) -> int:
     if task.design.method == "tpe":
         parts += [str(task.splits[cell.fold].train), task.scopes[cell.scope]]
     return int(digest(parts)[:8], 16)
-
-
-def sharpe(returns: Float, periods_per_year: int = TRADING_DAYS) -> float:
-    """Yearly; 0 where nothing was held."""
-    deviation = float(returns.std(ddof=1))
-    return float(returns.mean()) / deviation * math.sqrt(periods_per_year) if deviation > 1e-12 else 0.0

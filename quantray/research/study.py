@@ -9,12 +9,12 @@ from threadpoolctl import threadpool_limits
 from quantray.analytics.report import delisting_note
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
+from quantray.backtest.accounts import Decisions, backtest
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.alpha import alpha_decisions, forecast_store, read_forecasts
-from quantray.research.backtest import Decisions, backtest
 from quantray.research.config import AllocatorSettings, StudySettings
 from quantray.research.executor import Executor
 from quantray.research.feasible import check_portfolios

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from quantray.analytics.metrics import sharpe_ratio, varies
 from quantray.analytics.selection import (
     Deflated,
     Overfitting,
@@ -21,13 +22,13 @@ from quantray.analytics.selection import (
     deflated_sharpe,
 )
 from quantray.analytics.sweep_record import POLICIES, Choice, Policy, Stability, Stream, SweepRecord, judge
+from quantray.backtest.net import NetReturns
 from quantray.data.panel import Panel
-from quantray.research.batch import NetReturns
 from quantray.research.evaluation import Chosen, Evaluations, Plan, SweepData
 from quantray.research.executor import Executor
 from quantray.research.families import Family
 from quantray.research.progress import say
-from quantray.research.regime_search import BEST, MIX, Cell, Design, Found, Regimes, Task, search, sharpe
+from quantray.research.regime_search import BEST, MIX, Cell, Design, Found, Regimes, Task, search
 from quantray.research.store import ResultStore
 
 __all__ = ["run_sweep"]
@@ -144,8 +145,8 @@ def _choice(task: Task, found: Found, played: Evaluations, cell: Cell) -> Choice
         trained_days=int(train.sum()),
         tested_days=len(tested),
         train_sharpe=tried[best],
-        test_sharpe=sharpe(tested, task.panel.periods_per_year)
-        if len(tested) > 1 and tested.std() > 1e-12
+        test_sharpe=float(sharpe_ratio(tested, periods_per_year=task.panel.periods_per_year))
+        if varies(tested)
         else math.nan,
         deflated=_deflated(task, played, chosen_in, tried, best),
         own=own,
@@ -163,7 +164,7 @@ def _deflated(
 ) -> Deflated | None:
     """The chosen set's Sharpe ratio in training against the best of as many without skill; idle ones do not count."""
     days = task.days("train", cell)
-    active = {chosen: score for chosen, score in tried.items() if played.returns(chosen)[days].std() > 1e-12}
+    active = {chosen: score for chosen, score in tried.items() if varies(played.returns(chosen)[days])}
     if best not in active:
         return None
     variance = float(np.var(list(active.values()), ddof=1)) if len(active) > 1 else 0.0

@@ -112,7 +112,7 @@ class SweepSettings(SettingsModel):
     search: SearchSettings = SearchSettings()
     folds: SweepFolds = SweepFolds()
     costs_bps: float = Field(5.0, ge=0, le=1000)
-    """Basis points of the money traded."""
+    """Basis points of the money traded where the data quote no spread; where they do, half of it is paid instead."""
     execution_lag: int = Field(1, ge=0, le=20)
     exchange: str | None = None
     """Whose calendar the data must keep; by default that of the store, which the run records."""

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from quantray import __version__
 from quantray.analytics.sweep_record import ALL, POLICIES, SweepRecord
 from quantray.analytics.sweep_report import SweepReportInput, render_sweep, verdict
+from quantray.backtest.costs import described
 from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.regimes.path import RegimePath
@@ -126,6 +127,7 @@ def _about(source: SweepSource, record: SweepRecord, identity: str) -> dict[str,
         "delistings": source.data.delistings,
         "regimes": _described(source),
         "costs_bps": settings.costs_bps,
+        "costs": described(panel.fields, settings.costs_bps),
         "n_assets": len(panel.assets),
         "mean_members": float(panel.member[panel.dates >= record.dates[0]].sum(axis=1).mean()),
         "first": str(record.dates[0]),

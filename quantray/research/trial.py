@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import Dates, Float, Int, Names, digest
+from quantray.backtest.accounts import Decisions
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
@@ -16,7 +17,6 @@ from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.features.returns import simple_returns
 from quantray.research.allocators import allocate
-from quantray.research.backtest import Decisions
 from quantray.research.config import AllocatorSettings
 from quantray.research.store import ResultStore
 

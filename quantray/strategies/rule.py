@@ -1,4 +1,4 @@
-"""What a rule is, how its signals become positions, and what those earn.
+"""What a rule is, and how its signals become positions; ``backtest.net`` says what those earn.
 
 A rule's signal is signed and counted in units of the rule's own threshold: 1 opens a long position, -1 a short one.
 """
@@ -13,7 +13,6 @@ import numpy.typing as npt
 from quantray.arrays import Bool, Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.features.returns import DELIST_RETURN, held_returns
 from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility, tradable
 
 __all__ = [
@@ -23,9 +22,7 @@ __all__ = [
     "StrategyResult",
     "Trail",
     "hold",
-    "net_returns",
     "sized",
-    "strategy_returns",
     "traded_by_signal",
     "window_checked",
 ]
@@ -241,56 +238,6 @@ def traded_by_signal(
     positions = hold(strength, stay_long, stay_short, controls.min_signal * adjust.min_signal, trail)
     positions = positions if shorts else np.maximum(positions, 0)
     return StrategyResult(sized(positions, tradable(panel), controls.max_weight), np.zeros(len(panel.dates)))
-
-
-def strategy_returns(strategy: Rule[Any], panel: Panel, costs_bps: float = 5.0, *, lag: int = 1) -> Float:
-    """Daily returns of a rule, its options included.
-
-    Parameters
-    ----------
-    costs_bps : per money traded in equities; option rules charge their own costs.
-    lag : trading days from a decision to its trades, in equities and options.
-
-    Returns
-    -------
-    (T,) simple returns on NAV, as ``net_returns`` says, plus those of options.
-
-    Raises
-    ------
-    InputError, DataError
-        As ``Rule.run``; also negative costs.
-    """
-    result = strategy.run(panel, lag=lag)
-    return net_returns(result.weights, panel, costs_bps, lag=lag) + result.overlay_returns
-
-
-def net_returns(weights_tn: Float, panel: Panel, costs_bps: float = 5.0, *, lag: int = 1) -> Float:
-    """Daily returns of target weights that are traded to, every day, ``lag`` days after they were decided.
-
-    Weights decided at t are held from the close of ``t + lag`` and first earn the day after. Costs are paid on the day
-    of the trade, on the distance from the drifted weights. Cash earns nothing. A gap in prices is earned when it ends;
-    after its last close an asset earns its ``delist_return`` once, where the panel has it, and else nothing.
-    ``research.backtest`` keeps full books; this is for comparing many.
-
-    Raises
-    ------
-    InputError
-        Weights that do not fit the panel or are not finite, or negative costs or lag.
-    """
-    n_days = len(panel.dates)
-    if weights_tn.shape != panel.shape or not np.isfinite(weights_tn).all():
-        raise InputError(f"weights {weights_tn.shape} must be finite and fit the panel's {panel.shape}.")
-    if not (costs_bps >= 0 and lag >= 0):
-        raise InputError(f"costs_bps {costs_bps} and lag {lag} must not be negative.")
-    earned = held_returns(panel.field("close"), panel.fields.get(DELIST_RETURN))
-    # Weights at the end of each day, and the day before.
-    held = np.zeros(weights_tn.shape)
-    held[lag:] = weights_tn[: max(n_days - lag, 0)]
-    before = np.zeros(held.shape)
-    before[1:] = held[:-1]
-    gross = np.einsum("tn,tn->t", before, earned)
-    drifted = before * (1 + earned) / (1 + gross)[:, None]
-    return np.asarray(gross - costs_bps * 1e-4 * np.abs(held - drifted).sum(axis=1))
 
 
 def window_checked(least: int = 2, **windows: int) -> None:

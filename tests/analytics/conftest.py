@@ -12,9 +12,20 @@ DAYS, CHECKS = 300, 4
 
 def account_of(name, returns):
     ones = np.ones(CHECKS)
-    netting = Netting(0.8 * ones, 0.4 * ones, 0.3 * ones, 0.1 * ones, 0.2 * ones, 0.05 * ones, 25 * ones)
+    netting = Netting(
+        exposure_gross=0.8 * ones,
+        exposure_net=0.4 * ones,
+        moved_gross=0.3 * ones,
+        moved_net=0.1 * ones,
+        moving_cost_gross=5e-4 * 0.3 * ones,
+        moving_cost_net=5e-4 * 0.1 * ones,
+        traded_gross=0.2 * ones,
+        traded_net=0.05 * ones,
+        effective_names=25 * ones,
+    )
     shares = np.full((CHECKS, 3), 0.3)
-    return Account(name, returns, np.full(len(returns), 0.01), shares, netting)
+    turnover = np.full(len(returns), 0.01)
+    return Account(name, returns, turnover, 5e-4 * 2 * turnover, shares, netting)
 
 
 def combination(gain=0.0, *, flat=False):
@@ -41,7 +52,6 @@ def combination(gain=0.0, *, flat=False):
         decisions=(decision,) * CHECKS,
         accounts=accounts,
         best=1,
-        costs_bps=5.0,
         outcomes=judge(accounts, own, resampling=Resampling(n_samples=200)),
         n_effective=2.6,
         n_computed=3,

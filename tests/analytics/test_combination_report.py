@@ -20,7 +20,7 @@ ABOUT = {
     "data": "nowhere",
     "n_assets": 1200,
     "mean_members": 900.0,
-    "costs_bps": 5.0,
+    "costs": "5 bp of the money traded",
     "lookback_days": 252,
     "method": "risk parity",
     "lag": 1,
@@ -53,14 +53,24 @@ def test_a_mix_that_holds_nothing_is_said_to(record_of):
 def test_netting_by_hand():
     """Half the trades cancel: 4 rebalances in one year that moved 0.3 each, 0.1 in one book, at 5 bp."""
     ones = np.ones(4)
-    measures = Netting(0.8 * ones, 0.4 * ones, 0.3 * ones, 0.1 * ones, 0.2 * ones, 0.1 * ones, ones)
-    account = Account(MIX, np.zeros(252), np.full(252, 0.01), np.ones((4, 1)), measures)
+    measures = Netting(
+        exposure_gross=0.8 * ones,
+        exposure_net=0.4 * ones,
+        moved_gross=0.3 * ones,
+        moved_net=0.1 * ones,
+        moving_cost_gross=5e-4 * 0.3 * ones,
+        moving_cost_net=5e-4 * 0.1 * ones,
+        traded_gross=0.2 * ones,
+        traded_net=0.1 * ones,
+        effective_names=ones,
+    )
+    turnover = np.full(252, 0.01)
+    account = Account(MIX, np.zeros(252), turnover, 5e-4 * 2 * turnover, np.ones((4, 1)), measures)
 
-    class Costs:
-        costs_bps = 5.0
+    class Year:
         years = 1.0
 
-    found = netting_summary(Costs, account)
+    found = netting_summary(Year, account)
     assert found["exposure_before"] == pytest.approx(0.8)
     assert found["exposure_after"] == pytest.approx(0.4)
     assert found["moving_cost_before"] == pytest.approx(5e-4 * 1.2)

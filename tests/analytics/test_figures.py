@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from quantray.analytics.figures import rolling, trading
+from quantray.backtest.accounts import Decisions, backtest
+from quantray.backtest.costs import LinearCosts
 from quantray.data.synthetic import simulate_market
-from quantray.research.backtest import Decisions, LinearCosts, backtest
 
 
 @pytest.fixture(scope="module")

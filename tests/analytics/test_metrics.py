@@ -8,9 +8,19 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from quantray.analytics.metrics import drawdown, performance, relative, trading
+from quantray.analytics.metrics import (
+    drawdown,
+    performance,
+    relative,
+    sharpe_of_moments,
+    sharpe_ratio,
+    trading,
+    varies,
+)
+from quantray.analytics.selection import SharpeEstimate, sharpe_difference
+from quantray.backtest.accounts import Accounting, Decisions, backtest
+from quantray.backtest.costs import LinearCosts
 from quantray.errors import InputError
-from quantray.research.backtest import Accounting, Decisions, LinearCosts, backtest
 
 # Bacon (2008), 24 monthly returns in per cent.
 BACON = np.array(
@@ -138,3 +148,28 @@ def test_trading_by_hand(market):
 def test_bad_series_are_refused(call, text):
     with pytest.raises(InputError, match=text):
         call()
+
+
+def test_a_sharpe_ratio_by_hand_and_its_one_rule_for_what_holds_nothing():
+    returns = np.array([[0.01, 0.0, 0.02], [0.03, 0.0, 0.02], [0.02, 0.0, 0.02]])
+    assert_allclose(sharpe_ratio(returns), [2 * np.sqrt(252), np.nan, np.nan])
+    assert_allclose(sharpe_ratio(returns[:, 0], periods_per_year=1), 2.0)
+    assert varies(returns).tolist() == [True, False, False]
+    assert not varies(returns[:1, 0])
+    # What is left of a deviation by rounding is none.
+    assert np.isnan(sharpe_ratio(np.full(1000, 0.1) + 1e-17 * np.arange(1000)))
+    assert_allclose(sharpe_of_moments([0.01, 0.01], [0.02, 0.0], periods_per_year=1), [0.5, np.nan])
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-14, 1e-3])
+def test_every_measure_counts_the_same_series_as_idle(scale):
+    returns = scale * np.random.default_rng(1).normal(size=64)
+    idle = not varies(returns)
+    assert idle == (scale < 1e-12)
+    assert math.isnan(performance(returns).sharpe) == idle
+    assert (sharpe_difference(returns, np.zeros(64)).mean == 0) == idle
+    if idle:
+        with pytest.raises(InputError, match="do not vary"):
+            SharpeEstimate.of(returns)
+    else:
+        assert_allclose([performance(returns).sharpe, SharpeEstimate.of(returns).ratio], sharpe_ratio(returns))

@@ -5,8 +5,9 @@ import pytest
 
 from quantray.analytics.figures import risk
 from quantray.analytics.snapshot import effective_bets, take_snapshot
+from quantray.backtest.accounts import Decisions, backtest
+from quantray.backtest.costs import LinearCosts
 from quantray.covariance.factor import FactorModel
-from quantray.research.backtest import Decisions, LinearCosts, backtest
 
 
 def record_of(panel, weights, name="x", rows=(600,)):

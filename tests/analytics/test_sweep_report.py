@@ -59,7 +59,7 @@ ABOUT = {
     "n_assets": 3,
     "mean_members": 2.0,
     "regimes": "two",
-    "costs_bps": 5.0,
+    "costs": "5 bp of the money traded",
     "config_hash": "abc",
     "versions": {"numpy": "2"},
     "yearly_exits": 0.0,

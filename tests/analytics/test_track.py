@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.analytics.track import Delistings, TrackRecord
+from quantray.backtest.accounts import Decisions, backtest
 from quantray.errors import DataError
-from quantray.research.backtest import Decisions, backtest
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.accounts import Accounting, Decisions, backtest
+from quantray.backtest.costs import LinearCosts
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.panel import Panel
 from quantray.data.synthetic import LeadLag, simulate_market
@@ -14,9 +16,8 @@ from quantray.errors import DataError, InputError, SolverError
 from quantray.portfolio.constraints import MARKET_NEUTRAL
 from quantray.portfolio.solve import InfeasibleError
 from quantray.research.allocators import allocate
-from quantray.research.alpha import alpha_decisions, drifted_weights, expected_returns, read_forecasts
+from quantray.research.alpha import alpha_decisions, expected_returns, read_forecasts
 from quantray.research.alpha_settings import AlphaSettings, ForecastChoice
-from quantray.research.backtest import Accounting, Decisions, LinearCosts, backtest
 from quantray.research.config import AllocatorSettings, FoldSettings, SimulatedData, StudySettings
 from quantray.research.executor import Serial
 from quantray.research.forecast_store import Forecasts, ForecastStore
@@ -84,17 +85,6 @@ def test_expected_returns_of_nonsense_are_refused(changes, text):
     given = {"scores_n": np.zeros(2), "residual_volatility_n": np.ones(2), "ic": 0.1, "horizon_days": 5} | changes
     with pytest.raises(InputError, match=text):
         expected_returns(**given)
-
-
-def test_weights_drift_with_prices():
-    assert_allclose(drifted_weights(np.array([0.5, 0.5]), np.array([1.2, 1.0])), [0.6 / 1.1, 0.5 / 1.1])
-    # Half in cash, which stays; and a short that grows.
-    assert_allclose(drifted_weights(np.array([0.5, 0.0]), np.array([1.2, 9.0])), [0.6 / 1.1, 0])
-    assert_allclose(drifted_weights(np.array([0.5, -0.5]), np.array([1.0, 1.2])), [0.5 / 0.9, -0.6 / 0.9])
-    with pytest.raises(InputError, match="lost 100% of the NAV"):
-        drifted_weights(np.array([0.0, -1.0]), np.array([1.0, 2.0]))
-    with pytest.raises(InputError, match="must be complete"):
-        drifted_weights(np.array([0.5, 0.5]), np.array([1.0, np.nan]))
 
 
 def test_two_assets_by_hand():

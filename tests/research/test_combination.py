@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.combination_record import BEST, EQUAL, MIX, Member
 from quantray.analytics.combination_report import account_metrics
+from quantray.backtest.positions import Positions, execution_returns
 from quantray.errors import DataError, InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, strategy_mix
-from quantray.research.books import Book, moved_on
 from quantray.research.combination import MixDesign, Played, allocate, decision_rows, hold_shares, run_combination
 from quantray.research.ensemble_family import EnsembleFamily
 from quantray.research.executor import Serial
@@ -85,9 +85,10 @@ def ran(small, tmp_path_factory):
     return store, record
 
 
-def played_of(returns, weights, close, rows, *, turnover=None, lag=1):
-    books = tuple(Book.of(w, moved_on(close, rows, lag), rows) for w in weights)
-    return Played(returns, np.zeros(returns.shape) if turnover is None else turnover, books, close.shape[1])
+def played_of(returns, weights, close, rows, *, costs_bps, lag=1):
+    positions = tuple(Positions.of(w, execution_returns(close, rows, lag), rows) for w in weights)
+    still = np.zeros(returns.shape)
+    return Played(returns, still, still, positions, close.shape[1], costs_bps)
 
 
 def test_two_strategies_by_hand():
@@ -97,8 +98,8 @@ def test_two_strategies_by_hand():
     weights = [np.full((10, 1), 1.0), np.full((10, 1), -0.5)]
     shares = np.array([[0.5, 0.4], [0.2, 0.6]])
     rows = np.array([2, 5])
-    played = played_of(returns, weights, np.full((10, 1), 8.0), rows)
-    account = hold_shares("a", shares, rows, played, Terms(costs_bps=100.0, lag=1))
+    played = played_of(returns, weights, np.full((10, 1), 8.0), rows, costs_bps=100.0)
+    account = hold_shares("a", shares, rows, played)
     # Day 4 is the first to earn. The purchase of 0.5 long and 0.2 short is one of 0.3, at one percent.
     assert account.returns[0] == pytest.approx((1 - 0.003) * (1 + 0.5 * 0.10 - 0.4 * 0.05) - 1)
     nav = 1 + 0.05 - 0.02
@@ -116,6 +117,19 @@ def test_two_strategies_by_hand():
     assert_allclose(measured.traded_gross, 0)
     assert_allclose(account.turnover[[0, 1, 3]], [0.15, 0, 0.5 * measured.moved_net[1]])
     assert_allclose(measured.effective_names, 1)
+    assert_allclose(measured.moving_cost_gross, 0.01 * measured.moved_gross)
+    assert_allclose(account.costs[[0, 1, 3]], [0.003, 0, 0.01 * measured.moved_net[1]])
+
+
+def test_moving_capital_pays_the_spread_of_each_name_on_the_day_of_the_trade():
+    """Decided on day 2: half of NAV into a strategy of two names, traded on day 3."""
+    rows, weights, close = np.array([2]), np.tile([0.6, -0.4], (8, 1)), np.full((8, 2), 8.0)
+    spreads = np.full((8, 2), 9999.0)
+    spreads[3] = 10.0, 30.0
+    played = played_of(np.zeros((8, 1)), [weights], close, rows, costs_bps=spreads)
+    account = hold_shares("a", np.array([[0.5]]), rows, played)
+    assert_allclose(account.costs, [0.5 * (0.6 * 10e-4 + 0.4 * 30e-4), 0, 0, 0])
+    assert_allclose(account.returns, -account.costs)
 
 
 def test_opposite_strategies_cancel(small, tmp_path):
@@ -144,7 +158,7 @@ def test_accounts_follow_a_plain_loop(ran, small):
         before = nav
         if day - lag - 1 in rows:
             k = int(np.searchsorted(rows, day - lag - 1))
-            nav *= 1 - 5e-4 * account.netting.moved_net[k]
+            nav *= 1 - account.netting.moving_cost_net[k]
             money = nav * account.shares[k, : len(money)]
             cash = nav - money.sum()
         money = money * (1 + record.member_returns[i])
@@ -230,7 +244,7 @@ def test_strategies_get_nothing_before_they_hold_something():
     returns[5:, 0], returns[12:, 1] = 0.01, -0.01
     turnover = np.zeros((30, 2))
     turnover[4, 0] = 0.5
-    known = Played(returns, turnover, (), 1).since_first_trade
+    known = Played(returns, turnover, 0 * turnover, (), 1, 5.0).since_first_trade
     assert np.isnan(known[:4, 0]).all()
     assert known[4, 0] == 0
     assert np.isnan(known[:12, 1]).all()
@@ -258,11 +272,11 @@ def test_wrong_input_is_refused(small, tmp_path):
         run_combination(small, members, [RuleFamily(CATALOGUE["bollinger_20"])], Serial(), store)
     with pytest.raises(InputError, match="min_days 300 must lie between 2 and lookback_days 252"):
         MixDesign(min_days=300)
-    played = Played(np.zeros((10, 2)), np.zeros((10, 2)), (), 1)
+    played = Played(*np.zeros((3, 10, 2)), (), 1, 5.0)
     with pytest.raises(InputError, match="shares are"):
-        hold_shares("a", np.zeros((1, 3)), np.array([2]), played, Terms())
+        hold_shares("a", np.zeros((1, 3)), np.array([2]), played)
     with pytest.raises(InputError, match="must not be negative nor sum to more than 1"):
-        hold_shares("a", np.array([[0.7, 0.7]]), np.array([2]), played, Terms())
+        hold_shares("a", np.array([[0.7, 0.7]]), np.array([2]), played)
 
 
 def test_a_day_without_any_history_is_named(small):

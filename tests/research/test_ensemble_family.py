@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.costs import quoted_bps
+from quantray.backtest.net import net_returns
 from quantray.regimes.indicators import LensSettings, five_lenses
-from quantray.research.batch import net_returns
 from quantray.research.ensemble_family import EnsembleFamily
 from quantray.research.families import Terms
 from quantray.strategies.ensemble import RegimeAwareEnsemble
@@ -27,7 +28,7 @@ def test_it_decides_as_the_ensemble_alone(small):
     (result,) = family.targets(panel, [()], terms)
     assert_array_equal(result.weights, decided.weights)
     (net,) = family.evaluate(panel, [()], terms)
-    plain = net_returns(decided.weights, panel.field("close"), costs_bps=3.0, lag=2)
+    plain = net_returns(decided.weights, panel.field("close"), costs_bps=quoted_bps(panel.fields, 3.0), lag=2)
     assert_allclose(net.returns, plain.returns + decided.overlay_returns, atol=1e-16)
     assert_array_equal(net.turnover, plain.turnover)
 

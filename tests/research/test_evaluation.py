@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.costs import quoted_bps
+from quantray.backtest.net import net_returns
 from quantray.errors import DataError, InputError
-from quantray.research.batch import net_returns
 from quantray.research.evaluation import Batch, Evaluations, Plan, SweepData, batch_keys, plan_key, run_batch, run_plan
 from quantray.research.executor import Serial
 from quantray.research.families import CrossFamily, RuleFamily, Terms
@@ -43,7 +44,7 @@ def test_a_plan_pays_for_changing_sets(data):
     for number, (name, parameters) in enumerate(choices):
         (result,) = data.family(name).targets(data.panel, [parameters], data.terms)
         weights[which == number] = result.weights[which == number]
-    expected = net_returns(weights, data.panel.field("close"), costs_bps=5.0, lag=1)
+    expected = net_returns(weights, data.panel.field("close"), costs_bps=quoted_bps(data.panel.fields, 5.0), lag=1)
     assert_allclose(returns_of(data, key), expected.returns, atol=1e-15)
     assert_allclose(data.results.get(key)["turnover"].to_numpy(), expected.turnover, atol=1e-15)
 
@@ -62,7 +63,9 @@ def test_options_of_the_deciding_set_earn(data):
     assert min(old, new) > 0
     assert old != new
     expected[152] -= abs(new - old)
-    hedges = net_returns(np.zeros(data.panel.shape), data.panel.field("close"), costs_bps=5.0, lag=1)
+    hedges = net_returns(
+        np.zeros(data.panel.shape), data.panel.field("close"), costs_bps=quoted_bps(data.panel.fields, 5.0), lag=1
+    )
     assert_allclose(returns_of(data, key), expected + hedges.returns, atol=1e-15)
 
 
@@ -108,7 +111,7 @@ def test_positions_are_kept_on_the_days_asked_for(data):
     chosen = (RULE.name, SETS[0])
     plain = Evaluations(data, Serial())
     plain.need([chosen])
-    with pytest.raises(DataError, match="holds no book"):
+    with pytest.raises(DataError, match="holds no positions"):
         plain.kept(chosen)
     keeping = Evaluations(replace(data, kept=(100, 250)), Serial())
     keeping.need([chosen])
@@ -129,7 +132,9 @@ def test_leaving_options_for_others_pays_both_spreads(data):
     key = run_plan(data, Plan("p", choices, which))
     puts, sold = (next(f.targets(data.panel, [f.default], data.terms)) for f in data.families)
     weights = np.where((which == 1)[:, None], sold.weights, 0.0)
-    expected = net_returns(weights, data.panel.field("close"), costs_bps=5.0, lag=1).returns
+    expected = net_returns(
+        weights, data.panel.field("close"), costs_bps=quoted_bps(data.panel.fields, 5.0), lag=1
+    ).returns
     expected[202:252] += puts.overlay_returns[202:252]
     expected[252:282] += sold.overlay_returns[252:282]
     at = {t: (np.abs(puts.closing_costs[t]).sum(), np.abs(sold.closing_costs[t]).sum()) for t in (201, 251, 281)}

@@ -9,10 +9,11 @@ from numpy.testing import assert_allclose
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.sweep_record import ALL
+from quantray.backtest.costs import quoted_bps
+from quantray.backtest.net import NetReturns, net_returns
 from quantray.data.calendar import trading_days
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.research.batch import NetReturns, net_returns
 from quantray.research.executor import Serial
 from quantray.research.families import CrossFamily, RuleFamily, Terms
 from quantray.research.regime_search import BEST, MIX, Cell, Design, Regimes, Task
@@ -55,7 +56,7 @@ class Tilt:
     def evaluate(self, panel, sets, terms) -> list[NetReturns]:
         close = panel.field("close")
         return [
-            net_returns(target.weights, close, costs_bps=terms.costs_bps, lag=terms.lag)
+            net_returns(target.weights, close, costs_bps=quoted_bps(panel.fields, terms.costs_bps), lag=terms.lag)
             for target in self.targets(panel, sets, terms)
         ]
 
@@ -183,7 +184,7 @@ def test_the_streams_are_those_of_the_choices(helpful):
             scope = regimes.names[regimes.labels[t]]
             (choice,) = [c for c in record.choices if (c.fold, c.scope) == (fold, scope)]
             weights[t] = dict(choice.parameters)["side"] / 4
-    expected = net_returns(weights, panel.field("close"), costs_bps=5.0, lag=1)
+    expected = net_returns(weights, panel.field("close"), costs_bps=quoted_bps(panel.fields, 5.0), lag=1)
     start = task.splits[0].rows(panel.dates).test.start + 2
     assert_allclose(record.stream("Tilt", "conditional").returns, expected.returns[start:], atol=1e-15)
     assert record.dates[0] == panel.dates[start]

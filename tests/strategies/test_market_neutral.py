@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.net import strategy_returns
 from quantray.errors import InputError
 from quantray.strategies.market_neutral import DeltaNeutralOptions, FactorNeutral, StatArb, _s_scores
-from quantray.strategies.rule import Controls, strategy_returns
+from quantray.strategies.rule import Controls
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.net import strategy_returns
 from quantray.errors import InputError
 from quantray.strategies.mean_reversion import BollingerReversion, PairsTrading, RsiReversion
-from quantray.strategies.rule import Controls, net_returns
+from quantray.strategies.rule import Controls
 
 FREE = Controls(stop=None, max_weight=1.0)
 
@@ -79,7 +80,7 @@ def test_planted_pairs_are_found_and_pay(planted):
     assert sum(len({frozenset({0, 1}), frozenset({2, 3})} & pairs) for pairs in legs) >= 8
     for pairs in found:
         assert len(set(pairs.first) | set(pairs.second)) == 2 * len(pairs.first)
-    returns = net_returns(rule.weights(planted), planted, 5.0)
+    returns = strategy_returns(rule, planted, 5.0)
     assert returns.mean() / returns.std() * np.sqrt(252) > 1
 
 

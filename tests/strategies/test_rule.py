@@ -3,16 +3,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.errors import InputError
-from quantray.research.backtest import Accounting, Decisions, LinearCosts, backtest
-from quantray.strategies.crisis import TailHedge
 from quantray.strategies.rule import (
     Adjustments,
     Controls,
     Trail,
     hold,
-    net_returns,
     sized,
-    strategy_returns,
     window_checked,
 )
 from quantray.strategies.trend import MovingAverageCross
@@ -56,47 +52,6 @@ def test_sizes_by_hand():
     assert_allclose(sized(positions, usable, 0.4), [[0.4, -0.4, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0], [0, 0, 0, 0]])
 
 
-def test_returns_by_hand(make_panel):
-    panel = make_panel([[100.0, 50], [110, 50], [110, 55], [99, 55]])
-    weights = np.array([[1.0, 0], [0, 0.5], [0, 0], [0, 0]])
-    # Without a lag the first day's weight earns 10 %, and then half of 10 %.
-    assert_allclose(net_returns(weights, panel, 0.0, lag=0), [0, 0.10, 0.05, 0])
-    # With a lag of one day the first weight is bought at the second close and misses both.
-    assert_allclose(net_returns(weights, panel, 0.0, lag=1), [0, 0, 0, 0])
-    costs = net_returns(weights, panel, 100.0, lag=0) - net_returns(weights, panel, 0.0, lag=0)
-    # Bought 1; sold 1 and bought 0.5; sold the 0.5 that had grown to 0.55 of a NAV of 1.05.
-    assert_allclose(costs, [-0.01, -0.015, -0.01 * 0.55 / 1.05, 0])
-
-
-def test_returns_agree_with_the_books(market):
-    panel = market.panel.between("2023-01-01", "2024-06-30")
-    panel = panel.select(panel.assets[panel.member.all(axis=0)])
-    weights = MovingAverageCross().weights(panel)
-    quick = net_returns(weights, panel, 5.0)
-    spread = {name: values for name, values in panel.fields.items() if name != "half_spread_bps"}
-    plain = type(panel)(panel.dates, panel.assets, spread, panel.member)
-    record = backtest(
-        plain,
-        Decisions(panel.dates, panel.assets, weights),
-        costs=LinearCosts(half_spread_bps=5.0),
-        accounting=Accounting(),
-    )
-    books = np.diff(record.nav) / record.nav[:-1]
-    assert_allclose(quick[1:], books, atol=2e-6)
-
-
-def test_gaps_are_earned_when_they_end_and_delisted_assets_earn_nothing(make_panel):
-    panel = make_panel([100.0, np.nan, 120, np.nan, np.nan])
-    assert_allclose(net_returns(np.ones((5, 1)), panel, 0.0, lag=0), [0, 0, 0.2, 0, 0])
-
-
-def test_overlays_count(make_panel):
-    close = 100 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.02, size=(200, 5)), axis=0)
-    panel, hedge = make_panel(close), TailHedge()
-    assert_array_equal(strategy_returns(hedge, panel), hedge.run(panel).overlay_returns)
-    assert np.abs(hedge.run(panel).overlay_returns).sum() > 0
-
-
 def test_adjustments_reach_stops_and_least_signals(make_panel):
     close = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.02, size=(300, 20)), axis=0))
     panel = make_panel(close)
@@ -125,13 +80,3 @@ def test_wrong_settings_are_refused(make_panel):
         MovingAverageCross().run(panel, adjust=Adjustments.none(3))
     with pytest.raises(InputError, match="lag -1"):
         MovingAverageCross().run(panel, lag=-1)
-    with pytest.raises(InputError, match="must be finite and fit"):
-        net_returns(np.ones((3, 1)), panel)
-    with pytest.raises(InputError, match="costs_bps -1"):
-        net_returns(np.ones((2, 1)), panel, -1)
-
-
-def test_a_recorded_delisting_is_earned_once(make_panel):
-    delist = np.array([np.nan, -0.5, np.nan, np.nan])[:, None]
-    panel = make_panel([100.0, 110, np.nan, np.nan], delist_return=delist)
-    assert_allclose(net_returns(np.ones((4, 1)), panel, 0.0, lag=0), [0, 0.1, -0.5, 0])

@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import Float, Int
+from quantray.backtest.drift import drifted
 from quantray.errors import DataError, InputError
 from quantray.features.returns import held_returns
 
-__all__ = ["Book", "Held", "moved_on"]
+__all__ = ["Held", "Positions", "execution_returns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Book:
+class Positions:
     """A strategy's positions on K of T days, E of them in all; names that it neither holds nor held are left out."""
 
     offsets: Int
@@ -37,13 +38,13 @@ class Book:
     """(E,) weight decided."""
 
     @classmethod
-    def of(cls, weights_tn: Float, moved_kn: Float, days: Sequence[int]) -> "Book":
-        """The book of a strategy.
+    def of(cls, weights_tn: Float, moved_kn: Float, days: Sequence[int]) -> "Positions":
+        """The positions of a strategy.
 
         Parameters
         ----------
         weights_tn : (T, N) decided at each close.
-        moved_kn : returns of the assets on the day on which each kept day's decision is traded; see ``moved_on``.
+        moved_kn : returns on the day on which each kept day's decision is traded; see ``execution_returns``.
         days : K rows of decisions, rising, none the first.
 
         Raises
@@ -56,7 +57,7 @@ class Book:
             raise InputError(f"returns are {moved_kn.shape} for {len(rows)} days and {weights_tn.shape[1]} assets.")
         after, previous = weights_tn[rows], weights_tn[rows - 1]
         earned = np.einsum("kn,kn->k", previous, moved_kn)
-        before = previous * (1 + moved_kn) / (1 + earned[:, None])
+        before = drifted(previous, 1 + moved_kn, 1 + earned)
         day, column = np.nonzero((before != 0) | (after != 0))
         offsets = np.zeros(len(weights_tn) + 1, dtype=np.int64)
         np.add.at(offsets, rows[day] + 1, 1)
@@ -71,7 +72,7 @@ class Book:
         return Held(before, after)
 
     def columns_of_table(self) -> dict[str, pa.Array]:
-        """The book as columns of a table with one row a day."""
+        """The positions as columns of a table with one row a day."""
         offsets = pa.array(self.offsets, type=pa.int32())
         return {
             "assets": pa.ListArray.from_arrays(offsets, pa.array(self.columns, type=pa.int32())),
@@ -80,8 +81,8 @@ class Book:
         }
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> "Book":
-        """The book that a table holds.
+    def from_table(cls, table: pa.Table) -> "Positions":
+        """The positions that a table holds.
 
         Raises
         ------
@@ -89,14 +90,14 @@ class Book:
             It holds none.
         """
         if "assets" not in table.column_names:
-            raise DataError(f"the result holds no book but {', '.join(table.column_names)}; name days to keep.")
+            raise DataError(f"the result holds no positions but {', '.join(table.column_names)}; name days to keep.")
         lists = [table[name].combine_chunks() for name in ("assets", "before", "after")]
         offsets = np.asarray(lists[0].offsets.to_numpy(), dtype=np.int64)
         columns, before, after = (part.flatten().to_numpy() for part in lists)
         return cls(offsets - offsets[0], columns.astype(np.int64), before, after)
 
 
-def moved_on(close_tn: Float, days: Sequence[int], lag: int, delist_tn: Float | None = None) -> Float:
+def execution_returns(close_tn: Float, days: Sequence[int], lag: int, delist_tn: Float | None = None) -> Float:
     """(K, N) simple returns of the days on which decisions of K days are traded, ``lag`` days later; 0 where unknown.
 
     Parameters
@@ -116,5 +117,7 @@ def moved_on(close_tn: Float, days: Sequence[int], lag: int, delist_tn: Float | 
 def _checked(days: Sequence[int], n_days: int) -> Int:
     rows = np.asarray(days, dtype=np.int64)
     if rows.ndim != 1 or (np.diff(rows) <= 0).any() or (len(rows) and not 1 <= rows[0] <= rows[-1] < n_days):
-        raise InputError(f"the {len(rows)} days of a book must rise from 1 to {n_days - 1}; take them from one panel.")
+        raise InputError(
+            f"the {len(rows)} days of decisions must rise from 1 to {n_days - 1}; take them from one panel."
+        )
     return rows

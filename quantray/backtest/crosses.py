@@ -1,36 +1,26 @@
-"""Many parameter sets against one panel at once: every indicator once, positions never all in memory.
+"""Crossing lines, many pairs against one panel at once: every indicator once, positions never all in memory.
 
 A *cross* is the rule that most indicator strategies come down to: hold a name while one line lies above another (a fast
 average above a slow one, a close above a band, an oscillator above a level). ``cross_sweep`` replays C such pairs of
-lines from a bank that was computed once; ``net_returns`` accounts for any other weights, one parameter set at a time.
+lines from a bank that was computed once; ``net`` accounts for any other weights, one parameter set at a time.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from quantray.analytics.metrics import sharpe_of_moments
 from quantray.arrays import TRADING_DAYS, Bool, Float, Int
+from quantray.backtest.accounts import DELIST_AFTER
+from quantray.backtest.costs import from_bps
+from quantray.backtest.net import check_terms
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward, held_returns
 
-__all__ = ["CrossSweep", "NetReturns", "cross_sweep", "moving_averages", "net_returns"]
+__all__ = ["CrossSweep", "cross_sweep", "moving_averages"]
 
 _BLOCK = 32
 """Names at a time: the lines of so many, some megabytes, stay in the processor's cache through all pairs."""
-
-_GONE_AFTER = 10
-"""Days without a close after which a name counts as delisted, as in ``research.backtest.Accounting``."""
-
-
-@dataclass(frozen=True, eq=False)
-class NetReturns:
-    """What weights earned after costs; both (T,), by the day on which the return is earned."""
-
-    returns: Float
-    """Simple daily returns on NAV."""
-    turnover: Float
-    """One-way: half of the weights changed to hold this day's position."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,71 +28,18 @@ class CrossSweep:
     """What C pairs of lines earned on N names over T days."""
 
     returns: Float
-    """(C, T) daily net returns of one portfolio per pair: every held name at 1/N of NAV, as ``net_returns`` says
+    """(C, T) daily net returns of one portfolio per pair: every held name at 1/N of NAV, as ``net.net_returns`` says
     without drift."""
     turnover: Float
     """(C, T) one-way turnover of that portfolio, by the day on which the new position first earns."""
+    costs: Float
+    """(C, T) fraction of NAV that it paid, on the same day; the returns are net of it."""
     sharpe: Float
     """(C,) yearly Sharpe ratio of that portfolio; NaN where it never held anything."""
     name_sharpe: Float
     """(C, N) yearly Sharpe ratio of an account that holds nothing but this name; NaN where it never did."""
     name_trades: Int
     """(C, N) purchases and sales of that account."""
-
-
-def net_returns(
-    weights_tn: Float,
-    close_tn: Float,
-    *,
-    costs_bps: float,
-    lag: int = 1,
-    drift: bool = True,
-    delist_tn: Float | None = None,
-) -> NetReturns:
-    """Daily returns of target weights after costs.
-
-    The return of day u is earned by the weights decided on day ``u - 1 - lag``, which were established at the close of
-    day u - 1, less the cost of establishing them. So each day belongs to one decision: sums over the days of a regime
-    count the decisions made in it, with their costs. (``strategies.rule.net_returns`` books the same costs on the day
-    of the trade, and ``research.backtest`` keeps full books.)
-
-    Parameters
-    ----------
-    weights_tn : (T, N) fractions of NAV; shorts negative; no NaN.
-    close_tn : (T, N) closes adjusted to total returns; NaN where unknown: such a name returns nothing until its next
-        close.
-    costs_bps : basis points of the money traded.
-    lag : trading days from a decision to its trades.
-    drift : whether the trades that restore weights after prices moved are counted, or changes of targets only.
-    delist_tn : (T, N) delisting returns, earned by what is held on the first day after the last close; see
-        ``features.returns.held_returns``. Without them a name that is gone returns nothing.
-
-    Raises
-    ------
-    InputError
-        The shapes disagree, weights hold NaN, the costs are negative, there are fewer than ``lag + 2`` days, or a
-        day's loss takes all money.
-    """
-    weights = np.asarray(weights_tn, dtype=np.float64)
-    if weights.shape != np.shape(close_tn) or weights.ndim != 2:
-        raise InputError(f"weights are {weights.shape} for closes {np.shape(close_tn)}; take both from one panel.")
-    if not np.isfinite(weights).all():
-        raise InputError("weights hold NaN or infinite values; give a name without a view a weight of 0.")
-    _check_terms(costs_bps, lag, len(weights))
-    first = lag + 1
-    earned, turnover = np.zeros(len(weights)), np.zeros(len(weights))
-    held, moved = (
-        weights[: len(weights) - first],
-        held_returns(np.asarray(close_tn, dtype=np.float64), delist_tn)[first:],
-    )
-    gross = np.einsum("tn,tn->t", held, moved)
-    if (gross <= -1).any():
-        raise InputError(f"weights lose {-gross.min():.0%} in a day; lower the gross exposure.")
-    before = held[:-1] * (1 + moved[:-1]) / (1 + gross[:-1, None]) if drift else held[:-1]
-    turnover[first] = 0.5 * np.abs(held[0]).sum()
-    turnover[first + 1 :] = 0.5 * np.abs(held[1:] - before).sum(axis=1)
-    earned[first:] = gross
-    return NetReturns(earned - 2e-4 * costs_bps * turnover, turnover)
 
 
 def moving_averages(close_tn: Float, windows: Int, *, member_tn: Bool | None = None) -> Float:
@@ -138,7 +75,7 @@ def moving_averages(close_tn: Float, windows: Int, *, member_tn: Bool | None = N
     still = _days_unchanged(price)
     gap_name, gap_day = np.nonzero((age > 0) & known)
     before = gap_day - age[gap_name, gap_day]
-    barred = age >= _GONE_AFTER
+    barred = age >= DELIST_AFTER
     if member_tn is not None:
         barred |= ~np.asarray(member_tn, dtype=np.bool_).T
     day = np.arange(len(close))
@@ -161,7 +98,7 @@ def cross_sweep(
     pairs: Int,
     close_tn: Float,
     *,
-    costs_bps: float = 5.0,
+    costs_bps: float | Float = 5.0,
     lag: int = 1,
     periods_per_year: int = TRADING_DAYS,
     delist_tn: Float | None = None,
@@ -177,10 +114,10 @@ def cross_sweep(
     bank_nkt : (N, K, T) lines per name, such as ``moving_averages``; nothing is held where either line is NaN.
     pairs : (C, 2) rows of the bank.
     close_tn : (T, N) closes adjusted to total returns.
-    costs_bps : basis points of the money traded.
+    costs_bps : basis points of the money traded; one number, or (T, N) by the day of the trade.
     lag : trading days from a decision to its trades.
     periods_per_year : days of a year.
-    delist_tn : (T, N) delisting returns; see ``net_returns``.
+    delist_tn : (T, N) delisting returns; see ``net.net_returns``.
 
     Raises
     ------
@@ -199,26 +136,28 @@ def cross_sweep(
     n_days, n_names = close.shape
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not ((pairs >= 0) & (pairs < bank.shape[1])).all():
         raise InputError(f"pairs are {pairs.shape}; each must name two of the bank's {bank.shape[1]} lines.")
-    _check_terms(costs_bps, lag, n_days)
+    check_terms(costs_bps, lag, close.shape)
     earned = np.ascontiguousarray(held_returns(close, delist_tn).T)
-    gross, traded = np.zeros((len(pairs), n_days)), np.zeros((len(pairs), n_days))
+    fee = from_bps(costs_bps).T
+    gross, traded, paid = np.zeros((3, len(pairs), n_days))
     moments, trades = np.zeros((2, len(pairs), n_names)), np.zeros((len(pairs), n_names), dtype=np.int64)
     for start in range(0, n_names, _BLOCK):
         names = slice(start, start + _BLOCK)
-        block = _Block(earned[names], costs_bps * 1e-4, lag)
+        block = _Block(earned[names], np.ascontiguousarray(fee[names]) if fee.ndim else fee, lag)
         for c, (above, below) in enumerate(pairs.tolist()):
             block.hold(bank[names, above], bank[names, below])
             gross[c, 1:] += block.portfolio()
             traded[c, 1:] += block.switches()
+            if fee.ndim:
+                paid[c, 1:] += block.fees()
             moments[:, c, names], trades[c, names] = block.accounts()
-    returns = gross / n_names
     # A trade at a close is charged on the day on which the position first earns, as ``net_returns`` does.
-    turnover = np.zeros_like(traded)
-    turnover[:, 1:] = 0.5 * traded[:, 1:] / n_names
-    returns -= 2e-4 * costs_bps * turnover
+    costs = paid / n_names if fee.ndim else fee * (traded / n_names)
+    returns = gross / n_names - costs
     return CrossSweep(
         returns=returns,
-        turnover=turnover,
+        turnover=0.5 * traded / n_names,
+        costs=costs,
         sharpe=_sharpe(returns.sum(axis=1), np.einsum("ct,ct->c", returns, returns), n_days, periods_per_year),
         name_sharpe=_sharpe(moments[0], moments[1], n_days, periods_per_year),
         name_trades=trades,
@@ -228,8 +167,8 @@ def cross_sweep(
 class _Block:
     """B names with the buffers that all pairs use in turn."""
 
-    def __init__(self, earned_bt: Float, fee: float, lag: int) -> None:
-        self._earned, self._lag = earned_bt, lag
+    def __init__(self, earned_bt: Float, fee: Float, lag: int) -> None:
+        self._earned, self._fee, self._lag = earned_bt, fee, lag
         self._held = np.zeros(earned_bt.shape, dtype=np.bool_)
         self._changed = np.zeros(earned_bt.shape, dtype=np.bool_)
         self._number = np.zeros(earned_bt.shape)
@@ -260,6 +199,12 @@ class _Block:
         counts: Int = np.add.reduce(self._changed[:, :-1].view(np.int8), axis=0, dtype=np.int8)
         return counts
 
+    def fees(self) -> Float:
+        """(T - 1,) sum over names of fees for positions changed at the close before each day from the second on."""
+        np.copyto(self._number, self._changed)
+        total: Float = np.einsum("bt,bt->t", self._fee[:, :-1], self._number[:, :-1])
+        return total
+
     def accounts(self) -> tuple[Float, Int]:
         """(2, B) sums of each account's daily returns and of their squares, and its (B,) number of trades."""
         n_names, n_days = self._earned.shape
@@ -271,13 +216,6 @@ class _Block:
             np.cumsum(adds[place], out=parts[1:])
             moments[row] = np.diff(parts[edges]) + self._held[:, -1] * end
         return moments, np.diff(edges)
-
-
-def _check_terms(costs_bps: float, lag: int, n_days: int) -> None:
-    if not (0 <= costs_bps < 10_000) or lag < 0:
-        raise InputError(f"costs_bps {costs_bps} must lie between 0 and 10,000, and lag {lag} not be negative.")
-    if n_days < lag + 2:
-        raise InputError(f"{n_days} days are too few for a lag of {lag}; at least {lag + 2} are needed.")
 
 
 def _days_unchanged(price_nt: Float) -> Int:
@@ -293,6 +231,4 @@ def _sharpe(total: Float, squares: Float, n_days: int, periods_per_year: int) ->
     """Yearly Sharpe ratio from the sum and the sum of squares of daily returns."""
     mean = total / n_days
     variance = np.maximum(squares - n_days * mean**2, 0.0) / (n_days - 1)
-    out = np.full(np.shape(total), np.nan)
-    np.divide(mean, np.sqrt(variance), out=out, where=variance > 0)
-    return out * math.sqrt(periods_per_year)
+    return sharpe_of_moments(mean, np.sqrt(variance), periods_per_year=periods_per_year)

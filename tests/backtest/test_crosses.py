@@ -1,4 +1,4 @@
-"""The batched sweep against accounts kept by hand, one day at a time."""
+"""Crossing lines against accounts kept by hand, one day at a time."""
 
 import itertools
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.crosses import cross_sweep, moving_averages
+from quantray.backtest.net import net_returns
 from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
 from quantray.features.returns import carried_forward
-from quantray.research.batch import cross_sweep, moving_averages, net_returns
-from quantray.strategies import rule
 
 WINDOWS = np.array([3, 8, 20])
 PAIRS = np.array(list(itertools.combinations(range(3), 2)))
@@ -25,10 +25,10 @@ def panel():
     return panel.with_fields(close=close)
 
 
-def account(signal, close, *, fee, lag):
-    """Daily returns of one account that is all in or all out, as a broker would keep it."""
+def account(signal, close, *, fees, lag):
+    """Daily returns of one account that is all in or all out, as a broker would keep it, with the fee of each day."""
     shares, cash, before, out = 0.0, 1.0, 1.0, []
-    for t, price in enumerate(close):
+    for t, (price, fee) in enumerate(zip(close, fees, strict=True)):
         wanted = bool(signal[t - lag]) if t >= lag else False
         if wanted and shares == 0:
             shares, cash = cash / (price * (1 + fee)), 0.0
@@ -49,7 +49,7 @@ def test_accounts_of_single_names_against_a_broker(panel, lag):
     for c, (fast, slow) in enumerate(PAIRS):
         for n in (0, 1, 33, 69):
             signal = bank[n, fast] > bank[n, slow]
-            returns = account(signal, price[:, n], fee=0.002, lag=lag)
+            returns = account(signal, price[:, n], fees=np.full(260, 0.002), lag=lag)
             expected = returns.mean() / returns.std(ddof=1) * np.sqrt(252) if returns.any() else np.nan
             assert_allclose(swept.name_sharpe[c, n], expected, rtol=1e-9)
             changes = np.count_nonzero(np.diff(np.concatenate([[0], np.zeros(lag), signal[: len(signal) - lag]])))
@@ -68,42 +68,6 @@ def test_the_portfolio_is_that_of_equal_weights(panel, lag):
         assert_allclose(swept.turnover[c], alone.turnover, atol=1e-15)
         deviation = alone.returns.std(ddof=1)
         assert_allclose(swept.sharpe[c], alone.returns.mean() / deviation * np.sqrt(252), rtol=1e-10)
-
-
-def test_net_returns_by_hand():
-    """Half in A from the close of day 1 on, sold at the close of day 3: it earns days 2 and 3."""
-    close = np.array([[10.0], [10.0], [11.0], [12.1], [24.2]])
-    weights = np.array([[0.5], [0.5], [0.0], [0.0], [0.0]])
-    earned = net_returns(weights, close, costs_bps=10, lag=1, drift=False)
-    assert_allclose(earned.returns, [0, 0, 0.05 - 0.0005, 0.05, -0.0005])
-    assert_allclose(earned.turnover, [0, 0, 0.25, 0, 0.25])
-    assert_allclose(net_returns(-weights, close, costs_bps=0, lag=1).returns, [0, 0, -0.05, -0.05, 0])
-    assert_allclose(net_returns(weights, close, costs_bps=0, lag=0).returns, [0, 0, 0.05, 0, 0])
-
-
-def test_drift_is_traded_back():
-    """Half in a name that doubles is two thirds of NAV: a sixth is sold."""
-    close = np.array([[1.0], [2.0], [2.0], [2.0]])
-    earned = net_returns(np.full((4, 1), 0.5), close, costs_bps=10, lag=0)
-    assert_allclose(earned.turnover, [0, 0.25, 1 / 12, 0])
-    assert_allclose(earned.returns, [0, 0.5 - 0.0005, -0.001 / 6, 0])
-
-
-@pytest.mark.parametrize("lag", [0, 1, 2])
-def test_all_costs_and_returns_are_those_of_the_rules(panel, lag):
-    """``strategies.rule`` books each trade's cost a day earlier."""
-    weights = np.random.default_rng(3).normal(0, 0.01, panel.shape)
-    ours = net_returns(weights, panel.field("close"), costs_bps=10, lag=lag)
-    free = net_returns(weights, panel.field("close"), costs_bps=0, lag=lag)
-    assert_allclose(free.returns, rule.net_returns(weights, panel, 0, lag=lag), atol=1e-15)
-    costs = free.returns - ours.returns
-    theirs = rule.net_returns(weights, panel, 0, lag=lag) - rule.net_returns(weights, panel, 10, lag=lag)
-    assert_allclose(costs[1:], theirs[:-1], atol=1e-15)
-
-
-def test_a_name_without_a_close_earns_on_its_next_one():
-    close = np.array([[10.0], [10.0], [np.nan], [12.0], [12.0]])
-    assert_allclose(net_returns(np.ones((5, 1)), close, costs_bps=0, lag=0).returns, [0, 0, 0, 0.2, 0])
 
 
 def test_averages_by_hand_with_listing_gap_and_delisting():
@@ -172,30 +136,17 @@ def test_the_scale_of_prices_does_not_matter(panel):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda c: net_returns(np.zeros((3, 2)), c, costs_bps=5), "take both from one panel"),
-        (lambda c: net_returns(np.full(c.shape, np.nan), c, costs_bps=5), "weight of 0"),
-        (lambda c: net_returns(np.zeros(c.shape), c, costs_bps=-1), "costs_bps -1 must lie"),
-        (lambda c: net_returns(np.zeros(c.shape), c, costs_bps=5, lag=300), "days are too few for a lag of 300"),
-        (lambda c: net_returns(np.full(c.shape, -50.0), c, costs_bps=5), "lower the gross exposure"),
         (lambda c: moving_averages(c, np.array([0, 5])), "must be 1 to 260 days"),
         (lambda c: moving_averages(c, np.array([5]), member_tn=np.ones((2, 2), bool)), r"membership is \(2, 2\)"),
         (lambda c: cross_sweep(np.zeros((70, 3, 9)), PAIRS, c), r"it must be \(N, K, T\)"),
         (lambda c: cross_sweep(np.zeros((70, 2, 260)), PAIRS, c), "two of the bank's 2 lines"),
         (lambda c: cross_sweep(np.zeros((70, 3, 260)), PAIRS, c, lag=-1), "lag -1 not be negative"),
+        (lambda c: cross_sweep(np.zeros((70, 3, 260)), PAIRS, c, costs_bps=np.zeros(3)), r"costs_bps are \(3,\)"),
     ],
 )
 def test_wrong_input_is_refused(panel, call, text):
     with pytest.raises(InputError, match=text):
         call(panel.field("close"))
-
-
-def test_a_delisting_is_earned_by_what_is_held_on_the_day_after_the_last_close():
-    close = np.array([[10.0], [10.0], [11.0], [np.nan], [np.nan]])
-    delist = np.where(np.arange(5)[:, None] == 2, -0.6, np.nan)
-    weights = np.array([[0.5], [0.5], [0.5], [0.0], [0.0]])
-    net = net_returns(weights, close, costs_bps=0, lag=0, delist_tn=delist)
-    assert_allclose(net.returns, [0, 0, 0.05, -0.3, 0])
-    assert_allclose(net_returns(weights, close, costs_bps=0, lag=0).returns, [0, 0, 0.05, 0, 0])
 
 
 def test_a_cross_earns_delistings_as_its_weights_do(panel):
@@ -208,3 +159,23 @@ def test_a_cross_earns_delistings_as_its_weights_do(panel):
     plain = net_returns(weights, close, costs_bps=3, drift=False, delist_tn=delist)
     assert_allclose(swept.returns[0], plain.returns, atol=1e-14)
     assert swept.returns.sum() < cross_sweep(bank, pairs, close, costs_bps=3).returns.sum()
+
+
+@pytest.mark.parametrize("lag", [0, 2])
+def test_every_trade_pays_the_spread_of_its_day_and_name(panel, lag):
+    close = panel.field("close")
+    spreads = np.random.default_rng(4).uniform(0, 40, close.shape)
+    bank, (price, _) = moving_averages(close, WINDOWS), carried_forward(close)
+    swept = cross_sweep(bank, PAIRS, close, costs_bps=spreads, lag=lag)
+    for c, (fast, slow) in enumerate(PAIRS):
+        weights = (bank[:, fast] > bank[:, slow]).T / close.shape[1]
+        alone = net_returns(weights, close, costs_bps=spreads, lag=lag, drift=False)
+        for name in ("returns", "turnover", "costs"):
+            assert_allclose(getattr(swept, name)[c], getattr(alone, name), atol=1e-15)
+        signal = bank[1, fast] > bank[1, slow]
+        returns = account(signal, price[:, 1], fees=spreads[:, 1] * 1e-4, lag=lag)
+        assert_allclose(swept.name_sharpe[c, 1], returns.mean() / returns.std(ddof=1) * np.sqrt(252), rtol=1e-9)
+    # One number is the same number everywhere.
+    flat, same = (cross_sweep(bank, PAIRS, close, costs_bps=x, lag=lag) for x in (7.0, np.full(close.shape, 7.0)))
+    assert_allclose(flat.returns, same.returns, atol=1e-15)
+    assert_allclose(flat.name_sharpe, same.name_sharpe, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The backtest's books: hand-checkable cases and the laws that accounts obey."""
+"""A portfolio's accounts: hand-checkable cases and the laws that accounts obey."""
 
 from dataclasses import replace
 
@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.accounts import Accounting, Decisions, backtest
+from quantray.backtest.costs import LinearCosts, MarketDay
 from quantray.data.panel import Panel
 from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
 from quantray.portfolio.rebalance import NoTradeZone, Threshold
-from quantray.research.backtest import Accounting, Decisions, LinearCosts, MarketDay, backtest
 
 FREE = LinearCosts(0.0, 0.0)
 
@@ -86,14 +87,6 @@ def test_costs_by_hand_leave_the_asked_weights():
     assert_allclose(record.weights[1], [0.6, 0.4], rtol=1e-14)
     assert_allclose(record.costs[1], np.array([0.6, 0.4]) * 0.005 * 1000 / 1.005, rtol=1e-12)
     assert abs(record.cash[1]) < 1e-10
-
-
-def test_costs_by_name_come_from_the_quoted_spread():
-    spread = np.array([[10.0, np.nan]] * 3)
-    panel = panel_of([[10, 20]] * 3, half_spread_bps=spread)
-    record = backtest(panel, decide(panel, [0], [[0.5, 0.5]]), costs=LinearCosts(40.0, 1.0))
-    bought = record.trades[1]
-    assert_allclose(record.costs[1], bought * np.array([11e-4, 41e-4]))
 
 
 def test_a_cost_model_may_be_any_function_of_the_day():

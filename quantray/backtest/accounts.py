@@ -1,19 +1,22 @@
 """Replay decisions through time and account for every dollar."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from quantray.analytics.track import Delistings, TrackRecord
 from quantray.arrays import Bool, Dates, Float, Names
+from quantray.backtest.costs import CostModel, LinearCosts, MarketDay
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.portfolio.rebalance import Policy
 
-__all__ = ["Accounting", "CostModel", "Decisions", "LinearCosts", "MarketDay", "backtest"]
+__all__ = ["DELIST_AFTER", "Accounting", "Decisions", "backtest"]
+
+DELIST_AFTER = 10
+"""Days without a close after which a name counts as delisted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,7 @@ class Decisions:
 
 @dataclass(frozen=True, kw_only=True)
 class Accounting:
-    """How a backtest keeps its books.
+    """How a backtest keeps its accounts.
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ class Accounting:
     initial_nav: float = 1_000_000.0
     dividends: Literal["reinvest", "cash"] = "reinvest"
     cash_rate: float = 0.0
-    delist_after: int = 10
+    delist_after: int = DELIST_AFTER
     delisting_return: float = 0.0
 
     def __post_init__(self) -> None:
@@ -70,48 +73,6 @@ class Accounting:
             raise InputError("lag must be 0 or more, delist_after 1 or more, and initial_nav positive.")
         if self.delisting_return < -1 or self.dividends not in ("reinvest", "cash"):
             raise InputError("delisting_return cannot lose more than all, and dividends is 'reinvest' or 'cash'.")
-
-
-@dataclass(frozen=True, eq=False)
-class MarketDay:
-    """What a cost model may know: the day's row of every field."""
-
-    date: np.datetime64
-    nav: float
-    fields: Mapping[str, Float]
-    """Name -> (N,)."""
-
-
-class CostModel(Protocol):
-    """Says what trades cost."""
-
-    def __call__(self, trades: Float, day: MarketDay) -> Float:
-        """(N,) money paid, not negative, for (N,) money traded (sales negative)."""
-        ...
-
-
-@dataclass(frozen=True)
-class LinearCosts:
-    """Half of the spread and a commission, in basis points of the money traded.
-
-    Parameters
-    ----------
-    half_spread_bps : used where the panel has no ``half_spread_bps`` field or no value in it.
-    commission_bps : added to it.
-    """
-
-    half_spread_bps: float = 5.0
-    commission_bps: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.half_spread_bps >= 0 and self.commission_bps >= 0):
-            raise InputError("half_spread_bps and commission_bps must not be negative.")
-
-    def __call__(self, trades: Float, day: MarketDay) -> Float:
-        """See ``CostModel``."""
-        quoted = day.fields.get("half_spread_bps")
-        spread = self.half_spread_bps if quoted is None else np.where(quoted >= 0, quoted, self.half_spread_bps)
-        return np.asarray(np.abs(trades) * (spread + self.commission_bps) * 1e-4)
 
 
 def backtest(
@@ -150,80 +111,107 @@ def backtest(
         There is no decision, a decision's date or asset is not in the panel, the accounts would begin before it, or
         the NAV is used up.
     """
-    book = accounting or Accounting()
-    charge = costs or LinearCosts()
+    terms = accounting or Accounting()
     targets = _targets(panel, decisions)
     rows = np.searchsorted(panel.dates, decisions.dates)
     # The accounts begin with cash and nothing else: without a lag, that is the day before the first decision.
-    first = int(rows[0]) - (1 if book.lag == 0 else 0)
+    first = int(rows[0]) - (1 if terms.lag == 0 else 0)
     if first < 0:
         raise InputError(f"without a lag the accounts begin before {decisions.dates[0]}, the panel's first date.")
-    price, age = carried_forward(panel.field("close"))
-    recorded = delisting_returns(panel.field("close"), panel.fields.get(DELIST_RETURN))
-    # What holders received is written on the day of the last close, when nobody knew it.
-    public = {key: values for key, values in panel.fields.items() if key != DELIST_RETURN}
-    paid = panel.fields.get("dividend_yield") if book.dividends == "cash" else None
-    due = {int(row) + book.lag: k for k, row in enumerate(rows)}
-    n_days, n_assets = len(panel.dates) - first, len(panel.assets)
-    series = {key: np.zeros(n_days) for key in ("nav", "cash", "pnl", "dividends", "interest", "unfilled")}
-    weights, trades, charged = (np.zeros((n_days, n_assets)) for _ in range(3))
-    held, cash, delistings = np.zeros(n_assets), book.initial_nav, Delistings()
-    for day in range(n_days):
-        t = first + day
-        if day > 0:
-            interest = cash * book.cash_rate / panel.periods_per_year
-            earned = _earned(held, price[t], price[t - 1])
-            dividend = np.zeros(n_assets) if paid is None else np.nan_to_num(held * paid[t])
-            gone = (held != 0) & (age[t] == book.delist_after)
-            if gone.any():
-                known = gone & ~np.isnan(recorded[t])
-                ending = np.where(known, recorded[t], book.delisting_return)
-                earned += np.where(gone, (held + earned - dividend) * ending, 0.0)
-                delistings = delistings.plus(recorded=int(known.sum()), assumed=int((gone & ~known).sum()))
-            # Prices are total-return adjusted, so what is paid into cash leaves the price part of the return.
-            held = held + earned - dividend
-            trades[day, gone] = -held[gone]
-            cash += interest + dividend.sum() + held[gone].sum()
-            held[gone] = 0.0
-            series["pnl"][day], series["dividends"][day] = (earned - dividend).sum(), dividend.sum()
-            series["interest"][day] = interest
+    due = {int(row) + terms.lag: target for row, target in zip(rows, targets, strict=True)}
+    accounts = _Accounts(panel, first, terms)
+    for t in range(first, len(panel.dates)):
+        if t > first:
+            accounts.earn(t)
         if t in due:
-            nav = float(held.sum() + cash)
-            now = MarketDay(panel.dates[t], nav, {key: values[t] for key, values in public.items()})
-            tradable = age[t] == 0
-            target, moving = targets[due[t]], tradable
-            if policy is not None:
-                target = policy(held / nav, target)
-                # What stays must not trade the rounding of its weight, nor its share of the costs.
-                moving = tradable & (target != held / nav)
-            bought, paid_costs = _trade(held, target, moving, now, charge)
-            trades[day] += bought
-            charged[day] = paid_costs
-            series["unfilled"][day] = np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav
-            held = held + bought
-            cash = nav - float(held.sum()) - float(paid_costs.sum())
-        total = float(held.sum()) + cash
+            accounts.trade(t, due[t], costs or LinearCosts(), policy)
+        accounts.close(t, name)
+    return accounts.record(name)
+
+
+class _Accounts:
+    """Holdings and cash from row ``first`` of a panel on, both in money, and what happened to them day by day."""
+
+    def __init__(self, panel: Panel, first: int, terms: Accounting) -> None:
+        self._panel, self._first, self._terms = panel, first, terms
+        close, recorded = panel.field("close"), panel.fields.get(DELIST_RETURN)
+        self._price, self._age = carried_forward(close)
+        self._recorded = delisting_returns(close, recorded)
+        self._dividend_yield = panel.fields.get("dividend_yield") if terms.dividends == "cash" else None
+        n_days, n_assets = len(panel.dates) - first, len(panel.assets)
+        names = ("nav", "cash", "pnl", "dividends", "interest", "unfilled")
+        self._series = {name: np.zeros(n_days) for name in names}
+        self._weights, self._trades, self._costs = np.zeros((3, n_days, n_assets))
+        self._held, self._cash, self._delistings = np.zeros(n_assets), terms.initial_nav, Delistings()
+
+    def earn(self, t: int) -> None:
+        """Prices move, dividends and interest are paid, and what is gone is sold."""
+        day, held = t - self._first, self._held
+        interest = self._cash * self._terms.cash_rate / self._panel.periods_per_year
+        earned = _earned(held, self._price[t], self._price[t - 1])
+        paid = self._dividend_yield
+        dividend = np.zeros(len(held)) if paid is None else np.nan_to_num(held * paid[t])
+        gone = (held != 0) & (self._age[t] == self._terms.delist_after)
+        if gone.any():
+            earned += self._ended(t, gone, held + earned - dividend)
+        # Prices are total-return adjusted, so what is paid into cash leaves the price part of the return.
+        held = held + earned - dividend
+        self._trades[day, gone] = -held[gone]
+        self._cash += interest + dividend.sum() + held[gone].sum()
+        held[gone] = 0.0
+        self._held = held
+        self._book(day, pnl=(earned - dividend).sum(), dividends=dividend.sum(), interest=interest)
+
+    def trade(self, t: int, target: Float, costs: CostModel, policy: Policy | None) -> None:
+        """Move towards (N,) target weights, as far as the policy says and prices are there."""
+        day, held, tradable = t - self._first, self._held, self._age[t] == 0
+        nav, moving = float(held.sum() + self._cash), tradable
+        # What holders received is written on the day of the last close, when nobody knew it.
+        public = {key: values[t] for key, values in self._panel.fields.items() if key != DELIST_RETURN}
+        if policy is not None:
+            target = policy(held / nav, target)
+            # What stays must not trade the rounding of its weight, nor its share of the costs.
+            moving = tradable & (target != held / nav)
+        bought, paid = _trade(held, target, moving, MarketDay(self._panel.dates[t], nav, public), costs)
+        self._trades[day] += bought
+        self._costs[day] = paid
+        self._book(day, unfilled=np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav)
+        self._held = held + bought
+        self._cash = nav - float(self._held.sum()) - float(paid.sum())
+
+    def close(self, t: int, name: str) -> None:
+        """Write down what the day leaves."""
+        day, total = t - self._first, float(self._held.sum()) + self._cash
         if total <= 0:
-            raise InputError(f"{name} has no money left on {panel.dates[t]}; lower its leverage or its costs.")
-        series["nav"][day], series["cash"][day] = total, cash
-        weights[day] = held / total
-    return TrackRecord(
-        name=name,
-        dates=panel.dates[first:],
-        assets=panel.assets,
-        holding_dates=panel.dates[first:],
-        weights=weights,
-        trades=trades,
-        costs=charged,
-        periods_per_year=panel.periods_per_year,
-        delistings=delistings,
-        nav=series["nav"],
-        cash=series["cash"],
-        pnl=series["pnl"],
-        dividends=series["dividends"],
-        interest=series["interest"],
-        unfilled=series["unfilled"],
-    )
+            raise InputError(f"{name} has no money left on {self._panel.dates[t]}; lower its leverage or its costs.")
+        self._book(day, nav=total, cash=self._cash)
+        self._weights[day] = self._held / total
+
+    def record(self, name: str) -> TrackRecord:
+        """All that was written down."""
+        panel, dates = self._panel, self._panel.dates[self._first :]
+        return TrackRecord(
+            name=name,
+            dates=dates,
+            assets=panel.assets,
+            holding_dates=dates,
+            weights=self._weights,
+            trades=self._trades,
+            costs=self._costs,
+            periods_per_year=panel.periods_per_year,
+            delistings=self._delistings,
+            **self._series,
+        )
+
+    def _ended(self, t: int, gone: Bool, value: Float) -> Float:
+        """(N,) money that the delisting returns of what is gone add to (N,) values."""
+        known = gone & ~np.isnan(self._recorded[t])
+        self._delistings = self._delistings.plus(recorded=int(known.sum()), assumed=int((gone & ~known).sum()))
+        return np.where(gone, value * np.where(known, self._recorded[t], self._terms.delisting_return), 0.0)
+
+    def _book(self, day: int, **amounts: float) -> None:
+        for name, amount in amounts.items():
+            self._series[name][day] = amount
 
 
 def _targets(panel: Panel, decisions: Decisions) -> Float:

@@ -1,0 +1,51 @@
+"""Costs by hand: basis points, quoted spreads and what stands in for them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from quantray.backtest.accounts import Decisions, backtest
+from quantray.backtest.costs import LinearCosts, MarketDay, described, from_bps, quoted_bps, trading_costs
+from quantray.errors import InputError
+
+SPREADS = {"half_spread_bps": np.array([[10.0, np.nan], [-1.0, 0.0]])}
+
+
+def test_basis_points_are_fractions():
+    assert_allclose(from_bps([1.0, 10_000.0]), [1e-4, 1.0])
+
+
+def test_a_quoted_spread_stands_before_the_number():
+    assert_array_equal(quoted_bps(SPREADS, 40.0), [[10.0, 40.0], [40.0, 0.0]])
+    assert quoted_bps({}, 40.0) == 40.0
+
+
+def test_all_names_together_by_hand():
+    traded = np.array([[1.0, 3.0], [0.0, 2.0]])
+    assert_allclose(trading_costs(traded, 50.0), [0.02, 0.01])
+    assert_allclose(trading_costs(traded, np.array([[10.0, 20.0], [10.0, 30.0]])), [0.007, 0.006])
+    assert_allclose(trading_costs(traded[0], np.array([10.0, 20.0])), 0.007)
+
+
+def test_linear_costs_are_those_of_all_names_together():
+    day = MarketDay(np.datetime64("2024-01-02"), 1.0, {"half_spread_bps": SPREADS["half_spread_bps"][0]})
+    paid = LinearCosts(40.0, 1.0)(np.array([2.0, -3.0]), day)
+    assert_allclose(paid, [2 * 11e-4, 3 * 41e-4])
+    assert_allclose(paid.sum(), trading_costs(np.array([2.0, 3.0]), quoted_bps(day.fields, 40.0) + 1.0))
+
+
+def test_accounts_pay_quoted_spreads(make_panel):
+    panel = make_panel([[10.0, 20.0]] * 3, half_spread_bps=np.array([[10.0, np.nan]] * 3))
+    decisions = Decisions(panel.dates[:1], panel.assets, np.array([[0.5, 0.5]]))
+    record = backtest(panel, decisions, costs=LinearCosts(40.0, 1.0))
+    assert_allclose(record.costs[1], record.trades[1] * np.array([11e-4, 41e-4]))
+
+
+def test_words_say_whether_spreads_are_quoted():
+    assert described({}, 5.0) == "5 bp of the money traded"
+    assert described(SPREADS, 5.0) == "half of the quoted spread, where none is known 5 bp of the money traded"
+
+
+def test_negative_costs_are_refused():
+    with pytest.raises(InputError, match="must not be negative"):
+        LinearCosts(-1.0)
