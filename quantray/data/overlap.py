@@ -249,7 +249,7 @@ def _rebase(sides: _Sides, rows: Int, changed: Bool, basis: float, tolerance: fl
     # Common days stand as they are stored; what was corrected, or was missing, comes in the old prices.
     sides.kept[rows[~after & ~np.isnan(sides.ratio[rows]) & ~changed]] = False
     is_split = abs(total) > _SPLIT or total < 0
-    text = f"{np.exp(basis):.6g} times the stored prices on {common} days in common"
+    text = f"{np.exp(basis):.5g} times the stored prices on {common} days in common"
     split, paid = _listed(sides, since)
     none = np.zeros(len(since))
     readings = {

@@ -54,7 +54,7 @@ def test_append_across_a_split(store):
     report = store.append(CASES / "append_across_a_split" / "month1.5")
     assert growth(store) == pytest.approx(0.336, abs=5e-4)
     (told,) = [finding for finding in report.findings if finding.check == "other_basis"]
-    assert told.examples == ("XYZ: 0.666667 times the stored prices on 10 days in common; splits since, on 2021-09-28",)
+    assert told.examples == ("XYZ: 0.66667 times the stored prices on 10 days in common; splits since, on 2021-09-28",)
 
 
 def test_headers_separators_and_marks():
