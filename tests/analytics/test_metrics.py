@@ -148,23 +148,27 @@ def test_trading_of_two_years_by_hand():
     n_days = 505
     nav, none = np.linspace(800.0, 1200.0, n_days), np.zeros(n_days)
     dates = np.datetime64("2020-01-01") + np.arange(n_days)
-    trades = np.array([[500.0, 400.0], [0.0, 0.0], [-500.0, 600.0]])
+    trades = np.array([[500.0, 400.0], [0.0, 0.0], [-200.0, 0.0], [-300.0, 600.0]])
+    weights = np.array([[0.5, 0.4], [0.5, 0.4], [0.3, 0.4], [0.0, 1.0]])
+    costs = np.array([[50.0, 50.0], [0.0, 0.0], [0.0, 0.0], [40.0, 60.0]])
     record = TrackRecord(
-        "x", dates, nav, none, none, none, none, none, np.array(["A", "B"]), dates[[1, 2, 300]],
-        np.array([[0.5, 0.4], [0.5, 0.4], [0.0, 1.0]]), trades, np.array([[50.0, 50.0], [0.0, 0.0], [40.0, 60.0]]),
-        delistings=Delistings(3, 1),
+        "x", dates, nav, none, none, none, none, none, np.array(["A", "B"]), dates[[1, 2, 150, 300]],
+        weights, trades, costs, delistings=Delistings(3, 1),
     )  # fmt: skip
     measured = trading(record)
     assert record.years == 2
     assert measured.annual_cost == pytest.approx(0.2 / 2)
-    # Half of 900 and of 1,100, each over the NAV before its costs of 100.
-    assert measured.annual_turnover == pytest.approx((450 / (nav[1] + 100) + 550 / (nav[300] + 100)) / 2)
-    assert measured.unnecessary_turnover == pytest.approx(unnecessary_turnover(trades[[0, 2]] / nav[[1, 300], None]))
-    assert 0 < measured.unnecessary_turnover < 1
+    # Half of 900, 200 and 900, each over the NAV before its costs.
+    assert measured.annual_turnover == pytest.approx(
+        (450 / (nav[1] + 100) + 100 / nav[150] + 450 / (nav[300] + 100)) / 2
+    )
     # The day without a trade counts for nothing.
-    assert measured.mean_effective_names == pytest.approx((1 / 0.41 + 1) / 2)
-    assert measured.mean_names == pytest.approx(1.5)
-    assert measured.mean_invested == pytest.approx(0.95)
+    shares = trades[[0, 2, 3]] / nav[[1, 150, 300], None]
+    assert measured.unnecessary_turnover == pytest.approx(unnecessary_turnover(shares))
+    assert 0 < measured.unnecessary_turnover < 1
+    assert measured.mean_effective_names == pytest.approx((1 / 0.41 + 1 / 0.25 + 1) / 3)
+    assert measured.mean_names == pytest.approx(5 / 3)
+    assert measured.mean_invested == pytest.approx(2.6 / 3)
     assert measured.largest_weight == 1.0
     assert (measured.delistings_recorded, measured.delistings_assumed) == (3, 1)
     assert trading(replace(record, periods_per_year=504)).annual_cost == pytest.approx(0.2)
