@@ -113,7 +113,7 @@ class _FittedRidge:
 
     def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
         rows = prediction_rows(panel, dates, self.data_through)
-        given = features_of(panel, self.context, features)
+        given = features_of(panel, self.context, features, seen=[rows.stop - 1])
         if given.schema != self.schema:
             raise InputError("these features are not those that the model was fitted on; use the same settings.")
         if features is None and self.context.features is None:

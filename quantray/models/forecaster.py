@@ -1,6 +1,6 @@
 """The forecaster protocol: what fits on a fold and scores later dates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +11,8 @@ from quantray.arrays import Bool, Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
-from quantray.features.feature_set import Features, feature_set
+from quantray.features.catalogue import FEATURES
+from quantray.features.feature_set import Features, Scaling, feature_set
 from quantray.features.labels import forward_returns, standardised_labels
 from quantray.features.returns import DELIST_RETURN
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from quantray.models.training import EpochReport
 
 __all__ = ["FitContext", "Fitted", "FoldData", "Forecaster", "Scores", "features_of", "fold_data"]
+
+_SAME = 1e-5
+"""Difference below which a feature, in deviations of its date, is the same number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,10 @@ class FitContext:
 
     Parameters
     ----------
-    features : of the whole panel, where many fits share them; else they are computed.
+    features : of the whole panel, where many fits share them; else they are computed. On a few days each fit sees
+        that the panel up to the day gives them again; on the others it believes them.
+    remake : makes features of a panel as those given were made, for that comparison; by default ``feature_set``.
+        Columns that are not of the catalogue need it.
     sectors : asset -> sector.
     seed : of everything random in the fit.
     folder : where checkpoints go; with one, an interrupted fit continues from its last epoch.
@@ -54,6 +61,7 @@ class FitContext:
     """
 
     features: Features | None = None
+    remake: Callable[[Panel], Features] | None = None
     sectors: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     folder: Path | None = None
@@ -126,20 +134,63 @@ class FoldData:
     valid: slice | None
 
 
-def features_of(panel: Panel, context: FitContext, features: Features | None = None) -> Features:
+def features_of(
+    panel: Panel, context: FitContext, features: Features | None = None, *, seen: Iterable[int] = ()
+) -> Features:
     """The features of exactly this panel: given, or computed.
+
+    Parameters
+    ----------
+    seen : rows of the panel on which those given must be what the panel up to the row gives; about a tenth of a
+        second each for 2,000 names.
 
     Raises
     ------
     InputError
-        Those given belong to another panel.
+        Those given belong to another panel, look ahead or were made of other data, or cannot be made again.
     """
     given = context.features if features is None else features
     if given is None:
         return feature_set(panel, sectors=context.sectors or None)
     if not (np.array_equal(given.dates, panel.dates) and np.array_equal(given.assets, panel.assets)):
         raise InputError("the features given are of another panel; compute them from the panel that is fitted on.")
+    for row in sorted(set(seen)):
+        _check_row(panel, given, context, row)
     return given
+
+
+def _check_row(panel: Panel, given: Features, context: FitContext, row: int) -> None:
+    """Refuse features that a panel which ends on their row, and holds their look-back, does not give again."""
+    near = panel.between(panel.dates[max(row - given.lookback, 0)], panel.dates[row])
+    there, again = given.values[row], _made_again(near, given, context).values[-1]
+    differs = ~np.isclose(there, again, rtol=0, atol=_SAME, equal_nan=True)
+    if differs.any():
+        asset, column = np.argwhere(differs)[0]
+        raise InputError(
+            f"{given.names[column]} of {panel.assets[asset]} on {panel.dates[row]} is {there[asset, column]:.6g}, but "
+            f"{again[asset, column]:.6g} by the {len(near.dates)} rows up to that day: the features given look ahead, "
+            "further back than they say, or are of other data or sectors; compute them from the panel."
+        )
+
+
+def _made_again(near: Panel, given: Features, context: FitContext) -> Features:
+    if context.remake is not None:
+        made = context.remake(near)
+        if made.names != given.names or not np.array_equal(made.assets, near.assets) or len(made.dates) == 0:
+            raise InputError(f"remake makes {', '.join(made.names)} where the features given are other ones.")
+        return made
+    own = [name for name in given.names if name not in FEATURES]
+    if own:
+        raise InputError(
+            f"feature {own[0]!r} is not of the catalogue, so nothing shows that it does not look ahead; say with "
+            "FitContext(remake=...) how features are made of a panel."
+        )
+    scalings: tuple[Scaling, ...] = ("zscore", "rank")
+    for scaling in scalings:
+        made = feature_set(near, sectors=context.sectors or None, names=given.names, scaling=scaling, last=1)
+        if made.schema == given.schema:
+            return made
+    raise InputError("the features given are of another schema than feature_set makes of their names; compute them.")
 
 
 def fold_data(panel: Panel, fold: Split, context: FitContext, features: Features | None = None) -> FoldData:
@@ -155,12 +206,12 @@ def fold_data(panel: Panel, fold: Split, context: FitContext, features: Features
     if fold.horizon < 1:
         raise InputError("the fold has horizon 0, so there are no labels; make folds with a horizon of 1 or more.")
     rows = fold.rows(panel.dates)
-    last = rows.train.stop if rows.valid is None else rows.valid.stop
+    train, last = rows.train, rows.train.stop if rows.valid is None else rows.valid.stop
     seen = min(last - 1 + fold.horizon + fold.lag, rows.test.start - 1)
-    features = features_of(panel, context, features)
-    columns = np.flatnonzero(panel.member[rows.train.start : last].any(axis=0))
+    columns = np.flatnonzero(panel.member[train.start : last].any(axis=0))
     if len(columns) == 0:
         raise DataError(f"no asset is a member between {fold.train.first} and {panel.dates[last - 1]}.")
+    features = features_of(panel, context, features, seen=((train.start + train.stop) // 2, train.stop - 1, last - 1))
     cut = panel.until(seen).select(panel.assets[columns])
     kept = features.until(seen)
     kept = Features(

@@ -263,7 +263,7 @@ class FittedNetwork:
             near = panel.between(panel.dates[start], panel.dates[stop - 1])
             given = feature_set(near, sectors=self.context.sectors or None, names=names, last=stop - first)
         else:
-            given = features_of(panel, self.context, features).between(first, stop - 1)
+            given = features_of(panel, self.context, features, seen=[stop - 1]).between(first, stop - 1)
         if given.schema != self.checkpoint.schema:
             raise InputError(
                 "these features are not those that the network was trained on (other names, parameters or fields of "

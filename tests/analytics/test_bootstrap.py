@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.analytics.bootstrap import Interval, block_indices, interval, usual_block
+from quantray.analytics.bootstrap import Interval, Resampling, block_indices, estimated_mean, interval, usual_block
 from quantray.errors import InputError
 
 
@@ -59,6 +59,43 @@ def test_interval_by_hand():
     assert found == Interval(found.low, found.high, 0.9)
     assert 5.0 in found
     assert 4.9 not in found
+
+
+@pytest.mark.parametrize("overlap", [1, 5])
+def test_an_estimate_is_what_its_resampled_means_say(overlap):
+    generator = np.random.default_rng(5)
+    series = generator.normal(0.1, 1.0, 300)
+    gappy = np.insert(series, [0, 7, 300], np.nan)
+    resampling = Resampling(n_samples=500, level=0.8, seed=3)
+    found = estimated_mean(gappy, overlap=overlap, resampling=resampling)
+    means = series[block_indices(300, 10 if overlap > 1 else 7, 500, seed=3)].mean(axis=1)
+    assert (found.mean, found.n_days) == (series.mean(), 300)
+    assert found.error == pytest.approx(means.std(ddof=1))
+    assert_allclose([found.interval.low, found.interval.high], np.quantile(means, [0.1, 0.9]))
+    assert found.interval.level == 0.8
+    strays = np.abs(means - series.mean()) >= abs(series.mean())
+    assert found.p_value == pytest.approx((1 + strays.sum()) / 501)
+
+
+@pytest.mark.parametrize(("deviations", "both_tails"), [(0.5, 0.617), (1.0, 0.317), (2.0, 0.0455)])
+def test_p_values_count_both_tails_and_are_blind_to_the_sign(deviations, both_tails):
+    """A mean so many standard errors from zero has the two tails of the normal distribution."""
+    noise = np.random.default_rng(8).normal(size=2000)
+    noise = (noise - noise.mean()) / noise.std()
+    up, down = (
+        estimated_mean(sign * (noise + deviations / np.sqrt(2000)), resampling=Resampling(block=1, n_samples=8000))
+        for sign in (1, -1)
+    )
+    assert up.p_value == pytest.approx(both_tails, abs=4 * np.sqrt(both_tails * (1 - both_tails) / 8000) + 0.005)
+    assert up.p_value == down.p_value
+    assert_allclose([up.interval.low, up.interval.high], [-down.interval.high, -down.interval.low], atol=1e-12)
+
+
+def test_resampled_rows_follow_block_overlap_and_seed():
+    assert_array_equal(Resampling(n_samples=100).rows(1000), block_indices(1000, 10, 100, seed=0))
+    assert_array_equal(Resampling(n_samples=100, seed=4).rows(1000, 21), block_indices(1000, 42, 100, seed=4))
+    assert_array_equal(Resampling(n_samples=100, block=7).rows(1000, 21), block_indices(1000, 7, 100, seed=0))
+    assert_array_equal(Resampling(n_samples=100, block=70).rows(30), block_indices(30, 30, 100, seed=0))
 
 
 @pytest.mark.parametrize(

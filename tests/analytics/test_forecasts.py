@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from quantray.analytics.bootstrap import Resampling
+from quantray.analytics.bootstrap import Resampling, estimated_mean
 from quantray.analytics.forecasts import (
     daily_ic,
     ensemble_scores,
@@ -119,6 +119,34 @@ def test_overlapping_returns_widen_the_interval(planted):
     naive = forecast_skill(slow, forward, market.panel.member, resampling=Resampling(block=1)).mean_ic.error
     honest = forecast_skill(slow, forward, market.panel.member, horizon=21).mean_ic.error
     assert honest > 2 * naive
+
+
+def test_every_mean_is_estimated_with_the_overlap_of_its_horizon():
+    scores, forward, member = random_scores(n_days=120, n_assets=40)
+    other = random_scores(n_days=120, n_assets=40, seed=9)[0]
+    resampling = Resampling(n_samples=200, level=0.9, seed=2)
+
+    def estimate(series, overlap):
+        # Blocks of another length than without an overlap, so the two are told apart.
+        found = estimated_mean(series, overlap=overlap, resampling=resampling)
+        assert (overlap == 1) == (found == estimated_mean(series, resampling=resampling))
+        return found
+
+    for horizon in (1, 7):
+        terms = {"horizon": horizon, "resampling": resampling}
+        skill = forecast_skill(scores, forward, member, **terms)
+        assert skill.mean_ic == estimate(skill.ic, horizon)
+        assert skill.mean_rank_ic == estimate(skill.rank_ic, horizon)
+        ic = daily_ic(other, forward, member)
+        assert ic_difference(skill.ic, ic, **terms) == estimate(skill.ic - ic, horizon)
+        quantiles = quantile_returns(scores, forward, member, n_quantiles=5, **terms)
+        assert quantiles.mean_spread == estimate(quantiles.spread, horizon)
+    close = 100 * np.exp(np.cumsum(0.01 * np.random.default_rng(4).normal(size=scores.shape), axis=0))
+    horizons = (1, 4, 9)
+    decay = ic_decay(scores, close, member, horizons=horizons, lag=2, rank=False, resampling=resampling)
+    series = [daily_ic(scores, forward_returns(close, horizon=h, lag=2), member) for h in horizons]
+    common = ~np.isnan(series).any(axis=0)
+    assert decay.estimates == tuple(estimate(ic[common], h) for ic, h in zip(series, horizons, strict=True))
 
 
 def test_a_paired_difference_is_surer_than_two_intervals(planted):

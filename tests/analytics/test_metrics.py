@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from quantray.analytics.metrics import (
     drawdown,
@@ -18,9 +19,11 @@ from quantray.analytics.metrics import (
     varies,
 )
 from quantray.analytics.selection import SharpeEstimate, sharpe_difference
+from quantray.analytics.track import Delistings, TrackRecord
 from quantray.backtest.accounts import Accounting, Decisions, backtest
 from quantray.backtest.costs import LinearCosts
 from quantray.errors import InputError
+from quantray.portfolio.rebalance import unnecessary_turnover
 
 # Bacon (2008), 24 monthly returns in per cent.
 BACON = np.array(
@@ -74,6 +77,19 @@ def test_the_error_grows_with_a_fat_left_tail():
     series = pd.Series(crashes)
     expected = math.sqrt(1 - series.skew() * daily + (series.kurt() + 2) / 4 * daily**2) * scale
     assert_allclose(performance(crashes).sharpe_error, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("year", [252, 365, 12])
+def test_the_error_is_that_of_the_sharpe_estimate(year):
+    """Skewed and fat-tailed returns with a ratio so high that every term of the error counts."""
+    returns = 0.01 * (np.random.default_rng(9).standard_gamma(0.5, 400) - 0.1)
+    estimate = SharpeEstimate.of(returns, periods_per_year=year)
+    measured = performance(returns, periods_per_year=year)
+    assert estimate.daily > 0.4
+    assert measured.sharpe == pytest.approx(estimate.ratio)
+    assert measured.sharpe_error == pytest.approx(estimate.error)
+    assert measured.skewness == pytest.approx(estimate.skewness)
+    assert measured.excess_kurtosis == pytest.approx(estimate.kurtosis - 3)
 
 
 def test_risk_free_rate_lowers_the_sharpe_ratio_by_its_share():
@@ -134,6 +150,50 @@ def test_trading_by_hand(market):
     # One year: half of the first purchase, and the sale of about three quarters to buy the same amount.
     assert measured.annual_turnover == pytest.approx(0.5 + 0.75, abs=0.08)
     assert measured.annual_cost == pytest.approx(2 * measured.annual_turnover * 10e-4, rel=0.1)
+
+
+def test_trading_of_two_years_by_hand():
+    """Accounts of two years of 252 days: 200 is paid on a mean NAV of 1,000, and a NAV is traded one-way in all."""
+    n_days = 505
+    nav, none = np.linspace(800.0, 1200.0, n_days), np.zeros(n_days)
+    dates = np.datetime64("2020-01-01") + np.arange(n_days)
+    trades = np.array([[500.0, 400.0], [0.0, 0.0], [-200.0, 0.0], [-300.0, 600.0]])
+    weights = np.array([[0.5, 0.4], [0.5, 0.4], [0.3, 0.4], [0.0, 1.0]])
+    costs = np.array([[50.0, 50.0], [0.0, 0.0], [0.0, 0.0], [40.0, 60.0]])
+    record = TrackRecord(
+        "x", dates, nav, none, none, none, none, none, np.array(["A", "B"]), dates[[1, 2, 150, 300]],
+        weights, trades, costs, delistings=Delistings(3, 1),
+    )  # fmt: skip
+    measured = trading(record)
+    assert record.years == 2
+    assert measured.annual_cost == pytest.approx(0.2 / 2)
+    # Half of 900, 200 and 900, each over the NAV before its costs.
+    assert measured.annual_turnover == pytest.approx(
+        (450 / (nav[1] + 100) + 100 / nav[150] + 450 / (nav[300] + 100)) / 2
+    )
+    # The day without a trade counts for nothing.
+    shares = trades[[0, 2, 3]] / nav[[1, 150, 300], None]
+    assert measured.unnecessary_turnover == pytest.approx(unnecessary_turnover(shares))
+    assert 0 < measured.unnecessary_turnover < 1
+    assert measured.mean_effective_names == pytest.approx((1 / 0.41 + 1 / 0.25 + 1) / 3)
+    assert measured.mean_names == pytest.approx(5 / 3)
+    assert measured.mean_invested == pytest.approx(2.6 / 3)
+    assert measured.largest_weight == 1.0
+    assert (measured.delistings_recorded, measured.delistings_assumed) == (3, 1)
+    assert trading(replace(record, periods_per_year=504)).annual_cost == pytest.approx(0.2)
+
+
+def test_relative_measures_of_independent_series():
+    generator = np.random.default_rng(7)
+    own, other = generator.normal(0.001, [0.01, 0.02], size=(300, 2)).T
+    measured = relative(own, other, periods_per_year=365)
+    active, line = own - other, stats.linregress(other, own)
+    assert measured.active_return == pytest.approx(active.mean() * 365)
+    assert measured.tracking_error == pytest.approx(active.std(ddof=1) * math.sqrt(365))
+    assert measured.information_ratio == pytest.approx(stats.ttest_1samp(active, 0).statistic * math.sqrt(365 / 300))
+    assert measured.beta == pytest.approx(line.slope)
+    assert measured.correlation == pytest.approx(line.rvalue)
+    assert measured.volatility_ratio == pytest.approx(own.std() / other.std())
 
 
 @pytest.mark.parametrize(

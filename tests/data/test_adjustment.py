@@ -76,6 +76,20 @@ def test_a_dividend_without_a_close_counts_on_the_next_one():
     assert "dividend_yield" not in total_return(panel_of(close=[100.0, NAN], dividend=[0.0, 1.0])).fields
 
 
+def test_a_split_and_a_dividend_on_one_day_without_a_close():
+    """100 splits 2 for 1 and pays 1 per new share on a day without a close; 49 on the next day is where it was."""
+    made = total_return(panel_of(close=[100.0, NAN, 49.0], split=[1.0, 2.0, 1.0], dividend=[0.0, 1.0, 0.0]))
+    # Each old share is two of 49, and 2 were paid on them.
+    np.testing.assert_allclose(made.field("close")[[0, 2], 0], [100, 100])
+    np.testing.assert_allclose(made.field("dividend_yield")[:, 0], [0, 0, 0.02])
+    # Paid per old share on the day before the split, half as much stands for each new one.
+    two = total_return(panel_of(close=[100.0, NAN, NAN, 49.0], split=[1, 1, 2, 1], dividend=[0, 2.0, 0, 0]))
+    np.testing.assert_allclose(two.field("close")[[0, 3], 0], [100, 100])
+    # Several payments of one hole add up, each per share of the day on which they count.
+    three = total_return(panel_of(close=[100.0, NAN, NAN, 48.0], split=[1, 2, 1, 1], dividend=[0, 1.0, 1.0, 0]))
+    np.testing.assert_allclose(three.field("close")[[0, 3], 0], [100, 100])
+
+
 def test_a_split_without_a_close_counts_on_the_next_one():
     made = total_return(panel_of(close=[100.0, NAN, 50.0], split=[1.0, 2.0, 1.0]))
     np.testing.assert_allclose(made.field("close")[[0, 2], 0], [100, 100])

@@ -241,6 +241,23 @@ def test_a_bad_print_is_blanked():
     assert "reverting_move" not in later
 
 
+@pytest.mark.parametrize(("back", "reverts"), [(0.25, True), (0.29, True), (0.32, False), (0.5, False), (0.1, False)])
+def test_a_move_is_taken_back_where_the_old_level_is_nearly_reached(back, reverts):
+    """Four times the price for two days, then 1.0, 1.16, 1.28, 2.0 and 0.4 times: only the first two are near one."""
+    factor = np.where(np.arange(N - 20) < 2, 4.0, 4.0 * back)
+    frame = sound()
+    # Prices without moves of their own, so that the factors are all there is.
+    frame = frame.assign(open=50.0, high=50.5, low=49.5, close=50.0)
+    found = treat(scaled(frame, "S1", slice(20, None), factor))[1]
+    assert ("reverting_move" in found) == reverts
+
+
+def test_what_one_asset_does_another_does_not_take_back():
+    """S1 rises fourfold on its last day, and S2, whose rows come next, falls to a quarter on its second."""
+    frame = scaled(scaled(sound(), "S1", slice(-1, None), 4.0), "S2", slice(1, None), 0.25)
+    assert "reverting_move" not in treat(frame)[1]
+
+
 @pytest.mark.parametrize(("factor", "split"), [(0.5, 2.0), (1 / 3, 3.0), (5.0, 0.2), (0.01, 100.0)])
 def test_a_split_missing_from_prices_is_inserted(factor, split):
     treated, found = treat(scaled(sound(), "S1", slice(30, None), factor))
@@ -426,6 +443,17 @@ def test_context_is_neither_reported_nor_returned():
     # A jump on the first new day is seen against the last old one.
     _, findings = clean(**parted(scaled(sound(), "S1", slice(-5, None), 0.5)))
     assert [f.check for f in findings] == ["unadjusted_event"]
+
+
+def test_runs_and_moves_are_seen_across_the_border_of_the_context():
+    """What began in the context and goes on in the new bars is what it is in one piece."""
+    flat = {"open": 50.0, "high": 50.0, "low": 50.0, "close": 50.0}
+    _, findings = clean(**parted(put(sound(), "S1", slice(-12, None), **flat)))
+    assert [(f.check, f.n_flagged) for f in findings] == [("stale_price", 3)]
+    # Of a print that began in the context, the new days are blanked.
+    treated, findings = clean(**parted(scaled(sound(), "S1", slice(-7, -3), 10.0)))
+    assert (findings[0].check, findings[0].n_flagged) == ("reverting_move", 2)
+    assert treated.loc[treated["close"].isna(), "date"].tolist() == list(pd.DatetimeIndex(DAYS[-5:-3]))
 
 
 def test_nothing_left_is_an_error():

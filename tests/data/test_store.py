@@ -110,6 +110,49 @@ def test_daily_appends_equal_one_import(store, bars):
     assert [v.operation for v in store.versions()] == ["import", *["append"] * 4]
 
 
+def altered(bars, symbol, rows, factor=1.0, volume=1.0):
+    """The bars with prices and volumes of some days of one asset multiplied."""
+    at = bars["symbol"].eq(symbol) & bars["date"].isin(pd.DatetimeIndex(days_of(bars)[rows]))
+    bars = bars.copy()
+    bars.loc[at, ["open", "high", "low", "close"]] *= factor
+    bars.loc[at, "volume"] *= volume
+    return bars
+
+
+def append_found(store, bars, row, **settings):
+    """What the checks find when the days after a row are appended to those before."""
+    past, new = up_to(bars, row)
+    store.import_bars(raw(past), settings=QualitySettings(treatments=settings))
+    report = store.append(raw(new), settings=QualitySettings(treatments=settings))
+    return {finding.check: (finding.n_flagged, *finding.worst) for finding in report.findings}
+
+
+def test_an_append_sees_a_run_of_equal_closes_that_began_before(store, bars):
+    still = bars["symbol"].eq("S03") & bars["date"].gt(pd.Timestamp(days_of(bars)[91]))
+    flat = bars.assign(**{name: bars[name].mask(still, 50.0) for name in ("open", "high", "low", "close")})
+    # Eight equal closes are in the store, and twenty come: from the tenth on they are stale.
+    assert append_found(store, flat, 99)["stale_price"] == (19, "S03")
+
+
+def test_an_append_sees_the_start_of_a_move_that_is_taken_back(store, bars):
+    # A jump with a surge of trading stands in the store as what it may be; two days of it come, and then the old level.
+    print_of_bars = altered(altered(bars, "S03", range(97, 102), 1.9), "S03", range(97, 98), volume=50.0)
+    assert append_found(store, print_of_bars, 99)["reverting_move"] == (2, "S03")
+
+
+def test_an_append_knows_how_much_is_usually_traded(store, bars):
+    # Half the price overnight on five times the trading is true, also on the day after a busy one.
+    crash = altered(altered(bars, "S03", range(100, 120), 0.5), "S03", range(99, 101), volume=12.0)
+    assert "unadjusted_event" not in append_found(store, crash, 99)
+    quiet = altered(bars, "S03", range(100, 120), 0.5)
+    assert append_found(store, quiet, 99)["unadjusted_event"] == (1, "S03")
+
+
+def test_an_append_sees_a_gap_since_the_last_stored_day(store, bars):
+    gone = bars["symbol"].eq("S03") & bars["date"].isin(pd.DatetimeIndex(days_of(bars)[80:110]))
+    assert append_found(store, bars[~gone], 99)["gap"] == (1, "S03")
+
+
 def test_appending_again_changes_nothing(store, bars):
     past, new = up_to(bars, 99)
     store.import_bars(raw(past))

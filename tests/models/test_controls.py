@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge as SklearnRidge
 
+from quantray.data.splits import DateRange
 from quantray.errors import InputError
 from quantray.features.cross_section import standardised
 from quantray.features.feature_set import feature_set
@@ -69,6 +72,28 @@ def test_reversal_is_minus_the_last_return(study):
     assert (scores[~known & ~np.isnan(scores)] == 0).all()
 
 
+def test_the_reversal_gap_by_hand(study):
+    """The mean of two standardised values: minus the last return, and by how much the 30-day mean exceeds the close."""
+    scores = fit_of(Rule("reversal_gap"), study).predict(study.panel, days(study)).values
+    close, rows = study.panel.field("close"), study.fold.rows(study.panel.dates).test
+    checked = 0
+    for row, given in zip(range(rows.start, rows.stop), scores, strict=True):
+        member = study.panel.member[row] & ~np.isnan(close[row])
+        returns, gaps = close[row] / close[row - 1] - 1, close[row - 29 : row + 1].mean(axis=0) / close[row] - 1
+        wanted = np.zeros(len(close[row]))
+        for values in (-returns, gaps):
+            known = member & ~np.isnan(values)
+            wanted[known] += (values[known] - values[known].mean()) / values[known].std() / 2
+        whole = member & ~np.isnan(close[row - 29 : row + 1]).any(axis=0)
+        if (whole == member).all():
+            assert_allclose(given[member], wanted[member], rtol=0, atol=1e-9)
+            checked += 1
+        # What fell most below its mean, and fell on the day, is expected to rise most.
+        assert np.corrcoef(given[whole], gaps[whole])[0, 1] > 0.3
+        assert np.corrcoef(given[whole], returns[whole])[0, 1] < -0.3
+    assert checked > 20
+
+
 def test_zero_says_nothing(study):
     scores = fit_of(Rule("zero"), study).predict(study.panel, days(study)).values
     assert set(np.unique(scores[~np.isnan(scores)])) == {0.0}
@@ -106,6 +131,43 @@ def test_ridge_takes_the_penalty_with_the_best_validation(study):
             patch.setattr(controls, "_PENALTIES", (penalty,))
             tried.append(mean_ic(fit_of(Ridge(), study).coefficients))
     assert chosen == pytest.approx(max(tried))
+
+
+def test_the_penalty_follows_validation_and_not_training(study):
+    """Over several folds, each with the coefficients of every penalty, and what they score in either range."""
+    dates, context, elsewhere, chosen = study.panel.dates, FitContext(features=study.features), 0, set()
+    for start in range(60, 270, 30):
+        ends = dates[start + np.array([[0, 79], [82, 91], [94, 105]])]
+        train, valid, test = (DateRange(first, last) for first, last in ends)
+        fold = replace(study.fold, train=train, valid=valid, test=test)
+        data = fold_data(study.panel, fold, context)
+        known = ~np.isnan(data.labels[data.train])
+        x = np.nan_to_num(data.features.values[data.train][known].astype(np.float64))
+        y = data.labels[data.train][known]
+        tried = [
+            np.linalg.solve(x.T @ x + penalty * len(x) * np.eye(x.shape[1]), x.T @ y) for penalty in controls._PENALTIES
+        ]
+
+        def best(rows, data=data, tried=tried):
+            daily = []
+            for row in range(rows.start, rows.stop):
+                there = ~np.isnan(data.labels[row])
+                scores = np.nan_to_num(data.features.values[row, there]) @ np.transpose(tried)
+                daily.append([np.corrcoef(column, data.labels[row, there])[0, 1] for column in scores.T])
+            return int(np.argmax(np.mean(daily, axis=0)))
+
+        made = Ridge().fit(study.panel, fold, context=context).coefficients
+        assert_allclose(made, tried[best(data.valid)], rtol=1e-7)
+        elsewhere += best(data.train) != best(data.valid)
+        chosen.add(best(data.valid))
+    assert elsewhere > 2
+    assert len(chosen) > 1
+    without = Ridge().fit(study.panel, replace(study.fold, valid=None), context=context).coefficients
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(controls, "_PENALTIES", controls._PENALTIES[:1])
+        assert_array_equal(
+            Ridge().fit(study.panel, replace(study.fold, valid=None), context=context).coefficients, without
+        )
 
 
 def test_ridge_knows_nothing_after_the_last_label_of_validation(study):

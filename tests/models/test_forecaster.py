@@ -5,9 +5,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from quantray.errors import DataError, InputError
-from quantray.features.feature_set import feature_set
+from quantray.features.feature_set import Features, feature_set
 from quantray.features.labels import forward_returns, standardised_labels
+from quantray.models.controls import Ridge
 from quantray.models.forecaster import FitContext, Scores, features_of, fold_data
+from quantray.models.learned import NetworkForecaster
 
 
 def data_of(study, **changes):
@@ -85,6 +87,97 @@ def test_features_are_given_or_computed(study):
         features_of(other, FitContext(features=study.features))
 
 
+def moved(features, column, rows):
+    """The features with one column taken from some days later, or earlier."""
+    values = features.values.copy()
+    values[:, :, column] = np.roll(values[:, :, column], -rows, axis=0)
+    return replace(features, values=values)
+
+
+def learned_ahead(features):
+    """The features with one column on the scale of all days, later ones among them."""
+    values = features.values.copy()
+    values[..., 2] -= np.nanmean(values[..., 2])
+    return replace(features, values=values)
+
+
+@pytest.mark.parametrize("forecaster", [Ridge(), NetworkForecaster(name="n", attention="none")], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    ("ahead", "column"),
+    [
+        (lambda features: moved(features, 0, 1), "return_1"),
+        (lambda features: moved(features, 1, 5), "return_5"),
+        (lambda features: moved(features, 4, -1), "volume_surprise_21"),
+        (learned_ahead, "volatility_21"),
+        (lambda features: replace(features, lookback=3), "return_5"),
+    ],
+    ids=["tomorrow", "in a week", "yesterday", "over all days", "understated look-back"],
+)
+def test_features_that_the_days_up_to_theirs_do_not_give_are_refused(study, forecaster, ahead, column):
+    context = FitContext(features=ahead(study.features))
+    with pytest.raises(InputError, match=f"^{column} of S.* the features given look ahead, further back than they say"):
+        forecaster.fit(study.panel, study.fold, context=context)
+
+
+def test_features_of_other_data_are_refused(study):
+    closes = study.panel.field("close") * np.linspace(0.9, 1.1, 380)[:, None]
+    other = study.panel.with_fields(close=closes)
+    with pytest.raises(InputError, match="the features given look ahead, .* or are of other data or sectors"):
+        fold_data(other, study.fold, FitContext(features=study.features))
+    names = study.panel.assets.tolist()
+    halves = {name: ("one", "two")[place % 2] for place, name in enumerate(names)}
+    of_sectors = feature_set(study.panel, sectors=halves, names=["sector_relative_5"])
+    assert fold_data(study.panel, study.fold, FitContext(features=of_sectors, sectors=halves)).features.names
+    turned = dict.fromkeys(names, "one")
+    with pytest.raises(InputError, match="^sector_relative_5 of "):
+        fold_data(study.panel, study.fold, FitContext(features=of_sectors, sectors=turned))
+    with pytest.raises(InputError, match="are of another schema than feature_set makes of their names"):
+        fold_data(study.panel, study.fold, FitContext(features=replace(study.features, schema="older")))
+
+
+@pytest.mark.parametrize("scaling", ["rank", "zscore"])
+def test_features_of_the_catalogue_are_taken_on_either_scale(study, scaling):
+    given = feature_set(study.panel, names=["return_5", "beta_252"], scaling=scaling)
+    assert fold_data(study.panel, study.fold, FitContext(features=given)).features.schema == given.schema
+
+
+def test_predictions_refuse_features_that_look_ahead(study):
+    fitted = Ridge().fit(study.panel, study.fold, context=FitContext(features=study.features))
+    dates = study.panel.dates[study.fold.rows(study.panel.dates).test][:5]
+    fitted.predict(study.panel, dates, features=study.features)
+    with pytest.raises(InputError, match="^return_1 of S.* the features given look ahead"):
+        fitted.predict(study.panel, dates, features=moved(study.features, 0, 1))
+
+
+def test_columns_of_ones_own_say_how_they_are_made(study):
+    """The log of the money traded, made by a function of a panel; and that of tomorrow, which no panel has today."""
+
+    def made(panel, ahead=0):
+        money = np.log(panel.field("close") * panel.field("volume"))
+        values = np.roll(money, -ahead, axis=0)
+        if ahead:
+            values[-ahead:] = np.nan
+        known = ~np.isnan(panel.field("close"))
+        return Features(
+            panel.dates, panel.assets, ("money",), values[..., None].astype(np.float32), known, 0, "my own, first kind"
+        )
+
+    def fitted(features, remake):
+        context = FitContext(features=features, remake=remake)
+        return Ridge().fit(study.panel, study.fold, context=context)
+
+    with pytest.raises(
+        InputError, match="'money' is not of the catalogue, so nothing shows that it does not look ahead"
+    ):
+        fitted(made(study.panel), None)
+    assert np.isfinite(fitted(made(study.panel), made).coefficients).all()
+    for remake in (made, lambda panel: made(panel, 1)):
+        with pytest.raises(InputError, match="^money of S.* the features given look ahead"):
+            fitted(made(study.panel, 1), remake)
+    with pytest.raises(InputError, match="remake makes money where the features given are other ones"):
+        fitted(study.features, made)
+
+
 def test_scores_of_the_wrong_shape_are_refused():
     dates = np.array(["2024-01-02"], dtype="datetime64[D]")
     with pytest.raises(InputError, match=r"scores are \(2, 1\) for 1 dates, 2 assets"):
@@ -99,7 +192,7 @@ def test_labels_hold_what_was_paid_for_the_delisted(study):
     close[last + 1 :, name] = np.nan
     gone = study.panel.with_fields(close=close).with_member(study.panel.member & ~np.isnan(close))
     delist[last, name] = -0.9
-    context = FitContext(features=study.features)
+    context = FitContext(features=feature_set(gone, names=study.features.names))
     plain, told = (fold_data(panel, study.fold, context) for panel in (gone, gone.with_fields(delist_return=delist)))
     column = plain.panel.assets.tolist().index("S20")
     lower = np.flatnonzero(told.labels[:, column] < plain.labels[:, column] - 1)

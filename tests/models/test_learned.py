@@ -169,6 +169,67 @@ def test_fits_know_nothing_after_the_last_label_of_validation(study, kind, readi
     assert_array_equal(fits[0].checkpoint.state.assets, fits[1].checkpoint.state.assets)
 
 
+@EITHER
+def test_inputs_are_scaled_by_what_training_days_say(study, reading):
+    """Means and deviations over the members of the training rows, 150 to 229; earlier and later ones count nothing."""
+    # Names that trade without being members for a part of training.
+    member = study.panel.member.copy()
+    member[150:200, 20:30] = False
+    panel, rows = study.panel.with_member(member), study.fold.rows(study.panel.dates).train
+    features = feature_set(panel, names=study.features.names)
+    forecaster = forecaster_of("none", reading, training={"epochs": 1})
+    fit = forecaster.fit(panel, study.fold, context=FitContext(features=features))
+    assert (rows.start, rows.stop) == (150, 230)
+    known = features.values[rows][panel.member[rows] & features.present[rows]].astype(np.float64)
+    assert_allclose(fit.checkpoint.normaliser.mean, np.nanmean(known, axis=0), rtol=1e-6)
+    assert_allclose(fit.checkpoint.normaliser.scale, np.nanstd(known, axis=0), rtol=1e-6)
+
+
+def validation_by_hand(study, fit, panel):
+    """Mean daily coefficient of a fit's scores on the validation dates, from what follows them."""
+    dates = study.panel.dates[study.fold.rows(study.panel.dates).valid]
+    early = replace(fit, checkpoint=replace(fit.checkpoint, data_through=study.fold.train.last))
+    scores = early.predict(panel, dates, features=study.features).values
+    close, first = panel.field("close"), panel.row(dates[0])
+    daily = []
+    for row, given in enumerate(scores, first):
+        returns = close[row + 2] / close[row + 1] - 1
+        known = ~np.isnan(given) & ~np.isnan(returns)
+        daily.append(np.corrcoef(given[known], returns[known])[0, 1])
+    return np.mean(daily)
+
+
+@pytest.mark.parametrize("shuffled", [False, True], ids=["straight", "shuffled"])
+@EITHER
+def test_validation_is_measured_on_its_own_days(study, reading, shuffled):
+    """The figure of the epoch that is kept is what its weights say of the validation dates and their true labels."""
+    forecaster = forecaster_of(
+        "none", reading, shuffled_labels=shuffled, training={"epochs": 4, "patience": 4, "learning_rate": 0.1}
+    )
+    fit = forecaster.fit(study.panel, study.fold, context=context_of(study))
+    reports = fit.checkpoint.progress.history
+    assert validation_by_hand(study, fit, study.panel) == pytest.approx(fit.checkpoint.progress.best_ic, abs=0.01)
+    assert fit.checkpoint.progress.best_ic == max(report.valid_ic for report in reports)
+    assert len({report.valid_ic for report in reports}) == 4
+
+
+def test_what_follows_training_chooses_and_does_not_teach(study):
+    """Other returns on the days of validation alone: the same losses and weights of an epoch, another figure."""
+    closes = study.panel.field("close").copy()
+    # Labels of training reach row 231.
+    closes[232:254] *= np.exp(np.random.default_rng(3).normal(0, 0.05, closes[232:254].shape))
+    other = study.panel.with_fields(close=closes)
+    forecaster = forecaster_of("none", training={"epochs": 1})
+    one, two = (
+        forecaster.fit(panel, study.fold, context=FitContext(features=feature_set(panel, names=study.features.names)))
+        for panel in (study.panel, other)
+    )
+    assert_same(one.network.state_dict(), two.network.state_dict())
+    (before,), (after,) = one.checkpoint.progress.history, two.checkpoint.progress.history
+    assert before.loss == after.loss
+    assert before.valid_ic != pytest.approx(after.valid_ic, abs=0.02)
+
+
 @EVERY_FIT
 def test_permuting_assets_permutes_the_scores(study, fits, kind):
     dates = days_of(study)

@@ -103,6 +103,31 @@ def test_every_fit_comes_to_rest_on_the_highest_hill():
     assert (found.path.labels == made.truth)[found.path.known].mean() > 0.98
 
 
+@pytest.mark.parametrize("columns", [2, 3])
+def test_bic_by_hand(columns):
+    """The parameters of Gaussian states: shares at the start, transitions, means and covariances."""
+    made = chain(600, 2, states=3).observations
+    noise = np.random.default_rng(0).normal(size=(600, columns - 2))
+    given = replace(made, names=(*made.names, "noise")[:columns], values=np.hstack([made.values, noise]))
+    scaled = (given.values - given.values.mean(axis=0)) / given.values.std(axis=0)
+    expected = {}
+    for count in (2, 3):
+        fit = fit_hmm(given, given.complete, replace(QUICK, states=(count,)))
+        known, scale = fit.parameters, given.values.std(axis=0)
+        oracle = GaussianHMM(count, covariance_type="full")
+        oracle.startprob_, oracle.transmat_ = known.start, known.transition
+        oracle.means_ = (known.means - given.values.mean(axis=0)) / scale
+        oracle.covars_ = known.covariances / np.outer(scale, scale)
+        likelihood = oracle.score(scaled)
+        free = (count - 1) + count * (count - 1) + count * columns + count * columns * (columns + 1) // 2
+        expected[count] = pytest.approx(free * np.log(600) - 2 * likelihood)
+        assert fit.log_likelihood == pytest.approx(likelihood)
+        assert fit.bic == {count: expected[count]}
+    together = fit_hmm(given, given.complete, replace(QUICK, states=(2, 3)))
+    assert together.bic == expected
+    assert len(together.parameters.means) == min(together.bic, key=together.bic.get)
+
+
 @pytest.mark.parametrize("row", [299, 450, 699])
 def test_no_label_looks_ahead(row):
     made = chain(700, 4)

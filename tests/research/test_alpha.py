@@ -281,6 +281,31 @@ def test_a_market_neutral_mandate_keeps_its_limits(planted):
     assert "limits that gave way: 1, first 2024-09-12: turnover" in made.summary
 
 
+def test_a_years_turnover_is_spread_over_its_rest_and_begins_anew_with_the_next():
+    """Scores that change sign want to turn everything over each time, and get what the calendar leaves them.
+
+    Of the 3 of a year the first purchase takes 1 (a gross of 2 from cash). On 28 December 28 of 31 days have gone by,
+    and that share of the other 2 may be used; on the 29th it is one of three days. The new year has 3 again, of which
+    a decision on its second day, four days after the last, may use 4 of 368.
+    """
+    dates = np.array(["2023-11-30", "2023-12-28", "2023-12-29", "2024-01-02", "2024-01-03"], dtype="datetime64[D]")
+    assets = np.array([f"A{i:02d}" for i in range(50)])
+    shape = len(dates), len(assets)
+    fields = {"close": np.ones(shape), "volume": np.full(shape, 1e12)}
+    panel = Panel(dates, assets, fields, np.ones(shape, dtype=np.bool_))
+    model = FactorModel(np.zeros((50, 1)), np.eye(1), np.full(50, 0.04 / 252))
+    signs = np.where(np.arange(50) % 2, 1.0, -1.0)
+    scores = np.outer([1, -1, 1, -1, 1], signs)
+    settings = allocator(ic=0.5, horizon_days=1, risk_aversion=1.0, mandate="market_neutral")
+    made = decide(panel, [DayModel(day, assets, model) for day in dates], scored(panel, scores), settings)
+    used = [1.0, 2.0 * 28 / 31]
+    used.append((3 - sum(used)) / 3)
+    used.append(3 * 4 / 368)
+    used.append((3 - used[-1]) / 364)
+    assert_allclose(made.turnover, used, atol=2e-5)
+    assert made.relaxed == ()
+
+
 def study_settings(folder, *allocators, **changes):
     values = {
         "name": "learned",

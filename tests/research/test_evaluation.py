@@ -1,6 +1,6 @@
 """Units of a sweep: what is kept, what is computed, and what changing sets on the way costs."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from quantray.backtest.costs import quoted_bps
 from quantray.backtest.net import net_returns
 from quantray.errors import DataError, InputError
+from quantray.research import evaluation
+from quantray.research.ensemble_family import EnsembleFamily
 from quantray.research.evaluation import Batch, Evaluations, Plan, SweepData, batch_keys, plan_key, run_batch, run_plan
 from quantray.research.executor import Serial
 from quantray.research.families import CrossFamily, RuleFamily, Terms
@@ -96,6 +98,98 @@ def test_keys_follow_the_numbers(data):
     # A rule's fixed settings count too: momentum 5/20 with the parameters of 10/50 is the same rule.
     other = replace(data, families=(RuleFamily(CATALOGUE["momentum_5_20"]),))
     assert key == batch_keys(other, Batch("momentum_5_20", SETS[:1]))
+
+
+def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
+    """Of what all units share, and of the terms they trade on; where results go and which day's panel it was do not."""
+    batch = Batch(RULE.name, SETS[:1])
+    plan = Plan("p", ((RULE.name, SETS[0]), (RULE.name, SETS[1])), np.zeros(301, dtype=np.int64))
+    others = {
+        "fingerprint": "other",
+        "families": (
+            RuleFamily(
+                replace(RULE.entry, strategy=replace(RULE.entry.strategy, shorts=not RULE.entry.strategy.shorts))
+            ),
+        ),
+        "kept": (100,),
+    }
+    terms = {"costs_bps": 6.0, "lag": 2, "threads": 2}
+    assert set(terms) == {field.name for field in fields(Terms)}
+    # The fingerprint stands for the panel.
+    assert set(others) | {"terms", "panel", "results"} == {field.name for field in fields(SweepData)}
+    changed = [replace(data, **{name: value}) for name, value in others.items()]
+    changed += [replace(data, terms=replace(data.terms, **{name: value})) for name, value in terms.items()]
+    changed.append(replace(data, kept=(101,)))
+    for key_of in (lambda given: batch_keys(given, batch)[0], lambda given: plan_key(given, plan)):
+        keys = {key_of(given) for given in (data, *changed)}
+        assert len(keys) == 1 + len(changed)
+        assert key_of(replace(data, results=ResultStore(tmp_path / "elsewhere"))) == key_of(data)
+    assert (
+        len({*batch_keys(data, Batch(RULE.name, SETS)), *batch_keys(data, Batch(SCREEN.name, (SCREEN.default,)))}) == 7
+    )
+
+
+def test_every_field_of_a_plan_changes_its_key_but_its_name(data):
+    which = np.repeat([0, 1], [150, 151])
+    plan = Plan("p", ((RULE.name, SETS[0]), (RULE.name, SETS[1])), which)
+    others = {"choices": plan.choices[::-1], "which": np.repeat([0, 1], [151, 150])}
+    assert set(others) | {"name"} == {field.name for field in fields(Plan)}
+    keys = {plan_key(data, replace(plan, **{name: value})) for name, value in others.items()}
+    assert len(keys | {plan_key(data, plan)}) == 3
+    named = replace(plan, name="q")
+    assert plan_key(data, named) == plan_key(data, plan)
+    alone = replace(data, results=ResultStore(data.results.root / "alone"))
+    assert_array_equal(returns_of(alone, run_plan(alone, named)), returns_of(data, run_plan(data, plan)))
+
+
+@pytest.mark.parametrize("name", list(CATALOGUE))
+def test_every_parameter_of_a_rule_is_part_of_its_identity(name):
+    family = RuleFamily(CATALOGUE[name])
+    default = dict(family.default)
+    assert set(default) == set(CATALOGUE[name].parameters)
+    for parameter, axis in CATALOGUE[name].parameters.items():
+        allowed = [{**default, parameter: value} for value in (default[parameter], *axis.values)]
+        allowed = [tuple(values.items()) for values in allowed if family.allows(tuple(values.items()))]
+        assert len({family.identity(given) for given in allowed}) == len(set(allowed)) > 1, parameter
+
+
+def test_every_part_of_the_ensemble_is_part_of_its_identity():
+    family = EnsembleFamily()
+    identity = family.identity(())
+    lenses = family.lenses
+    for field in fields(lenses):
+        value = getattr(lenses, field.name)
+        if isinstance(value, str):
+            other = "dollar_volume" if value == "equal" else "equal"
+        else:
+            other = tuple(part * 0.99 for part in value) if isinstance(value, tuple) else value + type(value)(1)
+        try:
+            changed = replace(lenses, **{field.name: other})
+        except InputError:
+            changed = replace(lenses, **{field.name: value * 0.99})
+        assert replace(family, lenses=changed).identity(()) != identity, field.name
+    rules = dict(family.ensemble.strategies)
+    first = next(iter(rules))
+    other = rules | {first: replace(rules[first], controls=replace(rules[first].controls, max_weight=0.07))}
+    assert replace(family, ensemble=replace(family.ensemble, strategies=other)).identity(()) != identity
+    assert replace(family, sectors={"A": "one"}).identity(()) != identity
+    assert replace(family, name="Other").identity(()) == identity
+
+
+def test_keys_follow_releases_and_generations(data, monkeypatch):
+    batch, keys = Batch(RULE.name, SETS[:1]), set()
+    keys.update(batch_keys(data, batch))
+    for name in evaluation._VERSIONS:
+        with monkeypatch.context() as patch:
+            patch.setitem(evaluation._VERSIONS, name, "0")
+            keys.update(batch_keys(data, batch))
+    monkeypatch.setattr(evaluation, "_GENERATION", -1)
+    keys.update(batch_keys(data, batch))
+    assert len(keys) == len(evaluation._VERSIONS) + 2
+    plan = Plan("p", ((RULE.name, SETS[0]),), np.zeros(301, dtype=np.int64))
+    before = plan_key(data, plan)
+    monkeypatch.setattr(evaluation, "_PLANS", -1)
+    assert plan_key(data, plan) != before
 
 
 def test_wrong_input_is_refused(data):

@@ -1,13 +1,15 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from quantray.data.panel import Panel
+from quantray.data.splits import DateRange
 from quantray.errors import DataError, InputError
 from quantray.models import learned
 from quantray.models.checkpoint import load_checkpoint
+from quantray.research import forecast_trial
 from quantray.research.forecast_config import ModelSettings, TrainingChoice
 from quantray.research.forecast_study import study_splits
 from quantray.research.forecast_trial import ForecastData, ForecastTrial, forecast_key, run_forecast, scores_from
@@ -73,6 +75,127 @@ def test_the_key_follows_the_data_that_the_trial_reads(data, trial):
 )
 def test_the_key_follows_the_settings(data, trial, network, changes):
     assert forecast_key(data, replace(trial, model=network(**changes))) != forecast_key(data, trial)
+
+
+MODEL = {
+    "kind": "ridge",
+    "attention": "dense",
+    "width": 8,
+    "layers": 2,
+    "heads": 4,
+    "dropout": 0.2,
+    "recompute": True,
+    "graph.kind": "random",
+    "graph.k": 7,
+    "graph.cap": 40,
+    "graph.window": 100,
+    "graph.threshold": 0.1,
+    "graph.n_factors": 1,
+    "training.mode": "windows",
+    "training.steps": 9,
+    "training.warm_up": 21,
+    "training.precision": "bf16",
+    "training.batch": 2,
+    "training.accumulate": 2,
+    "training.epochs": 3,
+    "training.patience": 1,
+    "training.stages": ("encoder", "joint"),
+    "training.learning_rate": 0.02,
+    "training.weight_decay": 0.01,
+    "training.clip": 0.5,
+    "training.loss": "mse",
+    "shuffled_labels": True,
+    "warm_start": True,
+    "warm_epochs": 5,
+    "device": "cuda",
+}
+"""Dotted field of a model -> another value than that of the small network."""
+MODEL_NAMES = {"name": "Other", "reference": True}
+"""What the report calls a model and compares with it; no score depends on them."""
+
+
+def with_field(model, dotted, value):
+    """The model with one field changed, checked as settings are."""
+    content = model.model_dump()
+    *path, last = dotted.split(".")
+    node = content
+    for part in path:
+        node = node[part]
+    assert node[last] != value, dotted
+    node[last] = value
+    return ModelSettings.model_validate(content)
+
+
+def dotted_fields(settings):
+    """Dotted names of all fields, those below fields among them."""
+    names = set()
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        below = dotted_fields(value) if hasattr(value, "model_dump") else ()
+        names |= {f"{name}.{inner}" for inner in below} or {name}
+    return names
+
+
+def test_every_field_of_a_model_changes_the_key(data, trial):
+    assert dotted_fields(trial.model) == set(MODEL) | set(MODEL_NAMES)
+    keys = {forecast_key(data, trial)}
+    for name, value in MODEL.items():
+        key = forecast_key(data, replace(trial, model=with_field(trial.model, name, value)))
+        assert key not in keys, name
+        keys.add(key)
+
+
+def test_what_a_model_is_called_changes_neither_key_nor_scores(data, trial, tmp_path):
+    ridge = replace(trial, model=ModelSettings(name="ridge", kind="ridge"))
+    scores = data.results.get(run_forecast(data, ridge))
+    for name, value in MODEL_NAMES.items():
+        other = replace(ridge, model=with_field(ridge.model, name, value))
+        assert forecast_key(data, other) == forecast_key(data, ridge), name
+        alone = replace(data, results=ResultStore(tmp_path / name))
+        assert alone.results.get(run_forecast(alone, other)).to_pydict() == scores.to_pydict(), name
+
+
+def test_every_field_of_a_forecasting_trial_changes_the_key(data, trial):
+    dates, split = data.panel.dates, trial.split
+    rows = split.rows(dates)
+    ranges = {
+        "train": DateRange(dates[rows.train.start + 1], split.train.last),
+        "valid": DateRange(split.valid.first, dates[rows.valid.stop - 2]),
+        "test": DateRange(split.test.first, dates[rows.test.stop - 2]),
+    }
+    splits = {name: replace(split, **{name: part}) for name, part in ranges.items()}
+    splits["train last"] = replace(split, train=DateRange(split.train.first, dates[rows.train.stop - 2]))
+    splits["valid first"] = replace(split, valid=DateRange(dates[rows.valid.start + 1], split.valid.last))
+    splits["test first"] = replace(split, test=DateRange(dates[rows.test.start + 1], split.test.last))
+    splits["no valid"] = replace(split, valid=None)
+    small = replace(split, horizon=0, lag=0, purge=2)
+    splits |= {"horizon": replace(split, horizon=0), "lag": replace(split, lag=0), "both": small}
+    near = replace(small, purge=1)
+    splits["purge"] = near
+    assert {field.name for field in fields(type(split))} == {"train", "valid", "test", "horizon", "lag", "purge"}
+    keys = {forecast_key(data, trial)}
+    for name, other in splits.items():
+        key = forecast_key(data, replace(trial, split=other))
+        assert key not in keys, name
+        keys.add(key)
+    changes = {"seed": 1, "before": 120, "threads": 2, "parent": "a" * 32}
+    assert set(changes) | {"model", "split"} == {field.name for field in fields(ForecastTrial)}
+    for name, value in changes.items():
+        key = forecast_key(data, replace(trial, **{name: value}))
+        assert key not in keys, name
+        keys.add(key)
+
+
+def test_the_key_follows_releases_and_generations_and_no_folder(data, trial, tmp_path, monkeypatch):
+    keys = {forecast_key(data, trial), forecast_key(replace(data, results=ResultStore(tmp_path / "other")), trial)}
+    assert len(keys) == 1
+    for name in forecast_trial._VERSIONS:
+        with monkeypatch.context() as patch:
+            patch.setitem(forecast_trial._VERSIONS, name, "0")
+            keys.add(forecast_key(data, trial))
+    monkeypatch.setattr(forecast_trial, "_GENERATION", -1)
+    keys.add(forecast_key(data, trial))
+    assert len(keys) == len(forecast_trial._VERSIONS) + 2
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"threads": 2}, {"parent": "a" * 32}, {"before": 120}], ids=str)

@@ -25,7 +25,8 @@ def test_three_of_each_family():
 @pytest.mark.parametrize("name", NAMES)
 def test_no_look_ahead(name, market, whole):
     entry = CATALOGUE[name]
-    for t in (300, 451, 630):
+    # Among them days on which pairs are formed, betas measured and options rolled, and the days before these.
+    for t in (300, 314, 315, 451, 630):
         cut = entry.strategy.run(market.panel.until(t))
         assert_array_equal(cut.weights, whole[name].weights[: t + 1])
         assert_array_equal(cut.overlay_returns, whole[name].overlay_returns[: t + 1])

@@ -95,6 +95,56 @@ def test_the_lowest_betas_are_defensive(make_panel):
     assert_array_equal(np.unique(np.nonzero(~np.isnan(signal[100:]))[1]), [0, 1])
 
 
+def test_the_lowest_betas_by_hand(make_panel):
+    """At each refresh the betas of the window that ends there, against the members of each day; kept until the next."""
+    generator = np.random.default_rng(6)
+    moves = generator.normal(0, 0.01, (130, 1)) + generator.normal(0, 0.02, (130, 9))
+    moves[:, :2] *= 0.3
+    close = 100 * np.exp(np.cumsum(moves, axis=0))
+    member = np.ones(close.shape, dtype=bool)
+    # Two names of low beta; one joins on the day after a refresh, the other leaves on such a day.
+    member[:59, 0] = member[87:, 1] = False
+    panel = make_panel(close, member=member)
+    signal = CrisisAlpha(share=0.3, beta=30, refresh=7, lookback=20).signal(panel)
+    returns = np.vstack([np.full((1, 9), np.nan), close[1:] / close[:-1] - 1])
+    market = np.array([day[there].mean() for day, there in zip(returns, member, strict=True)])
+
+    def lowest(row):
+        window, candidates = slice(row - 29, row + 1), np.flatnonzero(member[row])
+        betas = [np.cov(returns[window, i], market[window])[0, 1] / market[window].var(ddof=1) for i in candidates]
+        return set(candidates[np.argsort(betas)[: int(np.ceil(0.3 * len(candidates)))]])
+
+    changed = 0
+    for row in range(30, 130):
+        refresh = row - (row - 30) % 7
+        assert set(np.flatnonzero(~np.isnan(signal[row]))) == lowest(refresh)
+        changed += lowest(refresh) != lowest(min(refresh + 1, 129))
+    # A day makes a difference at many of the refreshes.
+    assert changed > 20
+    logs = np.log(close)
+    for row, asset in np.argwhere(~np.isnan(signal)):
+        moves = np.diff(logs[row - 20 : row + 1, asset])
+        assert signal[row, asset] == pytest.approx(moves.sum() / np.sqrt((moves**2).mean() * 20))
+
+
+def test_the_index_of_a_tail_hedge_earns_what_was_held_the_day_before(make_panel):
+    """A name counts from the day after it joins to the day that it leaves; what it did before is nothing to the index.
+
+    A001 doubles on the day that it joins and halves on the next; A002 doubles on the day on which it is gone.
+    """
+    close = np.full((8, 3), 100.0)
+    close[:, 0] = [100, 110, 110, 110, 110, 121, 121, 121]
+    close[3:, 1], close[4:, 1], close[6:, 2] = 200.0, 100.0, 200.0
+    member = np.ones(close.shape, dtype=bool)
+    member[:3, 1] = member[6:, 2] = False
+    puts = TailHedge().signal(make_panel(close, member=member))
+    growth = [1, 1 + 0.1 / 2, 1, 1, 1 - 0.5 / 3, 1 + 0.1 / 3, 1 + 1 / 3, 1]
+    assert_allclose(puts.level[:, 0], np.cumprod(growth))
+    assert_allclose(puts.holdings[[2, 3, 6]], [[1 / 2, 0, 1 / 2], [1 / 3, 1 / 3, 1 / 3], [1 / 2, 1 / 2, 0]])
+    named = TailHedge(index="A001").signal(make_panel(close, member=member))
+    assert_allclose(named.level[:, 0], [np.nan, np.nan, np.nan, 1, 0.5, 0.5, 0.5, 0.5])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

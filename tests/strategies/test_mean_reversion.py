@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from quantray.backtest.net import strategy_returns
 from quantray.errors import InputError
 from quantray.strategies.mean_reversion import BollingerReversion, PairsTrading, RsiReversion
-from quantray.strategies.rule import Controls
+from quantray.strategies.rule import Adjustments, Controls
 
 FREE = Controls(stop=None, max_weight=1.0)
 
@@ -99,6 +99,99 @@ def test_a_pair_is_long_one_leg_and_short_the_other(planted):
     assert (np.sign(weights[rows, first][held]) == -np.sign(score[rows][held])).all()
     opened = np.flatnonzero(held[1:] & ~held[:-1]) + 1
     assert (np.abs(score[rows][opened]) >= 2).all()
+
+
+def plain_sides(strength, stays, daily, stop=np.inf, path=None):
+    """Positions of one asset, day by day: opened at a strength of one, left without leave to stay or by a stop."""
+    side, blocked, best, out = 0, 0, 0.0, []
+    for t, drive in enumerate(strength):
+        wanted = int(np.sign(drive)) if abs(drive) >= 1 else 0
+        side = side if side and stays(t, side) else 0
+        blocked = blocked if blocked and stays(t, blocked) else 0
+        if wanted and wanted not in (side, blocked):
+            side, blocked, best = wanted, 0, wanted * path[t]
+        elif side:
+            best = max(best, side * path[t])
+        if side and best - side * path[t] > stop * daily[t]:
+            side, blocked = 0, side
+        out.append(side)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("leave", [0.0, 0.8, 1.5])
+def test_bollinger_leaves_at_its_exit(make_panel, leave):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.02, 400)))
+    panel = make_panel(close)
+    rule = BollingerReversion(period=20, width=1.8, exit=leave, controls=FREE)
+    z = rule.signal(panel)[:, 0]
+    wanted = plain_sides(np.nan_to_num(z) / 1.8, lambda t, side: side * z[t] > leave, np.ones(400), path=np.log(close))
+    assert {-1, 1} <= set(wanted)
+    assert_array_equal(np.sign(rule.weights(panel)[:, 0]), wanted)
+
+
+@pytest.mark.parametrize(
+    ("entry", "leave", "stop"), [(2.0, 0.0, None), (2.0, 0.5, None), (2.0, 1.5, None), (2.0, 0.5, 2.0), (0.4, 0.1, 1.0)]
+)
+def test_a_pair_is_left_at_its_exit_or_stop(planted, entry, leave, stop):
+    """The whole life of the surest pair of each formation, with stops and least signals that change on the way."""
+    controls = Controls(stop=stop, max_weight=1.0)
+    rule = PairsTrading(every=60, min_correlation=0.3, most=1, entry=entry, exit=leave, controls=controls)
+    weights, logs = np.zeros(planted.shape), np.log(planted.field("close"))
+    n_days = len(logs)
+    adjust = Adjustments(np.linspace(0.4, 2.0, n_days), np.linspace(1.2, 0.6, n_days))
+    for pair in rule.signal(planted):
+        rows = slice(pair.row, min(pair.row + 60, n_days))
+        first, second, hedge = pair.first[0], pair.second[0], pair.hedge[0]
+        spread = logs[rows, first] - hedge * logs[rows, second]
+        score = (spread - pair.intercept[0]) / pair.deviation[0]
+        far = adjust.stop[rows] * (np.inf if stop is None else stop)
+        side = plain_sides(
+            -score / entry / adjust.min_signal[rows],
+            lambda t, side, score=score: -side * score[t] > leave,
+            far * pair.daily[0],
+            stop=1.0,
+            path=spread,
+        )
+        weights[rows, first] = side / (1 + hedge)
+        weights[rows, second] = -side * hedge / (1 + hedge)
+    assert (weights != 0).any(axis=1).sum() > 40
+    assert_allclose(rule.run(planted, adjust=adjust).weights, weights, rtol=1e-12)
+
+
+def test_pairs_are_formed_of_the_days_up_to_their_row_alone(planted):
+    """Each formation is that of a panel which holds its window and nothing else, and leaves fits by hand."""
+    # A leg leaves the universe on the day after the first formation, and another joins on the day after the second.
+    member = planted.member.copy()
+    member[252:, 3] = member[:312, 0] = False
+    panel = planted.with_member(member)
+    rule, logs = PairsTrading(every=60, min_correlation=0.3), np.log(planted.field("close"))
+    found = rule.signal(panel)
+    assert [pairs.row for pairs in found] == [251, 311, 371, 431, 491]
+    legs = [{*pairs.first.tolist(), *pairs.second.tolist()} for pairs in found]
+    assert [3 in held for held in legs] == [True, False, False, False, False]
+    assert [0 in held for held in legs] == [False, False, True, True, True]
+    for pairs in found:
+        window = slice(pairs.row - 251, pairs.row + 1)
+        (alone,) = rule.signal(panel.between(panel.dates[window][0], panel.dates[pairs.row]))
+        for name in ("first", "second"):
+            assert_array_equal(getattr(pairs, name), getattr(alone, name))
+        for name in ("hedge", "intercept", "deviation", "daily", "statistic"):
+            assert_allclose(getattr(pairs, name), getattr(alone, name), rtol=1e-9)
+        for k, (first, second) in enumerate(zip(pairs.first, pairs.second, strict=True)):
+            slope, constant = np.polyfit(logs[window, second], logs[window, first], 1)
+            assert_allclose([pairs.hedge[k], pairs.intercept[k]], [slope, constant], rtol=1e-8)
+            spread = logs[window, first] - slope * logs[window, second]
+            assert_allclose([pairs.deviation[k], pairs.daily[k]], [spread.std(), np.diff(spread).std()], rtol=1e-8)
+
+
+@pytest.mark.parametrize("row", [251, 252, 311, 312, 350, 371, 431])
+def test_no_decision_on_pairs_looks_ahead(planted, row):
+    """On a market of pairs that keep to each other, cut at formations too: every formation holds something."""
+    rule = PairsTrading(every=60, min_correlation=0.3)
+    whole = rule.weights(planted)
+    for start in (251, 311, 371, 431):
+        assert whole[start : start + 60].any()
+    assert_array_equal(rule.weights(planted.until(row)), whole[: row + 1])
 
 
 def test_a_pair_with_a_missing_leg_is_closed(planted):
