@@ -31,6 +31,9 @@ __all__ = ["RawBars", "Reading", "read_bars"]
 R = TypeVar("R")
 
 _KEYS = ("date", "symbol", "id")
+_TOLD = ("basis", "lists")
+"""Columns of what a whole file says of its prices and events."""
+_DIVIDENDS, _SPLITS = 1, 2
 _EVIDENCE = ("capital_gains", "total_return", "price_factor")
 _EVENTLIKE = re.compile(r"gain|distribut|spin|rights|bonus|dividend|split|capital", re.IGNORECASE)
 _MINOR_UNITS = {"GBX": 0.01, "GBp": 0.01, "GBPENCE": 0.01, "ZAc": 0.01, "ZAX": 0.01, "ILA": 0.01}
@@ -61,8 +64,9 @@ class RawBars:
     """Bars as they stand in the files: columns date (datetime64), symbol (str) and floats; any order, any warts.
 
     Beside fields of bars there may be ``adj_close``, ``total_return``, ``price_factor``, ``basis`` (index into
-    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for) and ``ticker`` (str), the symbol
-    of the day where ``symbol`` is a permanent id.
+    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for), ``lists`` (which events the file
+    has columns of: 1 for dividends, 2 for splits, 3 for both) and ``ticker`` (str), the symbol of the day where
+    ``symbol`` is a permanent id.
     """
 
     frame: pd.DataFrame
@@ -102,12 +106,12 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
     frame = _united(source, [part.frame for part in parts])
     if "close" not in frame:
         raise DataError(
-            f"{source} has no close column; only {[c for c in frame.columns if c != 'basis']} were recognised; "
+            f"{source} has no close column; only {[c for c in frame.columns if c not in _TOLD]} were recognised; "
             "name it with --column FILE_COLUMN=close."
         )
     order = ["date", "symbol", *(name for name in BAR_FIELDS if name in frame)]
     rest = [name for name in ("ticker", *_EVIDENCE[1:]) if name in frame]
-    rest += ["basis"] if (frame["basis"] != 0).any() else []
+    rest += [name for name in ("basis", "lists") if (frame[name] != 0).any()]
     frame, respelled = _one_spelling(frame[[*order, *rest]])
     notes = {name: told for name, told in (("symbol_spelling", respelled), ("file_left_out", left_out)) if told}
     for name in ("ignored_event_column", "midpoint_price"):
@@ -136,16 +140,17 @@ def _united(source: Path, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not wide or len(wide) == len(frames):
         return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     # One wide file per field: they share their keys, so they join; long files stack.
-    joined = [f.drop(columns="basis").set_index(["date", "symbol"]) for f in frames]
+    joined = [f.drop(columns=list(_TOLD)).set_index(["date", "symbol"]) for f in frames]
     repeated = [str(f.columns[0]) for f in joined]
     if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
-        held = [column for column in wide[0].columns if column != "basis"]
+        held = [column for column in wide[0].columns if column not in _TOLD]
         raise DataError(f"{source} mixes files with and without a close column: {held}.")
     for name, part in zip(repeated, joined, strict=True):
         if part.index.has_duplicates:
             day, symbol = part.index[part.index.duplicated()][0]
             raise DataError(f"{source} has two values of {name} for {symbol} on {day.date()}; keep one.")
-    return pd.concat(joined, axis=1).reset_index().assign(basis=np.int8(0))
+    lists = np.bitwise_or.reduce(np.array([f["lists"].iloc[0] for f in frames if len(f)], dtype=np.int8))
+    return pd.concat(joined, axis=1).reset_index().assign(basis=np.int8(0), lists=lists)
 
 
 def _read_one(file: Path, form: Format) -> _Part:
@@ -193,7 +198,12 @@ def _read_one(file: Path, form: Format) -> _Part:
         notes=sheet.notes,
     )
     basis = ADJUSTMENTS.index(form.adjusted) + (CERTAIN if sure and form.adjusted != "unknown" else 0)
-    return _Part(out.assign(basis=np.int8(basis)), reading, notes)
+    return _Part(out.assign(basis=np.int8(basis), lists=_lists(out)), reading, notes)
+
+
+def _lists(frame: pd.DataFrame) -> np.int8:
+    """Which events a file has columns of; one without says nothing of them, which is not that there were none."""
+    return np.int8(_DIVIDENDS * ("dividend" in frame) + _SPLITS * ("split" in frame))
 
 
 def _recognised(file: Path, sheet: Sheet, form: Format) -> Format:

@@ -77,7 +77,7 @@ def test_every_declared_spelling_is_read(write, name):
         row[name] = row.get(name, "7")
         header = [f" {alias.upper()} " if column == name else column for column in row]
         frame = read_bars(write(",".join(header) + "\n" + ",".join(row.values()) + "\n")).frame
-        assert set(frame.columns) - {"basis"} == set(row)
+        assert set(frame.columns) - {"basis", "lists"} == set(row)
         assert str(frame[name].iloc[0]).startswith(row[name])
 
 
@@ -300,3 +300,15 @@ def test_a_wide_folder_with_a_date_twice(write, tmp_path):
     write("date,AA\n2020-01-02,1\n", "twice/open.csv")
     with pytest.raises(DataError, match="two values of close for AA on 2020-01-02"):
         read_bars(tmp_path / "twice")
+
+
+def test_which_events_a_file_has_columns_of(write, tmp_path):
+    assert "lists" not in read_bars(write("date,close\n2020-01-02,2\n")).frame
+    write("date,close\n2020-01-02,2\n", "events/AA.csv")
+    write("date,close,dividend\n2020-01-02,2,0\n", "events/B.csv")
+    write("date,close,split\n2020-01-02,2,1\n", "events/C.csv")
+    write("date,close,dividend,split\n2020-01-02,2,0,1\n", "events/D.csv")
+    write("date,close,capital gains\n2020-01-02,2,0\n", "events/E.csv")
+    frame = read_bars(tmp_path / "events").frame
+    assert frame["lists"].dtype == np.int8
+    assert dict(zip(frame["symbol"], frame["lists"], strict=True)) == {"AA": 0, "B": 1, "C": 2, "D": 3, "E": 1}
