@@ -411,6 +411,6 @@ def _cell_by_cell(file: Path, name: str, values: pd.Series, sheet: Sheet, read: 
     try:
         return read(values)
     except UnreadableError as error:
-        cell = values.iloc[error.position]
+        cell = "" if pd.isna(values.iloc[error.position]) else values.iloc[error.position]
         line = int(values.index[error.position]) + sheet.first_line
         raise DataError(f"{file} row {line}, column {name}: {str(cell)!r} {error.remedy}") from None
