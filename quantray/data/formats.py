@@ -28,8 +28,10 @@ __all__ = [
     "formats",
     "named_format",
     "plain",
+    "prices_of",
     "recognise",
     "spelling",
+    "stated",
 ]
 
 BAR_FIELDS = ("open", "high", "low", "close", "volume", "adj_close", "dividend", "split", "delist_return")
@@ -77,6 +79,18 @@ Adjusted = Literal["unknown", "none", "splits", "splits and dividends"]
 """What the closes of a file already account for, as its maker states it."""
 
 
+def stated(adjusted: Adjusted) -> str:
+    """What a format says of its prices, behind its name and a comma."""
+    if adjusted == "unknown":
+        return "which says nothing of what its prices account for"
+    return f"prices {prices_of(adjusted)}, as that format states"
+
+
+def prices_of(adjusted: Adjusted) -> str:
+    """Adjusted for what, in words."""
+    return {"unknown": "of which nothing is said", "none": "as traded"}.get(adjusted, f"adjusted for {adjusted}")
+
+
 def _pattern(text: str) -> str:
     if re.compile(text).groups != 1:
         raise ValueError(f"{text!r} needs exactly one pair of parentheses, around the symbol")
@@ -91,7 +105,8 @@ class Format(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "plain"
+    name: str = ""
+    """Empty: the file's header tells the format, and what is set here is added to it. A name decides alone."""
     description: str = ""
     header: tuple[str, ...] = ()
     """Columns that tell the format: all of them are there."""
@@ -136,7 +151,7 @@ class Format(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(exclude_defaults=True), **given})
         except ValidationError as error:
-            raise InputError(f"format {self.name}: {_first(error)}") from error
+            raise InputError(f"format {self.name or 'of these files'}: {_first(error)}") from error
 
     def reader(self) -> Callable[[Path], pd.DataFrame] | None:
         """The function named by ``function``, if any.
@@ -226,7 +241,7 @@ def recognise(columns: Sequence[object], stem: str) -> Format:
     weight = {found.name: len(found.header) + 20 * (found.symbol_from is not None) for found in fitting}
     best = [found for found in fitting if weight[found.name] == max(weight.values())]
     if len({found.adjusted for found in best}) > 1:
-        told = " or ".join(f"{found.name} (prices adjusted for {found.adjusted})" for found in best)
+        told = " or ".join(f"{found.name} (prices {prices_of(found.adjusted)})" for found in best)
         raise DataError(f"{stem} may be {told}; say which with --format.")
     return best[0]
 
