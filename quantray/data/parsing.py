@@ -43,6 +43,7 @@ _SIGN = re.compile(rf"^{_MONEY}\s*|\s*{_MONEY}$")
 _MAGNITUDE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
 _OFFSET = r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$"
 _TIME = r"(?<=\d)[T ]\s*\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\s*(?:[AaPp][Mm])?$"
+_EPOCH = r"\d{9,10}|\d{13}|\d{16}|\d{19}"
 _PARTS = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{2}|\d{4})$")
 _WRITTEN = (
     "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%d-%b-%y", "%b %d %Y", "%d/%b/%Y", "%d%b%Y",
@@ -177,7 +178,8 @@ def read_dates(values: pd.Series, *, form: DateForm | None = None, timezone: str
     distinct = pd.Series(unique)
     if not pd.api.types.is_numeric_dtype(values):
         text = distinct.astype("str").str.strip()
-        counted = form in ("epoch", "excel") or text.str.fullmatch(r"\d{9,10}|\d{13}|\d{16}|\d{19}").all()
+        epochs = len(text) and re.fullmatch(_EPOCH, text.iloc[0]) and text.str.fullmatch(_EPOCH).all()
+        counted = form in ("epoch", "excel") or epochs
         distinct = pd.to_numeric(text, errors="coerce") if counted else text
     numeric = pd.api.types.is_numeric_dtype(distinct)
     read = _counted(distinct, form) if numeric else _written(distinct, form, timezone)

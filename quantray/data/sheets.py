@@ -170,9 +170,9 @@ def _text(file: Path, form: Format) -> Sheet:
 
 def _flattened(header: Sequence[str]) -> list[list[str]]:
     """Fields and symbols of names that hold both, as ``Close_AAPL``, ``AAPL Close`` or ``('Close', 'AAPL')``."""
+    dates = [spelling(re.sub(r"[^\w<> ]|_$", "", name)) in _DATE_NAMES for name in header]
     for pattern in _FLAT:
         found = [pattern.match(name.strip()) for name in header]
-        dates = [spelling(re.sub(r"[^\w<> ]|_$", "", name)) in _DATE_NAMES for name in header]
         held = [match for match, date in zip(found, dates, strict=True) if not date]
         if not any(dates) or len(held) < 2 or not all(held):
             continue
@@ -261,21 +261,24 @@ def _label_rows(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], int]:
 
 def _first_bar(rows: Sequence[Sequence[str]]) -> int:
     """The first row of data: it has a date, and a number elsewhere, as a line ``Start Date,01/04/2021`` has not."""
-    dated = [[i for i, cell in enumerate(row) if _DATE.match(cell.strip())] for row in rows]
-    some = [i for i, places in enumerate(dated) if places]
-    if not some:
-        return 1
-    first = next((i for i in some if _has_number(rows[i])), some[0])
-    # Rows without a number right above it belong to it.
-    while first > 0 and set(dated[first - 1]) & set(dated[first]):
-        first -= 1
-    return first
+    first, above = 1, set[int]()
+    for number, row in enumerate(rows):
+        dates = _dated(row)
+        # Rows without a number right above a bar belong to it.
+        first = number if dates and not above & set(dates) else first
+        above = set(dates)
+        if dates and _has_number(row, dates[0]):
+            return first
+    return next((number for number, row in enumerate(rows) if _dated(row)), 1)
 
 
-def _has_number(row: Sequence[str]) -> bool:
+def _dated(row: Sequence[str]) -> list[int]:
+    return [i for i, cell in enumerate(row) if _DATE.match(cell.strip())]
+
+
+def _has_number(row: Sequence[str], date: int) -> bool:
     """Whether a row has a number beside its first date."""
     cells = [cell.strip() for cell in row]
-    date = next(i for i, cell in enumerate(cells) if _DATE.match(cell))
     rest = (cell for i, cell in enumerate(cells) if i != date and NUMBER.match(cell))
     return any(cell.isdigit() or not _DATE.match(cell) for cell in rest)
 
@@ -376,11 +379,12 @@ def _style(
         decimal = form.decimal or ("," if form.thousands == "." else ".")
         return NumberStyle(decimal, form.thousands or ("." if decimal == "," else ","))
     cells = [[cell.strip() for cell in row] for row in rows]
-    tokens = [cell for row in cells for cell in row if NUMBER.match(cell) and not _DATE.match(cell)]
-    if not any("," in token for token in tokens) and not any("." in token for token in tokens):
-        return NumberStyle(".", ",") if separator != ";" else number_style(tokens, separator=separator) or NumberStyle()
     volumes = {i for i, name in enumerate(header) if _holds_volume(file, name, form)}
     counts = any("." in cell for row in cells for i, cell in enumerate(row) if i in volumes and NUMBER.match(cell))
+    marked = counts or separator == ";" or any("," in c or c.count(".") > 1 for row in cells for c in row)
+    if not marked:
+        return NumberStyle(".", ",")
+    tokens = [cell for row in cells for cell in row if NUMBER.match(cell) and not _DATE.match(cell)]
     style = number_style(tokens, separator=separator, counts=counts)
     if style is None:
         token = next(t for t in tokens if "," in t or "." in t)
