@@ -38,6 +38,7 @@ _TOLD = ("basis", "lists")
 _DIVIDENDS, _SPLITS = 1, 2
 _EVENT_FIELDS = ("dividend", "split", "delist_return")
 _EVIDENCE = ("capital_gains", "total_return", "price_factor")
+_BAR_WORDS = {"open", "high", "low", "close", "volume"}
 _EVENTLIKE = re.compile(r"gain|distribut|spin|rights|bonus|dividend|split|capital", re.IGNORECASE)
 _MINOR_UNITS = {"GBX": 0.01, "GBp": 0.01, "GBPENCE": 0.01, "ZAc": 0.01, "ZAX": 0.01, "ILA": 0.01}
 """Currencies in which prices are quoted in hundredths."""
@@ -206,7 +207,10 @@ def _joined(source: Path, bars: pd.DataFrame, events: pd.DataFrame) -> tuple[pd.
     inside = (days >= span["min"].to_numpy()) & (days <= span["max"].to_numpy())
     # An ex-date on which the symbol was not quoted stands in a row without a price.
     alone = told[~met & inside & (not by_ticker)]
-    out = pd.concat([out, alone.assign(basis=np.int8(0), lists=np.int8(0))], ignore_index=True) if len(alone) else out
+    if len(alone):
+        basis = alone[key].map(bars.drop_duplicates(key).set_index(key)["basis"])
+        out = pd.concat([out, alone.assign(basis=basis, lists=np.int8(0))], ignore_index=True)
+        out = out.assign(ticker=out["ticker"].fillna(out["symbol"])) if "ticker" in out else out
     filled = {name: out[name].fillna(1.0 if name == "split" else 0.0) for name in fields if name != "delist_return"}
     return out.assign(**filled, lists=out["lists"] | lists), int((~met).sum()) - len(alone)
 
@@ -333,6 +337,10 @@ def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], fo
     named = form.field is not None or stem(file).lower() in BAR_FIELDS
     wide = named or 2 * (len(renaming) - 1) <= len(present) - 1
     words = [c for c, name in renaming.items() if name in FIELDS and (len(c.strip()) > 5 or not c.strip().isalnum())]
+    longer = [c for c in present if c not in renaming and _BAR_WORDS & {*re.findall("[a-z]+", c.lower())}]
+    if len({*re.findall("[a-z]+", " ".join(longer).lower())} & _BAR_WORDS) > 1 and 2 * len(longer) > len(present) - 1:
+        # Close USD and Volume USD are no securities.
+        words = words or longer
     if wide and not named and words:
         raise DataError(
             f"{file} has a column {words[0]} and no close among {', '.join(present[:12])}; name it with "

@@ -170,6 +170,8 @@ def _text(file: Path, form: Format) -> Sheet:
 
 def _flattened(header: Sequence[str]) -> list[list[str]]:
     """Fields and symbols of names that hold both, as ``Close_AAPL``, ``AAPL Close`` or ``('Close', 'AAPL')``."""
+    if any(_is_field(name) for name in header):
+        return []
     dates = [spelling(re.sub(r"[^\w<> ]|_$", "", name)) in _DATE_NAMES for name in header]
     for pattern in _FLAT:
         found = [pattern.match(name.strip()) for name in header]
@@ -177,9 +179,9 @@ def _flattened(header: Sequence[str]) -> list[list[str]]:
         if not any(dates) or len(held) < 2 or not all(held):
             continue
         pairs = [(match["field"], match["symbol"]) for match in held if match]
-        symbols = {symbol for _, symbol in pairs}
+        words = {symbol.strip("()[]").lower() for _, symbol in pairs}
         closes = any(spelling(field) in COLUMN_NAMES["close"] for field, _ in pairs)
-        if closes and len(set(pairs)) == len(pairs) and not symbols <= {*CURRENCIES, "Adj", "Adj."}:
+        if closes and len(set(pairs)) == len(pairs) and not words <= _NO_SYMBOLS:
             rest = iter(pairs)
             both = [("Date", "") if date else next(rest) for date in dates]
             return [[field for field, _ in both], [symbol for _, symbol in both]]
@@ -196,6 +198,7 @@ _FLAT = tuple(
         r"^\('(?P<symbol>.+)', 'FIELD'\)$",
     )
 )
+_NO_SYMBOLS = {*map(str.lower, CURRENCIES), "adj", "adj.", "adjusted", "unadjusted", "raw", "price", "prices", "value"}
 _CODE_NAMES = {"code", "symbol", "ticker", "tickers", "ric", "mnemonic", "name", "security", "instrument"}
 """What stands before the names of securities in a row above their prices."""
 
@@ -398,7 +401,8 @@ def _style(
 
 def _holds_volume(file: Path, column: str, form: Format) -> bool:
     named = {spelling(name) for name, field in form.columns.items() if field == "volume"}
-    return spelling(column) in named | {*COLUMN_NAMES["volume"]} or "volume" in (form.field, stem(file).lower())
+    # V is Visa, too.
+    return spelling(column) in named | {*COLUMN_NAMES["volume"]} - {"v"} or "volume" in (form.field, stem(file).lower())
 
 
 def _rows(

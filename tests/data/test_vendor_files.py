@@ -529,3 +529,14 @@ def test_rows_of_names_codes_and_currencies_above_prices(tmp_path):
     frame = read_bars(tmp_path / "s.csv").frame
     assert frame["symbol"].tolist() == ["@AAPL(P)", "@AAPL(P)", "LOW", "LOW"]
     assert frame["close"].tolist() == [100.5, 101.5, 100.25, 96.25]
+
+
+@pytest.mark.parametrize("name", ["{}_price", "{} USD", "Adjusted {}", "{} (EUR)"])
+def test_columns_that_say_more_of_a_field_name_no_symbol(tmp_path, name):
+    frame = pd.DataFrame({"Date": DAYS[:2], **{name.format(f): [1.5, 2.5] for f in ("Open", "Close", "Volume")}})
+    frame.to_csv(tmp_path / "AA.csv", index=False)
+    if name == "{}_price":
+        assert set(read_bars(tmp_path / "AA.csv").frame["symbol"]) == {"AA"}
+    else:
+        with pytest.raises(DataError, match="no close .*name it with --column FILE_COLUMN=close"):
+            read_bars(tmp_path / "AA.csv")
