@@ -58,9 +58,9 @@ def _form(
     scale: Scale = None,
 ) -> "Format":
     """The format that the options describe."""
-    from quantray.data.formats import named_format, plain  # noqa: PLC0415
+    from quantray.data.formats import Format, named_format  # noqa: PLC0415
 
-    return (plain() if form is None else named_format(form)).with_options(
+    return (Format() if form is None else named_format(form)).with_options(
         adjusted=adjusted,
         columns=_columns(column),
         field=field,
@@ -160,13 +160,16 @@ def check(
 def formats() -> None:
     """List the formats of files that are recognised, and what their prices account for."""
     from quantray.data.formats import formats as known  # noqa: PLC0415
+    from quantray.data.formats import prices_of  # noqa: PLC0415
 
     table = Table(title="formats, by --format NAME; a YAML file describes one of your own")
-    for title in ("name", "what it is", "recognised by", "prices adjusted for"):
+    for title in ("name", "what it is", "recognised by", "prices"):
         table.add_column(title)
     for one in known():
         told = ", ".join(one.header) + (f"; files named {one.symbol_from}" if one.symbol_from else "")
-        table.add_row(one.name, escape(one.description), escape(told) or "no other is recognised", one.adjusted)
+        table.add_row(
+            one.name, escape(one.description), escape(told) or "no other is recognised", prices_of(one.adjusted)
+        )
     console().print(table)
 
 
@@ -295,7 +298,7 @@ def _say(line: str) -> None:
 def _understood(readings: "Iterable[Reading]") -> Iterable[str]:
     for reading in readings:
         where = reading.example if reading.files == 1 else f"{reading.files:,} files such as {reading.example}"
-        yield f"{where}: read as {reading.format}, prices adjusted for {reading.adjusted} as that format states"
+        yield f"{where}: read as {reading.format}, {reading.stated}"
         yield "  used: " + ", ".join(f"{c} as {n}" if c.lower() != n else c for c, n in reading.used.items())
         if reading.ignored:
             yield "  ignored: " + ", ".join(reading.ignored)

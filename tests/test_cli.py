@@ -239,7 +239,7 @@ def test_an_import_says_what_it_understood(tmp_path):
     frame.assign(**{"Dividends": paid, "Stock Splits": 0.0, "Note": "x"}).to_csv(tmp_path / "KO.csv", index=False)
     done = quantray("data", "import", "KO.csv", "--missing", "?", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "read as yfinance, prices adjusted for splits and dividends as that format states" in done.stdout
+    assert "read as yfinance, prices adjusted for splits and dividends, as that format states" in done.stdout
     assert "ignored: Note" in done.stdout
     assert "dividends: 4 of 4 listed are in the prices already" in done.stdout
     stated = quantray("data", "check", "KO.csv", "--adjusted", "splits", cwd=tmp_path)

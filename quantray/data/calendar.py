@@ -45,9 +45,16 @@ def _calendar(exchange: str) -> xcals.ExchangeCalendar:
         raise InputError(
             f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS, or 24/7."
         ) from error
+    except ValueError as error:
+        # Tables of special days in the library contradict each other, as those of Tel Aviv.
+        why = str(error).splitlines()[0][:80]
+        raise InputError(
+            f"exchange_calendars cannot make the calendar {exchange} ({why}...); name another calendar, such as 24/7, "
+            "or update that package."
+        ) from error
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _sessions(exchange: str) -> Dates:
     return np.asarray(_calendar(exchange).sessions.to_numpy(), dtype="datetime64[D]")
 

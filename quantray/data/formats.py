@@ -28,8 +28,10 @@ __all__ = [
     "formats",
     "named_format",
     "plain",
+    "prices_of",
     "recognise",
     "spelling",
+    "stated",
 ]
 
 BAR_FIELDS = ("open", "high", "low", "close", "volume", "adj_close", "dividend", "split", "delist_return")
@@ -48,13 +50,15 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
                "name"),
     "id": ("permno", "permanent_id", "asset_id", "figi", "composite_figi", "permaticker"),
     "open": ("open", "o", "open_price", "<open>", "px_open", "eröffnung", "eröffn.", "ouverture", "apertura",
-             "otwarcie", "price open", "open price", "open_prc"),
-    "high": ("high", "h", "high_price", "<high>", "px_high", "hoch", "tageshoch", "plus haut", "máximo", "najwyzszy",
+             "otwarcie", "price open", "open price", "open_prc", "ouv.", "abertura"),
+    "high": ("high", "h", "high_price", "<high>", "px_high", "hoch", "tageshoch", "plus haut", "máximo", "máxima",
+             "massimo", "max.", "najwyzszy",
              "price high", "high price", "high_1"),
-    "low": ("low", "l", "low_price", "<low>", "px_low", "tief", "tagestief", "plus bas", "mínimo", "najnizszy",
+    "low": ("low", "l", "low_price", "<low>", "px_low", "tief", "tagestief", "plus bas", "mínimo", "mínima",
+            "minimo", "min.", "najnizszy",
             "price low", "low price", "low_1"),
     "close": ("close", "c", "close_price", "last", "price", "<close>", "px_last", "close/last", "schluss",
-              "schlusskurs", "zuletzt", "clôture", "dernier", "cierre", "último", "zamkniecie", "price close",
+              "schlusskurs", "zuletzt", "clôture", "dernier", "cierre", "último", "ultimo", "zamkniecie", "price close",
               "close price", "trdprc_1", "close close price adjusted for splits."),
     "volume": ("volume", "v", "vol", "shares", "<vol>", "vol.", "px_volume", "volumen", "umsatz", "stücke", "wolumen",
                "trading volume", "accumulated volume", "acvol_uns"),
@@ -75,6 +79,18 @@ Adjusted = Literal["unknown", "none", "splits", "splits and dividends"]
 """What the closes of a file already account for, as its maker states it."""
 
 
+def stated(adjusted: Adjusted) -> str:
+    """What a format says of its prices, behind its name and a comma."""
+    if adjusted == "unknown":
+        return "which says nothing of what its prices account for"
+    return f"prices {prices_of(adjusted)}, as that format states"
+
+
+def prices_of(adjusted: Adjusted) -> str:
+    """Adjusted for what, in words."""
+    return {"unknown": "of which nothing is said", "none": "as traded"}.get(adjusted, f"adjusted for {adjusted}")
+
+
 def _pattern(text: str) -> str:
     if re.compile(text).groups != 1:
         raise ValueError(f"{text!r} needs exactly one pair of parentheses, around the symbol")
@@ -89,7 +105,8 @@ class Format(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "plain"
+    name: str = ""
+    """Empty: the file's header tells the format, and what is set here is added to it. A name decides alone."""
     description: str = ""
     header: tuple[str, ...] = ()
     """Columns that tell the format: all of them are there."""
@@ -134,7 +151,7 @@ class Format(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(exclude_defaults=True), **given})
         except ValidationError as error:
-            raise InputError(f"format {self.name}: {_first(error)}") from error
+            raise InputError(f"format {self.name or 'of these files'}: {_first(error)}") from error
 
     def reader(self) -> Callable[[Path], pd.DataFrame] | None:
         """The function named by ``function``, if any.
@@ -224,7 +241,7 @@ def recognise(columns: Sequence[object], stem: str) -> Format:
     weight = {found.name: len(found.header) + 20 * (found.symbol_from is not None) for found in fitting}
     best = [found for found in fitting if weight[found.name] == max(weight.values())]
     if len({found.adjusted for found in best}) > 1:
-        told = " or ".join(f"{found.name} (prices adjusted for {found.adjusted})" for found in best)
+        told = " or ".join(f"{found.name} (prices {prices_of(found.adjusted)})" for found in best)
         raise DataError(f"{stem} may be {told}; say which with --format.")
     return best[0]
 

@@ -17,10 +17,12 @@ from quantray.data.formats import (
     CERTAIN,
     COLUMN_NAMES,
     FIELDS,
+    Adjusted,
     Format,
     plain,
     recognise,
     spelling,
+    stated,
 )
 from quantray.data.parsing import NumberStyle, UnreadableError, read_dates, read_numbers
 from quantray.data.sheets import ENDINGS, LEVELS, Sheet, holds_bars, read_sheet, stem
@@ -31,7 +33,12 @@ __all__ = ["RawBars", "Reading", "read_bars"]
 R = TypeVar("R")
 
 _KEYS = ("date", "symbol", "id")
+_TOLD = ("basis", "lists")
+"""Columns of what a whole file says of its prices and events."""
+_DIVIDENDS, _SPLITS = 1, 2
+_EVENT_FIELDS = ("dividend", "split", "delist_return")
 _EVIDENCE = ("capital_gains", "total_return", "price_factor")
+_BAR_WORDS = {"open", "high", "low", "close", "volume"}
 _EVENTLIKE = re.compile(r"gain|distribut|spin|rights|bonus|dividend|split|capital", re.IGNORECASE)
 _MINOR_UNITS = {"GBX": 0.01, "GBp": 0.01, "GBPENCE": 0.01, "ZAc": 0.01, "ZAX": 0.01, "ILA": 0.01}
 """Currencies in which prices are quoted in hundredths."""
@@ -51,9 +58,14 @@ class Reading(BaseModel):
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
     """Fields of a bar that the files do not have."""
-    adjusted: str
+    adjusted: Adjusted
     """What the format says that prices are adjusted for."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def stated(self) -> str:
+        """The same in words, behind the name of the format and a comma."""
+        return stated(self.adjusted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +73,9 @@ class RawBars:
     """Bars as they stand in the files: columns date (datetime64), symbol (str) and floats; any order, any warts.
 
     Beside fields of bars there may be ``adj_close``, ``total_return``, ``price_factor``, ``basis`` (index into
-    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for) and ``ticker`` (str), the symbol
-    of the day where ``symbol`` is a permanent id.
+    ``formats.ADJUSTMENTS``: what the file's maker says that prices are adjusted for), ``lists`` (which events the file
+    has columns of: 1 for dividends, 2 for splits, 3 for both) and ``ticker`` (str), the symbol of the day where
+    ``symbol`` is a permanent id.
     """
 
     frame: pd.DataFrame
@@ -84,7 +97,7 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
     Parameters
     ----------
     form : what the files look like; by default each file's header tells, see ``formats.recognise``. Options that are
-        set in a format of the name ``plain`` are added to what the header tells.
+        set in a format without a name are added to what the header tells; one with a name decides alone.
 
     Raises
     ------
@@ -97,31 +110,46 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
         raise DataError(f"{source} does not exist; give a CSV or Parquet file, or a folder of them.")
     files, left_out = ([source], ()) if source.is_file() else _files(source)
     if not files:
-        raise DataError(f"folder {source} holds no {', '.join(ENDINGS)} files.")
-    parts = [_read_one(file, form or plain()) for file in files]
-    frame = _united(source, [part.frame for part in parts])
+        others = f"; there are {'; '.join(left_out[:6])}" if left_out else ""
+        raise DataError(f"folder {source} holds no {', '.join(ENDINGS)} files of bars{others}.")
+    parts = [_read_one(file, form or Format()) for file in files]
+    readings = [part.reading for part in parts]
+    frame, outside = _united(source, [part.frame for part in parts])
+    if outside:
+        told = f"{outside} events of days or symbols without prices were left out"
+        readings[-1] = readings[-1].model_copy(update={"notes": (*readings[-1].notes, told)})
     if "close" not in frame:
-        raise DataError(
-            f"{source} has no close column; only {[c for c in frame.columns if c != 'basis']} were recognised; "
-            "name it with --column FILE_COLUMN=close."
-        )
+        held = [c for c in frame.columns if c not in _TOLD]
+        wide = held[:2] == ["date", "symbol"] and all("every other column" in reading.used for reading in readings)
+        remedy = f"--field close takes {held[2]} for it" if wide else "name it with --column FILE_COLUMN=close"
+        raise DataError(f"{source} has no close column; only {held} were recognised; {remedy}.")
     order = ["date", "symbol", *(name for name in BAR_FIELDS if name in frame)]
     rest = [name for name in ("ticker", *_EVIDENCE[1:]) if name in frame]
-    rest += ["basis"] if (frame["basis"] != 0).any() else []
+    rest += [name for name in ("basis", "lists") if (frame[name] != 0).any()]
     frame, respelled = _one_spelling(frame[[*order, *rest]])
     notes = {name: told for name, told in (("symbol_spelling", respelled), ("file_left_out", left_out)) if told}
     for name in ("ignored_event_column", "midpoint_price"):
         found = tuple(dict.fromkeys(text for part in parts for text in part.notes.get(name, ())))
         if found:
             notes[name] = found
-    return RawBars(frame, tuple(str(f) for f in files), _summed([part.reading for part in parts]), notes)
+    return RawBars(frame, tuple(str(f) for f in files), _summed(readings), notes)
 
 
 def _files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Files of bars in a folder, and the names of texts that are none."""
-    found = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS) and path.is_file())
-    texts = {path for path in found if ".txt" in path.suffixes and not holds_bars(path)}
-    return [path for path in found if path not in texts], tuple(sorted(path.name for path in texts))
+    """Files of bars in a folder, and what else is in it."""
+    files, others = [], []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            others.append(f"{path.name}/: a folder")
+        elif path.name.startswith("."):
+            others.append(f"{path.name}: a hidden file")
+        elif not path.name.lower().endswith(ENDINGS):
+            others.append(f"{path.name}: no CSV or Parquet file")
+        elif not holds_bars(path):
+            others.append(f"{path.name}: no bars in it")
+        else:
+            files.append(path)
+    return files, tuple(others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,26 +159,66 @@ class _Part:
     notes: Mapping[str, tuple[str, ...]]
 
 
-def _united(source: Path, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _united(source: Path, frames: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
+    """One frame, and the number of events that belong to none of its bars."""
     wide = [f for f in frames if "close" not in f.columns]
     if not wide or len(wide) == len(frames):
-        return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        return (pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]), 0
+    if all(set(f.columns) <= {"date", "symbol", "ticker", *_EVENT_FIELDS, *_TOLD} for f in wide):
+        bars = pd.concat([f for f in frames if "close" in f.columns], ignore_index=True)
+        return _joined(source, bars, pd.concat(wide, ignore_index=True))
     # One wide file per field: they share their keys, so they join; long files stack.
-    joined = [f.drop(columns="basis").set_index(["date", "symbol"]) for f in frames]
+    joined = [f.drop(columns=list(_TOLD)).set_index(["date", "symbol"]) for f in frames]
     repeated = [str(f.columns[0]) for f in joined]
     if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
-        held = [column for column in wide[0].columns if column != "basis"]
+        held = [column for column in wide[0].columns if column not in _TOLD]
         raise DataError(f"{source} mixes files with and without a close column: {held}.")
     for name, part in zip(repeated, joined, strict=True):
         if part.index.has_duplicates:
             day, symbol = part.index[part.index.duplicated()][0]
             raise DataError(f"{source} has two values of {name} for {symbol} on {day.date()}; keep one.")
-    return pd.concat(joined, axis=1).reset_index().assign(basis=np.int8(0))
+    lists = np.bitwise_or.reduce(np.array([f["lists"].iloc[0] for f in frames if len(f)], dtype=np.int8))
+    return pd.concat(joined, axis=1).reset_index().assign(basis=np.int8(0), lists=lists), 0
+
+
+def _joined(source: Path, bars: pd.DataFrame, events: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Bars of some files with the events that others list, by date and symbol; and how many have no bars near."""
+    fields = [name for name in _EVENT_FIELDS if name in events]
+    if twice := next((name for name in fields if name in bars), None):
+        raise DataError(
+            f"{source} has {twice} in the files of prices and in one beside them; leave out one of the two."
+        )
+    by_ticker = "ticker" in bars and "ticker" not in events
+    key = "ticker" if by_ticker else "symbol"
+    events = events.rename(columns={"symbol": key}) if by_ticker else events
+    if not set(events[key].unique()) & set(bars[key].unique()):
+        raise DataError(
+            f"{source} has events of {events[key].iloc[0]} and prices of {bars[key].iloc[0]}, and no symbol in common; "
+            "name symbols alike, in a column of both files."
+        )
+    day = events.groupby(["date", key], sort=False)
+    several = {"dividend": "sum", "split": "prod", "delist_return": "last"}
+    told = day.agg({name: several[name] for name in fields}).reset_index()
+    lists = np.bitwise_or.reduce(np.unique(events["lists"].to_numpy()))
+    out = bars.merge(told, on=["date", key], how="left")
+    met = pd.MultiIndex.from_frame(told[["date", key]]).isin(pd.MultiIndex.from_frame(bars[["date", key]]))
+    span = bars.groupby(key)["date"].agg(["min", "max"]).reindex(told[key])
+    days = told["date"].to_numpy()
+    inside = (days >= span["min"].to_numpy()) & (days <= span["max"].to_numpy())
+    # An ex-date on which the symbol was not quoted stands in a row without a price.
+    alone = told[~met & inside & (not by_ticker)]
+    if len(alone):
+        basis = alone[key].map(bars.drop_duplicates(key).set_index(key)["basis"])
+        out = pd.concat([out, alone.assign(basis=basis, lists=np.int8(0))], ignore_index=True)
+        out = out.assign(ticker=out["ticker"].fillna(out["symbol"])) if "ticker" in out else out
+    filled = {name: out[name].fillna(1.0 if name == "split" else 0.0) for name in fields if name != "delist_return"}
+    return out.assign(**filled, lists=out["lists"] | lists), int((~met).sum()) - len(alone)
 
 
 def _read_one(file: Path, form: Format) -> _Part:
     # What a format by name says of its prices is its maker's word; an option is the caller's.
-    sure = form.name == plain().name and form.adjusted != "unknown"
+    own = form.columns if form.name in ("", plain().name) else {}
+    sure = form.name in ("", plain().name) and form.adjusted != "unknown"
     reader = form.reader()
     if reader is not None:
         made = reader(file)
@@ -161,10 +229,10 @@ def _read_one(file: Path, form: Format) -> _Part:
         sheet = read_sheet(file, form)
         form = _recognised(file, sheet, form)
     frame, present = sheet.frame, [c for c in sheet.header if c != LEVELS]
-    renaming = _renaming(file, present, form)
+    renaming = _renaming(file, present, form, own, sheet.frame)
     original = {name: column for column, name in renaming.items()}
     if "date" not in original:
-        raise DataError(f"{file} has no date column among {present[:12]}; name it with --column FILE_COLUMN=date.")
+        raise DataError(f"{file} has no date column among {present[:12]}; name it with {_option(present, 'date')}.")
     wide = not {"symbol", "id"} & set(original) and LEVELS not in sheet.header
     if wide and _is_wide(file, renaming, present, form):
         frame = _melt(file, frame.rename(columns={original["date"]: "date"}), form, sheet)
@@ -193,18 +261,32 @@ def _read_one(file: Path, form: Format) -> _Part:
         notes=sheet.notes,
     )
     basis = ADJUSTMENTS.index(form.adjusted) + (CERTAIN if sure and form.adjusted != "unknown" else 0)
-    return _Part(out.assign(basis=np.int8(basis)), reading, notes)
+    return _Part(out.assign(basis=np.int8(basis), lists=_lists(out)), reading, notes)
+
+
+def _lists(frame: pd.DataFrame) -> np.int8:
+    """Which events a file has columns of; one without says nothing of them, which is not that there were none."""
+    return np.int8(_DIVIDENDS * ("dividend" in frame) + _SPLITS * ("split" in frame))
 
 
 def _recognised(file: Path, sheet: Sheet, form: Format) -> Format:
     """The format named, or the one that the header tells with the options given."""
-    if form.name != plain().name:
+    if form.name:
         return form
     found = recognise(sheet.header, stem(file))
     return found.with_options(**form.model_dump(exclude_defaults=True, exclude={"name", "description"}))
 
 
-def _renaming(file: Path, present: Sequence[str], form: Format) -> dict[str, str]:
+def _option(present: Sequence[str], field: str) -> str:
+    """What to write on the command line to name a column, one without a name in the file too."""
+    unnamed = next((name for name in present if re.fullmatch(r"column \d+", name)), None)
+    return f"--column FILE_COLUMN={field}" + (f", as --column '{unnamed}={field}'" if unnamed else "")
+
+
+def _renaming(
+    file: Path, present: Sequence[str], form: Format, own: Mapping[str, str], frame: pd.DataFrame
+) -> dict[str, str]:
+    """Column in the file -> what it is; ``own`` are those that the caller named."""
     fields = {*_KEYS, *FIELDS}
     named = form.columns
     if unknown := [name for name in named.values() if name not in fields]:
@@ -213,28 +295,36 @@ def _renaming(file: Path, present: Sequence[str], form: Format) -> dict[str, str
     spelt = {spelling(column): name for column, name in named.items() if column not in exact}
     alike = {c: spelt[spelling(c)] for c in present if spelling(c) in spelt and c not in exact}
     renaming = {**exact, **alike}
-    if form.name == plain().name and len(renaming) < len(named):
-        absent = next(c for c in named if c not in exact and spelling(c) not in {*map(spelling, present)})
+    if absent := next((c for c in own if spelling(c) not in {*map(spelling, present)}), None):
         raise DataError(f"column mapping names {absent!r}, which is not in {file}; it has {', '.join(present[:12])}.")
-    taken = list(renaming.values())
-    if twice := next((name for name in taken if taken.count(name) > 1), None):
+    chosen = {*map(spelling, own)}
+    for twice in {name for name in renaming.values() if list(renaming.values()).count(name) > 1}:
         both = [column for column, name in renaming.items() if name == twice]
-        if form.name == plain().name:
-            told = " and ".join(both)
+        mine = [column for column in both if spelling(column) in chosen]
+        if len(mine) > 1:
+            told = " and ".join(mine)
             raise DataError(f"{file}: {told} give two columns one name, {twice}; each field has one column.")
         # A maker's files may hold a thing twice, as a ticker and a trading symbol.
-        for column in both[1:]:
-            del renaming[column]
+        for column in both:
+            if column != (mine or both)[0]:
+                del renaming[column]
     spellings = {c: spelling(c) for c in present}
     ignored = {*map(spelling, form.ignored)}
     for name, aliases in COLUMN_NAMES.items():
         if name in renaming.values():
             continue
         found = [c for alias in aliases for c in present if spellings[c] == alias and c not in renaming]
-        found = [c for c in found if spellings[c] not in ignored]
+        found = [c for c in found if spellings[c] not in ignored and not (name == "symbol" and _decimals(frame[c]))]
         if found:
             renaming[found[0]] = name
     return renaming
+
+
+def _decimals(values: pd.Series) -> bool:
+    """Whether a column holds numbers with fractions, as prices of a ticker SID and not as symbols."""
+    texts = pd.Series(values.head(1000).dropna().unique()).astype("str").str.strip()
+    numbers = texts.str.fullmatch(r"-?\d*[.,]?\d+(?:[eE]-\d+)?")
+    return bool(numbers.all() and texts.str.contains(r"[.,]\d*[1-9]").any())
 
 
 def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], form: Format) -> bool:
@@ -245,7 +335,18 @@ def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], fo
     if any(name in {"close", "adj_close"} and len(column.strip()) > 1 for column, name in renaming.items()):
         return False
     named = form.field is not None or stem(file).lower() in BAR_FIELDS
-    return named or 2 * (len(renaming) - 1) <= len(present) - 1
+    wide = named or 2 * (len(renaming) - 1) <= len(present) - 1
+    words = [c for c, name in renaming.items() if name in FIELDS and (len(c.strip()) > 5 or not c.strip().isalnum())]
+    longer = [c for c in present if c not in renaming and _BAR_WORDS & {*re.findall("[a-z]+", c.lower())}]
+    if len({*re.findall("[a-z]+", " ".join(longer).lower())} & _BAR_WORDS) > 1 and 2 * len(longer) > len(present) - 1:
+        # Close USD and Volume USD are no securities.
+        words = words or longer
+    if wide and not named and words:
+        raise DataError(
+            f"{file} has a column {words[0]} and no close among {', '.join(present[:12])}; name it with "
+            f"{_option(present, 'close')}, or say with --field what its columns hold if they are symbols."
+        )
+    return wide
 
 
 def _melt(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.DataFrame:
@@ -304,8 +405,8 @@ def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Da
         names = _parts(names, form.symbol_part)
     if names is None and ids is None:
         names = pd.Series(_file_symbol(file, form), index=frame.index, dtype="str")
-        _one_row_a_date(file, dates, numbers)
-    key = ids if ids is not None else names
+        _one_row_a_date(file, dates, numbers, sheet.header)
+    key = names if ids is None else ids if names is None else ids.where(ids != "", names)
     assert key is not None, "one of the two was made above"
     out = pd.DataFrame({"date": dates, "symbol": key, **numbers})
     if ids is not None and names is not None:
@@ -328,14 +429,22 @@ def _names(values: pd.Series) -> pd.Series:
         # Numbers beside empty cells.
         values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
     codes, unique = pd.factorize(values)
-    names = pd.array([str(name).strip() for name in unique] + [""], dtype="str")
+    # An empty cell somewhere makes whole numbers floats, in the program that wrote the file too.
+    spelt = [re.sub(r"^(\d+)\.0$", r"\1", str(name).strip()) for name in unique]
+    names = pd.array([*spelt, ""], dtype="str")
     return pd.Series(names.take(np.where(codes < 0, len(unique), codes)), index=values.index)
 
 
 def _parts(names: pd.Series, pattern: str) -> pd.Series:
     codes, unique = pd.factorize(names)
     found = [re.search(pattern, str(name)) for name in unique]
-    cut = np.array([name if match is None else match[1] for name, match in zip(unique, found, strict=True)], dtype="O")
+    parts = [str(name) if match is None else match[1] for name, match in zip(unique, found, strict=True)]
+    whole: dict[str, set[str]] = {}
+    for name, part in zip(unique, parts, strict=True):
+        whole.setdefault(part, set()).add(_key(name))
+    # What two names have in common is the name of neither: VOD LN and VOD US are two listings.
+    apart = [str(name) if len(whole[part]) > 1 else part for name, part in zip(unique, parts, strict=True)]
+    cut = np.array(apart, dtype="O")
     return pd.Series(cut[codes], index=names.index, dtype="str")
 
 
@@ -349,7 +458,7 @@ def _file_symbol(file: Path, form: Format) -> str:
     return found[1]
 
 
-def _one_row_a_date(file: Path, dates: pd.Series, numbers: Mapping[str, Float]) -> None:
+def _one_row_a_date(file: Path, dates: pd.Series, numbers: Mapping[str, Float], present: Sequence[str]) -> None:
     """Refuse a file without symbols in which many dates have several bars: it holds more than one symbol."""
     values = pd.DataFrame({"date": dates, **numbers}).drop_duplicates()
     several = int(values["date"].duplicated().sum())
@@ -357,26 +466,41 @@ def _one_row_a_date(file: Path, dates: pd.Series, numbers: Mapping[str, Float]) 
         day = values["date"][values["date"].duplicated()].iloc[0]
         raise DataError(
             f"{file} has {int((values['date'] == day).sum())} different rows on {day.date()} and no column of symbols; "
-            "name it with --column FILE_COLUMN=symbol, or give one bar a day."
+            f"name it with {_option(present, 'symbol')}, or give one bar a day."
         )
 
 
 def _positive(frame: pd.DataFrame, form: Format) -> tuple[pd.DataFrame, int]:
-    """CRSP marks the midpoint of a quote on a day without trades by a minus sign."""
+    """CRSP marks the midpoint of a quote on a day without trades by a minus sign; and what it misses by -66 or -99."""
     if not form.name.startswith("crsp"):
         return frame, 0
-    midpoints = int((frame["close"] < 0).sum())
+    midpoints = int((frame["close"] < 0).sum()) if "close" in frame else 0
     prices = {c: frame[c].abs().replace(0.0, np.nan) for c in ("open", "high", "low", "close") if c in frame}
-    return frame.assign(**prices), midpoints
+    least = {"volume": 0.0, "total_return": -1.0, "delist_return": -1.0}
+    known = {c: frame[c].where(frame[c] >= low) for c, low in least.items() if c in frame}
+    return frame.assign(**prices, **known), midpoints
+
+
+def _key(name: object) -> str:
+    """A symbol without regard to case and blanks."""
+    return "".join(str(name).split()).upper()
 
 
 def _one_spelling(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Symbols that differ in case or blanks only become one: the spelling in capitals, or else the first."""
+    """Symbols that differ in case or blanks only become one: the spelling in capitals, or else the first.
+
+    Those that share a day stay apart: case tells share classes where AAp is not AAP.
+    """
     codes, unique = pd.factorize(frame["symbol"], sort=True)
     spelt: dict[str, list[str]] = {}
     for name in unique:
-        spelt.setdefault("".join(str(name).split()).upper(), []).append(str(name))
+        spelt.setdefault(_key(name), []).append(str(name))
     several = {key: names for key, names in spelt.items() if len(names) > 1}
+    if several:
+        some = frame.loc[frame["symbol"].isin([n for names in several.values() for n in names]), ["date", "symbol"]]
+        some = some.drop_duplicates().assign(key=lambda rows: rows["symbol"].map(_key))
+        together = set(some["key"][some.duplicated(["date", "key"])])
+        several = {key: names for key, names in several.items() if key not in together}
     if not several:
         return frame, ()
     chosen = {name: next((n for n in names if n == key), names[0]) for key, names in several.items() for name in names}
@@ -401,6 +525,6 @@ def _cell_by_cell(file: Path, name: str, values: pd.Series, sheet: Sheet, read: 
     try:
         return read(values)
     except UnreadableError as error:
-        cell = values.iloc[error.position]
+        cell = "" if pd.isna(values.iloc[error.position]) else values.iloc[error.position]
         line = int(values.index[error.position]) + sheet.first_line
         raise DataError(f"{file} row {line}, column {name}: {str(cell)!r} {error.remedy}") from None

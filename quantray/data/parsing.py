@@ -10,7 +10,17 @@ import pandas as pd
 
 from quantray.arrays import Float
 
-__all__ = ["MISSING", "DateForm", "NumberStyle", "UnreadableError", "number_style", "read_dates", "read_numbers"]
+__all__ = [
+    "CURRENCIES",
+    "MISSING",
+    "NUMBER",
+    "DateForm",
+    "NumberStyle",
+    "UnreadableError",
+    "number_style",
+    "read_dates",
+    "read_numbers",
+]
 
 MISSING = ("", "-", "--", "–", "—", ".", "n/a", "na", "nan", "null", "none", "#n/a", "#n/a n/a", "#value!", "<na>")
 """What stands for a missing number in files, compared without case; names of symbols are not looked up here."""
@@ -18,9 +28,22 @@ MISSING = ("", "-", "--", "–", "—", ".", "n/a", "na", "nan", "null", "none",
 DateForm = Literal["YMD", "DMY", "MDY", "epoch", "excel"]
 """Order of the parts of a date; ``epoch`` counts seconds to nanoseconds from 1970, ``excel`` days of spreadsheets."""
 
+CURRENCIES = (
+    "AED", "ARS", "AUD", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EGP", "EUR", "GBP",
+    "HKD", "HUF", "IDR", "ILS", "INR", "ISK", "JPY", "KRW", "MXN", "MYR", "NOK", "NZD", "PEN", "PHP",
+    "PLN", "RON", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "USD", "VND", "ZAR",
+)  # fmt: skip
+"""Codes that may stand beside a number; none of a hundredth of a currency, which would change the number."""
+
+_MONEY = "(?:" + "|".join(CURRENCIES) + r"|[A-Z]{0,2}[$€£¥])"
+NUMBER = re.compile(rf"^{_MONEY}?\s*[-+−]?\s*\d[\d.,'’\s]*[KMBT%]?\s*{_MONEY}?$")
+"""What may be a number in some style."""
+_SIGN = re.compile(rf"^{_MONEY}\s*|\s*{_MONEY}$")
+
 _MAGNITUDE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
 _OFFSET = r"(?<=:\d\d)(?:\.\d+)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$"
 _TIME = r"(?<=\d)[T ]\s*\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\s*(?:[AaPp][Mm])?$"
+_EPOCH = r"\d{9,10}|\d{13}|\d{16}|\d{19}"
 _PARTS = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{2}|\d{4})$")
 _WRITTEN = (
     "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%d-%b-%y", "%b %d %Y", "%d/%b/%Y", "%d%b%Y",
@@ -44,13 +67,14 @@ class NumberStyle:
     thousands: str = ""
 
 
-def number_style(tokens: Sequence[str], *, separator: str = ",") -> NumberStyle | None:
+def number_style(tokens: Sequence[str], *, separator: str = ",", counts: bool = False) -> NumberStyle | None:
     """The one style in which all tokens are numbers; None where two styles read them differently.
 
     Parameters
     ----------
     tokens : texts of number columns; those without a digit do not count.
     separator : of the columns; where it is a semicolon, a point may group thousands.
+    counts : whether points stand in a column of whole numbers, such as volumes; there, too, they may group thousands.
     """
     comma = [t for t in tokens if "," in t]
     point = [t for t in tokens if "." in t]
@@ -59,7 +83,7 @@ def number_style(tokens: Sequence[str], *, separator: str = ",") -> NumberStyle 
         several = any(t.count(".") > 1 for t in point)
         if point and grouped and several:
             return NumberStyle(",", ".")
-        return None if point and grouped and separator == ";" else NumberStyle(".", ",")
+        return None if point and grouped and (separator == ";" or counts) else NumberStyle(".", ",")
     if any(t.rfind(",") > t.rfind(".") > -1 for t in comma):
         return NumberStyle(",", ".")
     if any(t.rfind(".") > t.rfind(",") > -1 for t in point) or any(t.count(",") > 1 for t in comma):
@@ -83,14 +107,17 @@ def read_numbers(values: pd.Series, style: NumberStyle, *, missing: Sequence[str
     """
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        marked = [number for mark in missing if (number := _number(mark, style, set())) is not None]
+        if marked:
+            numbers = np.where(np.isin(numbers, marked), np.nan, numbers)
         return _finite(numbers, np.zeros(len(numbers), dtype=np.bool_))
     codes, unique = pd.factorize(values.astype("str"))
     marks = {*MISSING, *(mark.lower() for mark in missing)}
     found = [_number(str(text), style, marks) for text in unique]
-    numbers = np.array([np.nan if number is None else number for number in found], dtype=np.float64)
-    bad = np.array([number is None for number in found], dtype=np.bool_)
-    absent = codes < 0
-    return _finite(np.where(absent, np.nan, numbers[codes]), np.where(absent, False, bad[codes]))
+    # An empty cell has the code -1, which takes the last element.
+    numbers = np.array([*(np.nan if number is None else number for number in found), np.nan], dtype=np.float64)
+    bad = np.array([*(number is None for number in found), False], dtype=np.bool_)
+    return _finite(numbers[codes], bad[codes])
 
 
 def _finite(numbers: Float, bad: np.ndarray) -> Float:
@@ -104,7 +131,7 @@ def _finite(numbers: Float, bad: np.ndarray) -> Float:
 
 def _number(text: str, style: NumberStyle, missing: set[str]) -> float | None:
     """A number, NaN for a missing mark, None where the text is neither."""
-    bare = text.strip().strip("$€£¥").strip()
+    bare = _SIGN.sub("", text.strip())
     if bare.lower() in missing:
         return float("nan")
     scale = _MAGNITUDE.get(bare[-1:].upper(), 1.0)
@@ -145,24 +172,34 @@ def read_dates(values: pd.Series, *, form: DateForm | None = None, timezone: str
     if pd.api.types.is_datetime64_any_dtype(values):
         return _midnights(values, timezone)
     # Panels repeat each date for every symbol.
-    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    codes, unique = pd.factorize(values)
+    if (codes < 0).any():
+        raise UnreadableError(int(np.argmax(codes < 0)), _NO_DATE)
     distinct = pd.Series(unique)
-    numeric = pd.api.types.is_numeric_dtype(values)
-    read = _counted(distinct, form) if numeric else _written(distinct.astype("str").str.strip(), form, timezone)
+    if not pd.api.types.is_numeric_dtype(values):
+        text = distinct.astype("str").str.strip()
+        epochs = len(text) and re.fullmatch(_EPOCH, text.iloc[0]) and text.str.fullmatch(_EPOCH).all()
+        counted = form in ("epoch", "excel") or epochs
+        distinct = pd.to_numeric(text, errors="coerce") if counted else text
+    numeric = pd.api.types.is_numeric_dtype(distinct)
+    read = _counted(distinct, form) if numeric else _written(distinct, form, timezone)
     try:
         return _midnights(read, timezone).iloc[codes].set_axis(values.index)
     except UnreadableError as error:
         raise UnreadableError(int(np.argmax(codes == error.position)), error.remedy) from None
 
 
+_NO_DATE = "is not a date; use YYYY-MM-DD, name the order with --dates, or delete the row."
+
+
 def _midnights(stamps: pd.Series, timezone: str | None) -> pd.Series:
     missing = stamps.isna().to_numpy()
     if missing.any():
-        raise UnreadableError(int(np.argmax(missing)), "is not a date; use YYYY-MM-DD, or name the order with --dates.")
+        raise UnreadableError(int(np.argmax(missing)), _NO_DATE)
     if getattr(stamps.dt, "tz", None) is not None:
         utc = str(stamps.dt.tz) in {"UTC", "utc", "UTC+00:00"}
         if utc and timezone is None:
-            _weekdays_or_refuse(stamps)
+            _of_utc_or_refuse(stamps)
         stamps = (
             stamps.dt.tz_convert(timezone).dt.tz_localize(None) if utc and timezone else stamps.dt.tz_localize(None)
         )
@@ -170,14 +207,24 @@ def _midnights(stamps: pd.Series, timezone: str | None) -> pd.Series:
     return days
 
 
-def _weekdays_or_refuse(stamps: pd.Series) -> None:
-    """Refuse instants that fall on Sundays and never on Fridays: their day begins in another time zone."""
+def _of_utc_or_refuse(stamps: pd.Series) -> None:
+    """Refuse instants whose day begins in another time zone.
+
+    They fall on Sundays and never on Fridays; or all are midnights between Sydney and Mumbai, at which no exchange of
+    the other hemisphere closes: a few days need not have a Sunday among them.
+    """
+    remedy = "name the exchange's clock, as --timezone Asia/Tokyo"
     midnight = (stamps == stamps.dt.normalize()).all()
     days = stamps.dt.day_of_week
     if not midnight and (days == 6).any() and not (days == 4).any():
+        sunday = int(np.argmax((days == 6).to_numpy()))
+        raise UnreadableError(sunday, f"is a Sunday in UTC, and no row is a Friday: {remedy}.")
+    minutes = (stamps.dt.hour * 60 + stamps.dt.minute).to_numpy()
+    # Clocks are put forward by an hour.
+    whole = (minutes % 60 == 0).all() and minutes.min() >= 13 * 60 and minutes.max() <= 17 * 60
+    if (whole and minutes.max() - minutes.min() <= 60) or (minutes == 18 * 60 + 30).all():
         raise UnreadableError(
-            int(np.argmax((days == 6).to_numpy())),
-            "is a Sunday in UTC, and no row is a Friday: name the exchange's clock, as --timezone Asia/Tokyo.",
+            0, f"is midnight in another time zone: {remedy}, or --timezone UTC if its day in UTC is the right one."
         )
 
 
@@ -213,12 +260,12 @@ def _written(text: pd.Series, form: DateForm | None, timezone: str | None) -> pd
     first = days.iloc[0] if len(days) else ""
     if _PARTS.match(first):
         return _ordered(days, form).iloc[codes].set_axis(text.index)
+    # What cannot be read is named by the first value that the best reading leaves out.
+    best = pd.to_datetime(days, errors="coerce", format="ISO8601")
     for written in _WRITTEN:
         read = pd.to_datetime(days, errors="coerce", format=written)
-        if read.notna().all():
-            return read.iloc[codes].set_axis(text.index)
-    # What cannot be read is named by the first value that the best reading leaves out.
-    return pd.to_datetime(local, errors="coerce", format="ISO8601")
+        best = read if read.notna().sum() > best.notna().sum() else best
+    return best.iloc[codes].set_axis(text.index)
 
 
 def _ordered(days: pd.Series, form: DateForm | None) -> pd.Series:

@@ -8,6 +8,7 @@ import pandas as pd
 from quantray.arrays import Bool, Dates, Float
 from quantray.data.calendar import is_trading_day, trading_days
 from quantray.data.check import PRICES, Bars, Flags
+from quantray.errors import InputError
 
 __all__ = [
     "both_readings",
@@ -98,6 +99,11 @@ def future(bars: Bars) -> Flags:
 
 
 _CANDIDATES = ("XNYS", "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XASX", "XSHG", "XKRX", "XBOM", "24/7")
+_RARER = (
+    *("XSTO", "XSWX", "XAMS", "XMIL", "XMAD", "XBRU", "XHEL", "XCSE", "XOSL", "XWAR", "XLIS", "XDUB", "XWBO", "XIST"),
+    *("XJSE", "BVMF", "XMEX", "XBUE", "XSGO", "XTAI", "XSES", "XNZE", "XIDX", "XBKK", "XKLS", "XPHS", "CMES"),
+)
+_FITS = 0.995
 
 
 def foreign_days(bars: Bars) -> Flags:
@@ -109,15 +115,22 @@ def foreign_days(bars: Bars) -> Flags:
     closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
     # A few holidays on which prices were filled in are dropped one by one; another exchange's days are not.
     several = closed.sum() >= 3 and closed.mean() > 0.01
-    foreign = several and (closed.mean() > 0.05 or max(_fitting(days).values()) > 0.995)
+    foreign = several and (closed.mean() > 0.05 or max(_fitting(days).values()) > _FITS)
     return Flags(closed[back] if foreign else rows, by_day=True)
 
 
 def _fitting(days: Dates) -> dict[str, float]:
     """Share of the days that each calendar was open on, or of its own days that are there, if less."""
-    found = {}
-    for name in _CANDIDATES:
-        sessions = trading_days(days[0], days[-1], exchange=name)
+    found: dict[str, float] = {}
+    for name in (*_CANDIDATES, *_RARER):
+        # A calendar takes a third of a second to make.
+        if name == _RARER[0] and max(found.values()) > _FITS:
+            break
+        try:
+            sessions = trading_days(days[0], days[-1], exchange=name)
+        except InputError:
+            # Some calendars begin after the bars, or end before.
+            continue
         found[name] = float(min(np.isin(days, sessions).mean(), np.isin(sessions, days).mean()))
     return found
 
@@ -136,14 +149,19 @@ def fitting_calendar(bars: Bars, _: Flags) -> str:
     )
 
 
+_MONTH = 20
+"""Days between bars from which they are not weekly ones."""
+
+
 def not_daily(bars: Bars) -> Flags:
     """All rows, where most bars lie a week or more apart, or share their day with several others."""
     if _within_days(bars):
         return Flags(bars.repeated[0])
     same = bars.code[1:] == bars.code[:-1]
     apart = np.diff(bars.day).astype(np.int64)[same]
-    weekly = bars.settings.bars == "daily" and len(apart) >= 8 and np.median(apart) >= 6
-    return Flags(np.full(len(bars), weekly, dtype=np.bool_))
+    limit = 6 if bars.settings.bars == "daily" else _MONTH
+    longer = len(apart) >= 8 and np.median(apart) >= limit
+    return Flags(np.full(len(bars), longer, dtype=np.bool_))
 
 
 def priceless(bars: Bars) -> Flags:
@@ -167,6 +185,8 @@ def daily_or_weekly(bars: Bars, _: Flags) -> str:
     """What to do with bars that are not daily."""
     if _within_days(bars):
         return "several bars of a day: give one, such as the last close with the day's high, low and volume"
+    if np.median(np.diff(bars.day).astype(np.int64)[bars.code[1:] == bars.code[:-1]]) >= _MONTH:
+        return "bars of a month or longer: only daily and weekly bars are supported; give one of these"
     return "say `bars: weekly` in the file of --quality, or give daily bars"
 
 

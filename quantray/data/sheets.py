@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from quantray.data.formats import COLUMN_NAMES, FIELDS, Format, spelling
-from quantray.data.parsing import NumberStyle, number_style
+from quantray.data.parsing import CURRENCIES, NUMBER, NumberStyle, number_style
 from quantray.errors import DataError
 
 __all__ = ["ENDINGS", "LEVELS", "Sheet", "holds_bars", "read_sheet", "stem"]
@@ -72,19 +72,37 @@ def read_sheet(file: Path, form: Format) -> Sheet:
         raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     except OSError as error:
         raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
-    if sheet.frame.empty:
+    frame = _without_blank_rows(sheet.frame)
+    if frame.empty:
         raise DataError(f"{file} is empty; it needs a header and at least one row.")
-    return sheet
+    return replace(sheet, frame=frame)
+
+
+def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the rows of separators only that spreadsheets leave below or between the data."""
+    if len(frame.columns) == 0:
+        return frame
+    blank = frame.iloc[:, 0].isna().to_numpy(copy=True)
+    if not blank.any():
+        return frame
+    blank[blank] = frame.loc[blank].isna().all(axis=1).to_numpy()
+    return frame[~blank]
 
 
 def holds_bars(file: Path) -> bool:
-    """Whether the first line of a text names a date and more, as notes beside the data do not."""
+    """Whether a file in a folder may hold bars: it has rows, and a date in the first of them or a name of one."""
+    if file.stat().st_size == 0:
+        return False
     try:
-        lines = _sample(file)[0].splitlines()
-    except (UnicodeDecodeError, OSError):
+        if file.name.lower().endswith((".parquet", ".pq")):
+            return int(pq.read_metadata(file).num_rows) > 0
+        lines = [line for line in _sample(file, 1 << 14)[0].splitlines() if line.strip(" ,;\t|")][:20]
+    except (UnicodeDecodeError, OSError, pa.ArrowInvalid):
+        # Reading it says what is wrong.
         return True
-    header = next(csv.reader(lines[:1], delimiter=_separator(lines)), []) if lines else []
-    return len(header) > 1 and any(spelling(cell) in _DATE_NAMES for cell in header)
+    rows = list(csv.reader(lines, delimiter=_separator(lines))) if len(lines) > 1 else []
+    cells = [cell.strip() for row in rows for cell in row if len(row) > 1]
+    return any(_DATE.match(cell) or spelling(cell) in _DATE_NAMES for cell in cells)
 
 
 def _parquet(file: Path) -> Sheet:
@@ -100,6 +118,8 @@ def _parquet(file: Path) -> Sheet:
     frame = frame if list(frame.index.names) == [None] else frame.reset_index()
     header = [str(column) for column in frame.columns]
     _no_repeats(file, header)
+    if labels := _flattened(header):
+        return _two_levels(file, labels, frame.set_axis(header, axis=1), NumberStyle(), 2)
     return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2)
 
 
@@ -121,7 +141,7 @@ def _text(file: Path, form: Format) -> Sheet:
     rows = list(csv.reader(io.StringIO("\n".join(lines[:200])), delimiter=separator, skipinitialspace=True))
     labels, above = _label_rows(rows)
     notes = [] if separator == "," else [f"columns are separated by {separator!r}"]
-    style = _style(file, form, rows[above:], separator)
+    style = _style(file, form, labels[0], rows[above:], separator)
     first_line, header = above + 1, labels[0]
     if above > len(labels):
         notes.append(f"{above} lines stand above the first bar")
@@ -131,26 +151,67 @@ def _text(file: Path, form: Format) -> Sheet:
         frame = _rows(file, separator, encoding, first_line - 1, names, style, names[:1])
         padded = [row + [""] * (width - len(row)) for row in labels]
         return _two_levels(file, padded, frame, style, first_line, tuple(notes))
-    if not header[0] and len(rows) > above and _DATE.match(rows[above][0].strip()):
+    dated = len(rows) > above and bool(_DATE.match(rows[above][0].strip()))
+    if dated and (not header[0] or spelling(header[0]) in _CODE_NAMES):
+        notes.append(f"the first column {f'is called {header[0]}' if header[0] else 'has no name'} and holds dates")
         header[0] = "date"
-        notes.append("the first column has no name and holds dates")
     _no_repeats(file, header)
     names = [name or f"column {i + 1}" for i, name in enumerate(header)]
-    symbols = [n for n in names if form.columns.get(n) in ("symbol", "id") or spelling(n) in _TEXT_NAMES]
+    mapped = {spelling(column) for column, name in form.columns.items() if name in ("symbol", "id")}
+    symbols = [name for name in names if spelling(name) in _TEXT_NAMES | mapped]
     frame = _rows(file, separator, encoding, first_line - 1, names, style, symbols)
-    return Sheet(frame, tuple(names), style, first_line, tuple(notes))
+    if levels := _flattened(names):
+        return _two_levels(file, levels, frame, style, first_line, tuple(notes))
+    # Separators at the end of each line make columns of nothing.
+    empty = [n for n, name in zip(names, header, strict=True) if not name and frame[n].isna().all()]
+    names = [name for name in names if name not in empty]
+    return Sheet(frame[names], tuple(names), style, first_line, tuple(notes))
 
+
+def _flattened(header: Sequence[str]) -> list[list[str]]:
+    """Fields and symbols of names that hold both, as ``Close_AAPL``, ``AAPL Close`` or ``('Close', 'AAPL')``."""
+    if any(_is_field(name) for name in header):
+        return []
+    dates = [spelling(re.sub(r"[^\w<> ]|_$", "", name)) in _DATE_NAMES for name in header]
+    for pattern in _FLAT:
+        found = [pattern.match(name.strip()) for name in header]
+        held = [match for match, date in zip(found, dates, strict=True) if not date]
+        if not any(dates) or len(held) < 2 or not all(held):
+            continue
+        pairs = [(match["field"], match["symbol"]) for match in held if match]
+        words = {symbol.strip("()[]").lower() for _, symbol in pairs}
+        closes = any(spelling(field) in COLUMN_NAMES["close"] for field, _ in pairs)
+        if closes and len(set(pairs)) == len(pairs) and not words <= _NO_SYMBOLS:
+            rest = iter(pairs)
+            both = [("Date", "") if date else next(rest) for date in dates]
+            return [[field for field, _ in both], [symbol for _, symbol in both]]
+    return []
+
+
+_LONG_NAMES = sorted((re.escape(name) for name in _FIELD_NAMES if len(name) > 1), key=len, reverse=True)
+_FLAT = tuple(
+    re.compile(text.replace("FIELD", f"(?P<field>{'|'.join(_LONG_NAMES)})"), re.IGNORECASE)
+    for text in (
+        r"^FIELD[ _|](?P<symbol>\S+)$",
+        r"^(?P<symbol>\S+)[ _|]FIELD$",
+        r"^\('FIELD', '(?P<symbol>.+)'\)$",
+        r"^\('(?P<symbol>.+)', 'FIELD'\)$",
+    )
+)
+_NO_SYMBOLS = {*map(str.lower, CURRENCIES), "adj", "adj.", "adjusted", "unadjusted", "raw", "price", "prices", "value"}
+_CODE_NAMES = {"code", "symbol", "ticker", "tickers", "ric", "mnemonic", "name", "security", "instrument"}
+"""What stands before the names of securities in a row above their prices."""
 
 _TEXT_NAMES = {*COLUMN_NAMES["symbol"], *COLUMN_NAMES["id"], "tsymbol", "security"}
 
 
-def _sample(file: Path) -> tuple[str, str]:
+def _sample(file: Path, size: int = _SAMPLE) -> tuple[str, str]:
     """The file's first lines and its encoding."""
     with gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as handle:
-        raw = handle.read(_SAMPLE)
+        raw = handle.read(size)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw[: len(raw) // 2 * 2].decode("utf-16", errors="ignore"), "utf-16"
-    whole = len(raw) < _SAMPLE
+    whole = len(raw) < size
     raw = raw if whole else raw[: raw.rfind(b"\n") + 1] or raw
     try:
         return raw.decode("utf-8-sig"), "utf-8-sig"
@@ -183,7 +244,7 @@ def _is_field(cell: str) -> bool:
 
 def _label_rows(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], int]:
     """The row of column names, or that of fields and that of symbols; and the number of lines before the first bar."""
-    first = next((i for i, row in enumerate(rows) if any(_DATE.match(cell.strip()) for cell in row)), 1)
+    first = _first_bar(rows)
     above = [[cell.strip() for cell in row] or [""] for row in rows[: max(first, 1)]]
     fields = next((i for i in reversed(range(len(above))) if _all_fields(above[i])), None)
     if fields is not None:
@@ -191,11 +252,59 @@ def _label_rows(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], int]:
         if near:
             return [above[fields], above[near[0]]], len(above)
     place = next((i for i in reversed(range(len(above))) if sum(map(bool, above[i])) > 1), len(above) - 1)
+    place = _row_of_names(above, place)
     header = above[place]
+    if _names_securities(header):
+        return [header], len(above)
     if below := [row[0] for row in above[place + 1 :] if row[0]]:
         # The name of the index stands in a row of its own.
         header = [below[-1], *header[1:]]
     return [header], len(above)
+
+
+def _first_bar(rows: Sequence[Sequence[str]]) -> int:
+    """The first row of data: it has a date, and a number elsewhere, as a line ``Start Date,01/04/2021`` has not."""
+    first, above = 1, set[int]()
+    for number, row in enumerate(rows):
+        dates = _dated(row)
+        # Rows without a number right above a bar belong to it.
+        first = number if dates and not above & set(dates) else first
+        above = set(dates)
+        if dates and _has_number(row, dates[0]):
+            return first
+    return next((number for number, row in enumerate(rows) if _dated(row)), 1)
+
+
+def _dated(row: Sequence[str]) -> list[int]:
+    return [i for i, cell in enumerate(row) if _DATE.match(cell.strip())]
+
+
+def _has_number(row: Sequence[str], date: int) -> bool:
+    """Whether a row has a number beside its first date."""
+    cells = [cell.strip() for cell in row]
+    rest = (cell for i, cell in enumerate(cells) if i != date and NUMBER.match(cell))
+    return any(cell.isdigit() or not _DATE.match(cell) for cell in rest)
+
+
+def _names_securities(row: Sequence[str]) -> bool:
+    """Whether a header names securities only, behind a word such as Code."""
+    return spelling(row[0]) in _CODE_NAMES and not _names_columns(row)
+
+
+def _names_columns(row: Sequence[str]) -> bool:
+    """Whether a header names a date or mostly fields; one or the other ticker is a name of a field too."""
+    cells = [spelling(cell) for cell in row[1:] if cell]
+    fields = sum(cell in _FIELD_NAMES for cell in cells)
+    return spelling(row[0]) in _DATE_NAMES or any(cell in _DATE_NAMES for cell in cells) or 2 * fields > len(cells)
+
+
+def _row_of_names(above: Sequence[Sequence[str]], last: int) -> int:
+    """Of rows such as Name, Code and Currency above a table: that of the codes, or else of the names."""
+    named = [i for i in range(last + 1) if _names_securities(above[i]) and len(above[i]) == len(above[last])]
+    if _names_columns(above[last]):
+        return last
+    distinct = [i for i in named if len(set(filter(None, above[i]))) == len(list(filter(None, above[i])))]
+    return min(distinct, key=lambda i: spelling(above[i][0]) in ("name", "security"), default=last)
 
 
 def _all_fields(row: Sequence[str]) -> bool:
@@ -205,10 +314,19 @@ def _all_fields(row: Sequence[str]) -> bool:
 
 def _names_symbols(fields: Sequence[str], row: Sequence[str]) -> bool:
     """Whether a row beside that of the fields names the securities that these belong to."""
-    if len(row) < 2 or not row[1] or _all_fields(row):
+    if len(row) < 2 or _all_fields(row):
+        return False
+    if row[0] and _dates_apart(fields):
+        return len(list(filter(None, row))) > 1
+    if not row[1]:
         return False
     names = [cell for cell in fields[1:] if cell and spelling(cell) not in _DATE_NAMES]
     return len(set(names)) < len(names) or spelling(row[0]) in _LEVEL_NAMES or spelling(fields[0]) in _LEVEL_NAMES
+
+
+def _dates_apart(fields: Sequence[str]) -> bool:
+    """Whether each security has a column of dates of its own."""
+    return sum(spelling(cell) in _DATE_NAMES for cell in fields) > 1
 
 
 def _two_levels(
@@ -224,7 +342,7 @@ def _two_levels(
     symbol_row = next((row for row in labels if row is not field_row and any(row[1:])), None)
     if field_row is None or symbol_row is None:
         raise DataError(f"{file} has several header rows, none of which names fields such as Close; keep one of them.")
-    fields, symbols = list(field_row), _filled(symbol_row)
+    fields, symbols = list(field_row), _filled(symbol_row, first=_dates_apart(field_row))
     parts, date, names = [], 0, list(frame.columns)
     blocks: dict[tuple[str, int], dict[str, object]] = {}
     for column in range(len(fields)):
@@ -240,32 +358,37 @@ def _two_levels(
         block[fields[column]] = names[column]
     for (symbol, date), block in blocks.items():
         part = frame[[names[date], *block.values()]].set_axis(["date", *block], axis=1)
-        parts.append(part[part["date"].notna() & (part["date"].astype("str").str.strip() != "")].assign(symbol=symbol))
+        parts.append(_without_blank_rows(part).assign(symbol=symbol))
     long = pd.concat(parts)
     used = list(dict.fromkeys(field for block in blocks.values() for field in block))
     # A symbol that was not quoted on a day has empty cells there.
     return Sheet(long, (LEVELS, "date", *used), style, first_line, (*notes, "the header has two levels"))
 
 
-def _filled(row: Sequence[str]) -> list[str]:
-    """Names of merged cells, which stand in the first of them only."""
-    out, last = [row[0]], ""
+def _filled(row: Sequence[str], *, first: bool) -> list[str]:
+    """Names of merged cells, which stand in the first of them only; the first cell of the row may be one."""
+    out, last = [row[0]], row[0] if first and spelling(row[0]) not in _LEVEL_NAMES else ""
     for cell in row[1:]:
         last = cell.strip() or last
         out.append(last)
     return out
 
 
-def _style(file: Path, form: Format, rows: Sequence[Sequence[str]], separator: str) -> NumberStyle:
+def _style(
+    file: Path, form: Format, header: Sequence[str], rows: Sequence[Sequence[str]], separator: str
+) -> NumberStyle:
     """How the file writes numbers, from its first rows; whole columns are read with it."""
     if form.decimal or form.thousands:
         decimal = form.decimal or ("," if form.thousands == "." else ".")
         return NumberStyle(decimal, form.thousands or ("." if decimal == "," else ","))
-    cells = (cell.strip() for row in rows for cell in row)
-    tokens = [cell for cell in cells if re.match(r"^[-+$€£¥\s]*\d[\d.,' ]*[KMBT%]?$", cell) and not _DATE.match(cell)]
-    if not any("," in token for token in tokens) and separator != ";":
+    cells = [[cell.strip() for cell in row] for row in rows]
+    volumes = {i for i, name in enumerate(header) if _holds_volume(file, name, form)}
+    counts = any("." in cell for row in cells for i, cell in enumerate(row) if i in volumes and NUMBER.match(cell))
+    marked = counts or separator == ";" or any("," in c or c.count(".") > 1 for row in cells for c in row)
+    if not marked:
         return NumberStyle(".", ",")
-    style = number_style(tokens, separator=separator)
+    tokens = [cell for row in cells for cell in row if NUMBER.match(cell) and not _DATE.match(cell)]
+    style = number_style(tokens, separator=separator, counts=counts)
     if style is None:
         token = next(t for t in tokens if "," in t or "." in t)
         mark = "," if "," in token else "."
@@ -274,6 +397,12 @@ def _style(file: Path, form: Format, rows: Sequence[Sequence[str]], separator: s
             f"{file}: {token!r} may be {plain} or {other}; say which with --thousands '{mark}' or --decimal '{mark}'."
         )
     return style
+
+
+def _holds_volume(file: Path, column: str, form: Format) -> bool:
+    named = {spelling(name) for name, field in form.columns.items() if field == "volume"}
+    # V is Visa, too.
+    return spelling(column) in named | {*COLUMN_NAMES["volume"]} - {"v"} or "volume" in (form.field, stem(file).lower())
 
 
 def _rows(
@@ -287,24 +416,53 @@ def _rows(
 ) -> pd.DataFrame:
     # Symbols stay text: 0005 and TRUE are listed names. So do all cells where a point may group thousands.
     types = dict.fromkeys(names if style.decimal == "," else symbols, "str")
+    marks = {name: [""] if name in symbols else ["", "NaN", "nan", "null", "NULL"] for name in names}
+
+    def read(columns: Sequence[str]) -> pd.DataFrame:
+        # Blank lines are kept for now, so that the index counts the lines of the file.
+        return pd.read_csv(
+            file,
+            sep=separator,
+            encoding=encoding,
+            header=None,
+            names=list(columns),
+            skiprows=skip,
+            skip_blank_lines=False,
+            skipinitialspace=True,
+            low_memory=False,
+            index_col=False,
+            keep_default_na=False,
+            na_values={name: marks.get(name, [""]) for name in columns},
+            dtype=types,
+        )
+
     with warnings.catch_warnings():
-        # A row longer than the header would lose its end with a warning only, or shift the columns to the index.
+        # A row longer than the header would lose its end with a warning only.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            return pd.read_csv(
-                file,
-                sep=separator,
-                encoding=encoding,
-                header=None,
-                names=list(names),
-                skiprows=skip,
-                skip_blank_lines=True,
-                skipinitialspace=True,
-                low_memory=False,
-                index_col=False,
-                keep_default_na=False,
-                na_values=["", "NaN", "nan", "null", "NULL"],
-                dtype=types,
-            )
+            return read(names)
         except pd.errors.EmptyDataError:
             return pd.DataFrame(columns=list(names))
+        except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+            if "Length of header" not in str(error) and "Expected" not in str(error):
+                raise
+    more = [f"nothing {i}" for i in range(_longest(file, separator, encoding, skip, len(names)) - len(names))]
+    return read([*names, *more])[list(names)]
+
+
+def _longest(file: Path, separator: str, encoding: str, skip: int, width: int) -> int:
+    """Cells of the longest row, where all beyond the header are empty."""
+    longest = width
+    packed = file.name.lower().endswith(".gz")
+    with gzip.open(file, "rt", encoding=encoding) if packed else file.open(encoding=encoding, newline="") as handle:
+        reader = csv.reader(handle, delimiter=separator, skipinitialspace=True)
+        for row in reader:
+            if reader.line_num <= skip or len(row) <= width:
+                continue
+            if any(cell.strip() for cell in row[width:]):
+                raise DataError(
+                    f"{file} row {reader.line_num} has {len(row)} cells below a header of {width}; name the others, "
+                    "put texts that hold the separator in quotation marks, or delete the row."
+                )
+            longest = len(row) if len(row) > longest else longest
+    return longest

@@ -138,3 +138,12 @@ def test_a_market_that_never_closes_ends_its_months_on_their_last_day():
 def test_periods_of_an_unknown_exchange_are_refused():
     with pytest.raises(InputError, match="'XXXX' is not an exchange calendar"):
         periods_per_year("XXXX", bars="weekly")
+
+
+def test_a_calendar_that_the_library_cannot_make(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("Special dates contradict\neach other")
+
+    monkeypatch.setattr("exchange_calendars.get_calendar", fail)
+    with pytest.raises(InputError, match="cannot make the calendar XKAR .Special dates contradict"):
+        trading_days("2020-01-01", "2020-02-01", exchange="XKAR")

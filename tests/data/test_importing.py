@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantray.data.formats import BAR_FIELDS, COLUMN_NAMES, Format
+from quantray.data.formats import BAR_FIELDS, COLUMN_NAMES, Format, plain
 from quantray.data.importing import read_bars
 from quantray.errors import DataError
 
@@ -77,7 +77,7 @@ def test_every_declared_spelling_is_read(write, name):
         row[name] = row.get(name, "7")
         header = [f" {alias.upper()} " if column == name else column for column in row]
         frame = read_bars(write(",".join(header) + "\n" + ",".join(row.values()) + "\n")).frame
-        assert set(frame.columns) - {"basis"} == set(row)
+        assert set(frame.columns) - {"basis", "lists"} == set(row)
         assert str(frame[name].iloc[0]).startswith(row[name])
 
 
@@ -213,7 +213,7 @@ def test_parquet_dates_of_every_type(tmp_path, kind):
         ),
         ("date,AA,B\n2020-01-02,2,3\n2020-01-03,2,x\n", r"bars\.csv row 3, column B: 'x' is not a number"),
         ("date,symbol,close\n2020-01-02,AA,2\n01/03/2020,AA,2\n", "row 3, column date: '01/03/2020' is not a date"),
-        ("date,symbol,close\n2020-01-02,AA,2\n,AA,2\n", "row 3, column date: .* is not a date; use YYYY-MM-DD"),
+        ("date,symbol,close\n2020-01-02,AA,2\n,AA,2\n", "row 3, column date: '' is not a date; use YYYY-MM-DD"),
         (
             "date,symbol,close\n43832,AA,2\n",
             "row 2, column date: '43832' is a number of days, as spreadsheets count; read it with --dates excel",
@@ -225,7 +225,10 @@ def test_parquet_dates_of_every_type(tmp_path, kind):
         ),
         ("date,symbol,comment\n2020-01-02,AA,hello\n", "has a date and a symbol but none of open, high"),
         ("date\n2020-01-02\n", "has a date column only"),
-        ("date,symbol,close\n2020-01-02,AA,2,3,4\n2020-01-02,AA,2\n", "cannot be read: Length of header"),
+        (
+            "date,symbol,close\n2020-01-02,AA,2,3,4\n2020-01-02,AA,2\n",
+            r"bars\.csv row 2 has 5 cells below a header of 3; .*, or delete the row",
+        ),
         ('date,symbol,close\n2020-01-02,"AA,2\n', "cannot be read"),
     ],
     ids=[
@@ -300,3 +303,120 @@ def test_a_wide_folder_with_a_date_twice(write, tmp_path):
     write("date,AA\n2020-01-02,1\n", "twice/open.csv")
     with pytest.raises(DataError, match="two values of close for AA on 2020-01-02"):
         read_bars(tmp_path / "twice")
+
+
+def test_which_events_a_file_has_columns_of(write, tmp_path):
+    assert "lists" not in read_bars(write("date,close\n2020-01-02,2\n")).frame
+    write("date,close\n2020-01-02,2\n", "events/AA.csv")
+    write("date,close,dividend\n2020-01-02,2,0\n", "events/B.csv")
+    write("date,close,split\n2020-01-02,2,1\n", "events/C.csv")
+    write("date,close,dividend,split\n2020-01-02,2,0,1\n", "events/D.csv")
+    write("date,close,capital gains\n2020-01-02,2,0\n", "events/E.csv")
+    frame = read_bars(tmp_path / "events").frame
+    assert frame["lists"].dtype == np.int8
+    assert dict(zip(frame["symbol"], frame["lists"], strict=True)) == {"AA": 0, "B": 1, "C": 2, "D": 3, "E": 1}
+
+
+def test_what_a_folder_holds_beside_bars_is_left_out_with_a_finding(write, tmp_path):
+    write("date,close\n2020-01-02,2\n", "many/AA.csv")
+    write("Symbol,Security\nAA,Alcoa\n", "many/companies.csv")
+    write("date,close\n", "many/header.csv")
+    write("", "many/nothing.parquet")
+    write("x", "many/._AA.csv")
+    write("x", "many/BB.xlsx")
+    write("date,close\n2020-01-02,2\n", "many/sub.csv").rename(tmp_path / "many" / "kept.csv")
+    (tmp_path / "many" / "sub").mkdir()
+    bars = read_bars(tmp_path / "many")
+    assert sorted(bars.frame["symbol"]) == ["AA", "kept"]
+    assert bars.notes["file_left_out"] == (
+        "._AA.csv: a hidden file",
+        "BB.xlsx: no CSV or Parquet file",
+        "companies.csv: no bars in it",
+        "header.csv: no bars in it",
+        "nothing.parquet: no bars in it",
+        "sub/: a folder",
+    )
+    for name, message in (("companies.csv", "no date column"), ("header.csv", "is empty")):
+        with pytest.raises(DataError, match=message):
+            read_bars(tmp_path / "many" / name)
+
+
+def test_events_in_a_file_of_their_own_join_the_prices(write, tmp_path):
+    days = [f"2020-01-{day:02}" for day in (2, 3, 6, 7)]
+    prices = "".join(
+        f"{s},{day},{k + 1}.5,9\n" for s in ("AA", "B") for k, day in enumerate(days) if (s, k) != ("B", 2)
+    )
+    write("ticker,date,close,volume\n" + prices, "both/prices.csv")
+    events = "AA,2020-01-03,0.5\nAA,2020-01-03,0.25\nB,2020-01-06,0.1\nB,2021-01-01,3\nZ,2020-01-03,9\n"
+    write("ticker,date,dividend\n" + events, "both/events.csv")
+    bars = read_bars(tmp_path / "both")
+    frame = bars.frame.set_index(["symbol", "date"]).sort_index()
+    assert frame.loc["AA", "dividend"].tolist() == [0, 0.75, 0, 0]
+    assert frame.loc["B", "dividend"].tolist() == [0, 0, 0.1, 0]
+    assert np.isnan(frame.loc[("B", "2020-01-06"), "close"])
+    assert (frame["lists"] == 1).all()
+    assert set(frame.index.get_level_values(0)) == {"AA", "B"}
+    assert any("2 events of days or symbols without prices" in note for r in bars.readings for note in r.notes)
+    write("ticker,date,dividend\nQ,2020-01-03,0.5\n", "both/events.csv")
+    with pytest.raises(DataError, match="no symbol in common; name symbols alike"):
+        read_bars(tmp_path / "both")
+    write("ticker,date,close,dividend\nAA,2020-01-03,0.5,0\n", "both/prices.csv")
+    with pytest.raises(DataError, match="has dividend in the files of prices and in one beside them"):
+        read_bars(tmp_path / "both")
+
+
+def test_symbols_that_differ_in_case_are_one_unless_they_share_a_day(write):
+    apart = read_bars(write("date,symbol,close\n2020-01-02,AAP,2\n2020-01-02,AAp,3\n2020-01-02,B,1\n2020-01-03,b,1\n"))
+    assert apart.frame["symbol"].tolist() == ["AAP", "AAp", "B", "B"]
+    assert apart.notes["symbol_spelling"] == ("'B', 'b' are one",)
+
+
+def test_a_part_of_names_that_two_share_is_no_name(write):
+    form = Format(name="house", symbol_part=r"^(\S+)")
+    rows = "".join(f"2020-01-02,{name},2\n" for name in ("VOD LN Equity", "VOD US Equity", "BP LN Equity"))
+    symbols = read_bars(write("date,symbol,close\n" + rows), form).frame["symbol"].tolist()
+    assert symbols == ["VOD LN Equity", "VOD US Equity", "BP"]
+
+
+def test_rows_without_a_permanent_id_go_by_their_symbol(write):
+    frame = read_bars(write("date,symbol,figi,close\n2020-01-02,AA,BBG1,2\n2020-01-02,SPX,,3\n")).frame
+    assert frame["symbol"].tolist() == ["BBG1", "SPX"]
+    assert frame["ticker"].tolist() == ["AA", "SPX"]
+    assert read_bars(write("date,permno,close\n2020-01-02,10001.0,2\n")).frame["symbol"].tolist() == ["10001"]
+
+
+def test_columns_of_prices_are_neither_symbols_nor_fields_by_chance(write):
+    wide = read_bars(write("Date,AAPL,SID,MSFT\n2020-01-02,40.5,4.5,80.5\n2020-01-03,41,4,81\n", "prices.csv"))
+    assert sorted(set(wide.frame["symbol"])) == ["AAPL", "MSFT", "SID"]
+    with pytest.raises(DataError, match="has a column Vol. and no close among Date, Kurs, .*; name it with --column"):
+        read_bars(write("Date,Kurs,Erster,Vol.\n2020-01-02,40.5,40,1\n"))
+
+
+def test_a_wide_file_of_another_field_says_how_to_take_it(write):
+    path = write("Date,AA,B\n2020-01-02,2.5,3.5\n", "adj_close.csv")
+    with pytest.raises(DataError, match="--field close takes adj_close for it"):
+        read_bars(path)
+    assert read_bars(path, Format(field="close")).frame["close"].tolist() == [2.5, 3.5]
+
+
+def test_a_column_without_a_name_is_named_by_its_place(write):
+    rows = "".join(f"2020-01-0{d},{s},{d}{k}.5\n" for d in (2, 3, 6) for k, s in enumerate(("AA", "B", "C")))
+    path = write("Date,,Close\n" + rows)
+    with pytest.raises(DataError, match="--column FILE_COLUMN=symbol, as --column 'column 2=symbol'"):
+        read_bars(path)
+    assert set(read_bars(path, Format(columns={"column 2": "symbol"})).frame["symbol"]) == {"AA", "B", "C"}
+
+
+def test_a_format_by_name_decides(write):
+    path = write("Date,Open,High,Low,Close,Adj Close,Volume\n2020-01-02,1,3,0.5,2,1.9,100\n", "AA.csv")
+    assert read_bars(path).readings[0].format == "yahoo"
+    assert read_bars(path, Format(adjusted="none")).readings[0].format == "yahoo"
+    reading = read_bars(path, plain()).readings[0]
+    assert reading.format == "plain"
+    assert reading.stated == "which says nothing of what its prices account for"
+
+
+def test_codes_of_missing_returns_are_no_returns_and_a_midpoint_of_99_is_a_price(write):
+    frame = read_bars(write("PERMNO,date,PRC,VOL,RET\n1,20200102,-99.0,-99,-66.0\n1,20200103,98.0,5,0.01\n")).frame
+    assert frame["close"].tolist() == [99.0, 98.0]
+    np.testing.assert_array_equal(frame[["volume", "total_return"]], [[np.nan, np.nan], [5, 0.01]])

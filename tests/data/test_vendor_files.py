@@ -429,3 +429,182 @@ def test_what_was_understood_is_in_the_report(imported):
     assert reading.used["Stock Splits"] == "split"
     assert reading.ignored == ("Remark",)
     assert reading.missing == ("adj_close", "delist_return")
+
+
+@pytest.mark.parametrize("clock", ["15:00", "16:00"])
+def test_a_few_midnights_of_another_zone_need_no_sunday(tmp_path, clock):
+    days = pd.DataFrame({"Date": [f"2021-06-0{k} {clock}:00+00:00" for k in (1, 2, 3)], "Close": [100.0, 99, 98]})
+    days.to_csv(tmp_path / "7203.T.csv", index=False)
+    with pytest.raises(DataError, match="is midnight in another time zone: name the exchange's clock, as --timezone"):
+        read_bars(tmp_path / "7203.T.csv")
+    read = read_bars(tmp_path / "7203.T.csv", Format(timezone="Asia/Tokyo")).frame
+    assert str(read["date"].iloc[0].date()) == "2021-06-02"
+    assert str(read_bars(tmp_path / "7203.T.csv", Format(timezone="UTC")).frame["date"].iloc[0].date()) == "2021-06-01"
+
+
+@pytest.mark.parametrize(
+    "texts", [("4\u202f000,50", "3\xa0900,25"), ("EUR 4000,50", "EUR 3900,25"), ("4000,50 €", "3900,25 €")]
+)
+def test_numbers_with_narrow_blanks_and_currencies(tmp_path, texts):
+    (tmp_path / "AA.csv").write_text("Date;Close\n" + "".join(f"2021-01-0{k + 4};{t}\n" for k, t in enumerate(texts)))
+    assert read_bars(tmp_path / "AA.csv").frame["close"].tolist() == [4000.5, 3900.25]
+
+
+def test_marks_of_missing_numbers_among_numbers(tmp_path):
+    (tmp_path / "AA.csv").write_text("date,close,volume\n2021-01-04,40.5,-9999\n2021-01-05,-9999,7\n")
+    frame = read_bars(tmp_path / "AA.csv", Format(missing=("-9999",))).frame
+    np.testing.assert_array_equal(frame[["close", "volume"]], [[40.5, np.nan], [np.nan, 7]])
+
+
+def test_an_empty_column_of_text_is_empty(tmp_path):
+    (tmp_path / "AA.csv").write_text("Datum;Schluss;Volumen\n04.01.2021;40,00;\n05.01.2021;40,14;\n")
+    frame = read_bars(tmp_path / "AA.csv", Format(dates="DMY")).frame
+    assert frame["close"].tolist() == [40.0, 40.14]
+    assert frame["volume"].isna().all()
+
+
+@pytest.mark.parametrize("day", ["2021-01-0{}", "0{}/01/2021", "2021/01/0{}", "0{} Jan 2021"])
+@pytest.mark.parametrize("last", ["", "Total"])
+def test_a_row_without_a_date_is_refused(tmp_path, day, last):
+    rows = "".join(f"{day.format(k)},4{k},10\n" for k in range(4, 9))
+    (tmp_path / "AA.csv").write_text(f"Date,Close,Volume\n{rows}{last},,1200\n")
+    with pytest.raises(DataError, match=f"row 7, column date: '{last}' is not a date; .*, or delete the row"):
+        read_bars(tmp_path / "AA.csv", Format(dates="DMY" if day.startswith("0") and "/" in day else None))
+
+
+def test_monthly_bars_are_refused_with_what_there_is(imported):
+    months = DAYS[::21]
+    bars = pd.DataFrame({"date": months, "close": path_of(0.1)[: len(months)]})
+    for bars_are in ("daily", "weekly"):
+        with pytest.raises(DataError, match="bars of a month or longer: only daily and weekly bars are supported"):
+            imported(bars, "AA.csv", bars=bars_are)
+
+
+def test_rarer_calendars_are_found(imported):
+    days = pd.DatetimeIndex(trading_days("2021-01-04", "2022-03-11", exchange="XSTO"))
+    bars = pd.DataFrame({"date": days, "close": path_of(0.1, days=len(days))})
+    with pytest.raises(DataError, match="XSTO fits best"):
+        imported(bars, "AA.csv")
+
+
+@pytest.mark.parametrize("end", [",,\n", ",,\n,,\n", "\n\n", ",,,,,,\n"])
+def test_blank_rows_of_spreadsheets_are_skipped(tmp_path, end):
+    for name, day in (("AA", "{}"), ("B", "{}-01-2021")):
+        rows = "".join(f"{day.format(k)},10{k}.5,7\n" if name == "B" else f"2021-01-{k},10{k}.5,7\n" for k in (14, 15))
+        (tmp_path / f"{name}.csv").write_text("date,close,volume\n" + rows + end)
+        frame = read_bars(tmp_path / f"{name}.csv").frame
+        assert frame["date"].dt.strftime("%Y-%m-%d").tolist() == ["2021-01-14", "2021-01-15"]
+
+
+def test_lines_are_counted_as_in_the_file(tmp_path):
+    (tmp_path / "AA.csv").write_text("date,close\n\n2021-01-04,1.5\n\n2021-01-05,x\n")
+    with pytest.raises(DataError, match="row 5, column close: 'x'"):
+        read_bars(tmp_path / "AA.csv")
+
+
+def test_separators_at_the_end_of_rows_are_nothing(tmp_path):
+    (tmp_path / "AA.csv").write_text("date;close;volume\n2021-01-04;1.5;7;;;\n2021-01-05;2.5;8;;;\n;;;;;\n")
+    assert read_bars(tmp_path / "AA.csv").frame["close"].tolist() == [1.5, 2.5]
+    (tmp_path / "AA.csv").write_text("date;close;volume\n2021-01-04;1.5;7;;;\n2021-01-05;2.5;8;;9;\n")
+    with pytest.raises(DataError, match="row 3 has 6 cells below a header of 3"):
+        read_bars(tmp_path / "AA.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["{field}_{symbol}", "{symbol}_{field}", "{field} {symbol}", "('{field}', '{symbol}')"]
+)
+def test_columns_that_name_field_and_symbol(tmp_path, name):
+    columns = {
+        name.format(field=f, symbol=s): [v, v + 1.5]
+        for s, v in (("AAPL", 10.0), ("BRK_B", 20.0))
+        for f in ("Close", "Volume")
+    }
+    frame = pd.DataFrame({"Date": DAYS[:2], **columns})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_parquet(tmp_path / "a.parquet", index=False)
+    for file in ("a.csv", "a.parquet"):
+        bars = read_bars(tmp_path / file).frame
+        assert bars["symbol"].tolist() == ["AAPL", "AAPL", "BRK_B", "BRK_B"]
+        assert bars["close"].tolist() == bars["volume"].tolist() == [10.0, 11.5, 20.0, 21.5]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Datum;Zuletzt;Eröffn.;Hoch;Tief;Vol.;+/- %",
+        "Date;Dernier;Ouv.; Plus Haut;Plus Bas;Vol.;Variation %",
+        "Fecha;Último;Apertura;Máximo;Mínimo;Vol.;% var.",
+        "Data;Ultimo;Apertura;Massimo;Minimo;Vol.;Var. %",
+        "Data;Último;Abertura;Máxima;Mínima;Vol.;Var%",
+    ],
+)
+@pytest.mark.parametrize("volume", ["1,23M", ""])
+def test_investing_com_in_other_languages(tmp_path, header, volume):
+    (tmp_path / "ENI.csv").write_text(f"{header}\n" + f"24.06.2021;36,71;36,70;37,07;36,34;{volume};-0,61%\n" * 2)
+    bars = read_bars(tmp_path / "ENI.csv")
+    first = bars.frame.iloc[0]
+    assert first[["open", "high", "low", "close"]].tolist() == [36.70, 37.07, 36.34, 36.71]
+    assert first["volume"] == 1_230_000 or (volume == "" and np.isnan(first["volume"]))
+    assert bars.readings[0].format.startswith("investing.com")
+
+
+def test_volumes_grouped_by_points_are_not_divided_by_a_thousand(tmp_path):
+    (tmp_path / "AA.csv").write_text("Date\tClose\tVolume\n2021-01-04\t4000\t658.516\n2021-01-05\t4014\t697.838\n")
+    with pytest.raises(DataError, match=r"'658.516' may be 658516 or 658.516; say which with --thousands"):
+        read_bars(tmp_path / "AA.csv")
+    assert read_bars(tmp_path / "AA.csv", Format(thousands=".")).frame["volume"].iloc[0] == 658516
+    with (tmp_path / "AA.csv").open("a") as file:
+        file.write("2021-01-06\t4001\t1.658.516\n")
+    assert read_bars(tmp_path / "AA.csv").frame["volume"].tolist() == [658516, 697838, 1658516]
+
+
+def test_a_mapping_in_another_case_keeps_zeros(tmp_path):
+    (tmp_path / "x.csv").write_text("TAG,KENNUNG,KURS\n2021-01-04,0005,40.5\n")
+    form = Format(name="house", columns={"Tag": "date", "Kennung": "symbol", "Kurs": "close"})
+    assert read_bars(tmp_path / "x.csv", form).frame["symbol"].tolist() == ["0005"]
+
+
+def test_words_for_nothing_may_be_symbols(tmp_path):
+    (tmp_path / "x.csv").write_text("date,symbol,close\n2021-01-04,NULL,40.5\n2021-01-04,nan,41.5\n2021-01-04,NA,nan\n")
+    frame = read_bars(tmp_path / "x.csv").frame
+    assert frame["symbol"].tolist() == ["NULL", "nan", "NA"]
+    np.testing.assert_array_equal(frame["close"], [40.5, 41.5, np.nan])
+
+
+@pytest.mark.parametrize("gap", [",", ",,"])
+def test_sheets_with_a_column_of_dates_for_each_security(tmp_path, gap):
+    rows = [f"AAPL US Equity,{gap}BRK/B US Equity,", f"Date,PX_LAST{gap}Date,PX_LAST"]
+    rows += [f"01/{d}/2021,{d}.5{gap}01/{d + 1}/2021,{d + 1}.5" for d in (13, 14)] + [f"01/15/2021,15.5{gap},"]
+    (tmp_path / "s.csv").write_text("\n".join(rows) + "\n")
+    frame = read_bars(tmp_path / "s.csv").frame
+    assert frame["symbol"].tolist() == ["AAPL"] * 3 + ["BRK/B"] * 2
+    assert frame["date"].dt.day.tolist() == [13, 14, 15, 14, 15]
+    assert frame["close"].tolist() == [13.5, 14.5, 15.5, 14.5, 15.5]
+
+
+def test_lines_with_dates_above_the_header(tmp_path):
+    head = "Start Date,01/04/2021,,\nEnd Date,03/11/2022,,\n,,,\n,AAPL US Equity,,BRK/B US Equity,\n"
+    head += "Dates,PX_LAST,PX_VOLUME,PX_LAST,PX_VOLUME\n01/14/2021,#N/A N/A,,#N/A N/A,\n"
+    (tmp_path / "s.csv").write_text(head + "01/15/2021,100.5,836593,101.5,1391495\n")
+    frame = read_bars(tmp_path / "s.csv").frame
+    assert frame["symbol"].tolist() == ["AAPL", "AAPL", "BRK/B", "BRK/B"]
+    np.testing.assert_array_equal(frame["close"], [np.nan, 100.5, np.nan, 101.5])
+
+
+def test_rows_of_names_codes_and_currencies_above_prices(tmp_path):
+    head = "Name,APPLE,LOWES,\nCode,@AAPL(P),LOW,\nCURRENCY,U$,U$,\n"
+    (tmp_path / "s.csv").write_text(head + "14/01/2021,100.5,100.25,\n15/01/2021,101.5,96.25,\n")
+    frame = read_bars(tmp_path / "s.csv").frame
+    assert frame["symbol"].tolist() == ["@AAPL(P)", "@AAPL(P)", "LOW", "LOW"]
+    assert frame["close"].tolist() == [100.5, 101.5, 100.25, 96.25]
+
+
+@pytest.mark.parametrize("name", ["{}_price", "{} USD", "Adjusted {}", "{} (EUR)"])
+def test_columns_that_say_more_of_a_field_name_no_symbol(tmp_path, name):
+    frame = pd.DataFrame({"Date": DAYS[:2], **{name.format(f): [1.5, 2.5] for f in ("Open", "Close", "Volume")}})
+    frame.to_csv(tmp_path / "AA.csv", index=False)
+    if name == "{}_price":
+        assert set(read_bars(tmp_path / "AA.csv").frame["symbol"]) == {"AA"}
+    else:
+        with pytest.raises(DataError, match="no close .*name it with --column FILE_COLUMN=close"):
+            read_bars(tmp_path / "AA.csv")
