@@ -65,7 +65,7 @@ def _findings_of_reading(raw: RawBars) -> tuple[Finding, ...]:
     meanings = {
         "symbol_spelling": ("symbols that differ in case or blanks only were taken for one", "repair"),
         "ignored_event_column": ("columns that sound like events and were not read; name them with --column", "keep"),
-        "file_left_out": ("texts in the folder whose first line names no date", "keep"),
+        "file_left_out": ("what lies in the folder and holds no bars that can be read", "keep"),
         "midpoint_price": ("midpoints of quotes, marked by a minus sign, taken for closes", "repair"),
     }
     return tuple(noted(name, *meanings[name], examples) for name, examples in raw.notes.items())
