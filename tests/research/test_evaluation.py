@@ -104,11 +104,7 @@ def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
     turned = replace(RULE.entry.strategy, shorts=not RULE.entry.strategy.shorts)
     others = {
         "fingerprint": "other",
-        "families": (
-            RuleFamily(
-                replace(RULE.entry, strategy=replace(RULE.entry.strategy, shorts=not RULE.entry.strategy.shorts))
-            ),
-        ),
+        "families": (RuleFamily(replace(RULE.entry, strategy=turned)),),
         "kept": (100,),
     }
     terms = {"costs_bps": 6.0, "lag": 2, "threads": 2}
