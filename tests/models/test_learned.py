@@ -392,6 +392,9 @@ def test_predictions_that_cannot_be_are_refused(study, fits):
         fit.predict(study.panel, dates[:1], features=feature_set(study.panel, names=["return_1"]))
     with pytest.raises(InputError, match="features given are of another panel"):
         fit.predict(study.panel.until(dates[3]), dates[:1])
+    tomorrow = replace(study.features, values=np.roll(study.features.values, -1, axis=0))
+    with pytest.raises(InputError, match=f"^return_1 of S.* on {dates[1]} .* the features given look ahead"):
+        fit.predict(study.panel, dates[:2], features=tomorrow)
 
 
 @pytest.mark.parametrize(("kind", "needed"), [("none", 51), ("windows", 121), ("neighbours", 121)])

@@ -104,13 +104,10 @@ def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
     """Of what all units share, and of the terms they trade on; where results go and which day's panel it was do not."""
     batch = Batch(RULE.name, SETS[:1])
     plan = Plan("p", ((RULE.name, SETS[0]), (RULE.name, SETS[1])), np.zeros(301, dtype=np.int64))
+    turned = replace(RULE.entry.strategy, shorts=not RULE.entry.strategy.shorts)
     others = {
         "fingerprint": "other",
-        "families": (
-            RuleFamily(
-                replace(RULE.entry, strategy=replace(RULE.entry.strategy, shorts=not RULE.entry.strategy.shorts))
-            ),
-        ),
+        "families": (RuleFamily(replace(RULE.entry, strategy=turned)),),
         "kept": (100,),
     }
     terms = {"costs_bps": 6.0, "lag": 2, "threads": 2}
@@ -124,9 +121,8 @@ def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
         keys = {key_of(given) for given in (data, *changed)}
         assert len(keys) == 1 + len(changed)
         assert key_of(replace(data, results=ResultStore(tmp_path / "elsewhere"))) == key_of(data)
-    assert (
-        len({*batch_keys(data, Batch(RULE.name, SETS)), *batch_keys(data, Batch(SCREEN.name, (SCREEN.default,)))}) == 7
-    )
+    screened = batch_keys(data, Batch(SCREEN.name, (SCREEN.default,)))
+    assert len({*batch_keys(data, Batch(RULE.name, SETS)), *screened}) == 7
 
 
 def test_every_field_of_a_plan_changes_its_key_but_its_name(data):
