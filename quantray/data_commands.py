@@ -114,10 +114,10 @@ def import_(
     write = target.append if append else target.import_bars
     found = write(path, settings=_quality(quality), form=described)
     if found is None:
-        console().print(f"{store} already holds all of {path}; nothing written.", highlight=False)
+        _say(f"{store} already holds all of {path}; nothing written.")
         return
     _print_quality(found)
-    console().print(f"{store} is now at version {target.version()}", highlight=False)
+    _say(f"{store} is now at version {target.version()}")
 
 
 @data_app.command()
@@ -197,8 +197,8 @@ def restated(
     if len(changes):
         console().print(table)
     if len(changes) > 40:
-        console().print(f"and {len(changes) - 40:,} more; --output FILE.csv writes all", highlight=False)
-    console().print(summary(changes), highlight=False)
+        _say(f"and {len(changes) - 40:,} more; --output FILE.csv writes all")
+    _say(summary(changes))
 
 
 @data_app.command()
@@ -224,7 +224,7 @@ def info(store: Store = "market") -> None:
         highlight=False,
     )
     if (names := market.symbols()).spells:
-        console().print(f"{names.n_ids:,} permanent ids had {len(names.spells):,} symbols", highlight=False)
+        _say(f"{names.n_ids:,} permanent ids had {len(names.spells):,} symbols")
 
 
 @data_app.command()
@@ -244,7 +244,7 @@ def simulate(
     target = MarketStore(store)
     found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
     _print_quality(found)
-    console().print(f"{store} is now at version {target.version()}", highlight=False)
+    _say(f"{store} is now at version {target.version()}")
 
 
 def _quality(path: Path | None) -> "QualitySettings | None":
@@ -292,7 +292,7 @@ def _print_quality(found: "QualityReport") -> None:
 
 
 def _say(line: str) -> None:
-    console().print(line, highlight=False, markup=False)
+    console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _understood(readings: "Iterable[Reading]") -> Iterable[str]:

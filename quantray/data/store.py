@@ -38,7 +38,7 @@ _SCHEMA = pa.schema(
 )
 """``symbol`` is the permanent id where the data have one; ``ticker`` then is the symbol of the day."""
 _ADJUSTED = ("open", "high", "low", "close", "volume", "dividend_yield", "delist_return")
-_CONTEXT_DAYS = 60
+_CONTEXT_DAYS = 100
 """Calendar days before an append that its quality checks see: enough for every check's look-back."""
 
 # Logs and replaced files stay for ten years, so that a study's data can be read again in its exact version.
