@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/quantray demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -n logical --dist loadscope -m "not ray"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope -m "not ray"
 	$(BIN)/python -m pytest -q -m ray
 
 lint: $(VENV)/.installed
