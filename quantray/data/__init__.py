@@ -1,6 +1,9 @@
 """Market data: from files to a point-in-time panel.
 
-``importing`` reads files, ``checks`` find and ``quality`` treats what is wrong in them, ``store`` keeps bars in
-versions, ``adjustment`` turns prices into total returns, ``universe`` says who was a member when, ``panel`` is what
-flows onward. ``calendar`` and ``splits`` hold dates, ``synthetic`` makes a market whose truth is known.
+``formats`` say what vendors' files look like, ``sheets`` and ``parsing`` read their tables, numbers and dates, and
+``importing`` makes bars of them. ``evidence`` and ``adjustment`` decide what prices account for and turn them into
+total returns; ``checks`` (of rows, of prices) find and ``quality`` treats what is wrong; ``examining`` does it all in
+turn. ``store`` keeps bars in versions, ``overlap`` lets new ones go on from stored ones, ``restatements`` tell what was
+known when, ``symbols`` who is who. ``universe`` says who was a member when, ``panel`` is what flows onward.
+``calendar`` and ``splits`` hold dates, ``synthetic`` makes a market whose truth is known.
 """
