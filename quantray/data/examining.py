@@ -28,7 +28,7 @@ def examine(
     bars, adjustment = normalise_events(raw.frame)
     findings = _findings_of_reading(raw)
     if context is not None:
-        joined = join(bars, context)
+        joined = join(bars, context, listing=adjustment.source.startswith("dividend"))
         bars = joined.bars
         findings += _findings_of_joining(joined)
         again = pd.MultiIndex.from_frame(context[["date", "symbol"]]).isin(

@@ -61,15 +61,16 @@ class _Sides:
     """(n,) rows that are to be stored; written to."""
 
 
-def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, refuse: bool = True) -> Joined:
+def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, listing: bool = True, refuse: bool = True) -> Joined:
     """New bars on the basis of the stored ones.
 
     Parameters
     ----------
     fresh : bars as ``adjustment.normalise_events`` leaves them, sorted by symbol and date; columns ``inside_split`` and
         ``inside_dividend`` hold events that their prices contain, ``implied`` marks rows whose events an adjusted close
-        told; without any of these columns and without events, the file tells none.
+        told.
     stored : bars of the same symbols from before the first new day on.
+    listing : whether the file has columns of events, so that a day without one had none.
     refuse : whether what cannot be told apart is an error.
 
     Raises
@@ -83,7 +84,7 @@ def join(fresh: pd.DataFrame, stored: pd.DataFrame, *, refuse: bool = True) -> J
     implied = fresh["implied"].to_numpy(dtype=np.bool_) if "implied" in fresh else np.zeros(len(fresh), dtype=np.bool_)
     if refuse:
         _refuse_without_overlap(sides, implied)
-    _keep_stored_events(sides, implied)
+    _keep_stored_events(sides, implied if listing else np.ones(len(fresh), dtype=np.bool_))
     told: list[str] = []
     corrected: list[str] = []
     for rows in _unlike(sides):
@@ -136,12 +137,9 @@ def _refuse_without_overlap(sides: _Sides, implied: Bool) -> None:
         )
 
 
-def _keep_stored_events(sides: _Sides, implied: Bool) -> None:
+def _keep_stored_events(sides: _Sides, unlisted: Bool) -> None:
     """Where a file lists no events, or cannot for its first day, those of the store stand."""
-    listing = (sides.inside_split != 0).any() or (sides.inside_paid != 0).any()
-    listing |= bool((sides.new["split"] != 1).any() or (sides.new["dividend"] > 0).any())
-    same = np.abs(np.nan_to_num(sides.ratio, nan=np.inf)) < _AGREE
-    free = same & (implied if listing else True)
+    free = unlisted & (np.abs(np.nan_to_num(sides.ratio, nan=np.inf)) < _AGREE)
     for name, none in (("dividend", 0.0), ("split", 1.0)):
         ours, theirs = sides.new[name], sides.stored[name]
         stands = free & (ours == none) & ~np.isnan(theirs)
