@@ -244,3 +244,7 @@ def test_an_import_says_what_it_understood(tmp_path):
     assert "dividends: 4 of 4 listed are in the prices already" in done.stdout
     stated = quantray("data", "check", "KO.csv", "--adjusted", "splits", cwd=tmp_path)
     assert "4 dividends beside them" in stated.stdout
+    # Also over a format that is named, whose maker says otherwise.
+    over = quantray("data", "check", "KO.csv", "--format", "yfinance", "--adjusted", "none", cwd=tmp_path)
+    assert "4 dividends beside them" in over.stdout
+    assert "read as yfinance, prices as traded, as --adjusted says" in over.stdout

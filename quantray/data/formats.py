@@ -79,8 +79,10 @@ Adjusted = Literal["unknown", "none", "splits", "splits and dividends"]
 """What the closes of a file already account for, as its maker states it."""
 
 
-def stated(adjusted: Adjusted) -> str:
-    """What a format says of its prices, behind its name and a comma."""
+def stated(adjusted: Adjusted, *, certain: bool = False) -> str:
+    """What a format, or the caller, says of its prices, behind the name of the format and a comma."""
+    if certain:
+        return f"prices {prices_of(adjusted)}, as --adjusted says"
     if adjusted == "unknown":
         return "which says nothing of what its prices account for"
     return f"prices {prices_of(adjusted)}, as that format states"
@@ -120,6 +122,8 @@ class Format(BaseModel):
     field: str | None = None
     """What a wide file holds; by default what it is named after, or the close."""
     adjusted: Adjusted = "unknown"
+    certain: bool = False
+    """Whether the caller, who may know better than the maker, said ``adjusted``; see ``with_options``."""
     separator: str | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Literal[".", ",", " ", "'"] | None = None
@@ -146,6 +150,8 @@ class Format(BaseModel):
             An option is unknown or has no sense.
         """
         given = {name: value for name, value in options.items() if value is not None}
+        if "adjusted" in given:
+            given["certain"] = True
         if "columns" in given:
             given["columns"] = {**self.columns, **given["columns"]}
         try:

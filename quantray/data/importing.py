@@ -60,12 +60,14 @@ class Reading(BaseModel):
     """Fields of a bar that the files do not have."""
     adjusted: Adjusted
     """What the format says that prices are adjusted for."""
+    certain: bool = False
+    """Whether the caller said so."""
     notes: tuple[str, ...] = ()
 
     @property
     def stated(self) -> str:
         """The same in words, behind the name of the format and a comma."""
-        return stated(self.adjusted)
+        return stated(self.adjusted, certain=self.certain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +218,7 @@ def _joined(source: Path, bars: pd.DataFrame, events: pd.DataFrame) -> tuple[pd.
 
 
 def _read_one(file: Path, form: Format) -> _Part:
-    # What a format by name says of its prices is its maker's word; an option is the caller's.
     own = form.columns if form.name in ("", plain().name) else {}
-    sure = form.name in ("", plain().name) and form.adjusted != "unknown"
     reader = form.reader()
     if reader is not None:
         made = reader(file)
@@ -258,9 +258,10 @@ def _read_one(file: Path, form: Format) -> _Part:
         ignored=left,
         missing=tuple(name for name in BAR_FIELDS if name not in out),
         adjusted=form.adjusted,
+        certain=form.certain,
         notes=sheet.notes,
     )
-    basis = ADJUSTMENTS.index(form.adjusted) + (CERTAIN if sure and form.adjusted != "unknown" else 0)
+    basis = ADJUSTMENTS.index(form.adjusted) + (CERTAIN if form.certain and form.adjusted != "unknown" else 0)
     return _Part(out.assign(basis=np.int8(basis), lists=_lists(out)), reading, notes)
 
 
