@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from quantray.data.adjustment import normalise_events
+from quantray.data.events import normalise_events
 from quantray.data.importing import RawBars
 from quantray.data.overlap import Joined, join
 from quantray.data.quality import Finding, QualityReport, QualitySettings, clean, noted

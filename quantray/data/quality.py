@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from quantray.data.adjustment import Adjustment
 from quantray.data.calendar import BarLength
 from quantray.data.check import PRICES, Bars, Check, Flags, Thresholds, Treatment
 from quantray.data.checks import CHECKS
+from quantray.data.events import Adjustment
 from quantray.data.importing import Reading
 from quantray.errors import DataError
 

@@ -4,9 +4,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from quantray.data.adjustment import normalise_events
 from quantray.data.calendar import trading_days
 from quantray.data.checks import CHECKS
+from quantray.data.events import normalise_events
 from quantray.data.examining import examine
 from quantray.data.importing import read_bars
 from quantray.data.quality import QualityReport, QualitySettings, clean
