@@ -1,7 +1,7 @@
 """Market data: from files to a point-in-time panel.
 
 ``formats`` say what vendors' files look like, ``sheets`` and ``parsing`` read their tables, numbers and dates, and
-``importing`` makes bars of them. ``events``, by ``evidence`` and by what adjusted closes have ``implied``, decide what
+``importing`` makes bars of them (see ``headers``, ``folders``). ``events``, by ``evidence`` and by what adjusted closes have ``implied``, decide what
 the prices account for; ``adjustment`` makes total returns of them. ``checks`` (of rows, of prices) find and ``quality``
 treats what is wrong; ``examining`` does it all in turn. ``store`` keeps bars in versions, ``overlap`` lets new ones go
 on from stored ones, ``restatements`` tell what was known when, ``symbols`` who is who. ``universe`` says who was a

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from quantray.arrays import Float
+from quantray.data.folders import TOLD, files_of, one_spelling, united
 from quantray.data.formats import (
     ADJUSTMENTS,
     BAR_FIELDS,
@@ -25,7 +26,8 @@ from quantray.data.formats import (
     stated,
 )
 from quantray.data.parsing import NumberStyle, UnreadableError, read_dates, read_numbers
-from quantray.data.sheets import ENDINGS, LEVELS, Sheet, holds_bars, read_sheet, stem
+from quantray.data.sheets import ENDINGS, LEVELS, Sheet, read_sheet, stem
+from quantray.data.symbols import symbol_key
 from quantray.errors import DataError
 
 __all__ = ["RawBars", "Reading", "read_bars"]
@@ -33,10 +35,7 @@ __all__ = ["RawBars", "Reading", "read_bars"]
 R = TypeVar("R")
 
 _KEYS = ("date", "symbol", "id")
-_TOLD = ("basis", "lists")
-"""Columns of what a whole file says of its prices and events."""
 _DIVIDENDS, _SPLITS = 1, 2
-_EVENT_FIELDS = ("dividend", "split", "delist_return")
 _EVIDENCE = ("capital_gains", "total_return", "price_factor")
 _BAR_WORDS = {"open", "high", "low", "close", "volume"}
 _EVENTLIKE = re.compile(r"gain|distribut|spin|rights|bonus|dividend|split|capital", re.IGNORECASE)
@@ -110,25 +109,25 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
     source = Path(path)
     if not source.exists():
         raise DataError(f"{source} does not exist; give a CSV or Parquet file, or a folder of them.")
-    files, left_out = ([source], ()) if source.is_file() else _files(source)
+    files, left_out = ([source], ()) if source.is_file() else files_of(source)
     if not files:
         others = f"; there are {'; '.join(left_out[:6])}" if left_out else ""
         raise DataError(f"folder {source} holds no {', '.join(ENDINGS)} files of bars{others}.")
     parts = [_read_one(file, form or Format()) for file in files]
     readings = [part.reading for part in parts]
-    frame, outside = _united(source, [part.frame for part in parts])
+    frame, outside = united(source, [part.frame for part in parts])
     if outside:
         told = f"{outside} events of days or symbols without prices were left out"
         readings[-1] = readings[-1].model_copy(update={"notes": (*readings[-1].notes, told)})
     if "close" not in frame:
-        held = [c for c in frame.columns if c not in _TOLD]
+        held = [c for c in frame.columns if c not in TOLD]
         wide = held[:2] == ["date", "symbol"] and all("every other column" in reading.used for reading in readings)
         remedy = f"--field close takes {held[2]} for it" if wide else "name it with --column FILE_COLUMN=close"
         raise DataError(f"{source} has no close column; only {held} were recognised; {remedy}.")
     order = ["date", "symbol", *(name for name in BAR_FIELDS if name in frame)]
     rest = [name for name in ("ticker", *_EVIDENCE[1:]) if name in frame]
     rest += [name for name in ("basis", "lists") if (frame[name] != 0).any()]
-    frame, respelled = _one_spelling(frame[[*order, *rest]])
+    frame, respelled = one_spelling(frame[[*order, *rest]])
     notes = {name: told for name, told in (("symbol_spelling", respelled), ("file_left_out", left_out)) if told}
     for name in ("ignored_event_column", "midpoint_price"):
         found = tuple(dict.fromkeys(text for part in parts for text in part.notes.get(name, ())))
@@ -137,84 +136,11 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
     return RawBars(frame, tuple(str(f) for f in files), _summed(readings), notes)
 
 
-def _files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Files of bars in a folder, and what else is in it."""
-    files, others = [], []
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            others.append(f"{path.name}/: a folder")
-        elif path.name.startswith("."):
-            others.append(f"{path.name}: a hidden file")
-        elif not path.name.lower().endswith(ENDINGS):
-            others.append(f"{path.name}: no CSV or Parquet file")
-        elif not holds_bars(path):
-            others.append(f"{path.name}: no bars in it")
-        else:
-            files.append(path)
-    return files, tuple(others)
-
-
 @dataclass(frozen=True, eq=False)
 class _Part:
     frame: pd.DataFrame
     reading: Reading
     notes: Mapping[str, tuple[str, ...]]
-
-
-def _united(source: Path, frames: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
-    """One frame, and the number of events that belong to none of its bars."""
-    wide = [f for f in frames if "close" not in f.columns]
-    if not wide or len(wide) == len(frames):
-        return (pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]), 0
-    if all(set(f.columns) <= {"date", "symbol", "ticker", *_EVENT_FIELDS, *_TOLD} for f in wide):
-        bars = pd.concat([f for f in frames if "close" in f.columns], ignore_index=True)
-        return _joined(source, bars, pd.concat(wide, ignore_index=True))
-    # One wide file per field: they share their keys, so they join; long files stack.
-    joined = [f.drop(columns=list(_TOLD)).set_index(["date", "symbol"]) for f in frames]
-    repeated = [str(f.columns[0]) for f in joined]
-    if any(len(f.columns) != 1 for f in joined) or len(set(repeated)) != len(repeated):
-        held = [column for column in wide[0].columns if column not in _TOLD]
-        raise DataError(f"{source} mixes files with and without a close column: {held}.")
-    for name, part in zip(repeated, joined, strict=True):
-        if part.index.has_duplicates:
-            day, symbol = part.index[part.index.duplicated()][0]
-            raise DataError(f"{source} has two values of {name} for {symbol} on {day.date()}; keep one.")
-    lists = np.bitwise_or.reduce(np.array([f["lists"].iloc[0] for f in frames if len(f)], dtype=np.int8))
-    return pd.concat(joined, axis=1).reset_index().assign(basis=np.int8(0), lists=lists), 0
-
-
-def _joined(source: Path, bars: pd.DataFrame, events: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Bars of some files with the events that others list, by date and symbol; and how many have no bars near."""
-    fields = [name for name in _EVENT_FIELDS if name in events]
-    if twice := next((name for name in fields if name in bars), None):
-        raise DataError(
-            f"{source} has {twice} in the files of prices and in one beside them; leave out one of the two."
-        )
-    by_ticker = "ticker" in bars and "ticker" not in events
-    key = "ticker" if by_ticker else "symbol"
-    events = events.rename(columns={"symbol": key}) if by_ticker else events
-    if not set(events[key].unique()) & set(bars[key].unique()):
-        raise DataError(
-            f"{source} has events of {events[key].iloc[0]} and prices of {bars[key].iloc[0]}, and no symbol in common; "
-            "name symbols alike, in a column of both files."
-        )
-    day = events.groupby(["date", key], sort=False)
-    several = {"dividend": "sum", "split": "prod", "delist_return": "last"}
-    told = day.agg({name: several[name] for name in fields}).reset_index()
-    lists = np.bitwise_or.reduce(np.unique(events["lists"].to_numpy()))
-    out = bars.merge(told, on=["date", key], how="left")
-    met = pd.MultiIndex.from_frame(told[["date", key]]).isin(pd.MultiIndex.from_frame(bars[["date", key]]))
-    span = bars.groupby(key)["date"].agg(["min", "max"]).reindex(told[key])
-    days = told["date"].to_numpy()
-    inside = (days >= span["min"].to_numpy()) & (days <= span["max"].to_numpy())
-    # An ex-date on which the symbol was not quoted stands in a row without a price.
-    alone = told[~met & inside & (not by_ticker)]
-    if len(alone):
-        basis = alone[key].map(bars.drop_duplicates(key).set_index(key)["basis"])
-        out = pd.concat([out, alone.assign(basis=basis, lists=np.int8(0))], ignore_index=True)
-        out = out.assign(ticker=out["ticker"].fillna(out["symbol"])) if "ticker" in out else out
-    filled = {name: out[name].fillna(1.0 if name == "split" else 0.0) for name in fields if name != "delist_return"}
-    return out.assign(**filled, lists=out["lists"] | lists), int((~met).sum()) - len(alone)
 
 
 def _read_one(file: Path, form: Format) -> _Part:
@@ -442,7 +368,7 @@ def _parts(names: pd.Series, pattern: str) -> pd.Series:
     parts = [str(name) if match is None else match[1] for name, match in zip(unique, found, strict=True)]
     whole: dict[str, set[str]] = {}
     for name, part in zip(unique, parts, strict=True):
-        whole.setdefault(part, set()).add(_key(name))
+        whole.setdefault(part, set()).add(symbol_key(str(name)))
     # What two names have in common is the name of neither: VOD LN and VOD US are two listings.
     apart = [str(name) if len(whole[part]) > 1 else part for name, part in zip(unique, parts, strict=True)]
     cut = np.array(apart, dtype="O")
@@ -480,34 +406,6 @@ def _positive(frame: pd.DataFrame, form: Format) -> tuple[pd.DataFrame, int]:
     least = {"volume": 0.0, "total_return": -1.0, "delist_return": -1.0}
     known = {c: frame[c].where(frame[c] >= low) for c, low in least.items() if c in frame}
     return frame.assign(**prices, **known), midpoints
-
-
-def _key(name: object) -> str:
-    """A symbol without regard to case and blanks."""
-    return "".join(str(name).split()).upper()
-
-
-def _one_spelling(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Symbols that differ in case or blanks only become one: the spelling in capitals, or else the first.
-
-    Those that share a day stay apart: case tells share classes where AAp is not AAP.
-    """
-    codes, unique = pd.factorize(frame["symbol"], sort=True)
-    spelt: dict[str, list[str]] = {}
-    for name in unique:
-        spelt.setdefault(_key(name), []).append(str(name))
-    several = {key: names for key, names in spelt.items() if len(names) > 1}
-    if several:
-        some = frame.loc[frame["symbol"].isin([n for names in several.values() for n in names]), ["date", "symbol"]]
-        some = some.drop_duplicates().assign(key=lambda rows: rows["symbol"].map(_key))
-        together = set(some["key"][some.duplicated(["date", "key"])])
-        several = {key: names for key, names in several.items() if key not in together}
-    if not several:
-        return frame, ()
-    chosen = {name: next((n for n in names if n == key), names[0]) for key, names in several.items() for name in names}
-    renamed = np.array([chosen.get(str(name), str(name)) for name in unique], dtype="O")
-    texts = tuple(f"{', '.join(repr(n) for n in names)} are one" for names in several.values())
-    return frame.assign(symbol=pd.Series(renamed[codes], index=frame.index, dtype="str")), texts
 
 
 def _summed(readings: Sequence[Reading]) -> tuple[Reading, ...]:

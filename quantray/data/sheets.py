@@ -1,9 +1,8 @@
-"""Files as rows under one header: encodings, separators, lines before the header, headers of several rows."""
+"""Files as rows under one header: encodings, separators, blank rows, styles of numbers; see ``headers``."""
 
 import csv
 import gzip
 import io
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from quantray.data.formats import COLUMN_NAMES, FIELDS, Format, spelling
-from quantray.data.parsing import CURRENCIES, NUMBER, NumberStyle, number_style
+from quantray.data.formats import COLUMN_NAMES, Format, spelling
+from quantray.data.headers import CODE_NAMES, DATE, DATE_NAMES, all_fields, dates_apart, filled, flattened, label_rows
+from quantray.data.parsing import NUMBER, NumberStyle, number_style
 from quantray.errors import DataError
 
 __all__ = ["ENDINGS", "LEVELS", "Sheet", "holds_bars", "read_sheet", "stem"]
@@ -26,13 +26,7 @@ LEVELS = "price/ticker"
 """What stands among the columns of a file whose header had symbols above or below the names of fields."""
 
 _SAMPLE = 1 << 18
-_FIELD_NAMES = {name for field in FIELDS for name in COLUMN_NAMES.get(field, ())} | {"capital gains"}
-_DATE_NAMES = set(COLUMN_NAMES["date"])
-_LEVEL_NAMES = {"", "price", "ticker", "tickers", "security", "securities", "instrument", "symbol", "field", "dates"}
-_DATE = re.compile(
-    r"^(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ].*)?|(?:19|20)\d{6}|\d{13}|\d{19}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}"
-    r"|[A-Za-z]{3,9} \d{1,2},? \d{4})$"
-)
+_UNREADABLE = (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, csv.Error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +62,7 @@ def read_sheet(file: Path, form: Format) -> Sheet:
         sheet = _parquet(file) if file.name.lower().endswith((".parquet", ".pq")) else _text(file, form)
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{file} is empty; it needs a header and at least one row.") from error
-    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
-    except OSError as error:
+    except (*_UNREADABLE, OSError) as error:
         raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     frame = _without_blank_rows(sheet.frame)
     if frame.empty:
@@ -102,7 +94,7 @@ def holds_bars(file: Path) -> bool:
         return True
     rows = list(csv.reader(lines, delimiter=_separator(lines))) if len(lines) > 1 else []
     cells = [cell.strip() for row in rows for cell in row if len(row) > 1]
-    return any(_DATE.match(cell) or spelling(cell) in _DATE_NAMES for cell in cells)
+    return any(DATE.match(cell) or spelling(cell) in DATE_NAMES for cell in cells)
 
 
 def _parquet(file: Path) -> Sheet:
@@ -118,7 +110,7 @@ def _parquet(file: Path) -> Sheet:
     frame = frame if list(frame.index.names) == [None] else frame.reset_index()
     header = [str(column) for column in frame.columns]
     _no_repeats(file, header)
-    if labels := _flattened(header):
+    if labels := flattened(header):
         return _two_levels(file, labels, frame.set_axis(header, axis=1), NumberStyle(), 2)
     return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2)
 
@@ -139,7 +131,7 @@ def _text(file: Path, form: Format) -> Sheet:
         raise DataError(f"{file} is empty; it needs a header and at least one row.")
     separator = form.separator or _separator(lines)
     rows = list(csv.reader(io.StringIO("\n".join(lines[:200])), delimiter=separator, skipinitialspace=True))
-    labels, above = _label_rows(rows)
+    labels, above = label_rows(rows)
     notes = [] if separator == "," else [f"columns are separated by {separator!r}"]
     style = _style(file, form, labels[0], rows[above:], separator)
     first_line, header = above + 1, labels[0]
@@ -151,8 +143,8 @@ def _text(file: Path, form: Format) -> Sheet:
         frame = _rows(file, separator, encoding, first_line - 1, names, style, names[:1])
         padded = [row + [""] * (width - len(row)) for row in labels]
         return _two_levels(file, padded, frame, style, first_line, tuple(notes))
-    dated = len(rows) > above and bool(_DATE.match(rows[above][0].strip()))
-    if dated and (not header[0] or spelling(header[0]) in _CODE_NAMES):
+    dated = len(rows) > above and bool(DATE.match(rows[above][0].strip()))
+    if dated and (not header[0] or spelling(header[0]) in CODE_NAMES):
         notes.append(f"the first column {f'is called {header[0]}' if header[0] else 'has no name'} and holds dates")
         header[0] = "date"
     _no_repeats(file, header)
@@ -160,47 +152,13 @@ def _text(file: Path, form: Format) -> Sheet:
     mapped = {spelling(column) for column, name in form.columns.items() if name in ("symbol", "id")}
     symbols = [name for name in names if spelling(name) in _TEXT_NAMES | mapped]
     frame = _rows(file, separator, encoding, first_line - 1, names, style, symbols)
-    if levels := _flattened(names):
+    if levels := flattened(names):
         return _two_levels(file, levels, frame, style, first_line, tuple(notes))
     # Separators at the end of each line make columns of nothing.
     empty = [n for n, name in zip(names, header, strict=True) if not name and frame[n].isna().all()]
     names = [name for name in names if name not in empty]
     return Sheet(frame[names], tuple(names), style, first_line, tuple(notes))
 
-
-def _flattened(header: Sequence[str]) -> list[list[str]]:
-    """Fields and symbols of names that hold both, as ``Close_AAPL``, ``AAPL Close`` or ``('Close', 'AAPL')``."""
-    if any(_is_field(name) for name in header):
-        return []
-    dates = [spelling(re.sub(r"[^\w<> ]|_$", "", name)) in _DATE_NAMES for name in header]
-    for pattern in _FLAT:
-        found = [pattern.match(name.strip()) for name in header]
-        held = [match for match, date in zip(found, dates, strict=True) if not date]
-        if not any(dates) or len(held) < 2 or not all(held):
-            continue
-        pairs = [(match["field"], match["symbol"]) for match in held if match]
-        words = {symbol.strip("()[]").lower() for _, symbol in pairs}
-        closes = any(spelling(field) in COLUMN_NAMES["close"] for field, _ in pairs)
-        if closes and len(set(pairs)) == len(pairs) and not words <= _NO_SYMBOLS:
-            rest = iter(pairs)
-            both = [("Date", "") if date else next(rest) for date in dates]
-            return [[field for field, _ in both], [symbol for _, symbol in both]]
-    return []
-
-
-_LONG_NAMES = sorted((re.escape(name) for name in _FIELD_NAMES if len(name) > 1), key=len, reverse=True)
-_FLAT = tuple(
-    re.compile(text.replace("FIELD", f"(?P<field>{'|'.join(_LONG_NAMES)})"), re.IGNORECASE)
-    for text in (
-        r"^FIELD[ _|](?P<symbol>\S+)$",
-        r"^(?P<symbol>\S+)[ _|]FIELD$",
-        r"^\('FIELD', '(?P<symbol>.+)'\)$",
-        r"^\('(?P<symbol>.+)', 'FIELD'\)$",
-    )
-)
-_NO_SYMBOLS = {*map(str.lower, CURRENCIES), "adj", "adj.", "adjusted", "unadjusted", "raw", "price", "prices", "value"}
-_CODE_NAMES = {"code", "symbol", "ticker", "tickers", "ric", "mnemonic", "name", "security", "instrument"}
-"""What stands before the names of securities in a row above their prices."""
 
 _TEXT_NAMES = {*COLUMN_NAMES["symbol"], *COLUMN_NAMES["id"], "tsymbol", "security"}
 
@@ -238,97 +196,6 @@ def _separator(lines: Sequence[str]) -> str:
     return best if score(best)[0] else ","
 
 
-def _is_field(cell: str) -> bool:
-    return spelling(cell) in _FIELD_NAMES
-
-
-def _label_rows(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], int]:
-    """The row of column names, or that of fields and that of symbols; and the number of lines before the first bar."""
-    first = _first_bar(rows)
-    above = [[cell.strip() for cell in row] or [""] for row in rows[: max(first, 1)]]
-    fields = next((i for i in reversed(range(len(above))) if _all_fields(above[i])), None)
-    if fields is not None:
-        near = [i for i in (fields - 1, fields + 1) if 0 <= i < len(above) and _names_symbols(above[fields], above[i])]
-        if near:
-            return [above[fields], above[near[0]]], len(above)
-    place = next((i for i in reversed(range(len(above))) if sum(map(bool, above[i])) > 1), len(above) - 1)
-    place = _row_of_names(above, place)
-    header = above[place]
-    if _names_securities(header):
-        return [header], len(above)
-    if below := [row[0] for row in above[place + 1 :] if row[0]]:
-        # The name of the index stands in a row of its own.
-        header = [below[-1], *header[1:]]
-    return [header], len(above)
-
-
-def _first_bar(rows: Sequence[Sequence[str]]) -> int:
-    """The first row of data: it has a date, and a number elsewhere, as a line ``Start Date,01/04/2021`` has not."""
-    first, above = 1, set[int]()
-    for number, row in enumerate(rows):
-        dates = _dated(row)
-        # Rows without a number right above a bar belong to it.
-        first = number if dates and not above & set(dates) else first
-        above = set(dates)
-        if dates and _has_number(row, dates[0]):
-            return first
-    return next((number for number, row in enumerate(rows) if _dated(row)), 1)
-
-
-def _dated(row: Sequence[str]) -> list[int]:
-    return [i for i, cell in enumerate(row) if _DATE.match(cell.strip())]
-
-
-def _has_number(row: Sequence[str], date: int) -> bool:
-    """Whether a row has a number beside its first date."""
-    cells = [cell.strip() for cell in row]
-    rest = (cell for i, cell in enumerate(cells) if i != date and NUMBER.match(cell))
-    return any(cell.isdigit() or not _DATE.match(cell) for cell in rest)
-
-
-def _names_securities(row: Sequence[str]) -> bool:
-    """Whether a header names securities only, behind a word such as Code."""
-    return spelling(row[0]) in _CODE_NAMES and not _names_columns(row)
-
-
-def _names_columns(row: Sequence[str]) -> bool:
-    """Whether a header names a date or mostly fields; one or the other ticker is a name of a field too."""
-    cells = [spelling(cell) for cell in row[1:] if cell]
-    fields = sum(cell in _FIELD_NAMES for cell in cells)
-    return spelling(row[0]) in _DATE_NAMES or any(cell in _DATE_NAMES for cell in cells) or 2 * fields > len(cells)
-
-
-def _row_of_names(above: Sequence[Sequence[str]], last: int) -> int:
-    """Of rows such as Name, Code and Currency above a table: that of the codes, or else of the names."""
-    named = [i for i in range(last + 1) if _names_securities(above[i]) and len(above[i]) == len(above[last])]
-    if _names_columns(above[last]):
-        return last
-    distinct = [i for i in named if len(set(filter(None, above[i]))) == len(list(filter(None, above[i])))]
-    return min(distinct, key=lambda i: spelling(above[i][0]) in ("name", "security"), default=last)
-
-
-def _all_fields(row: Sequence[str]) -> bool:
-    cells = [cell for cell in row[1:] if cell and spelling(cell) not in _DATE_NAMES]
-    return bool(cells) and all(_is_field(cell) for cell in cells)
-
-
-def _names_symbols(fields: Sequence[str], row: Sequence[str]) -> bool:
-    """Whether a row beside that of the fields names the securities that these belong to."""
-    if len(row) < 2 or _all_fields(row):
-        return False
-    if row[0] and _dates_apart(fields):
-        return len(list(filter(None, row))) > 1
-    if not row[1]:
-        return False
-    names = [cell for cell in fields[1:] if cell and spelling(cell) not in _DATE_NAMES]
-    return len(set(names)) < len(names) or spelling(row[0]) in _LEVEL_NAMES or spelling(fields[0]) in _LEVEL_NAMES
-
-
-def _dates_apart(fields: Sequence[str]) -> bool:
-    """Whether each security has a column of dates of its own."""
-    return sum(spelling(cell) in _DATE_NAMES for cell in fields) > 1
-
-
 def _two_levels(
     file: Path,
     labels: Sequence[Sequence[str]],
@@ -338,15 +205,15 @@ def _two_levels(
     notes: tuple[str, ...] = (),
 ) -> Sheet:
     """Rows of date, symbol and fields from columns that are told by a field and a symbol."""
-    field_row = next((row for row in labels if _all_fields(row)), None)
+    field_row = next((row for row in labels if all_fields(row)), None)
     symbol_row = next((row for row in labels if row is not field_row and any(row[1:])), None)
     if field_row is None or symbol_row is None:
         raise DataError(f"{file} has several header rows, none of which names fields such as Close; keep one of them.")
-    fields, symbols = list(field_row), _filled(symbol_row, first=_dates_apart(field_row))
+    fields, symbols = list(field_row), filled(symbol_row, first=dates_apart(field_row))
     parts, date, names = [], 0, list(frame.columns)
     blocks: dict[tuple[str, int], dict[str, object]] = {}
     for column in range(len(fields)):
-        if column == 0 or spelling(fields[column]) in _DATE_NAMES:
+        if column == 0 or spelling(fields[column]) in DATE_NAMES:
             # A column of dates for each security, or one for all.
             date = column
             continue
@@ -365,15 +232,6 @@ def _two_levels(
     return Sheet(long, (LEVELS, "date", *used), style, first_line, (*notes, "the header has two levels"))
 
 
-def _filled(row: Sequence[str], *, first: bool) -> list[str]:
-    """Names of merged cells, which stand in the first of them only; the first cell of the row may be one."""
-    out, last = [row[0]], row[0] if first and spelling(row[0]) not in _LEVEL_NAMES else ""
-    for cell in row[1:]:
-        last = cell.strip() or last
-        out.append(last)
-    return out
-
-
 def _style(
     file: Path, form: Format, header: Sequence[str], rows: Sequence[Sequence[str]], separator: str
 ) -> NumberStyle:
@@ -387,7 +245,7 @@ def _style(
     marked = counts or separator == ";" or any("," in c or c.count(".") > 1 for row in cells for c in row)
     if not marked:
         return NumberStyle(".", ",")
-    tokens = [cell for row in cells for cell in row if NUMBER.match(cell) and not _DATE.match(cell)]
+    tokens = [cell for row in cells for cell in row if NUMBER.match(cell) and not DATE.match(cell)]
     style = number_style(tokens, separator=separator, counts=counts)
     if style is None:
         token = next(t for t in tokens if "," in t or "." in t)

@@ -12,7 +12,7 @@ from quantray.arrays import Bool, Names
 from quantray.data.panel import Panel
 from quantray.errors import DataError
 
-__all__ = ["NO_IDS", "SymbolSpell", "SymbolTable", "as_stored", "spelling"]
+__all__ = ["NO_IDS", "SymbolSpell", "SymbolTable", "as_stored", "symbol_key"]
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,14 @@ def as_stored(
         frame = frame.assign(ticker=frame["symbol"])
         chosen = {name: identity[name] for name in names}
     else:
-        alike = {spelling(name): name for name in sorted(held, reverse=True)}
-        chosen = {name: name if name in held else alike.get(spelling(name), name) for name in names}
+        # What the file holds in both spellings is two assets.
+        alike = {symbol_key(name): name for name in sorted(held, reverse=True) if name not in names}
+        chosen = {name: name if name in held else alike.get(symbol_key(name), name) for name in names}
     renamed = pd.array([chosen[name] for name in names], dtype="str")
     changed = tuple(f"{name!r} is {other}" for name, other in chosen.items() if name != other)
     return frame.assign(symbol=pd.Series(renamed.take(codes), index=frame.index)), changed
 
 
-def spelling(name: str) -> str:
+def symbol_key(name: str) -> str:
     """A symbol as spellings of it are compared: in capitals and without blanks."""
     return "".join(name.split()).upper()
