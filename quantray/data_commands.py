@@ -179,13 +179,14 @@ def restated(
     output: Annotated[Path | None, typer.Option(help="CSV file for all of it.")] = None,
 ) -> None:
     """List fields and dates whose values were different when the store first held them."""
+    from quantray.data.files import write_atomically  # noqa: PLC0415
     from quantray.data.restatements import restated as changes_of  # noqa: PLC0415
     from quantray.data.restatements import summary  # noqa: PLC0415
     from quantray.data.store import MarketStore  # noqa: PLC0415
 
     changes = changes_of(MarketStore(store))
     if output is not None:
-        changes.to_csv(output, index=False)
+        write_atomically(output, changes.to_csv(index=False))
     table = Table(title=f"what {store} said at first, and now")
     for title in ("symbol", "field", "kind", "dates", "cells", "first held by version", "then", "now"):
         table.add_column(title, justify="right" if title in ("cells", "then", "now") else "left")

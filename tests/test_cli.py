@@ -248,3 +248,11 @@ def test_an_import_says_what_it_understood(tmp_path):
     over = quantray("data", "check", "KO.csv", "--format", "yfinance", "--adjusted", "none", cwd=tmp_path)
     assert "4 dividends beside them" in over.stdout
     assert "read as yfinance, prices as traded, as --adjusted says" in over.stdout
+
+
+def test_what_was_restated_goes_to_a_file_or_is_refused_in_a_line(store, tmp_path):
+    assert quantray("data", "restated", "--store", store, "--output", "all.csv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "all.csv").read_text().startswith("symbol,field,kind,first,last,cells")
+    (tmp_path / "file").touch()
+    done = quantray("data", "restated", "--store", store, "--output", tmp_path / "file" / "x.csv", cwd=tmp_path)
+    refused(done, 1, "choose another folder")
