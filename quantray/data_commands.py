@@ -1,8 +1,9 @@
 """``quantray data``: import bars, and see what is in a market store."""
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -85,31 +86,36 @@ def _columns(pairs: list[str] | None) -> dict[str, str] | None:
     return out or None
 
 
+def _describing(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of ``_form`` beside its own; it gets the format that they describe."""
+    options = inspect.signature(_form).parameters
+    own = [each for each in inspect.signature(command).parameters.values() if each.name != "described"]
+
+    def run(**given: Any) -> None:
+        described = _form(**{name: given.pop(name) for name in options})
+        command(**given, described=described)
+
+    # typer reads the signature and the annotations of what it calls.
+    parameters = [*own, *options.values()]
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
+
+
 @data_app.command("import")
+@_describing
 def import_(
     path: Annotated[Path, typer.Argument(help="CSV or Parquet file, or a folder of them.")],
     store: Store = "market",
     append: Annotated[bool, typer.Option("--append", help="Add days instead of replacing everything.")] = False,
     quality: Quality = None,
-    form: FormatName = None,
-    adjusted: Adjusted = None,
-    column: Columns = None,
-    field: Field = None,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    dates: Dates = None,
-    missing: Missing = None,
-    timezone: Timezone = None,
-    symbol_from: SymbolFrom = None,
-    scale: Scale = None,
+    *,
+    described: "Format",
 ) -> None:
     """Check and treat daily bars and write them to a market store, in one step that happens whole or not at all."""
     from quantray.data.store import MarketStore  # noqa: PLC0415
 
-    described = _form(
-        form, adjusted, column, field, separator, decimal, thousands, dates, missing, timezone, symbol_from, scale
-    )
     target = MarketStore(store)
     write = target.append if append else target.import_bars
     found = write(path, settings=_quality(quality), form=described)
@@ -121,33 +127,21 @@ def import_(
 
 
 @data_app.command()
+@_describing
 def check(
     path: Annotated[
         Path | None, typer.Argument(help="Files to check without importing; else the store's report.")
     ] = None,
     store: Store = "market",
     quality: Quality = None,
-    form: FormatName = None,
-    adjusted: Adjusted = None,
-    column: Columns = None,
-    field: Field = None,
-    separator: Separator = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    dates: Dates = None,
-    missing: Missing = None,
-    timezone: Timezone = None,
-    symbol_from: SymbolFrom = None,
-    scale: Scale = None,
+    *,
+    described: "Format",
 ) -> None:
     """Show what was found in the data of a store and done about it, or what an import of files would find."""
     from quantray.data.examining import examine  # noqa: PLC0415
     from quantray.data.importing import read_bars  # noqa: PLC0415
     from quantray.data.store import MarketStore  # noqa: PLC0415
 
-    described = _form(
-        form, adjusted, column, field, separator, decimal, thousands, dates, missing, timezone, symbol_from, scale
-    )
     if path is None:
         reports = MarketStore(store).quality_reports()
     else:

@@ -182,9 +182,7 @@ class MarketStore:
             The start is after the end.
         """
         chosen = universe or Everything()
-        wanted = list(fields) if fields is not None else list(_ADJUSTED)
-        if unknown := [name for name in wanted if name not in _ADJUSTED]:
-            raise DataError(f"field {unknown[0]!r} is not one of {', '.join(_ADJUSTED)}.")
+        wanted = _wanted(fields)
         first = None if start is None else as_day(start)
         last = None if end is None else as_day(end)
         if first is not None and last is not None and first > last:
@@ -193,17 +191,12 @@ class MarketStore:
         # 1.5 calendar days hold a trading day with room for holidays; of weekly bars, a week and a few hours hold one.
         room = int(chosen.warmup_days * 1.5 * TRADING_DAYS / periods) + 10
         early = None if first is None else first - np.timedelta64(room, "D")
-        needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
-        names = self.symbols(version)
-        if as_known:
-            rows = restatements.as_known(self, version=version)
-            rows = rows[_within(rows["date"], early, last)][[n for n in _SCHEMA.names if n in needed]]
-        else:
-            rows = self._rows(self._table(version), early, last, [n for n in _SCHEMA.names if n in needed])
+        rows = self._bars(version, early, last, wanted, as_known=as_known)
         span = f"{first or 'the first day'} and {last or 'the last day'}"
         if rows.empty:
             raise DataError(f"{self.uri} holds no bars between {span}; `quantray data info` shows its span.")
         panel = total_return(Panel.from_long(rows))
+        names = self.symbols(version)
         panel = replace(panel, assets=names.shown(panel.assets))
         panel = panel.with_member(chosen.among(names).membership(panel))
         panel = panel.between(first or panel.dates[0], last or panel.dates[-1])
@@ -219,6 +212,23 @@ class MarketStore:
         if absent and fields is not None:
             raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(held)}.")
         return replace(panel, fields={n: v for n, v in held.items() if n in wanted}, periods_per_year=periods)
+
+    def _bars(
+        self,
+        version: int | None,
+        first: np.datetime64 | None,
+        last: np.datetime64 | None,
+        wanted: Sequence[str],
+        *,
+        as_known: bool,
+    ) -> pd.DataFrame:
+        """Rows with what the wanted fields and their adjustment take."""
+        needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
+        columns = [name for name in _SCHEMA.names if name in needed]
+        if not as_known:
+            return self._rows(self._table(version), first, last, columns)
+        rows = restatements.as_known(self, version=version)
+        return rows.loc[_within(rows["date"], first, last), columns]
 
     def bars(self, first: object = None, last: object = None, *, version: int | None = None) -> pd.DataFrame:
         """Rows of (date, symbol, ticker, fields...) as they are stored, from ``first`` to ``last``, both included.
@@ -411,6 +421,14 @@ class MarketStore:
             raise DataError(f"another writer changed {self.uri} meanwhile; run the same command again.") from error
         except (DeltaError, OSError) as error:
             raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
+
+
+def _wanted(fields: Sequence[str] | None) -> list[str]:
+    """Fields of a panel that were asked for, by default all."""
+    wanted = list(_ADJUSTED if fields is None else fields)
+    if unknown := [name for name in wanted if name not in _ADJUSTED]:
+        raise DataError(f"field {unknown[0]!r} is not one of {', '.join(_ADJUSTED)}.")
+    return wanted
 
 
 def _with_stored_fields(bars: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
