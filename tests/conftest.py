@@ -1,9 +1,11 @@
 """Fixtures that several rooms share."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,3 +105,17 @@ def ray_cluster() -> Iterator[None]:
     ours = [p for p in psutil.Process().children(recursive=True) if p not in before]
     _, alive = psutil.wait_procs(ours, timeout=30)
     assert not alive, f"Ray left processes behind: {[p.name() for p in alive]}"
+
+
+@pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """A function that gives so many ports of this machine that nobody listens on."""
+
+    def found(number: int) -> list[int]:
+        with contextlib.ExitStack() as stack:
+            probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+            for probe in probes:
+                probe.bind(("127.0.0.1", 0))
+            return [probe.getsockname()[1] for probe in probes]
+
+    return found

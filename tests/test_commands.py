@@ -11,10 +11,10 @@ import contextlib
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,7 @@ class Clone:
     """A folder like the clone of somebody who types one documented command after the other."""
 
     user: Any
+    free_ports: Callable[[int], list[int]]
     done: dict[str, subprocess.CompletedProcess] = field(default_factory=dict)
     nodes: list[subprocess.Popen] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
@@ -212,7 +213,7 @@ class Clone:
 
     def _node(self, line: str) -> subprocess.CompletedProcess:
         """Start a node and leave it running; it ends with the tests."""
-        agent, *free = free_ports(3)
+        agent, *free = self.free_ports(3)
         if "--head" in line:
             self.ports |= dict(zip(("head", "dashboard"), free, strict=True))
             line = line.replace("6379", str(free[0])) + f" --dashboard-port={free[1]}"
@@ -245,16 +246,8 @@ class Clone:
         assert not alive
 
 
-def free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 @pytest.fixture(scope="module")
-def clone(user_in, tmp_path_factory):
+def clone(user_in, free_ports, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(ROOT / "workflows", folder / "workflows", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
@@ -264,7 +257,7 @@ def clone(user_in, tmp_path_factory):
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / ".installed").touch()
     (folder / "shared").mkdir()
-    typed = Clone(user_in(folder))
+    typed = Clone(user_in(folder), free_ports)
     yield typed
     typed.end()
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -75,16 +74,8 @@ def test_bad_requests_are_refused(folder, tmp_path_factory):
         parse_environment(["QUANTRAY_RUNS"])
 
 
-def free_ports(number):
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 @pytest.fixture(scope="module")
-def head():
+def head(free_ports):
     """Address of the dashboard of a Ray head that asks for ``TOKEN``."""
     port, dashboard, agent = free_ports(3)
     # The default port of the agent that starts jobs is taken by any other Ray on the machine.
