@@ -80,6 +80,8 @@ class Check:
     detail: str = ""
     """Format of one example; ``{v}`` is the flag's value, ``{open}`` and so on the row's prices."""
     repair: Callable[["Bars", Flags], pd.DataFrame] | None = None
+    by_later: bool = False
+    """Whether later bars decide it, so that new ones may show that stored ones are wrong."""
     advice: Callable[["Bars", Flags], str] | None = None
     """What to do about it, for the message of a refusal; by default to treat the rows or to mend the file."""
 

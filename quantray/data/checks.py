@@ -150,6 +150,7 @@ CHECKS: tuple[Check, ...] = (
         "drop_cell",
         ("keep", "drop_cell", "drop_row", "refuse"),
         "close {close}, {factor:.3g} times the last, then back",
+        by_later=True,
     ),
     Check(
         "unadjusted_event",

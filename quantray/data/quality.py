@@ -20,6 +20,9 @@ from quantray.errors import DataError
 __all__ = ["Finding", "QualityReport", "QualitySettings", "clean", "noted"]
 
 
+_STORED = "stored bars that the new ones show to be wrong; append the right ones, or import the whole history again"
+
+
 class QualitySettings(Thresholds):
     """Treatments by check and the thresholds of the checks; YAML may override any of them."""
 
@@ -148,11 +151,19 @@ def clean(
             break
         # What bars have worked out serves the next check, unless this one changed them.
         current = current if current.frame is frame else Bars(frame, chosen)
-        flags = check.find(current).among(current.frame["fresh"].to_numpy(dtype=np.bool_))
+        fresh = current.frame["fresh"].to_numpy(dtype=np.bool_)
+        every = check.find(current)
+        flags, stored = every.among(fresh), every.among(~fresh)
+        treatment = chosen.treatments.get(check.name, check.treatment)
         if flags.rows.any():
-            treatment = chosen.treatments.get(check.name, check.treatment)
             frame, changed = _treat(current, check, flags, treatment)
             findings.append(_finding(current, check, flags, treatment, changed))
+        if check.by_later and treatment == "drop_cell" and stored.rows.any():
+            # New bars show that stored ones are wrong. These are not written again, but mislead no later check.
+            prices = {name: np.where(stored.rows, np.nan, frame[name]) for name in PRICES if name in frame}
+            frame = frame.assign(**prices)
+            found = tuple(f"{check.name}: {text}" for text in _examples(current, check, stored))
+            findings.append(noted("stored_bar_in_doubt", _STORED, "keep", found))
     frame = frame if context is None else frame[frame["fresh"]].reset_index(drop=True)
     frame = frame.drop(columns="fresh")
     if frame.empty or not (frame["close"] > 0).any():

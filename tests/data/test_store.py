@@ -140,6 +140,20 @@ def test_an_append_sees_the_start_of_a_move_that_is_taken_back(store, bars):
     assert append_found(store, print_of_bars, 99)["reverting_move"] == (2, "S03")
 
 
+def test_a_stored_bad_print_that_is_taken_back_later_is_no_split(store, bars):
+    """The stored days stay as they are, up and down again; the way back is not repaired a second time."""
+    doubled = altered(altered(bars, "S03", range(97, 102), 2.0), "S03", range(97, 98), volume=50.0)
+    past, new = up_to(doubled, 99)
+    store.import_bars(raw(past))
+    report = store.append(raw(new))
+    (told,) = [found for found in report.findings if found.check == "stored_bar_in_doubt"]
+    assert told.examples[0].startswith("reverting_move: S03")
+    panel = store.load()
+    close = panel.field("close")[:, panel.assets.tolist().index("S03")]
+    true = bars.loc[bars["symbol"] == "S03"].sort_values("date")["close"].to_numpy()
+    assert close[-1] / close[0] == pytest.approx(true[-1] / true[0])
+
+
 def test_an_append_knows_how_much_is_usually_traded(store, bars):
     # Half the price overnight on five times the trading is true, also on the day after a busy one.
     crash = altered(altered(bars, "S03", range(100, 120), 0.5), "S03", range(99, 101), volume=12.0)
