@@ -30,7 +30,7 @@ STUDIES = {
     "scale": (
         "scale_universe",
         "scale",
-        f"{SERIAL} {NETWORKS} --set sizes=[30,60,120] --set seeds=2 "
+        f"{SERIAL} {NETWORKS} --set sizes=[30,60,120] --set measured_epochs=6 --set seeds=2 "
         "--set folds.train_days=250 --set folds.test_days=126",
     ),
     "sweep": (
