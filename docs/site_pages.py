@@ -33,7 +33,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     rooms: list[Any] = [{"The package": "api/index.md"}]
     for room in _rooms():
         modules = [{path.stem: _page_of(path)} for path in _modules(room)]
-        rooms.append({room.name: [_page_of(room / "__init__.py"), *modules]})
+        rooms.append({_inside(room): [_page_of(room / "__init__.py"), *modules]})
     rooms += [{path.stem: _page_of(path)} for path in _modules(ROOT / "quantray")]
     config.nav.append({"Reference": rooms})
     return config
@@ -97,8 +97,13 @@ def _rooms() -> list[Path]:
     order = re.findall(
         r"\w+", "".join(re.findall(r"``([^`]*->[^`]*)``", _docstring(ROOT / "quantray/__init__.py") or ""))
     )
-    rooms = [path.parent for path in (ROOT / "quantray").glob("*/__init__.py")]
-    return sorted(rooms, key=lambda room: (order.index(room.name) if room.name in order else len(order), room.name))
+    rooms = [path.parent for path in (ROOT / "quantray").glob("*/**/__init__.py")]
+    places = {room: _inside(room).split("/")[0] for room in rooms}
+    return sorted(rooms, key=lambda room: (order.index(places[room]) if places[room] in order else len(order), room))
+
+
+def _inside(room: Path) -> str:
+    return room.relative_to(ROOT / "quantray").as_posix()
 
 
 def _modules(place: Path) -> list[Path]:
@@ -124,7 +129,7 @@ def _first_sentence(path: Path) -> str:
 
 
 def _package() -> str:
-    rows = [(room.name, f"{room.name}/index.md", room / "__init__.py") for room in _rooms()]
+    rows = [(_inside(room), f"{_inside(room)}/index.md", room / "__init__.py") for room in _rooms()]
     return _overview("quantray", rows + [(path.stem, f"{path.stem}.md", path) for path in _modules(ROOT / "quantray")])
 
 
