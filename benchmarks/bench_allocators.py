@@ -15,10 +15,10 @@ from _record import describe, machine, table, versions, write_line
 
 from quantray.data.store import MarketStore
 from quantray.distributed.cluster import connect
-from quantray.research.config import StudySettings
-from quantray.research.runs import summary
-from quantray.research.settings import read_settings
-from quantray.research.study import load_data, run_study
+from quantray.settings import read_settings
+from quantray.studies.portfolios.runs import summary
+from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.portfolios.study import load_data, run_study
 
 ROOT = Path(__file__).resolve().parents[1]
 CALMER = 0.10
@@ -43,7 +43,7 @@ def study(folder: Path, prices: Path, sectors: Path, changes: tuple[str, ...]) -
     store.import_bars(prices)
     places = (f"data.store={store.uri}", f"runs={folder / 'runs'}", f"data.sectors={sectors}")
     config = ROOT / "workflows" / "configs" / "allocators.yaml"
-    settings = read_settings(StudySettings, config, [*places, "data.only_with_sector=true", *changes])
+    settings = read_settings(PortfolioSettings, config, [*places, "data.only_with_sector=true", *changes])
     source = load_data(settings)
     with connect(settings.cluster, shared_bytes=source.panel.field("close").nbytes) as executor:
         result = run_study(source, executor)

@@ -96,7 +96,7 @@ def user(tmp_path: Path) -> User:
 def ray_cluster() -> Iterator[None]:
     """One Ray of two CPUs for the session, started as users start it; afterwards none of its processes may live."""
     from quantray.distributed.cluster import connect
-    from quantray.research.config import ClusterSettings
+    from quantray.research.terms import ClusterSettings
 
     before = set(psutil.Process().children(recursive=True))
     with connect(ClusterSettings(cpus=2, object_store_mb=100)) as executor:

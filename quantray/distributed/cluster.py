@@ -9,9 +9,9 @@ import psutil
 
 from quantray.distributed.environment import describe_ray, make_token, prepare_ray
 from quantray.errors import ClusterError, InputError
-from quantray.research.config import ClusterSettings
 from quantray.research.executor import Executor, Serial
 from quantray.research.progress import say
+from quantray.research.terms import ClusterSettings
 
 __all__ = ["check_reachable", "connect", "object_store_bytes"]
 

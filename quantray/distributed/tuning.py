@@ -24,14 +24,14 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from quantray.analytics.tuning_record import TuningRecord, TuningTrial
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
 from quantray.research.executor import Executor
 from quantray.research.progress import say
-from quantray.research.tuning_config import SearchSpace, TuningSettings
-from quantray.research.tuning_study import TuningSource, held_out
-from quantray.research.tuning_trial import Subject
+from quantray.studies.tuning.record import TuningRecord, TuningTrial
+from quantray.studies.tuning.settings import SearchSpace, TuningSettings
+from quantray.studies.tuning.study import TuningSource, held_out
+from quantray.studies.tuning.trial import Subject
 
 __all__ = ["search", "tune_settings"]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from quantray.analytics.bootstrap import Resampling
-from quantray.analytics.combination_record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
 from quantray.portfolio.strategy_mix import MixResult
+from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
 
 DAYS, CHECKS = 300, 4
 

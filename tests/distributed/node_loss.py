@@ -9,10 +9,11 @@ import ray
 from ray.cluster_utils import Cluster
 
 from quantray.distributed.executor import OnRay
-from quantray.research.config import AllocatorSettings, FoldSettings, SimulatedData, StudySettings
 from quantray.research.executor import Serial
-from quantray.research.study import load_data, run_study
-from quantray.research.trial import run_trial
+from quantray.research.market import SimulatedData
+from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
+from quantray.studies.portfolios.study import load_data, run_study
+from quantray.studies.portfolios.trial import run_trial
 
 
 class KillsOneNode:
@@ -62,7 +63,7 @@ def main(folder: Path) -> None:
     os.environ["RAY_health_check_period_ms"] = "500"
     os.environ["RAY_health_check_timeout_ms"] = "500"
     os.environ["RAY_health_check_initial_delay_ms"] = "0"
-    settings = StudySettings(
+    settings = PortfolioSettings(
         name="node-loss",
         data=SimulatedData(n_assets=40, n_days=420, seed=5),
         allocators=(

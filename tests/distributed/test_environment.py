@@ -12,7 +12,7 @@ WORK = """
 import ray
 {first}
 from quantray.distributed.cluster import connect
-from quantray.research.config import ClusterSettings
+from quantray.research.terms import ClusterSettings
 
 
 def twice(shared, item):

@@ -8,9 +8,11 @@ import pytest
 
 from quantray.distributed.cluster import check_reachable, connect, object_store_bytes
 from quantray.errors import ClusterError, DataError, InputError
-from quantray.research.config import AllocatorSettings, ClusterSettings, FoldSettings, SimulatedData, StudySettings
 from quantray.research.executor import Serial
-from quantray.research.study import load_data, run_study
+from quantray.research.market import SimulatedData
+from quantray.research.terms import ClusterSettings
+from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
+from quantray.studies.portfolios.study import load_data, run_study
 
 pytestmark = pytest.mark.ray
 
@@ -144,7 +146,7 @@ def test_more_than_the_cluster_has_is_refused(ray_cluster):
 def test_a_study_gives_the_same_digest_as_in_one_process(ray_cluster, tmp_path):
     results = []
     for kind in ("serial", "local"):
-        settings = StudySettings(
+        settings = PortfolioSettings(
             name="same",
             data=SimulatedData(n_assets=80, n_days=420, seed=5),
             allocators=(

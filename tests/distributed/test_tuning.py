@@ -19,22 +19,22 @@ import pytest
 import yaml
 
 from quantray.analytics.selection import expected_maximum_sharpe
-from quantray.analytics.tuning_record import TuningRecord, TuningTrial
 from quantray.data.panel import Panel
 from quantray.distributed.executor import OnRay
 from quantray.distributed.tuning import tune_settings
 from quantray.errors import InputError
 from quantray.models.forecaster import FitContext
-from quantray.research.config import StudySettings
 from quantray.research.executor import Serial
-from quantray.research.forecast_config import ForecastSettings
-from quantray.research.forecast_trial import build_forecaster
-from quantray.research.settings import read_settings
-from quantray.research.study import study_trials
-from quantray.research.tuning_config import Choice, SearchSpace, TuningSettings
-from quantray.research.tuning_runs import track_trials, write_tuning
-from quantray.research.tuning_study import load_tuning
-from quantray.research.tuning_trial import portfolio_panel
+from quantray.settings import read_settings
+from quantray.studies.forecasts.settings import ForecastSettings
+from quantray.studies.forecasts.trial import build_forecaster
+from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.portfolios.study import study_trials
+from quantray.studies.tuning.record import TuningRecord, TuningTrial
+from quantray.studies.tuning.runs import track_trials, write_tuning
+from quantray.studies.tuning.settings import Choice, SearchSpace, TuningSettings
+from quantray.studies.tuning.study import load_tuning
+from quantray.studies.tuning.trial import portfolio_panel
 
 ROOT = Path(__file__).parents[2]
 
@@ -215,7 +215,7 @@ def test_the_objective_does_not_see_the_dates_held_out(network, portfolio, tmp_p
         first = source.first_held_out
         panel = changed_later(source.base.data.panel, first)
         other = replace(source.base, data=replace(source.base.data, panel=panel))
-        monkeypatch.setattr(f"quantray.research.tuning_study.{loader}", lambda _, other=other: other)
+        monkeypatch.setattr(f"quantray.studies.tuning.study.{loader}", lambda _, other=other: other)
         blind = load_tuning(source.settings)
         assert blind.first_held_out == first
         assert blind.seen_through < first
@@ -314,7 +314,7 @@ def test_a_portfolio_is_searched_to_the_end(portfolio, ray_cluster, capsys):
     folder = write_tuning(portfolio, record)
     table = pq.read_table(folder / "trials.parquet")
     assert table["best"].to_pylist().count(True) == 1
-    best = read_settings(StudySettings, folder / "best.yaml")
+    best = read_settings(PortfolioSettings, folder / "best.yaml")
     assert best.allocators[0].estimator == record.best.values["estimator"]
     assert best.folds.lookback_days == record.best.values["folds.lookback_days"]
     assert best.allocators[1] == portfolio.written.allocators[1]

@@ -13,10 +13,10 @@ import pytest
 
 from quantray.models.checkpoint import load_checkpoint
 from quantray.research.executor import Serial
-from quantray.research.forecast_config import ForecastSettings
-from quantray.research.forecast_store import ForecastStore
-from quantray.research.forecast_study import load_forecast_data, run_forecast_study
-from quantray.research.settings import read_settings
+from quantray.settings import read_settings
+from quantray.studies.forecasts.settings import ForecastSettings
+from quantray.studies.forecasts.store import ForecastStore
+from quantray.studies.forecasts.study import load_forecast_data, run_forecast_study
 
 ROOT = Path(__file__).parents[2]
 
