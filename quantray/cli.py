@@ -19,7 +19,7 @@ import typer
 from rich.table import Table
 
 from quantray.data_commands import data_app
-from quantray.errors import ClusterError, InputError, QuantrayError
+from quantray.errors import ClusterError, DataError, InputError, QuantrayError
 from quantray.tables import console as _console
 from quantray.tables import print_run, print_table
 

@@ -53,7 +53,7 @@ def read_content(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any
         raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold settings as `key: value` lines.")
-    content = _unshared(content)
+    content = dict(_unshared(content))
     for change in changes:
         _apply(content, change)
     return content

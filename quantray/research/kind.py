@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -14,15 +14,13 @@ from quantray.research.executor import Executor
 from quantray.research.market import MarketData
 from quantray.research.results import ResultStore
 from quantray.research.terms import ClusterSettings, Environment, ResamplingSettings, TrackingSettings
+from quantray.research.tracking import TrackedRun
 from quantray.settings import SettingsModel, config_hash
 
 __all__ = ["NAME", "Findings", "Kind", "Source", "StudySettings", "Work"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Names that may become folders."""
-
-_WHERE = {"cluster", "tracking", "runs"}
-"""Settings that say where a study runs and what is told of it, which change no number."""
 
 
 class StudySettings(SettingsModel):
@@ -37,10 +35,13 @@ class StudySettings(SettingsModel):
     runs: str = Field(default_factory=lambda: Environment().runs)
     """Folder for results and reports; shared by all nodes on a cluster."""
 
+    where: ClassVar[frozenset[str]] = frozenset({"cluster", "tracking", "runs"})
+    """Settings that say where a study runs and what is told of it, which change no number."""
+
     @property
     def identity(self) -> str:
         """Hash of all that may change a number."""
-        return config_hash(self, exclude=_WHERE)
+        return config_hash(self, exclude=set(self.where))
 
     @property
     def results(self) -> ResultStore:
@@ -120,6 +121,8 @@ class Findings:
     """Of the run, for programs that read ``study.json``."""
     notes: tuple[str, ...] = ()
     """Sentences for the terminal and the end of the report."""
+    trials: tuple[TrackedRun, ...] = ()
+    """Of a search, for a tracker."""
 
 
 @dataclass(frozen=True)
@@ -135,5 +138,7 @@ class Kind(Generic[S, P, R]):
     """Settings to source; it refuses here what would show only after the work."""
     run: Callable[[Source[S, P], Executor], R]
     findings: Callable[[Source[S, P], R], Findings]
+    tunable: Callable[[S, Any], Any] | None = None
+    """A study as its file says and a ``tunable.Search`` to a ``tunable.Tunable``; None where nothing can be tuned."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Dotted keys of an older layout of the settings -> what to write instead."""

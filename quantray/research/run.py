@@ -22,7 +22,7 @@ from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.research.executor import Executor
 from quantray.research.kind import Findings, Kind, Source, StudySettings
-from quantray.research.tracking import track_run
+from quantray.research.tracking import TrackedRun, track
 from quantray.settings import as_mapping, flattened, to_yaml
 
 __all__ = ["About", "Run", "carry_out", "list_runs", "read_page", "read_run", "render", "write"]
@@ -104,7 +104,7 @@ def write(kind: str, source: Source[Any, Any], findings: Findings) -> Path:
     DataError
         The folder cannot be written.
     """
-    settings, folder, tracking = source.settings, source.folder, source.settings.tracking
+    settings, folder = source.settings, source.folder
     about = About(
         layout=_LAYOUT,
         kind=kind,
@@ -136,18 +136,15 @@ def write(kind: str, source: Source[Any, Any], findings: Findings) -> Path:
         write_atomically(folder / name, text)
     write_atomically(folder / _MARK, about.model_dump_json(indent=2))
     report = render(folder)
-    if tracking.mlflow:
-        flat = {f"{name}.{key}".replace(" ", "_"): v for name, row in metrics.items() for key, v in row.items()}
-        track_run(
-            experiment=tracking.experiment,
-            name=settings.name,
-            key=f"{source.identity}-{findings.digest}",
-            settings=as_mapping(settings),
-            metrics={key: value for key, value in flat.items() if value is not None},
-            artifacts=(report, folder / "settings.yaml", folder / "metrics.json"),
-            uri=tracking.uri,
-            folder=Path(settings.runs),
-        )
+    flat = {f"{name}.{key}".replace(" ", "_"): v for name, row in metrics.items() for key, v in row.items()}
+    tracked = TrackedRun(
+        name=settings.name,
+        key=f"{source.identity}-{findings.digest}",
+        settings=as_mapping(settings),
+        metrics={key: value for key, value in flat.items() if value is not None},
+        artifacts=(report, folder / "settings.yaml", folder / "metrics.json"),
+    )
+    track((*findings.trials, tracked), settings.tracking, Path(settings.runs))
     return folder
 
 

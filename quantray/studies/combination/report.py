@@ -2,25 +2,20 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.analytics.bootstrap import Estimate
-from quantray.analytics.figures import PALETTE, to_html
+from quantray.analytics.figures import PALETTE
 from quantray.analytics.metrics import performance, sharpe_ratio
-from quantray.analytics.page import render_page
+from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, shown, signed
+from quantray.analytics.selection import ACCEPTED
+from quantray.research.market import MarketData
 from quantray.studies.combination import figures as combination_figures
 from quantray.studies.combination.figures import KINDS, kind
 from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord
 
-__all__ = ["CombinationReportInput", "account_metrics", "netting_summary", "render_combination", "verdict"]
-
-_ACCEPTED = 0.95
-"""Deflated Sharpe ratio from which a portfolio counts as more than luck."""
-_SURVIVORS = 0.01
-"""Below this share of names lost per year a universe holds survivors: of US listings some 5 % leave each year."""
+__all__ = ["CombinationReportInput", "account_metrics", "combination_page", "netting_summary", "verdict"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +23,14 @@ class CombinationReportInput:
     """All that the report shows."""
 
     title: str
-    about: Mapping[str, object]
-    """Facts of the run: data, costs, digest, versions, seconds, memory."""
-    settings: Mapping[str, str]
-    """Flattened settings."""
+    meta: str
+    lookback_days: int
+    method: str
+    lag: int
+    costs: str
+    """What trades are charged, in words."""
     record: CombinationRecord
+    data: MarketData
     options: tuple[str, ...] = ()
     """How options were priced, a sentence each."""
 
@@ -43,15 +41,15 @@ def verdict(record: CombinationRecord) -> str:
     if mix.sharpe is None or equal.sharpe is None or equal.mix_over is None:
         return "The mix held nothing, so nothing can be said."
     gain = equal.mix_over
-    if gain.interval.low > 0:
-        word = "Sharing capital by rule helped"
-    elif gain.interval.high < 0:
-        word = "Sharing capital by rule hurt"
-    else:
-        word = "There is no evidence that sharing capital by rule helped"
+    word = judged(
+        gain,
+        helped="Sharing capital by rule helped",
+        hurt="Sharing capital by rule hurt",
+        unsure="There is no evidence that sharing capital by rule helped",
+    )
     return (
         f"{word}: the mix of {len(record.members)} strategies reached a Sharpe ratio of {mix.sharpe.mean:.2f} out of "
-        f"sample, against {equal.sharpe.mean:.2f} for equal shares (difference {_signed(gain)})."
+        f"sample, against {equal.sharpe.mean:.2f} for equal shares (difference {signed(gain)})."
     )
 
 
@@ -101,33 +99,94 @@ def netting_summary(record: CombinationRecord, account: Account) -> dict[str, fl
     }
 
 
-def render_combination(content: CombinationReportInput) -> str:
-    """The report as HTML."""
+def combination_page(content: CombinationReportInput) -> Page:
+    """The report."""
     record = content.record
-    charts = [
-        ("Growth", combination_figures.growth(record)),
-        ("Capital by family", combination_figures.capital(record)),
-        ("Who holds capital", combination_figures.selection(record)),
-        ("Where capital went", combination_figures.where_capital_went(record)),
-        ("Netting", combination_figures.netting(record)),
-        ("How strategies move together", combination_figures.correlations(record)),
-    ]
-    return render_page(
-        "combination.html.j2",
-        {
-            "title": content.title,
-            "about": content.about,
-            "headline": verdict(record),
-            "findings": [*_findings(record), *content.options],
-            "warnings": _warnings(content),
-            "rows": [_row(record, account, PALETTE[i]) for i, account in enumerate(record.accounts)],
-            "charts": [(name, p.note, to_html(p, f"chart{i}")) for i, (name, p) in enumerate(charts)],
-            "entries": [_entry(record, entry) for entry in dict.fromkeys(m.entry for m in record.members)],
-            "last": _last_decision(record),
-            "settings": content.settings,
-            "record": record,
-        },
+    return Page(
+        title=content.title,
+        meta=content.meta,
+        headline=verdict(record),
+        warnings=content.data.survivors(
+            "returns of long positions are biased upward. Compare the portfolios with one another"
+        ),
+        findings=(*_findings(record), *content.options),
+        sections=(
+            _portfolios(content),
+            chart("Growth", combination_figures.growth(record)),
+            chart("Capital by family", combination_figures.capital(record)),
+            chart("Who holds capital", combination_figures.selection(record)),
+            chart("Where capital went", combination_figures.where_capital_went(record)),
+            chart("Netting", combination_figures.netting(record)),
+            chart("How strategies move together", combination_figures.correlations(record)),
+            _rules(record),
+            _last_decision(record),
+        ),
+        summary=_summary(content),
     )
+
+
+def _portfolios(content: CombinationReportInput) -> Section:
+    record = content.record
+    columns = (
+        *(
+            "",
+            "Sharpe ratio",
+            "Return",
+            "Volatility",
+            "Max drawdown",
+            "Deflated",
+            "The mix over it",
+            "Turnover",
+            "Cost",
+        ),
+        *("Gross exposure", "Effective names"),
+    )
+    rows = tuple(_row(record, account, PALETTE[i]) for i, account in enumerate(record.accounts))
+    return Section(
+        title="Portfolios",
+        note=f"{content.data.delistings} After costs of {content.costs}. Shares are decided from "
+        f"{content.lookback_days} days of past returns ({content.method}) and traded {content.lag} "
+        f"day{'' if content.lag == 1 else 's'} later; they drift in between. Intervals are from a block bootstrap, of "
+        "differences in pairs. Deflated: probability that the true Sharpe ratio exceeds what the best of as many "
+        "strategies without skill would show. Turnover is one-way a year, exposure that of the netted book.",
+        parts=(Table(columns=columns, groups=(Rows(rows=rows),), dense=True),),
+    )
+
+
+def _rules(record: CombinationRecord) -> Section:
+    columns = (
+        "Rule",
+        Column(title="Family", text=True),
+        *("Sets", "Sharpe ratio", "Turnover", "Capital", "Held", "Too correlated", "Too little history"),
+        *("Held nothing", "By the method", "Reduced"),
+    )
+    rows = tuple(_entry(record, entry) for entry in dict.fromkeys(m.entry for m in record.members))
+    return Section(
+        title="Rules of the catalogue",
+        note="Sharpe ratios of the strategies alone, out of sample: median and range over parameter sets. Held and the "
+        "reasons against are shares of all strategies and rebalances; a strategy reduced for its drawdown is held.",
+        parts=(Table(columns=columns, groups=(Rows(rows=rows),), dense=True),),
+    )
+
+
+def _summary(content: CombinationReportInput) -> Table:
+    record = content.record
+    shown_for = {
+        "return": ("annual_return", ".2%"),
+        "volatility": ("annual_volatility", ".2%"),
+        "Sharpe": ("sharpe", ".2f"),
+        "±": ("sharpe_error", ".2f"),
+        "max drawdown": ("max_drawdown", ".1%"),
+        "turnover": ("annual_turnover", ".0%"),
+        "cost": ("annual_cost", ".2%"),
+        "eff. names": ("mean_effective_names", ",.0f"),
+    }
+    rows = []
+    for account in record.accounts:
+        metrics = account_metrics(record, account)
+        rows.append((account.name, *(shown(metrics.get(key), form) for key, form in shown_for.values())))
+    title = f"{content.title}: {record.dates[0]} to {record.dates[-1]}, after costs"
+    return Table(title=title, columns=("portfolio", *shown_for), groups=(Rows(rows=tuple(rows)),))
 
 
 def _findings(record: CombinationRecord) -> list[str]:
@@ -138,11 +197,11 @@ def _findings(record: CombinationRecord) -> list[str]:
             what = f" ({record.members[record.best].name})" if outcome.account == BEST else ""
             found.append(
                 f"{outcome.account}{what} reached {outcome.sharpe.mean:.2f}; from there to the mix the difference is "
-                f"{_signed(outcome.mix_over)}."
+                f"{signed(outcome.mix_over)}."
             )
     best = record.outcome(BEST).deflated
     if best is not None:
-        luck = "is more than luck" if best.probability >= _ACCEPTED else "cannot be told from luck"
+        luck = "is more than luck" if best.probability >= ACCEPTED else "cannot be told from luck"
         found.append(
             f"The best of {len(record.members)} strategies without skill would have shown about {best.hurdle:.2f}; so "
             f"the best in hindsight {luck} (deflated Sharpe ratio {best.probability:.2f}). The strategies "
@@ -172,42 +231,26 @@ def _findings(record: CombinationRecord) -> list[str]:
     return found
 
 
-def _warnings(content: CombinationReportInput) -> list[str]:
-    found, exits = [], content.about.get("yearly_exits")
-    if isinstance(exits, float) and exits < _SURVIVORS:
-        found.append(
-            f"Only {exits:.1%} of the names leave the data per year, so it holds survivors: returns of long positions "
-            "are biased upward. Compare the portfolios with one another."
-        )
-    return found
-
-
-def _row(record: CombinationRecord, account: Account, colour: str) -> dict[str, object]:
+def _row(record: CombinationRecord, account: Account, colour: str) -> tuple[str | Cell, ...]:
     """One line of the table of portfolios."""
     metrics, outcome = account_metrics(record, account), record.outcome(account.name)
-    ranged = ("–", "")
-    if outcome.sharpe is not None:
-        low, high = outcome.sharpe.interval.low, outcome.sharpe.interval.high
-        ranged = f"{outcome.sharpe.mean:.2f}", f"{low:.2f} to {high:.2f}"
-    return {
-        "name": account.name,
-        "colour": colour,
-        "sharpe": ranged,
-        "cells": [
-            f"{metrics['annual_return']:.2%}",
-            f"{metrics['annual_volatility']:.2%}",
-            f"{metrics['max_drawdown']:.1%}",
-            f"{metrics['deflated_sharpe']:.2f}" if "deflated_sharpe" in metrics else "–",
-            "–" if outcome.mix_over is None else _signed(outcome.mix_over),
-            f"{metrics['annual_turnover']:.1f}",
-            f"{metrics['annual_cost']:.2%}",
-            f"{metrics['mean_gross_exposure']:.0%}",
-            "–" if math.isnan(metrics["mean_effective_names"]) else f"{metrics['mean_effective_names']:.0f}",
-        ],
-    }
+    gain = outcome.mix_over
+    return (
+        Cell(text=account.name, colour=colour),
+        Cell(text=shown(None if outcome.sharpe is None else outcome.sharpe.mean, ".2f"), below=ranged(outcome.sharpe)),
+        f"{metrics['annual_return']:.2%}",
+        f"{metrics['annual_volatility']:.2%}",
+        f"{metrics['max_drawdown']:.1%}",
+        shown(metrics.get("deflated_sharpe"), ".2f"),
+        Cell(text=shown(None if gain is None else gain.mean, "+.2f"), below=ranged(gain, "+.2f")),
+        f"{metrics['annual_turnover']:.1f}",
+        f"{metrics['annual_cost']:.2%}",
+        f"{metrics['mean_gross_exposure']:.0%}",
+        shown(metrics["mean_effective_names"], ".0f"),
+    )
 
 
-def _entry(record: CombinationRecord, entry: str) -> dict[str, object]:
+def _entry(record: CombinationRecord, entry: str) -> tuple[str | Cell, ...]:
     """One line of the table of rules."""
     which = [i for i, member in enumerate(record.members) if member.entry == entry]
     names = {record.members[i].name for i in which}
@@ -217,38 +260,39 @@ def _entry(record: CombinationRecord, entry: str) -> dict[str, object]:
     reasons = Counter(kind(why) for d in decided for name, why in d.dropped.items() if name in names)
     reduced = sum(name in names for decision in decided for name in decision.reduced)
     share = record.account(MIX).shares[:, which].sum(axis=1).mean()
-    spread = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})" if len(ratios) else "–"
-    return {
-        "name": entry,
-        "family": record.members[which[0]].family,
-        "cells": [
-            f"{len(which)}",
-            spread,
-            f"{record.member_turnover[:, which].mean() * record.periods_per_year:.1f}",
-            f"{share:.1%}",
-            f"{1 - sum(reasons.values()) / cells:.0%}",
-            *(f"{reasons[name] / cells:.0%}" if reasons[name] else "–" for name in KINDS),
-            f"{reduced / cells:.0%}" if reduced else "–",
-        ],
-    }
+    middle = Cell(text="–")
+    if len(ratios):
+        middle = Cell(text=f"{np.median(ratios):.2f}", below=f"{ratios.min():.2f} to {ratios.max():.2f}")
+    return (
+        entry,
+        record.members[which[0]].family,
+        f"{len(which)}",
+        middle,
+        f"{record.member_turnover[:, which].mean() * record.periods_per_year:.1f}",
+        f"{share:.1%}",
+        f"{1 - sum(reasons.values()) / cells:.0%}",
+        *(f"{reasons[name] / cells:.0%}" if reasons[name] else "–" for name in KINDS),
+        f"{reduced / cells:.0%}" if reduced else "–",
+    )
 
 
-def _last_decision(record: CombinationRecord) -> list[tuple[str, str, str]]:
+def _last_decision(record: CombinationRecord) -> Section:
     """Strategy, share and why it is left out or reduced, at the last rebalance; the largest first."""
     decision = record.decisions[-1]
-    order = np.argsort(-decision.weights, kind="stable")
-    found = []
-    for i in order.tolist():
+    rows = []
+    for i in np.argsort(-decision.weights, kind="stable").tolist():
         name, weight = record.members[i].name, float(decision.weights[i])
         why = decision.dropped.get(name) or decision.reduced.get(name, "")
-        found.append((name, f"{weight:.2%}" if weight > 0 else "–", why))
-    return found
+        rows.append((name, f"{weight:.2%}" if weight > 0 else "–", why))
+    columns = ("Strategy", "Share", Column(title="Why", text=True))
+    table = Table(columns=columns, groups=(Rows(rows=tuple(rows)),), folded=f"All {len(rows)} strategies")
+    return Section(
+        title="The last decision",
+        note=f"{record.decided[-1]}: shares of NAV, and why strategies are left out or reduced. All decisions are in "
+        "decisions.parquet.",
+        parts=(table,),
+    )
 
 
 def _bps(fraction: float) -> str:
     return f"{fraction * 1e4:.1f} bp"
-
-
-def _signed(estimate: Estimate) -> str:
-    low, high = estimate.interval.low, estimate.interval.high
-    return f"{estimate.mean:+.2f}, {estimate.interval.level:.0%} interval {low:+.2f} to {high:+.2f}"

@@ -1,25 +1,25 @@
 """Settings of a combination: which strategies with which parameters, and how capital is shared among them."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 from scipy.stats import qmc
 
-from quantray.analytics.bootstrap import Resampling
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod
-from quantray.research.market import SimulatedData, StoreData
-from quantray.research.terms import ClusterSettings, Environment, TrackingSettings
+from quantray.research.kind import StudySettings
+from quantray.research.market import MarketSettings
+from quantray.research.terms import CostSettings, LagSettings
 from quantray.settings import SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
+from quantray.studies.combination.design import MixDesign
 from quantray.studies.combination.record import Member
-from quantray.studies.combination.study import MixDesign
-from quantray.studies.evaluation.families import RuleFamily, Terms
+from quantray.studies.evaluation.families import RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Parameters, Space, Value
 
-__all__ = ["CombinationSettings", "DrawdownSettings", "StrategyChoice", "spread"]
+__all__ = ["CombinationSettings", "DrawdownSettings", "StrategyChoice", "halton_sets"]
 
 
 class StrategyChoice(SettingsModel):
@@ -28,7 +28,7 @@ class StrategyChoice(SettingsModel):
     entry: str
     """Name in ``strategies.catalogue``."""
     count: int | None = Field(None, ge=1)
-    """How many sets, spread evenly over the rule's grid; see ``spread``."""
+    """How many sets, spread evenly over the rule's grid; see ``halton_sets``."""
     sets: tuple[dict[str, Value], ...] | None = Field(None, min_length=1)
     """Or these sets; what one does not name stays at its default."""
 
@@ -54,7 +54,7 @@ class StrategyChoice(SettingsModel):
         """Candidate sets in order: those given, or the whole grid from the first of an even spread on."""
         family = RuleFamily(CATALOGUE[self.entry])
         if self.sets is None:
-            yield from spread(family.space)
+            yield from halton_sets(family.space)
             return
         for values in self.sets:
             yield tuple((dict(family.default) | values).items())
@@ -78,11 +78,10 @@ class DrawdownSettings(SettingsModel):
         return DrawdownRule(start=self.start, stop=self.stop, floor=self.floor)
 
 
-class CombinationSettings(SettingsModel):
+class CombinationSettings(MarketSettings, StudySettings):
     """A combination of many strategies."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
+    kind: Literal["combination"] = "combination"
     strategies: tuple[StrategyChoice, ...] = Field(min_length=1)
     method: MixMethod = "risk_parity"
     """How capital is weighed: equal, inverse_volatility, risk_parity or sharpe."""
@@ -93,26 +92,14 @@ class CombinationSettings(SettingsModel):
     lookback_days: int = Field(252, ge=20)
     min_days: int = Field(126, ge=2)
     """Days in the look-back since a strategy first held anything, below which it gets nothing."""
-    warmup_days: int = Field(252, ge=0)
+    warm_up_days: int = Field(252, ge=0)
     rebalance: Literal["weekly", "monthly", "quarterly"] = "monthly"
     ensemble: bool = True
     """Whether the regime-aware ensemble is compared."""
-    costs_bps: float = Field(5.0, ge=0, le=1000)
-    """Basis points of the money traded where the data quote no spread; where they do, half of it is paid instead."""
-    execution_lag: int = Field(1, ge=0, le=20)
-    exchange: str | None = None
-    """Whose calendar the data must keep; by default that of the store, which the run records."""
-    samples: int = Field(2000, ge=100)
-    """Resampled series behind each interval."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    seed: int = Field(0, ge=0)
-    """Of the resampling."""
+    costs: CostSettings = CostSettings()
+    accounting: LagSettings = LagSettings()
     sets_per_unit: int = Field(8, ge=1)
     """Strategies in one unit of parallel work."""
-    cluster: ClusterSettings = ClusterSettings()
-    tracking: TrackingSettings = TrackingSettings()
-    runs: str = Field(default_factory=lambda: Environment().runs)
-    """Folder for results and reports; shared by all nodes on a cluster."""
 
     @model_validator(mode="after")
     def _enough(self) -> "CombinationSettings":
@@ -161,18 +148,16 @@ class CombinationSettings(SettingsModel):
             drawdown=None if self.drawdown is None else self.drawdown.build(),
             lookback_days=self.lookback_days,
             min_days=self.min_days,
-            warmup_days=self.warmup_days,
+            warm_up_days=self.warm_up_days,
             rebalance=self.rebalance,
             exchange=self.exchange or DEFAULT_EXCHANGE,
             batch=self.sets_per_unit,
-            terms=Terms(
-                costs_bps=self.costs_bps, lag=self.execution_lag, threads=max(1, int(self.cluster.cpus_per_task))
-            ),
-            resampling=Resampling(n_samples=self.samples, level=self.confidence, seed=self.seed),
+            terms=TradingTerms(costs=self.costs.build(), lag=self.accounting.execution_lag, threads=self.threads),
+            resampling=self.resampling.build(),
         )
 
 
-def spread(space: Space) -> Iterator[Parameters]:
+def halton_sets(space: Space) -> Iterator[Parameters]:
     """Every allowed set of a grid, in an order whose every beginning is spread evenly over it.
 
     The places on the axes follow the Halton sequence, so few sets already differ in every parameter, and more sets

@@ -10,66 +10,73 @@ they make together, in which a sale by one strategy meets the purchase of anothe
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.metrics import sharpe_ratio
 from quantray.analytics.selection import independent_trials
 from quantray.arrays import Dates, Float, Int
-from quantray.backtest.costs import quoted_bps, trading_costs
+from quantray.backtest.costs import trading_costs
 from quantray.backtest.drift import drifted
 from quantray.backtest.net import NetReturns
 from quantray.backtest.positions import Positions
-from quantray.data.calendar import DEFAULT_EXCHANGE, rebalance_dates
+from quantray.data.calendar import rebalance_dates
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
-from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod, MixResult, strategy_mix
+from quantray.portfolio.strategy_mix import MixResult, strategy_mix
 from quantray.research.executor import Executor
+from quantray.research.kind import Source
+from quantray.research.market import read_market
 from quantray.research.metering import Metered, peak_bytes
 from quantray.research.results import ResultStore
+from quantray.studies.combination.design import MixDesign
 from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.studies.combination.settings import CombinationSettings
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, SweepData
-from quantray.studies.evaluation.families import Family, Terms
+from quantray.studies.evaluation.families import FIELDS, Family, TradingTerms
 
-__all__ = ["MixDesign", "Played", "allocate", "decision_rows", "hold_shares", "run_combination"]
+__all__ = [
+    "CombinationSource",
+    "Played",
+    "allocate",
+    "combine",
+    "decision_rows",
+    "hold_shares",
+    "load_combination",
+    "run_combination",
+]
+
+CombinationSource = Source[CombinationSettings, None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class MixDesign:
-    """How capital is shared; see ``portfolio.strategy_mix``.
+def load_combination(settings: CombinationSettings) -> CombinationSource:
+    """The panel of a combination.
 
     Raises
     ------
-    InputError
-        A number is out of range.
+    DataError, InputError
+        As ``MarketStore.load`` and ``CombinationSettings.members``, or there are too few days for a rebalance.
     """
+    settings.members()
+    settings, data = read_market(settings, FIELDS)
+    decision_rows(data.panel.dates, settings.design())
+    return Source(settings, data, None)
 
-    method: MixMethod = "risk_parity"
-    max_correlation: float = 0.70
-    drawdown: DrawdownRule | None = None
-    lookback_days: int = 252
-    """Days of the strategies' returns behind every decision."""
-    min_days: int = 126
-    """Of them that a strategy must have since it first held anything."""
-    warmup_days: int = 252
-    """Days before the first look-back, on which long indicators fill."""
-    rebalance: Literal["weekly", "monthly", "quarterly"] = "monthly"
-    exchange: str = DEFAULT_EXCHANGE
-    batch: int = 8
-    """Strategies in one unit of work."""
-    terms: Terms = field(default_factory=Terms)
-    resampling: Resampling = field(default_factory=Resampling)
 
-    def __post_init__(self) -> None:
-        if not 2 <= self.min_days <= self.lookback_days or self.warmup_days < 0:
-            raise InputError(
-                f"min_days {self.min_days} must lie between 2 and lookback_days {self.lookback_days}, and warmup_days "
-                f"{self.warmup_days} not be negative."
-            )
+def run_combination(source: CombinationSource, executor: Executor) -> CombinationRecord:
+    """Run the combination that settings describe; raises as ``combine``."""
+    settings = source.settings
+    return combine(
+        source.panel,
+        settings.members(),
+        settings.families(),
+        executor,
+        settings.results,
+        design=settings.design(),
+        ensemble=EnsembleFamily(source.data.sectors) if settings.ensemble else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +108,7 @@ class Played:
         return np.array([h.before for h in held] or empty), np.array([h.after for h in held] or empty)
 
 
-def run_combination(
+def combine(
     panel: Panel,
     members: Sequence[Member],
     families: Sequence[Family],
@@ -173,12 +180,12 @@ def decision_rows(dates: Dates, design: MixDesign) -> Int:
         There is none.
     """
     rows = np.searchsorted(dates, rebalance_dates(dates, design.rebalance, exchange=design.exchange))
-    first, last = design.warmup_days + design.lookback_days - 1, len(dates) - design.terms.lag - 2
+    first, last = design.warm_up_days + design.lookback_days - 1, len(dates) - design.terms.lag - 2
     rows = rows[(rows >= max(first, 1)) & (rows <= last)]
     if not len(rows):
         raise InputError(
-            f"{len(dates)} days hold no {design.rebalance} rebalance after {design.warmup_days} days of warm-up and "
-            f"{design.lookback_days} of look-back; load more days, or lower warmup_days or lookback_days."
+            f"{len(dates)} days hold no {design.rebalance} rebalance after {design.warm_up_days} days of warm-up and "
+            f"{design.lookback_days} of look-back; load more days, or lower warm_up_days or lookback_days."
         )
     return np.asarray(rows, dtype=np.int64)
 
@@ -213,7 +220,7 @@ def allocate(
                 min_days=design.min_days,
             )
         except DataError as error:
-            raise DataError(f"on {dates[row]} {error} Raise warmup_days, or lower min_days.") from error
+            raise DataError(f"on {dates[row]} {error} Raise warm_up_days, or lower min_days.") from error
         found.append(mixed)
     return tuple(found)
 
@@ -292,7 +299,11 @@ def _netted(held: Float, decided: Float, row: int, played: Played, lag: int) -> 
 
 
 def _play(
-    evaluations: Evaluations, members: Sequence[Member], ensemble: EnsembleFamily | None, panel: Panel, terms: Terms
+    evaluations: Evaluations,
+    members: Sequence[Member],
+    ensemble: EnsembleFamily | None,
+    panel: Panel,
+    terms: TradingTerms,
 ) -> Played:
     """Returns, turnover, costs and positions of all, the ensemble's last, computed where they are not there yet."""
     chosen: list[Chosen] = [(member.entry, member.parameters) for member in members]
@@ -307,7 +318,7 @@ def _play(
         costs=np.stack([net.costs for net in nets], axis=1),
         positions=tuple(positions for _, positions in kept),
         n_assets=panel.shape[1],
-        costs_bps=quoted_bps(panel.fields, terms.costs_bps),
+        costs_bps=terms.costs.bps(panel.fields),
     )
 
 

@@ -9,7 +9,7 @@ from quantray.data.panel import Panel
 from quantray.regimes.indicators import LensSettings, five_lenses
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.rule import StrategyResult
-from quantray.studies.evaluation.families import Terms
+from quantray.studies.evaluation.families import TradingTerms
 from quantray.studies.evaluation.search import Parameters, Space
 
 __all__ = ["EnsembleFamily"]
@@ -54,7 +54,7 @@ class EnsembleFamily:
         """See ``Family``."""
         return self.name
 
-    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> Iterator[StrategyResult]:
+    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> Iterator[StrategyResult]:
         """See ``Family``.
 
         Raises
@@ -67,7 +67,7 @@ class EnsembleFamily:
             decided = self.ensemble.decide(panel, labels, lag=terms.lag)
             yield StrategyResult(decided.weights, decided.overlay_returns)
 
-    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
+    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> list[NetReturns]:
         """See ``Family``."""
         targets = self.targets(panel, sets, terms)
-        return [net_of_costs(result, panel, costs_bps=terms.costs_bps, lag=terms.lag) for result in targets]
+        return [net_of_costs(result, panel, costs=terms.costs, lag=terms.lag) for result in targets]

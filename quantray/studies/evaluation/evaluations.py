@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 import numpy as np
@@ -18,7 +18,7 @@ from quantray.research.executor import Executor, Shared
 from quantray.research.progress import follow
 from quantray.research.results import ResultStore
 from quantray.strategies.rule import StrategyResult
-from quantray.studies.evaluation.families import Family, Terms
+from quantray.studies.evaluation.families import Family, TradingTerms
 from quantray.studies.evaluation.search import Parameters
 
 __all__ = ["Batch", "Chosen", "Evaluations", "Plan", "SweepData", "batch_keys", "plan_key", "run_batch", "run_plan"]
@@ -44,7 +44,7 @@ class SweepData:
     fingerprint: str
     """Of the panel."""
     families: tuple[Family, ...]
-    terms: Terms
+    terms: TradingTerms
     results: ResultStore
     kept: tuple[int, ...] = ()
     """Rows of days, rising, whose weights are kept beside each set's returns; none by default."""
@@ -139,7 +139,7 @@ def run_plan(data: SweepData, plan: Plan) -> str:
     for t in changes.tolist():
         # Charged on the first day of the new decision, as the trades of ``net_returns`` are.
         overlay[t + first] -= _changed(plan, options, t, int(which[t - 1]) if t else -1, int(which[t]))
-    net = net_of_costs(StrategyResult(weights, overlay), panel, costs_bps=terms.costs_bps, lag=terms.lag)
+    net = net_of_costs(StrategyResult(weights, overlay), panel, costs=terms.costs, lag=terms.lag)
     _put(data.results, key, net, {"plan": plan.name})
     return key
 
@@ -250,7 +250,7 @@ class Evaluations:
 def _key(data: SweepData, strategies: list[str]) -> str:
     settings = {
         "strategies": strategies,
-        "terms": vars(data.terms),
+        "terms": asdict(data.terms),
         "versions": _VERSIONS | {"generation": _GENERATION},
     } | ({"kept": data.kept} if data.kept else {})
     return digest([data.fingerprint, json.dumps(settings, sort_keys=True)])
@@ -266,7 +266,7 @@ def _played(
         return
     moved = execution_returns(panel.field("close"), data.kept, terms.lag, panel.fields.get(DELIST_RETURN))
     for result in family.targets(panel, sets, terms):
-        net = net_of_costs(result, panel, costs_bps=terms.costs_bps, lag=terms.lag)
+        net = net_of_costs(result, panel, costs=terms.costs, lag=terms.lag)
         yield net, Positions.of(result.weights, moved, data.kept)
 
 

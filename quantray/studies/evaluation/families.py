@@ -1,12 +1,12 @@
 """What a sweep searches: a family of strategies that differ in their parameters."""
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from quantray.backtest.costs import quoted_bps
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.crosses import cross_sweep, moving_averages
 from quantray.backtest.net import NetReturns, net_of_costs
 from quantray.data.panel import Panel
@@ -16,31 +16,31 @@ from quantray.strategies.catalogue import Entry
 from quantray.strategies.rule import Rule, StrategyResult
 from quantray.studies.evaluation.search import Axis, Parameters, Space
 
-__all__ = ["CrossFamily", "Family", "RuleFamily", "Terms"]
+__all__ = ["FIELDS", "CrossFamily", "Family", "RuleFamily", "TradingTerms"]
+
+FIELDS = ("close", "high", "low", "volume", "half_spread_bps", "implied_volatility", DELIST_RETURN)
+"""What strategies, regimes and accounts read, where the data have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class TradingTerms:
     """On what terms all strategies of a sweep trade.
 
     Raises
     ------
     InputError
-        Negative costs or lag, or fewer than one thread.
+        A negative lag, or fewer than one thread.
     """
 
-    costs_bps: float = 5.0
-    """Basis points of the money traded where the panel quotes no spread; where it does, half of it is paid instead."""
+    costs: LinearCosts = field(default_factory=LinearCosts)
     lag: int = 1
     """Trading days from a decision to its trades."""
     threads: int = 1
     """BLAS threads that a unit of work runs with; sums in another order differ in the last bits."""
 
     def __post_init__(self) -> None:
-        if self.costs_bps < 0 or self.lag < 0 or self.threads < 1:
-            raise InputError(
-                f"costs_bps {self.costs_bps} and lag {self.lag} must not be negative, nor threads below 1."
-            )
+        if self.lag < 0 or self.threads < 1:
+            raise InputError(f"lag {self.lag} must not be negative, nor threads {self.threads} below 1.")
 
 
 class Family(Protocol):
@@ -69,11 +69,11 @@ class Family(Protocol):
         """Equal for sets that share their expensive part, so that one unit of work holds them together."""
         ...
 
-    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> Iterator[StrategyResult]:
+    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> Iterator[StrategyResult]:
         """The decisions of each set, in order."""
         ...
 
-    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
+    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> list[NetReturns]:
         """What each set earns on every day of the panel, in order."""
         ...
 
@@ -122,7 +122,7 @@ class RuleFamily:
         """See ``Family``."""
         return self.build(parameters).signal_key
 
-    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> Iterator[StrategyResult]:
+    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> Iterator[StrategyResult]:
         """See ``Family``."""
         key, signal = None, None
         for parameters in sets:
@@ -132,10 +132,10 @@ class RuleFamily:
                 key, signal = rule.signal_key, rule.signal(panel)
             yield rule.run(panel, signal=signal, lag=terms.lag)
 
-    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
+    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> list[NetReturns]:
         """See ``Family``."""
         targets = self.targets(panel, sets, terms)
-        return [net_of_costs(result, panel, costs_bps=terms.costs_bps, lag=terms.lag) for result in targets]
+        return [net_of_costs(result, panel, costs=terms.costs, lag=terms.lag) for result in targets]
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class CrossFamily:
         """See ``Family``."""
         return self.name
 
-    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> Iterator[StrategyResult]:
+    def targets(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> Iterator[StrategyResult]:
         """See ``Family``."""
         for parameters in sets:
             windows = np.array(_windows(parameters))
@@ -177,7 +177,7 @@ class CrossFamily:
             weights = (bank[:, 0] > bank[:, 1]).T / panel.shape[1]
             yield StrategyResult(weights, np.zeros(len(panel.dates)))
 
-    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: Terms) -> list[NetReturns]:
+    def evaluate(self, panel: Panel, sets: Sequence[Parameters], terms: TradingTerms) -> list[NetReturns]:
         """See ``Family``."""
         wanted = np.array([_windows(parameters) for parameters in sets])
         windows, places = np.unique(wanted, return_inverse=True)
@@ -187,7 +187,7 @@ class CrossFamily:
             bank,
             places.reshape(wanted.shape),
             close,
-            costs_bps=quoted_bps(panel.fields, terms.costs_bps),
+            costs_bps=terms.costs.bps(panel.fields),
             lag=terms.lag,
             periods_per_year=panel.periods_per_year,
             delist_tn=panel.fields.get(DELIST_RETURN),

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate
-from quantray.analytics.figures import Picture, to_html
-from quantray.analytics.page import render_page
+from quantray.analytics.page import Cell, Page, Rows, Section, Table, chart, ranged, shown
 from quantray.arrays import Dates, Float
 from quantray.studies.forecasts import figures as pictures
 
-__all__ = ["ForecastReportInput", "ForecastRow", "render_forecasts", "verdict"]
+__all__ = ["ForecastReportInput", "ForecastRow", "forecast_page", "verdict"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,45 +50,41 @@ class ForecastReportInput:
     """All that the report shows."""
 
     title: str
-    about: Mapping[str, object]
-    settings: Mapping[str, str]
+    meta: str
+    note: str
+    """What the table's numbers are."""
+    span: str
+    """Of the test dates, and the confidence of intervals."""
     dates: Dates
     rows: Sequence[ForecastRow]
     horizon: int
-    warnings: Sequence[str]
+    warnings: tuple[str, ...]
 
 
-def render_forecasts(content: ForecastReportInput) -> str:
-    """The report as HTML."""
-    models = [row for row in content.rows if not row.is_control]
-    charts: list[tuple[str, Picture]] = [
-        (
-            "Skill",
-            pictures.skill(
-                {row.name: row.ic for row in content.rows},
-                {row.name: row.seed_ic for row in content.rows},
-                frozenset(row.name for row in content.rows if row.is_control),
-            ),
-        ),
+def forecast_page(content: ForecastReportInput) -> Page:
+    """The report."""
+    rows, daily = content.rows, {row.name: row.daily for row in content.rows}
+    models = [row for row in rows if not row.is_control]
+    ic, seeds = {row.name: row.ic for row in rows}, {row.name: row.seed_ic for row in rows}
+    controls = frozenset(row.name for row in rows if row.is_control)
+    sections = [
+        Section(title="Results", note=content.note, parts=(_table(rows),)),
+        chart("Skill", pictures.skill(ic, seeds, controls)),
     ]
     if models:
-        charts.append(("Against the controls", pictures.differences({row.name: row.differences for row in models})))
-    daily = {row.name: row.daily for row in content.rows}
-    charts.append(("Through time", pictures.cumulative_skill(content.dates, daily)))
-    deciles = {row.name: row.deciles for row in content.rows if row.deciles is not None}
+        gains = {row.name: row.differences for row in models}
+        sections.append(chart("Against the controls", pictures.differences(gains)))
+    sections.append(chart("Through time", pictures.cumulative_skill(content.dates, daily)))
+    deciles = {row.name: row.deciles for row in rows if row.deciles is not None}
     if deciles:
-        charts.append(("By tenths of the score", pictures.quantile_bars(deciles, content.horizon)))
-    return render_page(
-        "forecasts.html.j2",
-        {
-            "title": content.title,
-            "about": content.about,
-            "headline": " ".join(verdict(row.name, row.differences) for row in models) or "Controls only.",
-            "warnings": content.warnings,
-            "rows": [_cells(row) for row in content.rows],
-            "charts": [(name, shown.note, to_html(shown, f"chart{i}")) for i, (name, shown) in enumerate(charts)],
-            "settings": content.settings,
-        },
+        sections.append(chart("By tenths of the score", pictures.quantile_bars(deciles, content.horizon)))
+    return Page(
+        title=content.title,
+        meta=content.meta,
+        headline=" ".join(verdict(row.name, row.differences) for row in models) or "Controls only.",
+        warnings=content.warnings,
+        sections=tuple(sections),
+        summary=_summary(content),
     )
 
 
@@ -107,23 +102,37 @@ def verdict(name: str, differences: Mapping[str, Estimate]) -> str:
     return f"{name} beats {_and(beaten)}, but cannot be told from {_and(others)}."
 
 
-def _cells(row: ForecastRow) -> list[object]:
-    return [
-        row.name,
-        row.is_control,
-        _shown(row.ic.mean, "{:.4f}"),
-        f"{row.ic.interval.low:.4f} to {row.ic.interval.high:.4f}",
-        _shown(None if row.rank_ic is None else row.rank_ic.mean, "{:.4f}"),
-        _shown(row.icir, "{:.2f}"),
-        _shown(row.positive_days, "{:.0%}"),
-        _shown(row.seed_deviation, "{:.4f}"),
-        _shown(row.epochs, "{:.1f}"),
-        _shown(None if row.spread is None else row.spread * 1e4, "{:.0f} bp"),
-    ]
+def _table(rows: Sequence[ForecastRow]) -> Table:
+    level = f"{rows[0].ic.interval.level:.0%} interval"
+    columns = (
+        *("Forecast", "IC", level, "Rank IC", "IC over its deviation", "Days above 0", "Deviation of seeds", "Epochs"),
+        "Top less bottom tenth",
+    )
+    lines = tuple(
+        (
+            Cell(text=row.name, hint="control" if row.is_control else ""),
+            shown(row.ic.mean, ".4f"),
+            ranged(row.ic, ".4f"),
+            shown(None if row.rank_ic is None else row.rank_ic.mean, ".4f"),
+            shown(row.icir, ".2f"),
+            shown(row.positive_days, ".0%"),
+            shown(row.seed_deviation, ".4f"),
+            shown(row.epochs, ".1f"),
+            "–" if row.spread is None else f"{row.spread * 1e4:.0f} bp",
+        )
+        for row in rows
+    )
+    return Table(columns=columns, groups=(Rows(rows=lines),), dense=True)
 
 
-def _shown(value: float | None, form: str) -> str:
-    return "–" if value is None or np.isnan(value) else form.format(value)
+def _summary(content: ForecastReportInput) -> Table:
+    rows = []
+    for row in content.rows:
+        rank = None if row.rank_ic is None else row.rank_ic.mean
+        skill = (row.ic.mean, row.ic.interval.low, row.ic.interval.high, rank)
+        rows.append((row.name, *(shown(value, ".4f") for value in skill), shown(row.epochs, ".1f")))
+    columns = ("forecast", "IC", "from", "to", "rank IC", "epochs")
+    return Table(title=f"{content.title}: {content.span}", columns=columns, groups=(Rows(rows=tuple(rows)),))
 
 
 def _and(names: Sequence[str]) -> str:

@@ -1,11 +1,12 @@
 """Settings of a forecasting study: which models learn what, on which folds, with how many seeds."""
 
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from quantray.research.market import SimulatedData, StoreData
-from quantray.research.terms import ClusterSettings, Environment, TrackingSettings
+from quantray.research.kind import NAME, StudySettings
+from quantray.research.market import MarketSettings
+from quantray.research.terms import LagSettings
 from quantray.settings import SettingsModel
 
 __all__ = ["ForecastFolds", "ForecastSettings", "GraphChoice", "ModelSettings", "TrainingChoice"]
@@ -20,8 +21,6 @@ class ForecastFolds(SettingsModel):
     test_days: int = Field(126, ge=5)
     horizon: int = Field(5, ge=1, le=252)
     """Trading days whose return is forecast."""
-    lag: int = Field(1, ge=0, le=20)
-    """Trading days from a forecast to the first return that it earns."""
     embargo: int = Field(0, ge=0)
     warm_up_days: int = Field(320, ge=0)
     """Trading days before the first training range, for look-backs of features, graphs and the LSTM."""
@@ -45,7 +44,8 @@ class TrainingChoice(SettingsModel):
 
     mode: Literal["chunks", "windows"] = "chunks"
     steps: int = Field(20, ge=1)
-    warm_up: int = Field(60, ge=0)
+    warm_up_days: int = Field(60, ge=0)
+    """Days before the first scored one that only fill the LSTM's state."""
     precision: Literal["fp32", "bf16"] = "fp32"
     batch: int = Field(1, ge=1)
     accumulate: int = Field(1, ge=1)
@@ -61,7 +61,7 @@ class TrainingChoice(SettingsModel):
 class ModelSettings(SettingsModel):
     """One model of the study."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     kind: Literal["network", "ridge", "reversal", "reversal_gap", "zero"] = "network"
     """All but networks are controls."""
     attention: Literal["none", "dense", "complete", "neighbours", "hierarchical"] = "neighbours"
@@ -106,24 +106,19 @@ _CONTROLS = (
 )
 
 
-class ForecastSettings(SettingsModel):
+class ForecastSettings(MarketSettings, StudySettings):
     """A walk-forward study of forecasters."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
+    kind: Literal["forecasts"] = "forecasts"
     models: tuple[ModelSettings, ...] = Field(min_length=1)
     seeds: int = Field(5, ge=1)
     """Fits of each network, which differ in everything random; their mean forecast is the model's."""
     folds: ForecastFolds = ForecastFolds()
-    exchange: str | None = None
-    """Whose calendar the data must keep; by default that of the store, which the run records."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    accounting: LagSettings = LagSettings()
     forecasts: str | None = None
     """Folder of the forecast store; by default ``forecasts`` inside the runs folder."""
-    cluster: ClusterSettings = ClusterSettings()
-    tracking: TrackingSettings = TrackingSettings()
-    runs: str = Field(default_factory=lambda: Environment().runs)
-    """Folder for results and reports; shared by all nodes on a cluster."""
+
+    where: ClassVar[frozenset[str]] = StudySettings.where | {"forecasts"}
 
     @property
     def all_models(self) -> tuple[ModelSettings, ...]:

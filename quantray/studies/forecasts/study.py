@@ -2,11 +2,10 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.forecasts import FEWEST_NAMES, Skill, daily_ic, ensemble_scores, forecast_skill, ic_difference
 from quantray.arrays import Bool, Dates, Float, digest
 from quantray.data.panel import Panel
@@ -16,9 +15,9 @@ from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor, Shared
 from quantray.research.folds import walk_forward
-from quantray.research.market import MarketData, load_market
+from quantray.research.kind import Source
+from quantray.research.market import MarketData, read_market
 from quantray.research.progress import follow, say
-from quantray.research.results import ResultStore
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, forecast_key, run_forecast, scores_from
 
@@ -27,20 +26,15 @@ __all__ = [
     "ForecastStudy",
     "ModelForecasts",
     "daily_skill",
-    "load_forecast_data",
-    "run_forecast_study",
+    "load_forecasts",
+    "run_forecasts",
     "study_splits",
 ]
 
 _FIELDS = ("close", "high", "low", "volume", DELIST_RETURN)
 
 
-@dataclass(frozen=True, eq=False)
-class ForecastSource:
-    """Settings with the store's version filled in, and the data."""
-
-    settings: ForecastSettings
-    data: MarketData
+ForecastSource = Source[ForecastSettings, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +74,7 @@ class ForecastStudy:
     seconds: float
 
 
-def load_forecast_data(settings: ForecastSettings) -> ForecastSource:
+def load_forecasts(settings: ForecastSettings) -> ForecastSource:
     """The panel of a study and its sectors.
 
     Raises
@@ -89,12 +83,12 @@ def load_forecast_data(settings: ForecastSettings) -> ForecastSource:
         As ``load_market``; or there are too few days for one fold, too few names on most test dates for an information
         coefficient, or no sectors for a graph that needs them.
     """
-    data = load_market(settings.data, settings.exchange, _FIELDS)
+    settings, data = read_market(settings, _FIELDS)
     _check(settings, data)
-    return ForecastSource(settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data)
+    return Source(settings, data, None)
 
 
-def run_forecast_study(source: ForecastSource, executor: Executor) -> ForecastStudy:
+def run_forecasts(source: ForecastSource, executor: Executor) -> ForecastStudy:
     """Fit what is missing in parallel, then judge all forecasts.
 
     Fits are kept under ``runs/results`` by content, with a checkpoint after every epoch; so the same command computes
@@ -107,14 +101,17 @@ def run_forecast_study(source: ForecastSource, executor: Executor) -> ForecastSt
     """
     start = time.monotonic()
     settings, panel = source.settings, source.data.panel
-    data = ForecastData(panel, source.data.sectors, ResultStore(Path(settings.runs).resolve() / "results"))
+    data = ForecastData(panel, source.data.sectors, settings.results)
     splits = study_splits(settings, panel)
     plan = _Plan(settings, splits, data)
     n_computed = plan.carry_out(executor)
     rows = slice(splits[0].rows(panel.dates).test.start, splits[-1].rows(panel.dates).test.stop)
     folds = settings.folds
     forward = forward_returns(
-        panel.field("close"), horizon=folds.horizon, lag=folds.lag, delist_tn=panel.fields.get(DELIST_RETURN)
+        panel.field("close"),
+        horizon=folds.horizon,
+        lag=settings.accounting.execution_lag,
+        delist_tn=panel.fields.get(DELIST_RETURN),
     )[rows]
     models = _judged(settings, plan, data, rows, forward)
     everything = digest([part for model in models for part in (model.name, model.scores)])
@@ -139,7 +136,7 @@ def study_splits(settings: ForecastSettings, panel: Panel) -> list[Split]:
         valid_days=folds.valid_days,
         test_days=folds.test_days,
         horizon=folds.horizon,
-        lag=folds.lag,
+        lag=settings.accounting.execution_lag,
         embargo=folds.embargo,
         kind=folds.kind,
     )
@@ -211,7 +208,7 @@ class _Plan:
 
     def _trials(self, models: list[ModelSettings], folds: range) -> list[ForecastTrial]:
         folds_settings = self._settings.folds
-        threads = max(1, int(self._settings.cluster.cpus_per_task))
+        threads = self._settings.threads
         return [
             ForecastTrial(
                 model, self._splits[fold], seed, folds_settings.warm_up_days, threads, self._parent(model, seed, fold)
@@ -256,7 +253,7 @@ def _judged(
     settings: ForecastSettings, plan: _Plan, data: ForecastData, rows: slice, forward: Float
 ) -> tuple[ModelForecasts, ...]:
     member, horizon = data.panel.member[rows], settings.folds.horizon
-    resampling = Resampling(level=settings.confidence)
+    resampling = settings.resampling.build()
     fits = {model.name: _fits(model, settings, plan, data, rows) for model in settings.all_models}
     scores = {n: fit[0] if len(fit) == 1 else ensemble_scores(np.stack(fit), member) for n, fit in fits.items()}
     ic = {name: daily_skill(values, forward, member) for name, values in scores.items()}

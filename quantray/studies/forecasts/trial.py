@@ -1,6 +1,5 @@
 """The unit of forecasting work: one model, with one seed, fitted on one fold and asked for its test dates."""
 
-import hashlib
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -23,7 +22,15 @@ from quantray.models.training import TrainingSettings
 from quantray.research.results import ResultStore
 from quantray.studies.forecasts.settings import ModelSettings
 
-__all__ = ["ForecastData", "ForecastTrial", "build_forecaster", "forecast_key", "run_forecast", "scores_from"]
+__all__ = [
+    "ForecastData",
+    "ForecastTrial",
+    "build_forecaster",
+    "fit_seed",
+    "forecast_key",
+    "run_forecast",
+    "scores_from",
+]
 
 _VERSIONS = {name: version(name) for name in ("numpy", "torch")}
 """Libraries whose releases may change results in the last digits."""
@@ -85,7 +92,7 @@ def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False)
         return Rule(model.kind)
     choice = model.training
     training = TrainingSettings(
-        reading=Reading(mode=choice.mode, steps=choice.steps, warm_up=choice.warm_up, precision=choice.precision),
+        reading=Reading(mode=choice.mode, steps=choice.steps, warm_up=choice.warm_up_days, precision=choice.precision),
         batch=choice.batch,
         accumulate=choice.accumulate,
         epochs=choice.epochs,
@@ -163,7 +170,10 @@ def scores_from(results: ResultStore, keys: list[str], panel: Panel) -> Float:
 def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[Scores, dict[str, str]]:
     history = trial.history(data.panel)
     context = FitContext(
-        sectors=data.sectors, seed=_seed(trial), folder=data.folder(key), say=lambda line: print(line, file=sys.stderr)
+        sectors=data.sectors,
+        seed=fit_seed(trial),
+        folder=data.folder(key),
+        say=lambda line: print(line, file=sys.stderr),
     )
     init = None
     if trial.parent is not None:
@@ -180,8 +190,10 @@ def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[Score
     return replace(scores, state=None), notes
 
 
-def _seed(trial: ForecastTrial) -> int:
-    """From what the trial is, never from when or where it runs."""
+def fit_seed(trial: ForecastTrial) -> int:
+    """Of everything random in a fit: from the fold and the number of the fit, never from when or where it runs.
+
+    The same for all settings, so that these are compared on the same draws.
+    """
     fold = int(trial.split.test.first.astype(np.int64))
-    words = hashlib.blake2b(f"{fold} {trial.seed}".encode(), digest_size=4).digest()
-    return int.from_bytes(words, "little")
+    return int(np.random.SeedSequence([fold, trial.seed]).generate_state(1)[0])

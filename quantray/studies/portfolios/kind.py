@@ -4,6 +4,7 @@ from quantray.research.kind import Kind
 from quantray.studies.portfolios.findings import find_portfolios
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+from quantray.studies.portfolios.tunable import tunable_allocator
 
 __all__ = ["PORTFOLIOS"]
 
@@ -14,4 +15,5 @@ PORTFOLIOS = Kind(
     load=load_portfolios,
     run=run_portfolios,
     findings=find_portfolios,
+    tunable=tunable_allocator,
 )

@@ -6,12 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from quantray.analytics.bootstrap import Estimate, Resampling
+from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.forecasts import ic_difference
 from quantray.arrays import Bool, Dates, Float
 from quantray.data.panel import Panel
@@ -19,27 +17,28 @@ from quantray.errors import DataError, InputError
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
 from quantray.research.executor import Executor
-from quantray.research.market import MarketData, SimulatedData, StoreData, UniverseSettings
+from quantray.research.kind import Source
+from quantray.research.market import DataSettings, StoreData
 from quantray.research.metering import peak_bytes
 from quantray.research.progress import say
-from quantray.research.terms import ClusterSettings, Environment
-from quantray.settings import SettingsModel
-from quantray.studies.forecasts.settings import ForecastFolds, ForecastSettings, ModelSettings
+from quantray.studies.forecasts.settings import ModelSettings
 from quantray.studies.forecasts.study import (
     ForecastSource,
     ForecastStudy,
     daily_skill,
-    load_forecast_data,
-    run_forecast_study,
+    load_forecasts,
+    run_forecasts,
     study_splits,
 )
 from quantray.studies.forecasts.trial import ForecastTrial, build_forecaster
+from quantray.studies.scale.settings import ScaleSettings
 
 __all__ = [
     "EpochCost",
     "ScaleResult",
-    "ScaleSettings",
+    "ScaleSource",
     "SizeResult",
+    "load_scale",
     "load_size",
     "measure_epoch",
     "nested_ic",
@@ -47,53 +46,8 @@ __all__ = [
 ]
 
 
-class ScaleSettings(SettingsModel):
-    """The same study on universes of several sizes."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
-    """A store's universe is replaced by the most traded names of each size. A simulated market is made in the largest
-    size, and each universe is its first names; so the smaller ones miss some of the peers that lead a planted signal.
-    """
-    sizes: tuple[int, ...] = Field((400, 500, 1000, 2000), min_length=1)
-    """Names in each universe, ascending; the smallest is nested in the others."""
-    models: tuple[ModelSettings, ...] = Field(min_length=1)
-    seeds: int = Field(5, ge=1)
-    folds: ForecastFolds = ForecastFolds()
-    measured_epochs: int = Field(2, ge=1)
-    """Epochs of each network that are timed alone in a process of their own."""
-    exchange: str | None = None
-    """Whose calendar the data must keep; by default that of the store, which the run records."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    cluster: ClusterSettings = ClusterSettings()
-    runs: str = Field(default_factory=lambda: Environment().runs)
-
-    @model_validator(mode="after")
-    def _sizes(self) -> "ScaleSettings":
-        if list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] < 20:
-            raise ValueError(f"sizes {self.sizes} must be ascending, different and at least 20")
-        return self
-
-    def study(self, size: int) -> ForecastSettings:
-        """The study of one size."""
-        data: StoreData | SimulatedData
-        if isinstance(self.data, StoreData):
-            given = self.data.universe
-            universe = UniverseSettings(band=(1, size), review=given.review, buffer=given.buffer)
-            data = self.data.model_copy(update={"universe": universe})
-        else:
-            data = self.data.model_copy(update={"n_assets": self.sizes[-1]})
-        return ForecastSettings(
-            name=f"{self.name}-{size}",
-            data=data,
-            models=self.models,
-            seeds=self.seeds,
-            folds=self.folds,
-            exchange=self.exchange,
-            confidence=self.confidence,
-            cluster=self.cluster,
-            runs=self.runs,
-        )
+ScaleSource = Source[ScaleSettings, tuple[ForecastSource, ...]]
+"""The data of the largest universe; prepared is the study of each size."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +82,8 @@ class SizeResult:
 class ScaleResult:
     """All sizes, ascending."""
 
-    settings: ScaleSettings
-    """With the store's version and calendar filled in."""
     sizes: tuple[SizeResult, ...]
-    data: MarketData
-    """Of the largest universe."""
+    seconds: float
 
     def slope(self, model: str, what: str) -> float:
         """Exponent of ``seconds`` or ``training_bytes`` in the number of names; NaN where it cannot be told."""
@@ -143,56 +94,64 @@ class ScaleResult:
         return float(np.polyfit(names, np.log(costs), 1)[0])
 
 
-def run_scale(settings: ScaleSettings, executor: Executor) -> ScaleResult:
-    """Study every size, then measure an epoch of each network alone.
+def load_scale(settings: ScaleSettings) -> ScaleSource:
+    """The data of the largest universe, and the study of each size.
 
     Raises
     ------
     InputError
-        There are too few days for one fold, a size asks for more names than there are, or too few names are common to
-        the universes.
-    DataError
-        The universes have other test dates.
+        There are too few days for one fold, or a size asks for more names than there are.
     """
-    sources, studies = [], []
+    sources: list[ForecastSource] = []
     for size in settings.sizes:
         sources.append(load_size(settings, size))
         # All sizes read the version that the first one found, whatever is imported meanwhile.
         read = {"data": _of_version(settings.data, sources[0].settings.data), "exchange": sources[0].settings.exchange}
         settings = settings.model_copy(update=read)
-    _check_sizes(settings.sizes, [source.data.panel for source in sources])
-    for size, source in zip(settings.sizes, sources, strict=True):
+    _check_sizes(settings.sizes, [source.panel for source in sources])
+    return Source(settings, sources[-1].data, tuple(sources))
+
+
+def run_scale(source: ScaleSource, executor: Executor) -> ScaleResult:
+    """Study every size, then measure an epoch of each network alone.
+
+    Raises
+    ------
+    DataError
+        The universes have other test dates.
+    InputError
+        Too few names are common to the universes.
+    """
+    start, settings, studies = time.monotonic(), source.settings, []
+    for size, each in zip(settings.sizes, source.prepared, strict=True):
         say(f"universe of {size} names")
-        studies.append(run_forecast_study(source, executor))
+        studies.append(run_forecasts(each, executor))
     executor.close()
     results: list[SizeResult] = []
-    for size, source, study in zip(settings.sizes, sources, studies, strict=True):
-        nested = nested_ic(sources[0].data.panel, study)
+    for size, each, study in zip(settings.sizes, source.prepared, studies, strict=True):
+        nested = nested_ic(source.prepared[0].panel, study)
         first = results[0].nested if results else nested
         results.append(
             SizeResult(
                 size=size,
                 n_names=int(_members(study.panel, study.dates).any(axis=0).sum()),
                 study=study,
-                costs={m.name: measure_epoch(source, m, settings) for m in settings.models if m.kind == "network"},
+                costs={m.name: measure_epoch(each, m, settings) for m in settings.models if m.kind == "network"},
                 nested=nested,
                 nested_against_smallest={
                     name: ic_difference(
-                        daily,
-                        first[name],
-                        horizon=settings.folds.horizon,
-                        resampling=Resampling(level=settings.confidence),
+                        daily, first[name], horizon=settings.folds.horizon, resampling=settings.resampling.build()
                     )
                     for name, daily in nested.items()
                 },
             )
         )
-    return ScaleResult(settings, tuple(results), sources[-1].data)
+    return ScaleResult(tuple(results), time.monotonic() - start)
 
 
 def load_size(settings: ScaleSettings, size: int) -> ForecastSource:
     """The data of one size; raises as ``load_market``."""
-    source = load_forecast_data(settings.study(size))
+    source = load_forecasts(settings.study(size))
     if isinstance(settings.data, StoreData):
         return source
     panel = source.data.panel
@@ -228,7 +187,7 @@ def measure_epoch(source: ForecastSource, model: ModelSettings, settings: ScaleS
             )
         }
     )
-    threads = max(1, int(settings.cluster.cpus_per_task))
+    threads = settings.threads
     trial = ForecastTrial(short, splits[-1], 0, settings.folds.warm_up_days, threads)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (trial, trial.history(source.data.panel), source.data.sectors))
@@ -250,7 +209,7 @@ def _measure(trial: ForecastTrial, history: Panel, sectors: dict[str, str]) -> E
     return EpochCost(float(spans.min()), marks[-1][1], marks[-1][1] - held)
 
 
-def _of_version(data: StoreData | SimulatedData, read: StoreData | SimulatedData) -> StoreData | SimulatedData:
+def _of_version(data: DataSettings, read: DataSettings) -> DataSettings:
     """Settings of data, at the version of the store that was read."""
     if isinstance(data, StoreData) and isinstance(read, StoreData):
         return data.model_copy(update={"version": read.version})

@@ -13,7 +13,7 @@ from quantray.data.splits import Split
 from quantray.errors import InputError
 from quantray.research.folds import FoldKind, walk_forward
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations
-from quantray.studies.evaluation.families import Family, Terms
+from quantray.studies.evaluation.families import Family, TradingTerms
 from quantray.studies.evaluation.search import Method, Parameters, Search, begin
 from quantray.studies.sweep.record import ALL, Policy
 
@@ -37,7 +37,7 @@ class Design:
 
     train_days: int = 756
     test_days: int = 126
-    warmup_days: int = 252
+    warm_up_days: int = 252
     """Days before the first training range, on which long indicators fill."""
     embargo: int = 5
     """Days left out between training and test, besides those that the lag needs."""
@@ -54,13 +54,13 @@ class Design:
     batch: int = 16
     """Sets in one unit of work."""
     seed: int = 0
-    terms: Terms = field(default_factory=Terms)
+    terms: TradingTerms = field(default_factory=TradingTerms)
     resampling: Resampling = field(default_factory=Resampling)
 
     def __post_init__(self) -> None:
-        if self.warmup_days < 0 or self.min_days < 20:
+        if self.warm_up_days < 0 or self.min_days < 20:
             raise InputError(
-                f"warmup_days {self.warmup_days} must be 0 or more and min_days {self.min_days} 20 or more."
+                f"warm_up_days {self.warm_up_days} must be 0 or more and min_days {self.min_days} 20 or more."
             )
 
 
@@ -127,7 +127,7 @@ class Task:
             raise InputError(f"{len(regimes.labels)} labels for {len(panel.dates)} days; make them of the same panel.")
         gap = design.terms.lag + 1
         splits = walk_forward(
-            panel.dates[design.warmup_days :],
+            panel.dates[design.warm_up_days :],
             train_days=design.train_days,
             test_days=design.test_days,
             horizon=1,
@@ -172,7 +172,7 @@ class Task:
 
     def scope_days(self, scope: int) -> Bool:
         """(T,) days of a scope after the warm-up."""
-        out = np.arange(len(self.panel.dates)) > self.design.warmup_days + self.design.terms.lag
+        out = np.arange(len(self.panel.dates)) > self.design.warm_up_days + self.design.terms.lag
         return out if scope < 0 else out & (self.decided == scope)
 
 

@@ -1,32 +1,28 @@
 """Settings of a regime sweep: which regimes, which strategies, how they are searched and tested."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from quantray.analytics.bootstrap import Resampling
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.features.returns import DELIST_RETURN
 from quantray.regimes.ensemble import EnsembleSettings, ensemble_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.indicators import correlation_lens, liquidity_lens, market_lens, sector_lens, volatility_lens
 from quantray.regimes.observations import daily_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.research.folds import FoldKind
-from quantray.research.market import SimulatedData, StoreData
-from quantray.research.terms import ClusterSettings, Environment, TrackingSettings
+from quantray.research.kind import StudySettings
+from quantray.research.market import MarketSettings
+from quantray.research.terms import CostSettings, LagSettings
 from quantray.settings import SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
-from quantray.studies.evaluation.families import CrossFamily, Family, RuleFamily, Terms
+from quantray.studies.evaluation.families import CrossFamily, Family, RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Method
 from quantray.studies.sweep.regime_search import Design
 
-__all__ = ["FIELDS", "RegimeChoice", "SearchSettings", "SweepFolds", "SweepSettings"]
-
-FIELDS = ("close", "high", "low", "volume", "half_spread_bps", "implied_volatility", DELIST_RETURN)
-"""What strategies, regimes and accounts read, where the data have it."""
+__all__ = ["RegimeChoice", "SearchSettings", "SweepFolds", "SweepSettings"]
 
 _LENSES = {
     "market": market_lens,
@@ -93,18 +89,17 @@ class SweepFolds(SettingsModel):
     """Walk-forward folds; see ``research.folds.walk_forward``."""
 
     kind: FoldKind = "rolling"
-    warmup_days: int = Field(252, ge=0)
+    warm_up_days: int = Field(252, ge=0)
     """Trading days before the first training range, on which long indicators fill."""
     train_days: int = Field(1008, ge=60)
     test_days: int = Field(252, ge=20)
     embargo: int = Field(5, ge=0)
 
 
-class SweepSettings(SettingsModel):
+class SweepSettings(MarketSettings, StudySettings):
     """A sweep of strategies by regime."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    data: Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
+    kind: Literal["sweep"] = "sweep"
     regimes: RegimeChoice = RegimeChoice()
     strategies: tuple[str, ...] = tuple(CATALOGUE)
     """Names in ``strategies.catalogue``; by default all twelve."""
@@ -112,22 +107,12 @@ class SweepSettings(SettingsModel):
     """Whether the moving-average screen takes part, which plays hundreds of pairs at once."""
     search: SearchSettings = SearchSettings()
     folds: SweepFolds = SweepFolds()
-    costs_bps: float = Field(5.0, ge=0, le=1000)
-    """Basis points of the money traded where the data quote no spread; where they do, half of it is paid instead."""
-    execution_lag: int = Field(1, ge=0, le=20)
-    exchange: str | None = None
-    """Whose calendar the data must keep; by default that of the store, which the run records."""
+    costs: CostSettings = CostSettings()
+    accounting: LagSettings = LagSettings()
     blocks: int = Field(16, ge=2, le=20, multiple_of=2)
     """Blocks of the probability of backtest overfitting."""
-    samples: int = Field(2000, ge=100)
-    """Resampled series behind each interval."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
     sets_per_unit: int = Field(8, ge=1)
     """Parameter sets in one unit of parallel work."""
-    cluster: ClusterSettings = ClusterSettings()
-    tracking: TrackingSettings = TrackingSettings()
-    runs: str = Field(default_factory=lambda: Environment().runs)
-    """Folder for results and reports; shared by all nodes on a cluster."""
 
     @field_validator("strategies")
     @classmethod
@@ -155,7 +140,7 @@ class SweepSettings(SettingsModel):
         return Design(
             train_days=self.folds.train_days,
             test_days=self.folds.test_days,
-            warmup_days=self.folds.warmup_days,
+            warm_up_days=self.folds.warm_up_days,
             embargo=self.folds.embargo,
             kind=self.folds.kind,
             method=self.search.method,
@@ -165,10 +150,6 @@ class SweepSettings(SettingsModel):
             seed=self.search.seed,
             blocks=self.blocks,
             batch=self.sets_per_unit,
-            terms=Terms(
-                costs_bps=self.costs_bps,
-                lag=self.execution_lag,
-                threads=max(1, int(self.cluster.cpus_per_task)),
-            ),
-            resampling=Resampling(n_samples=self.samples, level=self.confidence, seed=self.search.seed),
+            terms=TradingTerms(costs=self.costs.build(), lag=self.accounting.execution_lag, threads=self.threads),
+            resampling=self.resampling.build(),
         )

@@ -23,18 +23,44 @@ from quantray.analytics.selection import (
 )
 from quantray.backtest.net import NetReturns
 from quantray.data.panel import Panel
+from quantray.regimes.path import RegimePath
 from quantray.research.executor import Executor
+from quantray.research.kind import Source
+from quantray.research.market import read_market
 from quantray.research.progress import say
 from quantray.research.results import ResultStore
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, Plan, SweepData
-from quantray.studies.evaluation.families import Family
+from quantray.studies.evaluation.families import FIELDS, Family
 from quantray.studies.sweep.record import POLICIES, Choice, Policy, Stability, Stream, SweepRecord, judge
 from quantray.studies.sweep.regime_search import BEST, MIX, Cell, Design, Found, Regimes, Task, search
+from quantray.studies.sweep.settings import SweepSettings
 
-__all__ = ["run_sweep"]
+__all__ = ["SweepSource", "load_sweep", "run_sweep", "sweep"]
+
+SweepSource = Source[SweepSettings, RegimePath]
+"""Prepared are the regimes."""
 
 
-def run_sweep(
+def load_sweep(settings: SweepSettings) -> SweepSource:
+    """The panel of a sweep and its regimes.
+
+    Raises
+    ------
+    DataError, InputError
+        As ``MarketStore.load``; or a regime method misses a field.
+    """
+    settings, data = read_market(settings, FIELDS)
+    return Source(settings, data, settings.regimes.build(data.panel, data.sectors))
+
+
+def run_sweep(source: SweepSource, executor: Executor) -> SweepRecord:
+    """Run the sweep that settings describe; raises as ``sweep``."""
+    settings, path = source.settings, source.prepared
+    regimes = Regimes(tuple(path.names.tolist()), path.labels)
+    return sweep(source.panel, regimes, settings.families(), executor, settings.results, design=settings.design())
+
+
+def sweep(
     panel: Panel,
     regimes: Regimes,
     families: Sequence[Family],

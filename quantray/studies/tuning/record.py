@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.selection import expected_maximum_sharpe
 from quantray.arrays import Float
 from quantray.errors import InputError
+from quantray.research.tunable import HeldOut
 
-__all__ = ["HeldOut", "TuningRecord", "TuningTrial"]
+__all__ = ["TuningRecord", "TuningTrial"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +36,6 @@ class TuningTrial:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
-    """The winner and the study's own settings on dates that no trial saw."""
-
-    first: np.datetime64
-    last: np.datetime64
-    winner: Estimate
-    base: Estimate
-    difference: Estimate
-    """The winner's less the base's, on the same days."""
-
-
-@dataclass(frozen=True, eq=False)
 class TuningRecord:
     """A finished search.
 
@@ -67,6 +55,7 @@ class TuningRecord:
     held_out: HeldOut | None
     seen_through: np.datetime64
     """Last date whose data the trials may have used; only what comes later is out of sample for the winner."""
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not any(trial.finished and not trial.note for trial in self.trials):

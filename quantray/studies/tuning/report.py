@@ -1,20 +1,20 @@
 """The report of a search of settings: the winner, what it is worth where no trial looked, and every trial."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from quantray.analytics.bootstrap import Estimate
-from quantray.analytics.figures import PALETTE, Picture, styled, to_html
-from quantray.analytics.page import render_page
+from quantray.analytics.figures import PALETTE, Picture, styled
+from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, signed
 from quantray.studies.tuning.record import TuningRecord, TuningTrial
 
-__all__ = ["TuningReportInput", "render_tuning", "verdict"]
+__all__ = ["TuningReportInput", "tuning_page", "verdict"]
 
+_SHOWN = 12
+"""Trials that the terminal shows at most; all are in the report."""
 _ENDED, _STOPPED, _BEST = PALETTE[0], "#9AA5B1", PALETTE[1]
 
 
@@ -23,10 +23,9 @@ class TuningReportInput:
     """All that the report shows."""
 
     title: str
-    about: Mapping[str, object]
-    """Facts of the run: data, study, dates, trials, versions."""
-    settings: Mapping[str, str]
-    """Flattened settings."""
+    meta: str
+    confidence: str
+    """Of intervals, in words."""
     record: TuningRecord
 
 
@@ -35,39 +34,51 @@ def verdict(record: TuningRecord) -> str:
     found = record.held_out
     if found is None:
         return f"{record.subject} has not been measured on dates held out."
-    gain, sign = found.difference, 1 if record.maximise else -1
-    if sign * gain.interval.low > 0 and sign * gain.interval.high > 0:
-        word = "Tuning helped"
-    elif sign * gain.interval.low < 0 and sign * gain.interval.high < 0:
-        word = "Tuning hurt"
-    else:
-        word = "There is no evidence that tuning helped"
+    word = judged(
+        found.difference,
+        helped="Tuning helped",
+        hurt="Tuning hurt",
+        unsure="There is no evidence that tuning helped",
+        maximise=record.maximise,
+    )
     return (
         f"{word}: on the dates held out {record.subject} has {_of(record, found.winner.mean)} with the best settings "
-        f"and {_of(record, found.base.mean)} with its own (difference {_signed(found.difference)})."
+        f"and {_of(record, found.base.mean)} with its own (difference {signed(found.difference, '+.4f')})."
     )
 
 
-def render_tuning(content: TuningReportInput) -> str:
-    """The report as HTML."""
+def tuning_page(content: TuningReportInput) -> Page:
+    """The report."""
     record = content.record
-    charts = [("Settings", _scatter(record)), ("Rounds", _curves(record))]
+    pictures = [chart("Settings", _scatter(record)), chart("Rounds", _curves(record))]
     if len(record.best.values) > 1:
-        charts.insert(1, ("Settings together", _parallel(record)))
-    return render_page(
-        "tuning.html.j2",
-        {
-            "title": content.title,
-            "about": content.about,
-            "headline": verdict(record),
-            "warnings": _warnings(record),
-            "figures": _figures(record),
-            "charts": [(name, p.note, to_html(p, f"chart{i}")) for i, (name, p) in enumerate(charts)],
-            "names": list(record.best.values),
-            "measure": record.measure,
-            "trials": [_row(record, number, trial) for number, trial in _ranked(record)],
-            "settings": content.settings,
-        },
+        pictures.insert(1, chart("Settings together", _parallel(record)))
+    daily = ", daily IC of the mean of the study's seeds," if "IC" in record.measure else ""
+    winner = Section(
+        title="The winner",
+        note=f"{record.measure[:1].upper()}{record.measure[1:]}; on the dates held out{daily} once, with "
+        f"block-bootstrap intervals of {content.confidence}.",
+        parts=(Table(columns=("", record.measure, "Interval"), groups=(Rows(rows=_figures(record)),)),),
+    )
+    columns = ("Trial", record.measure, "Rounds", Column(title="Ran", text=True))
+    names = tuple(Column(title=name, text=True) for name in record.best.values)
+    rows = tuple(_row(record, number, trial) for number, trial in _ranked(record))
+    trials = Section(
+        title="Trials",
+        note="The best first. Trial 1 has the study's own settings where they lie in the space.",
+        parts=(Table(columns=(*columns, *names), groups=(Rows(rows=rows),), dense=True),),
+    )
+    return Page(
+        title=content.title,
+        meta=content.meta,
+        headline=verdict(record),
+        warnings=tuple(_warnings(record)),
+        sections=(winner, *pictures, trials),
+        summary=Table(
+            title=f"{content.title}: {record.measure} of {record.subject}, {len(record.trials)} trials",
+            columns=("trial", "objective", "rounds", Column(title="ran", text=True), *names),
+            groups=(Rows(rows=rows[:_SHOWN]),),
+        ),
     )
 
 
@@ -89,17 +100,16 @@ def _warnings(record: TuningRecord) -> list[str]:
     ]
 
 
-def _figures(record: TuningRecord) -> list[list[str]]:
+def _figures(record: TuningRecord) -> tuple[tuple[str, str, str], ...]:
     """The table of the winner against the study's own settings."""
-    rows = [["Best of the trials, where it was chosen", f"{record.best.objective:.4f}", "–"]]
+    rows = [("Best of the trials, where it was chosen", f"{record.best.objective:.4f}", "–")]
     if math.isfinite(record.lucky):
-        rows.append([f"Expected of the best of {len(record.trials)} by luck", f"{record.lucky:.4f}", "–"])
+        rows.append((f"Expected of the best of {len(record.trials)} by luck", f"{record.lucky:.4f}", "–"))
     if record.held_out is not None:
         held = record.held_out
         for name, found in (("Winner", held.winner), ("Own settings", held.base), ("Difference", held.difference)):
-            span = f"{found.interval.low:.4f} to {found.interval.high:.4f}"
-            rows.append([f"{name}, held out", f"{found.mean:.4f}", span])
-    return rows
+            rows.append((f"{name}, held out", f"{found.mean:.4f}", ranged(found, ".4f")))
+    return tuple(rows)
 
 
 def _ranked(record: TuningRecord) -> list[tuple[int, TuningTrial]]:
@@ -113,16 +123,15 @@ def _ranked(record: TuningRecord) -> list[tuple[int, TuningTrial]]:
     return sorted(enumerate(record.trials, 1), key=place)
 
 
-def _row(record: TuningRecord, number: int, trial: TuningTrial) -> dict[str, object]:
-    state = trial.note or ("to the end" if trial.finished else "stopped early")
-    return {
-        "number": number,
-        "best": trial is record.best,
-        "objective": "–" if trial.note else f"{trial.objective:.4f}",
-        "rounds": len(trial.curve),
-        "state": state,
-        "values": [_short(value) for value in trial.values.values()],
-    }
+def _row(record: TuningRecord, number: int, trial: TuningTrial) -> tuple[str | Cell, ...]:
+    best = trial is record.best
+    return (
+        Cell(text=str(number), best=best),
+        Cell(text="–" if trial.note else f"{trial.objective:.4f}", best=best),
+        str(len(trial.curve)),
+        "best" if best else trial.note or ("to the end" if trial.finished else "stopped early"),
+        *(_short(value) for value in trial.values.values()),
+    )
 
 
 def _scatter(record: TuningRecord) -> Picture:
@@ -245,8 +254,3 @@ def _short(value: object) -> str:
 def _of(record: TuningRecord, value: float) -> str:
     word = record.measure.removeprefix("mean validation ")
     return f"{'an' if word == 'IC' else 'a'} {word} of {value:.4f}"
-
-
-def _signed(estimate: Estimate) -> str:
-    low, high = estimate.interval.low, estimate.interval.high
-    return f"{estimate.mean:+.4f}, {estimate.interval.level:.0%} interval {low:+.4f} to {high:+.4f}"

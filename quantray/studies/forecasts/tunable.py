@@ -1,58 +1,105 @@
-"""What a trial of a search computes: fits that go on side by side, epoch by epoch, or a portfolio, fold by fold."""
+"""Networks whose settings are searched: fits that go on side by side, epoch by epoch, and their mean validation IC."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from quantray.analytics.metrics import performance
-from quantray.arrays import Float
+from quantray.analytics.bootstrap import Resampling, estimated_mean
+from quantray.analytics.forecasts import ic_difference
 from quantray.data.panel import Panel
-from quantray.data.splits import Split
-from quantray.errors import DataError, InputError, SolverError
+from quantray.data.splits import Split, label_gap
+from quantray.errors import InputError, SolverError
 from quantray.features.returns import DELIST_RETURN
 from quantray.models.checkpoint import load_checkpoint
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
 from quantray.models.training import EpochReport
-from quantray.research.executor import Serial
-from quantray.studies.forecasts.settings import ModelSettings
-from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, forecast_key
-from quantray.studies.portfolios.settings import PortfolioSettings
-from quantray.studies.portfolios.study import Source, run_study
-from quantray.studies.tuning.settings import Point, SearchSpace
+from quantray.research.executor import Executor
+from quantray.research.results import ResultStore
+from quantray.research.space import Point, SearchSpace
+from quantray.research.tunable import HeldOut, Progress, Search, Tunable, check_held_out, day_before, finite
+from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
+from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
+from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
 
-__all__ = ["FoldFits", "FoldReturns", "Progress", "Subject", "blinded", "portfolio_panel"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a trial stands after a round."""
-
-    objective: float
-    finished: bool = False
-    note: str = ""
-    """Why the settings cannot be used; then the objective is the worst there is."""
+__all__ = ["FoldFits", "blinded", "tunable_network"]
 
 
-class Subject(Protocol):
-    """Something that is tuned; it travels to the workers with all it needs."""
+def tunable_network(written: ForecastSettings, search: Search) -> Tunable:
+    """A network of a study of forecasters; its mean validation IC over folds is raised.
 
-    space: SearchSpace
+    Raises
+    ------
+    InputError
+        The study has no such network, the space does not fit it, an objective is named, or too few dates are left to
+        search on or are held out.
+    DataError
+        As ``load_forecasts``.
+    """
+    target, study = search.target, written.model_copy(update={"cluster": search.cluster, "runs": search.runs})
+    networks = [model for model in study.models if model.kind == "network"]
+    model = next((m for m in networks if m.name == target.subject), None)
+    if model is None:
+        names = ", ".join(m.name for m in networks) or "none"
+        raise InputError(f"{target.study} has no network {target.subject!r}; its networks are {names}.")
+    if target.objective is not None:
+        raise InputError(f"objective {target.objective!r} is of portfolios; a network is chosen by its validation IC.")
+    space = SearchSpace(model.model_copy(update={"warm_start": False}), search.space)
+    source = load_forecasts(study)
+    panel, splits = source.panel, study_splits(source.settings, source.panel)
+    # The first fold held out may validate: its validation range ends before its test range.
+    chosen = splits[: len(splits) - search.held_out + 1]
+    if len(splits) < search.held_out:
+        raise InputError(f"{len(splits)} folds, of which {search.held_out} are held out; lower held_out.")
+    first = splits[-search.held_out].test.first
+    # The last returns of the panel are not known yet.
+    check_held_out(panel, first, label_gap(study.folds.horizon, study.accounting.execution_lag))
+    subject = FoldFits(
+        space=space,
+        data=ForecastData(blinded(panel, first), source.data.sectors, ResultStore(Path("unused"))),
+        splits=tuple(chosen),
+        before=study.folds.warm_up_days,
+        seeds=target.seeds,
+        threads=study.threads,
+        folder=Path(search.runs).resolve() / "tune" / "fits",
+    )
 
-    @property
-    def most_rounds(self) -> int:
-        """Rounds that a trial has at most."""
-        ...
+    def best(point: Point) -> ForecastSettings:
+        found = space.settings(point)
+        models = tuple(found if each.name == found.name else each for each in written.models)
+        return written.model_copy(update={"models": models})
 
-    def rounds(self, point: Point) -> Iterator[Progress]:
-        """The progress of a trial, round by round; begun again, it repeats what was computed before without work."""
-        ...
+    def held_out(point: Point, executor: Executor, resampling: Resampling) -> HeldOut:
+        winner = space.settings(point)
+        pair = (winner, space.base.model_copy(update={"name": f"{winner.name}-as-set"}))
+        folds = source.settings.folds.model_copy(update={"most": search.held_out})
+        two = replace(source, settings=source.settings.model_copy(update={"models": pair, "folds": folds}))
+        found = run_forecasts(two, executor)
+        ic, plain = (each.ic for each in found.models[:2])
+        return HeldOut(
+            found.dates[0],
+            found.dates[-1],
+            winner=estimated_mean(ic, overlap=folds.horizon, resampling=resampling),
+            base=estimated_mean(plain, overlap=folds.horizon, resampling=resampling),
+            difference=ic_difference(ic, plain, horizon=folds.horizon, resampling=resampling),
+        )
+
+    return Tunable(
+        name=target.subject,
+        measure="mean validation IC",
+        maximise=True,
+        source=source,
+        subject=subject,
+        seen_through=day_before(panel, first),
+        first_held_out=first,
+        best=best,
+        held_out=held_out,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +117,7 @@ class FoldFits:
     before : trading days before a training range that its fit may read.
     """
 
-    space: SearchSpace
+    space: SearchSpace[ModelSettings]
     data: ForecastData
     splits: tuple[Split, ...]
     before: int
@@ -83,7 +130,6 @@ class FoldFits:
     def most_rounds(self) -> int:
         """See ``Subject``."""
         base = self.space.base
-        assert isinstance(base, ModelSettings), "a space of networks"
         epochs = self.space.largest("training.epochs", base.training.epochs)
         return epochs * self.space.largest("training.stages", len(base.training.stages))
 
@@ -91,7 +137,6 @@ class FoldFits:
         """See ``Subject``."""
         try:
             model = self.space.settings(point)
-            assert isinstance(model, ModelSettings), "a space of networks"
             with threadpool_limits(limits=self.threads), torch_threads(self.threads), ExitStack() as open_fits:
                 fits = []
                 for split in self.splits:
@@ -103,52 +148,9 @@ class FoldFits:
                 while not ended:
                     best = [fit.advance() for fit in fits]
                     ended = all(fit.ended for fit in fits)
-                    yield Progress(_finite(float(np.mean(best))), ended)
+                    yield Progress(finite(float(np.mean(best))), ended)
         except (InputError, SolverError) as error:
             yield Progress(-1.0, finished=True, note=str(error))
-
-
-@dataclass(frozen=True, eq=False)
-class FoldReturns:
-    """A portfolio over several folds; the objective is the volatility or Sharpe ratio of its returns after costs.
-
-    A round adds the test range of one fold. All trials see the same dates, whatever their look-back. Decisions are kept
-    by content, so a trial that is begun again repeats only the accounts.
-
-    Parameters
-    ----------
-    source : its panel must end before the dates that are held out.
-    splits : of the folds whose test ranges choose, for the longest look-back of the space.
-    """
-
-    space: SearchSpace
-    source: Source
-    splits: tuple[Split, ...]
-    measure: Literal["volatility", "sharpe"]
-
-    @property
-    def most_rounds(self) -> int:
-        """See ``Subject``."""
-        return len(self.splits)
-
-    def rounds(self, point: Point) -> Iterator[Progress]:
-        """See ``Subject``."""
-        try:
-            study = self.space.settings(point)
-            assert isinstance(study, PortfolioSettings), "a space of portfolios"
-            panel = portfolio_panel(self.source.panel, study, self.splits[0])
-            executor = Serial(threads=max(1, int(study.cluster.cpus_per_task)))
-            for number, split in enumerate(self.splits, 1):
-                data = replace(self.source.data, panel=panel.until(split.test.last))
-                returns = run_study(Source(study, data), executor).records[0].returns
-                yield Progress(self._objective(returns, study), number == len(self.splits))
-        except (InputError, SolverError) as error:
-            yield Progress(10.0 if self.measure == "volatility" else -10.0, finished=True, note=str(error))
-
-    def _objective(self, returns: Float, study: PortfolioSettings) -> float:
-        rate, periods = study.accounting.cash_rate, self.source.panel.periods_per_year
-        found = performance(returns, risk_free=rate, periods_per_year=periods)
-        return _finite(found.annual_volatility if self.measure == "volatility" else found.sharpe)
 
 
 def blinded(panel: Panel, first: np.datetime64) -> Panel:
@@ -163,14 +165,6 @@ def blinded(panel: Panel, first: np.datetime64) -> Panel:
     member = panel.member.copy()
     member[row:] = False
     return replace(panel, fields=fields, member=member)
-
-
-def portfolio_panel(panel: Panel, study: PortfolioSettings, first: Split) -> Panel:
-    """The panel cut so that a study's first test range begins where that of a split does, whatever its look-back."""
-    start = first.rows(panel.dates).train.stop - study.folds.lookback_days
-    if start < 0:
-        raise InputError(f"look-back {study.folds.lookback_days} begins {-start} days before the data; shorten it.")
-    return panel.between(panel.dates[start], panel.dates[-1])
 
 
 class _Fit:
@@ -239,8 +233,10 @@ class _Fit:
         try:
             trial = self._trial
             history = trial.history(self._data.panel)
-            context = FitContext(sectors=self._data.sectors, seed=_seed(trial), folder=self._folder, report=self._pause)
-            build_forecaster(trial.model).fit(history, trial.split, context=context)
+            context = FitContext(
+                sectors=self._data.sectors, seed=fit_seed(trial), folder=self._folder, report=self._pause
+            )
+            build_forecaster(trial.model, seed=trial.seed).fit(history, trial.split, context=context)
         except _Stopped:
             pass
         except BaseException as error:  # noqa: BLE001  (raised in the thread that asks)
@@ -257,15 +253,3 @@ class _Fit:
 
 class _Stopped(Exception):  # noqa: N818  (no error: the fit is not wanted any further)
     """Unwinds a fit that was closed."""
-
-
-def _seed(trial: ForecastTrial) -> int:
-    """From the fold and the number of the fit, never from when or where it runs; the same for all settings."""
-    fold = int(trial.split.test.first.astype(np.int64))
-    return int(np.random.SeedSequence([fold, trial.seed]).generate_state(1)[0])
-
-
-def _finite(value: float) -> float:
-    if not np.isfinite(value):
-        raise DataError(f"the objective is {value}: no label or return is known where it is measured; check the data.")
-    return value
