@@ -18,7 +18,7 @@ from quantray.distributed.cluster import connect
 from quantray.settings import read_settings
 from quantray.studies.portfolios.runs import summary
 from quantray.studies.portfolios.settings import PortfolioSettings
-from quantray.studies.portfolios.study import load_data, run_study
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 
 ROOT = Path(__file__).resolve().parents[1]
 CALMER = 0.10
@@ -44,9 +44,9 @@ def study(folder: Path, prices: Path, sectors: Path, changes: tuple[str, ...]) -
     places = (f"data.store={store.uri}", f"runs={folder / 'runs'}", f"data.sectors={sectors}")
     config = ROOT / "workflows" / "configs" / "allocators.yaml"
     settings = read_settings(PortfolioSettings, config, [*places, "data.only_with_sector=true", *changes])
-    source = load_data(settings)
+    source = load_portfolios(settings)
     with connect(settings.cluster, shared_bytes=source.panel.field("close").nbytes) as executor:
-        result = run_study(source, executor)
+        result = run_portfolios(source, executor)
     benchmark = next(record for record in result.records if record.name == settings.benchmark)
     metrics = {record.name: summary(record, benchmark, 0.0) for record in result.records}
     return {

@@ -194,7 +194,7 @@ def test_an_interrupt_says_that_the_run_can_go_on(tmp_path, monkeypatch):
     def interrupted(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quantray.studies.portfolios.study.load_data", interrupted)
+    monkeypatch.setattr("quantray.studies.portfolios.study.load_portfolios", interrupted)
     for done in (quantray("demo", cwd=tmp_path), workflow(CONFIG, cwd=tmp_path)):
         assert done.returncode == 3
         assert "run the same command again" in done.stderr

@@ -36,7 +36,7 @@ FORECASTS = (
 )
 EPOCH = " ".join(f"--set models.{name}.training.epochs=1" for name in ("GAT", "LSTM", "GAT-random-graph"))
 SWEEP = (
-    "--set folds.warmup_days=120 --set folds.train_days=200 --set folds.test_days=120 --set search.trials=2 "
+    "--set folds.warm_up_days=120 --set folds.train_days=200 --set folds.test_days=120 --set search.trials=2 "
     "--set samples=100 --set data.universe={} --set strategies=[momentum_5_20,rsi_14]"
 )
 SMALL = {

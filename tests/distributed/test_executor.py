@@ -12,7 +12,7 @@ from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.research.terms import ClusterSettings
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_data, run_study
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 
 pytestmark = pytest.mark.ray
 
@@ -158,9 +158,9 @@ def test_a_study_gives_the_same_digest_as_in_one_process(ray_cluster, tmp_path):
             cluster=ClusterSettings(kind=kind),
             runs=str(tmp_path / kind),
         )
-        source = load_data(settings)
+        source = load_portfolios(settings)
         with connect(settings.cluster) as executor:
-            results.append(run_study(source, executor))
+            results.append(run_portfolios(source, executor))
     assert results[0].digest == results[1].digest
     assert [r.n_reused for r in results] == [0, 0]
     files = [sorted((tmp_path / kind / "results").rglob("*.parquet")) for kind in ("serial", "local")]

@@ -49,7 +49,7 @@ FORECASTS = {
             "width": 8,
             "layers": 1,
             "heads": 2,
-            "training": {"epochs": 3, "patience": 3, "steps": 10, "warm_up": 10},
+            "training": {"epochs": 3, "patience": 3, "steps": 10, "warm_up_days": 10},
         }
     ],
     "seeds": 1,
@@ -211,7 +211,7 @@ def test_a_trial_that_was_cut_off_goes_on(network, tmp_path):
 
 
 def test_the_objective_does_not_see_the_dates_held_out(network, portfolio, tmp_path, monkeypatch):
-    for source, loader in ((network, "load_forecast_data"), (portfolio, "load_data")):
+    for source, loader in ((network, "load_forecasts"), (portfolio, "load_portfolios")):
         first = source.first_held_out
         panel = changed_later(source.base.data.panel, first)
         other = replace(source.base, data=replace(source.base.data, panel=panel))

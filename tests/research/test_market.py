@@ -15,9 +15,9 @@ from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.combination.runs import load_combination
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice
 from quantray.studies.forecasts.settings import ForecastFolds, ForecastSettings, GraphChoice, ModelSettings
-from quantray.studies.forecasts.study import load_forecast_data
+from quantray.studies.forecasts.study import load_forecasts
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_data
+from quantray.studies.portfolios.study import load_portfolios
 from quantray.studies.scale.study import ScaleSettings, load_size
 from quantray.studies.sweep.runs import load_sweep
 from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
@@ -219,11 +219,11 @@ def portfolios(data, folder, **change):
     study = PortfolioSettings(
         name="s", data=data, allocators=(ALLOCATOR,), benchmark="EW", folds=folds, runs=str(folder), **change
     )
-    return load_data(study)
+    return load_portfolios(study)
 
 
 def forecasts(data, folder, **change):
-    return load_forecast_data(
+    return load_forecasts(
         ForecastSettings(name="s", data=data, models=(MODEL,), folds=FOLDS, runs=str(folder), **change)
     )
 

@@ -16,9 +16,9 @@ from quantray.studies.forecasts.settings import (
     ModelSettings,
     TrainingChoice,
 )
-from quantray.studies.forecasts.study import load_forecast_data, run_forecast_study
+from quantray.studies.forecasts.study import load_forecasts, run_forecasts
 
-TRAINING = TrainingChoice(steps=10, warm_up=20, epochs=2, patience=2, learning_rate=0.03)
+TRAINING = TrainingChoice(steps=10, warm_up_days=20, epochs=2, patience=2, learning_rate=0.03)
 
 
 def network_of(name="GAT", **changes):
@@ -65,6 +65,6 @@ def forecast_settings():
 @pytest.fixture(scope="session")
 def forecast_study(tmp_path_factory):
     """A source, in which names come and go, and what its study found."""
-    loaded = load_forecast_data(forecast_settings_in(tmp_path_factory.mktemp("forecasts")))
+    loaded = load_forecasts(forecast_settings_in(tmp_path_factory.mktemp("forecasts")))
     source = replace(loaded, data=replace(loaded.data, panel=with_comers(loaded.data.panel)))
-    return source, run_forecast_study(source, Serial())
+    return source, run_forecasts(source, Serial())

@@ -16,7 +16,7 @@ from quantray.research.executor import Serial
 from quantray.settings import read_settings
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.forecasts.store import ForecastStore
-from quantray.studies.forecasts.study import load_forecast_data, run_forecast_study
+from quantray.studies.forecasts.study import load_forecasts, run_forecasts
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,7 +79,7 @@ def test_the_same_command_goes_on_where_it_was_killed(tmp_path):
     undisturbed.mkdir()
     command(undisturbed)
     settings = read_settings(ForecastSettings, undisturbed / "killed.yaml", [f"runs={undisturbed / 'runs'}"])
-    expected = run_forecast_study(load_forecast_data(settings), Serial())
+    expected = run_forecasts(load_forecasts(settings), Serial())
     done, broken = killed_within_a_fit(tmp_path, 2)
     assert len(done) >= 2
     epochs = [len(load_checkpoint(path).progress.history) for path in broken.values()]

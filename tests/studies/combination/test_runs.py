@@ -10,7 +10,7 @@ from quantray.errors import DataError
 from quantray.research.executor import Serial
 from quantray.settings import read_settings
 from quantray.studies.combination.record import BEST, EQUAL, MIX
-from quantray.studies.combination.runs import CombinationSource, combine, load_combination, write_combination
+from quantray.studies.combination.runs import CombinationSource, load_combination, write_combination
 from quantray.studies.combination.settings import CombinationSettings
 from quantray.tables import print_run
 
@@ -21,7 +21,7 @@ SMALL = [
     "data={kind: simulated, n_assets: 12, n_days: 500, seed: 3}",
     "lookback_days=90",
     "min_days=45",
-    "warmup_days=130",
+    "warm_up_days=130",
     "samples=150",
 ]
 
@@ -30,7 +30,7 @@ SMALL = [
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     source = load_combination(read_settings(CombinationSettings, CONFIG, [*SMALL, f"runs={folder}"]))
-    record = combine(source, Serial())
+    record = run_combination(source, Serial())
     return source, record, write_combination(source, record)
 
 
@@ -68,7 +68,7 @@ def test_tables_hold_what_the_record_does(run):
 
 def test_the_settings_in_the_folder_run_it_again(run):
     _, record, folder = run
-    again = combine(load_combination(read_settings(CombinationSettings, folder / "settings.yaml")), Serial())
+    again = run_combination(load_combination(read_settings(CombinationSettings, folder / "settings.yaml")), Serial())
     assert (again.n_computed, again.n_reused) == (0, 101)
     assert again.digest == record.digest
 

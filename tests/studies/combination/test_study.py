@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from quantray.analytics.bootstrap import Resampling
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.positions import Positions, execution_returns
 from quantray.errors import DataError, InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, strategy_mix
@@ -17,15 +18,15 @@ from quantray.strategies.catalogue import CATALOGUE
 from quantray.strategies.rule import StrategyResult
 from quantray.studies.combination.record import BEST, EQUAL, MIX, Member
 from quantray.studies.combination.report import account_metrics
-from quantray.studies.combination.study import MixDesign, Played, allocate, decision_rows, hold_shares, run_combination
+from quantray.studies.combination.study import MixDesign, Played, allocate, combine, decision_rows, hold_shares
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
-from quantray.studies.evaluation.families import RuleFamily, Terms
+from quantray.studies.evaluation.families import RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Axis, Space
 
 DESIGN = MixDesign(
     lookback_days=80,
     min_days=40,
-    warmup_days=60,
+    warm_up_days=60,
     batch=2,
     drawdown=DrawdownRule(start=0.02, stop=0.1),
     resampling=Resampling(n_samples=200),
@@ -79,9 +80,7 @@ def small(market):
 @pytest.fixture(scope="module")
 def ran(small, tmp_path_factory):
     store = ResultStore(tmp_path_factory.mktemp("results"))
-    record = run_combination(
-        small, members_of(), families_of(), Serial(), store, design=DESIGN, ensemble=EnsembleFamily()
-    )
+    record = combine(small, members_of(), families_of(), Serial(), store, design=DESIGN, ensemble=EnsembleFamily())
     return store, record
 
 
@@ -136,7 +135,7 @@ def test_opposite_strategies_cancel(small, tmp_path):
     """A strategy and its mirror image in equal shares hold nothing in one book, and trade it only as NAVs drift."""
     pair = [Member(f"tilt {side}", "tilt", "either", (("side", side),)) for side in (0.5, -0.5)]
     design = replace(DESIGN, method="equal", drawdown=None, max_correlation=1.0)
-    record = run_combination(small, pair, [Tilt()], Serial(), ResultStore(tmp_path), design=design)
+    record = combine(small, pair, [Tilt()], Serial(), ResultStore(tmp_path), design=design)
     measured = record.account(MIX).netting
     assert_allclose(measured.exposure_gross, 0.5)
     assert_allclose(measured.exposure_net, 0, atol=1e-15)
@@ -190,7 +189,7 @@ def test_decisions_are_those_of_strategy_mix(ran, small):
 def test_nothing_is_read_too_early(ran, small, tmp_path):
     _, record = ran
     cut = small.until(int(np.searchsorted(small.dates, record.decided[3])) + 10)
-    part = run_combination(
+    part = combine(
         cut, members_of(), families_of(), Serial(), ResultStore(tmp_path), design=DESIGN, ensemble=EnsembleFamily()
     )
     n_days, n_decided = len(part.dates), len(part.decided)
@@ -207,7 +206,7 @@ def test_order_of_assets_does_not_matter(ran, small, tmp_path):
     mirrored = small.select(small.assets[::-1])
     names = ("momentum_5_20", "rsi_14")
     runs = [
-        run_combination(panel, members_of(names), families_of(names), Serial(), ResultStore(tmp_path), design=DESIGN)
+        combine(panel, members_of(names), families_of(names), Serial(), ResultStore(tmp_path), design=DESIGN)
         for panel in (small, mirrored)
     ]
     for name in (MIX, EQUAL):
@@ -216,16 +215,16 @@ def test_order_of_assets_does_not_matter(ran, small, tmp_path):
 
 def test_a_second_run_computes_only_the_rest(small, tmp_path):
     store, members = ResultStore(tmp_path), members_of()
-    half = run_combination(small, members[:6], families_of(), Serial(), store, design=DESIGN)
+    half = combine(small, members[:6], families_of(), Serial(), store, design=DESIGN)
     assert (half.n_computed, half.n_reused) == (6, 0)
-    whole = run_combination(small, members, families_of(), Serial(), store, design=DESIGN)
+    whole = combine(small, members, families_of(), Serial(), store, design=DESIGN)
     assert (whole.n_computed, whole.n_reused) == (6, 6)
-    again = run_combination(small, members, families_of(), Serial(), store, design=DESIGN)
+    again = combine(small, members, families_of(), Serial(), store, design=DESIGN)
     assert (again.n_computed, again.n_reused) == (0, 12)
     assert again.digest == whole.digest != half.digest
     # Other terms are other results.
-    dearer = replace(DESIGN, terms=Terms(costs_bps=9.0))
-    assert run_combination(small, members[:2], families_of(), Serial(), store, design=dearer).n_computed == 2
+    dearer = replace(DESIGN, terms=TradingTerms(costs=LinearCosts(9.0)))
+    assert combine(small, members[:2], families_of(), Serial(), store, design=dearer).n_computed == 2
 
 
 def test_best_in_hindsight_is_the_best(ran):
@@ -265,11 +264,11 @@ def test_decision_days(small):
 def test_wrong_input_is_refused(small, tmp_path):
     members, store = members_of(), ResultStore(tmp_path)
     with pytest.raises(InputError, match="give two or more, each once"):
-        run_combination(small, members[:1], families_of(), Serial(), store)
+        combine(small, members[:1], families_of(), Serial(), store)
     with pytest.raises(InputError, match="2 strategies with 1 names"):
-        run_combination(small, [members[0], members[0]], families_of(), Serial(), store)
+        combine(small, [members[0], members[0]], families_of(), Serial(), store)
     with pytest.raises(InputError, match="belong to none of bollinger_20"):
-        run_combination(small, members, [RuleFamily(CATALOGUE["bollinger_20"])], Serial(), store)
+        combine(small, members, [RuleFamily(CATALOGUE["bollinger_20"])], Serial(), store)
     with pytest.raises(InputError, match="min_days 300 must lie between 2 and lookback_days 252"):
         MixDesign(min_days=300)
     played = Played(*np.zeros((3, 10, 2)), (), 1, 5.0)
@@ -292,7 +291,7 @@ def test_ray_gives_the_same_digest(ran, small, tmp_path, ray_cluster):
 
     _, record = ran
     store = ResultStore(tmp_path)
-    far = run_combination(small, members_of(), families_of(), OnRay(), store, design=DESIGN, ensemble=EnsembleFamily())
+    far = combine(small, members_of(), families_of(), OnRay(), store, design=DESIGN, ensemble=EnsembleFamily())
     assert far.digest == record.digest
     assert len(far.peak_workers) >= 1
     assert record.peak_workers == ()
@@ -301,7 +300,7 @@ def test_ray_gives_the_same_digest(ran, small, tmp_path, ray_cluster):
 def test_measures_are_of_a_year_of_the_panel(ran, small, tmp_path):
     names = ("momentum_5_20", "rsi_14")
     usual, other = (
-        run_combination(panel, members_of(names), families_of(names), Serial(), ResultStore(tmp_path), design=DESIGN)
+        combine(panel, members_of(names), families_of(names), Serial(), ResultStore(tmp_path), design=DESIGN)
         for panel in (small, replace(small, periods_per_year=365))
     )
     assert (usual.years, other.years) == (len(usual.dates) / 252, len(usual.dates) / 365)

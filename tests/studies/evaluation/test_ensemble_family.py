@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.backtest.costs import quoted_bps
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.net import net_returns
 from quantray.regimes.indicators import LensSettings, five_lenses
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import RegimeMap
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
-from quantray.studies.evaluation.families import Terms
+from quantray.studies.evaluation.families import TradingTerms
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +22,13 @@ def small(market):
 
 def test_it_decides_as_the_ensemble_alone(small):
     panel, sectors = small
-    terms, family = Terms(costs_bps=3.0, lag=2), EnsembleFamily(sectors)
+    terms, family = TradingTerms(costs=LinearCosts(3.0), lag=2), EnsembleFamily(sectors)
     assert family.space.all() == ((),)
     decided = RegimeAwareEnsemble().decide(panel, five_lenses(panel, sectors).labels, lag=2)
     (result,) = family.targets(panel, [()], terms)
     assert_array_equal(result.weights, decided.weights)
     (net,) = family.evaluate(panel, [()], terms)
-    plain = net_returns(decided.weights, panel.field("close"), costs_bps=quoted_bps(panel.fields, 3.0), lag=2)
+    plain = net_returns(decided.weights, panel.field("close"), costs_bps=LinearCosts(3.0).bps(panel.fields), lag=2)
     assert_allclose(net.returns, plain.returns + decided.overlay_returns, atol=1e-16)
     assert_array_equal(net.turnover, plain.turnover)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.backtest.costs import quoted_bps
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.net import net_returns
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
@@ -24,7 +24,7 @@ from quantray.studies.evaluation.evaluations import (
     run_batch,
     run_plan,
 )
-from quantray.studies.evaluation.families import CrossFamily, RuleFamily, Terms
+from quantray.studies.evaluation.families import CrossFamily, RuleFamily, TradingTerms
 
 SCREEN = CrossFamily(fast=(5, 10), slow=(20, 50))
 RULE = RuleFamily(CATALOGUE["momentum_10_50"])
@@ -34,7 +34,7 @@ SETS = RULE.space.draw(6, seed=1)
 @pytest.fixture
 def data(market, tmp_path):
     panel = market.panel.select(market.panel.assets[:15]).until(300)
-    return SweepData(panel, panel.fingerprint(), (RULE, SCREEN), Terms(), ResultStore(tmp_path))
+    return SweepData(panel, panel.fingerprint(), (RULE, SCREEN), TradingTerms(), ResultStore(tmp_path))
 
 
 def returns_of(data, key):
@@ -55,7 +55,7 @@ def test_a_plan_pays_for_changing_sets(data):
     for number, (name, parameters) in enumerate(choices):
         (result,) = data.family(name).targets(data.panel, [parameters], data.terms)
         weights[which == number] = result.weights[which == number]
-    expected = net_returns(weights, data.panel.field("close"), costs_bps=quoted_bps(data.panel.fields, 5.0), lag=1)
+    expected = net_returns(weights, data.panel.field("close"), costs_bps=LinearCosts(5.0).bps(data.panel.fields), lag=1)
     assert_allclose(returns_of(data, key), expected.returns, atol=1e-15)
     assert_allclose(data.results.get(key)["turnover"].to_numpy(), expected.turnover, atol=1e-15)
 
@@ -75,7 +75,7 @@ def test_options_of_the_deciding_set_earn(data):
     assert old != new
     expected[152] -= abs(new - old)
     hedges = net_returns(
-        np.zeros(data.panel.shape), data.panel.field("close"), costs_bps=quoted_bps(data.panel.fields, 5.0), lag=1
+        np.zeros(data.panel.shape), data.panel.field("close"), costs_bps=LinearCosts(5.0).bps(data.panel.fields), lag=1
     )
     assert_allclose(returns_of(data, key), expected + hedges.returns, atol=1e-15)
 
@@ -98,7 +98,7 @@ def test_only_what_is_missing_is_computed(data):
 def test_keys_follow_the_numbers(data):
     key = batch_keys(data, Batch(RULE.name, SETS[:1]))
     assert key != batch_keys(data, Batch(RULE.name, SETS[1:2]))
-    assert key != batch_keys(replace(data, terms=Terms(costs_bps=6.0)), Batch(RULE.name, SETS[:1]))
+    assert key != batch_keys(replace(data, terms=TradingTerms(costs=LinearCosts(6.0))), Batch(RULE.name, SETS[:1]))
     assert key != batch_keys(replace(data, fingerprint="other"), Batch(RULE.name, SETS[:1]))
     which = np.zeros(301, dtype=np.int64)
     plan = Plan("p", ((RULE.name, SETS[0]),), which)
@@ -120,7 +120,7 @@ def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
         "kept": (100,),
     }
     terms = {"costs_bps": 6.0, "lag": 2, "threads": 2}
-    assert set(terms) == {field.name for field in fields(Terms)}
+    assert set(terms) == {field.name for field in fields(TradingTerms)}
     # The fingerprint stands for the panel.
     assert set(others) | {"terms", "panel", "results"} == {field.name for field in fields(SweepData)}
     changed = [replace(data, **{name: value}) for name, value in others.items()]
@@ -232,7 +232,7 @@ def test_leaving_options_for_others_pays_both_spreads(data):
     puts, sold = (next(f.targets(data.panel, [f.default], data.terms)) for f in data.families)
     weights = np.where((which == 1)[:, None], sold.weights, 0.0)
     expected = net_returns(
-        weights, data.panel.field("close"), costs_bps=quoted_bps(data.panel.fields, 5.0), lag=1
+        weights, data.panel.field("close"), costs_bps=LinearCosts(5.0).bps(data.panel.fields), lag=1
     ).returns
     expected[202:252] += puts.overlay_returns[202:252]
     expected[252:282] += sold.overlay_returns[252:282]

@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.arrays import frozen_copy
-from quantray.backtest.costs import quoted_bps
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.net import net_returns, strategy_returns
 from quantray.errors import InputError
 from quantray.strategies.catalogue import CATALOGUE
-from quantray.studies.evaluation.families import CrossFamily, RuleFamily, Terms
+from quantray.studies.evaluation.families import CrossFamily, RuleFamily, TradingTerms
 
-TERMS = Terms(costs_bps=8.0, lag=1)
+TERMS = TradingTerms(costs=LinearCosts(8.0), lag=1)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_sets_played_together_are_sets_played_alone(panel, name):
     sets = family.space.draw(5, seed=3)
     for parameters, net in zip(sets, family.evaluate(panel, sets, TERMS), strict=True):
         rule = family.build(parameters)
-        assert_array_equal(net.returns, strategy_returns(rule, panel, TERMS.costs_bps, lag=1))
+        assert_array_equal(net.returns, strategy_returns(rule, panel, TERMS.costs, lag=1))
 
 
 def test_what_the_options_of_a_rule_earn_is_counted(panel):
@@ -45,7 +45,7 @@ def test_what_the_options_of_a_rule_earn_is_counted(panel):
     (net,) = family.evaluate(panel, [family.default], TERMS)
     (result,) = family.targets(panel, [family.default], TERMS)
     assert np.abs(result.overlay_returns).sum() > 0
-    hedge = net_returns(result.weights, panel.field("close"), costs_bps=quoted_bps(panel.fields, 8.0), lag=1)
+    hedge = net_returns(result.weights, panel.field("close"), costs_bps=LinearCosts(8.0).bps(panel.fields), lag=1)
     assert_allclose(net.returns, hedge.returns + result.overlay_returns)
 
 
@@ -56,7 +56,7 @@ def test_the_screen_plays_what_its_targets_say(panel):
     targets = family.targets(panel, sets, TERMS)
     for net, target in zip(family.evaluate(panel, sets, TERMS), targets, strict=True):
         alone = net_returns(
-            target.weights, panel.field("close"), costs_bps=quoted_bps(panel.fields, 8.0), lag=1, drift=False
+            target.weights, panel.field("close"), costs_bps=LinearCosts(8.0).bps(panel.fields), lag=1, drift=False
         )
         assert_allclose(net.returns, alone.returns, atol=1e-15)
         assert_allclose(net.turnover, alone.turnover, atol=1e-15)
@@ -64,6 +64,6 @@ def test_the_screen_plays_what_its_targets_say(panel):
 
 def test_wrong_input_is_refused(panel):
     with pytest.raises(InputError, match="must not be negative"):
-        Terms(costs_bps=-1)
+        TradingTerms(costs=LinearCosts(-1))
     with pytest.raises(InputError, match="whole numbers of days"):
         CrossFamily().evaluate(panel, [(("fast", 2.5), ("slow", 10))], TERMS)

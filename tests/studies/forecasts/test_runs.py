@@ -13,7 +13,7 @@ from quantray.settings import read_settings
 from quantray.studies.forecasts.runs import write_forecast_run
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.forecasts.store import ForecastStore
-from quantray.studies.forecasts.study import load_forecast_data, run_forecast_study
+from quantray.studies.forecasts.study import load_forecasts, run_forecasts
 
 pytestmark = pytest.mark.slow
 
@@ -145,8 +145,8 @@ def test_what_comes_from_outside_is_escaped(forecast_study, tmp_path):
 def test_tenths_need_forty_names(forecast_settings, network, tmp_path):
     data = {"kind": "simulated", "n_assets": 60, "n_days": 320, "seed": 4, "planted_signal": 0.5}
     settings = forecast_settings(tmp_path, data=data, models=(network("LSTM", attention="none"),), seeds=1)
-    source = load_forecast_data(settings)
-    study = run_forecast_study(source, Serial())
+    source = load_forecasts(settings)
+    study = run_forecasts(source, Serial())
     run = write_forecast_run(source, study)
     metrics = json.loads((run.folder / "metrics.json").read_text())
     html = (run.folder / "report.html").read_text()

@@ -11,7 +11,7 @@ from quantray.models.checkpoint import load_checkpoint
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.studies.forecasts.settings import ForecastFolds, ModelSettings
-from quantray.studies.forecasts.study import daily_skill, load_forecast_data, run_forecast_study, study_splits
+from quantray.studies.forecasts.study import daily_skill, load_forecasts, run_forecasts, study_splits
 
 
 def model_of(study, name):
@@ -109,7 +109,7 @@ def test_reversal_is_minus_the_last_return(forecast_study):
 def test_a_models_forecast_is_the_mean_of_its_seeds(forecast_study):
     source, study = forecast_study
     member = source.data.panel.member[274:]
-    one = run_forecast_study(moved(source, source.settings.runs, seeds=1), Serial())
+    one = run_forecasts(moved(source, source.settings.runs, seeds=1), Serial())
     # The first seed of two is the only one of one.
     assert one.n_computed == 0
     alone = model_of(one, "GAT")
@@ -122,14 +122,14 @@ def test_a_models_forecast_is_the_mean_of_its_seeds(forecast_study):
 
 def test_a_second_run_computes_nothing(forecast_study):
     source, study = forecast_study
-    again = run_forecast_study(source, Serial())
+    again = run_forecasts(source, Serial())
     assert (again.n_computed, again.n_reused, again.digest) == (0, 32, study.digest)
 
 
 def test_the_same_network_under_two_names_is_fitted_once(forecast_study, network):
     source, _ = forecast_study
     models = (network("A"), network("B"))
-    study = run_forecast_study(moved(source, source.settings.runs, models=models), Serial())
+    study = run_forecasts(moved(source, source.settings.runs, models=models), Serial())
     assert study.n_computed == 0
     assert_array_equal(model_of(study, "A").scores, model_of(study, "B").scores)
 
@@ -138,13 +138,13 @@ def test_the_same_network_under_two_names_is_fitted_once(forecast_study, network
 def test_no_score_knows_the_future(forecast_study, tmp_path):
     source, study = forecast_study
     panel = source.data.panel
-    cut = run_forecast_study(moved(source, tmp_path, panel.until(359)), Serial())
+    cut = run_forecasts(moved(source, tmp_path, panel.until(359)), Serial())
     assert_array_equal(cut.dates, study.dates[:86])
     for short, whole in zip(cut.models, study.models, strict=True):
         assert_allclose(short.scores, whole.scores[:86], rtol=0, atol=1e-6)
         assert_allclose(short.ic[:84], whole.ic[:84], rtol=0, atol=1e-6)
     # Appended days leave the two full folds alone: only the third, which was cut short, and the fourth are fitted.
-    grown = run_forecast_study(moved(source, tmp_path), Serial())
+    grown = run_forecasts(moved(source, tmp_path), Serial())
     assert (grown.n_computed, grown.n_reused) == (16, 16)
     assert grown.digest == study.digest
 
@@ -152,7 +152,7 @@ def test_no_score_knows_the_future(forecast_study, tmp_path):
 def test_the_last_folds_alone(forecast_study):
     source, study = forecast_study
     folds = source.settings.folds.model_copy(update={"most": 2})
-    last = run_forecast_study(moved(source, source.settings.runs, folds=folds), Serial())
+    last = run_forecasts(moved(source, source.settings.runs, folds=folds), Serial())
     assert (last.n_computed, last.n_reused) == (0, 16)
     assert_array_equal(last.dates, study.dates[80:])
     assert_array_equal(model_of(last, "GAT").scores, model_of(study, "GAT").scores[80:])
@@ -161,7 +161,7 @@ def test_the_last_folds_alone(forecast_study):
 def test_warm_starts_follow_one_another(forecast_study, network, tmp_path):
     source, study = forecast_study
     warm = moved(source, tmp_path, models=(network("Warm", warm_start=True, warm_epochs=1),), seeds=1)
-    found = run_forecast_study(warm, Serial())
+    found = run_forecasts(warm, Serial())
     chain = checkpoints_of(tmp_path)
     assert [len(checkpoint.progress.history) for checkpoint in chain] == [2, 1, 1, 1]
     assert model_of(found, "Warm").epochs == 1.25
@@ -169,7 +169,7 @@ def test_warm_starts_follow_one_another(forecast_study, network, tmp_path):
     for before, after in itertools.pairwise(chain):
         assert after.parent == before.identity
         assert before.data_through <= after.fold.train.last
-    again = run_forecast_study(warm, Serial())
+    again = run_forecasts(warm, Serial())
     assert (again.n_computed, again.digest) == (0, found.digest)
 
 
@@ -179,7 +179,7 @@ def test_a_parent_that_saw_too_much_is_skipped(forecast_study, network, tmp_path
     # Validation ends after the next fold's training.
     folds = source.settings.folds.model_copy(update={"train_days": 90, "valid_days": 50})
     model = network("Warm", warm_start=True, warm_epochs=1)
-    run_forecast_study(moved(source, tmp_path, models=(model,), seeds=1, folds=folds), Serial())
+    run_forecasts(moved(source, tmp_path, models=(model,), seeds=1, folds=folds), Serial())
     chain = checkpoints_of(tmp_path)
     assert [checkpoint.parent for checkpoint in chain] == [None, None, chain[0].identity, chain[1].identity]
     assert chain[0].data_through > chain[1].fold.train.last
@@ -188,7 +188,7 @@ def test_a_parent_that_saw_too_much_is_skipped(forecast_study, network, tmp_path
 def test_controls_alone_make_a_study(forecast_study):
     source, _ = forecast_study
     models = (ModelSettings(name="ridge", kind="ridge"),)
-    study = run_forecast_study(moved(source, source.settings.runs, models=models), Serial())
+    study = run_forecasts(moved(source, source.settings.runs, models=models), Serial())
     assert study.n_computed == 0
     assert [model.name for model in study.models] == ["ridge", "zero", "reversal", "reversal_gap"]
     assert all(np.isnan(model.epochs) for model in study.models)
@@ -197,9 +197,9 @@ def test_controls_alone_make_a_study(forecast_study):
 def test_a_study_without_a_fold_is_refused(forecast_settings, tmp_path):
     settings = forecast_settings(tmp_path, data=SimulatedData(n_assets=40, n_days=300), folds=ForecastFolds())
     with pytest.raises(InputError, match="trading days are too few"):
-        load_forecast_data(settings)
+        load_forecasts(settings)
     short = settings.model_copy(update={"folds": ForecastFolds(train_days=100, valid_days=20, warm_up_days=100)})
-    assert len(study_splits(short, load_forecast_data(short).data.panel)) == 1
+    assert len(study_splits(short, load_forecasts(short).data.panel)) == 1
 
 
 class Other(Serial):
@@ -213,7 +213,7 @@ class Other(Serial):
 def test_workers_that_see_other_data_are_refused(forecast_study, tmp_path):
     source, _ = forecast_study
     with pytest.raises(DataError, match="a worker saw other data or library versions"):
-        run_forecast_study(moved(source, tmp_path), Other())
+        run_forecasts(moved(source, tmp_path), Other())
 
 
 @pytest.mark.ray
@@ -221,7 +221,7 @@ def test_ray_gives_the_same_bytes_as_one_process(forecast_study, ray_cluster, tm
     from quantray.distributed.executor import OnRay
 
     source, study = forecast_study
-    parallel = run_forecast_study(moved(source, tmp_path), OnRay())
+    parallel = run_forecasts(moved(source, tmp_path), OnRay())
     assert (parallel.n_computed, parallel.digest) == (32, study.digest)
     found = [
         {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}

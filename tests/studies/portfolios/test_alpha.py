@@ -24,7 +24,7 @@ from quantray.studies.portfolios.alpha import alpha_decisions, expected_returns,
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.runs import write_run
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_data, run_study, study_trials
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import DayModel, eligible, models_from, trial_key
 
 FREE = LinearCosts(0.0)
@@ -328,7 +328,7 @@ def study(tmp_path_factory):
     """Reversal, the same from a store, and a market-neutral one, beside equal weight."""
     folder = tmp_path_factory.mktemp("learned")
     calm = allocator(name="Reversal", max_weight=0.2, forecasts=REVERSAL)
-    source = load_data(study_settings(folder / "runs", calm))
+    source = load_portfolios(study_settings(folder / "runs", calm))
     scores = read_forecasts(
         REVERSAL, source.panel, study_trials(source.settings, source.panel)["Reversal"][0].split, folder
     )
@@ -341,8 +341,8 @@ def study(tmp_path_factory):
         allocator(name="Stored", max_weight=0.2, forecasts=stored),
         allocator(name="Neutral", forecasts=REVERSAL, mandate="market_neutral"),
     )
-    source = load_data(settings)
-    return source, run_study(source, Serial()), store
+    source = load_portfolios(settings)
+    return source, run_portfolios(source, Serial()), store
 
 
 def test_a_study_records_the_version_of_its_forecasts(study):
@@ -355,12 +355,12 @@ def test_a_study_records_the_version_of_its_forecasts(study):
     # A later version is another run, and the first can be had again.
     first = store.load("gat")
     store.write("gat", first.dates, first.assets, -first.values)
-    later = run_study(load_data(source.settings.model_copy(deep=True)), Serial())
+    later = run_portfolios(load_portfolios(source.settings.model_copy(deep=True)), Serial())
     assert later.digest == result.digest
     unpinned = allocator(name="Stored", max_weight=0.2, forecasts=ForecastChoice(store=store.uri, model="gat"))
-    moved = load_data(study_settings(source.settings.runs, unpinned))
+    moved = load_portfolios(study_settings(source.settings.runs, unpinned))
     assert moved.settings.allocators[0].alpha.forecasts.version == 1
-    assert run_study(moved, Serial()).records[0].digest() != result.records[1].digest()
+    assert run_portfolios(moved, Serial()).records[0].digest() != result.records[1].digest()
 
 
 def test_stored_forecasts_are_the_control_until_they_end(study):
@@ -383,7 +383,7 @@ def test_forecasters_share_models_of_risk(study):
     other = trials["Reversal"][0]
     fewer = replace(other, allocator=other.allocator.model_copy(update={"n_factors": 2}))
     assert trial_key(source.panel, fewer) != keys["Reversal"][0]
-    again = run_study(source, Serial())
+    again = run_portfolios(source, Serial())
     assert (again.n_computed, again.n_reused, again.digest) == (0, result.n_computed, result.digest)
 
 
@@ -405,7 +405,7 @@ def test_truncating_the_future_changes_no_decision(study, tmp_path):
     source, result, _ = study
     settings = source.settings.model_copy(update={"runs": str(tmp_path)})
     shorter = replace(source, data=replace(source.data, panel=source.panel.until(370)), settings=settings)
-    part = run_study(shorter, Serial())
+    part = run_portfolios(shorter, Serial())
     for whole, short in zip(result.records, part.records, strict=True):
         assert_array_equal(short.nav, whole.nav[: len(short.nav)])
 
@@ -416,7 +416,7 @@ def test_a_study_on_forecasts_gives_the_same_digest_on_ray(study, ray_cluster, t
 
     source, result, _ = study
     settings = source.settings.model_copy(update={"runs": str(tmp_path)})
-    assert run_study(replace(source, settings=settings), OnRay()).digest == result.digest
+    assert run_portfolios(replace(source, settings=settings), OnRay()).digest == result.digest
 
 
 @pytest.mark.parametrize(
@@ -458,9 +458,9 @@ def test_forecasts_cannot_be_decided_on_without_a_study():
 def test_a_missing_store_of_forecasts_is_named_before_any_work(tmp_path):
     lost = allocator(forecasts=ForecastChoice(store=str(tmp_path / "none"), model="gat"))
     with pytest.raises(DataError, match="there is no forecast store at .*none"):
-        load_data(study_settings(tmp_path, lost))
+        load_portfolios(study_settings(tmp_path, lost))
     with pytest.raises(DataError, match="there is no forecast store at .*/runs/forecasts"):
-        load_data(study_settings(tmp_path / "runs", allocator(forecasts=ForecastChoice(model="gat"))))
+        load_portfolios(study_settings(tmp_path / "runs", allocator(forecasts=ForecastChoice(model="gat"))))
 
 
 def test_a_score_says_more_of_a_longer_year():

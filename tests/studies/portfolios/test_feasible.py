@@ -13,11 +13,11 @@ from quantray.studies.combination.runs import load_combination
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice
 from quantray.studies.forecasts.settings import GraphChoice
 from quantray.studies.forecasts.store import ForecastStore
-from quantray.studies.forecasts.study import load_forecast_data
+from quantray.studies.forecasts.study import load_forecasts
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_data, study_trials
+from quantray.studies.portfolios.study import load_portfolios, study_trials
 from quantray.studies.portfolios.trial import eligible
 from quantray.studies.scale.study import run_scale
 
@@ -47,7 +47,7 @@ def on_forecasts(**changes):
 
 def test_a_cap_that_leaves_money_over_names_the_thinnest_date(tmp_path):
     settings = study(tmp_path, capped(0.5))
-    source = load_data(settings)
+    source = load_portfolios(settings)
     trials = study_trials(settings, source.panel)["Calm"]
     counts = {
         date: len(eligible(trial.history(source.panel), trial.history(source.panel).row(date), trial).columns)
@@ -57,26 +57,26 @@ def test_a_cap_that_leaves_money_over_names_the_thinnest_date(tmp_path):
     fewest = min(counts.values())
     first = next(date for date, count in counts.items() if count == fewest)
     assert fewest < max(counts.values())
-    load_data(study(tmp_path, capped(1 / fewest)))
+    load_portfolios(study(tmp_path, capped(1 / fewest)))
     text = rf"Calm: max_weight 0.03 invests at most {0.03 * fewest:.0%} in {fewest} names on {first}; raise it to"
     with pytest.raises(InputError, match=text):
-        load_data(study(tmp_path, capped(0.03)))
+        load_portfolios(study(tmp_path, capped(0.03)))
     assert not list(tmp_path.iterdir())
 
 
 def test_more_factors_than_names_or_days_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"Calm: n_factors 40 exceeds the \d\d names or 120 days of returns on 20"):
-        load_data(study(tmp_path, capped(1.0, n_factors=40)))
+        load_portfolios(study(tmp_path, capped(1.0, n_factors=40)))
 
 
 def test_a_date_on_which_nobody_qualifies_is_refused(tmp_path):
     with pytest.raises(DataError, match="no member on .* has 90% of 120 days"):
-        load_data(study(tmp_path, min_volatility=0.9))
+        load_portfolios(study(tmp_path, min_volatility=0.9))
 
 
 def test_histories_that_grow_are_counted_from_their_start(tmp_path):
     folds = FoldSettings(kind="expanding", lookback_days=120, test_days=63)
-    source = load_data(study(tmp_path, folds=folds))
+    source = load_portfolios(study(tmp_path, folds=folds))
     panel = source.panel
     gone = np.where(np.arange(len(panel.dates))[:, None] > 300, np.nan, panel.field("close"))
     late = Panel(panel.dates, panel.assets, {"close": gone}, panel.member & ~np.isnan(gone))
@@ -89,15 +89,15 @@ def test_forecasts_that_are_not_there_are_missed_at_once(tmp_path):
     days = np.array(["1999-01-04", "1999-01-05"], dtype="datetime64[D]")
     store.write("LSTM", days, np.array(["A", "B"]), np.ones((2, 2)))
     with pytest.raises(DataError, match="has no forecasts of 'GAT'; it has LSTM"):
-        load_data(study(tmp_path, on_forecasts()))
+        load_portfolios(study(tmp_path, on_forecasts()))
     store.write("GAT", days, np.array(["A", "B"]), np.ones((2, 2)))
     with pytest.raises(DataError, match=r"MV: no forecast of GAT \(1999-01-04..1999-01-05\) is on one of \d+ decision"):
-        load_data(study(tmp_path, on_forecasts()))
+        load_portfolios(study(tmp_path, on_forecasts()))
 
 
 def test_a_neutral_mandate_needs_volumes(tmp_path):
     settings = study(tmp_path)
-    panel = load_data(settings).panel
+    panel = load_portfolios(settings).panel
     bare = Panel(panel.dates, panel.assets, {"close": panel.field("close")}, panel.member)
     with pytest.raises(DataError, match="MV: market_neutral needs volumes"):
         check_portfolios(
@@ -108,7 +108,7 @@ def test_a_neutral_mandate_needs_volumes(tmp_path):
 def test_too_few_names_to_judge_forecasts(tmp_path, forecast_settings):
     few = forecast_settings(tmp_path, data=SimulatedData(n_assets=9, n_days=400, seed=3))
     with pytest.raises(InputError, match=r"\d names are members on a typical test date, and .* takes 10; widen"):
-        load_forecast_data(few)
+        load_forecasts(few)
 
 
 def test_a_sector_graph_without_sectors(tmp_path, market, forecast_settings, network):
@@ -117,7 +117,7 @@ def test_a_sector_graph_without_sectors(tmp_path, market, forecast_settings, net
     model = network("Sectors", graph=GraphChoice(kind="sector"))
     data = StoreData(store=str(tmp_path / "market"))
     with pytest.raises(InputError, match="Sectors: a sector graph needs sectors; set data.sectors"):
-        load_forecast_data(forecast_settings(tmp_path, data=data, models=(model,)))
+        load_forecasts(forecast_settings(tmp_path, data=data, models=(model,)))
 
 
 def test_bands_beyond_the_data_are_said_or_refused(tmp_path, market, capsys):
@@ -127,12 +127,12 @@ def test_bands_beyond_the_data_are_said_or_refused(tmp_path, market, capsys):
     def among(first, last):
         return StoreData(store=str(tmp_path / "market"), universe=UniverseSettings(band=(first, last)))
 
-    load_data(study(tmp_path, data=among(1, 20)))
+    load_portfolios(study(tmp_path, data=among(1, 20)))
     assert "ranks" not in capsys.readouterr().err
-    load_data(study(tmp_path, data=among(11, 500)))
+    load_portfolios(study(tmp_path, data=among(11, 500)))
     assert "ranks 11 to 500 are 490 names, of which the data hold" in capsys.readouterr().err
     with pytest.raises(DataError, match="the universe selects nothing from 60 assets"):
-        load_data(study(tmp_path, data=among(501, 900)))
+        load_portfolios(study(tmp_path, data=among(501, 900)))
 
 
 def test_sizes_beyond_the_data(tmp_path, market, network):

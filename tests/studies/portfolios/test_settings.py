@@ -55,7 +55,9 @@ def test_allocators_without_forecasts_are_written_as_if_there_were_none():
 
 def test_changes_apply_to_nested_and_listed_settings():
     changed = read_settings(
-        PortfolioSettings, DEMO, ["allocators.0.distance=correlation", "cluster.kind=serial", "costs.half_spread_bps=1.5"]
+        PortfolioSettings,
+        DEMO,
+        ["allocators.0.distance=correlation", "cluster.kind=serial", "costs.half_spread_bps=1.5"],
     )
     assert changed.allocators[0].distance == "correlation"
     assert changed.cluster.kind == "serial"

@@ -24,7 +24,7 @@ from quantray.research.terms import CostSettings
 from quantray.studies.portfolios.report import delisting_note
 from quantray.studies.portfolios.runs import render_run, write_run
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_data, run_study, study_trials
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import StudyData, Trial, decide, run_trial, trial_key
 
 ALLOCATORS = (
@@ -49,8 +49,8 @@ def settings_in(folder, **changes):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     settings = settings_in(tmp_path_factory.mktemp("runs"))
-    source = load_data(settings)
-    return source, run_study(source, Serial())
+    source = load_portfolios(settings)
+    return source, run_portfolios(source, Serial())
 
 
 def trials_of(source):
@@ -104,7 +104,7 @@ def test_permuting_assets_permutes_decisions(study, allocator):
 
 def test_the_same_command_again_computes_nothing(study):
     source, result = study
-    again = run_study(source, Serial())
+    again = run_portfolios(source, Serial())
     assert (again.n_computed, again.n_reused) == (0, result.n_computed)
     assert again.digest == result.digest
 
@@ -114,7 +114,7 @@ def test_only_what_is_missing_is_computed(study):
     files = sorted((Path(source.settings.runs) / "results").rglob("*.parquet"))
     for file in files[::3]:
         file.unlink()
-    again = run_study(source, Serial())
+    again = run_portfolios(source, Serial())
     assert again.n_computed == len(files[::3])
     assert again.digest == result.digest
 
@@ -123,7 +123,7 @@ def test_results_are_shared_between_studies_that_agree(study):
     """Another benchmark, other costs or fewer allocators need no new decisions."""
     source, _ = study
     changed = source.settings.model_copy(update={"allocators": ALLOCATORS[:2], "benchmark": "HRP"})
-    result = run_study(load_data(changed), Serial())
+    result = run_portfolios(load_portfolios(changed), Serial())
     assert result.n_computed == 0
 
 
@@ -171,18 +171,18 @@ def test_truncating_the_future_changes_no_decision(study, tmp_path):
 
     elsewhere = source.settings.model_copy(update={"runs": str(tmp_path)})
     shorter = replace(source, data=replace(source.data, panel=cut), settings=elsewhere)
-    part = run_study(shorter, Serial())
+    part = run_portfolios(shorter, Serial())
     for whole, short in zip(result.records, part.records, strict=True):
         assert_array_equal(short.nav, whole.nav[: len(short.nav)])
 
 
 def test_expanding_folds_use_all_history(tmp_path):
     settings = settings_in(tmp_path, folds=FoldSettings(lookback_days=120, test_days=63, kind="expanding"))
-    source = load_data(settings)
+    source = load_portfolios(settings)
     trial = trials_of(source)["HRP"][-1]
     assert trial.history(source.panel).dates[0] == source.panel.dates[0]
-    rolling = load_data(settings_in(tmp_path))
-    assert run_study(source, Serial()).digest != run_study(rolling, Serial()).digest
+    rolling = load_portfolios(settings_in(tmp_path))
+    assert run_portfolios(source, Serial()).digest != run_portfolios(rolling, Serial()).digest
 
 
 def test_a_study_on_a_store_records_the_version(tmp_path, market):
@@ -191,18 +191,18 @@ def test_a_study_on_a_store_records_the_version(tmp_path, market):
     store.import_bars(RawBars(bars, ("simulated",)))
     data = StoreData(store=store.uri, universe=UniverseSettings(band=(1, 20)))
     settings = settings_in(tmp_path / "runs", data=data)
-    source = load_data(settings)
+    source = load_portfolios(settings)
     assert source.settings.data.version == 0
-    folder = write_run(source, run_study(source, Serial()))
+    folder = write_run(source, run_portfolios(source, Serial()))
     about = json.loads((folder / "study.json").read_text())
     assert about["data"].endswith("version 0")
     assert about["mean_members"] <= 20
     # A later version is another run, and the first can be had again.
     store.append(RawBars(bars.tail(1).assign(close=bars["close"].iloc[-1] * 1.001), ("correction",)))
-    assert load_data(settings).settings.data.version == 1
+    assert load_portfolios(settings).settings.data.version == 1
     old = settings.model_copy(update={"data": data.model_copy(update={"version": 0})})
-    assert load_data(old).panel.fingerprint() == source.panel.fingerprint()
-    assert load_data(old).data.quality == source.data.quality
+    assert load_portfolios(old).panel.fingerprint() == source.panel.fingerprint()
+    assert load_portfolios(old).data.quality == source.data.quality
 
 
 def test_a_run_folder_holds_all_that_a_report_needs(study):
@@ -262,22 +262,22 @@ def test_names_are_escaped_in_the_report(study, tmp_path):
 def test_too_little_data_is_refused(tmp_path):
     settings = settings_in(tmp_path, folds=FoldSettings(lookback_days=600))
     with pytest.raises(InputError, match="500 trading days are too few"):
-        study_trials(settings, load_data(settings).panel)
+        study_trials(settings, load_portfolios(settings).panel)
     settings = settings_in(tmp_path, folds=FoldSettings(lookback_days=495), rebalance="quarterly")
     with pytest.raises(InputError, match="no quarterly rebalance date"):
         study_trials(
-            settings.model_copy(update={"data": SimulatedData(n_days=500)}), load_data(settings).panel.until(497)
+            settings.model_copy(update={"data": SimulatedData(n_days=500)}), load_portfolios(settings).panel.until(497)
         )
     settings = settings_in(tmp_path, min_volatility=1.0)
     with pytest.raises(DataError, match="no member on .* volatility of 100%"):
-        run_study(load_data(settings), Serial())
+        run_portfolios(load_portfolios(settings), Serial())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_results_folder(tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(DataError, match="cannot write"):
-        run_study(load_data(settings_in(tmp_path / "runs")), Serial())
+        run_portfolios(load_portfolios(settings_in(tmp_path / "runs")), Serial())
 
 
 def test_no_run_folder(tmp_path):
@@ -313,8 +313,8 @@ def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, 
         costs=CostSettings(half_spread_bps=0, commission_bps=0),
         rebalance="weekly",
     )
-    source = load_data(settings)
-    result = run_study(source, Serial())
+    source = load_portfolios(settings)
+    result = run_portfolios(source, Serial())
     metrics = json.loads((write_run(source, result) / "metrics.json").read_text())["Equal weight"]
     earned = result.records[0].returns[1:]
     n = len(earned) + 1
@@ -339,7 +339,7 @@ def test_the_report_says_what_was_booked_on_delistings(study):
     delist = np.full(close.shape, np.nan)
     delist[:-1][~np.isnan(close[:-1]) & np.isnan(close[1:])] = -0.5
     told = replace(source, data=replace(source.data, panel=source.panel.with_fields(delist_return=delist)))
-    other = run_study(told, Serial())
+    other = run_portfolios(told, Serial())
     # Decisions are found from before: nothing of it is among what they depend on.
     assert other.n_computed == 0
     for one, two in zip(other.records, result.records, strict=True):

@@ -15,7 +15,7 @@ from quantray.research.executor import Serial
 from quantray.research.market import MarketData, SimulatedData, StoreData, UniverseSettings
 from quantray.studies.forecasts.runs import write_scale_run
 from quantray.studies.forecasts.settings import ForecastFolds, ModelSettings
-from quantray.studies.forecasts.study import ForecastStudy, ModelForecasts, run_forecast_study
+from quantray.studies.forecasts.study import ForecastStudy, ModelForecasts, run_forecasts
 from quantray.studies.scale import study as scaling
 from quantray.studies.scale.study import (
     EpochCost,
@@ -152,11 +152,11 @@ def test_all_sizes_read_one_version_and_survivors_are_named(network, tmp_path, m
     store.import_bars(RawBars(bars, ("simulated",)))
 
     def studied(source, executor):
-        found = run_forecast_study(source, executor)
+        found = run_forecasts(source, executor)
         store.import_bars(RawBars(bars, ("imported meanwhile",)))
         return found
 
-    monkeypatch.setattr(scaling, "run_forecast_study", studied)
+    monkeypatch.setattr(scaling, "run_forecasts", studied)
     ridge = ModelSettings(name="ridge", kind="ridge")
     settings = scale_settings_in(tmp_path, network, data=StoreData(store=store.uri), models=(ridge,))
     result = run_scale(settings, Serial())
@@ -210,5 +210,5 @@ def test_sizes_are_studied_measured_and_written(network, tmp_path):
     for found in numbers:
         for kind in ("ic", "nested_ic"):
             assert f"{found[kind]['GAT']['mean']:.4f} ({found[kind]['GAT']['low']:.4f} to" in html
-    again = run_forecast_study(load_size(settings, 48), Serial())
+    again = run_forecasts(load_size(settings, 48), Serial())
     assert (again.n_computed, again.digest) == (0, large.study.digest)

@@ -13,7 +13,7 @@ from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import read_map
 from quantray.studies.evaluation.families import CrossFamily, RuleFamily
 from quantray.studies.sweep.record import ALL
-from quantray.studies.sweep.runs import load_sweep, sweep, write_sweep
+from quantray.studies.sweep.runs import load_sweep, write_sweep
 from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
 
 
@@ -25,7 +25,7 @@ def settings_in(folder, **changes):
         "strategies": ("momentum_10_50", "bollinger_20"),
         "screen": True,
         "search": SearchSettings(trials=4, min_days=40),
-        "folds": SweepFolds(warmup_days=60, train_days=300, test_days=150),
+        "folds": SweepFolds(warm_up_days=60, train_days=300, test_days=150),
         "blocks": 6,
         "samples": 150,
         "runs": str(folder),
@@ -36,7 +36,7 @@ def settings_in(folder, **changes):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     source = load_sweep(settings_in(tmp_path_factory.mktemp("runs")))
-    record = sweep(source, Serial())
+    record = run_sweep(source, Serial())
     return source, record, write_sweep(source, record)
 
 
@@ -69,7 +69,7 @@ def test_the_folder_holds_the_tables_and_the_report(run):
 def test_the_settings_in_the_folder_run_it_again(run):
     source, record, folder = run
     again = load_sweep(read_settings(SweepSettings, folder / "settings.yaml"))
-    repeated = sweep(again, Serial())
+    repeated = run_sweep(again, Serial())
     assert repeated.n_computed == 0
     assert repeated.digest == record.digest
 

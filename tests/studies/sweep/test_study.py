@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from quantray.analytics.bootstrap import Resampling
-from quantray.backtest.costs import quoted_bps
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.net import NetReturns, net_returns
 from quantray.data.calendar import trading_days
 from quantray.data.panel import Panel
@@ -17,15 +17,15 @@ from quantray.research.executor import Serial
 from quantray.research.results import ResultStore
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.strategies.rule import StrategyResult
-from quantray.studies.evaluation.families import CrossFamily, RuleFamily, Terms
+from quantray.studies.evaluation.families import CrossFamily, RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Axis, Space
 from quantray.studies.sweep.record import ALL
 from quantray.studies.sweep.regime_search import BEST, MIX, Cell, Design, Regimes, Task
-from quantray.studies.sweep.study import run_sweep
+from quantray.studies.sweep.study import sweep
 
 DAYS = 900
 DESIGN = Design(
-    train_days=250, test_days=100, warmup_days=20, min_days=40, blocks=8, resampling=Resampling(n_samples=300)
+    train_days=250, test_days=100, warm_up_days=20, min_days=40, blocks=8, resampling=Resampling(n_samples=300)
 )
 
 
@@ -98,7 +98,7 @@ def helpful(tmp_path_factory):
     panel = panel_of(np.where(earned == 0, 0.002, -0.002))
     store = ResultStore(tmp_path_factory.mktemp("results"))
     regimes = Regimes(("up", "down"), labels)
-    return panel, regimes, store, run_sweep(panel, regimes, [Tilt()], Serial(), store, design=DESIGN)
+    return panel, regimes, store, sweep(panel, regimes, [Tilt()], Serial(), store, design=DESIGN)
 
 
 def test_conditioning_helps_where_regimes_matter(helpful):
@@ -119,17 +119,15 @@ def test_conditioning_helps_where_regimes_matter(helpful):
 def test_conditioning_does_not_help_where_they_do_not(tmp_path):
     labels = np.random.default_rng(5).integers(0, 2, DAYS)
     panel = panel_of(np.full(DAYS, 0.001), seed=6)
-    record = run_sweep(panel, Regimes(("a", "b"), labels), [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN)
+    record = sweep(panel, Regimes(("a", "b"), labels), [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN)
     assert record.outcome("Tilt").over_unconditional.interval.low <= 0
 
 
 def test_luck_is_called_luck(tmp_path):
     """Choosing among dice looks fine in training, and nowhere else."""
     panel = panel_of(np.zeros(DAYS), seed=7)
-    free = replace(DESIGN, terms=Terms(costs_bps=0.0))
-    record = run_sweep(
-        panel, Regimes(("a", "b"), alternating()), [Dice()], Serial(), ResultStore(tmp_path), design=free
-    )
+    free = replace(DESIGN, terms=TradingTerms(costs=LinearCosts(0.0)))
+    record = sweep(panel, Regimes(("a", "b"), alternating()), [Dice()], Serial(), ResultStore(tmp_path), design=free)
     own = [c for c in record.choices if c.own]
     assert np.mean([c.train_sharpe for c in own]) > 1.0
     assert abs(np.nanmean([c.test_sharpe for c in own])) < 0.8
@@ -143,13 +141,17 @@ def test_luck_is_called_luck(tmp_path):
 def test_the_winner_among_averages_is_refused_where_prices_are_noise(tmp_path):
     """Sets of one rule are much alike: their number must not be talked down."""
     design = replace(
-        DESIGN, train_days=400, warmup_days=200, terms=Terms(costs_bps=0.0), resampling=Resampling(n_samples=100)
+        DESIGN,
+        train_days=400,
+        warm_up_days=200,
+        terms=TradingTerms(costs=LinearCosts(0.0)),
+        resampling=Resampling(n_samples=100),
     )
     accepted = 0
     for seed in range(100):
         panel = panel_of(np.zeros(640), seed=seed)
         regimes = Regimes(("a",), np.full(640, -1))
-        record = run_sweep(panel, regimes, [CrossFamily()], Serial(), ResultStore(tmp_path), design=design)
+        record = sweep(panel, regimes, [CrossFamily()], Serial(), ResultStore(tmp_path), design=design)
         accepted += record.choices[0].deflated.probability >= 0.95
     assert accepted <= 5
 
@@ -158,7 +160,7 @@ def test_the_winner_among_all_strategies_answers_for_the_sets_of_all(tmp_path):
     labels = alternating()
     panel = panel_of(np.where(np.roll(labels, 2) == 0, 0.002, -0.002))
     families, regimes = [Dice(), Tilt()], Regimes(("up", "down"), labels)
-    record = run_sweep(panel, regimes, families, Serial(), ResultStore(tmp_path), design=DESIGN)
+    record = sweep(panel, regimes, families, Serial(), ResultStore(tmp_path), design=DESIGN)
     chosen = {(c.strategy, c.fold, c.scope): c for c in record.choices}
     for fold in range(len(record.folds)):
         for scope in (ALL, "up", "down"):
@@ -184,7 +186,7 @@ def test_the_streams_are_those_of_the_choices(helpful):
             scope = regimes.names[regimes.labels[t]]
             (choice,) = [c for c in record.choices if (c.fold, c.scope) == (fold, scope)]
             weights[t] = dict(choice.parameters)["side"] / 4
-    expected = net_returns(weights, panel.field("close"), costs_bps=quoted_bps(panel.fields, 5.0), lag=1)
+    expected = net_returns(weights, panel.field("close"), costs_bps=LinearCosts(5.0).bps(panel.fields), lag=1)
     start = task.splits[0].rows(panel.dates).test.start + 2
     assert_allclose(record.stream("Tilt", "conditional").returns, expected.returns[start:], atol=1e-15)
     assert record.dates[0] == panel.dates[start]
@@ -197,13 +199,13 @@ def test_training_ends_before_its_test_begins(helpful):
         train, test = (np.flatnonzero(task.days(part, Cell("Tilt", fold, -1))) for part in ("train", "test"))
         # The first test decision comes after the embargo; what it earns, two days later still.
         assert test[0] - 2 - train[-1] > DESIGN.embargo + 2
-        assert train[0] >= DESIGN.warmup_days + 2
+        assert train[0] >= DESIGN.warm_up_days + 2
 
 
 def test_the_future_changes_nothing(helpful, tmp_path):
     panel, regimes, _, record = helpful
     cut = 600
-    short = run_sweep(
+    short = sweep(
         panel.until(cut - 1),
         Regimes(regimes.names, regimes.labels[:cut]),
         [Tilt()],
@@ -224,7 +226,7 @@ def test_a_regime_with_too_few_days_takes_the_choice_for_all_days(tmp_path):
     labels[:30] = -1
     labels[500:520] = 1
     panel = panel_of(np.full(DAYS, 0.001))
-    record = run_sweep(panel, Regimes(("a", "b"), labels), [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN)
+    record = sweep(panel, Regimes(("a", "b"), labels), [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN)
     by_scope = {(c.fold, c.scope): c for c in record.choices}
     assert not any(c.own for c in record.choices if c.scope == "b")
     assert by_scope[2, "b"].parameters == by_scope[2, ALL].parameters
@@ -241,12 +243,12 @@ def swept(request, market, tmp_path_factory):
     design = replace(DESIGN, method=request.param, trials=6, generation=3, test_days=150, batch=7)
     families = FAMILIES[1:] if request.param == "grid" else FAMILIES
     store = ResultStore(tmp_path_factory.mktemp("results"))
-    return panel, regimes, families, design, store, run_sweep(panel, regimes, families, Serial(), store, design=design)
+    return panel, regimes, families, design, store, sweep(panel, regimes, families, Serial(), store, design=design)
 
 
 def test_the_same_call_again_computes_nothing(swept):
     panel, regimes, families, design, store, record = swept
-    again = run_sweep(panel, regimes, families, Serial(), store, design=design)
+    again = sweep(panel, regimes, families, Serial(), store, design=design)
     assert (again.n_computed, again.n_reused) == (0, record.n_computed + record.n_reused)
     assert again.digest == record.digest
 
@@ -256,7 +258,7 @@ def test_an_interrupted_sweep_computes_only_the_rest(swept):
     lost = sorted(store.root.rglob("*.parquet"))[::3]
     for file in lost:
         file.unlink()
-    again = run_sweep(panel, regimes, families, Serial(), store, design=design)
+    again = sweep(panel, regimes, families, Serial(), store, design=design)
     assert again.n_computed == len(lost)
     assert again.digest == record.digest
 
@@ -264,7 +266,7 @@ def test_an_interrupted_sweep_computes_only_the_rest(swept):
 @pytest.mark.slow
 def test_units_of_another_size_give_the_same_digest(swept, tmp_path):
     panel, regimes, families, design, _, record = swept
-    other = run_sweep(panel, regimes, families, Serial(), ResultStore(tmp_path), design=replace(design, batch=1))
+    other = sweep(panel, regimes, families, Serial(), ResultStore(tmp_path), design=replace(design, batch=1))
     assert other.digest == record.digest
 
 
@@ -273,7 +275,7 @@ def test_on_ray_the_digest_is_the_same(swept, tmp_path, ray_cluster):
     from quantray.distributed.executor import OnRay
 
     panel, regimes, families, design, _, record = swept
-    other = run_sweep(panel, regimes, families, OnRay(), ResultStore(tmp_path), design=design)
+    other = sweep(panel, regimes, families, OnRay(), ResultStore(tmp_path), design=design)
     assert other.digest == record.digest
 
 
@@ -322,7 +324,7 @@ def test_wrong_input_is_refused(helpful, change, text):
     panel, regimes, store, _ = helpful
     values = {"panel": panel, "regimes": regimes, "families": [Tilt()], "design": DESIGN} | change
     with pytest.raises(InputError, match=text):
-        run_sweep(values["panel"], values["regimes"], values["families"], Serial(), store, design=values["design"])
+        sweep(values["panel"], values["regimes"], values["families"], Serial(), store, design=values["design"])
 
 
 def test_wrong_settings_are_refused():
@@ -339,7 +341,7 @@ def test_wrong_settings_are_refused():
 def test_sharpe_ratios_are_of_a_year_of_the_panel(helpful, tmp_path):
     """A longer year changes no choice and no stream, and every yearly ratio by the root of its length."""
     panel, regimes, _, usual = helpful
-    other = run_sweep(
+    other = sweep(
         replace(panel, periods_per_year=365), regimes, [Tilt()], Serial(), ResultStore(tmp_path), design=DESIGN
     )
     root = np.sqrt(365 / 252)

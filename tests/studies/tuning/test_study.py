@@ -9,7 +9,7 @@ import yaml
 from quantray.research.market import SimulatedData
 from quantray.research.results import ResultStore
 from quantray.research.terms import AccountingSettings, ClusterSettings, CostSettings, TrackingSettings
-from quantray.studies.forecasts.study import load_forecast_data, study_splits
+from quantray.studies.forecasts.study import load_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, forecast_key
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PolicySettings, PortfolioSettings
 from quantray.studies.tuning.settings import (
@@ -113,7 +113,7 @@ def test_every_value_of_a_point_is_part_of_its_trial(source):
 
 def test_fits_of_a_search_are_kept_by_all_that_they_depend_on(forecast_settings, network, tmp_path):
     """Every checkpoint lies under the key of its trial, that of a forecasting study, with the very settings of it."""
-    source = load_forecast_data(forecast_settings(tmp_path / "runs"))
+    source = load_forecasts(forecast_settings(tmp_path / "runs"))
     data = ForecastData(source.data.panel, source.data.sectors, ResultStore(tmp_path / "unused"))
     model = network(attention="none")
     splits = tuple(study_splits(source.settings, data.panel)[:2])
