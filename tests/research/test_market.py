@@ -12,15 +12,16 @@ from quantray.errors import DataError, InputError
 from quantray.research.market import MarketData, SimulatedData, StoreData, UniverseSettings, load_market
 from quantray.settings import to_yaml
 from quantray.strategies.catalogue import CATALOGUE
-from quantray.studies.combination.runs import load_combination
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice
+from quantray.studies.combination.study import load_combination
 from quantray.studies.forecasts.settings import ForecastFolds, ForecastSettings, GraphChoice, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios
-from quantray.studies.scale.study import ScaleSettings, load_size
-from quantray.studies.sweep.runs import load_sweep
+from quantray.studies.scale.settings import ScaleSettings
+from quantray.studies.scale.study import load_size
 from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
+from quantray.studies.sweep.study import load_sweep
 from quantray.studies.tuning.settings import TuningSettings
 from quantray.studies.tuning.study import load_tuning
 
@@ -255,9 +256,11 @@ def tunings(data, folder, **change):
     )
     path = folder / "study.yaml"
     path.write_text(to_yaml(study))
-    target = {"kind": "portfolio", "study": str(path), "allocator": "EW"}
+    target = {"study": str(path), "subject": "EW"}
     space = {"folds.lookback_days": {"kind": "integers", "low": 60, "high": 80}}
-    return load_tuning(TuningSettings(name="t", target=target, space=space, held_out=1, runs=str(folder))).base
+    return load_tuning(
+        TuningSettings(name="t", target=target, space=space, held_out=1, runs=str(folder))
+    ).prepared.source
 
 
 KINDS = [portfolios, forecasts, sizes, sweeps, combinations, tunings]

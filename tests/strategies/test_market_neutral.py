@@ -50,7 +50,7 @@ def test_stat_arb_trades_reversion_without_factors(reverting):
         loadings = signal.loadings.at(t)
         assert_allclose(weights[t] @ loadings / np.abs(loadings).sum(axis=0), 0, atol=1e-14)
     assert_allclose(weights.sum(axis=1), 0, atol=1e-14)
-    returns = strategy_returns(rule, reverting, 0.0)[200:]
+    returns = strategy_returns(rule, reverting, LinearCosts(0.0))[200:]
     assert returns.mean() / returns.std() * np.sqrt(252) > 2
 
 

@@ -9,7 +9,7 @@ from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.forecasts import FEWEST_NAMES, Skill, daily_ic, ensemble_scores, forecast_skill, ic_difference
 from quantray.arrays import Bool, Dates, Float, digest
 from quantray.data.panel import Panel
-from quantray.data.splits import Split
+from quantray.data.splits import Split, label_gap
 from quantray.errors import DataError, InputError
 from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
@@ -31,6 +31,8 @@ __all__ = [
     "study_splits",
 ]
 
+_FEWEST_DAYS = 2
+"""Test dates with a known return, for a mean and its interval."""
 _FIELDS = ("close", "high", "low", "volume", DELIST_RETURN)
 
 
@@ -162,6 +164,13 @@ def _check(settings: ForecastSettings, data: MarketData) -> None:
     """Refuse here what would show only after all fits, or in all of them."""
     splits, panel = study_splits(settings, data.panel), data.panel
     tested = slice(splits[0].rows(panel.dates).test.start, splits[-1].rows(panel.dates).test.stop)
+    gap = label_gap(settings.folds.horizon, settings.accounting.execution_lag)
+    known = min(tested.stop, len(panel.dates) - gap) - tested.start
+    if known < _FEWEST_DAYS:
+        raise InputError(
+            f"the returns of only {max(known, 0)} of {tested.stop - tested.start} test dates are known by the end of the "
+            "data; raise folds.most, or end the data at the end of a fold."
+        )
     names = np.median(panel.member[tested].sum(axis=1))
     if names < FEWEST_NAMES:
         raise InputError(

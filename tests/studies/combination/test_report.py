@@ -6,30 +6,30 @@ import numpy as np
 import pytest
 
 from quantray.portfolio.strategy_mix import strategy_mix
+from quantray.research.market import MarketData, SimulatedData
 from quantray.studies.combination.figures import KINDS, capital, correlations, kind, netting, selection
 from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, Netting
 from quantray.studies.combination.report import (
     CombinationReportInput,
     account_metrics,
+    combination_page,
     netting_summary,
-    render_combination,
     verdict,
 )
 
-ABOUT = {
-    "data": "nowhere",
-    "n_assets": 1200,
-    "mean_members": 900.0,
-    "costs": "5 bp of the money traded",
-    "lookback_days": 252,
-    "method": "risk parity",
-    "lag": 1,
-    "config_hash": "abc",
-    "yearly_exits": 0.001,
-    "peak_driver_gib": 1.0,
-    "peak_workers_gib": [0.5],
-    "versions": {"numpy": "2"},
-}
+
+def content_of(record, panel):
+    """What the report shows of a record on a panel."""
+    return CombinationReportInput(
+        title="A mix",
+        meta="900 members",
+        lookback_days=252,
+        method="risk parity",
+        lag=1,
+        costs="5 bp of the money traded",
+        record=record,
+        data=MarketData(SimulatedData(), panel, "nowhere", {}, ()),
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,14 @@ def test_pictures_show_the_record(record_of):
     assert np.isnan(cells[1][1])
 
 
-def test_the_page(record_of):
-    record = record_of()
-    page = render_combination(CombinationReportInput("A mix", ABOUT, {"method": "risk_parity"}, record))
+def test_the_page(record_of, make_panel):
+    record, close = record_of(), np.full((600, 4), 8.0)
+    page = combination_page(content_of(record, make_panel(close))).html(("digest abc",), {"method": "risk_parity"})
     assert verdict(record) in page
     assert "holds survivors" in page
     assert "revert &lt;1&gt;" in page
     assert "correlation 0.812 with trend: fast 5" in page
-    assert "0.5 GiB in 1 worker" in page
     assert BEST in page
-    assert record.digest in page
-    plain = render_combination(CombinationReportInput("A mix", ABOUT | {"yearly_exits": 0.05}, {}, record))
-    assert "holds survivors" not in plain
+    assert "digest abc" in page
+    close[300:, 0] = np.nan
+    assert "holds survivors" not in combination_page(content_of(record, make_panel(close))).html((), {})

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantray.backtest.costs import LinearCosts
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule
 from quantray.research.market import SimulatedData
 from quantray.settings import read_settings
 from quantray.strategies.catalogue import CATALOGUE
-from quantray.studies.combination.settings import CombinationSettings, StrategyChoice, spread
+from quantray.studies.combination.settings import CombinationSettings, StrategyChoice, halton_sets
 from quantray.studies.evaluation.families import RuleFamily
 from quantray.studies.evaluation.search import Axis, Space
 
-CONFIG = Path(__file__).parents[2] / "workflows" / "configs" / "combine.yaml"
+CONFIG = Path(__file__).parents[3] / "workflows" / "configs" / "combine.yaml"
 
 
 def settings_of(*strategies, **changes):
@@ -34,7 +35,7 @@ def test_the_shipped_settings_name_a_hundred_strategies():
 
 def test_a_spread_covers_every_axis_and_grows_by_adding():
     space = RuleFamily(CATALOGUE["bollinger_20"]).space
-    order = list(spread(space))
+    order = list(halton_sets(space))
     assert len(order) == len(set(order)) == len(space.all())
     first = order[:8]
     for name in ("period", "width", "exit", "stop"):
@@ -49,9 +50,9 @@ def test_a_spread_ends_where_little_is_allowed():
         return dict(parameters)["a"] == dict(parameters)["b"] == 19
 
     axes = Axis("a", tuple(range(20))), Axis("b", tuple(range(20)))
-    assert list(spread(Space(axes, rare))) == [(("a", 19), ("b", 19))]
+    assert list(halton_sets(Space(axes, rare))) == [(("a", 19), ("b", 19))]
     # Far from the origin too, the places are even.
-    halves = [sum(dict(s)["a"] < 10 for s in list(spread(Space(axes, bool)))[:n]) / n for n in (10, 40, 100)]
+    halves = [sum(dict(s)["a"] < 10 for s in list(halton_sets(Space(axes, bool)))[:n]) / n for n in (10, 40, 100)]
     np.testing.assert_allclose(halves, 0.5, atol=0.1)
 
 
@@ -76,10 +77,14 @@ def test_explicit_sets_keep_defaults_elsewhere():
 
 def test_settings_become_a_design():
     settings = settings_of(
-        {"entry": "pairs", "count": 2}, costs_bps=3.0, execution_lag=2, drawdown={"stop": 0.3}, samples=150
+        {"entry": "pairs", "count": 2},
+        costs={"half_spread_bps": 3.0},
+        accounting={"execution_lag": 2},
+        drawdown={"stop": 0.3},
+        resampling={"samples": 150},
     )
     design = settings.design()
-    assert (design.terms.costs_bps, design.terms.lag, design.resampling.n_samples) == (3.0, 2, 150)
+    assert (design.terms.costs, design.terms.lag, design.resampling.n_samples) == (LinearCosts(3.0, 0.5), 2, 150)
     assert design.drawdown == DrawdownRule(stop=0.3)
     assert settings_of({"entry": "pairs", "count": 2}, drawdown=None).design().drawdown is None
 

@@ -119,7 +119,7 @@ def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
         "families": (RuleFamily(replace(RULE.entry, strategy=turned)),),
         "kept": (100,),
     }
-    terms = {"costs_bps": 6.0, "lag": 2, "threads": 2}
+    terms = {"costs": LinearCosts(6.0), "lag": 2, "threads": 2}
     assert set(terms) == {field.name for field in fields(TradingTerms)}
     # The fingerprint stands for the panel.
     assert set(others) | {"terms", "panel", "results"} == {field.name for field in fields(SweepData)}

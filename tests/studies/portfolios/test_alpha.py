@@ -18,11 +18,12 @@ from quantray.portfolio.solve import InfeasibleError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.research.results import ResultStore
+from quantray.research.run import write
 from quantray.studies.forecasts.store import Forecasts, ForecastStore
 from quantray.studies.portfolios.allocators import allocate
 from quantray.studies.portfolios.alpha import alpha_decisions, expected_returns, read_forecasts
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
-from quantray.studies.portfolios.runs import write_run
+from quantray.studies.portfolios.findings import find_portfolios
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import DayModel, eligible, models_from, trial_key
@@ -348,7 +349,7 @@ def study(tmp_path_factory):
 def test_a_study_records_the_version_of_its_forecasts(study):
     source, result, store = study
     assert source.settings.allocators[1].alpha.forecasts.version == 0
-    folder = write_run(source, result)
+    folder = write("portfolios", source, find_portfolios(source, result))
     assert "version: 0\n" in (folder / "settings.yaml").read_text()
     for file in ("study.json", "report.html"):
         assert "Stored on forecasts of gat, version 0: " in (folder / file).read_text()

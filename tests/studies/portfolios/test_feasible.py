@@ -9,8 +9,8 @@ from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings
-from quantray.studies.combination.runs import load_combination
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice
+from quantray.studies.combination.study import load_combination
 from quantray.studies.forecasts.settings import GraphChoice
 from quantray.studies.forecasts.store import ForecastStore
 from quantray.studies.forecasts.study import load_forecasts
@@ -19,7 +19,7 @@ from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, study_trials
 from quantray.studies.portfolios.trial import eligible
-from quantray.studies.scale.study import run_scale
+from quantray.studies.scale.study import load_scale
 
 
 def study(folder, *allocators, **changes):
@@ -137,7 +137,7 @@ def test_bands_beyond_the_data_are_said_or_refused(tmp_path, market, capsys):
 
 def test_sizes_beyond_the_data(tmp_path, market, network):
     from quantray.studies.forecasts.settings import ForecastFolds
-    from quantray.studies.scale.study import ScaleSettings
+    from quantray.studies.scale.settings import ScaleSettings
 
     bars = market.panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
     MarketStore(tmp_path / "market").import_bars(RawBars(bars, ("simulated",)))
@@ -150,7 +150,7 @@ def test_sizes_beyond_the_data(tmp_path, market, network):
         runs=str(tmp_path / "runs"),
     )
     with pytest.raises(InputError, match=r"size 2,000 adds no name: the data hold \d\d at most"):
-        run_scale(settings, Serial())
+        load_scale(settings)
     assert not (tmp_path / "runs").exists()
 
 

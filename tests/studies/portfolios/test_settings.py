@@ -11,11 +11,11 @@ from quantray.studies.combination.settings import CombinationSettings
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings, demo_settings
-from quantray.studies.scale.study import ScaleSettings
+from quantray.studies.scale.settings import ScaleSettings
 from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.tuning.settings import TuningSettings
 
-CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "workflows" / "configs").glob("*.yaml"))
 MODELS = {
     "combine": CombinationSettings,
     "forecasts": ForecastSettings,
@@ -24,7 +24,7 @@ MODELS = {
     "tune": TuningSettings,
 }
 """Beginning of a file's name -> what it holds, where that is no walk-forward study."""
-DEMO = Path(__file__).parents[2] / "workflows" / "configs" / "demo.yaml"
+DEMO = Path(__file__).parents[3] / "workflows" / "configs" / "demo.yaml"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

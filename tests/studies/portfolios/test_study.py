@@ -20,9 +20,10 @@ from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings
 from quantray.research.results import ResultStore
+from quantray.research.run import render, write
 from quantray.research.terms import CostSettings
+from quantray.studies.portfolios.kind import PORTFOLIOS
 from quantray.studies.portfolios.report import delisting_note
-from quantray.studies.portfolios.runs import render_run, write_run
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import StudyData, Trial, decide, run_trial, trial_key
@@ -51,6 +52,11 @@ def study(tmp_path_factory):
     settings = settings_in(tmp_path_factory.mktemp("runs"))
     source = load_portfolios(settings)
     return source, run_portfolios(source, Serial())
+
+
+def kept(source, result):
+    """The folder of a run."""
+    return write(PORTFOLIOS.name, source, PORTFOLIOS.findings(source, result))
 
 
 def trials_of(source):
@@ -193,10 +199,10 @@ def test_a_study_on_a_store_records_the_version(tmp_path, market):
     settings = settings_in(tmp_path / "runs", data=data)
     source = load_portfolios(settings)
     assert source.settings.data.version == 0
-    folder = write_run(source, run_portfolios(source, Serial()))
+    folder = kept(source, run_portfolios(source, Serial()))
     about = json.loads((folder / "study.json").read_text())
     assert about["data"].endswith("version 0")
-    assert about["mean_members"] <= 20
+    assert about["facts"]["mean_members"] <= 20
     # A later version is another run, and the first can be had again.
     store.append(RawBars(bars.tail(1).assign(close=bars["close"].iloc[-1] * 1.001), ("correction",)))
     assert load_portfolios(settings).settings.data.version == 1
@@ -207,10 +213,9 @@ def test_a_study_on_a_store_records_the_version(tmp_path, market):
 
 def test_a_run_folder_holds_all_that_a_report_needs(study):
     source, result = study
-    folder = write_run(source, result)
+    folder = kept(source, result)
     assert {p.name for p in folder.iterdir()} == {
-        "settings.yaml", "study.json", "metrics.json", "sectors.json", "quality.json", "snapshot.json", "tracks",
-        "report.html",
+        "settings.yaml", "study.json", "metrics.json", "page.json", "tracks", "report.html",
     }  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["Equal weight"]["vs_beta"] == pytest.approx(1.0)
@@ -223,30 +228,30 @@ def test_a_run_folder_holds_all_that_a_report_needs(study):
     assert 'src="http' not in html
     assert "cdn.plot.ly" not in html.replace("https://cdn.plot.ly/un/", "")
     (folder / "report.html").unlink()
-    assert render_run(folder).read_text() == html
+    assert render(folder).read_text() == html
 
 
 def test_metrics_are_strict_json(study):
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
-    text = (write_run(*study) / "metrics.json").read_text()
+    text = (kept(*study) / "metrics.json").read_text()
     # The benchmark has no information ratio against itself.
     assert json.loads(text, parse_constant=refuse)["Equal weight"]["vs_information_ratio"] is None
 
 
 def test_a_run_that_was_not_written_to_its_end_is_none(study, monkeypatch):
     source, result = study
-    folder = write_run(source, result)
+    folder = kept(source, result)
 
-    def full(record, folder):
+    def full(table, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(TrackRecord, "write", full)
+    monkeypatch.setattr("quantray.research.run.pq.write_table", full)
     with pytest.raises(DataError, match="cannot write .*: No space left on device"):
-        write_run(source, result)
+        kept(source, result)
     with pytest.raises(DataError, match="is not a finished run"):
-        render_run(folder)
+        render(folder)
 
 
 def test_names_are_escaped_in_the_report(study, tmp_path):
@@ -254,7 +259,7 @@ def test_names_are_escaped_in_the_report(study, tmp_path):
     from dataclasses import replace
 
     evil = replace(source, data=replace(source.data, description="<script>alert(1)</script>"))
-    html = (write_run(evil, result) / "report.html").read_text()
+    html = (kept(evil, result) / "report.html").read_text()
     assert "<script>alert(1)</script>" not in html
     assert "&lt;script&gt;alert(1)" in html
 
@@ -281,8 +286,8 @@ def test_a_read_only_results_folder(tmp_path):
 
 
 def test_no_run_folder(tmp_path):
-    with pytest.raises(DataError, match="is not a finished run"):
-        render_run(tmp_path)
+    with pytest.raises(DataError, match="is not a run folder"):
+        render(tmp_path)
 
 
 def test_a_simulated_study_pays_the_spreads_that_its_market_quotes(study):
@@ -315,7 +320,7 @@ def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, 
     )
     source = load_portfolios(settings)
     result = run_portfolios(source, Serial())
-    metrics = json.loads((write_run(source, result) / "metrics.json").read_text())["Equal weight"]
+    metrics = json.loads((kept(source, result) / "metrics.json").read_text())["Equal weight"]
     earned = result.records[0].returns[1:]
     n = len(earned) + 1
     assert_allclose(earned, np.where(np.arange(len(earned)) % 2 == 0, earned[0], earned[1]))
@@ -332,7 +337,7 @@ def test_the_report_says_what_was_booked_on_delistings(study):
     source, result = study
     held = {record.name: record.delistings for record in result.records}
     assert all(found.recorded == 0 for found in held.values())
-    html = render_run(write_run(source, result)).read_text()
+    html = render(kept(source, result)).read_text()
     said = ", ".join(f"{name} 0 / {found.assumed}" for name, found in held.items())
     assert f"at accounting.delisting_return, which is 0%: {said}." in html
     close = source.panel.field("close")

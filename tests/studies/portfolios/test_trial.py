@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from quantray.data.splits import DateRange, Split
-from quantray.studies.portfolios import trial as trial as trials
+from quantray.research.results import ResultStore
+from quantray.studies.portfolios import trial as trials
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings
-from quantray.research.results import ResultStore
 from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key
 
 FORECASTS = AlphaSettings(forecasts=ForecastChoice(control="reversal"))

@@ -7,9 +7,10 @@ import pytest
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.selection import SharpeEstimate, backtest_overfitting, deflated_sharpe
+from quantray.research.market import MarketData, SimulatedData
 from quantray.studies.sweep.figures import by_regime, differences, growth, overfitting, stability, written
 from quantray.studies.sweep.record import ALL, POLICIES, Choice, Stability, Stream, SweepRecord, judge
-from quantray.studies.sweep.report import SweepReportInput, render_sweep, verdict
+from quantray.studies.sweep.report import SweepReportInput, sweep_page, verdict
 
 DAYS = 400
 SETS = ((("fast", 5), ("stop", None)), (("fast", 10), ("stop", 4.0)))
@@ -54,16 +55,13 @@ def record_of(gain=0.0, *, own=True, strategies=("One & two", "Other")):
     )
 
 
-ABOUT = {
-    "data": "nowhere",
-    "n_assets": 3,
-    "mean_members": 2.0,
-    "regimes": "two",
-    "costs": "5 bp of the money traded",
-    "config_hash": "abc",
-    "versions": {"numpy": "2"},
-    "yearly_exits": 0.0,
-}
+def html_of(record, make_panel, *, title="t", options=(), leavers=0):
+    """The page of a record, on a market that some names leave."""
+    close = np.full((600, 4), 8.0)
+    close[300:, :leavers] = np.nan
+    data = MarketData(SimulatedData(), make_panel(close), "nowhere", {}, ())
+    content = SweepReportInput(title, "two regimes", "5 bp of the money traded", record, data, options)
+    return sweep_page(content).html((), {"a.b": "c"})
 
 
 @pytest.mark.parametrize(
@@ -87,11 +85,9 @@ def test_a_policy_that_holds_nothing_is_no_verdict():
     assert "held nothing" in verdict(outcome)
 
 
-def test_the_page_shows_everything_and_escapes_names():
-    content = SweepReportInput(
-        "title <1>", ABOUT, {"a.b": "c"}, record_of(0.001, own=False), ("hedge: options at 20 %.",)
-    )
-    html = render_sweep(content)
+def test_the_page_shows_everything_and_escapes_names(make_panel):
+    options = ("hedge: options at 20 %.",)
+    html = html_of(record_of(0.001, own=False), make_panel, title="title <1>", options=options)
     for text in (
         "title &lt;1&gt;",
         "One &amp; two",
@@ -108,16 +104,16 @@ def test_the_page_shows_everything_and_escapes_names():
         assert text in html, text
 
 
-def test_choices_among_all_strategies_are_counted_apart():
+def test_choices_among_all_strategies_are_counted_apart(make_panel):
     record = record_of()
     among = [replace(choice, strategy="Best") for choice in record.choices[:6]]
-    html = render_sweep(SweepReportInput("t", ABOUT, {}, replace(record, choices=(*record.choices, *among))))
+    html = html_of(replace(record, choices=(*record.choices, *among)), make_panel)
     assert "0 of 12 choices have a deflated" in html
     assert "against all sets of all of them: 0 of 6 with a deflated" in html
 
 
-def test_a_single_strategy_has_a_page_too():
-    html = render_sweep(SweepReportInput("one", ABOUT | {"yearly_exits": 0.05}, {}, record_of(strategies=("Only",))))
+def test_a_single_strategy_has_a_page_too(make_panel):
+    html = html_of(record_of(strategies=("Only",)), make_panel, leavers=1)
     assert "Growth of the best" not in html
     assert "survivors" not in html
 

@@ -56,7 +56,7 @@ class Tilt:
     def evaluate(self, panel, sets, terms) -> list[NetReturns]:
         close = panel.field("close")
         return [
-            net_returns(target.weights, close, costs_bps=quoted_bps(panel.fields, terms.costs_bps), lag=terms.lag)
+            net_returns(target.weights, close, costs_bps=terms.costs.bps(panel.fields), lag=terms.lag)
             for target in self.targets(panel, sets, terms)
         ]
 

@@ -1,20 +1,24 @@
 """A sweep from settings to a run folder, on the serial executor."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
+from quantray.backtest.costs import LinearCosts
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
+from quantray.research.run import write
 from quantray.settings import read_settings
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import read_map
 from quantray.studies.evaluation.families import CrossFamily, RuleFamily
+from quantray.studies.sweep.kind import SWEEP
 from quantray.studies.sweep.record import ALL
-from quantray.studies.sweep.runs import load_sweep, write_sweep
 from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
+from quantray.studies.sweep.study import load_sweep, run_sweep
 
 
 def settings_in(folder, **changes):
@@ -27,25 +31,29 @@ def settings_in(folder, **changes):
         "search": SearchSettings(trials=4, min_days=40),
         "folds": SweepFolds(warm_up_days=60, train_days=300, test_days=150),
         "blocks": 6,
-        "samples": 150,
+        "resampling": {"samples": 150},
         "runs": str(folder),
     }
     return SweepSettings(**(values | changes))
+
+
+def kept(source, record):
+    """The folder of a run."""
+    return write(SWEEP.name, source, SWEEP.findings(source, record))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     source = load_sweep(settings_in(tmp_path_factory.mktemp("runs")))
     record = run_sweep(source, Serial())
-    return source, record, write_sweep(source, record)
+    return source, record, kept(source, record)
 
 
 def test_the_folder_holds_the_tables_and_the_report(run):
     source, record, folder = run
-    about = json.loads((folder / "sweep.json").read_text())
+    about = json.loads((folder / "study.json").read_text())
     assert about["digest"] == record.digest
-    assert about["regimes"].startswith("volatility (low ")
-    assert about["options"] == []
+    assert about["facts"]["regimes"].startswith("volatility (low ")
     streams = pq.read_table(folder / "streams.parquet")
     assert streams.num_rows == len(record.dates)
     assert streams["momentum_10_50, conditional"].to_pylist() == list(
@@ -62,7 +70,7 @@ def test_the_folder_holds_the_tables_and_the_report(run):
     scores = pq.read_table(folder / "scores.parquet")
     assert set(scores["strategy"].to_pylist()) == {"momentum_10_50", "bollinger_20", "Moving-average screen"}
     report = (folder / "report.html").read_text()
-    assert about["verdict"].split(":")[0] in report
+    assert about["headline"].split(":")[0] in report
     assert record.digest in report
 
 
@@ -100,7 +108,7 @@ def test_regimes_of_sectors_need_sectors(market):
 
 
 def test_settings_become_families_and_a_design():
-    settings = settings_in("runs", costs_bps=3.0, execution_lag=2)
+    settings = settings_in("runs", costs={"half_spread_bps": 3.0}, accounting={"execution_lag": 2})
     assert [family.name for family in settings.families()] == [
         "momentum_10_50",
         "bollinger_20",
@@ -109,7 +117,8 @@ def test_settings_become_families_and_a_design():
     assert isinstance(settings.families()[0], RuleFamily)
     assert isinstance(settings.families()[-1], CrossFamily)
     design = settings.design()
-    assert (design.terms.costs_bps, design.terms.lag, design.train_days, design.trials) == (3.0, 2, 300, 4)
+    assert (design.terms.costs, design.terms.lag) == (LinearCosts(3.0, 0.5), 2)
+    assert (design.train_days, design.trials) == (300, 4)
     assert len(SweepSettings(name="all", data=SimulatedData()).families()) == 12
 
 
@@ -135,7 +144,6 @@ def test_a_folder_that_cannot_be_written(run, tmp_path):
     source, record, _ = run
     blocked = tmp_path / "file"
     blocked.write_text("")
+    elsewhere = replace(source, settings=source.settings.model_copy(update={"runs": str(blocked)}))
     with pytest.raises(DataError, match="cannot write"):
-        write_sweep(
-            type(source)(source.settings.model_copy(update={"runs": str(blocked)}), source.data, source.regimes), record
-        )
+        kept(elsewhere, record)

@@ -1,6 +1,7 @@
 """A combination from settings to a run folder: a hundred strategies on a small market."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,22 +9,29 @@ import pytest
 
 from quantray.errors import DataError
 from quantray.research.executor import Serial
+from quantray.research.run import write
 from quantray.settings import read_settings
+from quantray.studies.combination.kind import COMBINATION
 from quantray.studies.combination.record import BEST, EQUAL, MIX
-from quantray.studies.combination.runs import CombinationSource, load_combination, write_combination
 from quantray.studies.combination.settings import CombinationSettings
+from quantray.studies.combination.study import load_combination, run_combination
 from quantray.tables import print_run
 
 pytestmark = pytest.mark.slow
 
-CONFIG = Path(__file__).parents[2] / "workflows" / "configs" / "combine.yaml"
+CONFIG = Path(__file__).parents[3] / "workflows" / "configs" / "combine.yaml"
 SMALL = [
     "data={kind: simulated, n_assets: 12, n_days: 500, seed: 3}",
     "lookback_days=90",
     "min_days=45",
     "warm_up_days=130",
-    "samples=150",
+    "resampling.samples=150",
 ]
+
+
+def kept(source, record):
+    """The folder of a run."""
+    return write(COMBINATION.name, source, COMBINATION.findings(source, record))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     source = load_combination(read_settings(CombinationSettings, CONFIG, [*SMALL, f"runs={folder}"]))
     record = run_combination(source, Serial())
-    return source, record, write_combination(source, record)
+    return source, record, kept(source, record)
 
 
 def test_a_hundred_strategies_end_to_end(run):
@@ -40,10 +48,10 @@ def test_a_hundred_strategies_end_to_end(run):
     assert record.n_computed == 101
     about = json.loads((folder / "study.json").read_text())
     assert about["digest"] == record.digest
-    assert about["n_strategies"] == 100
-    assert about["peak_driver_gib"] > 0
-    assert about["peak_workers_gib"] == []
-    assert about["netting"]["moving_cost_after"] <= about["netting"]["moving_cost_before"]
+    facts = about["facts"]
+    assert facts["peak_driver_gib"] > 0
+    assert facts["peak_workers_gib"] == []
+    assert facts["netting"]["moving_cost_after"] <= facts["netting"]["moving_cost_before"]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics) == [MIX, EQUAL, BEST, "Regime-aware ensemble"]
     assert metrics[EQUAL]["mix_over_low"] <= metrics[EQUAL]["mix_over"] <= metrics[EQUAL]["mix_over_high"]
@@ -82,14 +90,13 @@ def test_the_report_and_the_table(run, capsys):
     print_run(folder)
     printed = capsys.readouterr().out
     assert "Best in hindsight" in printed
-    assert "101 units computed, 0 reused" in printed
+    assert "101 strategies computed, 0 reused" in printed
 
 
 def test_a_folder_that_cannot_be_written(run, tmp_path):
     source, record, _ = run
     blocked = tmp_path / "file"
     blocked.write_text("")
+    elsewhere = replace(source, settings=source.settings.model_copy(update={"runs": str(blocked)}))
     with pytest.raises(DataError, match="cannot write"):
-        write_combination(
-            CombinationSource(source.settings.model_copy(update={"runs": str(blocked)}), source.data), record
-        )
+        kept(elsewhere, record)
