@@ -1,4 +1,4 @@
-"""A kind that nobody foresaw gets folder, report, resume, tracking, commands and laws without touching the mechanism."""
+"""A kind that nobody foresaw gets folder, report, resume, commands and laws without touching the mechanism."""
 
 import json
 import sys
@@ -66,7 +66,8 @@ SEVENTH = """
         rises, done, seconds = result
         names = source.panel.assets.tolist()
         order = np.argsort(-np.nan_to_num(rises, nan=-9.0))[:3].tolist()
-        table = Table(columns=("name", "rise"), groups=(Rows(rows=tuple((names[i], f"{rises[i]:.1%}") for i in order)),))
+        rows = tuple((names[i], f"{rises[i]:.1%}") for i in order)
+        table = Table(columns=("name", "rise"), groups=(Rows(rows=rows),))
         page = Page(title=source.settings.name, meta=source.data.description, headline=f"{names[order[0]]} rose most.",
                     sections=(Section(title="Risers", parts=(table,)),), summary=table)
         return Findings(digest=digest([rises]), page=page, work=Work(done.n_computed, done.n_reused, seconds, "chunks"),

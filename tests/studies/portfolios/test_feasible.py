@@ -7,7 +7,6 @@ from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError
-from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice
 from quantray.studies.combination.study import load_combination
