@@ -320,6 +320,8 @@ def log_ticks(low: float, high: float) -> list[float]:
         mantissas = (1, 1.5, 2, 3, 5)
     if high < 2.5 * low:
         mantissas = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    if high < 1.3 * low:
+        mantissas = tuple(n / 50 for n in range(50, 500))
     steps = [m * 10.0**e for e in range(-4, 6) for m in mantissas]
     return [v for v in steps if low * 0.95 <= v <= high * 1.05]
 
