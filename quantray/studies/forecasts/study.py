@@ -168,8 +168,8 @@ def _check(settings: ForecastSettings, data: MarketData) -> None:
     known = min(tested.stop, len(panel.dates) - gap) - tested.start
     if known < _FEWEST_DAYS:
         raise InputError(
-            f"the returns of only {max(known, 0)} of {tested.stop - tested.start} test dates are known by the end of the "
-            "data; raise folds.most, or end the data at the end of a fold."
+            f"the returns of only {max(known, 0)} of {tested.stop - tested.start} test dates are known by the end of "
+            "the data; raise folds.most, or end the data at the end of a fold."
         )
     names = np.median(panel.member[tested].sum(axis=1))
     if names < FEWEST_NAMES:
