@@ -12,7 +12,7 @@ from quantray.arrays import digest
 from quantray.backtest.accounts import Decisions, backtest
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
-from quantray.errors import DataError, InputError
+from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.research.config import AllocatorSettings, StudySettings
@@ -22,7 +22,17 @@ from quantray.research.folds import walk_forward
 from quantray.research.loading import MarketData, load_market
 from quantray.research.progress import follow, say
 from quantray.research.store import ResultStore
-from quantray.research.trial import Schedule, StudyData, Trial, decisions_from, models_from, run_trial, trial_key
+from quantray.research.trial import (
+    Schedule,
+    StudyData,
+    Trial,
+    decisions_from,
+    models_from,
+    run_trial,
+    trial_key,
+    trial_origin,
+)
+from quantray.research.units import Unit, Workplace, complete
 
 __all__ = ["Source", "StudyResult", "load_data", "run_study", "study_trials"]
 
@@ -133,20 +143,14 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
     results = ResultStore(Path(settings.runs).resolve() / "results")
     trials = study_trials(settings, panel)
     keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
-    todo = {
-        key: trial
+    # Allocators that act on forecasts share their models of risk.
+    units = {
+        key: Unit(key, trial, trial_origin(trial))
         for name in trials
         for key, trial in zip(keys[name], trials[name], strict=True)
-        if not results.has(key)
     }
-    total = len({key for group in keys.values() for key in group})
-    say(f"{total} units of work: {len(todo)} to compute, {total - len(todo)} already there")
-    if todo:
-        shared = StudyData(panel.with_only("close"), results)
-        made = executor.map(run_trial, list(todo.values()), shared=shared)
-        for expected, key in zip(todo, follow(made, total=len(todo), label="decisions"), strict=True):
-            if key != expected:
-                raise DataError("a worker saw other data or library versions than the driver; use one environment.")
+    place = Workplace(executor, StudyData(panel.with_only("close"), results))
+    done = complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
     records = []
     notes: list[str] = []
     costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
@@ -161,7 +165,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
     say(delisting_note(records, settings.accounting.delisting_return))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     seconds = time.monotonic() - start
-    return StudyResult(tuple(records), everything, len(todo), total - len(todo), seconds, tuple(notes))
+    return StudyResult(tuple(records), everything, done.n_computed, done.n_reused, seconds, tuple(notes))
 
 
 def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:
