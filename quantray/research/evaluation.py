@@ -15,7 +15,6 @@ from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor
 from quantray.research.families import Family, Terms
-from quantray.research.numerics import Numerics
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.search import Parameters
 from quantray.research.source import classes_of, name_of
@@ -43,7 +42,6 @@ class SweepData:
     results: ResultStore
     kept: tuple[int, ...] = ()
     """Rows of days, rising, whose weights are kept beside each set's returns; none by default."""
-    numerics: Numerics = "native"
 
     def family(self, name: str) -> Family:
         """The family of a name."""
@@ -237,14 +235,16 @@ class Evaluations:
 
 
 def _key(data: SweepData, strategies: list[str], origin: Origin, *which: Int) -> str:
-    settings = {"strategies": strategies, "terms": vars(data.terms)} | ({"kept": data.kept} if data.kept else {})
+    # Numerics are part of the origin: the same kernels give the same numbers, whoever asked for them.
+    terms = {name: value for name, value in vars(data.terms).items() if name != "numerics"}
+    settings = {"strategies": strategies, "terms": terms} | ({"kept": data.kept} if data.kept else {})
     return unit_key([data.fingerprint, *which], settings, origin=origin)
 
 
 def _origin(data: SweepData, work: Callable[..., object], families: Iterable[str]) -> Origin:
     """Strategies come with the data, so the classes of those that play are named."""
     classes = classes_of([data.family(name) for name in sorted(set(families))])
-    return Origin((name_of(work), *sorted(classes)), _LIBRARIES, numerics=data.numerics)
+    return Origin((name_of(work), *sorted(classes)), _LIBRARIES, numerics=data.terms.numerics)
 
 
 def _plan_origin(data: SweepData, plan: Plan) -> Origin:
