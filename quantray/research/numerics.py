@@ -6,7 +6,6 @@ chose. Results of one class are the same to the last bit; it is part of every re
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,11 +18,11 @@ __all__ = [
     "Numerics",
     "NumericsClass",
     "blas_versions",
+    "fixed_variables",
     "numerics_class",
     "portable_variables",
     "require_numerics",
     "restart_portable",
-    "worker_variables",
 ]
 
 Numerics = Literal["native", "portable", "any"]
@@ -109,9 +108,9 @@ def portable_variables() -> dict[str, str]:
     }
 
 
-def worker_variables(numerics: Numerics) -> Mapping[str, str]:
-    """What the environment of a worker must say before it loads anything."""
-    return portable_variables() if numerics == "portable" else {}
+def fixed_variables() -> dict[str, str]:
+    """Those variables that this process was started with; its workers need them before they load anything."""
+    return {name: os.environ[name] for name in portable_variables() if name in os.environ}
 
 
 def restart_portable() -> None:

@@ -20,7 +20,7 @@ from quantray.research.definitions import read_code
 from quantray.research.numerics import Numerics, blas_versions, numerics_class
 from quantray.research.source import Choice, source_digest
 
-__all__ = ["Origin", "difference", "notes_of", "traits", "unit_key"]
+__all__ = ["Origin", "difference", "is_checkout", "notes_of", "traits", "unit_key"]
 
 _ROOT = Path(quantray.__file__).parent
 
@@ -90,19 +90,20 @@ def _release(library: str) -> str:
 @cache
 def _code(code: tuple[str, ...], choices: tuple[Choice, ...]) -> str:
     own = [place for place in code if place.partition(".")[0].partition(":")[0] == _ROOT.name]
-    parts = [f"source {source_digest(_ROOT, own, choices)}" if _is_checkout() else f"release {_release('quantray')}"]
+    parts = [
+        f"source {source_digest(_ROOT, own, choices)}" if is_checkout(_ROOT) else f"release {_release('quantray')}"
+    ]
     parts += [f"{place} {_foreign(place.partition(':')[0])}" for place in sorted(set(code) - set(own))]
     return ", ".join(parts)
 
 
-@cache
-def _is_checkout() -> bool:
-    """Whether the package is read from a folder that people edit, not from where a release was installed."""
+def is_checkout(root: Path) -> bool:
+    """Whether a package lies where people edit it, beside its own project file, rather than where it was installed."""
     try:
-        project = tomllib.loads((_ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))
+        project = tomllib.loads((root.parent / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
         return False
-    return bool(project.get("project", {}).get("name") == _ROOT.name)
+    return bool(project.get("project", {}).get("name") == root.name)
 
 
 @cache
