@@ -17,7 +17,9 @@ sight: functions that put themselves into a table of another module when they ar
 
 import ast
 import copy
-from collections.abc import Callable, Iterable, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -82,12 +84,13 @@ def reached(root: Path, beginnings: Iterable[str], choices: Iterable[Choice] = (
         chosen.setdefault((reader, table), []).append(Place(table.module, table.name, choice.key))
     waiting = [_defined(root, beginning) for beginning in beginnings]
     found: dict[Place, str] = {}
-    while waiting:
-        place = waiting.pop()
-        if place not in found:
-            found[place], read = _read(root, place)
-            for other in read:
-                waiting += chosen.get((place, other), [other])
+    with _without_collection():
+        while waiting:
+            place = waiting.pop()
+            if place not in found:
+                found[place], read = _read(root, place)
+                for other in read:
+                    waiting += chosen.get((place, other), [other])
     return found
 
 
@@ -124,6 +127,18 @@ def _collect(value: object, found: set[str]) -> None:
             _collect(tuple(getattr(value, item.name) for item in fields(value)), found)
         elif isinstance(value, BaseModel):
             _collect(vars(value), found)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Trees are many small objects that all stay: looking for garbage among them takes longer than reading them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _defined(root: Path, text: str) -> Place:
