@@ -10,6 +10,7 @@ import psutil
 from quantray.distributed.environment import describe_ray, make_token, prepare_ray
 from quantray.errors import ClusterError, InputError
 from quantray.research.executor import Executor, Serial
+from quantray.research.numerics import fixed_variables
 from quantray.research.progress import say
 from quantray.research.terms import ClusterSettings
 
@@ -48,8 +49,13 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
     if found:
         say(f"on the Ray that this process is connected to: {describe_ray()}")
     try:
+        # What this process starts inherits its environment; elsewhere kernels that are fixed here would not be.
+        elsewhere = found or settings.kind == "address"
         yield OnRay(
-            cpus=settings.cpus_per_task, gpus=settings.gpus_per_task, start=lambda: _start(settings, shared_bytes)
+            cpus=settings.cpus_per_task,
+            gpus=settings.gpus_per_task,
+            variables=fixed_variables() if elsewhere else None,
+            start=lambda: _start(settings, shared_bytes),
         )
     finally:
         if not found and ray.is_initialized():

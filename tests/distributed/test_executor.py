@@ -181,3 +181,17 @@ def test_the_object_store_holds_what_is_shared():
     assert object_store_bytes(settings, 0) >= 100 * 1024**2
     assert object_store_bytes(settings, 10**8) >= 3 * 10**8
     assert object_store_bytes(ClusterSettings(object_store_mb=123), 0) == 123 * 1024**2
+
+
+def kernels(shared, item):
+    from quantray.research.numerics import numerics_class
+
+    return str(numerics_class())
+
+
+def test_workers_elsewhere_start_with_the_kernels_that_are_fixed_here(ray_cluster, monkeypatch):
+    """A Ray that this process did not start has an environment of its own."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Sandybridge")
+    with connect(ClusterSettings()) as executor:
+        (found,) = executor.map(kernels, [0], shared=None)
+    assert found.startswith("Sandybridge, ")

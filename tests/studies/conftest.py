@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from quantray.data.panel import Panel
+from quantray.research import provenance
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
+from quantray.research.numerics import NumericsClass
 from quantray.research.terms import ClusterSettings
 from quantray.studies.forecasts.settings import (
     ForecastFolds,
@@ -68,3 +70,25 @@ def forecast_study(tmp_path_factory):
     loaded = load_forecasts(forecast_settings_in(tmp_path_factory.mktemp("forecasts")))
     source = replace(loaded, data=replace(loaded.data, panel=with_comers(loaded.data.panel)))
     return source, run_forecasts(source, Serial())
+
+
+@pytest.fixture
+def keys_elsewhere(monkeypatch):
+    """A function: the keys that another one gives where a library's release, the code or the kernels differ."""
+
+    def keys(key_of, libraries):
+        release, code = provenance._release, provenance._code
+        places = {
+            f"_release {name}": lambda asked, name=name: "0" if asked == name else release(asked) for name in libraries
+        }
+        places |= {"_code": lambda *asked: code(*asked) + "changed", "blas_versions": lambda: "0"}
+        places["numerics_class"] = lambda **_: NumericsClass("Sandybridge", "AVX2")
+        found = set()
+        for name, other in places.items():
+            with monkeypatch.context() as patch:
+                patch.setattr(provenance, name.partition(" ")[0], other)
+                found.add(key_of())
+        assert len(found) == len(libraries) + 3
+        return found
+
+    return keys

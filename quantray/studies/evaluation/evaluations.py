@@ -1,22 +1,23 @@
 """The sweep's units of work: parameter sets played through a panel, and plans that change sets on the way."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 
 import numpy as np
 import pyarrow as pa
 
-from quantray.arrays import Float, Int, digest
+from quantray.arrays import Float, Int
 from quantray.backtest.net import NetReturns, net_of_costs
 from quantray.backtest.positions import Positions, execution_returns
 from quantray.data.panel import Panel
-from quantray.errors import DataError, InputError
+from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
-from quantray.research.executor import Executor, Shared
-from quantray.research.progress import follow
+from quantray.research.executor import Executor
+from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import ResultStore
+from quantray.research.source import classes_of, name_of
+from quantray.research.units import Bundle, Completed, Unit, Workplace, complete
 from quantray.strategies.rule import StrategyResult
 from quantray.studies.evaluation.families import Family, TradingTerms
 from quantray.studies.evaluation.search import Parameters
@@ -26,14 +27,7 @@ __all__ = ["Batch", "Chosen", "Evaluations", "Plan", "SweepData", "batch_keys", 
 Chosen = tuple[str, Parameters]
 """A family's name and one of its sets."""
 
-_VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
-"""Libraries whose releases may change results in the last digits; keys name them, so results never mix."""
-
-_GENERATION = 2
-"""Raise this when a change here, in ``backtest`` or in ``strategies`` changes numbers or what is kept."""
-
-_PLANS = 2
-"""Raise this when a change alters the numbers of plans only."""
+_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,14 +77,14 @@ class Plan:
 
 def batch_keys(data: SweepData, batch: Batch) -> tuple[str, ...]:
     """Hash of all that each set's numbers depend on."""
-    family = data.family(batch.family)
-    return tuple(_key(data, [family.identity(parameters)]) for parameters in batch.sets)
+    family, origin = data.family(batch.family), _origin(data, _played, [batch.family])
+    return tuple(_key(data, [family.identity(parameters)], origin) for parameters in batch.sets)
 
 
 def plan_key(data: SweepData, plan: Plan) -> str:
     """Hash of all that the plan's numbers depend on; its name is not among them."""
     choices = [data.family(name).identity(parameters) for name, parameters in plan.choices]
-    return digest([_key(data, choices), str(_PLANS), np.asarray(plan.which, dtype=np.int64)])
+    return _key(data, choices, _plan_origin(data, plan), np.asarray(plan.which, dtype=np.int64))
 
 
 def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
@@ -98,17 +92,15 @@ def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
     keys = batch_keys(data, batch)
     missing = [(key, s) for key, s in zip(keys, batch.sets, strict=True) if not data.results.has(key)]
     if missing:
+        about = {"family": batch.family} | notes_of(_origin(data, _played, [batch.family]))
         played = _played(data, data.family(batch.family), [s for _, s in missing])
-        for (key, parameters), (net, positions) in zip(missing, played, strict=True):
-            _put(data.results, key, net, {"family": batch.family, "parameters": json.dumps(parameters)}, positions)
+        for (key, parameters), table in zip(missing, played, strict=True):
+            data.results.put(key, table, about | {"parameters": json.dumps(parameters)})
     return keys
 
 
 def run_plan(data: SweepData, plan: Plan) -> str:
     """Play a plan, with the trades that changing from one set to another takes, write it and return its key.
-
-    Options of the deciding set earn. A change pays half of the spread on those of the old set and on those of the new
-    one; within a family long and short values on one underlying meet, as if the options were the same.
 
     Raises
     ------
@@ -116,8 +108,17 @@ def run_plan(data: SweepData, plan: Plan) -> str:
         The plan is not for the panel's days or names a choice that it does not have.
     """
     key = plan_key(data, plan)
-    if data.results.has(key):
-        return key
+    if not data.results.has(key):
+        data.results.put(key, _replayed(data, plan), {"plan": plan.name} | notes_of(_plan_origin(data, plan)))
+    return key
+
+
+def _replayed(data: SweepData, plan: Plan) -> pa.Table:
+    """What a plan earns.
+
+    Options of the deciding set earn. A change pays half of the spread on those of the old set and on those of the new
+    one; within a family long and short values on one underlying meet, as if the options were the same.
+    """
     panel, terms, which = data.panel, data.terms, np.asarray(plan.which)
     if which.shape != panel.dates.shape or which.min() < -1 or which.max() >= len(plan.choices):
         raise InputError(f"plan {plan.name} is {which.shape} for {len(panel.dates)} days; give one choice or -1 a day.")
@@ -139,9 +140,7 @@ def run_plan(data: SweepData, plan: Plan) -> str:
     for t in changes.tolist():
         # Charged on the first day of the new decision, as the trades of ``net_returns`` are.
         overlay[t + first] -= _changed(plan, options, t, int(which[t - 1]) if t else -1, int(which[t]))
-    net = net_of_costs(StrategyResult(weights, overlay), panel, costs=terms.costs, lag=terms.lag)
-    _put(data.results, key, net, {"plan": plan.name})
-    return key
+    return _table(net_of_costs(StrategyResult(weights, overlay), panel, costs=terms.costs, lag=terms.lag))
 
 
 def _changed(plan: Plan, options: dict[tuple[int, int], Float], t: int, old: int, new: int) -> float:
@@ -163,8 +162,7 @@ class Evaluations:
     def __init__(self, data: SweepData, executor: Executor, *, batch: int = 16) -> None:
         if batch < 1:
             raise InputError(f"batch {batch} must be at least one set.")
-        self._data, self._executor, self._batch = data, executor, batch
-        self._shared: Shared[SweepData] | None = None
+        self._data, self._place, self._batch = data, Workplace(executor, data), batch
         self._known: dict[Chosen, Float] = {}
         self.n_computed = 0
         """Sets and plans computed."""
@@ -177,21 +175,15 @@ class Evaluations:
         Raises
         ------
         DataError
-            A worker saw other library versions than this process.
+            As ``units.complete``.
         """
-        fresh: dict[Chosen, str] = {}
+        fresh: dict[Chosen, Unit[Chosen]] = {}
         for name, parameters in wanted:
             if (name, parameters) not in self._known:
-                fresh[name, parameters] = batch_keys(self._data, Batch(name, (parameters,)))[0]
-        missing = [chosen for chosen, key in fresh.items() if not self._data.results.has(key)]
-        batches = self._batches(missing)
-        if batches:
-            made = self._executor.map(run_batch, batches, shared=self._put())
-            for batch, keys in zip(batches, follow(made, total=len(batches), label="strategies"), strict=True):
-                _agree(keys, tuple(fresh[batch.family, parameters] for parameters in batch.sets))
-        self._known |= {chosen: _read(self._data.results, key).returns for chosen, key in fresh.items()}
-        self.n_computed += len(missing)
-        self.n_reused += len(fresh) - len(missing)
+                (key,) = batch_keys(self._data, Batch(name, (parameters,)))
+                fresh[name, parameters] = Unit(key, (name, parameters), _origin(self._data, _played, [name]))
+        self._count(complete(self._place, run_batch, list(fresh.values()), label="strategies", bundle=self._batches))
+        self._known |= {chosen: _read(self._data.results, unit.key).returns for chosen, unit in fresh.items()}
 
     def returns(self, chosen: Chosen) -> Float:
         """(T,) net returns of a set that was needed before."""
@@ -215,66 +207,65 @@ class Evaluations:
         Raises
         ------
         DataError
-            A worker saw other library versions than this process.
+            As ``units.complete``.
         """
-        keys = [plan_key(self._data, plan) for plan in plans]
-        todo = {key: plan for key, plan in zip(keys, plans, strict=True) if not self._data.results.has(key)}
-        if todo:
-            made = self._executor.map(run_plan, list(todo.values()), shared=self._put())
-            for expected, key in zip(todo, follow(made, total=len(todo), label="replays"), strict=True):
-                _agree((key,), (expected,))
-        self.n_computed += len(todo)
-        self.n_reused += len(plans) - len(todo)
-        return [_read(self._data.results, key) for key in keys]
+        units = [Unit(plan_key(self._data, plan), plan, _plan_origin(self._data, plan)) for plan in plans]
+        done = complete(self._place, run_plan, units, label="replays")
+        self._count(done)
+        return [_read(self._data.results, key) for key in done.keys]
 
-    def _put(self) -> Shared[SweepData]:
-        # Stored on first use: a run that finds everything needs no workers.
-        if self._shared is None:
-            self._shared = self._executor.put(self._data)
-        return self._shared
+    def _count(self, done: Completed) -> None:
+        self.n_computed += done.n_computed
+        self.n_reused += done.n_reused
 
-    def _batches(self, missing: Sequence[Chosen]) -> list[Batch]:
-        groups: dict[tuple[str, str], list[Parameters]] = {}
-        for name, parameters in missing:
-            groups.setdefault((name, repr(self._data.family(name).group(parameters))), []).append(parameters)
+    def _batches(self, missing: Sequence[Unit[Chosen]]) -> list[Bundle[Chosen]]:
+        groups: dict[tuple[str, str], list[Unit[Chosen]]] = {}
+        for unit in missing:
+            name, parameters = unit.item
+            groups.setdefault((name, repr(self._data.family(name).group(parameters))), []).append(unit)
         # Small groups of one family travel together: a unit should be worth its journey.
-        families: dict[str, list[Parameters]] = {}
-        for (name, _), sets in groups.items():
-            families.setdefault(name, []).extend(sets)
-        size = self._batch
-        return [
-            Batch(name, tuple(sets[i : i + size])) for name, sets in families.items() for i in range(0, len(sets), size)
-        ]
+        families: dict[str, list[Unit[Chosen]]] = {}
+        for (name, _), units in groups.items():
+            families.setdefault(name, []).extend(units)
+        size, bundles = self._batch, []
+        for name, units in families.items():
+            for some in (tuple(units[i : i + size]) for i in range(0, len(units), size)):
+                bundles.append(Bundle(Batch(name, tuple(unit.item[1] for unit in some)), some))
+        return bundles
 
 
-def _key(data: SweepData, strategies: list[str]) -> str:
-    settings = {
-        "strategies": strategies,
-        "terms": asdict(data.terms),
-        "versions": _VERSIONS | {"generation": _GENERATION},
-    } | ({"kept": data.kept} if data.kept else {})
-    return digest([data.fingerprint, json.dumps(settings, sort_keys=True)])
+def _key(data: SweepData, strategies: list[str], origin: Origin, *which: Int) -> str:
+    # Numerics are part of the origin: the same kernels give the same numbers, whoever asked for them.
+    terms = {name: value for name, value in asdict(data.terms).items() if name != "numerics"}
+    settings = {"strategies": strategies, "terms": terms} | ({"kept": data.kept} if data.kept else {})
+    return unit_key([data.fingerprint, *which], settings, origin=origin)
 
 
-def _played(
-    data: SweepData, family: Family, sets: Sequence[Parameters]
-) -> Iterator[tuple[NetReturns, Positions | None]]:
+def _origin(data: SweepData, work: Callable[..., object], families: Iterable[str]) -> Origin:
+    """Strategies come with the data, so the classes of those that play are named."""
+    classes = classes_of([data.family(name) for name in sorted(set(families))])
+    return Origin((name_of(work), *sorted(classes)), _LIBRARIES, numerics=data.terms.numerics)
+
+
+def _plan_origin(data: SweepData, plan: Plan) -> Origin:
+    return _origin(data, _replayed, [name for name, _ in plan.choices])
+
+
+def _played(data: SweepData, family: Family, sets: Sequence[Parameters]) -> Iterator[pa.Table]:
     """What each set earns and, where days are to be kept, holds on them."""
     panel, terms = data.panel, data.terms
     if not data.kept:
-        yield from ((net, None) for net in family.evaluate(panel, sets, terms))
+        yield from (_table(net) for net in family.evaluate(panel, sets, terms))
         return
     moved = execution_returns(panel.field("close"), data.kept, terms.lag, panel.fields.get(DELIST_RETURN))
     for result in family.targets(panel, sets, terms):
         net = net_of_costs(result, panel, costs=terms.costs, lag=terms.lag)
-        yield net, Positions.of(result.weights, moved, data.kept)
+        yield _table(net, Positions.of(result.weights, moved, data.kept))
 
 
-def _put(
-    results: ResultStore, key: str, net: NetReturns, notes: dict[str, str], positions: Positions | None = None
-) -> None:
+def _table(net: NetReturns, positions: Positions | None = None) -> pa.Table:
     held = {} if positions is None else positions.columns_of_table()
-    results.put(key, pa.table({**vars(net), **held}), notes)
+    return pa.table({**vars(net), **held})
 
 
 def _read(results: ResultStore, key: str) -> NetReturns:
@@ -283,8 +274,3 @@ def _read(results: ResultStore, key: str) -> NetReturns:
 
 def _net(table: pa.Table) -> NetReturns:
     return NetReturns(*(table[column].to_numpy() for column in ("returns", "turnover", "costs")))
-
-
-def _agree(keys: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    if keys != expected:
-        raise DataError("a worker saw other library versions than the driver; use one environment.")

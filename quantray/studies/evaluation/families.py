@@ -12,6 +12,7 @@ from quantray.backtest.net import NetReturns, net_of_costs
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
+from quantray.research.numerics import Numerics
 from quantray.strategies.catalogue import Entry
 from quantray.strategies.rule import Rule, StrategyResult
 from quantray.studies.evaluation.search import Axis, Parameters, Space
@@ -37,6 +38,7 @@ class TradingTerms:
     """Trading days from a decision to its trades."""
     threads: int = 1
     """BLAS threads that a unit of work runs with; sums in another order differ in the last bits."""
+    numerics: Numerics = "native"
 
     def __post_init__(self) -> None:
         if self.lag < 0 or self.threads < 1:

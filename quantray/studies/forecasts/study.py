@@ -10,16 +10,23 @@ from quantray.analytics.forecasts import FEWEST_NAMES, Skill, daily_ic, ensemble
 from quantray.arrays import Bool, Dates, Float, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split, label_gap
-from quantray.errors import DataError, InputError
+from quantray.errors import InputError
 from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
-from quantray.research.executor import Executor, Shared
+from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
-from quantray.research.progress import follow, say
+from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
-from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, forecast_key, run_forecast, scores_from
+from quantray.studies.forecasts.trial import (
+    ForecastData,
+    ForecastTrial,
+    forecast_key,
+    forecast_origin,
+    run_forecast,
+    scores_from,
+)
 
 __all__ = [
     "ForecastSource",
@@ -203,11 +210,11 @@ class _Plan:
         # Cold fits need nothing of one another; warm ones run fold by fold.
         batches = [self._trials(cold, range(len(self._splits)))] if cold else []
         done = 0
-        shared = executor.put(self._data)
+        place = Workplace(executor, self._data)
         for batch in batches:
-            done += self._run(executor, shared, batch)
+            done += self._run(place, batch)
         for fold in range(len(self._splits)) if warm else ():
-            done += self._run(executor, shared, self._trials(warm, range(fold, fold + 1)))
+            done += self._run(place, self._trials(warm, range(fold, fold + 1)))
         return done
 
     def epochs(self, model: ModelSettings) -> float:
@@ -240,18 +247,11 @@ class _Plan:
                 return self.keys[model.name, seed][earlier]
         return None
 
-    def _run(self, executor: Executor, shared: Shared[ForecastData], trials: list[ForecastTrial]) -> int:
-        keys = [forecast_key(self._data, trial) for trial in trials]
-        for trial, key in zip(trials, keys, strict=True):
-            self.keys[trial.model.name, trial.seed].append(key)
-        todo = {key: trial for key, trial in zip(keys, trials, strict=True) if not self._data.results.has(key)}
-        say(f"{len(keys)} fits: {len(todo)} to compute, {len(keys) - len(todo)} already there")
-        if todo:
-            made = executor.map(run_forecast, list(todo.values()), shared=shared)
-            for expected, key in zip(todo, follow(made, total=len(todo), label="fits"), strict=True):
-                if key != expected:
-                    raise DataError("a worker saw other data or library versions than the driver; use one environment.")
-        return len(todo)
+    def _run(self, place: Workplace[ForecastData], trials: list[ForecastTrial]) -> int:
+        units = [Unit(forecast_key(self._data, trial), trial, forecast_origin(trial)) for trial in trials]
+        for unit in units:
+            self.keys[unit.item.model.name, unit.item.seed].append(unit.key)
+        return complete(place, run_forecast, units, label="fits", announce="fits").n_computed
 
 
 def _seeds(model: ModelSettings, settings: ForecastSettings) -> int:

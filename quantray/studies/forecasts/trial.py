@@ -1,25 +1,28 @@
 """The unit of forecasting work: one model, with one seed, fitted on one fold and asked for its test dates."""
 
-import json
 import sys
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from quantray.arrays import Float, digest
+from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.models.controls import Ridge, Rule
-from quantray.models.forecaster import FitContext, Forecaster, Scores
+from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
 from quantray.models.scoring import Reading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
+from quantray.research.numerics import Numerics
+from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import ResultStore
+from quantray.research.source import Choice, name_of
 from quantray.studies.forecasts.settings import ModelSettings
 
 __all__ = [
@@ -28,15 +31,12 @@ __all__ = [
     "build_forecaster",
     "fit_seed",
     "forecast_key",
+    "forecast_origin",
     "run_forecast",
     "scores_from",
 ]
 
-_VERSIONS = {name: version(name) for name in ("numpy", "torch")}
-"""Libraries whose releases may change results in the last digits."""
-
-_GENERATION = 2
-"""Raise this when a change in ``features`` or ``models`` changes numbers."""
+_LIBRARIES = ("numpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class ForecastTrial:
     threads: int = 1
     parent: str | None = None
     """Key of the earlier fold's trial that this one starts from."""
+    numerics: Numerics = "native"
 
     def history(self, panel: Panel) -> Panel:
         """All that the trial reads: its rows, and the names that are members on any of them.
@@ -86,10 +87,10 @@ def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False)
     ----------
     seed : of a random graph, so that fits differ in it too.
     """
-    if model.kind == "ridge":
-        return Ridge()
-    if model.kind != "network":
-        return Rule(model.kind)
+    return KINDS[model.kind].build(model, seed, warm)
+
+
+def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
     choice = model.training
     training = TrainingSettings(
         reading=Reading(mode=choice.mode, steps=choice.steps, warm_up=choice.warm_up_days, precision=choice.precision),
@@ -119,7 +120,7 @@ def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False)
 
 
 def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
-    """Hash of the data slice, the settings and the versions that the trial's numbers depend on."""
+    """Hash of the data slice, the settings and the origin that the trial's numbers depend on."""
     history = trial.history(data.panel)
     settings = {
         "model": trial.model.model_dump(mode="json", exclude={"name", "reference"}),
@@ -128,10 +129,15 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
         "seed": trial.seed,
         "threads": trial.threads,
         "parent": trial.parent,
-        "versions": _VERSIONS | {"generation": _GENERATION},
     }
     sectors = [f"{name}={data.sectors[name]}" for name in history.assets.tolist() if name in data.sectors]
-    return digest([history.fingerprint(), json.dumps(settings, sort_keys=True), "\n".join(sectors)])
+    return unit_key([history.fingerprint(), "\n".join(sectors)], settings, origin=forecast_origin(trial))
+
+
+def forecast_origin(trial: ForecastTrial) -> Origin:
+    """The code, libraries and kernels that the trial's numbers depend on."""
+    choices = tuple(Choice(name_of(reader), "KINDS", trial.model.kind) for reader in (build_forecaster, _forecast))
+    return Origin((name_of(_forecast),), _LIBRARIES, choices, trial.numerics)
 
 
 def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
@@ -143,16 +149,8 @@ def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
     if data.results.has(key):
         return key
     with torch_threads(trial.threads):
-        scores, notes = _forecast(data, trial, key)
-    row, column = np.nonzero(~np.isnan(scores.values))
-    table = pa.table(
-        {
-            "date": pa.array(scores.dates[row]),
-            "symbol": pa.array(scores.assets[column].tolist(), pa.string()),
-            "score": pa.array(scores.values[row, column]),
-        }
-    )
-    data.results.put(key, table, notes)
+        table, notes = _forecast(data, trial, key)
+    data.results.put(key, table, notes | notes_of(forecast_origin(trial)))
     return key
 
 
@@ -167,8 +165,9 @@ def scores_from(results: ResultStore, keys: list[str], panel: Panel) -> Float:
     return values
 
 
-def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[Scores, dict[str, str]]:
-    history = trial.history(data.panel)
+def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Table, dict[str, str]]:
+    """The scores of the test dates, date, symbol and score a row, and what to note of the fit."""
+    kind, history = KINDS[trial.model.kind], trial.history(data.panel)
     context = FitContext(
         sectors=data.sectors,
         seed=fit_seed(trial),
@@ -177,17 +176,52 @@ def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[Score
     )
     init = None
     if trial.parent is not None:
-        init = FittedNetwork.load(data.folder(trial.parent) / "checkpoint.pt")
+        assert kind.load is not None, "only networks have parents"
+        init = kind.load(data.folder(trial.parent) / "checkpoint.pt")
     forecaster = build_forecaster(trial.model, seed=trial.seed, warm=init is not None)
     fitted = forecaster.fit(history, trial.split, init=init, context=context)
     rows = trial.split.rows(history.dates).test
     scores = fitted.predict(history, history.dates[rows])
-    notes = {"model": trial.model.model_dump_json(), "test": str(trial.split.test)}
-    if isinstance(fitted, FittedNetwork):
-        progress = fitted.checkpoint.progress
-        notes["epochs"] = str(len(progress.history))
-        notes["valid_ic"] = f"{progress.best_ic:.6f}"
-    return replace(scores, state=None), notes
+    row, column = np.nonzero(~np.isnan(scores.values))
+    table = pa.table(
+        {
+            "date": pa.array(scores.dates[row]),
+            "symbol": pa.array(scores.assets[column].tolist(), pa.string()),
+            "score": pa.array(scores.values[row, column]),
+        }
+    )
+    return table, {"model": trial.model.model_dump_json(), "test": str(trial.split.test)} | kind.notes(fitted)
+
+
+def _epochs(fitted: FittedNetwork) -> dict[str, str]:
+    """What is noted of a network's training."""
+    progress = fitted.checkpoint.progress
+    return {"epochs": str(len(progress.history)), "valid_ic": f"{progress.best_ic:.6f}"}
+
+
+def _nothing(fitted: object) -> dict[str, str]:
+    """What is noted of a fit without epochs."""
+    return {}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How the forecasters of one kind are made, found again and described."""
+
+    build: Callable[[ModelSettings, int, bool], Forecaster]
+    """From the settings, the seed, and whether it goes on from an earlier fit."""
+    load: Callable[[Path], Any] | None = None
+    notes: Callable[[Any], dict[str, str]] = _nothing
+
+
+KINDS = {
+    "network": _Kind(_network, FittedNetwork.load, _epochs),
+    "ridge": _Kind(lambda *_: Ridge()),
+    "reversal": _Kind(lambda *_: Rule("reversal")),
+    "reversal_gap": _Kind(lambda *_: Rule("reversal_gap")),
+    "zero": _Kind(lambda *_: Rule("zero")),
+}
+"""Forecasters by the names that settings use; a trial's key follows its own entry alone."""
 
 
 def fit_seed(trial: ForecastTrial) -> int:

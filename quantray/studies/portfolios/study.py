@@ -10,7 +10,7 @@ from quantray.arrays import digest
 from quantray.backtest.accounts import Decisions, backtest
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.panel import Panel
-from quantray.errors import DataError, InputError
+from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
@@ -18,6 +18,7 @@ from quantray.research.kind import Source
 from quantray.research.market import read_market
 from quantray.research.progress import follow, say
 from quantray.research.results import ResultStore
+from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.report import delisting_note
@@ -30,6 +31,7 @@ from quantray.studies.portfolios.trial import (
     models_from,
     run_trial,
     trial_key,
+    trial_origin,
 )
 
 __all__ = ["PortfolioSource", "StudyResult", "load_portfolios", "run_portfolios", "study_trials"]
@@ -128,20 +130,14 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     results = settings.results
     trials = study_trials(settings, panel)
     keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
-    todo = {
-        key: trial
+    # Allocators that act on forecasts share their models of risk.
+    units = {
+        key: Unit(key, trial, trial_origin(trial))
         for name in trials
         for key, trial in zip(keys[name], trials[name], strict=True)
-        if not results.has(key)
     }
-    total = len({key for group in keys.values() for key in group})
-    say(f"{total} units of work: {len(todo)} to compute, {total - len(todo)} already there")
-    if todo:
-        shared = StudyData(panel.with_only("close"), results)
-        made = executor.map(run_trial, list(todo.values()), shared=shared)
-        for expected, key in zip(todo, follow(made, total=len(todo), label="decisions"), strict=True):
-            if key != expected:
-                raise DataError("a worker saw other data or library versions than the driver; use one environment.")
+    place = Workplace(executor, StudyData(panel.with_only("close"), results))
+    done = complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
     records = []
     notes: list[str] = []
     costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
@@ -156,7 +152,7 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     say(delisting_note(records, settings.accounting.delisting_return))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     seconds = time.monotonic() - start
-    return StudyResult(tuple(records), everything, len(todo), total - len(todo), seconds, tuple(notes))
+    return StudyResult(tuple(records), everything, done.n_computed, done.n_reused, seconds, tuple(notes))
 
 
 def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import numpy as np
 import pyarrow as pa
 
-from quantray.arrays import Dates, Float, Int, Names, digest
+from quantray.arrays import Dates, Float, Int, Names
 from quantray.backtest.accounts import Decisions
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.calendar import Frequency, rebalance_dates
@@ -16,8 +15,11 @@ from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.features.returns import simple_returns
+from quantray.research.numerics import Numerics
+from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import ResultStore
-from quantray.studies.portfolios.allocators import allocate
+from quantray.research.source import name_of
+from quantray.studies.portfolios.allocators import allocate, choices_of
 from quantray.studies.portfolios.settings import AllocatorSettings
 
 __all__ = [
@@ -32,13 +34,10 @@ __all__ = [
     "models_from",
     "run_trial",
     "trial_key",
+    "trial_origin",
 ]
 
-_VERSIONS = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")}
-"""Libraries whose releases may change results in the last digits; keys name them, so results never mix."""
-
-_GENERATION = 2
-"""Raise this when a change here, in ``covariance`` or in ``portfolio`` changes numbers."""
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Trial:
     """BLAS threads that the unit runs with; sums in another order differ in the last bits."""
     expanding: bool = False
     """Whether history reaches back to the fold's first training day, rather than ``lookback_days``."""
+    numerics: Numerics = "native"
 
     def decision_dates(self, dates: Dates) -> Dates:
         """The rebalance dates within the fold's test range."""
@@ -113,7 +113,7 @@ class Eligible:
 
 
 def trial_key(panel: Panel, trial: Trial) -> str:
-    """Hash of the data slice, the settings and the versions that the trial's numbers depend on.
+    """Hash of the data slice, the settings and the origin that the trial's numbers depend on.
 
     What acts on forecasts needs models of risk only, whatever the forecasts: such allocators share their results.
     """
@@ -123,9 +123,15 @@ def trial_key(panel: Panel, trial: Trial) -> str:
         "schedule": vars(trial.schedule) | {"expanding": trial.expanding},
         "decisions": [str(day) for day in trial.decision_dates(panel.dates)],
         "threads": trial.threads,
-        "versions": _VERSIONS | {"generation": _GENERATION},
     }
-    return digest([history.fingerprint(), json.dumps(settings, sort_keys=True)])
+    return unit_key([history.fingerprint()], settings, origin=trial_origin(trial))
+
+
+def trial_origin(trial: Trial) -> Origin:
+    """The code, libraries and kernels that the trial's numbers depend on."""
+    if trial.allocator.alpha is not None:
+        return Origin((name_of(_models_table),), _LIBRARIES, numerics=trial.numerics)
+    return Origin((name_of(_weights_table),), _LIBRARIES, choices_of(trial.allocator), trial.numerics)
 
 
 def run_trial(data: StudyData, trial: Trial) -> str:
@@ -135,7 +141,8 @@ def run_trial(data: StudyData, trial: Trial) -> str:
         history, dates = trial.history(data.panel), trial.decision_dates(data.panel.dates)
         tabulate = _weights_table if trial.allocator.alpha is None else _models_table
         table = tabulate(history, dates, trial)
-        data.results.put(key, table, {"allocator": _about(trial.allocator), "test": str(trial.split.test)})
+        about = {"allocator": _about(trial.allocator), "test": str(trial.split.test)}
+        data.results.put(key, table, about | notes_of(trial_origin(trial)))
     return key
 
 

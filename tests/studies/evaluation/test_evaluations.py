@@ -119,7 +119,7 @@ def test_every_field_that_sets_depend_on_changes_their_keys(data, tmp_path):
         "families": (RuleFamily(replace(RULE.entry, strategy=turned)),),
         "kept": (100,),
     }
-    terms = {"costs": LinearCosts(6.0), "lag": 2, "threads": 2}
+    terms = {"costs": LinearCosts(6.0), "lag": 2, "threads": 2, "numerics": "any"}
     assert set(terms) == {field.name for field in fields(TradingTerms)}
     # The fingerprint stands for the panel.
     assert set(others) | {"terms", "panel", "results"} == {field.name for field in fields(SweepData)}
@@ -181,20 +181,10 @@ def test_every_part_of_the_ensemble_is_part_of_its_identity():
     assert replace(family, name="Other").identity(()) == identity
 
 
-def test_keys_follow_releases_and_generations(data, monkeypatch):
-    batch, keys = Batch(RULE.name, SETS[:1]), set()
-    keys.update(batch_keys(data, batch))
-    for name in evaluation._VERSIONS:
-        with monkeypatch.context() as patch:
-            patch.setitem(evaluation._VERSIONS, name, "0")
-            keys.update(batch_keys(data, batch))
-    monkeypatch.setattr(evaluation, "_GENERATION", -1)
-    keys.update(batch_keys(data, batch))
-    assert len(keys) == len(evaluation._VERSIONS) + 2
-    plan = Plan("p", ((RULE.name, SETS[0]),), np.zeros(301, dtype=np.int64))
-    before = plan_key(data, plan)
-    monkeypatch.setattr(evaluation, "_PLANS", -1)
-    assert plan_key(data, plan) != before
+def test_keys_follow_releases_code_and_kernels(data, keys_elsewhere):
+    batch, plan = Batch(RULE.name, SETS[:1]), Plan("p", ((RULE.name, SETS[0]),), np.zeros(301, dtype=np.int64))
+    for key_of in (lambda: batch_keys(data, batch)[0], lambda: plan_key(data, plan)):
+        assert key_of() not in keys_elsewhere(key_of, evaluation._LIBRARIES)
 
 
 def test_wrong_input_is_refused(data):

@@ -212,7 +212,7 @@ class Other(Serial):
 
 def test_workers_that_see_other_data_are_refused(forecast_study, tmp_path):
     source, _ = forecast_study
-    with pytest.raises(DataError, match="a worker saw other data or library versions"):
+    with pytest.raises(DataError, match="a worker saw other data than the driver"):
         run_forecasts(moved(source, tmp_path), Other())
 
 

@@ -178,7 +178,7 @@ def test_every_field_of_a_forecasting_trial_changes_the_key(data, trial):
         key = forecast_key(data, replace(trial, split=other))
         assert key not in keys, name
         keys.add(key)
-    changes = {"seed": 1, "before": 120, "threads": 2, "parent": "a" * 32}
+    changes = {"seed": 1, "before": 120, "threads": 2, "parent": "a" * 32, "numerics": "any"}
     assert set(changes) | {"model", "split"} == {field.name for field in fields(ForecastTrial)}
     for name, value in changes.items():
         key = forecast_key(data, replace(trial, **{name: value}))
@@ -186,16 +186,10 @@ def test_every_field_of_a_forecasting_trial_changes_the_key(data, trial):
         keys.add(key)
 
 
-def test_the_key_follows_releases_and_generations_and_no_folder(data, trial, tmp_path, monkeypatch):
-    keys = {forecast_key(data, trial), forecast_key(replace(data, results=ResultStore(tmp_path / "other")), trial)}
-    assert len(keys) == 1
-    for name in forecast_trial._VERSIONS:
-        with monkeypatch.context() as patch:
-            patch.setitem(forecast_trial._VERSIONS, name, "0")
-            keys.add(forecast_key(data, trial))
-    monkeypatch.setattr(forecast_trial, "_GENERATION", -1)
-    keys.add(forecast_key(data, trial))
-    assert len(keys) == len(forecast_trial._VERSIONS) + 2
+def test_the_key_follows_releases_code_and_kernels_and_no_folder(data, trial, tmp_path, keys_elsewhere):
+    key = forecast_key(data, trial)
+    assert key == forecast_key(replace(data, results=ResultStore(tmp_path / "other")), trial)
+    assert key not in keys_elsewhere(lambda: forecast_key(data, trial), forecast_trial._LIBRARIES)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"threads": 2}, {"parent": "a" * 32}, {"before": 120}], ids=str)
