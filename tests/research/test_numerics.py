@@ -29,9 +29,11 @@ choice = sys.argv[1]
 if choice == "portable":
     restart_portable()
 require_numerics(choice)
-from quantray.studies.portfolios.settings import ClusterSettings, FoldSettings, SimulatedData, demo_settings
+from quantray.research.market import SimulatedData
+from quantray.research.terms import ClusterSettings
+from quantray.studies.portfolios.settings import FoldSettings, demo_settings
 from quantray.research.executor import Serial
-from quantray.studies.portfolios.study import load_data, run_study, study_trials
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import trial_key
 with tempfile.TemporaryDirectory() as runs:
     changes = {
@@ -40,8 +42,8 @@ with tempfile.TemporaryDirectory() as runs:
         "cluster": ClusterSettings(kind="serial"),
         "runs": runs,
     }
-    source = load_data(demo_settings().model_copy(update=changes))
-    study = run_study(source, Serial())
+    source = load_portfolios(demo_settings().model_copy(update=changes))
+    study = run_portfolios(source, Serial())
 trial = study_trials(source.settings, source.panel)["HRP"][0]
 key = trial_key(source.panel, trial)
 print(json.dumps({"digest": study.digest, "class": str(numerics_class()), "key": key}))

@@ -15,7 +15,7 @@ from quantray.research.source import Choice, Place, classes_of, name_of, reached
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
 from quantray.studies.evaluation.evaluations import SweepData, _origin, _played
-from quantray.studies.evaluation.families import CrossFamily, RuleFamily, Terms
+from quantray.studies.evaluation.families import CrossFamily, RuleFamily, TradingTerms
 from quantray.studies.forecasts.settings import ModelSettings
 from quantray.studies.forecasts.trial import ForecastTrial, forecast_origin
 from quantray.studies.portfolios.allocators import choices_of
@@ -264,7 +264,7 @@ def forecaster_of(kind):
 
 
 def family_of(family, tmp_path):
-    data = SweepData(None, "", (family,), Terms(), ResultStore(tmp_path))
+    data = SweepData(None, "", (family,), TradingTerms(), ResultStore(tmp_path))
     return _origin(data, _played, [family.name])
 
 
@@ -326,14 +326,14 @@ def test_settings_count_by_their_values_and_what_they_do(origins, tmp_path):
     copied, hrp = tmp_path / "quantray", origins["hrp"]
     shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns("__pycache__"))
     before = source_digest(ROOT, hrp.code, hrp.choices)
-    config = copied / "research" / "config.py"
+    config = copied / "studies" / "portfolios" / "settings.py"
     config.write_text(
         config.read_text().replace('        "minimum_cvar",\n', '        "minimum_cvar",\n        "another",\n', 1)
     )
     assert source_digest(copied, hrp.code, hrp.choices) == before
     moved = tmp_path / "moved" / "quantray"
     shutil.copytree(copied, moved)
-    config = moved / "research" / "config.py"
+    config = moved / "studies" / "portfolios" / "settings.py"
     config.write_text(config.read_text().replace('self.rule == "minimum_cvar"', 'self.rule == "hrp"', 1))
     assert source_digest(moved, hrp.code, hrp.choices) != before
 
