@@ -20,6 +20,7 @@ from quantray.research.executor import Executor
 from quantray.research.feasible import check_portfolios
 from quantray.research.folds import walk_forward
 from quantray.research.loading import MarketData, load_market
+from quantray.research.numerics import NOT_COMPARABLE
 from quantray.research.progress import follow, say
 from quantray.research.store import ResultStore
 from quantray.research.trial import (
@@ -68,7 +69,7 @@ class StudyResult:
     """Units found from earlier runs."""
     seconds: float
     notes: tuple[str, ...] = ()
-    """What allocators had to do without, such as missing forecasts or limits that gave way."""
+    """What allocators had to do without, such as missing forecasts or limits that gave way; and what not to compare."""
 
 
 def load_data(settings: StudySettings) -> Source:
@@ -152,7 +153,7 @@ def run_study(source: Source, executor: Executor) -> StudyResult:
     place = Workplace(executor, StudyData(panel.with_only("close"), results))
     done = complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
     records = []
-    notes: list[str] = []
+    notes = [NOT_COMPARABLE] if any(unit.item.numerics == "any" for unit in units.values()) else []
     costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
     for name, group in follow(trials.items(), total=len(trials), label="backtests"):
         if group[0].allocator.alpha is None:

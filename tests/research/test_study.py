@@ -18,6 +18,7 @@ from quantray.data.panel import Panel
 from quantray.data.quality import QualitySettings
 from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError
+from quantray.research import study as studies
 from quantray.research.config import (
     AllocatorSettings,
     CostSettings,
@@ -28,6 +29,7 @@ from quantray.research.config import (
     UniverseSettings,
 )
 from quantray.research.executor import Serial
+from quantray.research.numerics import NOT_COMPARABLE
 from quantray.research.runs import render_run, write_run
 from quantray.research.store import ResultStore
 from quantray.research.study import load_data, run_study, study_trials
@@ -123,6 +125,17 @@ def test_only_what_is_missing_is_computed(study):
     again = run_study(source, Serial())
     assert again.n_computed == len(files[::3])
     assert again.digest == result.digest
+
+
+def test_a_study_on_any_kernels_says_that_its_digest_is_not_comparable(study, tmp_path, monkeypatch):
+    source, result = study
+    trials = {name: [replace(trial, numerics="any") for trial in group] for name, group in trials_of(source).items()}
+    monkeypatch.setattr(studies, "study_trials", lambda *_: trials)
+    moved = replace(source, settings=source.settings.model_copy(update={"runs": str(tmp_path)}))
+    marked = run_study(moved, Serial())
+    assert (marked.n_computed, marked.digest) == (result.n_computed, result.digest)
+    assert marked.notes[0] == NOT_COMPARABLE
+    assert NOT_COMPARABLE not in result.notes
 
 
 def test_results_are_shared_between_studies_that_agree(study):
