@@ -205,8 +205,11 @@ def _run_file(config: str, changes: Sequence[str], *, check: bool, kind: str | N
 def _run(kind: "Kind[Any, Any, Any]", settings: "StudySettings") -> None:
     """Run a study where its settings say, and print what it found and where its report is."""
     from quantray.distributed.cluster import connect  # noqa: PLC0415
+    from quantray.research.numerics import restart_portable  # noqa: PLC0415
     from quantray.research.run import carry_out  # noqa: PLC0415
 
+    if settings.numerics == "portable":
+        restart_portable()
     source = kind.load(settings)
     with connect(settings.cluster, shared_bytes=source.shared_bytes) as executor:
         folder = carry_out(kind, source, executor)

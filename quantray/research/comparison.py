@@ -97,11 +97,16 @@ def _said(a: Run, b: Run, *, differ: bool) -> tuple[str, ...]:
         return (f"equal digests {a.about.digest}: the same numbers to the last bit.",)
     said = [f"digests {a.about.digest} and {b.about.digest}: the numbers differ."]
     if not differ and a.about.data == b.about.data:
-        versions = {
-            n for n in {*a.about.versions, *b.about.versions} if a.about.versions.get(n) != b.about.versions.get(n)
-        }
-        why = f"versions of {', '.join(sorted(versions))}" if versions else "neither settings nor versions nor data"
-        said.append(f"What differs is {why}.")
+        one, two = a.about.versions, b.about.versions
+        reasons = []
+        if a.about.numerics != b.about.numerics:
+            reasons.append(
+                f"the numerics class ({a.about.numerics} and {b.about.numerics}), which moves the last bits unless "
+                "numerics is portable"
+            )
+        if versions := sorted(name for name in {*one, *two} if one.get(name) != two.get(name)):
+            reasons.append(f"versions of {', '.join(versions)}")
+        said.append(f"What differs is {'; '.join(reasons) or 'quantray itself: the code between two releases'}.")
     return tuple(said)
 
 

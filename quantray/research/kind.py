@@ -12,6 +12,7 @@ from quantray.analytics.page import Page
 from quantray.data.panel import Panel
 from quantray.research.executor import Executor
 from quantray.research.market import MarketData
+from quantray.research.numerics import Numerics
 from quantray.research.results import ResultStore
 from quantray.research.terms import ClusterSettings, Environment, ResamplingSettings, TrackingSettings
 from quantray.research.tracking import TrackedRun
@@ -32,6 +33,8 @@ class StudySettings(SettingsModel):
     resampling: ResamplingSettings = ResamplingSettings()
     cluster: ClusterSettings = ClusterSettings()
     tracking: TrackingSettings = TrackingSettings()
+    numerics: Numerics = "native"
+    """Whose kernels compute: the driver's, which workers must share; AVX2 everywhere (``portable``); or any."""
     runs: str = Field(default_factory=lambda: Environment().runs)
     """Folder for results and reports; shared by all nodes on a cluster."""
 

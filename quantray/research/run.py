@@ -6,6 +6,7 @@ and says that the rest is whole and belongs together.
 
 import json
 import math
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +23,7 @@ from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.research.executor import Executor
 from quantray.research.kind import Findings, Kind, Source, StudySettings
+from quantray.research.numerics import NOT_COMPARABLE, numerics_class
 from quantray.research.tracking import TrackedRun, track
 from quantray.settings import as_mapping, flattened, to_yaml
 
@@ -57,6 +59,8 @@ class About(BaseModel):
     """What was counted."""
     seconds: float
     notes: tuple[str, ...]
+    numerics: str
+    """Class of the kernels that the driver computed with."""
     versions: dict[str, str]
     facts: dict[str, Any]
 
@@ -118,7 +122,8 @@ def write(kind: str, source: Source[Any, Any], findings: Findings) -> Path:
         reused=findings.work.reused,
         called=findings.work.called,
         seconds=round(findings.work.seconds, 3),
-        notes=findings.notes,
+        notes=findings.notes + ((NOT_COMPARABLE,) if settings.numerics == "any" else ()),
+        numerics=str(numerics_class(torch="torch" in sys.modules)),
         versions={"quantray": __version__} | _versions(),
         facts=dict(findings.facts),
     )
@@ -162,7 +167,8 @@ def render(folder: Path) -> Path:
     about, page = run.about, read_page(folder)
     versions = ", ".join(f"{name} {number}" for name, number in about.versions.items())
     reproduction = (
-        f"Digest of all results {about.digest}, settings {about.config_hash}; {about.work}, with {versions}.",
+        f"Digest of all results {about.digest}, settings {about.config_hash}; {about.work}, with "
+        f"{versions}; kernels {about.numerics}.",
         *about.notes,
     )
     shown = {key: str(value) for key, value in flattened(run.settings).items()}

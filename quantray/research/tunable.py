@@ -12,6 +12,7 @@ from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Executor
 from quantray.research.kind import Source, StudySettings
+from quantray.research.numerics import Numerics
 from quantray.research.space import Dimension, Point, SearchSpace
 from quantray.research.terms import ClusterSettings
 from quantray.settings import SettingsModel, config_hash
@@ -44,7 +45,13 @@ class Search:
     held_out: int
     """Last folds that no trial may see."""
     cluster: ClusterSettings
+    numerics: Numerics
     runs: str
+
+    @property
+    def here(self) -> dict[str, object]:
+        """Settings of the study that are the search's: where it runs, and on which kernels."""
+        return {"cluster": self.cluster, "numerics": self.numerics, "runs": self.runs}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from quantray.errors import DataError, InputError
 from quantray.research.comparison import compare_runs, listed
 from quantray.research.kind import Findings, Source, StudySettings, Work
 from quantray.research.market import MarketData, SimulatedData
+from quantray.research.numerics import NOT_COMPARABLE
 from quantray.research.run import list_runs, read_page, read_run, render, write
 
 TABLE = Table(title="s: a table", columns=("name", "value"), groups=(Rows(rows=(("a", "1"),)),))
@@ -111,8 +112,28 @@ def test_two_runs_side_by_side(source):
     assert settings.groups[0].rows == (("size", "1", "2"),)
     assert metrics.groups[0].rows == (("a: value", "1 (0.5 to 1.5)", "2 (1 to 3)", "+1"),)
     assert found.lines[0] == "digests d1 and d2: the numbers differ."
+    assert len(found.lines) == 1
     same = compare_runs(one, one)
     assert (same.tables, same.lines) == ((), ("equal digests d1: the same numbers to the last bit.",))
+
+
+def test_two_runs_that_differ_in_kernels_or_versions_only_are_said_to(source, tmp_path):
+    one = write("counting", source, findings_of())
+    two = write("counting", with_settings(source, runs=str(tmp_path / "other")), findings_of(digest="d2"))
+    assert compare_runs(one, two).lines[-1] == "What differs is quantray itself: the code between two releases."
+    about = json.loads((two / "study.json").read_text())
+    about["numerics"], about["versions"]["numpy"] = "Haswell, AVX2", "1.0"
+    (two / "study.json").write_text(json.dumps(about))
+    said = compare_runs(one, two).lines[-1]
+    assert said.endswith(
+        "and Haswell, AVX2), which moves the last bits unless numerics is portable; versions of numpy."
+    )
+
+
+def test_a_run_on_any_kernels_says_that_its_digest_is_not_comparable(source):
+    folder = write("counting", with_settings(source, numerics="any"), findings_of())
+    assert read_run(folder).about.notes == ("A note.", NOT_COMPARABLE)
+    assert NOT_COMPARABLE in (folder / "report.html").read_text()
 
 
 def test_runs_that_cannot_be_compared(source):

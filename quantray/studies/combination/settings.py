@@ -152,7 +152,12 @@ class CombinationSettings(MarketSettings, StudySettings):
             rebalance=self.rebalance,
             exchange=self.exchange or DEFAULT_EXCHANGE,
             batch=self.sets_per_unit,
-            terms=TradingTerms(costs=self.costs.build(), lag=self.accounting.execution_lag, threads=self.threads),
+            terms=TradingTerms(
+                costs=self.costs.build(),
+                lag=self.accounting.execution_lag,
+                threads=self.threads,
+                numerics=self.numerics,
+            ),
             resampling=self.resampling.build(),
         )
 

@@ -223,11 +223,16 @@ class _Plan:
         return float(np.mean([float(self._data.results.notes(key).get("epochs", "nan")) for key in keys]))
 
     def _trials(self, models: list[ModelSettings], folds: range) -> list[ForecastTrial]:
-        folds_settings = self._settings.folds
-        threads = self._settings.threads
+        settings = self._settings
         return [
             ForecastTrial(
-                model, self._splits[fold], seed, folds_settings.warm_up_days, threads, self._parent(model, seed, fold)
+                model,
+                self._splits[fold],
+                seed,
+                before=settings.folds.warm_up_days,
+                threads=settings.threads,
+                parent=self._parent(model, seed, fold),
+                numerics=settings.numerics,
             )
             for fold in folds
             for model in models

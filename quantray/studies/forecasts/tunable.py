@@ -20,6 +20,7 @@ from quantray.models.forecaster import FitContext
 from quantray.models.learned import torch_threads
 from quantray.models.training import EpochReport
 from quantray.research.executor import Executor
+from quantray.research.numerics import Numerics
 from quantray.research.results import ResultStore
 from quantray.research.space import Point, SearchSpace
 from quantray.research.tunable import HeldOut, Progress, Search, Tunable, check_held_out, day_before, finite
@@ -41,7 +42,7 @@ def tunable_network(written: ForecastSettings, search: Search) -> Tunable:
     DataError
         As ``load_forecasts``.
     """
-    target, study = search.target, written.model_copy(update={"cluster": search.cluster, "runs": search.runs})
+    target, study = search.target, written.model_copy(update=search.here)
     networks = [model for model in study.models if model.kind == "network"]
     model = next((m for m in networks if m.name == target.subject), None)
     if model is None:
@@ -66,6 +67,7 @@ def tunable_network(written: ForecastSettings, search: Search) -> Tunable:
         before=study.folds.warm_up_days,
         seeds=target.seeds,
         threads=study.threads,
+        numerics=study.numerics,
         folder=Path(search.runs).resolve() / "tune" / "fits",
     )
 
@@ -125,6 +127,7 @@ class FoldFits:
     threads: int
     folder: Path
     """Where checkpoints go."""
+    numerics: Numerics = "native"
 
     @property
     def most_rounds(self) -> int:
@@ -141,7 +144,7 @@ class FoldFits:
                 fits = []
                 for split in self.splits:
                     for seed in range(self.seeds):
-                        trial = ForecastTrial(model, split, seed, self.before, self.threads)
+                        trial = ForecastTrial(model, split, seed, self.before, self.threads, numerics=self.numerics)
                         fits.append(_Fit(self.data, trial, self.folder))
                         open_fits.callback(fits[-1].close)
                 ended = False

@@ -108,6 +108,7 @@ def study_trials(settings: PortfolioSettings, panel: Panel) -> dict[str, list[Tr
                 split,
                 schedule,
                 threads=settings.threads,
+                numerics=settings.numerics,
                 expanding=folds.kind == "expanding",
             )
             for split in splits

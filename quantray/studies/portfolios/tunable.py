@@ -42,7 +42,7 @@ def tunable_allocator(written: PortfolioSettings, search: Search) -> Tunable:
     DataError
         As ``load_portfolios``.
     """
-    target, study = search.target, written.model_copy(update={"cluster": search.cluster, "runs": search.runs})
+    target, study = search.target, written.model_copy(update=search.here)
     measure = _measure(target.objective or "volatility")
     if target.seeds != 1:
         raise InputError(f"seeds {target.seeds} are of networks; an allocator has nothing random.")

@@ -54,5 +54,6 @@ class ScaleSettings(MarketSettings, StudySettings):
             accounting=self.accounting,
             resampling=self.resampling,
             cluster=self.cluster,
+            numerics=self.numerics,
             runs=self.runs,
         )

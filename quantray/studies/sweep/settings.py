@@ -150,6 +150,11 @@ class SweepSettings(MarketSettings, StudySettings):
             seed=self.search.seed,
             blocks=self.blocks,
             batch=self.sets_per_unit,
-            terms=TradingTerms(costs=self.costs.build(), lag=self.accounting.execution_lag, threads=self.threads),
+            terms=TradingTerms(
+                costs=self.costs.build(),
+                lag=self.accounting.execution_lag,
+                threads=self.threads,
+                numerics=self.numerics,
+            ),
             resampling=self.resampling.build(),
         )

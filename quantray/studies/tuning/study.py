@@ -25,6 +25,8 @@ def load_tuning(settings: TuningSettings) -> TuningSource:
     kind, study = read_study(settings.target.study)
     if kind.tunable is None:
         raise InputError(f"{settings.target.study} is of kind {kind.name}, of which nothing can be tuned.")
-    search = Search(settings.target, settings.space, settings.held_out, settings.cluster, settings.runs)
+    search = Search(
+        settings.target, settings.space, settings.held_out, settings.cluster, settings.numerics, settings.runs
+    )
     tunable: Tunable = kind.tunable(study, search)
     return Source(settings, tunable.source.data, tunable, about=tunable.source.settings.identity)
