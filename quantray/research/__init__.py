@@ -4,8 +4,8 @@
 ``market``      the data of a study, ``terms`` what all kinds have settings for in the same words
 ``folds``       cuts time
 ``executor``    hands out work, ``units`` computes what is missing, ``results`` keeps it by content
-``provenance``  names the code, libraries and kernels of a unit in its key: ``source`` and ``definitions`` read what code
-                it reaches, ``numerics`` tells the kernels
+``provenance``  names the code, libraries and kernels of a unit in its key: ``source`` and ``definitions`` read the
+                code that it reaches, ``numerics`` tells the kernels
 ``run``         the folder of a run: written, rendered again, listed; ``comparison`` puts two side by side
 ``tunable``     what a kind must give so that its settings can be searched, in a ``space``
 ``tracking``    writes to MLflow when asked; ``metering`` reads memory, ``progress`` says how far work is

@@ -257,7 +257,7 @@ def _holds_settings(root: Path, module: Module, node: ast.ClassDef) -> bool:
     for base in node.bases:
         chain = chain_of(base)
         for place in [] if chain is None else _resolve(root, module, chain, Reading()):
-            if place == Place(f"{root.name}.research.settings", "SettingsModel"):
+            if place == Place(f"{root.name}.settings", "SettingsModel"):
                 return True
             owner = read_module(root, place.module)
             if owner is not None and any(
