@@ -1,9 +1,9 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer: each sets up .venv first.
+# Each of these needs nothing but Python 3.11 or newer: it sets up .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs pictures release-check bench clean
 
 # The stamp is newer than the files that say what to install, or the set-up runs again.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -24,6 +24,24 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# Needs Chromium, such as `apt-get install chromium`.
+pictures: $(VENV)/.installed
+	$(BIN)/python docs/pictures.py
+
+release-check: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	WHEEL=$$(ls dist/*.whl) $(BIN)/python -m pytest -q tests/test_release.py
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/bench_hrp.py
@@ -41,4 +59,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_formats.py
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs site dist .pytest_cache .mypy_cache .ruff_cache

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 interrupted and resum
 import argparse
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,17 @@ def compare(
         print_table(table)
     for line in found.lines:
         _console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to fill; made if it is not there.")]) -> None:
+    """Fill a folder with the programs of all kinds of study and their commented settings."""
+    from quantray.starter import write_starter  # noqa: PLC0415
+
+    written = write_starter(folder)
+    programs = sum(path.suffix == ".py" for path in written)
+    print(f"written: {programs} programs and {len(written) - programs} settings in {folder / 'workflows'}")
+    print(f"try: cd {shlex.quote(str(folder))} && quantray run workflows/configs/demo.yaml")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The README keeps its word: its Python runs, its links and settings exist; for its commands see ``test_commands``."""
+"""The pages keep their word: Python runs, links lead somewhere, settings are valid; ``test_commands`` has the rest."""
 
 import re
 import shlex
@@ -15,7 +15,10 @@ from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import PortfolioSettings
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "clusters" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "clusters/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 WORDS = {12: "Twelve", 13: "Thirteen", 14: "Fourteen", 15: "Fifteen", 16: "Sixteen", 22: "Twenty-two"}
 
@@ -34,16 +37,49 @@ def test_python_runs_and_prints_something(source, user):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_places_on_pages_are_there(page):
+    """Links such as ``data.md#formats`` name a heading; ``make docs`` looks at them, too."""
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        text = (page.parent / target if target else page).read_text(encoding="utf-8")
+        headings = [re.sub(r"[^\w -]", "", line).strip().lower() for line in re.findall(r"^#+ (.+)$", text, re.M)]
+        assert anchor in [heading.replace(" ", "-") for heading in headings]
+
+
+def test_every_page_can_be_reached():
+    """From the README, link by link; mkdocs refuses a page that its navigation does not name."""
+    seen, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        targets = re.findall(r"\]\(([^)#:]+\.md)", page.read_text(encoding="utf-8"))
+        ahead += [(page.parent / target).resolve() for target in targets]
+    assert set(PAGES) <= seen
+
+
+def test_pictures_are_small():
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "docs" / "pictures").glob("*.png")}
+    assert sizes
+    assert {name: size for name, size in sizes.items() if not 5_000 < size <= 250_000} == {}
+
+
 def test_yaml_is_valid_settings():
-    quality, universes, form = blocks("yaml")
-    Format.model_validate(yaml.safe_load(form))
-    QualitySettings.model_validate(yaml.safe_load(quality))
-    for line in universes.splitlines():
-        UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
+    for block in blocks("yaml"):
+        title = block.split("\n")[0]
+        if title == "# house.yaml":
+            Format.model_validate(yaml.safe_load(block))
+        elif title == "# quality.yaml":
+            QualitySettings.model_validate(yaml.safe_load(block))
+        else:
+            for line in block.splitlines():
+                UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
+    assert len(blocks("yaml")) == 3
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
