@@ -99,7 +99,7 @@ def ray_cluster() -> Iterator[None]:
     from quantray.research.config import ClusterSettings
 
     before = set(psutil.Process().children(recursive=True))
-    with connect(ClusterSettings(cpus=2, object_store_mb=100)) as executor:
+    with connect(ClusterSettings(kind="local", cpus=2, object_store_mb=100)) as executor:
         executor.put(None)
         yield
     ours = [p for p in psutil.Process().children(recursive=True) if p not in before]

@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
+from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.distributed.workers import CHECKPOINT, fit_share
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError
@@ -192,7 +193,7 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
     prepare_ray()
     if executor is None and not ray.is_initialized():
         raise ClusterError("Ray does not run; connect to a cluster first, and give its executor.")
-    stored = ray.put(work) if executor is None else executor.put(work).value
+    stored = ray.put(work) if executor is None else on_ray(executor, "workers train together").put(work).value
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
     _make_folder(run.folder)
