@@ -17,6 +17,9 @@ import pytest
 for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
     del os.environ[name]
 
+# Ray gives its workers the lowest priority; beside other work, of this machine or of the tests, they would stand still.
+os.environ["RAY_worker_niceness"] = "0"
+
 from quantray.data.panel import Panel  # noqa: E402
 from quantray.data.synthetic import SyntheticMarket, simulate_market  # noqa: E402
 
@@ -99,7 +102,7 @@ def ray_cluster() -> Iterator[None]:
     from quantray.research.terms import ClusterSettings
 
     before = set(psutil.Process().children(recursive=True))
-    with connect(ClusterSettings(cpus=2, object_store_mb=100)) as executor:
+    with connect(ClusterSettings(kind="local", cpus=2, object_store_mb=100)) as executor:
         executor.put(None)
         yield
     ours = [p for p in psutil.Process().children(recursive=True) if p not in before]

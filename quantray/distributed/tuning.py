@@ -25,6 +25,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
 from quantray.research.executor import Executor
@@ -80,7 +81,7 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
 
     Parameters
     ----------
-    executor : of ``cluster.connect``; it starts Ray where it does not run yet.
+    executor : of ``cluster.connect``, of any kind but serial; it starts Ray where it does not run yet.
 
     Raises
     ------
@@ -93,9 +94,9 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
     al. (2020), *A system for massively parallel hyperparameter tuning*, MLSys 2, for stopping.
     """
     prepare_ray()
-    stored = executor.put(source.prepared.subject).value
+    stored = on_ray(executor, "a search needs it").put(source.prepared.subject).value
     if not isinstance(stored, ray.ObjectRef):
-        raise InputError("a search needs Ray; set cluster.kind to local or address.")
+        raise InputError("a search needs Ray; set cluster.kind to auto, local or address.")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     tuner = _tuner(source, stored)
     results = _in_thread(tuner.fit)

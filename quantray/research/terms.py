@@ -81,16 +81,17 @@ class ResamplingSettings(SettingsModel):
 class ClusterSettings(SettingsModel):
     """Where the work runs."""
 
-    kind: Literal["serial", "local", "address"] = "local"
-    """``serial``: this process; ``local``: Ray on this machine; ``address``: a running cluster."""
+    kind: Literal["auto", "serial", "local", "address"] = "auto"
+    """``auto``: this process until a Ray on this machine pays, then that; ``serial``: this process; ``local``: Ray on
+    this machine; ``address``: a running cluster."""
     address: str | None = None
     """``host:port`` of the cluster's head (or ``auto`` inside a job), for kind ``address``."""
     cpus: int | None = Field(None, ge=1)
-    """CPUs of a local Ray; by default all."""
+    """CPUs of a Ray on this machine; by default all."""
     cpus_per_task: float = Field(1.0, gt=0)
     gpus_per_task: float = Field(0.0, ge=0)
     object_store_mb: int | None = Field(None, ge=100)
-    """Memory of a local Ray's object store; by default enough for the panel, within a third of the machine."""
+    """Memory for the object store of a Ray on this machine; by default enough for the panel, within a third of it."""
     auth: Literal["token", "disabled"] = "token"
     """Ray's token authentication."""
 

@@ -330,14 +330,14 @@ def test_a_portfolio_is_searched_to_the_end(portfolio, ray_cluster, capsys):
     assert [trial.curve.tolist() for trial in again.trials] == [trial.curve.tolist() for trial in record.trials]
 
 
-def started(folder):
+def started(folder, program):
     file = folder / "tune.yaml"
     long = {**FORECASTS, "models": [json.loads(json.dumps(FORECASTS["models"][0]))]}
-    long["models"][0]["training"] |= {"epochs": 40, "patience": 40}
+    long["models"][0]["training"] |= {"epochs": 6, "patience": 6}
     asked = settings(folder, tracking={"mlflow": True}, stopping={"grace": 4, "reduction": 3})
     (folder / "study.yaml").write_text(yaml.safe_dump(long))
     file.write_text(yaml.safe_dump(asked.model_dump(mode="json")))
-    command = [sys.executable, str(ROOT / "workflows" / "tune_models.py"), str(file)]
+    command = [sys.executable, str(program), str(file)]
     with (folder / "log").open("a") as log:
         return subprocess.Popen(
             command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -345,7 +345,7 @@ def started(folder):
 
 
 def under_way(folder):
-    """Whether some trial has shown three rounds and the state of the search has been written with it."""
+    """Whether some trial has shown three rounds, after which it waits, and the state of the search names it."""
     shown = any(len(p.read_text().splitlines()) >= 3 for p in folder.glob("runs/tune/search-*/*/result.json"))
     states = list(folder.glob("runs/tune/search-*/experiment_state-*.json"))
     return shown and any('"trial_data": [[' in state.read_text() for state in states)
@@ -355,7 +355,7 @@ def under_way(folder):
 @pytest.mark.slow
 def test_a_killed_search_continues(tmp_path):
     """Killed after a trial was under way: the same command ends it, with every trial and every tracked run once."""
-    driver, children = started(tmp_path), []
+    driver, children = started(tmp_path, Path(__file__).with_name("held_search.py")), []
     try:
         limit = time.monotonic() + 240
         while not under_way(tmp_path):
@@ -371,7 +371,7 @@ def test_a_killed_search_continues(tmp_path):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
     assert not list(tmp_path.glob("runs/search-*/tuning.json"))
-    again = started(tmp_path)
+    again = started(tmp_path, ROOT / "workflows" / "tune_models.py")
     assert again.wait(timeout=400) == 0, (tmp_path / "log").read_text()
     assert "continuing the search" in (tmp_path / "log").read_text()
     (folder,) = tmp_path.glob("runs/search-*")

@@ -15,7 +15,7 @@ from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Pol
 from quantray.research.folds import FoldKind
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings, SimulatedData
-from quantray.research.terms import AccountingSettings, CostSettings
+from quantray.research.terms import AccountingSettings, ClusterSettings, CostSettings
 from quantray.settings import SettingsModel, nearest
 from quantray.studies.portfolios.alpha_settings import AlphaSettings
 
@@ -195,4 +195,6 @@ def demo_settings() -> PortfolioSettings:
         ),
         benchmark="Equal weight",
         folds=FoldSettings(lookback_days=252, test_days=126),
+        # It would be done before Ray has started; but it is to show Ray.
+        cluster=ClusterSettings(kind="local"),
     )

@@ -115,6 +115,11 @@ def test_the_hash_follows_what_changes_numbers():
         (["allocators.1.name=HRP"], "allocator names repeat"),
         (["allocators.0.name=../x"], "must be letters, digits"),
         (["cluster.kind=address"], "needs an address"),
+        (
+            ["cluster={kind: auto, address: 'a:1'}"],
+            "kind 'address' needs an address, and the other kinds take none",
+        ),
+        (["cluster={kind: auto, cpus: 0}"], "cluster.cpus: Input should be greater than or equal to 1"),
         (["name=a/b"], "name: String should match pattern"),
         (["folds"], "is not of the form a.b=value"),
         (["name.first=x"], "'first' lies below a plain value"),
