@@ -19,7 +19,9 @@ SEVENTH = """
     from quantray.arrays import digest
     from quantray.research.kind import Findings, Kind, Source, StudySettings, Work
     from quantray.research.market import MarketSettings, read_market
-    from quantray.research.units import complete, unit_key
+    from quantray.research.provenance import Origin, unit_key
+    from quantray.research.results import ResultStore
+    from quantray.research.units import Unit, Workplace, complete
 
 
     class RiserSettings(MarketSettings, StudySettings):
@@ -28,25 +30,23 @@ SEVENTH = """
         chunk: int = 5
 
 
-    @dataclass(frozen=True)
-    class Chunk:
-        first: int
-        last: int
-        days: int
+    ORIGIN = Origin(("risers:rise",), ("numpy",))
 
 
-    def key(data, chunk):
-        closes = data[0].field("close")[-chunk.days - 1 :, chunk.first : chunk.last]
-        return unit_key(rise, [closes], {"days": chunk.days})
+    @dataclass(frozen=True, eq=False)
+    class Closes:
+        close: np.ndarray
+        results: ResultStore
 
 
-    def rise(data, chunk):
-        panel, results = data
-        name = key(data, chunk)
-        if not results.has(name):
-            close = panel.field("close")[:, chunk.first : chunk.last]
-            results.put(name, pa.table({"rise": close[-1] / close[-1 - chunk.days] - 1}))
-        return name
+    def key(data, columns):
+        return unit_key([data.close[:, columns[0] : columns[1]]], {}, origin=ORIGIN)
+
+
+    def rise(data, columns):
+        close = data.close[:, columns[0] : columns[1]]
+        data.results.put(key(data, columns), pa.table({"rise": close[-1] / close[0] - 1}))
+        return key(data, columns)
 
 
     def load(settings):
@@ -54,10 +54,11 @@ SEVENTH = """
 
 
     def run(source, executor):
-        start, settings = time.monotonic(), source.settings
-        data, n = (source.panel, settings.results), source.panel.shape[1]
-        chunks = [Chunk(i, min(i + settings.chunk, n), settings.days) for i in range(0, n, settings.chunk)]
-        done = complete(rise, chunks, data=data, key=key, results=settings.results, executor=executor, label="chunks")
+        start, settings, n = time.monotonic(), source.settings, source.panel.shape[1]
+        data = Closes(source.panel.field("close")[-settings.days - 1 :], settings.results)
+        chunks = [(i, min(i + settings.chunk, n)) for i in range(0, n, settings.chunk)]
+        units = [Unit(key(data, chunk), chunk, ORIGIN) for chunk in chunks]
+        done = complete(Workplace(executor, data), rise, units, label="chunks")
         rises = np.concatenate([settings.results.get(k)["rise"].to_numpy() for k in done.keys])
         return rises, done, time.monotonic() - start
 
