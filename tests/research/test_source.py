@@ -166,6 +166,7 @@ def test_what_says_the_same_or_is_not_reached_changes_nothing(package, change):
     [
         ("deep.py", "SCALE * x", "SCALE / x"),
         ("deep.py", "SCALE = 2.0", "SCALE = 3.0"),
+        ("deep.py", "import math", "import cmath as math"),
         ("deep.py", "SCALE = 2.0", "SCALE = 2"),
         ("deep.py", 'LIMITS["high"] = 9', 'LIMITS["high"] = 8'),
         ("deep.py", 'LIMITS = {"low": 0}', 'LIMITS = {"low": 1}'),
