@@ -171,7 +171,7 @@ def _read(root: Path, place: Place) -> tuple[str, frozenset[Place]]:
         counted, held = _behaviour(root, module, piece)
         read |= held
         reading = read_code(counted, module.package)
-        texts.append(reading.text)
+        texts.append(reading.text + _borrowed(root, module, reading))
         read |= _places(root, module, reading)
     return "\n".join(texts), frozenset(read - {place})
 
@@ -211,6 +211,13 @@ def _places(root: Path, module: Module, reading: Reading) -> set[Place]:
             found.update(_resolve(root, module, chain, reading))
     found.update(Place(star, "*") for star in reading.stars if read_module(root, star) is not None)
     return found
+
+
+def _borrowed(root: Path, module: Module, reading: Reading) -> str:
+    """What names of other packages mean in a module: ``f`` may be one function of numpy today and another tomorrow."""
+    heads = {chain[0] for chain in (*reading.chains, *reading.quoted)}
+    found = [(head, one) for head in sorted(heads) for one in module.imports.get(head, [])]
+    return "".join(f" {head}={one}" for head, one in found if one.module.partition(".")[0] != root.name)
 
 
 def _resolve(root: Path, module: Module, chain: Chain, reading: Reading) -> list[Place]:
