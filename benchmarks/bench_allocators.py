@@ -16,7 +16,7 @@ from _record import describe, machine, table, versions, write_line
 from quantray.data.store import MarketStore
 from quantray.distributed.cluster import connect
 from quantray.settings import read_settings
-from quantray.studies.portfolios.runs import summary
+from quantray.studies.portfolios.findings import summary
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 

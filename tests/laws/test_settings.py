@@ -119,9 +119,11 @@ def test_every_setting_changes_a_key_or_a_number_or_is_declared_idle(kind, bases
     tried = leaves(base)
     assert set(IDLE[kind]) <= set(tried), set(IDLE[kind]) - set(tried)
     for name, (annotation, value) in tried.items():
-        if f"{kind} {name}" in ELSEWHERE or name == "kind" or name.endswith(".kind") and name.startswith("data"):
+        if f"{kind} {name}" in ELSEWHERE or name == "kind" or (name.endswith(".kind") and name.startswith("data")):
             continue
-        for changes in [MEANS[f"{kind} {name}"]] if f"{kind} {name}" in MEANS else ({name: v} for v in others(annotation, value)):
+        for changes in (
+            [MEANS[f"{kind} {name}"]] if f"{kind} {name}" in MEANS else ({name: v} for v in others(annotation, value))
+        ):
             try:
                 settings = type(base).model_validate(changed(content, changes))
                 if flattened(settings.model_dump(mode="json")) == flattened(content):
@@ -131,7 +133,9 @@ def test_every_setting_changes_a_key_or_a_number_or_is_declared_idle(kind, bases
                 continue
             same = computed == 0 and found == digest
             if same != (name in IDLE[kind]):
-                wrong.append(f"{name} -> {changes[name] if name in changes else changes}: {computed} computed, {'equal' if found == digest else 'other'} digest")
+                wrong.append(
+                    f"{name} -> {changes[name] if name in changes else changes}: {computed} computed, {'equal' if found == digest else 'other'} digest"
+                )
             break
         else:
             wrong.append(f"{name}: no other value could be tried")

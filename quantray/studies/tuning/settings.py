@@ -27,7 +27,7 @@ class StoppingSettings(SettingsModel):
 class TuningSettings(StudySettings):
     """A search of settings. ``cluster`` is the search's, whatever the study's; its CPUs and GPUs are those of a trial.
 
-    Trials are tracked as one run each.
+    Trials are tracked as one run each, the search as another.
     """
 
     kind: Literal["tuning"] = "tuning"

@@ -7,27 +7,10 @@ import pytest
 
 from quantray.analytics.bootstrap import Estimate, Interval
 from quantray.studies.forecasts.figures import cumulative_skill, differences, quantile_bars, skill
-from quantray.studies.forecasts.report import ForecastReportInput, ForecastRow, render_forecasts, verdict
+from quantray.studies.forecasts.report import ForecastReportInput, ForecastRow, forecast_page, verdict
 
 DAYS = 40
 EVIL = "</script><script>alert(1)</script>"
-ABOUT = {
-    "first": "2024-01-01",
-    "last": "2024-02-09",
-    "data": "nowhere",
-    "n_assets": 50,
-    "mean_members": 44.4,
-    "n_folds": 1,
-    "horizon": 5,
-    "lag": 1,
-    "confidence": "95%",
-    "digest": "abc",
-    "config_hash": "def",
-    "units_computed": 3,
-    "units_reused": 2,
-    "seconds": 1.25,
-    "versions": {"numpy": "2"},
-}
 
 
 def found(mean, width=0.01):
@@ -54,14 +37,19 @@ def row_of(name="GAT", *, control=False, told=True, seeds=(0.01, 0.03), **gains)
 def content_of(*rows, **changes):
     values = {
         "title": "study",
-        "about": ABOUT,
-        "settings": {"a.b": "c"},
+        "meta": "somewhere, 44 members",
+        "note": "What the numbers are.",
+        "span": "all dates, 95% intervals",
         "dates": np.datetime64("2024-01-01") + np.arange(DAYS),
         "rows": rows,
         "horizon": 5,
-        "warnings": ["Beware."],
+        "warnings": ("Beware.",),
     }
     return ForecastReportInput(**(values | changes))
+
+
+def html_of(*rows, reproduction=("Digest abc.",), settings=None, **changes):
+    return forecast_page(content_of(*rows, **changes)).html(reproduction, settings or {"a.b": "c"})
 
 
 ROWS = (
@@ -100,7 +88,7 @@ def test_rows_say_what_they_can():
 
 
 def test_the_table_shows_every_number():
-    html = render_forecasts(content_of(*ROWS))
+    html = html_of(*ROWS)
     for cell in ("0.0234", "0.0134 to 0.0334", "0.0345", "0.46", "57%", "0.0141", "4.5", "30 bp"):
         assert f"{cell}</td>" in html, cell
     body = re.search(r"<tbody>(.*?)</tbody>", html, re.DOTALL).group(1)
@@ -111,41 +99,50 @@ def test_the_table_shows_every_number():
         "GAT beats zero, but cannot be told from ridge.",
         "Beware.",
         "44 members",
-        "1 fold<",
-        "<code>abc</code>",
+        "What the numbers are.",
+        "<th>95% interval</th>",
+        "Digest abc.",
+        "<code>a.b</code><code>c</code>",
     ):
         assert text in html, text
     assert "By tenths of the score" in html
-    assert "By tenths" not in render_forecasts(content_of(*(row_of(n, told=False, zero=0.0) for n in "AB")))
+    assert "By tenths" not in html_of(*(row_of(n, told=False, zero=0.0) for n in "AB"))
 
 
-@pytest.mark.parametrize("place", ["title", "settings", "warnings", "about", "model", "control"])
+@pytest.mark.parametrize("place", ["title", "settings", "warnings", "meta", "note", "reproduction", "model", "control"])
 def test_no_script_comes_in(place):
     rows = list(ROWS)
     changes = {}
-    if place == "title":
-        changes["title"] = EVIL
+    if place in ("title", "meta", "note"):
+        changes[place] = EVIL
     elif place == "settings":
         changes["settings"] = {EVIL: EVIL}
-    elif place == "warnings":
-        changes["warnings"] = [EVIL]
-    elif place == "about":
-        changes["about"] = ABOUT | {"data": EVIL, "digest": EVIL}
+    elif place in ("warnings", "reproduction"):
+        changes[place] = (EVIL,)
     elif place == "model":
         rows[0] = row_of(EVIL, zero=0.02)
     else:
         rows[1] = row_of(EVIL, control=True, zero=0.02)
         rows[0] = row_of(**{EVIL: 0.02})
-    html = render_forecasts(content_of(*rows, **changes))
+    html = html_of(*rows, **changes)
     assert "<script>alert(1)" not in html
     assert "alert(1)" in html
 
 
 def test_controls_alone_have_a_page():
-    html = render_forecasts(content_of(*ROWS[1:]))
+    html = html_of(*ROWS[1:])
     assert "Against the controls" not in html
     assert "Through time" in html
     assert "Controls only." in html
+
+
+def test_the_summary_shows_skill_and_epochs():
+    summary = forecast_page(content_of(*ROWS)).summary
+    assert summary.title == "study: all dates, 95% intervals"
+    assert summary.columns == ("forecast", "IC", "from", "to", "rank IC", "epochs")
+    (group,) = summary.groups
+    assert group.rows[0] == ("GAT", "0.0234", "0.0134", "0.0334", "0.0345", "4.5")
+    assert group.rows[2] == ("zero", "0.0000", "-0.0100", "0.0100", "–", "–")
 
 
 def test_pictures_carry_the_numbers():

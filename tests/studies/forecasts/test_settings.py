@@ -1,11 +1,14 @@
 import pytest
 from pydantic import ValidationError
 
+from quantray.errors import InputError
 from quantray.models.controls import Ridge, Rule
 from quantray.models.learned import NetworkForecaster
-from quantray.settings import config_hash
+from quantray.settings import to_yaml
+from quantray.studies.forecasts.kind import FORECASTS
 from quantray.studies.forecasts.settings import ForecastSettings, GraphChoice, ModelSettings, TrainingChoice
 from quantray.studies.forecasts.trial import build_forecaster
+from quantray.studies.kinds import read_study
 
 
 def test_controls_stand_beside_every_study(forecast_settings):
@@ -52,7 +55,7 @@ def test_wrong_models_are_refused(network, changes, text):
         ({"models": ()}, "at least 1 item"),
         ({"name": "a b<i>"}, "String should match pattern"),
         ({"seeds": 0}, "greater than or equal to 1"),
-        ({"confidence": 0.5}, "greater than 0.5"),
+        ({"resampling": {"confidence": 0.5}}, "greater than 0.5"),
     ],
 )
 def test_wrong_studies_are_refused(forecast_settings, changes, text):
@@ -87,8 +90,24 @@ def test_forecasters_are_built_as_described(network):
 
 
 def test_where_a_study_runs_changes_no_identity(forecast_settings):
-    keep = {"cluster", "tracking", "runs", "forecasts"}
     here, there = (forecast_settings(folder, forecasts=folder) for folder in ("a", "b"))
-    assert config_hash(here, exclude=keep) == config_hash(there, exclude=keep)
-    assert config_hash(here, exclude=keep) != config_hash(here.model_copy(update={"seeds": 3}), exclude=keep)
+    assert here.where == {"cluster", "tracking", "runs", "forecasts"}
+    assert here.identity == there.identity
+    assert here.identity != here.model_copy(update={"seeds": 3}).identity
     assert ForecastSettings.model_validate(here.model_dump(mode="json")) == here
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("confidence=0.9", "an older layout; for confidence write resampling.confidence"),
+        ("folds.lag=2", "an older layout; for folds.lag write accounting.execution_lag"),
+        ("models.0.training.warm_up=20", r"unknown key 'models.0.training.warm_up'; did you mean 'warm_up_days'\?"),
+    ],
+)
+def test_settings_of_an_older_layout_are_told_the_new_names(forecast_settings, tmp_path, change, text):
+    file = tmp_path / "study.yaml"
+    file.write_text(to_yaml(forecast_settings("runs")))
+    assert read_study(file, kind="forecasts") == (FORECASTS, forecast_settings("runs"))
+    with pytest.raises(InputError, match=text):
+        read_study(file, [change])

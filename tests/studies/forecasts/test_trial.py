@@ -93,7 +93,7 @@ MODEL = {
     "graph.n_factors": 1,
     "training.mode": "windows",
     "training.steps": 9,
-    "training.warm_up": 21,
+    "training.warm_up_days": 21,
     "training.precision": "bf16",
     "training.batch": 2,
     "training.accumulate": 2,

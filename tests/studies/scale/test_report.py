@@ -5,21 +5,7 @@ import pytest
 
 from quantray.analytics.bootstrap import Estimate, Interval
 from quantray.studies.forecasts.figures import ScaleCurve, scale
-from quantray.studies.scale.report import ScaleReportInput, ScaleRow, render_scale
-
-ABOUT = {
-    "sizes": "400, 2,000",
-    "data": "nowhere",
-    "first": "2024-01-01",
-    "last": "2024-06-28",
-    "n_folds": 1,
-    "seeds": 5,
-    "train_days": 504,
-    "threads": 1,
-    "confidence": "95%",
-    "digest": "abc",
-    "seconds": 61.0,
-}
+from quantray.studies.scale.report import ScaleReportInput, ScaleRow, scale_page
 
 
 def found(mean, width=0.01):
@@ -47,14 +33,29 @@ def content_of(name="GAT", control="ridge", title="sizes", warning="Beware."):
         row_of(control, (0.011, 0.012), trained=False, pairs={"zero": 0.011}),
         row_of("zero", (0.0, 0.0), trained=False, pairs={control: -0.011}),
     )
-    return ScaleReportInput(title, ABOUT, (400, 2000), rows, [warning])
+    return ScaleReportInput(
+        title=title,
+        meta="400, 2,000 names",
+        costs_note="What an epoch took.",
+        skill_note="What forecasts were worth.",
+        sizes=(400, 2000),
+        rows=rows,
+        warnings=(warning,),
+    )
+
+
+def html_of(**changes):
+    return scale_page(content_of(**changes)).html(("Digest abc.",), {"a.b": "c"})
 
 
 def test_the_page_shows_costs_skills_and_pairs():
-    html = render_scale(content_of())
+    html = html_of()
     for text in (
         '<p class="warning">Beware.</p>',
-        "its features, graphs and tensors included",
+        "400, 2,000 names",
+        "What an epoch took.",
+        "What forecasts were worth.",
+        "Digest abc.",
         "On 2,000 names: GAT beats zero, but cannot be told from ridge.",
         "<th>400 names</th><th>2,000 names</th><th>Slope</th>",
         "<td>GAT</td><td>1.2</td><td>6.5</td><td>1.02</td>",
@@ -71,9 +72,18 @@ def test_the_page_shows_costs_skills_and_pairs():
     assert html.count("<td>ridge</td>") == 2
 
 
+def test_the_summary_shows_skill_and_what_networks_cost():
+    summary = scale_page(content_of()).summary
+    assert summary.title.startswith("sizes: information coefficient; seconds and memory of one epoch")
+    assert summary.columns == ("forecast", "400 names", "2,000 names")
+    (group,) = summary.groups
+    assert group.rows[0] == ("GAT", "0.020; 1.2 s, 0.50 GB", "0.040; 6.5 s, 2.25 GB")
+    assert group.rows[1] == ("ridge", "0.011", "0.012")
+
+
 @pytest.mark.parametrize("place", ["name", "control", "title", "warning"])
 def test_no_script_comes_in(place):
-    html = render_scale(content_of(**{place: "</script><script>alert(1)</script>"}))
+    html = html_of(**{place: "</script><script>alert(1)</script>"})
     assert "<script>alert(1)" not in html
     assert "alert(1)" in html
 

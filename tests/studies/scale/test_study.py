@@ -1,71 +1,44 @@
-import json
+"""What a universe's size costs and brings: universes are nested, skill is compared on the same names and days."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from pydantic import ValidationError
 
 from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import simulate_market
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
-from quantray.research.market import MarketData, SimulatedData, StoreData, UniverseSettings
-from quantray.studies.forecasts.runs import write_scale_run
-from quantray.studies.forecasts.settings import ForecastFolds, ModelSettings
+from quantray.research.market import StoreData
+from quantray.studies.forecasts.settings import ModelSettings
 from quantray.studies.forecasts.study import ForecastStudy, ModelForecasts, run_forecasts
 from quantray.studies.scale import study as scaling
 from quantray.studies.scale.study import (
     EpochCost,
     ScaleResult,
-    ScaleSettings,
     SizeResult,
+    load_scale,
     load_size,
     measure_epoch,
     nested_ic,
-    run_scale,
 )
 
 DATES = np.datetime64("2024-01-01") + np.arange(6)
 
 
-def scale_settings_in(folder, network, **changes):
-    values = {
-        "name": "sizes",
-        "data": SimulatedData(n_days=330, seed=3, planted_signal=0.5),
-        "sizes": (24, 48),
-        "models": (network(), network("LSTM", attention="none")),
-        "seeds": 1,
-        "folds": ForecastFolds(train_days=120, valid_days=20, test_days=40, horizon=1, warm_up_days=130),
-        "runs": str(folder),
-    }
-    return ScaleSettings(**(values | changes))
-
-
-@pytest.mark.parametrize(
-    "sizes", [(48, 24), (24, 24), (19, 40), ()], ids=["descending", "repeated", "too small", "none"]
-)
-def test_wrong_sizes_are_refused(network, sizes):
-    with pytest.raises(ValidationError, match="must be ascending, different and at least 20|at least 1 item"):
-        scale_settings_in("runs", network, sizes=sizes)
-
-
-def test_a_store_is_asked_for_the_most_traded_names_of_each_size(network):
-    data = StoreData(store="s", universe=UniverseSettings(preset="top2000", review="quarterly", buffer=0.2))
-    settings = scale_settings_in("runs", network, data=data, confidence=0.9, seeds=3)
-    study = settings.study(48)
-    assert study.data.universe == UniverseSettings(band=(1, 48), review="quarterly", buffer=0.2)
-    assert (study.name, study.models, study.folds) == ("sizes-48", settings.models, settings.folds)
-    assert (study.confidence, study.seeds, study.runs) == (0.9, 3, "runs")
-
-
-def test_simulated_universes_are_nested(network):
-    settings = scale_settings_in("runs", network)
-    small, large = (load_size(settings, size).data.panel for size in settings.sizes)
+def test_simulated_universes_are_nested(scale_settings):
+    settings = scale_settings("runs")
+    source = load_scale(settings)
+    small, large = (study.panel for study in source.prepared)
     assert (small.shape[1], large.shape[1]) == (24, 48)
     assert small.fingerprint() == large.select(large.assets[:24]).fingerprint()
+    assert source.panel is large
+    for size, study in zip(settings.sizes, source.prepared, strict=True):
+        assert study.panel.fingerprint() == load_size(settings, size).panel.fingerprint()
+        assert study.settings == settings.study(size).model_copy(update={"exchange": source.settings.exchange})
 
 
 def study_of(panel, dates, **scores):
@@ -124,10 +97,9 @@ def test_universes_of_other_days_are_refused(universes):
         nested_ic(small.until(4), study_of(large, DATES, one=np.zeros((6, 30))))
 
 
-def result_of(network, costs, names=(100, 200, 400)):
+def result_of(costs, names=(100, 200, 400)):
     sizes = [SizeResult(n, n, study_of(*empty()), {"GAT": cost}, {}, {}) for n, cost in zip(names, costs, strict=False)]
-    data = MarketData(SimulatedData(), empty()[0], "nowhere", {}, ())
-    return ScaleResult(scale_settings_in("runs", network), tuple(sizes), data)
+    return ScaleResult(tuple(sizes), 1.0)
 
 
 def empty():
@@ -135,44 +107,60 @@ def empty():
     return panel, DATES
 
 
-def test_slopes_are_exponents_of_the_number_of_names(network):
+def test_slopes_are_exponents_of_the_number_of_names():
     costs = [EpochCost(n**1.5 / 100, 10**9, 7 * n**2) for n in (100, 200, 400)]
-    found = result_of(network, costs)
+    found = result_of(costs)
     assert found.slope("GAT", "seconds") == pytest.approx(1.5)
     assert found.slope("GAT", "training_bytes") == pytest.approx(2.0)
-    assert np.isnan(result_of(network, costs[:1]).slope("GAT", "seconds"))
-    assert np.isnan(
-        result_of(network, [replace(costs[0], training_bytes=0), *costs[1:]]).slope("GAT", "training_bytes")
-    )
+    assert np.isnan(result_of(costs[:1]).slope("GAT", "seconds"))
+    assert np.isnan(result_of([replace(costs[0], training_bytes=0), *costs[1:]]).slope("GAT", "training_bytes"))
 
 
-def test_all_sizes_read_one_version_and_survivors_are_named(network, tmp_path, monkeypatch):
+@pytest.fixture
+def store(tmp_path):
+    """Sixty names that all stay, and a function that imports them once more."""
     bars = simulate_market(60, 330, seed=3, listing_share=0, delisting_share=0).panel.to_long().drop(columns="member")
     store = MarketStore(tmp_path / "market")
-    store.import_bars(RawBars(bars, ("simulated",)))
 
-    def studied(source, executor):
-        found = run_forecasts(source, executor)
-        store.import_bars(RawBars(bars, ("imported meanwhile",)))
+    def again(source):
+        store.import_bars(RawBars(bars, (source,)))
+
+    again("simulated")
+    return store, again
+
+
+def test_all_sizes_read_one_version(scale_settings, store, tmp_path, monkeypatch):
+    market, again = store
+
+    def loaded(settings, size):
+        found = load_size(settings, size)
+        again("imported meanwhile")
         return found
 
-    monkeypatch.setattr(scaling, "run_forecasts", studied)
+    monkeypatch.setattr(scaling, "load_size", loaded)
     ridge = ModelSettings(name="ridge", kind="ridge")
-    settings = scale_settings_in(tmp_path, network, data=StoreData(store=store.uri), models=(ridge,))
-    result = run_scale(settings, Serial())
-    assert store.version() > 0
-    assert result.settings.data.version == 0
-    assert result.data.description == f"market store {store.uri}, version 0"
-    folder = write_scale_run(result)
-    assert "version: 0" in (folder / "settings.yaml").read_text()
-    html = (folder / "report.html").read_text()
-    for text in (result.data.description, "so it holds survivors", "Only 1 seed:"):
-        assert text in html
+    source = load_scale(scale_settings(tmp_path, data=StoreData(store=market.uri), models=(ridge,)))
+    assert market.version() > 0
+    assert source.settings.data.version == 0
+    assert source.settings.exchange == "XNYS"
+    assert source.data.description.startswith(f"market store {market.uri}, version 0")
+    # The universe is each size's, and that of the settings stays as it was.
+    assert source.settings.data.universe == StoreData(store=market.uri).universe
+    assert [study.settings.data.version for study in source.prepared] == [0, 0]
+    assert [study.settings.data.universe.band for study in source.prepared] == [(1, 24), (1, 48)]
+
+
+def test_a_size_without_another_name_is_refused_before_any_work(scale_settings, store, tmp_path):
+    market, _ = store
+    data = StoreData(store=market.uri)
+    with pytest.raises(InputError, match="size 2,000 adds no name: the data hold 60 at most on a day; leave it out"):
+        load_scale(scale_settings(tmp_path / "runs", data=data, sizes=(20, 100, 2000)))
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
-def test_an_epoch_is_measured_in_a_process_of_its_own(network, tmp_path):
-    settings = scale_settings_in(tmp_path, network, sizes=(40,))
+def test_an_epoch_is_measured_in_a_process_of_its_own(network, scale_settings, tmp_path):
+    settings = scale_settings(tmp_path, sizes=(40,))
     held = np.ones(125_000_000)
     found = measure_epoch(load_size(settings, 40), network(), settings)
     assert 0 < found.seconds < 60
@@ -181,10 +169,8 @@ def test_an_epoch_is_measured_in_a_process_of_its_own(network, tmp_path):
 
 
 @pytest.mark.slow
-def test_sizes_are_studied_measured_and_written(network, tmp_path):
-    models = (network(), ModelSettings(name="ridge", kind="ridge"))
-    settings = scale_settings_in(tmp_path, network, models=models)
-    result = run_scale(settings, Serial())
+def test_sizes_are_studied_and_measured(scale_study):
+    source, result = scale_study
     small, large = result.sizes
     assert (small.size, small.n_names, large.size) == (24, 24, 48)
     # The smallest universe is nested in itself.
@@ -196,19 +182,5 @@ def test_sizes_are_studied_measured_and_written(network, tmp_path):
     assert gain == pytest.approx(np.nanmean(large.nested["GAT"]) - np.nanmean(small.nested["GAT"]))
     assert list(small.costs) == ["GAT"]
     assert small.costs["GAT"].training_bytes > 0
-    folder = write_scale_run(result)
-    numbers = json.loads((folder / "scale.json").read_text())
-    assert [size["size"] for size in numbers] == [24, 48]
-    for size, found in zip(result.sizes, numbers, strict=True):
-        assert found["costs"]["GAT"]["seconds"] == size.costs["GAT"].seconds
-        assert found["digest"] == size.study.digest
-        for model in size.study.models:
-            assert found["ic"][model.name]["mean"] == pytest.approx(np.nanmean(model.ic))
-            assert found["nested_ic"][model.name]["mean"] == pytest.approx(np.nanmean(size.nested[model.name]))
-        assert found["differences"]["GAT"]["zero"]["mean"] == pytest.approx(found["ic"]["GAT"]["mean"])
-    html = (folder / "report.html").read_text()
-    for found in numbers:
-        for kind in ("ic", "nested_ic"):
-            assert f"{found[kind]['GAT']['mean']:.4f} ({found[kind]['GAT']['low']:.4f} to" in html
-    again = run_forecasts(load_size(settings, 48), Serial())
+    again = run_forecasts(load_size(source.settings, 48), Serial())
     assert (again.n_computed, again.digest) == (0, large.study.digest)

@@ -1,3 +1,5 @@
+"""What is kept of a study of forecasters, and that its folder and its report say it."""
+
 import json
 import re
 from dataclasses import replace
@@ -8,9 +10,10 @@ from numpy.testing import assert_array_equal
 
 from quantray.errors import DataError
 from quantray.research.executor import Serial
+from quantray.research.run import read_run, write
 from quantray.research.terms import TrackingSettings
 from quantray.settings import read_settings
-from quantray.studies.forecasts.runs import write_forecast_run
+from quantray.studies.forecasts.findings import few_seeds, find_forecasts
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.forecasts.store import ForecastStore
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts
@@ -18,9 +21,19 @@ from quantray.studies.forecasts.study import load_forecasts, run_forecasts
 pytestmark = pytest.mark.slow
 
 
+def written(source, study):
+    """The folder of a run."""
+    return write("forecasts", source, find_forecasts(source, study))
+
+
+def stored(folder):
+    """Model -> version of the store with its forecasts."""
+    return json.loads((folder / "forecasts.json").read_text())["versions"]
+
+
 @pytest.fixture(scope="module")
 def run(forecast_study):
-    return write_forecast_run(*forecast_study)
+    return written(*forecast_study)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +41,7 @@ def metrics(run):
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
-    return json.loads((run.folder / "metrics.json").read_text(), parse_constant=refuse)
+    return json.loads((run / "metrics.json").read_text(), parse_constant=refuse)
 
 
 def cells(html):
@@ -44,15 +57,19 @@ def elsewhere(source, folder, **changes):
 
 def test_the_folder_says_what_was_run_and_found(run, forecast_study):
     source, study = forecast_study
-    assert {path.name for path in run.folder.iterdir()} == {
-        "settings.yaml", "study.json", "metrics.json", "forecasts.json", "report.html",
+    assert {path.name for path in run.iterdir()} == {
+        "settings.yaml", "study.json", "metrics.json", "page.json", "forecasts.json", "report.html",
     }  # fmt: skip
-    assert read_settings(ForecastSettings, run.folder / "settings.yaml") == source.settings
-    about = json.loads((run.folder / "study.json").read_text())
-    assert run.folder.name == f"small-{about['config_hash']}"
-    assert (about["digest"], about["n_folds"], about["n_assets"]) == (study.digest, 4, 40)
-    assert about["mean_members"] == pytest.approx(source.data.panel.member[274:].sum(axis=1).mean())
-    assert (about["units_computed"], about["units_reused"]) == (32, 0)
+    assert read_settings(ForecastSettings, run / "settings.yaml") == source.settings
+    about = read_run(run).about
+    assert run.name == f"small-{about.config_hash}"
+    assert (about.kind, about.digest, about.data) == ("forecasts", study.digest, source.data.description)
+    facts = about.facts
+    assert (facts["first"], facts["last"]) == (str(study.dates[0]), str(study.dates[-1]))
+    assert (facts["n_folds"], facts["n_assets"]) == (4, 40)
+    assert facts["mean_members"] == pytest.approx(source.data.panel.member[274:].sum(axis=1).mean())
+    assert (about.computed, about.reused, about.called) == (32, 0, "fits")
+    assert about.notes == (f"Forecasts are in {source.settings.runs}/forecasts.",)
 
 
 def test_metrics_are_those_of_the_study(metrics, forecast_study):
@@ -73,7 +90,7 @@ def test_metrics_are_those_of_the_study(metrics, forecast_study):
 
 
 def test_every_number_of_the_table_is_in_the_metrics(run, metrics):
-    table = cells((run.folder / "report.html").read_text())
+    table = cells((run / "report.html").read_text())
     forms = {
         "ic": "{:.4f}", "rank_ic": "{:.4f}", "icir": "{:.2f}", "positive_days": "{:.0%}", "seed_deviation": "{:.4f}",
         "epochs": "{:.1f}",
@@ -87,7 +104,7 @@ def test_every_number_of_the_table_is_in_the_metrics(run, metrics):
 
 
 def test_the_headline_is_about_the_models(run):
-    html = (run.folder / "report.html").read_text()
+    html = (run / "report.html").read_text()
     headline = re.search(r'<p class="headline">(.*?)</p>', html).group(1)
     assert "GAT beats every control." in headline
     assert "LSTM " in headline
@@ -97,47 +114,84 @@ def test_the_headline_is_about_the_models(run):
     assert 'src="http' not in html
 
 
+def test_the_page_says_what_was_forecast_on_what(run, forecast_study):
+    source, study = forecast_study
+    html = (run / "report.html").read_text()
+    members = source.data.panel.member[274:].sum(axis=1).mean()
+    for text in (
+        f"Forecasts out of sample, {study.dates[0]} to {study.dates[-1]} · {source.data.description} · 40 names, "
+        f"{members:.0f} members on an average day · 4 folds<",
+        "over 1 trading day from the close 1 day after the forecast.",
+        source.data.delistings,
+        f"Digest of all results {study.digest}, settings {read_run(run).about.config_hash}; 32 fits computed",
+    ):
+        assert text in html, text
+
+
+def test_one_fold_and_days_are_counted(forecast_study, tmp_path):
+    source, study = forecast_study
+    folds = source.settings.folds.model_copy(update={"test_days": 126, "horizon": 5})
+    later = source.settings.accounting.model_copy(update={"execution_lag": 2})
+    page = find_forecasts(elsewhere(source, tmp_path, folds=folds, accounting=later), study).page
+    assert page.meta.endswith("· 1 fold")
+    assert "over 5 trading days from the close 2 days after the forecast." in page.sections[0].note
+
+
+def test_fewer_than_five_seeds_are_warned_of():
+    assert few_seeds(5) == ()
+    assert few_seeds(4) == ("Only 4 seeds: differences between networks may be luck of the draw.",)
+    assert few_seeds(1)[0].startswith("Only 1 seed: ")
+
+
+def test_intervals_are_those_of_the_settings(forecast_study, metrics, tmp_path):
+    source, study = forecast_study
+    resampling = source.settings.resampling.model_copy(update={"confidence": 0.6})
+    found = find_forecasts(elsewhere(source, tmp_path, resampling=resampling), study)
+    narrow, wide = found.metrics["GAT"], metrics["GAT"]
+    assert wide["ic_low"] < narrow["ic_low"] < narrow["ic"] == wide["ic"] < narrow["ic_high"] < wide["ic_high"]
+    assert "60% interval" in found.page.sections[0].parts[0].columns
+    assert found.page.summary.title.endswith("60% intervals")
+
+
 def test_forecasts_come_back_from_the_store(run, forecast_study):
     source, study = forecast_study
-    kept = json.loads((run.folder / "forecasts.json").read_text())
-    assert kept["versions"] == run.versions
+    kept = json.loads((run / "forecasts.json").read_text())
+    versions = kept["versions"]
     # Zero tells nobody anything.
-    assert list(run.versions) == ["GAT", "LSTM", "reversal", "reversal_gap", "ridge"]
+    assert list(versions) == ["GAT", "LSTM", "reversal", "reversal_gap", "ridge"]
     store = ForecastStore(kept["store"])
     for model in study.models:
-        if model.name in run.versions:
-            found = store.load(model.name, version=run.versions[model.name])
+        if model.name in versions:
+            found = store.load(model.name, version=versions[model.name])
             for day in (0, 60, 125):
                 assert_array_equal(found.on(study.dates[day], source.data.panel.assets), model.scores[day])
-            assert (found.notes["study"], found.notes["digest"]) == (run.folder.name, study.digest)
+            assert (found.notes["study"], found.notes["digest"]) == (run.name, study.digest)
 
 
 def test_the_same_forecasts_keep_their_version_and_others_get_one(forecast_study, tmp_path):
     source, study = forecast_study
     source = elsewhere(source, tmp_path)
-    first = write_forecast_run(source, study)
-    assert write_forecast_run(source, study).versions == first.versions
+    first = stored(written(source, study))
+    assert stored(written(source, study)) == first
     models = tuple(replace(m, scores=-m.scores) if m.name == "GAT" else m for m in study.models)
-    other = write_forecast_run(source, replace(study, models=models, digest="other"))
-    assert min(other.versions.values()) > max(first.versions.values())
+    other = stored(written(source, replace(study, models=models, digest="other")))
+    assert min(other.values()) > max(first.values())
     # What was there comes back as a version of its own: the store's latest is another's.
-    assert write_forecast_run(source, study).versions["GAT"] > other.versions["GAT"]
+    assert stored(written(source, study))["GAT"] > other["GAT"]
 
 
 def test_where_the_forecasts_go_can_be_chosen(forecast_study, tmp_path):
     source, study = forecast_study
-    run = write_forecast_run(elsewhere(source, tmp_path / "runs", forecasts=str(tmp_path / "shared")), study)
-    assert ForecastStore(tmp_path / "shared").load("GAT").notes["study"] == run.folder.name
-    assert json.loads((run.folder / "forecasts.json").read_text())["store"] == str(tmp_path / "shared")
+    run = written(elsewhere(source, tmp_path / "runs", forecasts=str(tmp_path / "shared")), study)
+    assert ForecastStore(tmp_path / "shared").load("GAT").notes["study"] == run.name
+    assert json.loads((run / "forecasts.json").read_text())["store"] == str(tmp_path / "shared")
     assert not (tmp_path / "runs" / "forecasts").exists()
 
 
 def test_what_comes_from_outside_is_escaped(forecast_study, tmp_path):
     source, study = forecast_study
     data = replace(source.data, description="</script><script>alert(1)</script>")
-    html = (
-        write_forecast_run(replace(elsewhere(source, tmp_path), data=data), study).folder / "report.html"
-    ).read_text()
+    html = (written(replace(elsewhere(source, tmp_path), data=data), study) / "report.html").read_text()
     assert "<script>alert(1)" not in html
     assert "&lt;script&gt;alert(1)" in html
 
@@ -147,9 +201,9 @@ def test_tenths_need_forty_names(forecast_settings, network, tmp_path):
     settings = forecast_settings(tmp_path, data=data, models=(network("LSTM", attention="none"),), seeds=1)
     source = load_forecasts(settings)
     study = run_forecasts(source, Serial())
-    run = write_forecast_run(source, study)
-    metrics = json.loads((run.folder / "metrics.json").read_text())
-    html = (run.folder / "report.html").read_text()
+    run = written(source, study)
+    metrics = json.loads((run / "metrics.json").read_text())
+    html = (run / "report.html").read_text()
     assert f"{metrics['ridge']['spread'] * 1e4:.0f} bp" == cells(html)["ridge"][-1]
     assert "By tenths of the score" in html
     assert metrics["LSTM"]["seed_deviation"] is None
@@ -168,7 +222,7 @@ def test_a_folder_that_cannot_be_written(forecast_study, tmp_path):
     source, study = forecast_study
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot (write|be read)"):
-        write_forecast_run(elsewhere(source, tmp_path / "file"), study)
+        written(elsewhere(source, tmp_path / "file"), study)
 
 
 @pytest.mark.slow
@@ -179,7 +233,7 @@ def test_a_study_is_tracked_once(forecast_study, metrics, tmp_path, monkeypatch)
     source, study = forecast_study
     source = elsewhere(source, tmp_path, tracking=TrackingSettings(mlflow=True, experiment="tests"))
     for _ in range(2):
-        write_forecast_run(source, study)
+        written(source, study)
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (run,) = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     assert run.info.status == "FINISHED"
