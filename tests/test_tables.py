@@ -32,6 +32,7 @@ ABOUT = About(
     called="fits",
     seconds=1.04,
     notes=("held nothing out of sample: tail_hedge", "The best settings are in [a]/best.yaml."),
+    numerics="Haswell, AVX2",
     versions={},
     facts={},
 )

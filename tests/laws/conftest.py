@@ -34,7 +34,7 @@ PORTFOLIOS = {
 }
 SMALL: dict[str, dict[str, Any]] = {
     "portfolios": PORTFOLIOS,
-    "forecasts": {"models": [NETWORK], "seeds": 1, "folds": FOLDS},
+    "forecasts": {"models": [NETWORK], "seeds": 1, "folds": FOLDS | {"most": 2}},
     "scale": {"models": [NETWORK], "seeds": 1, "folds": FOLDS | {"most": 2}, "sizes": [20], "measured_epochs": 1},
     "sweep": {
         "strategies": ["momentum_10_50", "bollinger_20"],
@@ -78,13 +78,27 @@ class Studies:
         return read_run(carry_out(kind, kind.load(settings), executor or Serial()))
 
 
+def stored(folder, seed):
+    """A store of two versions: the second corrects a close of the first."""
+    market = simulate_market(24, 430, seed=seed, lead_lag=LeadLag(strength=0.3), listing_share=0.1, delisting_share=0.1)
+    frame = market.panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    store = MarketStore(folder)
+    store.import_bars(RawBars(frame, ("simulated",)))
+    row = frame.index[frame["symbol"] == frame["symbol"].iloc[-1]][200]
+    bar = frame.loc[[row]]
+    store.append(RawBars(bar.assign(close=(bar["high"] + bar["low"]) / 2), ("a correction",)))
+    return store.uri
+
+
 @pytest.fixture(scope="session")
 def studies(tmp_path_factory):
-    bars = simulate_market(24, 430, seed=5, lead_lag=LeadLag(strength=0.3), listing_share=0.1, delisting_share=0.1)
-    frame = bars.panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
-    store = MarketStore(tmp_path_factory.mktemp("laws") / "market")
-    store.import_bars(RawBars(frame, ("simulated",)))
-    return Studies(store.uri, SMALL)
+    return Studies(stored(tmp_path_factory.mktemp("laws") / "market", 5), SMALL)
+
+
+@pytest.fixture(scope="session")
+def other_store(tmp_path_factory):
+    """Another market."""
+    return stored(tmp_path_factory.mktemp("other") / "market", 6)
 
 
 @pytest.fixture(scope="session")
