@@ -15,10 +15,10 @@ from _record import describe, machine, table, versions, write_line
 
 from quantray.data.store import MarketStore
 from quantray.distributed.cluster import connect
-from quantray.research.config import StudySettings
-from quantray.research.runs import summary
-from quantray.research.settings import read_settings
-from quantray.research.study import load_data, run_study
+from quantray.settings import read_settings
+from quantray.studies.portfolios.findings import summary
+from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 
 ROOT = Path(__file__).resolve().parents[1]
 CALMER = 0.10
@@ -43,10 +43,10 @@ def study(folder: Path, prices: Path, sectors: Path, changes: tuple[str, ...]) -
     store.import_bars(prices)
     places = (f"data.store={store.uri}", f"runs={folder / 'runs'}", f"data.sectors={sectors}")
     config = ROOT / "workflows" / "configs" / "allocators.yaml"
-    settings = read_settings(StudySettings, config, [*places, "data.only_with_sector=true", *changes])
-    source = load_data(settings)
+    settings = read_settings(PortfolioSettings, config, [*places, "data.only_with_sector=true", *changes])
+    source = load_portfolios(settings)
     with connect(settings.cluster, shared_bytes=source.panel.field("close").nbytes) as executor:
-        result = run_study(source, executor)
+        result = run_portfolios(source, executor)
     benchmark = next(record for record in result.records if record.name == settings.benchmark)
     metrics = {record.name: summary(record, benchmark, 0.0) for record in result.records}
     return {

@@ -23,11 +23,12 @@ from quantray.arrays import digest
 from quantray.data.panel import Panel
 from quantray.data.synthetic import simulate_market
 from quantray.distributed.cluster import connect
-from quantray.research.config import AllocatorSettings, ClusterSettings
 from quantray.research.executor import Executor, Serial
 from quantray.research.folds import walk_forward
-from quantray.research.store import ResultStore
-from quantray.research.trial import Schedule, StudyData, Trial, decisions_from, run_trial
+from quantray.research.results import ResultStore
+from quantray.research.terms import ClusterSettings
+from quantray.studies.portfolios.settings import AllocatorSettings
+from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, decisions_from, run_trial
 
 LOOKBACK = 504
 MONTH = 21

@@ -10,24 +10,24 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import psutil
 import typer
-from pydantic import BaseModel
 from rich.table import Table
 
 from quantray.data_commands import data_app
-from quantray.errors import ClusterError, InputError, QuantrayError
+from quantray.errors import ClusterError, DataError, InputError, QuantrayError
 from quantray.tables import console as _console
-from quantray.tables import print_run
+from quantray.tables import print_run, print_table
 
 __all__ = ["app", "main", "run_workflow"]
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from quantray.research.kind import Kind, StudySettings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data_app, name="data")
@@ -39,23 +39,17 @@ def main() -> NoReturn:
     _guarded(lambda: _invoke(arguments), debug="--debug" in sys.argv)
 
 
-def run_workflow(program: Callable[[M], None], model: type[M]) -> NoReturn:
-    """Run a workflow's ``main`` on the settings named on its command line: ``CONFIG [--set a.b=value] [--check]``."""
+def run_workflow(kind: str) -> NoReturn:
+    """Run a study of one kind on the settings of the command line: ``CONFIG [--set a.b=value] [--check]``."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, prog=Path(sys.argv[0]).name)
     parser.add_argument("config", help="YAML file with the settings")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="change one setting")
     parser.add_argument("--check", action="store_true", help="read the settings and stop")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_args()
-
-    def run() -> None:
-        from quantray.research.settings import read_settings  # noqa: PLC0415
-
-        settings = read_settings(model, arguments.config, arguments.set)
-        if not arguments.check:
-            program(settings)
-
-    _guarded(run, debug=arguments.debug)
+    _guarded(
+        lambda: _run_file(arguments.config, arguments.set, check=arguments.check, kind=kind), debug=arguments.debug
+    )
 
 
 @app.callback()
@@ -71,30 +65,78 @@ def demo(
     serial: Annotated[bool, typer.Option("--serial", help="Without Ray.")] = False,
 ) -> None:
     """Run a walk-forward study on a simulated market, on Ray, and write its report."""
-    from quantray.distributed.cluster import connect  # noqa: PLC0415
-    from quantray.research.config import ClusterSettings, demo_settings  # noqa: PLC0415
-    from quantray.research.runs import write_run  # noqa: PLC0415
-    from quantray.research.study import load_data, run_study  # noqa: PLC0415
+    from quantray.research.terms import ClusterSettings  # noqa: PLC0415
+    from quantray.studies.portfolios.kind import PORTFOLIOS  # noqa: PLC0415
+    from quantray.studies.portfolios.settings import demo_settings  # noqa: PLC0415
 
     settings = demo_settings()
     if runs is not None:
         settings = settings.model_copy(update={"runs": runs})
     if serial:
         settings = settings.model_copy(update={"cluster": ClusterSettings(kind="serial")})
-    source = load_data(settings)
-    with connect(settings.cluster) as executor:
-        result = run_study(source, executor)
-    print_run(write_run(source, result))
+    _run(PORTFOLIOS, settings)
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
-    """Write the report of a finished run again."""
-    from quantray.research.runs import render_run  # noqa: PLC0415
+def run(
+    config: Annotated[str, typer.Argument(help="YAML file with the settings of a study of any kind.")],
+    change: Annotated[list[str] | None, typer.Option("--set", help="a.b=value; may be repeated.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Read the settings and stop.")] = False,
+) -> None:
+    """Run a study of the kind that its settings name; the same command again continues it."""
+    _run_file(config, change or [], check=check)
 
-    path = render_run(run)
-    print_run(run)
-    _console().print(f"written: {path}", highlight=False)
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of any kind.")]) -> None:
+    """Write the report of a finished run again."""
+    from quantray.research.run import render  # noqa: PLC0415
+
+    path = render(folder)
+    print_run(folder)
+    _console().print(f"written: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path | None, typer.Option("--runs", help="By default QUANTRAY_RUNS or runs.")] = None,
+) -> None:
+    """List the runs of a folder: kind, when they ended, digest, and what they found."""
+    from quantray.research.comparison import listed  # noqa: PLC0415
+    from quantray.research.run import list_runs  # noqa: PLC0415
+    from quantray.research.terms import Environment  # noqa: PLC0415
+
+    place = folder or Path(Environment().runs)
+    found = list_runs(place)
+    if not found:
+        raise DataError(f"there are no runs in {place}; name a folder with --runs, or run `quantray demo`.")
+    print_table(listed(found))
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A run folder.")],
+    second: Annotated[Path, typer.Argument(help="Another of the same kind.")],
+) -> None:
+    """Put two runs side by side: settings and metrics that differ, with intervals, and digests."""
+    from quantray.research.comparison import compare_runs  # noqa: PLC0415
+
+    found = compare_runs(first, second)
+    for table in found.tables:
+        print_table(table)
+    for line in found.lines:
+        _console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to fill; made if it is not there.")]) -> None:
+    """Fill a folder with the programs of all kinds of study and their commented settings."""
+    from quantray.starter import write_starter  # noqa: PLC0415
+
+    written = write_starter(folder)
+    programs = sum(path.suffix == ".py" for path in written)
+    print(f"written: {programs} programs and {len(written) - programs} settings in {folder / 'workflows'}")
+    print(f"try: cd {shlex.quote(str(folder))} && quantray run workflows/configs/demo.yaml")
 
 
 @app.command()
@@ -163,15 +205,27 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Folder to fill; made if it is not there.")]) -> None:
-    """Fill a folder with the programs of all kinds of study and their commented settings."""
-    from quantray.starter import write_starter  # noqa: PLC0415
+def _run_file(config: str, changes: Sequence[str], *, check: bool, kind: str | None = None) -> None:
+    """Run the study of a settings file."""
+    from quantray.studies.kinds import read_study  # noqa: PLC0415
 
-    written = write_starter(folder)
-    programs = sum(path.suffix == ".py" for path in written)
-    print(f"written: {programs} programs and {len(written) - programs} settings in {folder / 'workflows'}")
-    print(f"try: cd {shlex.quote(str(folder))} && quantray run workflows/configs/demo.yaml")
+    found, settings = read_study(config, changes, kind=kind)
+    if not check:
+        _run(found, settings)
+
+
+def _run(kind: "Kind[Any, Any, Any]", settings: "StudySettings") -> None:
+    """Run a study where its settings say, and print what it found and where its report is."""
+    from quantray.distributed.cluster import connect  # noqa: PLC0415
+    from quantray.research.numerics import restart_portable  # noqa: PLC0415
+    from quantray.research.run import carry_out  # noqa: PLC0415
+
+    if settings.numerics == "portable":
+        restart_portable()
+    source = kind.load(settings)
+    with connect(settings.cluster, shared_bytes=source.shared_bytes) as executor:
+        folder = carry_out(kind, source, executor)
+    print_run(folder)
 
 
 def _invoke(arguments: list[str]) -> None:

@@ -246,7 +246,7 @@ def _quality(path: Path | None) -> "QualitySettings | None":
     if path is None:
         return None
     from quantray.data.quality import QualitySettings  # noqa: PLC0415
-    from quantray.research.settings import read_settings  # noqa: PLC0415
+    from quantray.settings import read_settings  # noqa: PLC0415
 
     return read_settings(QualitySettings, path)
 

@@ -12,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import yaml
 
 # Nothing of the shell that the tests are run from; and nothing that users would not have.
 for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
     del os.environ[name]
+
+# Ray gives its workers the lowest priority; beside other work, of this machine or of the tests, they would stand still.
+os.environ["RAY_worker_niceness"] = "0"
 
 from quantray.data.panel import Panel  # noqa: E402
 from quantray.data.synthetic import SyntheticMarket, simulate_market  # noqa: E402
@@ -92,14 +96,99 @@ def user(tmp_path: Path) -> User:
     return User(tmp_path)
 
 
+NETWORKS = {
+    "kind": "forecasts",
+    "name": "tiny",
+    "data": {"kind": "simulated", "n_assets": 24, "n_days": 430, "seed": 3, "planted_signal": 0.2},
+    "folds": {"train_days": 60, "valid_days": 12, "test_days": 30, "horizon": 1, "warm_up_days": 270},
+    "models": [
+        {
+            "name": "Net",
+            "attention": "complete",
+            "width": 8,
+            "layers": 1,
+            "heads": 2,
+            "training": {"epochs": 3, "patience": 3, "steps": 10, "warm_up_days": 10},
+        }
+    ],
+    "seeds": 1,
+}
+NETWORK_SPACE = {
+    "training.learning_rate": {"kind": "loguniform", "low": 1e-4, "high": 1e-2},
+    "dropout": {"kind": "uniform", "low": 0.0, "high": 0.5},
+    "width": {"kind": "integers", "low": 4, "high": 10},
+}
+PORTFOLIOS = {
+    "kind": "portfolios",
+    "name": "small",
+    "data": {"kind": "simulated", "n_assets": 20, "n_days": 440, "seed": 3},
+    "allocators": [
+        {"name": "Low risk", "rule": "minimum_variance", "estimator": "sample"},
+        {"name": "Equal", "rule": "equal_weight"},
+    ],
+    "benchmark": "Equal",
+    "folds": {"lookback_days": 126, "test_days": 63},
+}
+PORTFOLIO_SPACE = {
+    "estimator": {"kind": "choice", "values": ["sample", "ledoit_wolf", "oas", "statistical"]},
+    "folds.lookback_days": {"kind": "integers", "low": 84, "high": 168, "step": 21},
+    "max_weight": {"kind": "choice", "values": [0.2, 1.0]},
+}
+
+
+def small_search(folder: Path, of: str = "networks", *, study: dict | None = None, **changes: object):
+    """The settings of a search with the file of its study, of networks or of portfolios, beside them."""
+    from quantray.studies.tuning.settings import TuningSettings
+
+    networks, file = of == "networks", folder / "study.yaml"
+    file.write_text(yaml.safe_dump((NETWORKS if networks else PORTFOLIOS) | (study or {})))
+    content = {
+        "kind": "tuning",
+        "name": "search",
+        "target": {"study": str(file), "subject": "Net" if networks else "Low risk"},
+        "space": NETWORK_SPACE if networks else PORTFOLIO_SPACE,
+        "trials": 4,
+        "concurrent": 2,
+        "stopping": {"grace": 1, "reduction": 2},
+        "cluster": {"kind": "local", "cpus": 2, "auth": "disabled"},
+        "runs": str(folder / "runs"),
+    }
+    if "target" in changes:
+        changes["target"] = content["target"] | changes["target"]
+    return TuningSettings.model_validate(content | changes)
+
+
+def changed_from(panel: Panel, first: np.datetime64) -> Panel:
+    """The panel with other prices and members from a date on."""
+    row = panel.row(first)
+    fields = {name: values.copy() for name, values in panel.fields.items()}
+    for values in fields.values():
+        values[row:] *= np.exp(np.random.default_rng(5).normal(0, 0.3, values[row:].shape))
+    member = panel.member.copy()
+    member[row:, ::2] = False
+    return Panel(panel.dates, panel.assets, fields, member)
+
+
+@pytest.fixture(scope="session")
+def search_in():
+    """Makes the settings of a small search in a folder."""
+    return small_search
+
+
+@pytest.fixture(scope="session")
+def changed_later():
+    """Makes a panel with other prices and members from a date on."""
+    return changed_from
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """One Ray of two CPUs for the session, started as users start it; afterwards none of its processes may live."""
     from quantray.distributed.cluster import connect
-    from quantray.research.config import ClusterSettings
+    from quantray.research.terms import ClusterSettings
 
     before = set(psutil.Process().children(recursive=True))
-    with connect(ClusterSettings(cpus=2, object_store_mb=100)) as executor:
+    with connect(ClusterSettings(kind="local", cpus=2, object_store_mb=100)) as executor:
         executor.put(None)
         yield
     ours = [p for p in psutil.Process().children(recursive=True) if p not in before]

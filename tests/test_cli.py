@@ -108,6 +108,17 @@ def test_demo_report_and_a_second_run(tmp_path):
     (run / "report.html").unlink()
     assert quantray("report", run, cwd=tmp_path).returncode == 0
     assert (run / "report.html").is_file()
+    # By its settings file it is the same run; another setting makes another.
+    by_file = quantray("run", CONFIG, "--set", "cluster.kind=serial", cwd=tmp_path)
+    assert "0 units computed, 30 reused" in by_file.stdout
+    quantray("run", CONFIG, "--set", "cluster.kind=serial", "--set", "costs.commission_bps=9", cwd=tmp_path)
+    listed = quantray("runs", cwd=tmp_path).stdout
+    assert listed.count("portfolios") == 2
+    other = next(folder for folder in (tmp_path / "runs").glob("demo-*") if folder != run)
+    compared = quantray("compare", run, other, cwd=tmp_path)
+    assert "costs.commission_bps" in compared.stdout
+    assert "HRP: annual cost" in compared.stdout
+    assert "the numbers differ" in compared.stdout
 
 
 def test_a_workflow_on_a_store(store, tmp_path):
@@ -158,7 +169,11 @@ def test_a_failed_import_keeps_the_store(bars, store):
         (("data", "check", "--store", "none"), 1, ("there is no market store at none", "quantray data import")),
         (("data", "import", "none.csv", "--column", "x"), 2, ("FILE_COLUMN=FIELD",)),
         (("data", "import", "none.csv", "--quality", "none.yaml"), 2, ("none.yaml does not exist",)),
-        (("report", "none"), 1, ("none is not a finished run",)),
+        (("report", "none"), 1, ("none is not a run folder",)),
+        (("runs", "--runs", "none"), 1, ("there are no runs in none", "quantray demo")),
+        (("compare", "none", "none"), 1, ("none is not a run folder",)),
+        (("run", "none.yaml"), 2, ("none.yaml does not exist",)),
+        (("run", str(CONFIG), "--set", "kind=sweep"), 2, ("unknown key",)),
         (("submit", "none.py", str(CONFIG)), 2, ("none.py does not exist",)),
         (("data", "simulate", "--assets", "0"), 2, ("too small",)),
     ],
@@ -191,10 +206,10 @@ def test_bad_studies_are_refused(store, tmp_path, monkeypatch, changes, code, wo
 
 
 def test_an_interrupt_says_that_the_run_can_go_on(tmp_path, monkeypatch):
-    def interrupted(settings):
+    def interrupted(kind, settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("quantray.research.study.load_data", interrupted)
+    monkeypatch.setattr("quantray.cli._run", interrupted)
     for done in (quantray("demo", cwd=tmp_path), workflow(CONFIG, cwd=tmp_path)):
         assert done.returncode == 3
         assert "run the same command again" in done.stderr
@@ -227,7 +242,9 @@ def test_one_asset_is_enough(tmp_path):
 @pytest.mark.slow
 def test_submit_checks_the_settings_as_their_own_program_reads_them(tmp_path):
     shutil.copy(ROOT / "workflows" / "train_models.py", tmp_path / "train.py")
-    (tmp_path / "wrong.yaml").write_text("name: x\ndata: {kind: simulated}\nmodels: [{name: A, heads: 3}]\n")
+    (tmp_path / "wrong.yaml").write_text(
+        "kind: forecasts\nname: x\ndata: {kind: simulated}\nmodels: [{name: A, heads: 3}]\n"
+    )
     refused(quantray("submit", "train.py", "wrong.yaml", cwd=tmp_path), 2, "width 64 must be a multiple of heads 3")
 
 

@@ -31,15 +31,15 @@ PAGES = [
 ]
 PROGRAMS = ("chmod", "export", "make", "python", "quantray", "ray", "source", "ssh")
 
-SERIAL = "--set cluster.kind=serial"
-"""Where another command runs the same workflow on Ray, as it does by default: a start takes seconds."""
+RAY = "--set cluster.kind=local"
+"""Once for each workflow: what is small would be done in this process before Ray has started."""
 FORECASTS = (
     "--set folds.train_days=120 --set folds.valid_days=20 --set folds.test_days=60 --set folds.warm_up_days=130 "
     "--set folds.most=1 --set seeds=1"
 )
 EPOCH = " ".join(f"--set models.{name}.training.epochs=1" for name in ("GAT", "LSTM", "GAT-random-graph"))
 SWEEP = (
-    "--set folds.warmup_days=120 --set folds.train_days=200 --set folds.test_days=120 --set search.trials=2 "
+    "--set folds.warm_up_days=120 --set folds.train_days=200 --set folds.test_days=120 --set search.trials=2 "
     "--set samples=100 --set data.universe={} --set strategies=[momentum_5_20,rsi_14]"
 )
 SMALL = {
@@ -55,27 +55,25 @@ SMALL = {
     "ray status": "--address HEAD_ADDRESS:6379",
     "configs/demo.yaml": "--set data.n_assets=20 --set data.n_days=400 --set folds.lookback_days=120",
     "configs/sp400.yaml": "--set data.universe={} --set folds.lookback_days=252",
-    "configs/sp400.yaml --set data.store": SERIAL,
-    "configs/allocators.yaml": f"{SERIAL} --set data.universe={{}} --set folds.lookback_days=252 "
+    "configs/allocators.yaml": "--set data.universe={} --set folds.lookback_days=252 "
     "--set 'allocators.Min variance.max_weight=0.1'",
     # Another look-back, or all would be there already.
     "cluster.address=": "--set folds.lookback_days=200",
-    "configs/forecasts_demo.yaml": f"{FORECASTS} {EPOCH} --set data.n_assets=30 --set data.n_days=334",
-    "configs/forecasts.yaml": f"{SERIAL} {FORECASTS} {EPOCH} --set data.universe={{}}",
-    "best.yaml": SERIAL,
-    "configs/learned.yaml": f"{SERIAL} --set data.universe={{}} --set folds.lookback_days=252 "
+    "configs/forecasts_demo.yaml": f"{RAY} {FORECASTS} {EPOCH} --set data.n_assets=30 --set data.n_days=334",
+    "configs/forecasts.yaml": f"{FORECASTS} {EPOCH} --set data.universe={{}}",
+    "configs/learned.yaml": "--set data.universe={} --set folds.lookback_days=252 "
     "--set 'allocators.MV learned.max_weight=0.1' --set 'allocators.MV reversal.max_weight=0.1' "
     "--set 'allocators.Min variance.max_weight=0.1'",
-    "configs/scale.yaml": f"{SERIAL} {FORECASTS} --set sizes=[20,30] --set measured_epochs=1 "
+    "configs/scale.yaml": f"{FORECASTS} --set sizes=[20,30] --set measured_epochs=1 "
     "--set 'models=[{name: GAT, width: 16, layers: 1, training: {epochs: 1}}]'",
     # These measure, or start Ray, each time they run; `quantray run` runs them with the same settings.
     "python workflows/scale_universe.py": "--check",
     "python workflows/tune_models.py": "--check",
     "configs/tune.yaml": "--set target.study=SMALL_STUDY --set trials=2 --set stopping.grace=1",
-    "configs/regime_sweep.yaml": SWEEP,
+    "configs/regime_sweep.yaml": f"{RAY} {SWEEP}",
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
-    "configs/combine.yaml": f"{SERIAL} --set data.universe={{}} --set samples=100 --set ensemble=false "
+    "configs/combine.yaml": "--set data.universe={} --set samples=100 --set ensemble=false "
     + " ".join(f"--set strategies.{place}.count=1" for place in range(12)),
 }
 """What a command holds -> what is added to it."""

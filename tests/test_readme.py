@@ -10,8 +10,9 @@ import yaml
 from quantray.data.checks import CHECKS
 from quantray.data.formats import Format
 from quantray.data.quality import QualitySettings
-from quantray.research.config import StudySettings, UniverseSettings
-from quantray.research.settings import read_settings
+from quantray.research.market import UniverseSettings
+from quantray.settings import read_settings
+from quantray.studies.portfolios.settings import PortfolioSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -88,4 +89,4 @@ def test_changes_in_the_text_can_be_made():
     changes.pop("--set a.b=value")
     assert len(changes) >= 4
     for change in changes.values():
-        read_settings(StudySettings, ROOT / "workflows" / "configs" / "sp400.yaml", change)
+        read_settings(PortfolioSettings, ROOT / "workflows" / "configs" / "sp400.yaml", change)

@@ -1,12 +1,41 @@
 """The tables that runs end with, from folders made by hand."""
 
-import json
+from datetime import UTC, datetime
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from quantray.tables import print_scale, print_sweep, print_tuning
+from quantray.analytics.page import Cell, Column, Page, Rows, Table
+from quantray.errors import DataError
+from quantray.research.run import About
+from quantray.tables import print_run, print_table
+
+SUMMARY = Table(
+    title="a [study]: 95% intervals",
+    columns=("name", "value", Column(title="ran", text=True)),
+    groups=(
+        Rows(title="first", rows=(("pairs", Cell(text="1.50", hint="unseen", below="unseen"), "to the end"),)),
+        Rows(rows=(("[red]", "–", "stopped early"), ("2,000 names", "0.050; 1.2 s, 0.40 GB", "[a]"))),
+    ),
+)
+ABOUT = About(
+    layout=1,
+    kind="tests",
+    name="a",
+    config_hash="def",
+    digest="abc",
+    headline="",
+    written=datetime(2024, 1, 2, tzinfo=UTC),
+    data="nowhere",
+    computed=1203,
+    reused=4,
+    called="fits",
+    seconds=1.04,
+    notes=("held nothing out of sample: tail_hedge", "The best settings are in [a]/best.yaml."),
+    numerics="Haswell, AVX2",
+    versions={},
+    facts={},
+)
 
 
 @pytest.fixture
@@ -14,13 +43,13 @@ def folder(tmp_path):
     return tmp_path / ("a folder whose name is so long that a path would be broken over two lines " * 2)
 
 
-def written(folder, **contents):
-    folder.mkdir(exist_ok=True)
-    for name, content in contents.items():
-        if isinstance(content, pa.Table):
-            pq.write_table(content, folder / f"{name}.parquet")
-        else:
-            (folder / f"{name}.json").write_text(json.dumps(content))
+def written(folder, about=ABOUT):
+    page = Page(title="a", meta="", headline="No [evidence].", sections=(), summary=SUMMARY)
+    folder.mkdir()
+    (folder / "settings.yaml").write_text(yaml.safe_dump({"kind": "tests", "name": "a"}))
+    (folder / "page.json").write_text(page.model_dump_json())
+    if about is not None:
+        (folder / "study.json").write_text(about.model_dump_json())
     return folder
 
 
@@ -30,67 +59,42 @@ def cells(text, first):
     return [cell.strip() for cell in row.strip("│").split("│")]
 
 
-def test_a_sweep_shows_policies_gains_and_who_held_nothing(folder, capsys):
-    def row(measure, value, overfitting=0.25, regime="all days"):
-        values = {"value": value, "low": value - 1, "high": value + 1, "overfitting": overfitting}
-        return {"strategy": "pairs", "regime": regime, "measure": measure} | values
+def test_a_table_shows_all_groups_and_takes_brackets_for_text(capsys):
+    print_table(SUMMARY)
+    said = capsys.readouterr().out
+    assert "a [study]: 95% intervals" in said
+    header = next(line for line in said.splitlines() if "value" in line)
+    assert [cell.strip() for cell in header.strip("┃").split("┃")] == ["name", "value", "ran"]
+    assert cells(said, "pairs") == ["pairs", "1.50", "to the end"]
+    assert cells(said, r"[red]") == ["[red]", "–", "stopped early"]
+    assert cells(said, "2,000 names") == ["2,000 names", "0.050; 1.2 s, 0.40 GB", "[a]"]
+    assert "unseen" not in said
 
-    outcomes = [
-        row("sharpe, conditional", 9.0, regime="calm"),
-        row("sharpe, conditional", 1.5),
-        row("sharpe, unconditional", 1.0),
-        row("sharpe, default", -0.5),
-        row("over unconditional", 0.5),
+
+def test_words_stand_to_the_left_and_numbers_to_the_right(capsys):
+    print_table(SUMMARY)
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("│ pairs"))
+    name, value, ran = row.strip("│").split("│")
+    assert name.startswith(" pairs ")
+    assert value.endswith(" 1.50 ")
+    assert ran.startswith(" to the end")
+
+
+def test_a_run_of_any_kind_says_what_it_found_and_took(folder, capsys):
+    print_run(written(folder))
+    said = capsys.readouterr().out
+    assert cells(said, "pairs") == ["pairs", "1.50", "to the end"]
+    after = said[said.rindex("┘") + 1 :]
+    assert after.strip().splitlines() == [
+        "No [evidence].",
+        "held nothing out of sample: tail_hedge",
+        "The best settings are in [a]/best.yaml.",
+        "1,203 fits computed, 4 reused, 1.0 s; digest abc",
+        f"report: {folder / 'report.html'}",
     ]
-    streams = {f"{name}, default{more}": [0.0] for name in ("pairs", "tail_hedge") for more in ("", ", turnover")}
-    about = {
-        "name": "s",
-        "first": "2020",
-        "last": "2021",
-        "confidence": "95%",
-        "verdict": "No [evidence].",
-        "seconds": 1.0,
-    }
-    about |= {"results_computed": 3, "results_reused": 0, "digest": "abc"}
-    print_sweep(written(folder, sweep=about, outcomes=pa.Table.from_pylist(outcomes), streams=pa.table(streams)))
-    said = capsys.readouterr().out
-    assert cells(said, "pairs") == ["pairs", "1.50", "1.00", "-0.50", "0.50", "-0.50", "1.50", "25%"]
-    assert "held nothing out of sample: tail_hedge\n" in said
-    assert "No [evidence]." in said
-    assert "3 results computed, 0 reused, 1.0 s; digest abc" in said
-    assert f"report: {folder / 'report.html'}\n" in said
 
 
-def test_a_search_shows_the_winner_first_and_twelve_trials_at_most(folder, capsys):
-    trials = [
-        {
-            "number": n,
-            "objective": n / 100,
-            "rounds": 3,
-            "finished": n != 15,
-            "best": n == 14,
-            "note": "",
-            "setting w": "[a]",
-        }
-        for n in range(1, 16)
-    ]
-    trials[4] |= {"objective": None, "note": "diverged"}
-    about = {"name": "t", "measure": "mean IC", "subject": "GAT", "verdict": "It helped.", "best": {"objective": 0.14}}
-    print_tuning(written(folder, tuning=about, trials=pa.Table.from_pylist(trials)))
-    said = capsys.readouterr().out
-    rows = [line for line in said.splitlines() if line.startswith("│")]
-    assert len(rows) == 12
-    assert cells(rows[0], "14") == ["14", "0.1400", "3", "best", "[a]"]
-    assert cells(rows[1], "13")[0] == "13"
-    assert "diverged" not in said
-    assert f"settings: {folder / 'best.yaml'}\n" in said
-
-
-def test_sizes_show_skill_and_what_networks_cost(folder, capsys):
-    size = {"costs": {"GAT": {"seconds": 1.25, "training_bytes": 4e8}}}
-    sizes = [size | {"size": n, "ic": {"GAT": {"mean": 0.05}, "zero": {"mean": None}}} for n in (400, 2000)]
-    print_scale(written(folder, scale=sizes))
-    said = capsys.readouterr().out
-    assert "2,000 names" in said
-    assert cells(said, "GAT") == ["GAT", "0.050; 1.2 s, 0.40 GB", "0.050; 1.2 s, 0.40 GB"]
-    assert cells(said, "zero") == ["zero", "–", "–"]
+def test_a_folder_without_a_run_is_named(folder):
+    folder.mkdir()
+    with pytest.raises(DataError, match="is not a run folder"):
+        print_run(folder)

@@ -1,5 +1,6 @@
 """The report's pictures."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -315,6 +316,12 @@ def _bands(record: TrackRecord, sectors: Mapping[str, str]) -> dict[str, Float]:
 
 def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers inside a range, the finer the narrower it is."""
+    if high < 1.3 * low:
+        # As narrow as this, logarithms are as good as straight.
+        rough = (high - low) / 8
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
+        return [round(n * step, 12) for n in range(math.floor(low / step), math.ceil(high / step) + 1)]
     mantissas: tuple[float, ...] = (1, 2, 5)
     if high < 8 * low:
         mantissas = (1, 1.5, 2, 3, 5)

@@ -17,6 +17,7 @@ from quantray.arrays import TRADING_DAYS, Float, Int, frozen
 from quantray.errors import InputError
 
 __all__ = [
+    "ACCEPTED",
     "Deflated",
     "Overfitting",
     "SharpeEstimate",
@@ -29,6 +30,9 @@ __all__ = [
     "sharpe_difference",
     "sharpe_interval",
 ]
+
+ACCEPTED = 0.95
+"""Deflated Sharpe ratio from which what was chosen counts as more than luck."""
 
 _ROWS_AT_ONCE = 2_000_000
 """Numbers in one piece of a large intermediate table; 16 MB."""

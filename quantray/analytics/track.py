@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -117,22 +116,21 @@ class TrackRecord:
         parts = [getattr(kept, f.name) for f in fields(kept) if f.name not in ("name", "assets", *_TERMS)]
         return digest([*parts, "\n".join(self.assets.tolist())])
 
-    def write(self, folder: Path) -> None:
-        """Write ``accounts.parquet`` and ``holdings.parquet`` (trade dates, one row per asset held or traded)."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def tables(self) -> dict[str, pa.Table]:
+        """``accounts`` and ``holdings`` (trade dates, one row per asset held or traded), which ``read`` reads back."""
         series = {name: getattr(self, name) for name in _SERIES}
         accounts = pa.table({"date": pa.array(self.dates), **series})
         terms = {"periods_per_year": self.periods_per_year, "delistings": asdict(self.delistings)}
-        pq.write_table(accounts.replace_schema_metadata({"quantray": json.dumps(terms)}), folder / "accounts.parquet")
         kept = self.on_trade_dates()
         row, column = np.nonzero((kept.weights != 0) | (kept.trades != 0))
         held = {name: getattr(kept, name)[row, column] for name in ("weights", "trades", "costs")}
-        frame = pd.DataFrame({"date": kept.holding_dates[row], "symbol": kept.assets[column], **held})
-        frame.to_parquet(folder / "holdings.parquet", index=False)
+        symbols = pa.array(kept.assets[column].tolist(), pa.string())
+        holdings = pa.table({"date": pa.array(kept.holding_dates[row]), "symbol": symbols, **held})
+        return {"accounts": accounts.replace_schema_metadata({"quantray": json.dumps(terms)}), "holdings": holdings}
 
     @classmethod
     def read(cls, folder: Path) -> "TrackRecord":
-        """A record written by ``write``; its name is the folder's.
+        """A record from a folder with its tables; its name is the folder's.
 
         Raises
         ------
@@ -141,12 +139,12 @@ class TrackRecord:
         """
         try:
             accounts = pq.read_table(folder / "accounts.parquet", partitioning=None)
-            held = pd.read_parquet(folder / "holdings.parquet")
+            held = pq.read_table(folder / "holdings.parquet", partitioning=None)
             terms = json.loads((accounts.schema.metadata or {}).get(b"quantray", b"{}"))
         except (OSError, ValueError) as error:
             raise DataError(f"{folder} holds no track record: {error}") from error
         days, row = np.unique(held["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
-        assets, column = np.unique(held["symbol"].to_numpy().astype(np.str_), return_inverse=True)
+        assets, column = np.unique(np.array(held["symbol"].to_pylist(), dtype=np.str_), return_inverse=True)
         grids = {}
         for name in ("weights", "trades", "costs"):
             grids[name] = np.zeros((len(days), len(assets)))

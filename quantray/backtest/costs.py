@@ -15,9 +15,7 @@ __all__ = [
     "CostModel",
     "LinearCosts",
     "MarketDay",
-    "described",
     "from_bps",
-    "quoted_bps",
     "trading_costs",
 ]
 
@@ -62,24 +60,27 @@ class LinearCosts:
 
     def __call__(self, trades: Float, day: MarketDay) -> Float:
         """See ``CostModel``."""
-        spread = quoted_bps(day.fields, self.half_spread_bps)
-        return np.asarray(from_bps(np.abs(trades) * (spread + self.commission_bps)))
+        return np.asarray(from_bps(np.abs(trades) * self.bps(day.fields)))
+
+    def bps(self, fields: Mapping[str, Float]) -> float | Float:
+        """Basis points of the money traded, in the shape of the field ``half_spread_bps``; one number without it."""
+        quoted = fields.get(HALF_SPREAD)
+        spread = self.half_spread_bps if quoted is None else np.where(quoted >= 0, quoted, self.half_spread_bps)
+        return spread + self.commission_bps
+
+    def described(self, fields: Mapping[str, Float]) -> str:
+        """What trades in a panel are charged, in words."""
+        flat, more = f"{self.half_spread_bps + self.commission_bps:g} bp of the money traded", ""
+        if HALF_SPREAD not in fields:
+            return flat
+        if self.commission_bps:
+            more = f" and {self.commission_bps:g} bp"
+        return f"half of the quoted spread{more}, where none is known {flat}"
 
 
 def from_bps(bps: npt.ArrayLike) -> Float:
     """Basis points as fractions, in any shape."""
     return np.asarray(np.asarray(bps, dtype=np.float64) * 1e-4)
-
-
-def quoted_bps(fields: Mapping[str, Float], otherwise: float) -> float | Float:
-    """Half of the quoted spread where the data hold one, in the shape of the field ``half_spread_bps``.
-
-    Parameters
-    ----------
-    otherwise : basis points where there is no value; without the field this one number is the answer.
-    """
-    quoted = fields.get(HALF_SPREAD)
-    return otherwise if quoted is None else np.where(quoted >= 0, quoted, otherwise)
 
 
 def trading_costs(traded: Float, costs_bps: float | Float) -> Float:
@@ -93,9 +94,3 @@ def trading_costs(traded: Float, costs_bps: float | Float) -> Float:
     if np.ndim(costs_bps) == 0:
         return np.asarray(from_bps(costs_bps) * traded.sum(axis=-1))
     return np.asarray((from_bps(costs_bps) * traded).sum(axis=-1))
-
-
-def described(fields: Mapping[str, Float], otherwise: float) -> str:
-    """What trades are charged, in words; see ``quoted_bps``."""
-    flat = f"{otherwise:g} bp of the money traded"
-    return flat if HALF_SPREAD not in fields else f"half of the quoted spread, where none is known {flat}"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from quantray.arrays import Float
-from quantray.backtest.costs import quoted_bps, trading_costs
+from quantray.backtest.costs import LinearCosts, trading_costs
 from quantray.backtest.drift import drifted
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -14,6 +14,8 @@ from quantray.features.returns import DELIST_RETURN, held_returns
 from quantray.strategies.rule import Rule, StrategyResult
 
 __all__ = ["NetReturns", "check_terms", "net_of_costs", "net_returns", "strategy_returns"]
+
+_COSTS = LinearCosts()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ def net_returns(
     close_tn : (T, N) closes adjusted to total returns; NaN where unknown: such a name returns nothing until its next
         close.
     costs_bps : basis points of the money traded; one number, or (T, N) by the day of the trade, see
-        ``costs.quoted_bps``.
+        ``LinearCosts.bps``.
     lag : trading days from a decision to its trades.
     drift : whether the trades that restore weights after prices moved are counted, or changes of targets only.
     delist_tn : (T, N) delisting returns, earned by what is held on the first day after the last close; see
@@ -86,14 +88,14 @@ def net_returns(
     )
 
 
-def net_of_costs(result: StrategyResult, panel: Panel, *, costs_bps: float = 5.0, lag: int = 1) -> NetReturns:
+def net_of_costs(result: StrategyResult, panel: Panel, *, costs: LinearCosts = _COSTS, lag: int = 1) -> NetReturns:
     """What a strategy's decisions earn after costs, options included; turnover and costs are those of shares.
 
     Shares pay half of the quoted spread where the panel has one, and delistings are earned where it has them.
 
     Parameters
     ----------
-    costs_bps : basis points of the money traded where no spread is quoted; options charge their own costs.
+    costs : of the money traded; options charge their own.
 
     Raises
     ------
@@ -103,14 +105,14 @@ def net_of_costs(result: StrategyResult, panel: Panel, *, costs_bps: float = 5.0
     net = net_returns(
         result.weights,
         panel.field("close"),
-        costs_bps=quoted_bps(panel.fields, costs_bps),
+        costs_bps=costs.bps(panel.fields),
         lag=lag,
         delist_tn=panel.fields.get(DELIST_RETURN),
     )
     return NetReturns(net.returns + result.overlay_returns, net.turnover, net.costs)
 
 
-def strategy_returns(strategy: Rule[Any], panel: Panel, costs_bps: float = 5.0, *, lag: int = 1) -> Float:
+def strategy_returns(strategy: Rule[Any], panel: Panel, costs: LinearCosts = _COSTS, *, lag: int = 1) -> Float:
     """(T,) simple daily returns of a rule on NAV, its options included; see ``net_of_costs``.
 
     Parameters
@@ -122,7 +124,7 @@ def strategy_returns(strategy: Rule[Any], panel: Panel, costs_bps: float = 5.0, 
     InputError, DataError
         As ``Rule.run`` and ``net_returns``.
     """
-    return net_of_costs(strategy.run(panel, lag=lag), panel, costs_bps=costs_bps, lag=lag).returns
+    return net_of_costs(strategy.run(panel, lag=lag), panel, costs=costs, lag=lag).returns
 
 
 def check_terms(costs_bps: float | Float, lag: int, shape: tuple[int, ...]) -> None:

@@ -1,5 +1,7 @@
 """The same work on many workers, with Ray: ``cluster`` connects, ``executor`` maps, ``jobs`` submits workflows.
 
+``auto`` works in this process until Ray pays.
+
 ``training`` fits one network with several workers: ``workers`` share the dates, ``heads`` splits its attention.
 ``tuning`` searches settings with Ray Tune.
 """

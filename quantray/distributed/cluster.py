@@ -1,17 +1,19 @@
-"""Connect to Ray: none, a local one, or a running cluster."""
+"""Connect to Ray: none, a local one at once or when it pays, or a running cluster."""
 
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 
-from quantray.distributed.environment import describe_ray, make_token, prepare_ray
+from quantray.distributed.auto import Auto
+from quantray.distributed.environment import describe_ray, is_connected, make_token, prepare_ray
 from quantray.errors import ClusterError, InputError
-from quantray.research.config import ClusterSettings
 from quantray.research.executor import Executor, Serial
+from quantray.research.numerics import fixed_variables
 from quantray.research.progress import say
+from quantray.research.terms import ClusterSettings
 
 __all__ = ["check_reachable", "connect", "object_store_bytes"]
 
@@ -23,7 +25,8 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
     """An executor for the settings; Ray starts with the first work, and ends with the block if it was started there.
 
     It does not matter whether Ray was imported before. A Ray that this process is connected to already is used as it
-    is, and one line says what it has.
+    is, and one line says what it has. Otherwise kind ``auto`` works in this process, without importing Ray, until a
+    Ray on this machine pays; where units take GPUs, it begins there.
 
     Parameters
     ----------
@@ -35,7 +38,17 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
         The address cannot be reached, refuses the token, or Ray does not start.
     """
     if settings.kind == "serial":
-        yield Serial(threads=max(1, int(settings.cpus_per_task)))
+        yield _serial(settings)
+        return
+    if settings.kind == "auto" and not is_connected():
+        local = settings.model_copy(update={"kind": "local"})
+        with ExitStack() as opened:
+            yield Auto(
+                _serial(settings),
+                lambda: opened.enter_context(connect(local, shared_bytes=shared_bytes)),
+                workers=_workers(settings),
+                at_once=f"a unit takes {settings.gpus_per_task:g} GPU" if settings.gpus_per_task else None,
+            )
         return
     if settings.kind == "address" and settings.address not in (None, "auto"):
         check_reachable(str(settings.address))
@@ -48,8 +61,13 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
     if found:
         say(f"on the Ray that this process is connected to: {describe_ray()}")
     try:
+        # What this process starts inherits its environment; elsewhere kernels that are fixed here would not be.
+        elsewhere = found or settings.kind == "address"
         yield OnRay(
-            cpus=settings.cpus_per_task, gpus=settings.gpus_per_task, start=lambda: _start(settings, shared_bytes)
+            cpus=settings.cpus_per_task,
+            gpus=settings.gpus_per_task,
+            variables=fixed_variables() if elsewhere else None,
+            start=lambda: _start(settings, shared_bytes),
         )
     finally:
         if not found and ray.is_initialized():
@@ -76,6 +94,17 @@ def object_store_bytes(settings: ClusterSettings, shared_bytes: int) -> int:
         return settings.object_store_mb * _MIB
     room = int(psutil.virtual_memory().available / 3)
     return max(100 * _MIB, min(3 * shared_bytes + 200 * _MIB, room))
+
+
+def _serial(settings: ClusterSettings) -> Serial:
+    return Serial(threads=max(1, int(settings.cpus_per_task)))
+
+
+def _workers(settings: ClusterSettings) -> int:
+    """Units that a Ray on this machine would run at a time."""
+    from joblib import cpu_count  # noqa: PLC0415  (knows of the quotas of containers, as Ray does)
+
+    return max(1, int((settings.cpus or cpu_count()) / settings.cpus_per_task))
 
 
 def _start(settings: ClusterSettings, shared_bytes: int) -> None:

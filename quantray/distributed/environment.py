@@ -9,7 +9,7 @@ from typing import Literal
 from quantray.errors import ClusterError, InputError
 from quantray.research.progress import say
 
-__all__ = ["AuthMode", "describe_ray", "make_token", "prepare_ray"]
+__all__ = ["AuthMode", "describe_ray", "is_connected", "make_token", "prepare_ray"]
 
 AuthMode = Literal["token", "disabled"]
 
@@ -40,7 +40,7 @@ def prepare_ray(auth: AuthMode = "token") -> None:
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+    if is_connected():
         return
     mode = os.environ.setdefault("RAY_AUTH_MODE", auth).lower()
     if mode not in ("token", "disabled"):
@@ -51,6 +51,11 @@ def prepare_ray(auth: AuthMode = "token") -> None:
         _keep_private(_token_path())
     if "ray" in sys.modules:
         sys.modules["ray._raylet"].Config.initialize("")
+
+
+def is_connected() -> bool:
+    """Whether this process is connected to a Ray; asks without importing it."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 def describe_ray() -> str:

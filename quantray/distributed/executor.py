@@ -1,7 +1,7 @@
 """``OnRay``: the executor that runs units of work as Ray tasks."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import ray
@@ -39,6 +39,7 @@ class OnRay:
     cpus, gpus : reserved for each unit; a fraction lets units share a device.
     in_flight : units handed out at a time; by default twice what the cluster runs at once.
     retries : times a unit is run again after its worker or node was lost.
+    variables : of the environment that workers start with; those that work without them are not used.
     start : called before the first use, to connect to Ray; a run that finds all its results needs none.
     """
 
@@ -49,12 +50,14 @@ class OnRay:
         gpus: float = 0.0,
         in_flight: int | None = None,
         retries: int = 3,
+        variables: Mapping[str, str] | None = None,
         start: Callable[[], None] | None = None,
     ) -> None:
         if not cpus > 0 or gpus < 0 or retries < 0 or (in_flight is not None and in_flight < 1):
             raise InputError("cpus must be positive, gpus and retries not negative, in_flight at least 1.")
         self._cpus, self._gpus, self._in_flight, self._start = cpus, gpus, in_flight, start
-        self._unit = ray.remote(run_unit).options(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
+        own = {"runtime_env": {"env_vars": dict(variables)}} if variables else {}
+        self._unit = ray.remote(run_unit).options(num_cpus=cpus, num_gpus=gpus, max_retries=retries, **own)
 
     def put(self, value: S) -> Shared[S]:
         """Store a value in the cluster's object store."""

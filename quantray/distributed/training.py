@@ -11,10 +11,12 @@ from typing import Any
 import ray
 from ray import train as ray_train
 from ray.train import torch as ray_torch
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
+from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.distributed.workers import CHECKPOINT, fit_share
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError
@@ -192,7 +194,7 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
     prepare_ray()
     if executor is None and not ray.is_initialized():
         raise ClusterError("Ray does not run; connect to a cluster first, and give its executor.")
-    stored = ray.put(work) if executor is None else executor.put(work).value
+    stored = ray.put(work) if executor is None else on_ray(executor, "workers train together").put(work).value
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
     _make_folder(run.folder)
@@ -202,7 +204,7 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
     def share() -> Checkpoint | QuantrayError | None:
         return _share(ray.get(stored), board)
 
-    trainer = ray_torch.TorchTrainer(
+    trainer = _Trainer(
         share,
         torch_config=ray_torch.TorchConfig(timeout_s=math.ceil(60 * run.timeout_minutes)),
         scaling_config=ray_train.ScalingConfig(
@@ -230,6 +232,20 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
     if not isinstance(outcome, Checkpoint):
         raise ClusterError("the training was stopped before it ended; run the same command again to continue.")
     return outcome
+
+
+class _Trainer(ray_torch.TorchTrainer):  # type: ignore[misc]
+    """A trainer that does not wait for a dashboard where Ray has none, as on one machine.
+
+    The helper that frees the resources of a lost controller asks the dashboard whether that still lives. Without one,
+    Ray 2.60 waits 12 s for its end after each training; and a Ray of one machine ends with its driver anyway.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        found: list[Any] = super()._create_default_callbacks()
+        if ray._private.worker.get_dashboard_url():
+            return found
+        return [callback for callback in found if not isinstance(callback, PlacementGroupCleanerCallback)]
 
 
 def _share(work: _Work, board: Any) -> Checkpoint | QuantrayError | None:

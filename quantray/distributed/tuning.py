@@ -8,6 +8,7 @@ import json
 import logging
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -24,16 +25,20 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from quantray.analytics.tuning_record import TuningRecord, TuningTrial
+from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
 from quantray.research.executor import Executor
+from quantray.research.kind import Kind
 from quantray.research.progress import say
-from quantray.research.tuning_config import SearchSpace, TuningSettings
-from quantray.research.tuning_study import TuningSource, held_out
-from quantray.research.tuning_trial import Subject
+from quantray.research.space import SearchSpace
+from quantray.research.tunable import Subject
+from quantray.studies.tuning.findings import find_tuning
+from quantray.studies.tuning.record import TuningRecord, TuningTrial
+from quantray.studies.tuning.settings import TuningSettings
+from quantray.studies.tuning.study import TuningSource, load_tuning
 
-__all__ = ["search", "tune_settings"]
+__all__ = ["TUNING", "search", "tune_settings"]
 
 _OBJECTIVE = "objective"
 _ROUNDS = "rounds"
@@ -51,18 +56,20 @@ def tune_settings(source: TuningSource, executor: Executor) -> TuningRecord:
     InputError, ClusterError
         As ``search``, or no trial ran to its end.
     """
+    start, prepared = time.monotonic(), source.prepared
     trials = search(source, executor)
     record = TuningRecord(
-        subject=source.name,
-        measure=source.measure,
-        maximise=source.maximise,
+        subject=source.prepared.name,
+        measure=source.prepared.measure,
+        maximise=source.prepared.maximise,
         trials=tuple(trials),
         held_out=None,
-        seen_through=source.seen_through,
+        seen_through=source.prepared.seen_through,
     )
-    point = source.subject.space.point(record.best.values)
+    point = prepared.subject.space.point(record.best.values)
     say(f"best of {len(trials)} trials: {record.best.values}; now the dates held out")
-    return replace(record, held_out=held_out(source, point, executor))
+    held = prepared.held_out(point, executor, source.settings.resampling.build())
+    return replace(record, held_out=held, seconds=time.monotonic() - start)
 
 
 def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
@@ -74,7 +81,7 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
 
     Parameters
     ----------
-    executor : of ``cluster.connect``; it starts Ray where it does not run yet.
+    executor : of ``cluster.connect``, of any kind but serial; it starts Ray where it does not run yet.
 
     Raises
     ------
@@ -87,9 +94,9 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
     al. (2020), *A system for massively parallel hyperparameter tuning*, MLSys 2, for stopping.
     """
     prepare_ray()
-    stored = executor.put(source.subject).value
+    stored = on_ray(executor, "a search needs it").put(source.prepared.subject).value
     if not isinstance(stored, ray.ObjectRef):
-        raise InputError("a search needs Ray; set cluster.kind to local or address.")
+        raise InputError("a search needs Ray; set cluster.kind to auto, local or address.")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     tuner = _tuner(source, stored)
     results = _in_thread(tuner.fit)
@@ -102,7 +109,7 @@ def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
 class _Sampler(OptunaSearch):  # type: ignore[misc]
     """Suggests points that can be used, each once; the study's own settings first."""
 
-    def __init__(self, space: SearchSpace, settings: TuningSettings, *, maximise: bool) -> None:
+    def __init__(self, space: SearchSpace[Any], settings: TuningSettings, *, maximise: bool) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         first = max(settings.concurrent, min(settings.trials // 3, 20))
         with warnings.catch_warnings():
@@ -157,13 +164,13 @@ def _tuner(source: TuningSource, stored: ray.ObjectRef) -> tune.Tuner:
     if tune.Tuner.can_restore(str(place)) and any(place.glob("experiment_state-*.json")):
         say(f"continuing the search in {place}")
         return tune.Tuner.restore(str(place), trainable, resume_unfinished=True, resume_errored=True)
-    most = source.subject.most_rounds
+    most = source.prepared.subject.most_rounds
     return tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
             metric=_OBJECTIVE,
-            mode="max" if source.maximise else "min",
-            search_alg=_Sampler(source.subject.space, settings, maximise=source.maximise),
+            mode="max" if source.prepared.maximise else "min",
+            search_alg=_Sampler(source.prepared.subject.space, settings, maximise=source.prepared.maximise),
             # One more than there are, so that a trial that reaches its last round ends by itself.
             scheduler=ASHAScheduler(
                 max_t=max(most, settings.stopping.grace) + 1,
@@ -214,8 +221,8 @@ def _found(source: TuningSource, result: tune.Result) -> TuningTrial:
         # A round that was lost with its driver may stand there twice.
         curve = rounds.drop_duplicates("training_iteration", keep="last")[_OBJECTIVE].to_numpy(dtype=np.float64)
     return TuningTrial(
-        key=source.trial_key(point),
-        values=source.subject.space.values(point),
+        key=source.prepared.trial_key(point),
+        values=source.prepared.subject.space.values(point),
         curve=curve,
         finished=bool(last["finished"]),
         note=last["note"],
@@ -248,3 +255,19 @@ def _reason(errors: list[Exception], count: int) -> QuantrayError:
         f"{len(errors)} of {count} trials failed ({type(cause).__name__}: {lines[-1].strip()}); run the same command "
         "again to continue them from their last round."
     )
+
+
+TUNING = Kind(
+    name="tuning",
+    question="Which settings of another study are better?",
+    settings=TuningSettings,
+    load=load_tuning,
+    run=tune_settings,
+    findings=find_tuning,
+    renamed={
+        "target.model": "target.subject",
+        "target.allocator": "target.subject",
+        "target.kind": "nothing, for the study's file says its kind",
+        "confidence": "resampling.confidence",
+    },
+)

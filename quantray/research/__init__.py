@@ -1,12 +1,12 @@
-"""Walk-forward research: folds, trials, studies, and where results are kept.
+"""What is true of every study: where its data come from, how its work is handed out and kept, and what a run leaves.
 
-``settings`` reads settings of any kind, ``config`` says what a study's are, ``folds`` cuts time, ``trial`` is the
-unit of parallel work, ``executor`` says where it runs, ``store`` keeps its results by content, and ``study`` puts
-these together. ``forecast_study`` judges forecasters and ``scaling`` does
-so on universes of several sizes; ``forecast_store`` keeps forecasts in versions, and ``alpha`` turns them into
-portfolios. ``tuning_study`` and its like say what a search of settings tries and how its winner is judged. ``sweep``
-searches strategies by regime: ``search`` says which parameters to try, ``families`` what they belong to, ``evaluation``
-plays many at once, ``regime_search`` and ``sweep_runs`` hold its beginning and its end.
-``combination`` shares capital among many strategies.
-``tracking`` writes to MLflow when asked.
+``kind``        a kind of study: settings, source, findings, and the record of functions that leads from one to the next
+``market``      the data of a study, ``terms`` what all kinds have settings for in the same words
+``folds``       cuts time
+``executor``    hands out work, ``units`` computes what is missing, ``results`` keeps it by content
+``provenance``  names the code, libraries and kernels of a unit in its key: ``source`` and ``definitions`` read the
+                code that it reaches, ``numerics`` tells the kernels
+``run``         the folder of a run: written, rendered again, listed; ``comparison`` puts two side by side
+``tunable``     what a kind must give so that its settings can be searched, in a ``space``
+``tracking``    writes to MLflow when asked; ``metering`` reads memory, ``progress`` says how far work is
 """

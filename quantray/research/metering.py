@@ -5,6 +5,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +35,7 @@ class Metered:
 
     def map(self, fn: Callable[[S, T], R], items: Iterable[T], *, shared: S | Shared[S]) -> Iterator[R]:
         """See ``Executor.map``."""
-        for result, place, peak in self._executor.map(_measured, ((fn, item) for item in items), shared=shared):
+        for result, place, peak in self._executor.map(_Measured(fn), items, shared=shared):
             self.peaks[place] = max(peak, self.peaks.get(place, 0))
             yield result
 
@@ -58,10 +59,14 @@ def peak_bytes() -> int:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _measured(shared: Any, work: tuple[Callable[[Any, Any], Any], Any]) -> tuple[Any, str, int]:
-    fn, item = work
-    result = fn(shared, item)
-    return result, _place(), peak_bytes()
+@dataclass(frozen=True)
+class _Measured:
+    """A function that also says where it ran and how much memory that process has held."""
+
+    fn: Callable[[Any, Any], Any]
+
+    def __call__(self, shared: Any, item: Any) -> tuple[Any, str, int]:
+        return self.fn(shared, item), _place(), peak_bytes()
 
 
 def _place() -> str:

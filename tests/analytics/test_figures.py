@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quantray.analytics.figures import rolling, trading
+from quantray.analytics.figures import log_ticks, rolling, trading
 from quantray.backtest.accounts import Decisions, backtest
 from quantray.backtest.costs import LinearCosts
 from quantray.data.synthetic import simulate_market
@@ -30,3 +30,10 @@ def test_the_note_names_the_window_of_a_short_record(panel):
     picture = rolling((record_of(panel, LinearCosts()),))
     assert picture.note.startswith("Trailing 60 trading days")
     assert np.isnan(picture.figure.data[0].y).sum() == 60
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.97, 1.08), (0.9, 1.4), (0.5, 2.0), (0.2, 30.0), (1e-3, 5.0), (9.7, 10.9)])
+def test_a_log_axis_has_enough_ticks_and_not_too_many(low, high):
+    ticks = log_ticks(low, high)
+    assert 3 <= sum(low <= tick <= high for tick in ticks) <= 14
+    assert ticks == sorted(set(ticks))

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.backtest.accounts import Decisions, backtest
-from quantray.backtest.costs import LinearCosts, MarketDay, described, from_bps, quoted_bps, trading_costs
+from quantray.backtest.costs import LinearCosts, MarketDay, from_bps, trading_costs
 from quantray.errors import InputError
 
 SPREADS = {"half_spread_bps": np.array([[10.0, np.nan], [-1.0, 0.0]])}
@@ -16,8 +16,9 @@ def test_basis_points_are_fractions():
 
 
 def test_a_quoted_spread_stands_before_the_number():
-    assert_array_equal(quoted_bps(SPREADS, 40.0), [[10.0, 40.0], [40.0, 0.0]])
-    assert quoted_bps({}, 40.0) == 40.0
+    assert_array_equal(LinearCosts(40.0).bps(SPREADS), [[10.0, 40.0], [40.0, 0.0]])
+    assert_array_equal(LinearCosts(40.0, 2.0).bps(SPREADS), [[12.0, 42.0], [42.0, 2.0]])
+    assert LinearCosts(40.0, 2.0).bps({}) == 42.0
 
 
 def test_all_names_together_by_hand():
@@ -31,7 +32,7 @@ def test_linear_costs_are_those_of_all_names_together():
     day = MarketDay(np.datetime64("2024-01-02"), 1.0, {"half_spread_bps": SPREADS["half_spread_bps"][0]})
     paid = LinearCosts(40.0, 1.0)(np.array([2.0, -3.0]), day)
     assert_allclose(paid, [2 * 11e-4, 3 * 41e-4])
-    assert_allclose(paid.sum(), trading_costs(np.array([2.0, 3.0]), quoted_bps(day.fields, 40.0) + 1.0))
+    assert_allclose(paid.sum(), trading_costs(np.array([2.0, 3.0]), LinearCosts(40.0, 1.0).bps(day.fields)))
 
 
 def test_accounts_pay_quoted_spreads(make_panel):
@@ -42,8 +43,10 @@ def test_accounts_pay_quoted_spreads(make_panel):
 
 
 def test_words_say_whether_spreads_are_quoted():
-    assert described({}, 5.0) == "5 bp of the money traded"
-    assert described(SPREADS, 5.0) == "half of the quoted spread, where none is known 5 bp of the money traded"
+    assert LinearCosts(5.0).described({}) == "5 bp of the money traded"
+    quoted = "half of the quoted spread, where none is known 5 bp of the money traded"
+    assert LinearCosts(5.0).described(SPREADS) == quoted
+    assert LinearCosts(4.0, 1.0).described(SPREADS) == quoted.replace("spread,", "spread and 1 bp,")
 
 
 def test_negative_costs_are_refused():

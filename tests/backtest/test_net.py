@@ -64,7 +64,7 @@ def test_returns_agree_with_the_accounts(market, quoted):
         fields = {name: values for name, values in panel.fields.items() if name != "half_spread_bps"}
         panel = type(panel)(panel.dates, panel.assets, fields, panel.member)
     weights = MovingAverageCross().weights(panel)
-    net = net_of_costs(StrategyResult(weights, np.zeros(len(weights))), panel, costs_bps=5.0)
+    net = net_of_costs(StrategyResult(weights, np.zeros(len(weights))), panel, costs=LinearCosts(5.0))
     record = backtest(
         panel, Decisions(panel.dates, panel.assets, weights), costs=LinearCosts(5.0), accounting=Accounting()
     )
@@ -76,7 +76,7 @@ def test_returns_agree_with_the_accounts(market, quoted):
 def test_quoted_spreads_are_paid_and_the_number_where_none_is(make_panel):
     close, weights = [[10.0, 10.0]] * 4, np.full((4, 2), 0.5)
     quoted = make_panel(close, half_spread_bps=np.array([[2.0, np.nan]] * 4))
-    net = net_of_costs(StrategyResult(weights, np.zeros(4)), quoted, costs_bps=10.0, lag=0)
+    net = net_of_costs(StrategyResult(weights, np.zeros(4)), quoted, costs=LinearCosts(10.0), lag=0)
     assert_allclose(net.costs, [0, 0.5 * 2e-4 + 0.5 * 10e-4, 0, 0])
 
 
@@ -97,7 +97,7 @@ def test_a_delisting_is_earned_by_what_is_held_on_the_day_after_the_last_close()
 def test_delistings_of_a_panel_are_earned(make_panel):
     delist = np.array([np.nan, -0.5, np.nan, np.nan])[:, None]
     panel = make_panel([100.0, 110, np.nan, np.nan], delist_return=delist)
-    net = net_of_costs(StrategyResult(np.ones((4, 1)), np.zeros(4)), panel, costs_bps=0.0, lag=0)
+    net = net_of_costs(StrategyResult(np.ones((4, 1)), np.zeros(4)), panel, costs=LinearCosts(0.0), lag=0)
     assert_allclose(net.returns, [0, 0.1, -0.5, 0])
 
 

@@ -67,7 +67,7 @@ def test_members_have_a_close(universe, market):
 
 def test_everything_is_where_a_close_is(market):
     np.testing.assert_array_equal(Everything().membership(market.panel), market.truth.listed)
-    assert Everything().warmup_days == 0
+    assert Everything().warm_up_days == 0
 
 
 def test_symbols_are_the_names_given(market):
@@ -226,8 +226,8 @@ def test_reviews_follow_the_calendar_of_the_exchange():
 
 
 def test_warmup_covers_window_and_review():
-    assert RankBand(1, 10, window=100, review="monthly").warmup_days == 123
-    assert RankBand(1, 10, window=100, review="daily").warmup_days == 101
+    assert RankBand(1, 10, window=100, review="monthly").warm_up_days == 123
+    assert RankBand(1, 10, window=100, review="daily").warm_up_days == 101
 
 
 @pytest.mark.parametrize(
@@ -280,6 +280,6 @@ def test_a_universe_among_some_names_is_that_of_their_panel(market):
     member = Among(names, band).membership(panel)
     assert not member[:, ~np.isin(panel.assets, names)].any()
     assert (member[:, np.isin(panel.assets, names)] == band.membership(panel.select(names))).all()
-    assert Among(names, band).warmup_days == band.warmup_days
+    assert Among(names, band).warm_up_days == band.warm_up_days
     with pytest.raises(DataError, match="none of the 1 names"):
         Among(("NONE",), band).membership(panel)

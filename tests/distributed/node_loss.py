@@ -9,10 +9,11 @@ import ray
 from ray.cluster_utils import Cluster
 
 from quantray.distributed.executor import OnRay
-from quantray.research.config import AllocatorSettings, FoldSettings, SimulatedData, StudySettings
 from quantray.research.executor import Serial
-from quantray.research.study import load_data, run_study
-from quantray.research.trial import run_trial
+from quantray.research.market import SimulatedData
+from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+from quantray.studies.portfolios.trial import run_trial
 
 
 class KillsOneNode:
@@ -62,7 +63,7 @@ def main(folder: Path) -> None:
     os.environ["RAY_health_check_period_ms"] = "500"
     os.environ["RAY_health_check_timeout_ms"] = "500"
     os.environ["RAY_health_check_initial_delay_ms"] = "0"
-    settings = StudySettings(
+    settings = PortfolioSettings(
         name="node-loss",
         data=SimulatedData(n_assets=40, n_days=420, seed=5),
         allocators=(
@@ -73,8 +74,8 @@ def main(folder: Path) -> None:
         folds=FoldSettings(lookback_days=252, test_days=21),
         runs=str(folder / "serial"),
     )
-    source = load_data(settings)
-    expected = run_study(source, Serial())
+    source = load_portfolios(settings)
+    expected = run_portfolios(source, Serial())
     system = {"health_check_period_ms": 500, "health_check_timeout_ms": 500, "health_check_initial_delay_ms": 0}
     cluster = Cluster(
         initialize_head=True,
@@ -86,8 +87,8 @@ def main(folder: Path) -> None:
         cluster.wait_for_nodes()
         marks = folder / "marks"
         marks.mkdir()
-        source = load_data(settings.model_copy(update={"runs": str(folder / "cluster")}))
-        result = run_study(source, KillsOneNode(cluster, nodes[1], marks))
+        source = load_portfolios(settings.model_copy(update={"runs": str(folder / "cluster")}))
+        result = run_portfolios(source, KillsOneNode(cluster, nodes[1], marks))
         assert result.n_reused == 0
         assert result.digest == expected.digest, (result.digest, expected.digest)
         # The head counts a node as dead a while after work on it has failed over.

@@ -12,14 +12,14 @@ WORK = """
 import ray
 {first}
 from quantray.distributed.cluster import connect
-from quantray.research.config import ClusterSettings
+from quantray.research.terms import ClusterSettings
 
 
 def twice(shared, item):
     return 2 * item
 
 
-with connect(ClusterSettings(auth="{auth}", cpus=1)) as executor:
+with connect(ClusterSettings(kind="local", auth="{auth}", cpus=1)) as executor:
     print(list(executor.map(twice, [1, 2], shared=None)))
 print("still connected" if ray.is_initialized() else "ended")
 """

@@ -8,9 +8,11 @@ import pytest
 
 from quantray.distributed.cluster import check_reachable, connect, object_store_bytes
 from quantray.errors import ClusterError, DataError, InputError
-from quantray.research.config import AllocatorSettings, ClusterSettings, FoldSettings, SimulatedData, StudySettings
 from quantray.research.executor import Serial
-from quantray.research.study import load_data, run_study
+from quantray.research.market import SimulatedData
+from quantray.research.terms import ClusterSettings
+from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 
 pytestmark = pytest.mark.ray
 
@@ -144,7 +146,7 @@ def test_more_than_the_cluster_has_is_refused(ray_cluster):
 def test_a_study_gives_the_same_digest_as_in_one_process(ray_cluster, tmp_path):
     results = []
     for kind in ("serial", "local"):
-        settings = StudySettings(
+        settings = PortfolioSettings(
             name="same",
             data=SimulatedData(n_assets=80, n_days=420, seed=5),
             allocators=(
@@ -156,9 +158,9 @@ def test_a_study_gives_the_same_digest_as_in_one_process(ray_cluster, tmp_path):
             cluster=ClusterSettings(kind=kind),
             runs=str(tmp_path / kind),
         )
-        source = load_data(settings)
+        source = load_portfolios(settings)
         with connect(settings.cluster) as executor:
-            results.append(run_study(source, executor))
+            results.append(run_portfolios(source, executor))
     assert results[0].digest == results[1].digest
     assert [r.n_reused for r in results] == [0, 0]
     files = [sorted((tmp_path / kind / "results").rglob("*.parquet")) for kind in ("serial", "local")]
@@ -179,3 +181,17 @@ def test_the_object_store_holds_what_is_shared():
     assert object_store_bytes(settings, 0) >= 100 * 1024**2
     assert object_store_bytes(settings, 10**8) >= 3 * 10**8
     assert object_store_bytes(ClusterSettings(object_store_mb=123), 0) == 123 * 1024**2
+
+
+def kernels(shared, item):
+    from quantray.research.numerics import numerics_class
+
+    return str(numerics_class())
+
+
+def test_workers_elsewhere_start_with_the_kernels_that_are_fixed_here(ray_cluster, monkeypatch):
+    """A Ray that this process did not start has an environment of its own."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Sandybridge")
+    with connect(ClusterSettings()) as executor:
+        (found,) = executor.map(kernels, [0], shared=None)
+    assert found.startswith("Sandybridge, ")

@@ -13,22 +13,22 @@ from pathlib import Path
 import psutil
 import pytest
 
+from quantray.research.executor import Serial
+from quantray.settings import read_settings
+from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+
 ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "workflows" / "configs" / "demo.yaml"
 WORKFLOW = ROOT / "workflows" / "walk_forward.py"
+HELD = Path(__file__).with_name("held_study.py")
+CHANGES = ["data.n_assets=20", "data.n_days=400", "folds.test_days=21", "cluster.cpus=2", "runs=runs"]
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-# Large enough that the driver is still at work when its first results are seen.
-CHANGES = ["data.n_assets=900", "data.n_days=1400", "folds.test_days=63", "cluster.cpus=2", "runs=runs"]
 
-
-def command():
-    return [
-        sys.executable,
-        str(WORKFLOW),
-        str(ROOT / "workflows" / "configs" / "demo.yaml"),
-        *(word for change in CHANGES for word in ("--set", change)),
-    ]
+def command(program):
+    return [sys.executable, str(program), str(CONFIG), *(word for change in CHANGES for word in ("--set", change))]
 
 
 def finished(folder):
@@ -37,7 +37,7 @@ def finished(folder):
 
 def interrupted_by(number, folder):
     """Start the study, send a signal once two units are done, and return its exit code and output."""
-    driver = subprocess.Popen(command(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    driver = subprocess.Popen(command(HELD), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     children = []
     try:
         limit = time.monotonic() + 120
@@ -60,9 +60,8 @@ def interrupted_by(number, folder):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = subprocess.run(command(), cwd=folder, capture_output=True, text=True, check=True)
-    return re.search(r"digest (\w+)", done.stdout).group(1)
+    settings = read_settings(PortfolioSettings, CONFIG, [*CHANGES, f"runs={tmp_path_factory.mktemp('undisturbed')}"])
+    return run_portfolios(load_portfolios(settings), Serial()).digest
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
@@ -72,11 +71,11 @@ def test_the_same_command_computes_only_what_is_missing(tmp_path, undisturbed, n
     assert number == signal.SIGKILL or "run the same command again" in said
     kept = len(finished(tmp_path))
     assert not list((tmp_path / "runs").glob("demo-*/report.html"))
-    again = subprocess.run(command(), cwd=tmp_path, capture_output=True, text=True, check=True)
+    again = subprocess.run(command(WORKFLOW), cwd=tmp_path, capture_output=True, text=True, check=True)
     about = json.loads(next((tmp_path / "runs").glob("demo-*/study.json")).read_text())
     # A unit may have finished between the count and the end of its worker, never the other way round.
-    assert about["units_reused"] >= kept >= 2
-    assert about["units_computed"] >= 1
+    assert about["reused"] >= kept >= 2
+    assert about["computed"] >= 1
     assert re.search(r"digest (\w+)", again.stdout).group(1) == undisturbed
 
 

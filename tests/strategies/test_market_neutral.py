@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.backtest.costs import LinearCosts
 from quantray.backtest.net import strategy_returns
 from quantray.errors import InputError
 from quantray.strategies.market_neutral import DeltaNeutralOptions, FactorNeutral, StatArb, _s_scores
@@ -49,7 +50,7 @@ def test_stat_arb_trades_reversion_without_factors(reverting):
         loadings = signal.loadings.at(t)
         assert_allclose(weights[t] @ loadings / np.abs(loadings).sum(axis=0), 0, atol=1e-14)
     assert_allclose(weights.sum(axis=1), 0, atol=1e-14)
-    returns = strategy_returns(rule, reverting, 0.0)[200:]
+    returns = strategy_returns(rule, reverting, LinearCosts(0.0))[200:]
     assert returns.mean() / returns.std() * np.sqrt(252) > 2
 
 
@@ -119,7 +120,7 @@ def test_the_hedge_takes_the_market_out(make_panel):
     panel = make_panel(close, implied_volatility=np.full(close.shape, 0.25))
     rule = DeltaNeutralOptions(controls=Controls(stop=None))
     options = rule.run(panel, lag=0)
-    hedged = strategy_returns(rule, panel, 0.0, lag=0)
+    hedged = strategy_returns(rule, panel, LinearCosts(0.0), lag=0)
     assert hedged[30:].std() < 0.5 * options.overlay_returns[30:].std()
     assert abs(np.corrcoef(hedged[30:], market[30:, 0])[0, 1]) < 0.2
 

@@ -80,7 +80,7 @@ def test_planted_pairs_are_found_and_pay(planted):
     assert sum(len({frozenset({0, 1}), frozenset({2, 3})} & pairs) for pairs in legs) >= 8
     for pairs in found:
         assert len(set(pairs.first) | set(pairs.second)) == 2 * len(pairs.first)
-    returns = strategy_returns(rule, planted, 5.0)
+    returns = strategy_returns(rule, planted)
     assert returns.mean() / returns.std() * np.sqrt(252) > 1
 
 

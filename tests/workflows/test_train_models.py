@@ -13,10 +13,11 @@ import pytest
 
 from quantray.models.checkpoint import load_checkpoint
 from quantray.research.executor import Serial
-from quantray.research.forecast_config import ForecastSettings
-from quantray.research.forecast_store import ForecastStore
-from quantray.research.forecast_study import load_forecast_data, run_forecast_study
-from quantray.research.settings import read_settings
+from quantray.research.run import read_run
+from quantray.settings import read_settings
+from quantray.studies.forecasts.settings import ForecastSettings
+from quantray.studies.forecasts.store import ForecastStore
+from quantray.studies.forecasts.study import load_forecasts, run_forecasts
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,11 +25,12 @@ pytestmark = pytest.mark.slow
 
 # Enough epochs that a fit is still at work when its checkpoint is seen.
 SETTINGS = """
+kind: forecasts
 name: killed
 data: {kind: simulated, n_assets: 60, n_days: 330, seed: 3, planted_signal: 0.5}
 models:
   - {name: GAT, width: 16, layers: 1, heads: 2, graph: {k: 8, window: 120}, training: &long
-      {steps: 10, warm_up: 20, epochs: 30, patience: 30, learning_rate: 0.01}}
+      {steps: 10, warm_up_days: 20, epochs: 30, patience: 30, learning_rate: 0.01}}
   - {name: Warm, width: 16, layers: 1, heads: 2, attention: none, warm_start: true, training: *long}
 seeds: 1
 folds: {train_days: 120, valid_days: 20, test_days: 40, horizon: 1, warm_up_days: 130}
@@ -79,19 +81,20 @@ def test_the_same_command_goes_on_where_it_was_killed(tmp_path):
     undisturbed.mkdir()
     command(undisturbed)
     settings = read_settings(ForecastSettings, undisturbed / "killed.yaml", [f"runs={undisturbed / 'runs'}"])
-    expected = run_forecast_study(load_forecast_data(settings), Serial())
+    expected = run_forecasts(load_forecasts(settings), Serial())
     done, broken = killed_within_a_fit(tmp_path, 2)
     assert len(done) >= 2
     epochs = [len(load_checkpoint(path).progress.history) for path in broken.values()]
-    assert not list((tmp_path / "runs").glob("killed-*"))
+    (folder,) = (tmp_path / "runs").glob("killed-*")
+    assert read_run(folder).about is None
     again = subprocess.run(
         command(tmp_path), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
     )
-    (folder,) = (tmp_path / "runs").glob("killed-*")
-    about = json.loads((folder / "study.json").read_text())
-    assert about["units_reused"] == len(done)
-    assert about["units_computed"] == expected.n_computed - len(done)
-    assert about["digest"] == expected.digest
+    assert list((tmp_path / "runs").glob("killed-*")) == [folder]
+    about = read_run(folder).about
+    assert about.reused == len(done)
+    assert about.computed == expected.n_computed - len(done)
+    assert about.digest == expected.digest
     assert re.search(r"digest (\w+)", again.stdout).group(1) == expected.digest
     # The fit that was cut off went on: its first epochs were not trained again.
     for key, reached in zip(broken, epochs, strict=True):

@@ -1,0 +1,177 @@
+"""The one page that reports are: what stands on it as plain values, kept as JSON, and its HTML that opens offline."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import jinja2
+from plotly.offline import get_plotlyjs
+from pydantic import BaseModel, ConfigDict, Field
+
+from quantray.analytics.bootstrap import Estimate
+from quantray.analytics.figures import Picture
+
+__all__ = [
+    "Cell",
+    "Chart",
+    "Column",
+    "Note",
+    "Page",
+    "Rows",
+    "Section",
+    "Table",
+    "chart",
+    "judged",
+    "ranged",
+    "shown",
+    "signed",
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cell(_Part):
+    """What stands in one place of a table; a plain text does where nothing else is to be said."""
+
+    text: str
+    below: str = ""
+    """In small print under the text, such as an interval."""
+    hint: str = ""
+    """In small print beside the text."""
+    best: bool = False
+    colour: str = ""
+    """Of a patch before the text, which tells whose line it is in the pictures."""
+
+
+class Column(_Part):
+    """The head of a column."""
+
+    title: str
+    text: bool = False
+    """Whether it holds words, which stand to the left, rather than numbers; the first column always does."""
+    colour: str = ""
+
+
+class Rows(_Part):
+    """Rows that belong together, under a line of their own where they have a title."""
+
+    title: str = ""
+    rows: tuple[tuple[str | Cell, ...], ...]
+
+
+class Table(_Part):
+    """Names against numbers."""
+
+    kind: Literal["table"] = "table"
+    title: str = ""
+    """Over the table on a terminal."""
+    columns: tuple[str | Column, ...]
+    groups: tuple[Rows, ...]
+    dense: bool = False
+    """Whether it has many columns or long words and is set smaller."""
+    folded: str = ""
+    """Words to click on before it is seen; empty where it is seen at once."""
+
+
+class Chart(_Part):
+    """A picture, as plotly describes it."""
+
+    kind: Literal["chart"] = "chart"
+    figure: str
+    """JSON of data and layout."""
+    height: int
+
+
+class Note(_Part):
+    """A line of text."""
+
+    kind: Literal["note"] = "note"
+    text: str
+
+
+class Section(_Part):
+    """A part of the page under one title."""
+
+    title: str
+    note: str = ""
+    """The line under the title."""
+    parts: tuple[Annotated[Table | Chart | Note, Field(discriminator="kind")], ...] = ()
+
+
+class Page(_Part):
+    """A report. How it came to be (digest, settings, versions) is no part of it; see ``research.run``."""
+
+    title: str
+    meta: str
+    """What was studied on which data and dates, in a line."""
+    headline: str
+    """What was found, in a sentence or two."""
+    warnings: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    """What else the numbers say, a sentence or two each."""
+    sections: tuple[Section, ...]
+    summary: Table
+    """What a terminal shows."""
+
+    def html(self, reproduction: Sequence[str], settings: Mapping[str, str]) -> str:
+        """One file with plotly.js inside.
+
+        Parameters
+        ----------
+        reproduction : how it came to be, a sentence or two each.
+        settings : flattened.
+        """
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("quantray.analytics"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
+        return environment.get_template("page.html.j2").render(
+            page=self, reproduction=reproduction, settings=settings, plotly_js=get_plotlyjs(), script=_script
+        )
+
+
+def chart(title: str, picture: Picture) -> Section:
+    """A picture as a section of its own, with its line under the title."""
+    height = picture.figure.layout.height or 450
+    return Section(title=title, note=picture.note, parts=(Chart(figure=picture.figure.to_json(), height=height),))
+
+
+def shown(value: float | None, form: str) -> str:
+    """A number as text, a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else format(value, form)
+
+
+def judged(estimate: Estimate, *, helped: str, hurt: str, unsure: str, maximise: bool = True) -> str:
+    """Which of three sentences an interval allows.
+
+    Parameters
+    ----------
+    estimate : of what was gained.
+    maximise : whether more of it is better.
+    """
+    low, high = estimate.interval.low, estimate.interval.high
+    if low > 0:
+        return helped if maximise else hurt
+    if high < 0:
+        return hurt if maximise else helped
+    return unsure
+
+
+def signed(estimate: Estimate | None, form: str = "+.2f") -> str:
+    """A difference with its interval, in words."""
+    if estimate is None:
+        return "–"
+    return f"{estimate.mean:{form}}, {estimate.interval.level:.0%} interval {ranged(estimate, form)}"
+
+
+def ranged(estimate: Estimate | None, form: str = ".2f") -> str:
+    """The ends of an interval."""
+    return "" if estimate is None else f"{estimate.interval.low:{form}} to {estimate.interval.high:{form}}"
+
+
+def _script(figure: str) -> str:
+    """JSON that no browser takes for the end of its script."""
+    return (
+        figure.replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    )

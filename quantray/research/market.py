@@ -1,0 +1,239 @@
+"""The data of a study: a market store or a simulated market, as settings describe it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal, TypeVar
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from quantray.backtest.accounts import DELIST_AFTER
+from quantray.data import restatements
+from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
+from quantray.data.panel import Panel
+from quantray.data.quality import QualityReport
+from quantray.data.store import MarketStore
+from quantray.data.synthetic import LeadLag, simulate_market
+from quantray.data.universe import (
+    PRESETS,
+    Among,
+    Everything,
+    MembershipFile,
+    RankBand,
+    Symbols,
+    Universe,
+    read_sectors,
+)
+from quantray.errors import InputError
+from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
+from quantray.research.progress import say
+from quantray.research.terms import Environment
+from quantray.settings import SettingsModel, nearest
+
+__all__ = [
+    "DataSettings",
+    "MarketData",
+    "MarketSettings",
+    "SimulatedData",
+    "StoreData",
+    "UniverseSettings",
+    "load_market",
+    "read_market",
+]
+
+
+class UniverseSettings(SettingsModel):
+    """Which assets are members when: one of a preset, a rank band, a membership file, a list, or everything."""
+
+    preset: str | None = None
+    """One of sp500-like, sp400-like, russell1000-like, russell2000-like, top2000."""
+    band: tuple[int, int] | None = None
+    """First and last rank by trailing median dollar volume."""
+    review: Frequency = "monthly"
+    """How often a rank band is reviewed."""
+    buffer: float = Field(0.1, ge=0, le=1)
+    """Share of the band's width by which a member may leave it before it is replaced."""
+    members: str | None = None
+    """CSV of symbol, start, end."""
+    symbols: tuple[str, ...] | None = None
+    """A fixed list."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "UniverseSettings":
+        given = [n for n in ("preset", "band", "members", "symbols") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of preset, band, members and symbols, not {' and '.join(given)}")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(f"preset {self.preset!r} is unknown;{nearest(self.preset, list(PRESETS))}")
+        return self
+
+    def build(self, exchange: str = DEFAULT_EXCHANGE) -> Universe:
+        """The universe these settings describe; a rank band is reviewed on the calendar of an exchange."""
+        band = self.band
+        if self.preset is not None:
+            band = PRESETS[self.preset].first, PRESETS[self.preset].last
+        if band is not None:
+            return RankBand(*band, review=self.review, buffer=self.buffer, exchange=exchange)
+        if self.members is not None:
+            return MembershipFile(self.members)
+        return Everything() if self.symbols is None else Symbols(self.symbols)
+
+
+class StoreData(SettingsModel):
+    """Data from a market store."""
+
+    kind: Literal["store"] = "store"
+    store: str = Field(default_factory=lambda: Environment().store)
+    """Folder or address; by default ``QUANTRAY_STORE`` or ``market``."""
+    version: int | None = None
+    """Version of the store; by default the latest, which the run records."""
+    start: date | None = None
+    """First date whose prices are used; decisions begin after the look-back."""
+    end: date | None = None
+    as_known: bool = False
+    """Bars as they were when the store first held them, without later corrections; the report says how they differ."""
+    universe: UniverseSettings = UniverseSettings()
+    sectors: str | None = None
+    """CSV with symbol and sector, for the report and the risk tree."""
+    only_with_sector: bool = False
+    """Leave out names without a sector in that file, which are mostly funds."""
+
+    @model_validator(mode="after")
+    def _sectors(self) -> "StoreData":
+        if self.only_with_sector and self.sectors is None:
+            raise ValueError("only_with_sector needs a sectors file")
+        return self
+
+
+class SimulatedData(SettingsModel):
+    """A synthetic market."""
+
+    kind: Literal["simulated"] = "simulated"
+    n_assets: int = Field(100, ge=2)
+    n_days: int = Field(1260, ge=300)
+    seed: int = 0
+    planted_signal: float = Field(0.0, ge=0, lt=1)
+    """Strength of a signal that peers lead one another by (see ``data.synthetic.LeadLag``); 0 for none."""
+
+
+DataSettings = Annotated[StoreData | SimulatedData, Field(discriminator="kind")]
+
+
+class MarketSettings(SettingsModel):
+    """Which data a study reads."""
+
+    data: DataSettings
+    exchange: str | None = None
+    """Whose calendar the data must keep; by default that of the store, which the run records."""
+
+
+M = TypeVar("M", bound=MarketSettings)
+
+
+_SURVIVORS = 0.01
+"""Below this share of names lost per year a universe holds survivors: of US listings some 5 % leave each year."""
+
+
+@dataclass(frozen=True, eq=False)
+class MarketData:
+    """A panel and where it came from."""
+
+    settings: StoreData | SimulatedData
+    """With the store's version filled in."""
+    panel: Panel
+    description: str
+    sectors: dict[str, str]
+    quality: tuple[QualityReport, ...]
+    exchange: str = DEFAULT_EXCHANGE
+    """Whose calendar the data keep."""
+
+    @property
+    def yearly_exits(self) -> float:
+        """Share of assets whose prices end in a year; near zero, the data hold survivors only."""
+        known = ~np.isnan(self.panel.field("close"))
+        last = len(known) - 1 - known[::-1].argmax(axis=0)
+        ended = (last < len(known) - 21) & known.any(axis=0)
+        periods = self.panel.periods_per_year
+        return float(ended.mean() / max(len(known) / periods, 1 / periods))
+
+    def survivors(self, biased: str) -> tuple[str, ...]:
+        """A warning where the data hold survivors, or none.
+
+        Parameters
+        ----------
+        biased : what that does to the study's numbers, such as "returns are biased upward".
+        """
+        if self.yearly_exits >= _SURVIVORS:
+            return ()
+        return (f"Only {self.yearly_exits:.1%} of the names leave the data per year, so it holds survivors: {biased}.",)
+
+    @property
+    def delistings(self) -> str:
+        """How many names stop trading, and of how many it is known what their holders received; a sentence."""
+        close = self.panel.field("close")
+        _, age = carried_forward(close)
+        gone = (age[-1] >= DELIST_AFTER) & ~np.isnan(close).all(axis=0)
+        known = gone & ~np.isnan(delisting_returns(close, self.panel.fields.get(DELIST_RETURN))[-1])
+        if not gone.any():
+            return "No name stops trading."
+        return (
+            f"Names that stop trading: {int(gone.sum())}, of which {int(known.sum())} with their delisting return and "
+            f"{int((gone & ~known).sum())} at their last close."
+        )
+
+
+def read_market(settings: M, fields: Sequence[str]) -> tuple[M, MarketData]:
+    """Settings with the version of the store and its calendar filled in, and the data; raises as ``load_market``."""
+    data = load_market(settings.data, settings.exchange, fields)
+    return settings.model_copy(update={"data": data.settings, "exchange": data.exchange}), data
+
+
+def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: Sequence[str]) -> MarketData:
+    """Load what settings describe.
+
+    Parameters
+    ----------
+    exchange : whose calendar the settings say the data keep, if they do; a rank band is reviewed on it.
+    fields : to keep, of those that there are; the rest would only fill memory.
+
+    Raises
+    ------
+    DataError, InputError
+        As ``MarketStore.load``; the settings name another calendar than that of the data.
+    """
+    if isinstance(data, SimulatedData):
+        _same_calendar(exchange, DEFAULT_EXCHANGE, "a simulated market keeps")
+        planted = LeadLag(strength=data.planted_signal) if data.planted_signal else None
+        market = simulate_market(data.n_assets, data.n_days, seed=data.seed, lead_lag=planted)
+        sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
+        return MarketData(data, market.panel.with_only(*fields), f"simulated market, seed {data.seed}", sectors, ())
+    store = MarketStore(data.store)
+    resolved = data if data.version is not None else data.model_copy(update={"version": store.version()})
+    sectors = read_sectors(data.sectors) if data.sectors else {}
+    quality = store.quality_reports(resolved.version)
+    # An import settles the calendar of all appends to it.
+    calendar = quality[0].exchange
+    _same_calendar(exchange, calendar, f"{data.store}, version {resolved.version}, was imported on")
+    universe = data.universe.build(calendar)
+    if data.only_with_sector:
+        universe = Among(tuple(sorted(sectors)), universe)
+    span = data.start, data.end
+    panel = store.load(universe, *span, version=resolved.version, as_known=data.as_known).with_only(*fields)
+    notes = universe.notes(panel)
+    if data.as_known:
+        notes += (
+            f"bars as first known; {restatements.summary(restatements.restated(store, version=resolved.version))}",
+        )
+    for note in notes:
+        say(note)
+    text = "; ".join([f"market store {data.store}, version {resolved.version}", *notes])
+    return MarketData(resolved, panel, text, sectors, quality, calendar)
+
+
+def _same_calendar(wanted: str | None, found: str, where: str) -> None:
+    if wanted not in (None, found):
+        raise InputError(
+            f"the settings say exchange {wanted}, but {where} the calendar {found}; leave exchange out of the settings "
+            "to take that of the data, or import the data anew with another exchange in a --quality file."
+        )

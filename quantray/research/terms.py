@@ -1,0 +1,111 @@
+"""What every kind of study has settings for in the same words: costs, accounts, resampling, where it runs, tracking."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quantray.analytics.bootstrap import Resampling
+from quantray.backtest.accounts import Accounting
+from quantray.backtest.costs import LinearCosts
+from quantray.settings import SettingsModel
+
+__all__ = [
+    "AccountingSettings",
+    "ClusterSettings",
+    "CostSettings",
+    "Environment",
+    "LagSettings",
+    "ResamplingSettings",
+    "TrackingSettings",
+]
+
+
+class Environment(BaseSettings):
+    """What the environment may say: where data, results and the cluster are."""
+
+    model_config = SettingsConfigDict(env_prefix="QUANTRAY_", extra="ignore")
+
+    store: str = "market"
+    """``QUANTRAY_STORE``: folder or address of the market store."""
+    runs: str = "runs"
+    """``QUANTRAY_RUNS``: folder for results and reports."""
+
+
+class CostSettings(SettingsModel):
+    """Linear trading costs; see ``backtest.costs.LinearCosts``."""
+
+    half_spread_bps: float = Field(5.0, ge=0, le=1000)
+    commission_bps: float = Field(0.5, ge=0, le=1000)
+
+    def build(self) -> LinearCosts:
+        """The cost model."""
+        return LinearCosts(self.half_spread_bps, self.commission_bps)
+
+
+class LagSettings(SettingsModel):
+    """When trades follow decisions, for studies without accounts in money."""
+
+    execution_lag: int = Field(1, ge=0, le=20)
+    """Trading days from the close of a decision to the close at which it is traded."""
+
+
+class AccountingSettings(LagSettings):
+    """How the backtest keeps its accounts; see ``backtest.accounts.Accounting``."""
+
+    initial_nav: float = Field(10_000_000.0, gt=0)
+    dividends: Literal["reinvest", "cash"] = "reinvest"
+    cash_rate: float = Field(0.0, ge=-0.1, le=1)
+    delist_after: int = Field(10, ge=1)
+    delisting_return: float = Field(0.0, ge=-1, le=1)
+
+    def build(self) -> Accounting:
+        """The accounting rules."""
+        values = self.model_dump()
+        return Accounting(lag=values.pop("execution_lag"), **values)
+
+
+class ResamplingSettings(SettingsModel):
+    """How sure numbers are: series resampled in blocks; see ``analytics.bootstrap``."""
+
+    samples: int = Field(2000, ge=100)
+    """Resampled series behind each interval."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    seed: int = Field(0, ge=0)
+
+    def build(self) -> Resampling:
+        """How series are resampled."""
+        return Resampling(n_samples=self.samples, level=self.confidence, seed=self.seed)
+
+
+class ClusterSettings(SettingsModel):
+    """Where the work runs."""
+
+    kind: Literal["auto", "serial", "local", "address"] = "auto"
+    """``auto``: this process until a Ray on this machine pays, then that; ``serial``: this process; ``local``: Ray on
+    this machine; ``address``: a running cluster."""
+    address: str | None = None
+    """``host:port`` of the cluster's head (or ``auto`` inside a job), for kind ``address``."""
+    cpus: int | None = Field(None, ge=1)
+    """CPUs of a Ray on this machine; by default all."""
+    cpus_per_task: float = Field(1.0, gt=0)
+    gpus_per_task: float = Field(0.0, ge=0)
+    object_store_mb: int | None = Field(None, ge=100)
+    """Memory for the object store of a Ray on this machine; by default enough for the panel, within a third of it."""
+    auth: Literal["token", "disabled"] = "token"
+    """Ray's token authentication."""
+
+    @model_validator(mode="after")
+    def _address(self) -> "ClusterSettings":
+        if (self.kind == "address") != (self.address is not None):
+            raise ValueError("kind 'address' needs an address, and the other kinds take none")
+        return self
+
+
+class TrackingSettings(SettingsModel):
+    """MLflow, or nothing."""
+
+    mlflow: bool = False
+    uri: str | None = None
+    """Tracking address; by default a database inside the runs folder."""
+    experiment: str = "quantray"

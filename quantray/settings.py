@@ -1,0 +1,209 @@
+"""Settings of any kind: frozen, checked, read from YAML, changed with ``--set a.b=value``."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from quantray.errors import InputError
+
+__all__ = [
+    "SettingsModel",
+    "as_mapping",
+    "checked",
+    "config_hash",
+    "flattened",
+    "nearest",
+    "read_content",
+    "read_settings",
+    "to_yaml",
+]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class SettingsModel(BaseModel):
+    """Frozen settings that refuse unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def read_content(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """What a YAML file of settings holds, with changes such as ``folds.test_days=63`` applied, not checked yet.
+
+    What stands in a list is reached by its place, as in ``allocators.0.rule``, or by its name, as in
+    ``allocators.HRP.rule``.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not YAML, or a change leads nowhere.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"settings file {file} does not exist.")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} must hold settings as `key: value` lines.")
+    content = dict(_unshared(content))
+    for change in changes:
+        _apply(content, change)
+    return content
+
+
+def checked(model: type[M], content: Mapping[str, Any], where: str, renamed: Mapping[str, str] | None = None) -> M:
+    """Settings from what a file holds.
+
+    Parameters
+    ----------
+    where : name of the file, for messages.
+    renamed : dotted keys of an older layout -> what to write instead.
+
+    Raises
+    ------
+    InputError
+        A key is unknown (the nearest valid one is named, or its new name), or a value is wrong.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error, model, renamed or {})}") from error
+
+
+def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:
+    """Settings of one model from a YAML file; raises as ``read_content`` and ``checked``."""
+    return checked(model, read_content(path, changes), f"{path} with --set" if changes else str(path))
+
+
+def to_yaml(settings: BaseModel) -> str:
+    """The resolved settings as YAML that ``read_settings`` reads back to equal settings."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def config_hash(settings: BaseModel, *, exclude: set[str] | None = None) -> str:
+    """Hash of resolved settings, 12 hexadecimal digits."""
+    text = json.dumps(settings.model_dump(mode="json", exclude=exclude), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set {change!r} is not of the form a.b=value.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {change!r}: the value is not valid YAML.") from error
+    _put(content, keys, value, change)
+
+
+def _put(node: Any, keys: Sequence[str], value: Any, change: str) -> None:
+    """Set what a path leads to below a mapping or a list; mappings on the way are made where there is nothing."""
+    place, rest = _step(node, keys, change)
+    if not rest:
+        node[place] = value
+        return
+    if isinstance(node, dict) and node.get(place) is None:
+        node[place] = {}
+    _put(node[place], rest, value, change)
+
+
+def _step(node: Any, keys: Sequence[str], change: str) -> tuple[Any, Sequence[str]]:
+    """The key of a mapping, or the place in a list, that a path begins with, and the rest of the path.
+
+    Keys and names may hold dots themselves: the longest beginning that is there counts.
+    """
+    if isinstance(node, dict):
+        known: dict[str, Any] = {str(key): key for key in node}
+    elif isinstance(node, list):
+        known = {str(item["name"]): i for i, item in enumerate(node) if isinstance(item, dict) and "name" in item}
+    else:
+        raise InputError(f"--set {change!r}: {keys[0]!r} lies below a plain value.")
+    for size in range(len(keys), 0, -1):
+        if (name := ".".join(keys[:size])) in known:
+            return known[name], keys[size:]
+    if isinstance(node, dict):
+        return keys[0], keys[1:]
+    if keys[0].isdigit() and int(keys[0]) < len(node):
+        return int(keys[0]), keys[1:]
+    if not known:
+        raise InputError(f"--set {change!r}: give the place in the list, from 0 to {len(node) - 1}, for {keys[0]!r}.")
+    hint = nearest(keys[0], list(known)) or f" names are {', '.join(known)}."
+    raise InputError(f"--set {change!r}: {keys[0]!r} is not in the list;{hint}")
+
+
+def _unshared(content: Any) -> Any:
+    """A copy in which what YAML repeats by an alias stands on its own, so that a change meets one place only."""
+    if isinstance(content, dict):
+        return {key: _unshared(value) for key, value in content.items()}
+    return [_unshared(item) for item in content] if isinstance(content, list) else content
+
+
+def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[str, str]) -> str:
+    """The first problem in one line, with the nearest valid key for an unknown one, or all keys of an older layout."""
+    unknown = [".".join(map(str, e["loc"])) for e in error.errors() if e["type"] == "extra_forbidden"]
+    if older := [key for key in unknown if key in renamed]:
+        return "an older layout; " + "; ".join(f"for {key} write {renamed[key]}" for key in older) + "."
+    first = error.errors()[0]
+    # Locations pass through the names of union members, which are no keys.
+    where = [str(part) for part in first["loc"] if part not in ("store", "simulated") or first["loc"][-1] == part]
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        names = sorted(_keys(model))
+        hint = nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
+        return f"unknown key {key!r};{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+    more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
+    return f"{key + ': ' if key else ''}{message}{shown}.{more}"
+
+
+def _keys(model: Any) -> set[str]:
+    """Names of all settings below a model."""
+    names: set[str] = set()
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        for name, info in model.model_fields.items():
+            names |= {name} | _keys(info.annotation)
+    else:
+        for part in getattr(model, "__args__", ()):
+            names |= _keys(part)
+    return names
+
+
+def nearest(word: str, choices: Sequence[str]) -> str:
+    """`` did you mean ...?`` where a choice is like the word, else nothing."""
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f" did you mean {close[0]!r}?" if close else ""
+
+
+def as_mapping(settings: BaseModel) -> dict[str, object]:
+    """Settings flattened to dotted names, as trackers and reports show them."""
+    return flattened(settings.model_dump(mode="json"))
+
+
+def flattened(content: Mapping[str, Any]) -> dict[str, object]:
+    """What is nested, by dotted names."""
+    out: dict[str, object] = {}
+
+    def visit(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, below in value.items():
+                visit(f"{prefix}.{key}" if prefix else str(key), below)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for number, below in enumerate(value):
+                visit(f"{prefix}.{number}", below)
+        else:
+            out[prefix] = value
+
+    visit("", content)
+    return out

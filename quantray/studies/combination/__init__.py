@@ -1,0 +1,1 @@
+"""How many strategies share capital: allocated walking forward, netted, compared with simpler ways."""

@@ -1,0 +1,1 @@
+"""Which forecaster knows something: fits on walk-forward folds, held against controls."""

@@ -1,0 +1,134 @@
+"""Settings of a forecasting study: which models learn what, on which folds, with how many seeds."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from quantray.research.kind import NAME, StudySettings
+from quantray.research.market import MarketSettings
+from quantray.research.terms import LagSettings
+from quantray.settings import SettingsModel
+
+__all__ = ["ForecastFolds", "ForecastSettings", "GraphChoice", "ModelSettings", "TrainingChoice"]
+
+
+class ForecastFolds(SettingsModel):
+    """Folds of training, validation and test, purged on both borders; see ``research.folds.walk_forward``."""
+
+    kind: Literal["rolling", "expanding"] = "rolling"
+    train_days: int = Field(504, ge=40)
+    valid_days: int = Field(60, ge=10)
+    test_days: int = Field(126, ge=5)
+    horizon: int = Field(5, ge=1, le=252)
+    """Trading days whose return is forecast."""
+    embargo: int = Field(0, ge=0)
+    warm_up_days: int = Field(320, ge=0)
+    """Trading days before the first training range, for look-backs of features, graphs and the LSTM."""
+    most: int | None = Field(None, ge=1)
+    """The last so many folds only; by default all."""
+
+
+class GraphChoice(SettingsModel):
+    """The graph among names; see ``models.structures.GraphSettings``."""
+
+    kind: Literal["correlation", "sector", "random"] = "correlation"
+    k: int = Field(10, ge=1, le=500)
+    cap: int = Field(50, ge=2, le=1000)
+    window: int = Field(252, ge=60)
+    threshold: float = Field(0.0, ge=-1, lt=1)
+    n_factors: int = Field(0, ge=0, lt=60)
+
+
+class TrainingChoice(SettingsModel):
+    """How a network is trained; see ``models.training.TrainingSettings`` and ``models.scoring.Reading``."""
+
+    mode: Literal["chunks", "windows"] = "chunks"
+    steps: int = Field(20, ge=1)
+    warm_up_days: int = Field(60, ge=0)
+    """Days before the first scored one that only fill the LSTM's state."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    batch: int = Field(1, ge=1)
+    accumulate: int = Field(1, ge=1)
+    epochs: int = Field(15, ge=1)
+    patience: int = Field(4, ge=1)
+    stages: tuple[Literal["joint", "encoder", "cross"], ...] = ("joint",)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-3, ge=0)
+    clip: float = Field(1.0, gt=0)
+    loss: Literal["mse", "ic", "pairwise", "listmle"] = "ic"
+
+
+class ModelSettings(SettingsModel):
+    """One model of the study."""
+
+    name: str = Field(pattern=NAME)
+    kind: Literal["network", "ridge", "reversal", "reversal_gap", "zero"] = "network"
+    """All but networks are controls."""
+    attention: Literal["none", "dense", "complete", "neighbours", "hierarchical"] = "neighbours"
+    width: int = Field(64, ge=1)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    recompute: bool = False
+    """Less memory for more work: attention is computed again in the backward pass."""
+    graph: GraphChoice = GraphChoice()
+    training: TrainingChoice = TrainingChoice()
+    shuffled_labels: bool = False
+    """The control that learns from labels dealt out at random."""
+    warm_start: bool = False
+    """Each fold starts from the newest earlier fold that has not seen its future, for a few epochs."""
+    warm_epochs: int = Field(6, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
+    reference: bool = False
+    """Others are compared with it as with a control, such as sparse attention with dense."""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether others are compared with it."""
+        return self.reference or self.kind != "network" or self.shuffled_labels or self.graph.kind == "random"
+
+    @model_validator(mode="after")
+    def _network(self) -> "ModelSettings":
+        if self.kind != "network" and (self.shuffled_labels or self.warm_start):
+            raise ValueError(f"{self.name}: shuffled_labels and warm_start need kind network")
+        if self.width % self.heads:
+            raise ValueError(f"{self.name}: width {self.width} must be a multiple of heads {self.heads}")
+        if self.graph.kind != "correlation" and self.attention != "neighbours":
+            raise ValueError(f"{self.name}: a {self.graph.kind} graph needs attention neighbours")
+        return self
+
+
+_CONTROLS = (
+    ModelSettings(name="zero", kind="zero"),
+    ModelSettings(name="reversal", kind="reversal"),
+    ModelSettings(name="reversal_gap", kind="reversal_gap"),
+    ModelSettings(name="ridge", kind="ridge"),
+)
+
+
+class ForecastSettings(MarketSettings, StudySettings):
+    """A walk-forward study of forecasters."""
+
+    kind: Literal["forecasts"] = "forecasts"
+    models: tuple[ModelSettings, ...] = Field(min_length=1)
+    seeds: int = Field(5, ge=1)
+    """Fits of each network, which differ in everything random; their mean forecast is the model's."""
+    folds: ForecastFolds = ForecastFolds()
+    accounting: LagSettings = LagSettings()
+    forecasts: str | None = None
+    """Folder of the forecast store; by default ``forecasts`` inside the runs folder."""
+
+    where: ClassVar[frozenset[str]] = StudySettings.where | {"forecasts"}
+
+    @property
+    def all_models(self) -> tuple[ModelSettings, ...]:
+        """The models, then the controls that stand beside every study and were not named."""
+        kinds = {model.kind for model in self.models}
+        return self.models + tuple(control for control in _CONTROLS if control.kind not in kinds)
+
+    @model_validator(mode="after")
+    def _names(self) -> "ForecastSettings":
+        names = [model.name for model in self.all_models]
+        if len(set(names)) != len(names):
+            raise ValueError(f"model names repeat: {', '.join(names)}; the controls' own names are taken")
+        return self

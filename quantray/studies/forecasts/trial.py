@@ -1,0 +1,233 @@
+"""The unit of forecasting work: one model, with one seed, fitted on one fold and asked for its test dates."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from quantray.arrays import Float
+from quantray.data.panel import Panel
+from quantray.data.splits import Split
+from quantray.errors import DataError
+from quantray.models.controls import Ridge, Rule
+from quantray.models.forecaster import FitContext, Forecaster
+from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
+from quantray.models.scoring import Reading
+from quantray.models.structures import GraphSettings
+from quantray.models.training import TrainingSettings
+from quantray.research.numerics import Numerics
+from quantray.research.provenance import Origin, notes_of, unit_key
+from quantray.research.results import ResultStore
+from quantray.research.source import Choice, name_of
+from quantray.studies.forecasts.settings import ModelSettings
+
+__all__ = [
+    "ForecastData",
+    "ForecastTrial",
+    "build_forecaster",
+    "fit_seed",
+    "forecast_key",
+    "forecast_origin",
+    "run_forecast",
+    "scores_from",
+]
+
+_LIBRARIES = ("numpy", "torch")
+
+
+@dataclass(frozen=True)
+class ForecastTrial:
+    """One model, one fold, one seed."""
+
+    model: ModelSettings
+    split: Split
+    seed: int
+    before: int
+    """Trading days before the training range that the trial may read."""
+    threads: int = 1
+    parent: str | None = None
+    """Key of the earlier fold's trial that this one starts from."""
+    numerics: Numerics = "native"
+
+    def history(self, panel: Panel) -> Panel:
+        """All that the trial reads: its rows, and the names that are members on any of them.
+
+        Members of the rows before training count as well: a market's return is the mean of its members, and must not
+        depend on which of them will be members again.
+        """
+        rows = self.split.rows(panel.dates)
+        start = max(rows.train.start - self.before, 0)
+        members = panel.assets[panel.member[start : rows.test.stop].any(axis=0)]
+        if len(members) == 0:
+            raise DataError(f"nobody is a member between {self.split.train.first} and {self.split.test.last}.")
+        return panel.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastData:
+    """What every trial of a study shares."""
+
+    panel: Panel
+    sectors: dict[str, str]
+    results: ResultStore
+
+    def folder(self, key: str) -> Path:
+        """Where a trial keeps its checkpoint."""
+        return self.results.root / "checkpoints" / key[:2] / key
+
+
+def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False) -> Forecaster:
+    """The forecaster that settings describe; ``warm`` for one that goes on from an earlier fit.
+
+    Parameters
+    ----------
+    seed : of a random graph, so that fits differ in it too.
+    """
+    return KINDS[model.kind].build(model, seed, warm)
+
+
+def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
+    choice = model.training
+    training = TrainingSettings(
+        reading=Reading(mode=choice.mode, steps=choice.steps, warm_up=choice.warm_up_days, precision=choice.precision),
+        batch=choice.batch,
+        accumulate=choice.accumulate,
+        epochs=choice.epochs,
+        patience=choice.patience,
+        stages=choice.stages,
+        learning_rate=choice.learning_rate,
+        weight_decay=choice.weight_decay,
+        clip=choice.clip,
+        loss=choice.loss,
+    )
+    return NetworkForecaster(
+        name=model.name,
+        attention=model.attention,
+        width=model.width,
+        layers=model.layers,
+        heads=model.heads,
+        dropout=model.dropout,
+        recompute=model.recompute,
+        graph=GraphSettings(**model.graph.model_dump(), seed=seed),
+        training=warm_settings(training, epochs=model.warm_epochs) if warm else training,
+        shuffled_labels=model.shuffled_labels,
+        device=model.device,
+    )
+
+
+def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
+    """Hash of the data slice, the settings and the origin that the trial's numbers depend on."""
+    history = trial.history(data.panel)
+    settings = {
+        "model": trial.model.model_dump(mode="json", exclude={"name", "reference"}),
+        "split": [str(part) for part in (trial.split.train, trial.split.valid, trial.split.test)],
+        "labels": [trial.split.horizon, trial.split.lag, trial.split.purge],
+        "seed": trial.seed,
+        "threads": trial.threads,
+        "parent": trial.parent,
+    }
+    sectors = [f"{name}={data.sectors[name]}" for name in history.assets.tolist() if name in data.sectors]
+    return unit_key([history.fingerprint(), "\n".join(sectors)], settings, origin=forecast_origin(trial))
+
+
+def forecast_origin(trial: ForecastTrial) -> Origin:
+    """The code, libraries and kernels that the trial's numbers depend on."""
+    choices = tuple(Choice(name_of(reader), "KINDS", trial.model.kind) for reader in (build_forecaster, _forecast))
+    return Origin((name_of(_forecast),), _LIBRARIES, choices, trial.numerics)
+
+
+def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
+    """Fit, predict every test date, write the scores, and return the trial's key.
+
+    An interrupted fit goes on from its last epoch, here or on another machine that sees the same folder.
+    """
+    key = forecast_key(data, trial)
+    if data.results.has(key):
+        return key
+    with torch_threads(trial.threads):
+        table, notes = _forecast(data, trial, key)
+    data.results.put(key, table, notes | notes_of(forecast_origin(trial)))
+    return key
+
+
+def scores_from(results: ResultStore, keys: list[str], panel: Panel) -> Float:
+    """(T, N) scores on the panel's rows from the trials of consecutive folds; NaN elsewhere."""
+    values = np.full(panel.shape, np.nan)
+    column = {asset: i for i, asset in enumerate(panel.assets.tolist())}
+    for key in keys:
+        table = results.get(key)
+        rows = np.searchsorted(panel.dates, table["date"].to_numpy().astype("datetime64[D]"))
+        values[rows, [column[symbol] for symbol in table["symbol"].to_pylist()]] = table["score"].to_numpy()
+    return values
+
+
+def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Table, dict[str, str]]:
+    """The scores of the test dates, date, symbol and score a row, and what to note of the fit."""
+    kind, history = KINDS[trial.model.kind], trial.history(data.panel)
+    context = FitContext(
+        sectors=data.sectors,
+        seed=fit_seed(trial),
+        folder=data.folder(key),
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    init = None
+    if trial.parent is not None:
+        assert kind.load is not None, "only networks have parents"
+        init = kind.load(data.folder(trial.parent) / "checkpoint.pt")
+    forecaster = build_forecaster(trial.model, seed=trial.seed, warm=init is not None)
+    fitted = forecaster.fit(history, trial.split, init=init, context=context)
+    rows = trial.split.rows(history.dates).test
+    scores = fitted.predict(history, history.dates[rows])
+    row, column = np.nonzero(~np.isnan(scores.values))
+    table = pa.table(
+        {
+            "date": pa.array(scores.dates[row]),
+            "symbol": pa.array(scores.assets[column].tolist(), pa.string()),
+            "score": pa.array(scores.values[row, column]),
+        }
+    )
+    return table, {"model": trial.model.model_dump_json(), "test": str(trial.split.test)} | kind.notes(fitted)
+
+
+def _epochs(fitted: FittedNetwork) -> dict[str, str]:
+    """What is noted of a network's training."""
+    progress = fitted.checkpoint.progress
+    return {"epochs": str(len(progress.history)), "valid_ic": f"{progress.best_ic:.6f}"}
+
+
+def _nothing(fitted: object) -> dict[str, str]:
+    """What is noted of a fit without epochs."""
+    return {}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How the forecasters of one kind are made, found again and described."""
+
+    build: Callable[[ModelSettings, int, bool], Forecaster]
+    """From the settings, the seed, and whether it goes on from an earlier fit."""
+    load: Callable[[Path], Any] | None = None
+    notes: Callable[[Any], dict[str, str]] = _nothing
+
+
+KINDS = {
+    "network": _Kind(_network, FittedNetwork.load, _epochs),
+    "ridge": _Kind(lambda *_: Ridge()),
+    "reversal": _Kind(lambda *_: Rule("reversal")),
+    "reversal_gap": _Kind(lambda *_: Rule("reversal_gap")),
+    "zero": _Kind(lambda *_: Rule("zero")),
+}
+"""Forecasters by the names that settings use; a trial's key follows its own entry alone."""
+
+
+def fit_seed(trial: ForecastTrial) -> int:
+    """Of everything random in a fit: from the fold and the number of the fit, never from when or where it runs.
+
+    The same for all settings, so that these are compared on the same draws.
+    """
+    fold = int(trial.split.test.first.astype(np.int64))
+    return int(np.random.SeedSequence([fold, trial.seed]).generate_state(1)[0])

@@ -1,0 +1,156 @@
+"""Allocation rules by the names that settings use: from a window of returns to weights."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from quantray.arrays import Float
+from quantray.covariance.estimators import ESTIMATORS
+from quantray.covariance.factor import FactorModel, statistical_factors
+from quantray.errors import InputError
+from quantray.portfolio.constraints import Limits
+from quantray.portfolio.diversification import maximum_diversification_weights, minimum_variance_weights
+from quantray.portfolio.frontier import minimum_variance
+from quantray.portfolio.hierarchy import herc_weights, nco_weights
+from quantray.portfolio.hrp import hrp_weights
+from quantray.portfolio.hrp_large import hrp_large_weights
+from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
+from quantray.portfolio.risk_parity import risk_parity_weights
+from quantray.portfolio.tail import minimum_cvar
+from quantray.research.source import Choice, name_of
+from quantray.studies.portfolios.settings import AllocatorSettings
+
+__all__ = ["DUST", "allocate", "choices_of", "weight_cap"]
+
+DUST = 1e-7
+"""Weights below ten times the optimiser's tolerance."""
+
+
+def allocate(returns: Float, settings: AllocatorSettings) -> Float:
+    """(N,) long-only weights that sum to one, from (T, N) simple returns with NaN where missing.
+
+    Raises
+    ------
+    InputError, DataError, SolverError
+        As the rule or its covariance estimator does.
+    """
+    if settings.alpha is not None:
+        raise InputError(f"{settings.name}: {settings.rule} acts on forecasts; run it with alpha.alpha_decisions.")
+    return RULES[settings.rule](returns, settings)
+
+
+def choices_of(settings: AllocatorSettings) -> tuple[Choice, ...]:
+    """What ``allocate`` takes from tables, so that results follow the code of their own rule and estimator alone."""
+    kind = "factors" if settings.estimator == "statistical" else "matrix"
+    taken = [(allocate, "RULES", str(settings.rule)), (_covariance, "MODELS", kind)]
+    if kind == "matrix":
+        taken.append((_estimated, "ESTIMATORS", str(settings.estimator)))
+    return tuple(Choice(name_of(reader), table, key) for reader, table, key in taken)
+
+
+def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorModel:
+    return MODELS["factors" if settings.estimator == "statistical" else "matrix"](returns, settings)
+
+
+def _estimated(returns: Float, settings: AllocatorSettings) -> Float:
+    return ESTIMATORS[settings.estimator](returns).matrix
+
+
+def _factors(returns: Float, settings: AllocatorSettings) -> FactorModel:
+    return statistical_factors(returns, settings.n_factors)
+
+
+def _matrix(returns: Float, settings: AllocatorSettings) -> Float:
+    covariance = _covariance(returns, settings)
+    return covariance.dense() if isinstance(covariance, FactorModel) else covariance
+
+
+def _equal_weight(returns: Float, settings: AllocatorSettings) -> Float:
+    return equal_weights(returns.shape[1])
+
+
+def _inverse_volatility(returns: Float, settings: AllocatorSettings) -> Float:
+    covariance = _covariance(returns, settings)
+    return inverse_volatility_weights(covariance.variances if isinstance(covariance, FactorModel) else covariance)
+
+
+def _hrp(returns: Float, settings: AllocatorSettings) -> Float:
+    return hrp_weights(_matrix(returns, settings), distance=settings.distance, linkage=settings.linkage)
+
+
+def _hrp_large(returns: Float, settings: AllocatorSettings) -> Float:
+    return hrp_large_weights(returns, distance=settings.distance)
+
+
+def _herc(returns: Float, settings: AllocatorSettings) -> Float:
+    return herc_weights(_matrix(returns, settings))
+
+
+def _nco(returns: Float, settings: AllocatorSettings) -> Float:
+    return nco_weights(_matrix(returns, settings))
+
+
+def _risk_parity(returns: Float, settings: AllocatorSettings) -> Float:
+    return risk_parity_weights(_covariance(returns, settings))
+
+
+def _maximum_diversification(returns: Float, settings: AllocatorSettings) -> Float:
+    return maximum_diversification_weights(_matrix(returns, settings))
+
+
+def _minimum_cvar(returns: Float, settings: AllocatorSettings) -> Float:
+    # Scenarios are days; a return that is missing counts as none.
+    return minimum_cvar(np.nan_to_num(returns), weight=(0.0, weight_cap(settings, returns.shape[1]))).weights
+
+
+def _minimum_variance(returns: Float, settings: AllocatorSettings) -> Float:
+    covariance = _covariance(returns, settings)
+    if not isinstance(covariance, FactorModel):
+        return minimum_variance_weights(covariance)
+    weights = minimum_variance(Limits(weight=(0.0, weight_cap(settings, covariance.n_assets))), covariance).weights
+    # The iteration stays inside its bounds, so it leaves dust on names that it does not hold.
+    held = np.where(weights > DUST, weights, 0.0)
+    return np.asarray(held / held.sum())
+
+
+def weight_cap(settings: AllocatorSettings, n_assets: int, when: str = "") -> float:
+    """The largest weight, after checking that so many names can be fully invested under it.
+
+    Parameters
+    ----------
+    when : for the message, such as `` on 2020-01-31``.
+
+    Raises
+    ------
+    InputError
+        They cannot.
+    """
+    if settings.max_weight * n_assets < 1:
+        raise InputError(
+            f"{settings.name}: max_weight {settings.max_weight:g} invests at most {settings.max_weight * n_assets:.0%} "
+            f"in {n_assets} names{when}; raise it to {1 / n_assets:.3g} or more, or widen the universe."
+        )
+    return settings.max_weight
+
+
+Step = Callable[[Float, AllocatorSettings], Float]
+
+RULES: dict[str, Step] = {
+    "equal_weight": _equal_weight,
+    "inverse_volatility": _inverse_volatility,
+    "hrp": _hrp,
+    "hrp_large": _hrp_large,
+    "herc": _herc,
+    "nco": _nco,
+    "risk_parity": _risk_parity,
+    "maximum_diversification": _maximum_diversification,
+    "minimum_variance": _minimum_variance,
+    "minimum_cvar": _minimum_cvar,
+}
+"""Rules by the names that settings use."""
+
+MODELS: dict[str, Callable[[Float, AllocatorSettings], Float | FactorModel]] = {
+    "matrix": _estimated,
+    "factors": _factors,
+}
+"""What a rule is given: a matrix, or a model of factors."""

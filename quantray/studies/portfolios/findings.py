@@ -1,0 +1,92 @@
+"""What is kept of a study of portfolios: records, metrics with intervals, and the report."""
+
+from quantray.analytics.bootstrap import Resampling
+from quantray.analytics.metrics import performance, relative, trading, varies
+from quantray.analytics.selection import sharpe_difference, sharpe_interval
+from quantray.analytics.snapshot import take_snapshot
+from quantray.analytics.track import TrackRecord
+from quantray.errors import QuantrayError
+from quantray.research.kind import Findings, Work
+from quantray.research.progress import say
+from quantray.studies.portfolios.report import ReportInput, portfolio_page
+from quantray.studies.portfolios.study import PortfolioSource, StudyResult
+
+__all__ = ["find_portfolios", "summary"]
+
+
+def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
+    """Records as tables below ``tracks``, all metrics by portfolio, and the report."""
+    settings, panel = source.settings, source.panel
+    benchmark = next(record for record in result.records if record.name == settings.benchmark)
+    resampling, rate = settings.resampling.build(), settings.accounting.cash_rate
+    metrics = {record.name: summary(record, benchmark, rate, resampling) for record in result.records}
+    snapshot = None
+    try:
+        snapshot = take_snapshot(panel, result.records, source.data.sectors)
+    except QuantrayError as error:
+        say(f"the report has no view of the risk ahead: {error}")
+    first, last = result.records[0].dates[[0, -1]]
+    members = float(panel.member[panel.dates >= first].sum(axis=1).mean())
+    page = portfolio_page(
+        ReportInput(
+            title=settings.name,
+            meta=f"Walk-forward study, {first} to {last} · {source.data.description} · {len(panel.assets):,} names, "
+            f"{members:.0f} members on an average day",
+            span=f"{first} to {last}",
+            records=result.records,
+            metrics=metrics,
+            benchmark=settings.benchmark,
+            data=source.data,
+            snapshot=snapshot,
+            delisting_return=settings.accounting.delisting_return,
+        )
+    )
+    return Findings(
+        digest=result.digest,
+        page=page,
+        work=Work(result.n_computed, result.n_reused, result.seconds),
+        metrics=metrics,
+        tables={
+            f"tracks/{record.name}/{name}": table
+            for record in result.records
+            for name, table in record.tables().items()
+        },
+        facts={
+            "first": str(first),
+            "last": str(last),
+            "n_dates": len(panel.dates),
+            "n_assets": len(panel.assets),
+            "mean_members": members,
+            "yearly_exits": source.data.yearly_exits,
+        },
+        notes=tuple(f"{note}." for note in result.notes),
+    )
+
+
+def summary(
+    record: TrackRecord, benchmark: TrackRecord, cash_rate: float, resampling: Resampling | None = None
+) -> dict[str, float]:
+    """All metrics of a record by name; those relative to the benchmark carry the prefix ``vs_``.
+
+    Parameters
+    ----------
+    cash_rate : a year, that Sharpe ratios are in excess of.
+    resampling : for the intervals of the Sharpe ratio and of its difference to the benchmark's.
+    """
+    periods = record.periods_per_year
+    own = performance(record.returns, risk_free=cash_rate, periods_per_year=periods).as_dict()
+    own |= trading(record).as_dict()
+    against = relative(record.returns, benchmark.returns, periods_per_year=periods).as_dict()
+    found = own | {f"vs_{name}": value for name, value in against.items()}
+    excess, base = (each.returns - cash_rate / periods for each in (record, benchmark))
+    if varies(excess):
+        sharpe = sharpe_interval(excess, resampling=resampling, periods_per_year=periods)
+        found |= {"sharpe_low": sharpe.interval.low, "sharpe_high": sharpe.interval.high}
+    if record is not benchmark and (varies(excess) or varies(base)):
+        gain = sharpe_difference(excess, base, resampling=resampling, periods_per_year=periods)
+        found |= {
+            "vs_sharpe_difference": gain.mean,
+            "vs_sharpe_difference_low": gain.interval.low,
+            "vs_sharpe_difference_high": gain.interval.high,
+        }
+    return found

@@ -1,0 +1,275 @@
+"""The unit of parallel work: one allocator's decisions in one fold, or the models of risk that they need."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from quantray.arrays import Dates, Float, Int, Names
+from quantray.backtest.accounts import Decisions
+from quantray.covariance.factor import FactorModel, statistical_factors
+from quantray.data.calendar import Frequency, rebalance_dates
+from quantray.data.panel import Panel
+from quantray.data.splits import Split
+from quantray.errors import DataError
+from quantray.features.returns import simple_returns
+from quantray.research.numerics import Numerics
+from quantray.research.provenance import Origin, notes_of, unit_key
+from quantray.research.results import ResultStore
+from quantray.research.source import name_of
+from quantray.studies.portfolios.allocators import allocate, choices_of
+from quantray.studies.portfolios.settings import AllocatorSettings
+
+__all__ = [
+    "DayModel",
+    "Eligible",
+    "Schedule",
+    "StudyData",
+    "Trial",
+    "decide",
+    "decisions_from",
+    "eligible",
+    "models_from",
+    "run_trial",
+    "trial_key",
+    "trial_origin",
+]
+
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When decisions are made and from how much history."""
+
+    rebalance: Frequency
+    exchange: str
+    lookback_days: int
+    min_history: float
+    """Share of the look-back's returns that an asset must have."""
+    min_volatility: float
+    """Yearly volatility over the look-back below which an asset is left out as cash-like."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One allocator in one fold."""
+
+    allocator: AllocatorSettings
+    split: Split
+    schedule: Schedule
+    threads: int = 1
+    """BLAS threads that the unit runs with; sums in another order differ in the last bits."""
+    expanding: bool = False
+    """Whether history reaches back to the fold's first training day, rather than ``lookback_days``."""
+    numerics: Numerics = "native"
+
+    def decision_dates(self, dates: Dates) -> Dates:
+        """The rebalance dates within the fold's test range."""
+        due = rebalance_dates(dates, self.schedule.rebalance, exchange=self.schedule.exchange)
+        return due[(due >= self.split.test.first) & (due <= self.split.test.last)]
+
+    def history(self, panel: Panel) -> Panel:
+        """All that the trial reads: members' closes and membership from the first look-back to the last decision.
+
+        Names that join the data later are left out, so that new days do not change the keys of old folds.
+        """
+        rows = self.split.rows(panel.dates)
+        start = rows.train.start if self.expanding else max(rows.test.start - self.schedule.lookback_days, 0)
+        members = panel.assets[panel.member[rows.test].any(axis=0)]
+        used = panel.with_only("close")
+        return used.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """What every trial of a study shares."""
+
+    panel: Panel
+    results: ResultStore
+
+
+@dataclass(frozen=True, eq=False)
+class DayModel:
+    """The names that may be held from a date on, and their risk as known at its close."""
+
+    date: np.datetime64
+    assets: Names
+    """(N,)."""
+    model: FactorModel
+    """Of daily returns; its factors are uncorrelated and of variance one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Eligible:
+    """Who takes part in a decision."""
+
+    columns: Int
+    """(n,) of the panel."""
+    returns: Float
+    """(T, n) simple returns of the look-back; NaN where missing."""
+
+
+def trial_key(panel: Panel, trial: Trial) -> str:
+    """Hash of the data slice, the settings and the origin that the trial's numbers depend on.
+
+    What acts on forecasts needs models of risk only, whatever the forecasts: such allocators share their results.
+    """
+    history = trial.history(panel)
+    settings = {
+        "allocator": _subject(trial.allocator),
+        "schedule": vars(trial.schedule) | {"expanding": trial.expanding},
+        "decisions": [str(day) for day in trial.decision_dates(panel.dates)],
+        "threads": trial.threads,
+    }
+    return unit_key([history.fingerprint()], settings, origin=trial_origin(trial))
+
+
+def trial_origin(trial: Trial) -> Origin:
+    """The code, libraries and kernels that the trial's numbers depend on."""
+    if trial.allocator.alpha is not None:
+        return Origin((name_of(_models_table),), _LIBRARIES, numerics=trial.numerics)
+    return Origin((name_of(_weights_table),), _LIBRARIES, choices_of(trial.allocator), trial.numerics)
+
+
+def run_trial(data: StudyData, trial: Trial) -> str:
+    """Decide at every rebalance date of the trial's fold, or model its risk, write the result, and return its key."""
+    key = trial_key(data.panel, trial)
+    if not data.results.has(key):
+        history, dates = trial.history(data.panel), trial.decision_dates(data.panel.dates)
+        tabulate = _weights_table if trial.allocator.alpha is None else _models_table
+        table = tabulate(history, dates, trial)
+        about = {"allocator": _about(trial.allocator), "test": str(trial.split.test)}
+        data.results.put(key, table, about | notes_of(trial_origin(trial)))
+    return key
+
+
+def decide(history: Panel, row: int, trial: Trial) -> Float:
+    """(N,) weights decided at the close of a row, from rows up to it.
+
+    Members with a close that day, enough returns in the look-back and enough volatility take part; others get 0.
+
+    Raises
+    ------
+    DataError
+        Nobody takes part.
+    """
+    among = eligible(history, row, trial)
+    weights = np.zeros(len(history.assets))
+    weights[among.columns] = allocate(among.returns, trial.allocator)
+    return weights
+
+
+def eligible(history: Panel, row: int, trial: Trial) -> Eligible:
+    """Members with a close on the day of a row, enough returns in the look-back before it, and enough volatility.
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
+    schedule = trial.schedule
+    start = 0 if trial.expanding else max(row - schedule.lookback_days, 0)
+    returns = simple_returns(history.field("close")[start : row + 1])[1:]
+    enough = (~np.isnan(returns)).sum(axis=0) >= max(2, schedule.min_history * len(returns))
+    candidates = np.flatnonzero(history.member[row] & ~np.isnan(history.field("close")[row]) & enough)
+    # What hardly moves (cash-like funds, targets of agreed mergers) would take the whole of any risk budget.
+    deviation = np.nanstd(returns[:, candidates], axis=0, ddof=1) * np.sqrt(history.periods_per_year)
+    chosen = candidates[(deviation > 0) & (deviation >= schedule.min_volatility)]
+    if len(chosen) == 0:
+        raise DataError(
+            f"no member on {history.dates[row]} has {schedule.min_history:.0%} of {len(returns)} days of returns and a "
+            f"volatility of {schedule.min_volatility:.0%}; shorten the look-back, lower these or take a later start."
+        )
+    return Eligible(chosen, returns[:, chosen])
+
+
+def decisions_from(results: ResultStore, keys: list[str], trials: list[Trial], panel: Panel) -> Decisions:
+    """The decisions of one allocator's trials, in order of time."""
+    dates = np.concatenate([trial.decision_dates(panel.dates) for trial in trials])
+    weights = np.zeros((len(dates), len(panel.assets)))
+    column = {asset: i for i, asset in enumerate(panel.assets.tolist())}
+    for key in keys:
+        table = results.get(key)
+        days = table["date"].to_numpy().astype("datetime64[D]")
+        place = [column[symbol] for symbol in table["symbol"].to_pylist()]
+        weights[np.searchsorted(dates, days), place] = table["weight"].to_numpy()
+    return Decisions(dates, panel.assets, weights)
+
+
+def models_from(results: ResultStore, keys: Sequence[str]) -> Iterator[DayModel]:
+    """The models of risk of trials in order of time, one date after the other; one fold is in memory at a time."""
+    for key in keys:
+        table = results.get(key)
+        if table.num_rows == 0:
+            continue
+        dates = table["date"].to_numpy().astype("datetime64[D]")
+        symbols = np.array(table["symbol"].to_pylist(), dtype=np.str_)
+        specific = table["specific_variance"].to_numpy()
+        loadings = table["loadings"].combine_chunks()
+        values, offsets = loadings.values.to_numpy(), loadings.offsets.to_numpy()
+        first = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))
+        for start, stop in zip(first.tolist(), [*first[1:].tolist(), len(dates)], strict=True):
+            rows = slice(start, stop)
+            flat = values[offsets[start] : offsets[stop]].reshape(stop - start, -1)
+            yield DayModel(dates[start], symbols[rows], FactorModel(flat, np.eye(flat.shape[1]), specific[rows]))
+
+
+def _subject(allocator: AllocatorSettings) -> dict[str, object]:
+    """What of the settings a unit's numbers depend on."""
+    if allocator.alpha is not None:
+        return {"models": allocator.estimator, "n_factors": allocator.n_factors}
+    return allocator.model_dump(mode="json", exclude={"name"})
+
+
+def _about(allocator: AllocatorSettings) -> str:
+    """What a result's notes say; of shared results, not who asked for them first."""
+    return allocator.model_dump_json() if allocator.alpha is None else json.dumps(_subject(allocator))
+
+
+def _weights_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
+    """A row per weight that is not zero: date, symbol, weight."""
+    rows, columns, values = [], [], []
+    for number, day in enumerate(dates):
+        weights = decide(history, history.row(day), trial)
+        held = np.flatnonzero(weights)
+        rows.append(np.full(len(held), number))
+        columns.append(held)
+        values.append(weights[held])
+    row = np.concatenate(rows) if rows else np.empty(0, np.int64)
+    column = np.concatenate(columns) if columns else np.empty(0, np.int64)
+    return pa.table(
+        {
+            "date": pa.array(dates[row]),
+            "symbol": pa.array(history.assets[column].tolist(), pa.string()),
+            "weight": pa.array(np.concatenate(values) if values else np.empty(0)),
+        }
+    )
+
+
+def _models_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
+    """A row per eligible name and date: date, symbol, specific variance, and loadings on that date's factors."""
+    schema = pa.schema(
+        [
+            ("date", pa.date32()),
+            ("symbol", pa.string()),
+            ("specific_variance", pa.float64()),
+            ("loadings", pa.large_list(pa.float64())),
+        ]
+    )
+    parts = []
+    for day in dates:
+        among = eligible(history, history.row(day), trial)
+        model = statistical_factors(among.returns, trial.allocator.n_factors)
+        count, width = model.loadings.shape
+        offsets = pa.array(np.arange(count + 1, dtype=np.int64) * width)
+        columns = [
+            pa.array(np.full(count, day)),
+            pa.array(history.assets[among.columns].tolist(), pa.string()),
+            pa.array(model.specific_variance),
+            pa.LargeListArray.from_arrays(offsets, pa.array(model.loadings.ravel())),
+        ]
+        parts.append(pa.Table.from_arrays(columns, schema=schema))
+    return pa.concat_tables(parts) if parts else schema.empty_table()

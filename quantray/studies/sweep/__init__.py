@@ -1,0 +1,1 @@
+"""Whether knowing the regime helps a strategy: parameters searched by regime, tested out of sample."""

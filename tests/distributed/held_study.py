@@ -1,0 +1,24 @@
+"""``walk_forward.py`` whose units wait for good once two results are there. Run by test_failures."""
+
+import runpy
+import time
+from pathlib import Path
+
+from quantray.studies.portfolios import study
+from quantray.studies.portfolios.trial import run_trial
+
+WORKFLOW = Path(__file__).parents[2] / "workflows" / "walk_forward.py"
+
+
+def held_trial(data, trial):
+    """The unit, unless two are done: whenever a signal comes, there is work left."""
+    limit = time.monotonic() + 240
+    while len(list(data.results.root.glob("??/*.parquet"))) >= 2:
+        assert time.monotonic() < limit, "no signal came"
+        time.sleep(0.02)
+    return run_trial(data, trial)
+
+
+if __name__ == "__main__":
+    study.run_trial = held_trial
+    runpy.run_path(str(WORKFLOW), run_name="__main__")

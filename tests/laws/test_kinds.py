@@ -1,0 +1,144 @@
+"""Laws that every kind of study obeys, whatever it asks."""
+
+import json
+import os
+from datetime import date
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose
+
+from quantray.research.comparison import compare_runs
+from quantray.research.executor import Serial
+from quantray.research.run import list_runs, read_run, render
+from quantray.settings import read_settings, to_yaml
+from quantray.studies.kinds import KINDS as ALL
+from quantray.studies.kinds import find_kind, read_study
+
+pytestmark = pytest.mark.slow
+
+KINDS = ("portfolios", "forecasts", "scale", "sweep", "combination")
+CUT = date(2024, 9, 30)
+"""Before the last day of the market."""
+
+
+class Dies(Serial):
+    """An executor whose process ends after some units."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.left = after
+
+    def map(self, fn, items, *, shared):
+        return super().map(fn, self.handed_out(items), shared=shared)
+
+    def handed_out(self, items):
+        for item in items:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield item
+
+
+def test_every_kind_but_searches_is_held_to_the_laws(studies):
+    assert {*studies.small, "tuning"} == {*KINDS, "tuning"} == set(ALL)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_second_run_computes_nothing_and_says_the_same(kind, finished, studies):
+    first = finished[kind]
+    again = studies.run(read_settings(find_kind(kind).settings, first.folder / "settings.yaml"))
+    assert again.folder == first.folder
+    assert (again.about.computed, again.about.reused) == (0, first.about.computed + first.about.reused)
+    assert again.about.digest == first.about.digest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_cut_off_goes_on(kind, finished, studies, tmp_path):
+    settings = studies.settings(kind, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        studies.run(settings, Dies(after=1))
+    (cut,) = list_runs(tmp_path)
+    assert (cut.about, cut.kind) == (None, kind)
+    rest = studies.run(settings)
+    whole = finished[kind].about
+    assert 0 < rest.about.computed < whole.computed + whole.reused
+    assert rest.about.digest == whole.digest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_is_rendered_again_and_compared(kind, finished, studies, tmp_path):
+    folder = finished[kind].folder
+    html = (folder / "report.html").read_text()
+    os.remove(folder / "report.html")
+    assert render(folder).read_text() == html
+    assert finished[kind].about.digest in html
+    # Opens offline.
+    assert 'src="http' not in html
+    found, settings = read_study(folder / "settings.yaml")
+    assert found.name == settings.kind == kind
+    assert to_yaml(settings) == (folder / "settings.yaml").read_text()
+    other = studies.run(studies.settings(kind, tmp_path, name="other"))
+    assert other.about.digest == finished[kind].about.digest
+    compared = compare_runs(folder, other.folder)
+    assert compared.lines == (f"equal digests {other.about.digest}: the same numbers to the last bit.",)
+    assert [table.title for table in compared.tables] == ["settings that differ"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_metrics_are_strict_json_and_not_empty(kind, finished):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    metrics = json.loads((finished[kind].folder / "metrics.json").read_text(), parse_constant=refuse)
+    assert metrics
+    assert all(any(value is not None for value in row.values()) for row in metrics.values())
+
+
+@pytest.mark.parametrize("kind", ["portfolios", "sweep", "combination"])
+def test_truncating_the_future_changes_nothing_before_it(kind, finished, studies, tmp_path):
+    """Every series by date is, up to the cut, what it is without the days that follow."""
+    data = studies.settings(kind, tmp_path).data.model_dump() | {"end": CUT.isoformat()}
+    short = studies.run(studies.settings(kind, tmp_path, data=data)).folder
+    compared = 0
+    for path in sorted(short.rglob("*.parquet")):
+        table, whole = pq.read_table(path), pq.read_table(finished[kind].folder / path.relative_to(short))
+        if table.column_names[0] != "date" or path.stem not in ("accounts", "streams", "strategies"):
+            continue
+        length = table.num_rows
+        assert table["date"].equals(whole["date"].slice(0, length))
+        for name in table.column_names[1:]:
+            if table[name].type == "double":
+                assert_allclose(table[name].to_numpy(), whole[name].to_numpy()[:length], rtol=1e-12, atol=1e-15)
+                compared += 1
+    assert compared > 2
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("kind", KINDS)
+def test_serial_and_ray_give_the_same_digest(kind, finished, studies, tmp_path, ray_cluster):
+    from quantray.distributed.executor import OnRay
+
+    run = studies.run(studies.settings(kind, tmp_path), OnRay())
+    assert run.about.computed == finished[kind].about.computed
+    assert run.about.digest == finished[kind].about.digest
+
+
+def test_numbers_stay_what_they_are(finished):
+    """To the digits that all machines share; a change must be meant, and said in the changelog."""
+    pinned = json.loads(PINNED)
+    assert set(pinned) == set(KINDS)
+    for kind, rows in pinned.items():
+        metrics = json.loads((finished[kind].folder / "metrics.json").read_text())
+        for name, expected in rows.items():
+            assert_allclose([metrics[name][key] for key in expected], list(expected.values()), rtol=1e-5, atol=1e-7)
+
+
+PINNED = """{}"""
+
+
+def test_the_laws_see_a_difference(finished):
+    """Runs of other kinds are not the same run."""
+    assert len({run.about.digest for run in finished.values()}) == len(finished)
+    assert np.all([read_run(run.folder).about is not None for run in finished.values()])

@@ -1,0 +1,211 @@
+"""Every setting of every kind does something: another value is another unit of work, or another digest.
+
+What changes no number stands on a list, and there the numbers are shown to be equal.
+"""
+
+import copy
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from quantray.errors import QuantrayError
+from quantray.research.executor import Serial
+from quantray.studies.kinds import find_kind
+
+pytestmark = pytest.mark.slow
+
+EVERYWHERE = {
+    "name",
+    "runs",
+    "exchange",
+    "cluster.kind",
+    "cluster.cpus",
+    "cluster.gpus_per_task",
+    "cluster.object_store_mb",
+}
+EVERYWHERE |= {"cluster.auth", "cluster.address", "tracking.mlflow", "tracking.uri", "tracking.experiment"}
+"""Where a study runs, what is told of it, and whose calendar the data must keep, which is that of the data."""
+INTERVALS = {"resampling.samples", "resampling.confidence", "resampling.seed"}
+"""How sure numbers are said to be; in no digest, for it changes no stream and no forecast."""
+IDLE: dict[str, set[str]] = {
+    "portfolios": EVERYWHERE
+    | INTERVALS
+    | {
+        # Which of them the others are held against, and how the report colours them.
+        "benchmark", "data.sectors", "data.only_with_sector",
+        # Of labels, and of borders that a fold without labels does not have.
+        "folds.horizon", "folds.purge", "folds.embargo",
+    },
+    "forecasts": EVERYWHERE | INTERVALS | {"forecasts", "models.0.reference"},
+    "sweep": EVERYWHERE | INTERVALS | {"blocks", "sets_per_unit"},
+    "combination": EVERYWHERE | INTERVALS | {"sets_per_unit"},
+}  # fmt: skip
+"""Kind -> settings that change no number."""
+BAND = {"data.universe.band": [1, 15]}
+HRP = {"allocators.0.rule": "hrp"}
+FACTORS = {"allocators.0.estimator": "statistical"}
+FORECASTS = {"rule": "mean_variance", "alpha": {"forecasts": {"control": "reversal"}, "risk_aversion": 5}}
+NEIGHBOURS = {"models.0.attention": "neighbours"}
+COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "cluster.cpus_per_task": ({}, {"cluster.cpus_per_task": 2.0}),
+    "cluster.object_store_mb": ({}, {"cluster.object_store_mb": 200}),
+    "exchange": ({}, {"exchange": "XNYS"}),
+    "data.version": ({}, {"data.version": 0}),
+    "data.universe.preset": ({}, {"data.universe.preset": "sp500-like"}),
+    "data.universe.band": ({}, BAND),
+    "data.universe.review": (BAND, {"data.universe.review": "quarterly"}),
+    "data.universe.buffer": (BAND, {"data.universe.buffer": 1.0}),
+    "data.universe.members": ({}, {"data.universe.members": "MEMBERS"}),
+    "data.store": ({}, {"data.store": "OTHER"}),
+    "data.sectors": ({}, {"data.sectors": "SECTORS"}),
+    "data.universe.symbols": ({}, {"data.universe.symbols": [f"S{i:02d}" for i in range(20)]}),
+    "data.only_with_sector": ({"data.sectors": "SECTORS"}, {"data.only_with_sector": True}),
+    "portfolios allocators.0.n_factors": (FACTORS, {"allocators.0.n_factors": 2}),
+    "portfolios allocators.0.max_weight": (FACTORS, {"allocators.0.max_weight": 0.1}),
+    "portfolios allocators.0.distance": (HRP, {"allocators.0.distance": "correlation"}),
+    "portfolios allocators.0.linkage": (HRP, {"allocators.0.linkage": "ward"}),
+    "portfolios allocators.0.alpha": (
+        FACTORS | {f"allocators.0.{name}": value for name, value in FORECASTS.items()},
+        {"allocators.0.alpha.risk_aversion": 50},
+    ),
+    "portfolios benchmark": ({}, {"benchmark": "HRP"}),
+    "portfolios min_volatility": ({}, {"min_volatility": 0.3}),
+    "portfolios policy.kind": ({}, {"policy": {"kind": "threshold", "size": 0.2}}),
+    "portfolios policy.size": ({"policy": {"kind": "partial", "size": 0.5}}, {"policy.size": 0.25}),
+    "portfolios accounting.cash_rate": ({"policy": {"kind": "partial", "size": 0.5}}, {"accounting.cash_rate": 0.1}),
+    "portfolios accounting.delisting_return": ({}, {"accounting.delisting_return": -0.3}),
+    "forecasts models.0.graph.kind": (NEIGHBOURS, {"models.0.graph.kind": "random"}),
+    "forecasts models.0.graph.threshold": (NEIGHBOURS, {"models.0.graph.threshold": 0.2}),
+    "forecasts models.0.training.stages": ({}, {"models.0.training.stages": ["encoder", "cross"]}),
+    "forecasts models.0.reference": ({}, {"models.0.reference": True}),
+    "sweep data.sectors": ({"regimes.method": "sector", "data.sectors": "SECTORS"}, {"data.sectors": "REVERSED"}),
+    "sweep regimes.states": ({"regimes.method": "hmm"}, {"regimes.states": 2}),
+    "sweep regimes.seed": ({"regimes.method": "hmm"}, {"regimes.seed": 9}),
+    "sweep search.generation": ({"search.method": "tpe", "search.trials": 9}, {"search.generation": 3}),
+    "combination data.sectors": ({"ensemble": True, "data.sectors": "SECTORS"}, {"data.sectors": "REVERSED"}),
+    "combination strategies.0.entry": ({}, {"strategies.0.entry": "bollinger_20"}),
+    "combination strategies.0.sets": (
+        {},
+        {"strategies.0.count": None, "strategies.0.sets": [{"fast": 7}, {"fast": 9}]},
+    ),
+    "combination drawdown.floor": ({"drawdown.start": 0.0, "drawdown.stop": 0.02}, {"drawdown.floor": 0.9}),
+    "combination min_days": ({}, {"min_days": 90}),
+    "combination warm_up_days": ({}, {"warm_up_days": 150}),
+}
+"""Setting, with its kind before it where there are several -> what must stand beside it, and another value of it."""
+ELSEWHERE = {
+    "cluster.address": "needs a cluster; see tests/distributed",
+    "forecasts models.0.device": "needs a GPU",
+    "portfolios accounting.dividends": "the market pays none; see tests/backtest",
+}
+"""Setting -> why no other value can be tried here."""
+
+
+def leaves(model: BaseModel, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted name -> annotation and value, of all settings; of things in a list, those of the first."""
+    found = {}
+    for name, info in type(model).model_fields.items():
+        value, here = getattr(model, name), f"{path}{name}"
+        first = value[0] if isinstance(value, tuple) and value and isinstance(value[0], BaseModel) else value
+        if isinstance(first, BaseModel):
+            found |= leaves(first, f"{here}." if first is value else f"{here}.0.")
+        else:
+            found[here] = (info.annotation, value)
+    return found
+
+
+def others(annotation: Any, value: Any) -> list[Any]:
+    """Values to try instead, the mildest first."""
+    parts = [annotation, *get_args(annotation)]
+    literals = [v for part in parts if str(get_origin(part)).endswith("Literal") for v in get_args(part)]
+    literals = literals or ([*get_args(annotation)] if str(get_origin(annotation)).endswith("Literal") else [])
+    if literals:
+        return [v for v in literals if v != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1, value * 2, value // 2, value + 30]
+    if isinstance(value, float):
+        return [value * 1.5, value / 2, value + 0.25, value - 0.1, 0.5, 1.0]
+    if isinstance(value, str):
+        return [f"{value}x"]
+    if isinstance(value, tuple):
+        return [value[:-1], value + value[:1]] if value else [()]
+    return [1, 2, 3, 0.5, "2024-12-20", "2023-05-15", "x", True]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, other_store):
+    """What stands for a path -> the path."""
+    folder = tmp_path_factory.mktemp("files")
+    names = [f"S{i:02d}" for i in range(24)]
+    rows = {"SECTORS": names[:20], "REVERSED": names[19::-1]}
+    for name, listed in rows.items():
+        lines = [f"{symbol},sector {i % 3}" for i, symbol in enumerate(listed)]
+        (folder / name).write_text("\n".join(["symbol,sector", *lines]))
+    lines = [f"{symbol},2023-04-18," for symbol in names[:18]]
+    (folder / "MEMBERS").write_text("\n".join(["symbol,start,end", *lines]))
+    return {name: str(folder / name) for name in (*rows, "MEMBERS")} | {"OTHER": other_store}
+
+
+def changed(content: dict[str, Any], changes: dict[str, Any], places: dict[str, str]) -> dict[str, Any]:
+    """A copy of settings with values by dotted names."""
+    content = copy.deepcopy(content)
+    for name, value in changes.items():
+        node: Any = content
+        *path, last = name.split(".")
+        for key in path:
+            node = node[int(key)] if key.isdigit() else node.setdefault(key, {})
+        if last.isdigit():
+            last = int(last)
+        node[last] = places.get(value, value) if isinstance(value, str) else value
+    return content
+
+
+def outcome(settings):
+    """What a study computes anew, and the digest of its numbers."""
+    kind = find_kind(settings.kind)
+    result = kind.run(kind.load(settings), Serial(threads=settings.threads))
+    return result.n_computed, result.digest
+
+
+@pytest.fixture(scope="module")
+def bases(studies, tmp_path_factory):
+    """Kind -> its small study, resolved, and the digest of what it found."""
+    found = {}
+    for kind in IDLE:
+        settings = studies.settings(kind, tmp_path_factory.mktemp(kind))
+        found[kind] = (settings, outcome(settings)[1])
+    return found
+
+
+@pytest.mark.parametrize("kind", IDLE)
+def test_every_setting_changes_a_key_or_a_number_or_is_declared_idle(kind, bases, places):
+    base, digest = bases[kind]
+    content, wrong, tried = base.model_dump(mode="json"), [], leaves(base)
+    assert set(IDLE[kind]) <= set(tried)
+    known: dict[str, str] = {}
+
+    def differs(company, change):
+        """Whether a change is seen beside some company; None where it is refused."""
+        beside = changed(content, company, places)
+        if str(company) not in known:
+            known[str(company)] = outcome(type(base).model_validate(beside))[1] if company else digest
+        try:
+            computed, found = outcome(type(base).model_validate(changed(beside, change, places)))
+        except (ValidationError, QuantrayError):
+            return None
+        return found != known[str(company)] if name in IDLE[kind] else computed > 0 or found != known[str(company)]
+
+    for name, (annotation, value) in tried.items():
+        if name in ELSEWHERE or f"{kind} {name}" in ELSEWHERE or name in ("kind", "data.kind"):
+            continue
+        cases = [({}, {name: other}) for other in others(annotation, value) if other != value]
+        cases = [COMPANY[place] for place in (f"{kind} {name}", name) if place in COMPANY] or cases
+        seen = next((found for case in cases if (found := differs(*case)) is not None), None)
+        if seen is None:
+            wrong.append(f"{name}: no other value could be tried")
+        elif seen == (name in IDLE[kind]):
+            wrong.append(f"{name}: {'another' if seen else 'the same'} digest for {cases[0]}")
+    assert wrong == [], "\n".join(wrong)

@@ -1,0 +1,85 @@
+import os
+import resource
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from quantray.errors import DataError
+from quantray.research.results import ResultStore
+
+TABLE = pa.table({"x": np.array([1.0, 0.1 + 0.2]), "s": ["a", "b"]})
+
+
+def test_round_trip_is_exact(tmp_path):
+    store = ResultStore(tmp_path / "results")
+    assert not store.has("ab12")
+    store.put("ab12", TABLE, {"note": "hello"})
+    assert store.has("ab12")
+    back = store.get("ab12")
+    assert back.to_pydict() == TABLE.to_pydict()
+    store.put("ab12", TABLE)
+    assert back.equals(store.get("ab12"))
+
+
+def test_a_missing_or_damaged_result_says_what_to_do(tmp_path):
+    store = ResultStore(tmp_path)
+    with pytest.raises(DataError, match="is not there; .* that all machines mount at the same path"):
+        store.get("ffff")
+    store.put("ab12", TABLE)
+    (file,) = tmp_path.rglob("*.parquet")
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(DataError, match="delete it and run the study again"):
+        store.get("ab12")
+
+
+class GoneError(Exception):
+    """Stands for a machine that goes away."""
+
+
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), GoneError()], ids=["fails", "ends"])
+def test_a_result_is_there_once_its_file_is_in_its_place_and_not_before(tmp_path, monkeypatch, step, error):
+    """Whichever step on the way fails, or is the last of its process, nobody takes what was written for a result."""
+    store = ResultStore(tmp_path)
+
+    def broken(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, broken)
+        with pytest.raises((DataError, GoneError)):
+            store.put("ab12", TABLE)
+    assert not store.has("ab12")
+    assert list(tmp_path.rglob("*.parquet")) == []
+    with pytest.raises(DataError, match="is not there"):
+        store.get("ab12")
+    store.put("ab12", TABLE, {"note": "at last"})
+    assert store.has("ab12")
+    assert store.get("ab12").to_pydict() == TABLE.to_pydict()
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_no_half_result(tmp_path):
+    store, limits = ResultStore(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(DataError, match="cannot write .*ab12.parquet: File too large"):
+            store.put("ab12", TABLE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not store.has("ab12")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_result_that_cannot_be_written_again_stays_as_it_was(tmp_path, monkeypatch):
+    store = ResultStore(tmp_path)
+    store.put("ab12", TABLE, {"note": "first"})
+
+    def broken(*_, **__):
+        raise GoneError
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(GoneError):
+        store.put("ab12", TABLE.slice(1), {"note": "second"})
+    assert store.get("ab12").to_pydict() == TABLE.to_pydict()
+    assert store.notes("ab12") == {"note": "first"}
