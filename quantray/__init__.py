@@ -3,7 +3,7 @@
 The map of the house, left to right; a room imports only from rooms to its left:
 
 ``data -> features -> covariance -> regimes | strategies | models -> portfolio -> analytics -> backtest -> research ->
-distributed -> cli``
+studies -> distributed -> cli``
 
 Importing ``quantray`` loads nothing heavy. Take names from where they live::
 
