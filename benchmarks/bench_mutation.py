@@ -1,19 +1,21 @@
 """Would the tests notice a mistake? Makes small ones in chosen modules, one at a time, and runs the tests of each.
 
 Usage: python benchmarks/bench_mutation.py backtest research/folds.py [--sample 60] [--seed 0] [--limit 300] [--again]
+       python benchmarks/bench_mutation.py --harmless KEY "why" ...
 
 Of the mistakes that ``_mutants`` makes, a sample is drawn by seed. For each, the test that mirrors the module runs
-first, then those of its room, without those that start Ray, up to the first failure. What no test notices survives,
-and is printed with its place and change: either a test is missing, or the change is harmless. A mistake after which
-the tests take longer than the limit counts as noticed. ``benchmarks/results/mutation.jsonl`` keeps an outcome for each
-mistake as soon as it is known, so the same command continues; ``--again`` tries survivors anew, after tests were
-added. It takes hours over a room, so it is no part of ``make test``.
+first, then those of its room, without those that start Ray, up to the first failure. What no test notices survives, and
+is printed with its key, place and change: either a test is missing, or the change is harmless, which ``--harmless``
+writes down. A mistake after which the tests take longer than the limit counts as noticed.
+``benchmarks/results/mutation.jsonl`` keeps an outcome for each mistake as soon as it is known, so the same command
+continues; ``--again`` tries survivors anew, after tests were added. It takes hours over a room, so it is no part of
+``make test``.
 
 No mistake is ever written to the checkout: a process is forked that has the libraries loaded already, and reads the
 changed module in place of the file. That is why this is a script of our own. Of the tools of 2026, cosmic-ray rewrites
 the files under test and starts Python anew for each change, most of whose seconds are imports; mutmut forks, but makes
-no mistake in properties and other decorated functions, nor in defaults of fields and constants of modules, which here
-are half of what there is, and most of its changes are of texts. Neither swaps arguments or drops calls.
+no mistake in properties and other decorated functions, nor in defaults of fields and constants of modules, and many of
+its changes are of texts. Neither swaps arguments or drops calls.
 """
 
 import argparse
@@ -116,16 +118,21 @@ class First:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("places", nargs="+", help="rooms or modules below quantray")
+    parser.add_argument("places", nargs="*", help="rooms or modules below quantray")
     parser.add_argument("--sample", type=int, help="mistakes to make; by default all")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds for the tests of one mistake")
     parser.add_argument("--again", action="store_true", help="try those anew that survived before")
+    parser.add_argument("--harmless", nargs=2, action="append", default=[], metavar=("KEY", "WHY"))
     asked = parser.parse_args()
+    for key, why in asked.harmless:
+        keep(kept()[key] | {"outcome": "harmless", "by": why})
     modules = sorted({path for place in asked.places for path in modules_at(place)})
     sources = {module: (ROOT / module).read_text() for module in modules}
     cases = [Case(module, source, mutant) for module, source in sources.items() for mutant in mutants_of(source)]
     chosen = sorted(random.Random(asked.seed).sample(range(len(cases)), min(asked.sample or len(cases), len(cases))))
+    if not cases:
+        return 0
     print(f"{len(chosen)} of {len(cases)} mistakes in {len(modules)} modules, seed {asked.seed}; {describe(machine())}")
     for library in LIBRARIES:
         importlib.import_module(library)
@@ -137,8 +144,7 @@ def main() -> int:
         found = known.get(case.key)
         if found is None or (asked.again and found["outcome"] == "survived"):
             found = tried(case, asked.limit)
-            with FILE.open("a") as out:
-                out.write(json.dumps(found) + "\n")
+            keep(found)
         outcomes[i] = found
         print(f"{found['place']} {found['kind']}: {found['outcome']} {found['by']}", flush=True)
     print(summary(outcomes.values()))
@@ -168,8 +174,14 @@ def kept() -> dict[str, dict]:
     return {line["key"]: line for line in map(json.loads, FILE.read_text().splitlines())} if FILE.exists() else {}
 
 
+def keep(found: dict) -> None:
+    """Write an outcome down."""
+    with FILE.open("a") as out:
+        out.write(json.dumps(found) + "\n")
+
+
 def tried(case: Case, limit: float) -> dict:
-    """The outcome of a mistake: killed, slow or survived, and which test noticed."""
+    """The outcome of a mistake, killed, slow or survived, and which test noticed."""
     start, outcome, by = time.monotonic(), "survived", ""
     for tests in tests_of(case.module):
         outcome, by = run(case, tests, limit)
@@ -239,11 +251,15 @@ def summary(outcomes) -> str:
         by_module.setdefault(one["place"].partition(":")[0], Counter())[one["outcome"]] += 1
     total = sum(by_module.values(), Counter())
     rows = [
-        [name, str(n.total()), str(n.total() - n["survived"]), f"{1 - n['survived'] / n.total():.0%}"]
+        [name, str(n.total()), str(n["harmless"]), str(n["survived"]), f"{1 - n['survived'] / n.total():.0%}"]
         for name, n in [*sorted(by_module.items()), ("all", total)]
     ]
-    left = [f"\n{one['place']} ({one['kind']})\n{one['diff']}" for one in outcomes if one["outcome"] == "survived"]
-    return "\n".join([table(["module", "mistakes", "noticed", "score"], rows), *left])
+    left = [
+        f"\n{one['key']} {one['place']} ({one['kind']})\n{one['diff']}"
+        for one in outcomes
+        if one["outcome"] == "survived"
+    ]
+    return "\n".join([table(["module", "mistakes", "harmless", "survived", "score"], rows), *left])
 
 
 if __name__ == "__main__":
