@@ -164,7 +164,7 @@ def refuse_failing(cases: dict[Path, Case], limit: float) -> None:
     """Stop where tests fail without any mistake: everything would be noticed."""
     for room in {module.parent: case for module, case in cases.items()}.values():
         nothing = Case(room.module, room.source, Mutant(1, "none", 0, 0, ""))
-        outcome, by = run(nothing, tests_of(Path(room.module.parent, "all.py"))[0], limit)
+        outcome, by = run(nothing, tests_of(Path(room.module.parent, "all.py"))[0], 10 * limit)
         if outcome != "survived":
             sys.exit(f"error: the tests of {room.module.parent} fail or are slow without any mistake: {by}.")
 
