@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs pictures release-check bench clean
+.PHONY: demo test lint docs pictures release-check bench mutation clean
 
 # The stamp is newer than the files that say what to install, or the set-up runs again.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -14,9 +14,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed
 	$(BIN)/quantray demo
 
+# What starts Ray mostly waits, so the documented commands, fresh processes all, run beside the rest of it.
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope -m "not ray"
-	$(BIN)/python -m pytest -q -m ray
+	$(BIN)/python -m pytest -q -m ray tests/test_commands.py & commands=$$!; \
+	$(BIN)/python -m pytest -q -m ray --ignore=tests/test_commands.py; rest=$$?; \
+	wait $$commands && exit $$rest
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -57,6 +60,11 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py
 	$(BIN)/python benchmarks/bench_formats.py
+
+# Hours over whole rooms; the outcomes known so far are kept, so it may be stopped.
+MUTATION ?= backtest research analytics strategies --sample 200
+mutation: $(VENV)/.installed
+	$(BIN)/python benchmarks/bench_mutation.py $(MUTATION)
 
 clean:
 	rm -rf $(VENV) runs site dist .pytest_cache .mypy_cache .ruff_cache

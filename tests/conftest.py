@@ -18,7 +18,7 @@ import yaml
 for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
     del os.environ[name]
 
-# Ray gives its workers the lowest priority; beside other work, of this machine or of the tests, they would stand still.
+# Ray gives its workers a low priority; beside other work, of this machine or of these tests, they would stand still.
 os.environ["RAY_worker_niceness"] = "0"
 
 from quantray.data.panel import Panel  # noqa: E402

@@ -1,9 +1,11 @@
 """What the pictures show of a record."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from quantray.analytics.figures import log_ticks, rolling, trading
+from quantray.analytics.figures import growth, log_ticks, rolling, trading
 from quantray.backtest.accounts import Decisions, backtest
 from quantray.backtest.costs import LinearCosts
 from quantray.data.synthetic import simulate_market
@@ -37,3 +39,30 @@ def test_a_log_axis_has_enough_ticks_and_not_too_many(low, high):
     ticks = log_ticks(low, high)
     assert 3 <= sum(low <= tick <= high for tick in ticks) <= 14
     assert ticks == sorted(set(ticks))
+
+
+@pytest.mark.parametrize("picture", [growth, rolling])
+def test_each_portfolio_stands_once_in_the_legend(panel, picture):
+    records = [record_of(panel, LinearCosts(bps)) for bps in (0.0, 5.0)]
+    records[1] = replace(records[1], name="Costly")
+    shown = [trace.name for trace in drawn(picture, records).data if trace.showlegend]
+    assert shown == [record.name for record in records]
+
+
+def drawn(picture, records):
+    """The figure; growth also asks for a benchmark."""
+    return (picture(tuple(records), records[0].name) if picture is growth else picture(tuple(records))).figure
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (4, 9, [4, 5, 6, 7, 8, 9]),
+        (1, 2, [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2]),
+        (20, 45, [20, 25, 30, 40]),
+        (1, 6, [1, 1.5, 2, 3, 5]),
+        (0.9, 30, [1, 2, 5, 10, 20]),
+    ],
+)
+def test_ticks_are_round_and_the_finer_the_narrower_the_range(low, high, ticks):
+    np.testing.assert_allclose(log_ticks(low, high), ticks)

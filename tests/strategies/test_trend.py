@@ -46,6 +46,11 @@ def test_breakout_by_hand(make_panel):
     assert rule.signal(panel)[24, 0] == 0
 
 
+def test_the_usual_exit_is_half_of_the_entry():
+    """Those of the turtle traders' first system."""
+    assert (Breakout().entry, Breakout().exit_days) == (20, 10)
+
+
 def test_a_stop_ends_a_trend_early(make_panel):
     noise = np.random.default_rng(0).normal(0, 0.002, 60)
     close = 100 * np.exp(np.cumsum(np.concatenate([0.01 + noise, [-0.2], np.zeros(4)])))
