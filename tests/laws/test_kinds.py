@@ -135,7 +135,119 @@ def test_numbers_stay_what_they_are(finished):
             assert_allclose([metrics[name][key] for key in expected], list(expected.values()), rtol=1e-5, atol=1e-7)
 
 
-PINNED = """{}"""
+PINNED = """
+{
+    "portfolios": {
+        "Low risk": {
+            "annual_return": 0.009006208,
+            "annual_volatility": 0.1124501,
+            "sharpe": 0.1358316,
+            "max_drawdown": 0.1700619,
+            "annual_turnover": 1.873262,
+            "vs_sharpe_difference": -0.1998022
+        },
+        "HRP": {
+            "annual_return": 0.03246009,
+            "annual_volatility": 0.1207588,
+            "sharpe": 0.3248052,
+            "max_drawdown": 0.1628959,
+            "annual_turnover": 1.815982,
+            "vs_sharpe_difference": -0.01082861
+        },
+        "Equal": {
+            "annual_return": 0.03592565,
+            "annual_volatility": 0.1304633,
+            "sharpe": 0.3356338,
+            "max_drawdown": 0.1670266,
+            "annual_turnover": 0.8111658
+        }
+    },
+    "forecasts": {
+        "Net": {
+            "ic": -0.03983789,
+            "ic_low": -0.1547612,
+            "rank_ic": -0.05150022
+        },
+        "zero": {
+            "ic": 0.0,
+            "ic_low": 0.0
+        },
+        "reversal": {
+            "ic": -0.1412677,
+            "ic_low": -0.2078989,
+            "rank_ic": -0.09020814
+        },
+        "reversal_gap": {
+            "ic": -0.1172514,
+            "ic_low": -0.2086396,
+            "rank_ic": -0.07151619
+        },
+        "ridge": {
+            "ic": -0.05807064,
+            "ic_low": -0.1857544,
+            "rank_ic": -0.01505092
+        }
+    },
+    "scale": {
+        "Net": {
+            "ic_20": -0.04805315
+        },
+        "zero": {
+            "ic_20": 0.0
+        },
+        "reversal": {
+            "ic_20": -0.1043057
+        },
+        "reversal_gap": {
+            "ic_20": -0.09180798
+        },
+        "ridge": {
+            "ic_20": -0.1140524
+        }
+    },
+    "sweep": {
+        "momentum_10_50": {
+            "conditional_sharpe": 0.8628604,
+            "unconditional_sharpe": 1.124392,
+            "over_unconditional_low": -1.043503
+        },
+        "bollinger_20": {
+            "conditional_sharpe": -1.763784,
+            "unconditional_sharpe": -1.800209,
+            "over_unconditional_low": -0.3587303
+        },
+        "Best in training": {
+            "conditional_sharpe": -0.9144036,
+            "unconditional_sharpe": -0.5798335,
+            "over_unconditional_low": -1.052445
+        },
+        "Equal shares of all": {
+            "conditional_sharpe": -0.824619,
+            "unconditional_sharpe": -0.5876587,
+            "over_unconditional_low": -1.174021
+        }
+    },
+    "combination": {
+        "Mix": {
+            "annual_return": -0.0324996,
+            "annual_volatility": 0.03883068,
+            "annual_cost": 0.01798648
+        },
+        "Equal shares": {
+            "annual_return": -0.04363855,
+            "annual_volatility": 0.03428967,
+            "annual_cost": 0.02033243,
+            "mix_over": 0.4525959
+        },
+        "Best in hindsight": {
+            "annual_return": 0.09532279,
+            "annual_volatility": 0.08777366,
+            "annual_cost": 0.01253353,
+            "mix_over": -1.912572
+        }
+    }
+}
+"""
 
 
 def test_the_laws_see_a_difference(finished):

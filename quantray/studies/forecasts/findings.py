@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from quantray.analytics.bootstrap import estimated_mean
-from quantray.analytics.forecasts import quantile_returns
+from quantray.analytics.forecasts import Decay, ic_decay, quantile_returns
+from quantray.features.returns import DELIST_RETURN
 from quantray.research.kind import Findings, Work
 from quantray.studies.forecasts.report import ForecastReportInput, ForecastRow, forecast_page
 from quantray.studies.forecasts.store import ForecastStore
@@ -15,6 +16,8 @@ from quantray.studies.forecasts.study import ForecastSource, ForecastStudy, Mode
 __all__ = ["few_seeds", "find_forecasts"]
 
 _ENOUGH_SEEDS = 5
+_HORIZONS = (1, 2, 3, 5, 10, 21)
+"""Trading days over which skill is shown beside the horizon that was asked for."""
 
 
 def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
@@ -48,6 +51,7 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
             dates=study.dates,
             rows=rows,
             horizon=horizon,
+            decays=_decays(source, study),
             warnings=source.data.survivors("skill on it is flattered") + few_seeds(settings.seeds),
         )
     )
@@ -66,6 +70,32 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
         },
         notes=(f"Forecasts are in {store.uri}.",),
     )
+
+
+def _decays(source: ForecastSource, study: ForecastStudy) -> dict[str, Decay]:
+    """Model -> its skill over other horizons, where the test dates are long enough for them."""
+    panel, lag = study.panel, source.settings.accounting.execution_lag
+    rows = np.searchsorted(panel.dates, study.dates)
+    # A horizon is asked for where at least twice as many days are tested, and known by the end of the data.
+    horizons = [days for days in _HORIZONS if len(rows) >= 2 * days and rows[0] + 2 * days + lag < len(panel.dates)]
+    if not horizons:
+        return {}
+    scores = np.full(panel.shape, np.nan)
+    found = {}
+    for model in study.models:
+        if model.skill is not None:
+            scores[rows] = model.scores
+            found[model.name] = ic_decay(
+                scores,
+                panel.field("close"),
+                panel.member,
+                horizons=horizons,
+                lag=lag,
+                rank=False,
+                delist=panel.fields.get(DELIST_RETURN),
+                resampling=source.settings.resampling.build(),
+            )
+    return found
 
 
 def few_seeds(seeds: int) -> tuple[str, ...]:

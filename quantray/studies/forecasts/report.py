@@ -1,11 +1,12 @@
 """The report of forecasters: what they know beyond the controls, or that they know nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate
+from quantray.analytics.forecasts import Decay
 from quantray.analytics.page import Cell, Page, Rows, Section, Table, chart, ranged, shown
 from quantray.arrays import Dates, Float
 from quantray.studies.forecasts import figures as pictures
@@ -59,6 +60,8 @@ class ForecastReportInput:
     rows: Sequence[ForecastRow]
     horizon: int
     warnings: tuple[str, ...]
+    decays: Mapping[str, Decay] = field(default_factory=dict)
+    """Model -> how fast its skill fades; of those that tell names apart, where enough days are known."""
 
 
 def forecast_page(content: ForecastReportInput) -> Page:
@@ -78,6 +81,8 @@ def forecast_page(content: ForecastReportInput) -> Page:
     deciles = {row.name: row.deciles for row in rows if row.deciles is not None}
     if deciles:
         sections.append(chart("By tenths of the score", pictures.quantile_bars(deciles, content.horizon)))
+    if content.decays:
+        sections.append(_decay(content.decays))
     return Page(
         title=content.title,
         meta=content.meta,
@@ -123,6 +128,22 @@ def _table(rows: Sequence[ForecastRow]) -> Table:
         for row in rows
     )
     return Table(columns=columns, groups=(Rows(rows=lines),), dense=True)
+
+
+def _decay(decays: Mapping[str, Decay]) -> Section:
+    """Skill against returns over longer and shorter horizons than the one that was asked for."""
+    horizons = next(iter(decays.values())).horizons.tolist()
+    rows = tuple(
+        (name, *(Cell(text=shown(e.mean, ".4f"), below=ranged(e, ".4f")) for e in decay.estimates))
+        for name, decay in decays.items()
+    )
+    columns = ("Forecast", *(f"{days} day{'' if days == 1 else 's'}" for days in horizons))
+    return Section(
+        title="How fast skill fades",
+        note="Mean daily correlation of the same scores with returns over other horizons, all on the days on which the "
+        "longest is known.",
+        parts=(Table(columns=columns, groups=(Rows(rows=rows),), dense=True),),
+    )
 
 
 def _summary(content: ForecastReportInput) -> Table:

@@ -2,7 +2,12 @@
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.metrics import performance, relative, trading, varies
-from quantray.analytics.selection import sharpe_difference, sharpe_interval
+from quantray.analytics.selection import (
+    SharpeEstimate,
+    minimum_track_record,
+    sharpe_difference,
+    sharpe_interval,
+)
 from quantray.analytics.snapshot import take_snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.errors import QuantrayError
@@ -82,6 +87,8 @@ def summary(
     if varies(excess):
         sharpe = sharpe_interval(excess, resampling=resampling, periods_per_year=periods)
         found |= {"sharpe_low": sharpe.interval.low, "sharpe_high": sharpe.interval.high}
+        told = SharpeEstimate.of(excess, periods_per_year=periods)
+        found["minimum_track_record"] = minimum_track_record(told) / periods
     if record is not benchmark and (varies(excess) or varies(base)):
         gain = sharpe_difference(excess, base, resampling=resampling, periods_per_year=periods)
         found |= {

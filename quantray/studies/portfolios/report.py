@@ -75,6 +75,13 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
         (
             _Row("Sharpe ratio", "sharpe", "{:.2f}", "high"),
             _Row("its standard error", "sharpe_error", "± {:.2f}", "", "Mertens, allowing for skewness and kurtosis"),
+            _Row(
+                "Years until it is above 0 with 95 %",
+                "minimum_track_record",
+                "{:.1f}",
+                "low",
+                "minimum track record (Bailey and Lopez de Prado)",
+            ),
             _Row("Sortino ratio", "sortino", "{:.2f}", "high"),
             _Row("Calmar ratio", "calmar", "{:.2f}", "high", "annual return over maximum drawdown"),
         ),

@@ -29,6 +29,7 @@ def find_sweep(source: SweepSource, record: SweepRecord) -> Findings:
             costs=settings.costs.build().described(panel.fields),
             record=record,
             data=source.data,
+            regimes=source.prepared,
             options=tuple(option_notes(settings.strategies, panel)),
         )
     )

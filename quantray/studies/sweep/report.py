@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate
+from quantray.analytics.figures import Picture
 from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, shown, signed
+from quantray.analytics.regime_figures import regimes_over_price
 from quantray.analytics.selection import ACCEPTED
+from quantray.regimes.market import index_returns
+from quantray.regimes.path import RegimePath
 from quantray.research.market import MarketData
 from quantray.studies.sweep import figures as sweep_figures
 from quantray.studies.sweep.record import ALL, POLICIES, Choice, Outcome, SweepRecord
@@ -26,6 +30,7 @@ class SweepReportInput:
     """What trades are charged, in words."""
     record: SweepRecord
     data: MarketData
+    regimes: RegimePath
     options: tuple[str, ...] = ()
     """How options were priced, a sentence each."""
 
@@ -58,6 +63,7 @@ def sweep_page(content: SweepReportInput) -> Page:
     main = record.strategies[-1]
     sections = [
         Section(title="Strategies", note=_strategies_note(content), parts=(_strategies(record),)),
+        chart("Regimes", _regimes(content)),
         chart("Growth", sweep_figures.growth(record, main)),
     ]
     if len(record.strategies) > 2:
@@ -77,6 +83,13 @@ def sweep_page(content: SweepReportInput) -> Page:
         sections=(*sections, _chosen_last(record)),
         summary=_summary(content),
     )
+
+
+def _regimes(content: SweepReportInput) -> Picture:
+    """The regimes behind an index of equal shares of all members."""
+    panel = content.data.panel
+    index = np.asarray(np.cumprod(1 + np.nan_to_num(index_returns(panel))), dtype=np.float64)
+    return regimes_over_price(panel.dates, index, content.regimes, title="Equal shares of all members")
 
 
 def _strategies_note(content: SweepReportInput) -> str:

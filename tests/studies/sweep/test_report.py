@@ -7,6 +7,7 @@ import pytest
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.selection import SharpeEstimate, backtest_overfitting, deflated_sharpe
+from quantray.regimes.path import RegimePath
 from quantray.research.market import MarketData, SimulatedData
 from quantray.studies.sweep.figures import by_regime, differences, growth, overfitting, stability, written
 from quantray.studies.sweep.record import ALL, POLICIES, Choice, Stability, Stream, SweepRecord, judge
@@ -60,7 +61,10 @@ def html_of(record, make_panel, *, title="t", options=(), leavers=0):
     close = np.full((600, 4), 8.0)
     close[300:, :leavers] = np.nan
     data = MarketData(SimulatedData(), make_panel(close), "nowhere", {}, ())
-    content = SweepReportInput(title, "two regimes", "5 bp of the money traded", record, data, options)
+    known = np.arange(600) % 2
+    chances = np.stack([1 - known, known], axis=1) * 1.0
+    regimes = RegimePath(data.panel.dates, np.array(["calm", "wild"]), known, chances)
+    content = SweepReportInput(title, "two regimes", "5 bp of the money traded", record, data, regimes, options)
     return sweep_page(content).html((), {"a.b": "c"})
 
 
