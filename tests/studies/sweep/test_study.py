@@ -327,17 +327,6 @@ def test_wrong_input_is_refused(helpful, change, text):
         sweep(values["panel"], values["regimes"], values["families"], Serial(), store, design=values["design"])
 
 
-def test_wrong_settings_are_refused():
-    with pytest.raises(InputError, match="min_days 5"):
-        Design(min_days=5)
-    with pytest.raises(InputError, match="give integers"):
-        Regimes(("a",), np.zeros(3))
-    with pytest.raises(InputError, match="no regime be called"):
-        Regimes((ALL,), np.zeros(3, dtype=np.int64))
-    with pytest.raises(InputError, match="between -1 and 0"):
-        Regimes(("a",), np.ones(3, dtype=np.int64))
-
-
 def test_sharpe_ratios_are_of_a_year_of_the_panel(helpful, tmp_path):
     """A longer year changes no choice and no stream, and every yearly ratio by the root of its length."""
     panel, regimes, _, usual = helpful
