@@ -6,14 +6,16 @@ import pytest
 from numpy.testing import assert_array_equal
 from pydantic import ValidationError
 
-from quantray.data.check import Bars, Flags, Thresholds
+from quantray.data.check import Flags, SortedBars, Thresholds
 
 
 @pytest.fixture
 def bars():
     rows = [("A", "2020-01-02"), ("A", "2020-01-03"), ("A", "2020-01-03"), ("B", "2020-01-06")]
     frame = pd.DataFrame(rows, columns=["symbol", "date"]).assign(close=[1.0, 2.0, 2.5, 4.0])
-    return Bars(frame.assign(symbol=pd.Categorical(frame["symbol"]), date=pd.to_datetime(frame["date"])), Thresholds())
+    return SortedBars(
+        frame.assign(symbol=pd.Categorical(frame["symbol"]), date=pd.to_datetime(frame["date"])), Thresholds()
+    )
 
 
 def test_days_and_symbols_are_counted(bars):

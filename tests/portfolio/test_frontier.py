@@ -32,9 +32,9 @@ def test_minimum_variance_has_no_unit(scale):
 
 
 def test_minimum_variance_ignores_costs():
-    dear = replace(MARKET, cost=np.full(N, 0.1), impact=np.full(N, 0.1), borrow=np.full(N, 0.1))
+    expensive = replace(MARKET, cost=np.full(N, 0.1), impact=np.full(N, 0.1), borrow=np.full(N, 0.1))
     assert_allclose(
-        minimum_variance(Limits(), MODEL, previous=HELD, market=dear).weights,
+        minimum_variance(Limits(), MODEL, previous=HELD, market=expensive).weights,
         minimum_variance(Limits(), MODEL).weights,
         atol=1e-6,
     )

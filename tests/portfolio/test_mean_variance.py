@@ -104,8 +104,8 @@ def test_costs_keep_trades_away():
 def test_borrowing_costs_make_shorts_smaller():
     limits = Limits(budget=(0, 0), weight=(-0.5, 0.5))
     free = solve(limits, previous=None)
-    dear = solve(limits, previous=None, market=replace(MARKET, borrow=np.full(N, 2e-3)))
-    assert -dear.weights[dear.weights < 0].sum() < -0.9 * free.weights[free.weights < 0].sum()
+    expensive = solve(limits, previous=None, market=replace(MARKET, borrow=np.full(N, 2e-3)))
+    assert -expensive.weights[expensive.weights < 0].sum() < -0.9 * free.weights[free.weights < 0].sum()
 
 
 def test_impact_makes_trades_smaller():

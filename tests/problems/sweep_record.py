@@ -4,7 +4,7 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.selection import SharpeEstimate, backtest_overfitting, deflated_sharpe
-from quantray.studies.sweep.record import ALL, POLICIES, Choice, Stability, Stream, SweepRecord, judge
+from quantray.studies.sweep.record import ALL, POLICIES, ParameterChoice, Stability, Stream, SweepRecord, evaluate
 
 DAYS = 400
 
@@ -23,7 +23,9 @@ def record_of(gain=0.0, *, own=True, strategies=("One & two", "Other")):
             streams.append(Stream(strategy, policy, returns, np.full(DAYS, 0.1)))
     deflated = deflated_sharpe(SharpeEstimate(2.0, 300), n_trials=9, variance=0.2)
     choices = [
-        Choice(s, fold, scope, SETS[fold], 2, 120, 60, 1.5, np.nan if fold else 0.4, deflated, own or scope == ALL)
+        ParameterChoice(
+            s, fold, scope, SETS[fold], 2, 120, 60, 1.5, np.nan if fold else 0.4, deflated, own or scope == ALL
+        )
         for s in strategies
         for fold in (0, 1)
         for scope in (ALL, "calm", "wild")
@@ -42,7 +44,7 @@ def record_of(gain=0.0, *, own=True, strategies=("One & two", "Other")):
         choices=tuple(choices),
         stability=tuple(tables),
         overfitting={(s, ALL): backtest_overfitting(generator.normal(size=(99, 4)), n_blocks=4) for s in strategies},
-        outcomes=judge(streams, labels, ("calm", "wild"), resampling=Resampling(n_samples=200)),
+        outcomes=evaluate(streams, labels, ("calm", "wild"), resampling=Resampling(n_samples=200)),
         n_sets=4,
         n_computed=4,
         n_reused=0,

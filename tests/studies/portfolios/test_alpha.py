@@ -109,8 +109,8 @@ def test_a_trade_must_pay_its_cost_within_the_horizon():
     alpha, cost = ic * 0.2 * np.sqrt(252 / horizon), bps * 1e-4 * 252 / horizon
     assert_allclose(made.decisions.weights[0], [0.5, 0.5], atol=1e-6)
     assert_allclose(made.decisions.weights[1, 0], 0.5 + (alpha - cost) / (aversion * 0.04), atol=1e-6)
-    dear = decide(panel, models, scored(panel, [[np.nan, np.nan], [1.0, -1.0]]), settings, costs=LinearCosts(30.0))
-    assert_allclose(dear.decisions.weights[1], [0.5, 0.5], atol=1e-6)
+    expensive = decide(panel, models, scored(panel, [[np.nan, np.nan], [1.0, -1.0]]), settings, costs=LinearCosts(30.0))
+    assert_allclose(expensive.decisions.weights[1], [0.5, 0.5], atol=1e-6)
     assert_array_equal(made.unscored, [2, 0])
     assert made.summary.startswith("50.0% of scores missing, 1 of 2 decisions without any")
 

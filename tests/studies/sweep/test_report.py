@@ -7,7 +7,7 @@ import pytest
 from sweep_record import record_of
 
 from quantray.research.market import MarketData, SimulatedData
-from quantray.studies.sweep.record import POLICIES, Stream, judge
+from quantray.studies.sweep.record import POLICIES, Stream, evaluate
 from quantray.studies.sweep.report import SweepReportInput, sweep_page, verdict
 
 
@@ -37,7 +37,7 @@ def test_the_verdict_follows_the_interval(gain, words):
 
 def test_a_policy_that_holds_nothing_is_no_verdict():
     streams = [Stream("S", policy, np.zeros(50), np.zeros(50)) for policy in POLICIES]
-    (outcome,) = judge(streams, np.full(50, -1), ("a",))
+    (outcome,) = evaluate(streams, np.full(50, -1), ("a",))
     assert "held nothing" in verdict(outcome)
 
 

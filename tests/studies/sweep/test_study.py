@@ -20,7 +20,7 @@ from quantray.strategies.rule import StrategyResult
 from quantray.studies.evaluation.families import CrossFamily, RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Axis, Space
 from quantray.studies.sweep.record import ALL
-from quantray.studies.sweep.regime_search import BEST, MIX, Cell, Design, Regimes, Task
+from quantray.studies.sweep.regime_search import BEST, MIX, Design, Regimes, SearchCell, Task
 from quantray.studies.sweep.study import sweep
 
 DAYS = 900
@@ -196,7 +196,7 @@ def test_training_ends_before_its_test_begins(helpful):
     panel, regimes, _, _ = helpful
     task = Task.of(panel, regimes, (Tilt(),), DESIGN)
     for fold in range(len(task.splits)):
-        train, test = (np.flatnonzero(task.days(part, Cell("Tilt", fold, -1))) for part in ("train", "test"))
+        train, test = (np.flatnonzero(task.days(part, SearchCell("Tilt", fold, -1))) for part in ("train", "test"))
         # The first test decision comes after the embargo; what it earns, two days later still.
         assert test[0] - 2 - train[-1] > DESIGN.embargo + 2
         assert train[0] >= DESIGN.warm_up_days + 2
