@@ -30,7 +30,7 @@ from quantray import __version__
 from quantray.models.examples import Examples, Graphs
 from quantray.models.losses import one_minus_ic
 from quantray.models.networks import ATTENTIONS, Attention, Network, NetworkSettings
-from quantray.models.scoring import Reading, half_precision
+from quantray.models.scoring import TimeReading, half_precision
 from quantray.models.training import TrainingSettings, TrainingState, train
 
 FEATURES, NEIGHBOURS, CAP, VALID, STEPS = 26, 20, 50, 40, 20
@@ -180,7 +180,7 @@ def trained(
     torch.manual_seed(arguments.seed)
     network = Network(NetworkSettings(inputs=FEATURES, width=arguments.width, attention=kind)).to(device)
     settings = TrainingSettings(
-        reading=Reading(steps=STEPS, warm_up=0, precision="bf16" if precision == "bf16" else "fp32"),
+        reading=TimeReading(steps=STEPS, warm_up=0, precision="bf16" if precision == "bf16" else "fp32"),
         batch=arguments.batch,
         epochs=arguments.epochs,
         patience=arguments.epochs,
@@ -231,7 +231,7 @@ def one_step(settings: NetworkSettings, names: int, device: torch.device, seed: 
     rows = torch.arange(STEPS, device=device)
     for _ in range(2):
         start = time.perf_counter()
-        with half_precision(Reading(precision="fp32"), device):
+        with half_precision(TimeReading(precision="fp32"), device):
             tokens, _ = network.encode(data.values)
             scores = network.head(tokens, data.structure(rows))
         one_minus_ic(scores, data.labels, data.known(rows)).sum().backward()

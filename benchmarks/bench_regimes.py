@@ -29,7 +29,7 @@ from _record import describe, machine, table, versions, write_line
 
 from quantray.data.synthetic import simulate_market
 from quantray.regimes.classifier import ClassifierSettings, classifier_regimes
-from quantray.regimes.clustering import ClusterSettings, cluster_regimes
+from quantray.regimes.clustering import ClusteringSettings, cluster_regimes
 from quantray.regimes.ensemble import EnsembleSettings, combine
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.indicators import five_lenses
@@ -107,8 +107,8 @@ def methods(kind: str, single: Observations, smooth: Observations, truth: np.nda
     shares = {2: (0.7,), 3: (0.4, 0.8), 4: (0.35, 0.75, 0.92)}[count]
     runs: dict[str, Callable[[], RegimePath]] = {
         "hmm": lambda: hmm_regimes(single, HmmSettings(states=(count,), seed=seed)).path,
-        "kmeans": lambda: cluster_regimes(smooth, ClusterSettings(method="kmeans", states=count, seed=seed)).path,
-        "mixture": lambda: cluster_regimes(smooth, ClusterSettings(method="mixture", states=count, seed=seed)).path,
+        "kmeans": lambda: cluster_regimes(smooth, ClusteringSettings(method="kmeans", states=count, seed=seed)).path,
+        "mixture": lambda: cluster_regimes(smooth, ClusteringSettings(method="mixture", states=count, seed=seed)).path,
         "classifier": lambda: (
             classifier_regimes(smooth, ClassifierSettings(states=count, shares=shares, seed=seed)).path
         ),

@@ -101,7 +101,7 @@ def main() -> int:
 
 
 def compare(seed: int, tallies: dict[str, Tally]) -> None:
-    """Solve one problem by all three methods and judge each."""
+    """Solve one problem by all three methods and evaluate each."""
     problem, _ = random_problem(seed, kinds=QUADRATIC, sizes=SIZES)
     program = as_program(problem)
     result, seconds = timed(lambda: solve_structured(problem))

@@ -14,7 +14,7 @@ from quantray.tables import console
 
 if TYPE_CHECKING:
     from quantray.data.formats import Format
-    from quantray.data.importing import Reading
+    from quantray.data.importing import FileReading
     from quantray.data.quality import Finding, QualityReport, QualitySettings
 
 __all__ = ["data_app"]
@@ -290,7 +290,7 @@ def _say(line: str) -> None:
     console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _understood(readings: "Iterable[Reading]") -> Iterable[str]:
+def _understood(readings: "Iterable[FileReading]") -> Iterable[str]:
     for reading in readings:
         where = reading.example if reading.files == 1 else f"{reading.files:,} files such as {reading.example}"
         yield f"{where}: read as {reading.format}, {reading.stated}"

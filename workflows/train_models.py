@@ -1,4 +1,4 @@
-"""Walk-forward training of forecasters: fit in parallel, judge against controls, store forecasts, write a report.
+"""Walk-forward training of forecasters: fit in parallel, evaluate against controls, store forecasts, write a report.
 
 Usage: python workflows/train_models.py workflows/configs/forecasts.yaml [--set a.b=value ...]
 """

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quantray.arrays import Bool, Dates, Float, Int
 from quantray.data.calendar import BarLength
 
-__all__ = ["BEYOND_NEWS", "BEYOND_QUIET", "PRICES", "Bars", "Check", "Flags", "Thresholds", "Treatment"]
+__all__ = ["BEYOND_NEWS", "BEYOND_QUIET", "PRICES", "Check", "Flags", "SortedBars", "Thresholds", "Treatment"]
 
 Treatment = Literal["keep", "repair", "drop_cell", "drop_row", "drop_asset", "refuse"]
 """``keep`` reports only; ``repair`` is described by each check; ``drop_cell`` blanks the flagged prices;
@@ -74,20 +74,20 @@ class Check:
 
     name: str
     meaning: str
-    find: Callable[["Bars"], Flags]
+    find: Callable[["SortedBars"], Flags]
     treatment: Treatment
     allowed: tuple[Treatment, ...]
     detail: str = ""
     """Format of one example; ``{v}`` is the flag's value, ``{open}`` and so on the row's prices."""
-    repair: Callable[["Bars", Flags], pd.DataFrame] | None = None
+    repair: Callable[["SortedBars", Flags], pd.DataFrame] | None = None
     by_later: bool = False
     """Whether later bars decide it, so that new ones may show that stored ones are wrong."""
-    advice: Callable[["Bars", Flags], str] | None = None
+    advice: Callable[["SortedBars", Flags], str] | None = None
     """What to do about it, for the message of a refusal; by default to treat the rows or to mend the file."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bars:
+class SortedBars:
     """Bars sorted by symbol and date, with what several checks need."""
 
     frame: pd.DataFrame

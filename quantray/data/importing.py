@@ -30,7 +30,7 @@ from quantray.data.sheets import ENDINGS, LEVELS, Sheet, read_sheet, stem
 from quantray.data.symbols import symbol_key
 from quantray.errors import DataError
 
-__all__ = ["RawBars", "Reading", "read_bars"]
+__all__ = ["FileReading", "RawBars", "read_bars"]
 
 R = TypeVar("R")
 
@@ -43,7 +43,7 @@ _MINOR_UNITS = {"GBX": 0.01, "GBp": 0.01, "GBPENCE": 0.01, "ZAc": 0.01, "ZAX": 0
 """Currencies in which prices are quoted in hundredths."""
 
 
-class Reading(BaseModel):
+class FileReading(BaseModel):
     """What was understood of files that are alike."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,7 +81,7 @@ class RawBars:
 
     frame: pd.DataFrame
     files: tuple[str, ...]
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[FileReading, ...] = ()
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Findings of reading: name -> examples."""
 
@@ -139,7 +139,7 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
 @dataclass(frozen=True, eq=False)
 class _Part:
     frame: pd.DataFrame
-    reading: Reading
+    reading: FileReading
     notes: Mapping[str, tuple[str, ...]]
 
 
@@ -176,7 +176,7 @@ def _read_one(file: Path, form: Format) -> _Part:
     out, midpoints = _positive(out, form)
     if midpoints:
         notes["midpoint_price"] = (f"{midpoints} rows of {file.name}",)
-    reading = Reading(
+    reading = FileReading(
         format=form.name,
         files=1,
         example=str(file),
@@ -408,9 +408,9 @@ def _positive(frame: pd.DataFrame, form: Format) -> tuple[pd.DataFrame, int]:
     return frame.assign(**prices, **known), midpoints
 
 
-def _summed(readings: Sequence[Reading]) -> tuple[Reading, ...]:
+def _summed(readings: Sequence[FileReading]) -> tuple[FileReading, ...]:
     """One reading for all files that were read alike."""
-    alike: dict[str, list[Reading]] = {}
+    alike: dict[str, list[FileReading]] = {}
     for reading in readings:
         alike.setdefault(reading.model_dump_json(exclude={"files", "example"}), []).append(reading)
     return tuple(group[0].model_copy(update={"files": len(group)}) for group in alike.values())

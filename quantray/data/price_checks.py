@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import Bool, Float
-from quantray.data.check import BEYOND_NEWS, BEYOND_QUIET, PRICES, Bars, Flags
+from quantray.data.check import BEYOND_NEWS, BEYOND_QUIET, PRICES, Flags, SortedBars
 
 __all__ = [
     "alternating",
@@ -22,19 +22,19 @@ __all__ = [
 ]
 
 
-def negative_adjusted(bars: Bars) -> Flags:
+def negative_adjusted(bars: SortedBars) -> Flags:
     """Adjusted closes of zero or below."""
     with np.errstate(invalid="ignore"):
         return Flags(bars.column("adj_close") <= 0)
 
 
-def impossible_return(bars: Bars) -> Flags:
+def impossible_return(bars: SortedBars) -> Flags:
     """Delisting returns below -100 %."""
     with np.errstate(invalid="ignore"):
         return Flags(bars.column("delist_return") < -1, columns=("delist_return",))
 
 
-def non_positive(bars: Bars) -> Flags:
+def non_positive(bars: SortedBars) -> Flags:
     """Prices of zero or below, cell by cell."""
     with np.errstate(invalid="ignore"):
         cells = {name: ~(bars.column(name) > 0) & ~np.isnan(bars.column(name)) for name in PRICES}
@@ -43,7 +43,7 @@ def non_positive(bars: Bars) -> Flags:
     return Flags(rows, cells=cells)
 
 
-def price_range(bars: Bars) -> Flags:
+def price_range(bars: SortedBars) -> Flags:
     """High below low, or a close outside them."""
     high, low, close = bars.column("high"), bars.column("low"), bars.column("close")
     slack = 1e-6 * close
@@ -51,7 +51,7 @@ def price_range(bars: Bars) -> Flags:
         return Flags((high < low - slack) | (close > high + slack) | (close < low - slack))
 
 
-def widen_range(bars: Bars, flags: Flags) -> pd.DataFrame:
+def widen_range(bars: SortedBars, flags: Flags) -> pd.DataFrame:
     """Highs and lows that hold open and close."""
     stack = np.vstack([bars.column(name) for name in PRICES])
     wide = {"high": np.fmax.reduce(stack), "low": np.fmin.reduce(stack)}
@@ -61,13 +61,13 @@ def widen_range(bars: Bars, flags: Flags) -> pd.DataFrame:
     return bars.frame.assign(**held)
 
 
-def negative_volume(bars: Bars) -> Flags:
+def negative_volume(bars: SortedBars) -> Flags:
     """Volumes below zero."""
     with np.errstate(invalid="ignore"):
         return Flags(bars.column("volume") < 0, columns=("volume",))
 
 
-def alternating(bars: Bars) -> Flags:
+def alternating(bars: SortedBars) -> Flags:
     """Rows of assets that jump between two levels at least four times within 60 rows."""
     rows, moves, _ = bars.jumps
     if len(rows) < 4:
@@ -87,7 +87,7 @@ def alternating(bars: Bars) -> Flags:
     return Flags(mask, value)
 
 
-def reverting(bars: Bars) -> Flags:
+def reverting(bars: SortedBars) -> Flags:
     """Rows between a jump and the jump back to nearly the old level, a few rows later."""
     rows, moves, before = bars.jumps
     code = bars.code
@@ -101,7 +101,7 @@ def reverting(bars: Bars) -> Flags:
     return Flags(mask, value)
 
 
-def unadjusted(bars: Bars) -> Flags:
+def unadjusted(bars: SortedBars) -> Flags:
     """Jumps that no trading explains: overnight, at a whole ratio or beyond three times, without surge or wide range.
 
     Smaller quiet jumps at odd ratios may be true (oil shares opened at half their price in March 2020), so they stay.
@@ -124,7 +124,7 @@ def unadjusted(bars: Bars) -> Flags:
     return bars.flagged(rows[chosen], moves[chosen])
 
 
-def insert_split(bars: Bars, flags: Flags) -> pd.DataFrame:
+def insert_split(bars: SortedBars, flags: Flags) -> pd.DataFrame:
     """The nearest whole ratio as a split, or the one that makes the day flat."""
     assert flags.value is not None, "unadjusted jumps carry their log move"
     ratio = np.exp(-np.nan_to_num(flags.value))
@@ -139,7 +139,7 @@ def _whole_ratio(ratio: Float) -> tuple[Float, Bool]:
     return simple, np.abs(np.log(ratio / simple)) < 0.05
 
 
-def extreme(bars: Bars) -> Flags:
+def extreme(bars: SortedBars) -> Flags:
     """Returns beyond the threshold."""
     close, code = bars.column("close"), bars.code
     move = np.zeros(len(bars))
@@ -149,7 +149,7 @@ def extreme(bars: Bars) -> Flags:
     return Flags(np.abs(move) > bars.settings.extreme, np.log1p(np.maximum(move, -0.999999)))
 
 
-def stale(bars: Bars) -> Flags:
+def stale(bars: SortedBars) -> Flags:
     """Rows from the ``stale_days``-th equal close on, in runs without any range within the day."""
     close, code = bars.column("close"), bars.code
     flat = (bars.column("high") == bars.column("low")) | np.isnan(bars.column("high"))

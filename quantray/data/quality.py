@@ -11,10 +11,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from quantray.data.calendar import BarLength
-from quantray.data.check import PRICES, Bars, Check, Flags, Thresholds, Treatment
+from quantray.data.check import PRICES, Check, Flags, SortedBars, Thresholds, Treatment
 from quantray.data.checks import CHECKS
 from quantray.data.events import Adjustment
-from quantray.data.importing import Reading
+from quantray.data.importing import FileReading
 from quantray.errors import DataError
 
 __all__ = ["Finding", "QualityReport", "QualitySettings", "clean", "noted"]
@@ -79,7 +79,7 @@ class QualityReport(BaseModel):
     exchange: str
     bars: BarLength = "daily"
     """How long a bar lasts: ``daily`` or ``weekly``."""
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[FileReading, ...] = ()
     """What was understood of the files."""
     identified: bool = False
     """Whether assets are told by permanent ids."""
@@ -145,12 +145,12 @@ def clean(
         frame = frame.iloc[np.lexsort((date, code))]
     frame = frame.reset_index(drop=True)
     findings = []
-    current = Bars(frame, chosen)
+    current = SortedBars(frame, chosen)
     for check in CHECKS:
         if frame.empty:
             break
         # What bars have worked out serves the next check, unless this one changed them.
-        current = current if current.frame is frame else Bars(frame, chosen)
+        current = current if current.frame is frame else SortedBars(frame, chosen)
         fresh = current.frame["fresh"].to_numpy(dtype=np.bool_)
         every = check.find(current)
         flags, stored = every.among(fresh), every.among(~fresh)
@@ -171,7 +171,7 @@ def clean(
     return frame.assign(symbol=frame["symbol"].astype("str")), tuple(findings)
 
 
-def _treat(bars: Bars, check: Check, flags: Flags, treatment: Treatment) -> tuple[pd.DataFrame, int]:
+def _treat(bars: SortedBars, check: Check, flags: Flags, treatment: Treatment) -> tuple[pd.DataFrame, int]:
     """The frame after a treatment, and how many cells or rows it changed."""
     frame, rows = bars.frame, flags.rows
     if treatment == "keep":
@@ -196,7 +196,7 @@ def _treat(bars: Bars, check: Check, flags: Flags, treatment: Treatment) -> tupl
     return repaired, int((after.ne(before) & ~(after.isna() & before.isna())).to_numpy().sum())
 
 
-def _finding(bars: Bars, check: Check, flags: Flags, treatment: str, changed: int) -> Finding:
+def _finding(bars: SortedBars, check: Check, flags: Flags, treatment: str, changed: int) -> Finding:
     counts = bars.frame["symbol"][flags.rows].astype("str").value_counts()
     # Ties in the count would otherwise come out in any order.
     counts = counts.sort_index().sort_values(ascending=False, kind="stable")
@@ -215,7 +215,7 @@ def _finding(bars: Bars, check: Check, flags: Flags, treatment: str, changed: in
     )
 
 
-def _examples(bars: Bars, check: Check, flags: Flags, count: int = 6) -> Iterator[str]:
+def _examples(bars: SortedBars, check: Check, flags: Flags, count: int = 6) -> Iterator[str]:
     rows = np.flatnonzero(flags.rows)
     size = np.nan_to_num(np.abs(flags.value[rows])) if flags.value is not None else np.zeros(len(rows))
     rows = rows[np.argsort(size if flags.by_day else -size, kind="stable")]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from quantray.arrays import Bool, Dates, Float
 from quantray.data.calendar import is_trading_day, trading_days
-from quantray.data.check import PRICES, Bars, Flags
+from quantray.data.check import PRICES, Flags, SortedBars
 from quantray.errors import InputError
 
 __all__ = [
@@ -28,12 +28,12 @@ __all__ = [
 ]
 
 
-def nameless(bars: Bars) -> Flags:
+def nameless(bars: SortedBars) -> Flags:
     """Rows without a symbol."""
     return Flags((bars.frame["symbol"] == "").to_numpy())
 
 
-def _conflicts(bars: Bars) -> tuple[Bool, Float]:
+def _conflicts(bars: SortedBars) -> tuple[Bool, Float]:
     """Rows that share symbol and date with others of another price; and how far apart, as log ratio of their closes."""
     again = bars.repeated[0]
     rows = np.flatnonzero(again)
@@ -54,7 +54,7 @@ def _conflicts(bars: Bars) -> tuple[Bool, Float]:
     return differs, apart
 
 
-def listings(bars: Bars) -> Flags:
+def listings(bars: SortedBars) -> Flags:
     """Conflicting rows of symbols whose closes stand on two levels day after day."""
     differs, apart = _conflicts(bars)
     codes = bars.code[differs]
@@ -66,33 +66,33 @@ def listings(bars: Bars) -> Flags:
     return Flags(differs & np.isin(bars.code, two.to_numpy()), apart)
 
 
-def conflicting(bars: Bars) -> Flags:
+def conflicting(bars: SortedBars) -> Flags:
     """Rows of a symbol and date whose prices another row contradicts, all but the last."""
     differs, apart = _conflicts(bars)
     # The last row of each day is the one that may stand.
     return Flags(differs & bars.repeated[1], apart)
 
 
-def duplicates(bars: Bars) -> Flags:
+def duplicates(bars: SortedBars) -> Flags:
     """Rows of a symbol and date that come again, all but the last."""
     return Flags(bars.repeated[1])
 
 
-def doubtful(bars: Bars) -> Flags:
+def doubtful(bars: SortedBars) -> Flags:
     """Rows of events that may or may not be in the prices."""
     if "doubt" not in bars.frame:
         return Flags(np.zeros(len(bars), dtype=np.bool_))
     return Flags((bars.frame["doubt"].fillna("") != "").to_numpy())
 
 
-def both_readings(bars: Bars, flags: Flags) -> str:
+def both_readings(bars: SortedBars, flags: Flags) -> str:
     """The two readings of the symbols flagged, and how to choose."""
     told = dict.fromkeys(bars.frame["doubt"][flags.rows])
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
     return "; ".join([*list(told)[:3]]) + f"{more}. Say which with --adjusted none, splits or 'splits and dividends'"
 
 
-def future(bars: Bars) -> Flags:
+def future(bars: SortedBars) -> Flags:
     """Bars dated after today."""
     today = bars.settings.today or date.today()
     return Flags(bars.day > np.datetime64(today, "D"))
@@ -106,7 +106,7 @@ _RARER = (
 _FITS = 0.995
 
 
-def foreign_days(bars: Bars) -> Flags:
+def foreign_days(bars: SortedBars) -> Flags:
     """Days off the calendar that hold as many rows as others: the bars follow another calendar."""
     rows = np.zeros(len(bars), dtype=np.bool_)
     if bars.settings.bars == "weekly":
@@ -135,7 +135,7 @@ def _fitting(days: Dates) -> dict[str, float]:
     return found
 
 
-def fitting_calendar(bars: Bars, _: Flags) -> str:
+def fitting_calendar(bars: SortedBars, _: Flags) -> str:
     """The calendar that fits the days of the bars best."""
     days = bars.days[0]
     fitting = _fitting(days)
@@ -153,7 +153,7 @@ _MONTH = 20
 """Days between bars from which they are not weekly ones."""
 
 
-def not_daily(bars: Bars) -> Flags:
+def not_daily(bars: SortedBars) -> Flags:
     """All rows, where most bars lie a week or more apart, or share their day with several others."""
     if _within_days(bars):
         return Flags(bars.repeated[0])
@@ -164,7 +164,7 @@ def not_daily(bars: Bars) -> Flags:
     return Flags(np.full(len(bars), longer, dtype=np.bool_))
 
 
-def priceless(bars: Bars) -> Flags:
+def priceless(bars: SortedBars) -> Flags:
     """Rows without a close, and without an event."""
     # A split, a dividend or what a delisting left counts without a close.
     event = (bars.column("dividend") > 0) | ((bars.column("split") != 1) & ~np.isnan(bars.column("split")))
@@ -172,7 +172,7 @@ def priceless(bars: Bars) -> Flags:
     return Flags(np.isnan(bars.column("close")) & ~event)
 
 
-def _within_days(bars: Bars) -> bool:
+def _within_days(bars: SortedBars) -> bool:
     """Whether most rows are one of three or more different prices of a symbol on a day."""
     differs, _ = _conflicts(bars)
     if 2 * differs.sum() <= len(bars):
@@ -181,7 +181,7 @@ def _within_days(bars: Bars) -> bool:
     return bool(np.median(np.unique(days, return_counts=True)[1]) >= 3)
 
 
-def daily_or_weekly(bars: Bars, _: Flags) -> str:
+def daily_or_weekly(bars: SortedBars, _: Flags) -> str:
     """What to do with bars that are not daily."""
     if _within_days(bars):
         return "several bars of a day: give one, such as the last close with the day's high, low and volume"
@@ -190,7 +190,7 @@ def daily_or_weekly(bars: Bars, _: Flags) -> str:
     return "say `bars: weekly` in the file of --quality, or give daily bars"
 
 
-def off_calendar(bars: Bars) -> Flags:
+def off_calendar(bars: SortedBars) -> Flags:
     """Rows on days when the exchange was closed."""
     if bars.settings.bars == "weekly":
         return Flags(np.zeros(len(bars), dtype=np.bool_))
@@ -198,7 +198,7 @@ def off_calendar(bars: Bars) -> Flags:
     return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
 
 
-def gaps(bars: Bars) -> Flags:
+def gaps(bars: SortedBars) -> Flags:
     """The first rows after trading days, or weeks, that are missing."""
     if bars.settings.bars == "weekly":
         weeks = np.zeros(len(bars))
@@ -212,7 +212,7 @@ def gaps(bars: Bars) -> Flags:
     return Flags(missing > 0, missing)
 
 
-def thin(bars: Bars) -> Flags:
+def thin(bars: SortedBars) -> Flags:
     """All rows of trading days that hold far fewer rows than the month around them."""
     if bars.settings.bars == "weekly":
         return Flags(np.zeros(len(bars), dtype=np.bool_))

@@ -189,7 +189,7 @@ class MarketStore:
             raise InputError(f"start {first} is after end {last}.")
         periods = self._periods_per_year(version)
         # 1.5 calendar days hold a trading day with room for holidays; of weekly bars, a week and a few hours hold one.
-        room = int(chosen.warmup_days * 1.5 * TRADING_DAYS / periods) + 10
+        room = int(chosen.warm_up_days * 1.5 * TRADING_DAYS / periods) + 10
         early = None if first is None else first - np.timedelta64(room, "D")
         rows = self._bars(version, early, last, wanted, as_known=as_known)
         span = f"{first or 'the first day'} and {last or 'the last day'}"

@@ -20,7 +20,7 @@ class Universe(ABC):
     """Says which assets of a panel are members on which date, from what was known then."""
 
     @property
-    def warmup_days(self) -> int:
+    def warm_up_days(self) -> int:
         """Trading days of history needed before the first membership; 0 where membership needs none."""
         return 0
 
@@ -157,7 +157,7 @@ class RankBand(Universe):
             )
 
     @property
-    def warmup_days(self) -> int:
+    def warm_up_days(self) -> int:
         """Trading days of history needed before the first membership: the window and one review period."""
         return self.window + {"daily": 1, "weekly": 5, "monthly": 23, "quarterly": 66}[self.review]
 
@@ -221,9 +221,9 @@ class Among(Universe):
     universe: Universe
 
     @property
-    def warmup_days(self) -> int:
+    def warm_up_days(self) -> int:
         """As the other universe's."""
-        return self.universe.warmup_days
+        return self.universe.warm_up_days
 
     def among(self, names: SymbolTable) -> "Among":
         """As the other universe."""

@@ -1,4 +1,4 @@
-"""Settings that are dear to try, searched with Ray Tune: Optuna suggests, ASHA stops what lags behind.
+"""Settings that are expensive to try, searched with Ray Tune: Optuna suggests, ASHA stops what lags behind.
 
 A search leaves everything in its folder. When its driver or a worker is lost, the same call goes on: trials that had
 ended are kept, the others resume from their last round.
@@ -38,7 +38,7 @@ from quantray.studies.tuning.record import TuningRecord, TuningTrial
 from quantray.studies.tuning.settings import TuningSettings
 from quantray.studies.tuning.study import TuningSource, load_tuning
 
-__all__ = ["TUNING", "search", "tune_settings"]
+__all__ = ["TUNING", "search_settings", "tune_settings"]
 
 _OBJECTIVE = "objective"
 _ROUNDS = "rounds"
@@ -57,7 +57,7 @@ def tune_settings(source: TuningSource, executor: Executor) -> TuningRecord:
         As ``search``, or no trial ran to its end.
     """
     start, prepared = time.monotonic(), source.prepared
-    trials = search(source, executor)
+    trials = search_settings(source, executor)
     record = TuningRecord(
         subject=source.prepared.name,
         measure=source.prepared.measure,
@@ -72,7 +72,7 @@ def tune_settings(source: TuningSource, executor: Executor) -> TuningRecord:
     return replace(record, held_out=held, seconds=time.monotonic() - start)
 
 
-def search(source: TuningSource, executor: Executor) -> list[TuningTrial]:
+def search_settings(source: TuningSource, executor: Executor) -> list[TuningTrial]:
     """All trials of a search, in the order in which they were suggested.
 
     Panels are stored once in the cluster's memory. Called again for the same settings and data, it continues what was

@@ -21,7 +21,7 @@ from quantray.errors import DataError, InputError
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import Normaliser
 from quantray.models.networks import NetworkSettings
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, KnownGraph
 from quantray.models.training import EpochReport, TrainingSettings, TrainingState
 
@@ -147,7 +147,7 @@ def _packed(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _unpacked(packed: dict[str, Any]) -> Checkpoint:
     training = dict(packed["training"])
-    training["reading"] = Reading(**training["reading"])
+    training["reading"] = TimeReading(**training["reading"])
     training["stages"] = tuple(training["stages"])
     fold = packed["fold"]
     return Checkpoint(

@@ -15,7 +15,7 @@ from quantray.features.returns import simple_returns
 from quantray.features.technical import moving_average_gap
 from quantray.models.forecaster import FitContext, Fitted, FoldData, Scores, features_of, fold_data
 
-__all__ = ["Ridge", "Rule", "check_history", "prediction_rows"]
+__all__ = ["ControlRule", "Ridge", "check_history", "prediction_rows"]
 
 RuleName = Literal["zero", "reversal", "reversal_gap"]
 
@@ -26,7 +26,7 @@ _LOOKBACK = {"zero": 0, "reversal": 1, "reversal_gap": 29}
 
 
 @dataclass(frozen=True)
-class Rule:
+class ControlRule:
     """A forecast without fitting.
 
     Parameters

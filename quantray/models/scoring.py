@@ -13,7 +13,7 @@ from quantray.models.examples import Examples
 from quantray.models.networks import Network
 
 __all__ = [
-    "Reading",
+    "TimeReading",
     "chunk_scores",
     "encoded_rows",
     "half_precision",
@@ -25,7 +25,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class TimeReading:
     """How a network reads time.
 
     Parameters
@@ -54,7 +54,7 @@ class Reading:
 
 
 def score_rows(
-    network: Network, examples: Examples, rows: slice, reading: Reading, state: LSTMState | None = None
+    network: Network, examples: Examples, rows: slice, reading: TimeReading, state: LSTMState | None = None
 ) -> tuple[Tensor, LSTMState | None]:
     """Scores of some rows, and the LSTM's state after the last one (none in windows).
 
@@ -91,7 +91,7 @@ def score_rows(
 
 
 def chunk_scores(
-    network: Network, examples: Examples, spans: list[range], state: LSTMState, reading: Reading
+    network: Network, examples: Examples, spans: list[range], state: LSTMState, reading: TimeReading
 ) -> tuple[Tensor, LSTMState]:
     """Scores (streams x days, N) of one chunk of each stream, all of one length, and the state after it."""
     if len(spans) == 1:
@@ -107,7 +107,7 @@ def chunk_scores(
         return network.head(tokens, examples.structure(span_rows(spans, x.device))), state
 
 
-def window_scores(network: Network, examples: Examples, rows: Tensor, reading: Reading) -> Tensor:
+def window_scores(network: Network, examples: Examples, rows: Tensor, reading: TimeReading) -> Tensor:
     """Scores (B, N) of some dates, given by rows (B,), each from its own look-back window with an empty state."""
     at = rows[None] + torch.arange(1 - reading.steps, 1, device=rows.device)[:, None]
     if int(at.min()) < 0:
@@ -121,7 +121,7 @@ def window_scores(network: Network, examples: Examples, rows: Tensor, reading: R
         return network.head(last, examples.structure(rows))
 
 
-def encoded_rows(network: Network, examples: Examples, rows: slice, reading: Reading) -> Tensor:
+def encoded_rows(network: Network, examples: Examples, rows: slice, reading: TimeReading) -> Tensor:
     """(rows.stop, N, D) tokens of some rows in bf16, zero before the first: what the encoder made of each stock-day."""
     network.eval()
     tokens = []
@@ -140,7 +140,7 @@ def encoded_rows(network: Network, examples: Examples, rows: slice, reading: Rea
     return torch.cat([tokens[0].new_zeros(rows.start, *tokens[0].shape[1:]), *tokens])
 
 
-def warm_state(network: Network, examples: Examples, starts: list[int], reading: Reading) -> LSTMState:
+def warm_state(network: Network, examples: Examples, starts: list[int], reading: TimeReading) -> LSTMState:
     """The state of all streams before their first rows, from up to ``warm_up`` rows before each; no gradient."""
     states = []
     with torch.no_grad():
@@ -158,6 +158,6 @@ def span_rows(spans: list[range], device: torch.device) -> Tensor:
     return torch.tensor([row for span in spans for row in span], device=device)
 
 
-def half_precision(reading: Reading, device: torch.device) -> AbstractContextManager[Any]:
+def half_precision(reading: TimeReading, device: torch.device) -> AbstractContextManager[Any]:
     """Autocast to bf16 where the reading asks for it."""
     return torch.autocast(device.type, torch.bfloat16, enabled=reading.precision == "bf16")

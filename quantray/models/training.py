@@ -18,7 +18,7 @@ from quantray.models.examples import Examples
 from quantray.models.losses import LOSSES, information_coefficient
 from quantray.models.networks import Network
 from quantray.models.scoring import (
-    Reading,
+    TimeReading,
     chunk_scores,
     encoded_rows,
     half_precision,
@@ -53,7 +53,7 @@ class TrainingSettings:
     seed : of the starting weights, the order of dates and dropout.
     """
 
-    reading: Reading = field(default_factory=Reading)
+    reading: TimeReading = field(default_factory=TimeReading)
     batch: int = 1
     accumulate: int = 1
     epochs: int = 30

@@ -14,7 +14,7 @@ from quantray.features.returns import simple_returns
 from quantray.regimes.market import day_dispersion, median_range
 from quantray.regimes.observations import Observations, log_or_nan, refuse_without_dispersion
 
-__all__ = ["TIMEFRAMES", "Bars", "Timeframe", "bar_observations", "daily_bars", "intraday_bars", "resampled"]
+__all__ = ["TIMEFRAMES", "MarketBars", "Timeframe", "bar_observations", "daily_bars", "intraday_bars", "resampled"]
 
 Timeframe = Literal["5min", "1hour", "1day", "1week"]
 TIMEFRAMES: tuple[Timeframe, ...] = ("5min", "1hour", "1day", "1week")
@@ -26,7 +26,7 @@ _FIELDS = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, eq=False)
-class Bars:
+class MarketBars:
     """T bars of N assets in time order; fields are (T, N), NaN where an asset did not trade.
 
     Times are ``datetime64[m]`` on the exchange's clock. A bar is known from its closing time on.
@@ -66,7 +66,7 @@ class Bars:
         return self.closes.astype("datetime64[D]")
 
 
-def intraday_bars(bars: IntradayBars, *, exchange: str = "XNYS") -> Bars:
+def intraday_bars(bars: IntradayBars, *, exchange: str = "XNYS") -> MarketBars:
     """Bars of equal length, one after the other; those outside the hours of the exchange are left out.
 
     On days that close early nothing counts after the close.
@@ -85,10 +85,10 @@ def intraday_bars(bars: IntradayBars, *, exchange: str = "XNYS") -> Bars:
     begin, end = session_hours(opens.astype("datetime64[D]"), exchange=exchange)
     inside = (opens >= begin) & (closes <= end)
     values = {name: getattr(bars, name).reshape(len(opens), -1)[inside] for name in _FIELDS}
-    return Bars(opens[inside], closes[inside], bars.assets, **values)
+    return MarketBars(opens[inside], closes[inside], bars.assets, **values)
 
 
-def daily_bars(panel: Panel, *, exchange: str = "XNYS") -> Bars:
+def daily_bars(panel: Panel, *, exchange: str = "XNYS") -> MarketBars:
     """One bar a session; an asset counts while it is a member.
 
     Raises
@@ -98,10 +98,10 @@ def daily_bars(panel: Panel, *, exchange: str = "XNYS") -> Bars:
     """
     begin, end = session_hours(panel.dates, exchange=exchange)
     values = {name: np.where(panel.member, panel.field(name), np.nan) for name in _FIELDS}
-    return Bars(begin, end, panel.assets, **values)
+    return MarketBars(begin, end, panel.assets, **values)
 
 
-def resampled(bars: Bars, timeframe: Timeframe, *, exchange: str = "XNYS") -> Bars:
+def resampled(bars: MarketBars, timeframe: Timeframe, *, exchange: str = "XNYS") -> MarketBars:
     """Longer bars: hours counted from the session's open, whole sessions, or weeks of sessions.
 
     No bar reaches across the night, so the last hour of a day may be short; a week closes with its last session of
@@ -130,7 +130,7 @@ def resampled(bars: Bars, timeframe: Timeframe, *, exchange: str = "XNYS") -> Ba
         kept = len(ends)
     if len(starts) == 0:
         nothing = {name: getattr(bars, name)[:0] for name in _FIELDS}
-        return Bars(bars.opens[:0], bars.closes[:0], bars.assets, **nothing)
+        return MarketBars(bars.opens[:0], bars.closes[:0], bars.assets, **nothing)
     rows = np.arange(kept)[:, None]
     known = ~np.isnan(bars.close[:kept])
     first = np.minimum.reduceat(np.where(known, rows, kept), starts, axis=0)
@@ -144,10 +144,10 @@ def resampled(bars: Bars, timeframe: Timeframe, *, exchange: str = "XNYS") -> Ba
         "volume": np.add.reduceat(np.nan_to_num(bars.volume[:kept]), starts, axis=0),
     }
     values = {name: np.where(traded, value, np.nan) for name, value in values.items()}
-    return Bars(bars.opens[starts], ends[starts], bars.assets, **values)
+    return MarketBars(bars.opens[starts], ends[starts], bars.assets, **values)
 
 
-def bar_observations(bars: Bars) -> Observations:
+def bar_observations(bars: MarketBars) -> Observations:
     """Return of the equal-weight index, log volatility and log dispersion of each bar, known at its close.
 
     Trading is wilder at the open and the close of every day. So within the day volatility and dispersion are taken
@@ -181,7 +181,7 @@ def bar_observations(bars: Bars) -> Observations:
     return Observations(bars.closes, ("return", "volatility", "dispersion"), values, returns)
 
 
-def _slots(bars: Bars) -> tuple[Int, Int]:
+def _slots(bars: MarketBars) -> tuple[Int, Int]:
     """(T,) number of each bar's session, and (T,) its place within the day by the clock."""
     _, session = np.unique(bars.sessions, return_inverse=True)
     # A day that closes early cuts a bar short; by the time it opens it stands where it always does. A week opens on
@@ -207,7 +207,7 @@ def _usual(values: Float, session: Int, slot: Int) -> Float:
     return np.asarray((own - whole)[session, slot])
 
 
-def _bucket_ends(bars: Bars, timeframe: Timeframe, exchange: str) -> Dates:
+def _bucket_ends(bars: MarketBars, timeframe: Timeframe, exchange: str) -> Dates:
     """(T,) the closing time of the longer bar that each bar belongs to."""
     begin, end = session_hours(bars.sessions, exchange=exchange)
     if timeframe in ("5min", "1hour"):

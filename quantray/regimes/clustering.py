@@ -16,14 +16,14 @@ from quantray.regimes.observations import Observations, state_names
 from quantray.regimes.path import RegimePath
 from quantray.regimes.schedule import RefitSchedule, seed_of, spread_out
 
-__all__ = ["ClusterFit", "ClusterRegimes", "ClusterSettings", "cluster_regimes"]
+__all__ = ["ClusterFit", "ClusterRegimes", "ClusteringSettings", "cluster_regimes"]
 
 _REACH = 5.0
 """Standard deviations at which an indicator is cut: one crash must not own a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterSettings:
+class ClusteringSettings:
     """How clusters are found.
 
     Parameters
@@ -90,7 +90,7 @@ class _Clusters:
     converged: bool
 
 
-def cluster_regimes(observations: Observations, settings: ClusterSettings | None = None) -> ClusterRegimes:
+def cluster_regimes(observations: Observations, settings: ClusteringSettings | None = None) -> ClusterRegimes:
     """Cluster standardised indicators on a schedule and label each row by the clusters known at it.
 
     Means and deviations are those of the rows learnt from, and values are cut at five deviations. Clusters are sorted
@@ -107,7 +107,7 @@ def cluster_regimes(observations: Observations, settings: ClusterSettings | None
     DataError
         A column does not vary within the rows of a fit.
     """
-    settings = settings or ClusterSettings()
+    settings = settings or ClusteringSettings()
     rows = observations.complete
     values = observations.values[rows]
     names = state_names(settings.states)
@@ -147,7 +147,7 @@ def cluster_regimes(observations: Observations, settings: ClusterSettings | None
     return ClusterRegimes(RegimePath.likeliest(observations.dates, names, chances), tuple(fits))
 
 
-def _kmeans(learnt: Float, asked: Float, settings: ClusterSettings, seed: int) -> _Clusters:
+def _kmeans(learnt: Float, asked: Float, settings: ClusteringSettings, seed: int) -> _Clusters:
     """Probabilities are those of equal round Gaussian clusters with the spread found within them."""
     model = KMeans(settings.states, n_init=settings.restarts, random_state=seed)
     converged = _fitted(model, learnt)
@@ -158,7 +158,7 @@ def _kmeans(learnt: Float, asked: Float, settings: ClusterSettings, seed: int) -
     return _Clusters(centres, likely / likely.sum(axis=1, keepdims=True), converged)
 
 
-def _mixture(learnt: Float, asked: Float, settings: ClusterSettings, seed: int) -> _Clusters:
+def _mixture(learnt: Float, asked: Float, settings: ClusteringSettings, seed: int) -> _Clusters:
     model = GaussianMixture(settings.states, n_init=settings.restarts, reg_covar=1e-3, max_iter=300, random_state=seed)
     converged = _fitted(model, learnt)
     return _Clusters(np.asarray(model.means_), np.asarray(model.predict_proba(asked)), converged)

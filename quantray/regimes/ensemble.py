@@ -10,7 +10,7 @@ from quantray.arrays import Float, frozen
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.regimes.classifier import ClassifierSettings, classifier_regimes
-from quantray.regimes.clustering import ClusterSettings, cluster_regimes
+from quantray.regimes.clustering import ClusteringSettings, cluster_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.observations import daily_observations, indicator_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
@@ -106,7 +106,7 @@ def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> 
             ).path
         else:
             kind: Literal["kmeans", "mixture"] = "kmeans" if method == "kmeans" else "mixture"
-            clusters = ClusterSettings(method=kind, states=states, schedule=schedule, seed=seed)
+            clusters = ClusteringSettings(method=kind, states=states, schedule=schedule, seed=seed)
             found = cluster_regimes(indicators, clusters).path
         paths[method] = found
     weights = {method: settings.weights[method] for method in paths}

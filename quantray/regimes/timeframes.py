@@ -10,9 +10,17 @@ from quantray.arrays import Dates, Float
 from quantray.data.panel import Panel
 from quantray.data.synthetic import IntradayBars
 from quantray.errors import InputError
-from quantray.regimes.bars import TIMEFRAMES, Bars, Timeframe, bar_observations, daily_bars, intraday_bars, resampled
+from quantray.regimes.bars import (
+    TIMEFRAMES,
+    MarketBars,
+    Timeframe,
+    bar_observations,
+    daily_bars,
+    intraday_bars,
+    resampled,
+)
 from quantray.regimes.classifier import ClassifierSettings, classifier_regimes
-from quantray.regimes.clustering import ClusterSettings, cluster_regimes
+from quantray.regimes.clustering import ClusteringSettings, cluster_regimes
 from quantray.regimes.ensemble import agreements, combine
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.observations import Observations, smoothed
@@ -98,7 +106,7 @@ class Timeframes:
 
 def timeframe_bars(
     intraday: IntradayBars | None, panel: Panel | None, *, exchange: str = "XNYS"
-) -> dict[Timeframe, Bars]:
+) -> dict[Timeframe, MarketBars]:
     """The bars of every timeframe: 5 minutes and hours from intraday data, days and weeks from the longer panel.
 
     Parameters
@@ -115,7 +123,7 @@ def timeframe_bars(
     """
     if intraday is None and panel is None:
         raise InputError("no bars: give intraday bars, a daily panel, or both.")
-    out: dict[Timeframe, Bars] = {}
+    out: dict[Timeframe, MarketBars] = {}
     if intraday is not None:
         fine = intraday_bars(intraday, exchange=exchange)
         out["5min"] = resampled(fine, "5min", exchange=exchange)
@@ -126,7 +134,7 @@ def timeframe_bars(
     return out
 
 
-def timeframe_regimes(bars: Mapping[Timeframe, Bars], settings: TimeframeSettings | None = None) -> Timeframes:
+def timeframe_regimes(bars: Mapping[Timeframe, MarketBars], settings: TimeframeSettings | None = None) -> Timeframes:
     """The same method on the bars of every timeframe, brought together on those of the finest.
 
     Raises
@@ -159,7 +167,7 @@ def regimes_of(observations: Observations, settings: TimeframeSettings, schedule
         if method == "hmm":
             paths[method] = hmm_regimes(observations, HmmSettings(states=(states,), schedule=schedule, seed=seed)).path
         elif method == "clustering":
-            clusters = ClusterSettings(states=states, schedule=schedule, seed=seed)
+            clusters = ClusteringSettings(states=states, schedule=schedule, seed=seed)
             paths[method] = cluster_regimes(smoothed(observations), clusters).path
         else:
             ahead = ClassifierSettings(states=states, schedule=schedule, horizon=settings.horizon, seed=seed)

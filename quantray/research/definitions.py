@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-__all__ = ["KNOWN", "Chain", "Imported", "Module", "Reading", "chain_of", "read_code", "read_module"]
+__all__ = ["KNOWN", "Chain", "CodeReading", "Imported", "Module", "chain_of", "read_code", "read_module"]
 
 KNOWN = frozenset(dir(builtins)) | {"__name__", "__file__", "__path__", "__package__", "__spec__"}
 """Names that mean the same in every module."""
@@ -31,7 +31,7 @@ class Imported:
 
 
 @dataclass(eq=False)
-class Reading:
+class CodeReading:
     """A piece of code without comments and docstrings, and the names that stand in it."""
 
     text: str = ""
@@ -81,14 +81,14 @@ def read_module(root: Path, name: str) -> Module | None:
 
 
 @cache
-def read_code(code: ast.AST, package: str) -> Reading:
+def read_code(code: ast.AST, package: str) -> CodeReading:
     """What a piece of code says and which names it reads.
 
     Parameters
     ----------
     package : that relative imports in it start from.
     """
-    reading, words = Reading(), list[str]()
+    reading, words = CodeReading(), list[str]()
     _Reader(reading, words, package).read(code)
     reading.text = "".join(words)
     return reading
@@ -106,7 +106,7 @@ def chain_of(node: ast.AST) -> Chain | None:
 class _Reader:
     """One pass over a tree: its words in order, and its names by what is done with them."""
 
-    def __init__(self, reading: Reading, words: list[str], package: str) -> None:
+    def __init__(self, reading: CodeReading, words: list[str], package: str) -> None:
         self._reading, self._words, self._package = reading, words, package
 
     def read(self, node: ast.AST, *, annotation: bool = False) -> None:

@@ -142,6 +142,6 @@ class Kind(Generic[S, P, R]):
     run: Callable[[Source[S, P], Executor], R]
     findings: Callable[[Source[S, P], R], Findings]
     tunable: Callable[[S, Any], Any] | None = None
-    """A study as its file says and a ``tunable.Search`` to a ``tunable.Tunable``; None where nothing can be tuned."""
+    """A study as its file says and ``tunable.SearchTerms`` to a ``tunable.Tunable``; None where nothing can be."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Dotted keys of an older layout of the settings -> what to write instead."""

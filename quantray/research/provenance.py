@@ -18,7 +18,7 @@ import quantray
 from quantray.arrays import digest
 from quantray.research.definitions import read_code
 from quantray.research.numerics import Numerics, blas_versions, numerics_class
-from quantray.research.source import Choice, source_digest
+from quantray.research.source import TableChoice, source_digest
 
 __all__ = ["Origin", "difference", "is_checkout", "notes_of", "traits", "unit_key"]
 
@@ -33,7 +33,7 @@ class Origin:
     """``module:name`` of where the work begins: the unit's function, and classes that come with its data."""
     libraries: tuple[str, ...]
     """Whose releases may change results in the last digits."""
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[TableChoice, ...] = ()
     """What the unit takes from tables."""
     numerics: Numerics = "native"
 
@@ -88,7 +88,7 @@ def _release(library: str) -> str:
 
 
 @cache
-def _code(code: tuple[str, ...], choices: tuple[Choice, ...]) -> str:
+def _code(code: tuple[str, ...], choices: tuple[TableChoice, ...]) -> str:
     own = [place for place in code if place.partition(".")[0].partition(":")[0] == _ROOT.name]
     parts = [
         f"source {source_digest(_ROOT, own, choices)}" if is_checkout(_ROOT) else f"release {_release('quantray')}"

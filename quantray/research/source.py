@@ -9,8 +9,8 @@ what depends on it. In doubt more counts rather than less:
   bind nothing.
 * A name that cannot be found makes its whole module count, as does a module that is used as a value.
 
-What is chosen by name from a table is reached by its entry alone where a ``Choice`` says so. Objects whose class no
-annotation names, because they come with the data, have to be named as beginnings (``classes_of``). What is out of
+What is chosen by name from a table is reached by its entry alone where a ``TableChoice`` says so. Objects whose class
+no annotation names, because they come with the data, have to be named as beginnings (``classes_of``). What is out of
 sight: functions that put themselves into a table of another module when they are imported, and ``getattr`` or
 ``import_module`` with a computed name.
 """
@@ -29,13 +29,13 @@ from pydantic import BaseModel
 
 from quantray.arrays import digest
 from quantray.errors import InputError
-from quantray.research.definitions import KNOWN, Chain, Imported, Module, Reading, chain_of, read_code, read_module
+from quantray.research.definitions import KNOWN, Chain, CodeReading, Imported, Module, chain_of, read_code, read_module
 
-__all__ = ["Choice", "classes_of", "name_of", "reached", "source_digest"]
+__all__ = ["TableChoice", "classes_of", "name_of", "reached", "source_digest"]
 
 
 @dataclass(frozen=True, order=True)
-class Choice:
+class TableChoice:
     """The entry of a table that a function takes in one unit of work.
 
     The table is a dictionary written out at the top of its module. Who else reads it reaches all of it.
@@ -58,13 +58,13 @@ class Place:
     """The one entry that counts, of a table."""
 
 
-def source_digest(root: Path, beginnings: Iterable[str], choices: Iterable[Choice] = ()) -> str:
+def source_digest(root: Path, beginnings: Iterable[str], choices: Iterable[TableChoice] = ()) -> str:
     """Hash of all code that some definitions of a package reach; arguments as ``reached``."""
     found = reached(root, beginnings, choices)
     return digest(part for place in sorted(found) for part in (*vars(place).values(), found[place]))
 
 
-def reached(root: Path, beginnings: Iterable[str], choices: Iterable[Choice] = ()) -> dict[Place, str]:
+def reached(root: Path, beginnings: Iterable[str], choices: Iterable[TableChoice] = ()) -> dict[Place, str]:
     """Definition -> its code without comments and docstrings.
 
     Parameters
@@ -144,7 +144,7 @@ def _without_collection() -> Iterator[None]:
 def _defined(root: Path, text: str) -> Place:
     name, _, attribute = text.partition(":")
     module = read_module(root, name)
-    found = [] if module is None else _resolve(root, module, (attribute,), Reading())
+    found = [] if module is None else _resolve(root, module, (attribute,), CodeReading())
     if len(found) != 1 or found[0].name in ("", "*"):
         raise InputError(f"{text} is not defined in {root}.")
     return found[0]
@@ -201,7 +201,7 @@ def _says(node: ast.AST | None, key: str) -> bool:
     return isinstance(node, ast.Constant) and node.value == key
 
 
-def _places(root: Path, module: Module, reading: Reading) -> set[Place]:
+def _places(root: Path, module: Module, reading: CodeReading) -> set[Place]:
     """The definitions that a piece of code reads."""
     found: set[Place] = set()
     for chain in reading.chains:
@@ -213,14 +213,14 @@ def _places(root: Path, module: Module, reading: Reading) -> set[Place]:
     return found
 
 
-def _borrowed(root: Path, module: Module, reading: Reading) -> str:
+def _borrowed(root: Path, module: Module, reading: CodeReading) -> str:
     """What names of other packages mean in a module: ``f`` may be one function of numpy today and another tomorrow."""
     heads = {chain[0] for chain in (*reading.chains, *reading.quoted)}
     found = [(head, one) for head in sorted(heads) for one in module.imports.get(head, [])]
     return "".join(f" {head}={one}" for head, one in found if one.module.partition(".")[0] != root.name)
 
 
-def _resolve(root: Path, module: Module, chain: Chain, reading: Reading) -> list[Place]:
+def _resolve(root: Path, module: Module, chain: Chain, reading: CodeReading) -> list[Place]:
     head, *rest = chain
     found = [Place(module.name, head)] if head in module.definitions else []
     imported = module.imports.get(head, []) + reading.imports.get(head, [])
@@ -246,7 +246,7 @@ def _within(root: Path, name: str, chain: Chain) -> list[Place]:
     if not chain:
         return [Place(name, "*")]
     if chain[0] in module.definitions or chain[0] in module.imports:
-        return _resolve(root, module, chain, Reading())
+        return _resolve(root, module, chain, CodeReading())
     below = f"{name}.{chain[0]}"
     if read_module(root, below) is not None:
         return _within(root, below, chain[1:])
@@ -263,7 +263,7 @@ def _holds_settings(root: Path, module: Module, node: ast.ClassDef) -> bool:
     """Whether a class is one of settings, whose fields' values are in the key of whatever depends on them."""
     for base in node.bases:
         chain = chain_of(base)
-        for place in [] if chain is None else _resolve(root, module, chain, Reading()):
+        for place in [] if chain is None else _resolve(root, module, chain, CodeReading()):
             if place == Place(f"{root.name}.settings", "SettingsModel"):
                 return True
             owner = read_module(root, place.module)

@@ -17,7 +17,17 @@ from quantray.research.space import Dimension, Point, SearchSpace
 from quantray.research.terms import ClusterSettings
 from quantray.settings import SettingsModel, config_hash
 
-__all__ = ["HeldOut", "Progress", "Search", "Subject", "Target", "Tunable", "check_held_out", "day_before", "finite"]
+__all__ = [
+    "HeldOut",
+    "Progress",
+    "SearchTerms",
+    "Subject",
+    "Target",
+    "Tunable",
+    "check_held_out",
+    "day_before",
+    "finite",
+]
 
 _FEWEST = 20
 """Held-out days below which nothing can be said."""
@@ -37,7 +47,7 @@ class Target(SettingsModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class SearchTerms:
     """What a search asks of a study."""
 
     target: Target

@@ -15,10 +15,10 @@ from quantray.strategies.mean_reversion import BollingerReversion, PairsTrading,
 from quantray.strategies.rule import Rule
 from quantray.strategies.trend import Breakout, MovingAverageCross
 
-__all__ = ["CATALOGUE", "Choice", "Entry", "Family", "Parameter", "Range", "Value", "option_notes"]
+__all__ = ["CATALOGUE", "Categorical", "Entry", "Family", "Parameter", "ParameterValue", "Range", "option_notes"]
 
 Family = Literal["trend_following", "mean_reversion", "market_neutral", "crisis_alpha"]
-Value = float | int | bool | str | None
+ParameterValue = float | int | bool | str | None
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Categorical:
     """One of some values."""
 
-    values: tuple[Value, ...]
+    values: tuple[ParameterValue, ...]
 
 
-Parameter = Range | Choice
+Parameter = Range | Categorical
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Entry:
         """(T, N) target weights of the default strategy; see ``Rule.weights``."""
         return self.strategy.weights(panel)
 
-    def build(self, parameters: Mapping[str, Value]) -> Rule[Any]:
+    def build(self, parameters: Mapping[str, ParameterValue]) -> Rule[Any]:
         """The strategy with some parameters changed: its own, those of its controls, or of its options' terms.
 
         Raises
@@ -83,12 +83,12 @@ class Entry:
         """
         return _changed(self.strategy, dict(parameters), self.name)
 
-    def defaults(self) -> Mapping[str, Value]:
+    def defaults(self) -> Mapping[str, ParameterValue]:
         """The default value of every parameter that a search may change."""
         known = _flat(self.strategy)
         return {name: known[name] for name in self.parameters}
 
-    def grid(self) -> Iterator[Mapping[str, Value]]:
+    def grid(self) -> Iterator[Mapping[str, ParameterValue]]:
         """Every valid combination of the parameters' values, the last parameter fastest."""
         for values in itertools.product(*(parameter.values for parameter in self.parameters.values())):
             combination = dict(zip(self.parameters, values, strict=True))
@@ -109,7 +109,7 @@ def _flat(settings: object) -> dict[str, Any]:
     return out
 
 
-def _changed(strategy: Rule[Any], parameters: dict[str, Value], name: str) -> Rule[Any]:
+def _changed(strategy: Rule[Any], parameters: dict[str, ParameterValue], name: str) -> Rule[Any]:
     known = _flat(strategy)
     unknown = sorted(set(parameters) - set(known))
     if unknown:
@@ -118,7 +118,7 @@ def _changed(strategy: Rule[Any], parameters: dict[str, Value], name: str) -> Ru
     return changed
 
 
-def _replaced(settings: Any, parameters: Mapping[str, Value]) -> Any:
+def _replaced(settings: Any, parameters: Mapping[str, ParameterValue]) -> Any:
     changes = {}
     for item in fields(settings):
         value = getattr(settings, item.name)
@@ -129,8 +129,12 @@ def _replaced(settings: Any, parameters: Mapping[str, Value]) -> Any:
     return replace(settings, **changes)
 
 
-_STOP = Choice((None, 4.0, 8.0))
-_STRADDLES: Mapping[str, Parameter] = {"threshold": Range(0.01, 0.05, 0.02), "every": Choice((10, 21)), "stop": _STOP}
+_STOP = Categorical((None, 4.0, 8.0))
+_STRADDLES: Mapping[str, Parameter] = {
+    "threshold": Range(0.01, 0.05, 0.02),
+    "every": Categorical((10, 21)),
+    "stop": _STOP,
+}
 _CROSS: Mapping[str, Parameter] = {"fast": Range(5, 25, 5), "slow": Range(20, 120, 20), "stop": _STOP}
 
 _ENTRIES = (
@@ -152,14 +156,14 @@ _ENTRIES = (
         "breakout_20",
         "trend_following",
         Breakout(entry=20),
-        {"entry": Choice((10, 20, 55, 100)), "exit_days": Choice((5, 10, 20)), "stop": _STOP},
+        {"entry": Categorical((10, 20, 55, 100)), "exit_days": Categorical((5, 10, 20)), "stop": _STOP},
         "Hurst, Ooi and Pedersen (2017), A century of evidence on trend-following investing, JPM 44",
     ),
     Entry(
         "bollinger_20",
         "mean_reversion",
         BollingerReversion(period=20, width=2.0),
-        {"period": Range(10, 40, 10), "width": Range(1.5, 2.5, 0.5), "exit": Choice((0.0, 0.5)), "stop": _STOP},
+        {"period": Range(10, 40, 10), "width": Range(1.5, 2.5, 0.5), "exit": Categorical((0.0, 0.5)), "stop": _STOP},
         "Bollinger (2001), Bollinger on Bollinger Bands",
     ),
     Entry(
@@ -167,7 +171,7 @@ _ENTRIES = (
         "mean_reversion",
         RsiReversion(period=14),
         {
-            "period": Choice((2, 7, 14, 21)),
+            "period": Categorical((2, 7, 14, 21)),
             "low": Range(20.0, 40.0, 10.0),
             "high": Range(60.0, 80.0, 10.0),
             "stop": _STOP,
@@ -179,10 +183,10 @@ _ENTRIES = (
         "mean_reversion",
         PairsTrading(),
         {
-            "formation": Choice((126, 252)),
-            "level": Choice((0.01, 0.05)),
+            "formation": Categorical((126, 252)),
+            "level": Categorical((0.01, 0.05)),
             "entry": Range(1.5, 2.5, 0.5),
-            "exit": Choice((0.0, 0.5)),
+            "exit": Categorical((0.0, 0.5)),
             "stop": _STOP,
         },
         "Gatev, Goetzmann and Rouwenhorst (2006), Pairs trading, RFS 19; Engle and Granger (1987), Econometrica 55",
@@ -192,9 +196,9 @@ _ENTRIES = (
         "market_neutral",
         StatArb(),
         {
-            "factors": Choice((5, 10, 15)),
+            "factors": Categorical((5, 10, 15)),
             "entry": Range(1.0, 2.0, 0.25),
-            "exit_long": Choice((0.25, 0.5)),
+            "exit_long": Categorical((0.25, 0.5)),
             "stop": _STOP,
         },
         "Avellaneda and Lee (2010), Statistical arbitrage in the US equities market, Quantitative Finance 10",
@@ -204,9 +208,9 @@ _ENTRIES = (
         "market_neutral",
         FactorNeutral(),
         {
-            "lookback": Choice((63, 126, 252)),
+            "lookback": Categorical((63, 126, 252)),
             "threshold": Range(0.25, 1.0, 0.25),
-            "factors": Choice((5, 10)),
+            "factors": Categorical((5, 10)),
             "stop": _STOP,
         },
         "Blitz, Huij and Martens (2011), Residual momentum, Journal of Empirical Finance 18",
@@ -222,14 +226,14 @@ _ENTRIES = (
         "volatility_arbitrage",
         "crisis_alpha",
         VolatilityArbitrage(),
-        {**_STRADDLES, "forecast": Choice((63, 126, 252))},
+        {**_STRADDLES, "forecast": Categorical((63, 126, 252))},
         "Goyal and Saretto (2009), Cross-section of option returns and volatility, JFE 94",
     ),
     Entry(
         "tail_hedge",
         "crisis_alpha",
         TailHedge(),
-        {"moneyness": Range(0.8, 0.95, 0.05), "tenor": Choice((42, 63, 126)), "coverage": Choice((0.5, 1.0))},
+        {"moneyness": Range(0.8, 0.95, 0.05), "tenor": Categorical((42, 63, 126)), "coverage": Categorical((0.5, 1.0))},
         "Israelov (2019), Pathetic protection, Journal of Alternative Investments 21",
     ),
     Entry(
@@ -237,9 +241,9 @@ _ENTRIES = (
         "crisis_alpha",
         CrisisAlpha(),
         {
-            "lookback": Choice((63, 126, 252)),
-            "threshold": Choice((0.25, 0.5, 1.0)),
-            "share": Choice((0.05, 0.1, 0.2)),
+            "lookback": Categorical((63, 126, 252)),
+            "threshold": Categorical((0.25, 0.5, 1.0)),
+            "share": Categorical((0.05, 0.1, 0.2)),
             "stop": _STOP,
         },
         "Moskowitz, Ooi and Pedersen (2012), Time series momentum, JFE 104; Kaminski (2011), In search of crisis alpha",

@@ -38,7 +38,7 @@ _PRICING = OptionPricing()
 
 @dataclass(frozen=True, kw_only=True)
 class VolatilityArbitrage(Rule[RolledStraddles]):
-    """Buy straddles that are cheap for the volatility expected, sell those that are dear, and hedge their delta.
+    """Buy straddles that are cheap for the volatility expected, sell those that are rich, and hedge their delta.
 
     Expected is the volatility realised over ``forecast`` days, a long window to which implied volatility returns.
     Sizes, stop and hedge as in ``DeltaNeutralOptions``, which only sells.

@@ -10,7 +10,7 @@ from quantray.arrays import Bool, Dates, Float, Int, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.strategies.catalogue import CATALOGUE
-from quantray.strategies.regime_map import LABELS, LENSES, UNKNOWN, Adjustment, RegimeMap, read_map
+from quantray.strategies.regime_map import LABELS, LENSES, UNKNOWN, RegimeAdjustment, RegimeMap, read_map
 from quantray.strategies.rolling import tradable
 from quantray.strategies.rule import Adjustments, Controls, Rule, StrategyResult
 
@@ -32,13 +32,13 @@ class Selection:
     reason: str
     strategies: Mapping[str, float]
     """Name -> share of capital, before the adjustment of size."""
-    adjustments: Mapping[str, Adjustment]
+    adjustments: Mapping[str, RegimeAdjustment]
     """``lens label`` -> what it changes."""
 
     @property
-    def total(self) -> Adjustment:
+    def total(self) -> RegimeAdjustment:
         """All adjustments together."""
-        total = Adjustment()
+        total = RegimeAdjustment()
         for adjustment in self.adjustments.values():
             total = total.then(adjustment)
         return total

@@ -21,7 +21,7 @@ from quantray.strategies.straddles import (
     straddle_sides,
 )
 
-__all__ = ["DeltaNeutralOptions", "FactorNeutral", "NeutralMomentum", "Residuals", "StatArb"]
+__all__ = ["DeltaNeutralOptions", "FactorNeutral", "FactorResiduals", "NeutralMomentum", "StatArb"]
 
 _STOP_10 = Controls(stop=10.0, max_weight=0.05)
 _STRADDLE_CONTROLS = Controls(stop=8.0)
@@ -29,7 +29,7 @@ _TERMS = StraddleTerms()
 
 
 @dataclass(frozen=True, eq=False)
-class Residuals:
+class FactorResiduals:
     """What factors leave of each asset's returns, and how far it strayed."""
 
     score: Float
@@ -42,7 +42,7 @@ class Residuals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatArb(Rule[Residuals]):
+class StatArb(Rule[FactorResiduals]):
     """Statistical arbitrage on principal components: residuals that strayed are traded back, factors hedged out.
 
     Returns of ``window`` days are regressed on the returns of ``factors`` eigenportfolios. The sum of the residuals is
@@ -89,7 +89,7 @@ class StatArb(Rule[Residuals]):
         if not 0 < self.speed < np.inf:
             raise InputError(f"speed {self.speed} must be positive reversions per year, such as 8.4.")
 
-    def signal(self, panel: Panel) -> Residuals:
+    def signal(self, panel: Panel) -> FactorResiduals:
         """The s-scores and residuals of every day."""
         returns = simple_returns(bridged_close(panel))
         n_days, n_assets = returns.shape
@@ -111,9 +111,9 @@ class StatArb(Rule[Residuals]):
             left = _left_over(chosen, eigen)
             score[t, names] = _s_scores(left, self.speed, panel.periods_per_year)
             last[t, names], width[t, names] = left[-1], left.std(axis=0)
-        return Residuals(score, last, width, loadings)
+        return FactorResiduals(score, last, width, loadings)
 
-    def trade(self, panel: Panel, signal: Residuals, adjust: Adjustments, lag: int) -> StrategyResult:
+    def trade(self, panel: Panel, signal: FactorResiduals, adjust: Adjustments, lag: int) -> StrategyResult:
         """See ``Rule.trade``."""
         usable, score = tradable(panel), signal.score
         path = np.cumsum(np.nan_to_num(signal.returns), axis=0)

@@ -15,9 +15,9 @@ __all__ = [
     "LABELS",
     "LENSES",
     "UNKNOWN",
-    "Adjustment",
     "Lens",
     "MapRule",
+    "RegimeAdjustment",
     "RegimeMap",
     "learn_map",
     "map_yaml",
@@ -45,7 +45,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Adjustment(_Model):
+class RegimeAdjustment(_Model):
     """Multiples of what strategies do."""
 
     size: float = Field(1.0, ge=0, le=1)
@@ -57,9 +57,9 @@ class Adjustment(_Model):
     turnover: float = Field(1.0, gt=0, le=1)
     """Share of each day's way to the target that is traded."""
 
-    def then(self, other: "Adjustment") -> "Adjustment":
+    def then(self, other: "RegimeAdjustment") -> "RegimeAdjustment":
         """Both together."""
-        return Adjustment(
+        return RegimeAdjustment(
             size=self.size * other.size,
             stops=self.stops * other.stops,
             min_signal=self.min_signal * other.min_signal,
@@ -118,7 +118,7 @@ class RegimeMap(_Model):
     """The first one that is met decides."""
     default: Mapping[str, float]
     """Strategies of days that meet no rule; name -> share of capital."""
-    adjustments: Mapping[Lens, Mapping[str, Adjustment]] = Field(default_factory=dict)
+    adjustments: Mapping[Lens, Mapping[str, RegimeAdjustment]] = Field(default_factory=dict)
     """Lens -> label -> what it changes."""
 
     @model_validator(mode="after")
@@ -139,7 +139,7 @@ class RegimeMap(_Model):
         """Position of the first rule that regimes meet; None for the default."""
         return next((i for i, rule in enumerate(self.rules) if rule.meets(regimes)), None)
 
-    def adjustments_of(self, regimes: Mapping[str, str]) -> Mapping[str, Adjustment]:
+    def adjustments_of(self, regimes: Mapping[str, str]) -> Mapping[str, RegimeAdjustment]:
         """What regimes adjust: ``lens label`` -> adjustment."""
         return {
             f"{lens} {regimes[lens]}": by_label[regimes[lens]]
@@ -207,7 +207,7 @@ def learn_map(
     *,
     most: int = 3,
     least_score: float = 0.0,
-    adjustments: Mapping[Lens, Mapping[str, Adjustment]] | None = None,
+    adjustments: Mapping[Lens, Mapping[str, RegimeAdjustment]] | None = None,
 ) -> RegimeMap:
     """The map that holds, in each regime, what scored best there.
 

@@ -103,9 +103,9 @@ def rolled_straddles(panel: Panel, terms: StraddleTerms) -> RolledStraddles:
 def straddle_sides(
     straddles: RolledStraddles, cheap_tn: Float, threshold: float, controls: Controls, adjust: Adjustments
 ) -> npt.NDArray[np.int8]:
-    """(T, N) long straddles where options are cheap by ``threshold``, short ones where they are dear by it.
+    """(T, N) long straddles where options are cheap by ``threshold``, short ones where they are rich by it.
 
-    A straddle is held while it stays cheap (or dear), to the stop, which watches its hedged return. Each new strike is
+    A straddle is held while it stays cheap (or rich), to the stop, which watches its hedged return. Each new strike is
     a new position, so a straddle that was stopped may be opened again then.
 
     Parameters

@@ -20,8 +20,15 @@ def record(market):
     )
 
 
+def kept_in(folder, record):
+    """The record's tables as files, as a run keeps them."""
+    folder.mkdir(exist_ok=True)
+    for name, table in record.tables().items():
+        pq.write_table(table, folder / f"{name}.parquet")
+
+
 def test_a_record_reads_back_as_it_was_on_trade_dates(record, tmp_path):
-    record.write(tmp_path / "x")
+    kept_in(tmp_path / "x", record)
     back, kept = TrackRecord.read(tmp_path / "x"), record.on_trade_dates()
     assert back.name == "x"
     held = np.isin(kept.assets, back.assets)
@@ -62,7 +69,7 @@ def test_years_follow_the_calendar_of_the_panel(market, tmp_path):
     assert_allclose(other.turnover_by_asset, usual.turnover_by_asset * 365 / 252)
     # The accounts are the same; how they are read is no part of them.
     assert other.digest() == usual.digest()
-    other.write(tmp_path / "x")
+    kept_in(tmp_path / "x", other)
     back = TrackRecord.read(tmp_path / "x")
     assert (back.periods_per_year, back.delistings) == (365, other.delistings)
     assert back.delistings.assumed > 0
@@ -70,7 +77,7 @@ def test_years_follow_the_calendar_of_the_panel(market, tmp_path):
 
 def test_a_record_without_terms_is_of_trading_days(record, tmp_path):
     """As it was written before records knew their calendar."""
-    record.write(tmp_path / "x")
+    kept_in(tmp_path / "x", record)
     path = tmp_path / "x" / "accounts.parquet"
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
     back = TrackRecord.read(tmp_path / "x")

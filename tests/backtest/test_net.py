@@ -36,12 +36,12 @@ def test_drift_is_traded_back():
 def test_two_names_by_hand():
     close = np.array([[100.0, 50], [110, 50], [110, 55], [99, 55]])
     weights = np.array([[1.0, 0], [0, 0.5], [0, 0], [0, 0]])
-    free, dear = (net_returns(weights, close, costs_bps=bps, lag=0) for bps in (0.0, 100.0))
+    free, expensive = (net_returns(weights, close, costs_bps=bps, lag=0) for bps in (0.0, 100.0))
     # The first day's weight earns 10 %, and then half of 10 %.
     assert_allclose(free.returns, [0, 0.10, 0.05, 0])
     # Bought 1; sold 1 and bought 0.5; sold the 0.5 that had grown to 0.55 of a NAV of 1.05.
-    assert_allclose(dear.costs, [0, 0.01, 0.015, 0.01 * 0.55 / 1.05])
-    assert_allclose(dear.returns, free.returns - dear.costs)
+    assert_allclose(expensive.costs, [0, 0.01, 0.015, 0.01 * 0.55 / 1.05])
+    assert_allclose(expensive.returns, free.returns - expensive.costs)
 
 
 def test_every_trade_pays_the_spread_of_its_day_and_name():

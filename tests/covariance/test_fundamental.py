@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from quantray.covariance.exposures import STYLES, StyleWindows, market_returns, raw_styles, standardised, traded_size
+from quantray.covariance.exposures import STYLES, StyleWindows
 from quantray.covariance.factor import fundamental_factors, fundamental_model, risk_tree
 from quantray.covariance.fundamental import FundamentalSettings, extend_history, factor_history
 from quantray.data.synthetic import simulate_market
@@ -32,50 +32,6 @@ def prices(made):
 @pytest.fixture(scope="module")
 def history(made, prices):
     return factor_history(*prices, sectors=made.truth.sectors, settings=QUICK)
-
-
-def test_traded_size_by_hand():
-    traded = np.array([[1.0, 4.0], [100.0, NAN], [10.0, 9.0], [10.0, 0.0]])
-    # Half of the window must be known; a day without trade is not a day of zero.
-    assert_allclose(traded_size(traded, 2), [[1, 4], [10, 4], [np.sqrt(1000), 9], [10, 9]])
-
-
-def test_market_returns_by_hand():
-    returns = np.array([[NAN, NAN], [0.1, 0.2], [0.1, NAN], [NAN, NAN]])
-    caps = np.array([[1.0, 3.0], [2.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
-    assert_allclose(market_returns(returns, caps), [0, 0.175, 0.1, 0])
-
-
-def test_styles_equal_their_definitions(prices):
-    close, volume = prices
-    returns, traded = simple_returns(close), close * volume
-    caps = traded_size(traded, SHORT.size)
-    raw = raw_styles(returns, traded, caps, SHORT)
-    market = market_returns(returns, caps)
-    t = 300
-    asset = int(np.flatnonzero(~np.isnan(close[: t + 1]).any(axis=0))[3])
-    r, m = returns[t - 39 : t + 1, asset], market[t - 39 : t + 1]
-    beta = np.cov(r, m, ddof=0)[0, 1] / m.var()
-    own = r[-20:].var() - beta**2 * m[-20:].var()
-    expected = [
-        beta,
-        np.log(close[t - 5, asset] / close[t - 40, asset]),
-        0.5 * np.log(max(own, 0.1 * r[-20:].var())),
-        np.log(traded[t - 39 : t + 1, asset]).mean(),
-        np.log(traded[t - 19 : t + 1, asset].mean()) - np.log(traded[t - 39 : t + 1, asset]).mean(),
-        np.log(close[t, asset] / close[t - 5, asset]),
-    ]
-    assert_allclose(raw[t, :, asset], expected, rtol=1e-8)
-
-
-def test_standardised_by_hand():
-    raw = np.array([[1.0, 2.0, 3.0, 4.0, 1000.0, NAN]])
-    members = np.array([True] * 5 + [False])
-    scores = standardised(raw, members, np.array([1.0, 1, 1, 1, 4, NAN]), 3.0)
-    # Median 3, scale 1.4826 x 1; the outlier counts as 3 deviations; then cap-weighted mean zero, deviation one.
-    cut = np.array([-2 / 1.4826, -1 / 1.4826, 0, 1 / 1.4826, 3])
-    cut -= cut @ [1, 1, 1, 1, 4] / 8
-    assert_allclose(scores[0], [*(cut / cut.std()), 0.0])
 
 
 def test_exposures_are_neutral_for_the_market(history):
@@ -295,13 +251,6 @@ def test_shapes_that_disagree(prices):
 def test_settings_that_cannot_be(change, text):
     with pytest.raises(InputError, match=text):
         FundamentalSettings(**change)
-
-
-def test_windows_that_cannot_be():
-    with pytest.raises(InputError, match="style window beta 1 must be 2 days or more"):
-        StyleWindows(beta=1)
-    with pytest.raises(InputError, match="momentum_skip 252 must be shorter than momentum 252"):
-        StyleWindows(momentum_skip=252)
 
 
 def test_sectors_that_are_all_too_small_are_given_up():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantray.distributed.cluster import check_reachable, connect, object_store_bytes
+from quantray.distributed.cluster import connect
 from quantray.errors import ClusterError, DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
@@ -166,21 +166,6 @@ def test_a_study_gives_the_same_digest_as_in_one_process(ray_cluster, tmp_path):
     files = [sorted((tmp_path / kind / "results").rglob("*.parquet")) for kind in ("serial", "local")]
     assert [f.name for f in files[0]] == [f.name for f in files[1]]
     assert [f.read_bytes() for f in files[0]] == [f.read_bytes() for f in files[1]]
-
-
-def test_an_address_that_does_not_answer(tmp_path):
-    with pytest.raises(ClusterError, match=r"no Ray head answers at 127\.0\.0\.1:1 .*ray start --head"):
-        check_reachable("127.0.0.1:1")
-    for malformed in ("localhost", "host:port", ":6379"):
-        with pytest.raises(InputError, match="is not host:port"):
-            check_reachable(malformed)
-
-
-def test_the_object_store_holds_what_is_shared():
-    settings = ClusterSettings()
-    assert object_store_bytes(settings, 0) >= 100 * 1024**2
-    assert object_store_bytes(settings, 10**8) >= 3 * 10**8
-    assert object_store_bytes(ClusterSettings(object_store_mb=123), 0) == 123 * 1024**2
 
 
 def kernels(shared, item):

@@ -14,11 +14,11 @@ from quantray.distributed.training import RayTraining, fit_on_ray
 from quantray.errors import ClusterError, DataError, InputError, SolverError
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import NetworkForecaster
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.training import TrainingSettings
 from quantray.research.executor import Serial
 
-TRAINING = TrainingSettings(reading=Reading(steps=10, warm_up=10), batch=2, epochs=4, patience=4)
+TRAINING = TrainingSettings(reading=TimeReading(steps=10, warm_up=10), batch=2, epochs=4, patience=4)
 FORECASTER = NetworkForecaster(
     name="small", attention="complete", width=8, layers=1, heads=2, dropout=0.3, training=TRAINING
 )

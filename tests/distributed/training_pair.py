@@ -26,7 +26,7 @@ from quantray.models.examples import Examples, Graphs
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import NetworkForecaster
 from quantray.models.networks import CrossSection, Network, NetworkSettings, Structure
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.training import TrainingSettings, train
 
 N_NAMES, N_DAYS, N_INPUTS = 14, 48, 3
@@ -87,7 +87,7 @@ def check_data(rank):
     out = {}
     for mode, accumulate, loss in (("chunks", 1, "ic"), ("windows", 2, "mse")):
         settings = TrainingSettings(
-            reading=Reading(mode=mode, steps=5, warm_up=6),
+            reading=TimeReading(mode=mode, steps=5, warm_up=6),
             batch=2,
             accumulate=accumulate,
             epochs=3,
@@ -125,7 +125,7 @@ def check_heads(rank):
             assert "cross.maps" in found[0]
             out[f"heads {attention}{' recomputed' if recompute else ''}"] = distance(found[1], found[0])
     settings = TrainingSettings(
-        reading=Reading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
+        reading=TimeReading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
     )
     start = network("dense", dropout=0.3)
     out["heads trained"] = distance(trained(start, settings, "heads"), trained(start, settings))
@@ -195,7 +195,7 @@ def check_fits(rank, folder):
         lag=1,
         purge=2,
     )
-    training = TrainingSettings(reading=Reading(steps=10, warm_up=10), batch=2, epochs=4, patience=4)
+    training = TrainingSettings(reading=TimeReading(steps=10, warm_up=10), batch=2, epochs=4, patience=4)
     forecaster = NetworkForecaster(
         name="pair", attention="complete", width=8, layers=1, heads=2, dropout=0.3, training=training
     )
@@ -243,7 +243,7 @@ def check_grid(rank):
     """Four workers, two by two: rows share the heads, columns the dates."""
     grid = worker_grid(2)
     settings = TrainingSettings(
-        reading=Reading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
+        reading=TimeReading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
     )
     start = network("dense")
     net = copy.deepcopy(start)

@@ -18,7 +18,7 @@ from quantray.models.checkpoint import (
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import Normaliser
 from quantray.models.networks import Network, NetworkSettings
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, KnownGraph
 from quantray.models.training import EpochReport, TrainingSettings, TrainingState
 
@@ -51,7 +51,7 @@ def checkpoint_of(n_assets=30, width=8, inputs=5, stages=("encoder", "joint")):
     lstm = LSTMState(torch.randn(2, n_assets, width), torch.randn(2, n_assets, width))
     return Checkpoint(
         network=shape,
-        training=TrainingSettings(stages=stages, reading=Reading(steps=10)),
+        training=TrainingSettings(stages=stages, reading=TimeReading(steps=10)),
         graph=GraphSettings(k=10),
         feature_names=tuple(f"feature {i}" for i in range(inputs - 1)),
         schema="abc",

@@ -11,10 +11,10 @@ from quantray.features.cross_section import standardised
 from quantray.features.feature_set import feature_set
 from quantray.features.returns import simple_returns
 from quantray.models import controls
-from quantray.models.controls import Ridge, Rule, prediction_rows
+from quantray.models.controls import ControlRule, Ridge, prediction_rows
 from quantray.models.forecaster import FitContext, fold_data
 
-FORECASTERS = [Rule("zero"), Rule("reversal"), Rule("reversal_gap"), Ridge()]
+FORECASTERS = [ControlRule("zero"), ControlRule("reversal"), ControlRule("reversal_gap"), Ridge()]
 EVERY = pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda f: f.name)
 
 
@@ -62,7 +62,7 @@ def test_the_past_is_not_predicted(study, forecaster):
 
 
 def test_reversal_is_minus_the_last_return(study):
-    scores = fit_of(Rule("reversal"), study).predict(study.panel, days(study)).values
+    scores = fit_of(ControlRule("reversal"), study).predict(study.panel, days(study)).values
     rows = study.fold.rows(study.panel.dates).test
     member = study.panel.member & ~np.isnan(study.panel.field("close"))
     wanted = standardised(-simple_returns(study.panel.field("close")), member)[rows]
@@ -74,7 +74,7 @@ def test_reversal_is_minus_the_last_return(study):
 
 def test_the_reversal_gap_by_hand(study):
     """The mean of two standardised values: minus the last return, and by how much the 30-day mean exceeds the close."""
-    scores = fit_of(Rule("reversal_gap"), study).predict(study.panel, days(study)).values
+    scores = fit_of(ControlRule("reversal_gap"), study).predict(study.panel, days(study)).values
     close, rows = study.panel.field("close"), study.fold.rows(study.panel.dates).test
     checked = 0
     for row, given in zip(range(rows.start, rows.stop), scores, strict=True):
@@ -95,13 +95,13 @@ def test_the_reversal_gap_by_hand(study):
 
 
 def test_zero_says_nothing(study):
-    scores = fit_of(Rule("zero"), study).predict(study.panel, days(study)).values
+    scores = fit_of(ControlRule("zero"), study).predict(study.panel, days(study)).values
     assert set(np.unique(scores[~np.isnan(scores)])) == {0.0}
 
 
 def test_unknown_rules_are_refused():
     with pytest.raises(InputError, match="rule 'momentum' is not one of zero, reversal, reversal_gap"):
-        Rule("momentum")
+        ControlRule("momentum")
 
 
 @pytest.mark.parametrize("penalty", [1e-4, 1.0])
@@ -199,7 +199,9 @@ def test_prediction_rows(study):
         prediction_rows(study.panel, beyond, dates[10])
 
 
-@pytest.mark.parametrize(("forecaster", "needed"), [(Rule("reversal"), 1), (Rule("reversal_gap"), 29), (Ridge(), 257)])
+@pytest.mark.parametrize(
+    ("forecaster", "needed"), [(ControlRule("reversal"), 1), (ControlRule("reversal_gap"), 29), (Ridge(), 257)]
+)
 def test_panels_that_begin_too_late_are_refused(study, forecaster, needed):
     fit, dates = forecaster.fit(study.panel, study.fold, context=FitContext()), study.panel.dates
     # Training begins on row 150: a panel that does, too, holds all there was.

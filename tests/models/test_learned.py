@@ -13,11 +13,11 @@ from quantray.models.checkpoint import load_checkpoint
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import FittedNetwork, NetworkForecaster, warm_settings
 from quantray.models.networks import ATTENTIONS
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
 
-CHUNKS, WINDOWS = Reading(steps=20, warm_up=30), Reading(mode="windows", steps=8)
+CHUNKS, WINDOWS = TimeReading(steps=20, warm_up=30), TimeReading(mode="windows", steps=8)
 EITHER = pytest.mark.parametrize("reading", [CHUNKS, WINDOWS], ids=["chunks", "windows"])
 
 

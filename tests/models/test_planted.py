@@ -16,13 +16,13 @@ from quantray.features.labels import forward_returns
 from quantray.models.controls import Ridge
 from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.learned import NetworkForecaster
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, known_graph
 from quantray.models.training import TrainingSettings
 from quantray.research.folds import walk_forward
 
 GRAPH = GraphSettings(k=8, window=252, n_factors=1)
-TRAINING = TrainingSettings(epochs=20, patience=4, learning_rate=5e-3, reading=Reading(steps=20, warm_up=20))
+TRAINING = TrainingSettings(epochs=20, patience=4, learning_rate=5e-3, reading=TimeReading(steps=20, warm_up=20))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from quantray.errors import InputError
 from quantray.models.examples import Normaliser, make_examples
 from quantray.models.networks import ATTENTIONS, Network, NetworkSettings
-from quantray.models.scoring import Reading, chunk_scores, encoded_rows, score_rows, warm_state, window_scores
+from quantray.models.scoring import TimeReading, chunk_scores, encoded_rows, score_rows, warm_state, window_scores
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
 
@@ -48,15 +48,15 @@ def members(examples, rows, scores):
 @pytest.mark.parametrize("kind", ATTENTIONS)
 def test_scores_do_not_depend_on_the_length_of_chunks(kind):
     network, examples, rows = network_of(kind), EXAMPLES[kind], slice(9, 30)
-    one, state = score_rows(network, examples, rows, Reading(steps=21, warm_up=9))
+    one, state = score_rows(network, examples, rows, TimeReading(steps=21, warm_up=9))
     for steps in (1, 4, 20):
-        other, end = score_rows(network, examples, rows, Reading(steps=steps, warm_up=9))
+        other, end = score_rows(network, examples, rows, TimeReading(steps=steps, warm_up=9))
         assert_close(members(examples, rows, other), members(examples, rows, one), rtol=0, atol=1e-6)
         assert_close(end.hidden, state.hidden, **EXACT)
 
 
 def test_days_with_a_carried_state_equal_one_go():
-    network, examples, reading = network_of("neighbours"), EXAMPLES["neighbours"], Reading(steps=5, warm_up=9)
+    network, examples, reading = network_of("neighbours"), EXAMPLES["neighbours"], TimeReading(steps=5, warm_up=9)
     whole, end = score_rows(network, examples, slice(9, 30), reading)
     state, days = None, []
     for day in range(9, 30):
@@ -69,13 +69,13 @@ def test_days_with_a_carried_state_equal_one_go():
 @pytest.mark.parametrize("kind", ATTENTIONS)
 def test_a_window_of_the_whole_history_is_a_chunk_from_the_empty_state(kind):
     network, examples = network_of(kind), EXAMPLES[kind]
-    chunk, _ = chunk_scores(network, examples, [range(30)], network.encoder.empty(7), Reading(steps=30, warm_up=0))
-    window = window_scores(network, examples, torch.tensor([29]), Reading(mode="windows", steps=30))
+    chunk, _ = chunk_scores(network, examples, [range(30)], network.encoder.empty(7), TimeReading(steps=30, warm_up=0))
+    window = window_scores(network, examples, torch.tensor([29]), TimeReading(mode="windows", steps=30))
     assert_close(members(examples, slice(29, 30), window), members(examples, slice(29, 30), chunk[-1:]), **EXACT)
 
 
 def test_windows_side_by_side_equal_one_by_one():
-    network, examples, reading = network_of("dense"), EXAMPLES["dense"], Reading(mode="windows", steps=6)
+    network, examples, reading = network_of("dense"), EXAMPLES["dense"], TimeReading(mode="windows", steps=6)
     rows = torch.tensor([17, 5, 29])
     together = window_scores(network, examples, rows, reading)
     for place, row in enumerate(rows.tolist()):
@@ -88,7 +88,7 @@ def test_windows_side_by_side_equal_one_by_one():
 
 @pytest.mark.parametrize("kind", ["none", "neighbours"])
 def test_streams_side_by_side_equal_one_by_one(kind):
-    network, examples, reading = network_of(kind), EXAMPLES[kind], Reading(steps=4, warm_up=5)
+    network, examples, reading = network_of(kind), EXAMPLES[kind], TimeReading(steps=4, warm_up=5)
     starts = [6, 14, 22]
     state = warm_state(network, examples, starts, reading)
     together, after = chunk_scores(network, examples, [range(s, s + 4) for s in starts], state, reading)
@@ -108,17 +108,17 @@ def test_warm_up_reads_no_more_rows_than_it_says():
     changed[:10] = 3.0
     other = replace(examples, values=changed)
     same, moved = (
-        [warm_state(network, e, [20], Reading(warm_up=days)).hidden for e in (examples, other)] for days in (10, 11)
+        [warm_state(network, e, [20], TimeReading(warm_up=days)).hidden for e in (examples, other)] for days in (10, 11)
     )
     assert_close(*same, rtol=0, atol=0)
     assert (moved[0] != moved[1]).any()
-    assert (warm_state(network, examples, [0], Reading()).hidden == 0).all()
+    assert (warm_state(network, examples, [0], TimeReading()).hidden == 0).all()
 
 
 @pytest.mark.parametrize("mode", ["chunks", "windows"])
 def test_scores_know_nothing_later(mode):
     network, examples = network_of("neighbours"), EXAMPLES["neighbours"]
-    reading = Reading(mode=mode, steps=6, warm_up=5)
+    reading = TimeReading(mode=mode, steps=6, warm_up=5)
     changed = examples.values.clone()
     changed[15:] = 9.0
     later = replace(examples, values=changed)
@@ -129,7 +129,7 @@ def test_scores_know_nothing_later(mode):
 @pytest.mark.parametrize("mode", ["chunks", "windows"])
 def test_cached_tokens_are_the_encoders(mode):
     network, examples = network_of("none"), EXAMPLES["none"]
-    reading = Reading(mode=mode, steps=6, warm_up=5)
+    reading = TimeReading(mode=mode, steps=6, warm_up=5)
     cache = encoded_rows(network, examples, slice(8, 30), reading)
     assert cache.dtype == torch.bfloat16
     assert cache.shape == (30, 7, 8)
@@ -145,7 +145,7 @@ def test_cached_tokens_are_the_encoders(mode):
 def test_half_precision_is_near(kind, mode):
     network, examples = network_of(kind).float(), EXAMPLES[kind]
     examples = replace(examples, values=examples.values.float())
-    readings = [Reading(mode=mode, steps=6, warm_up=5, precision=precision) for precision in ("fp32", "bf16")]
+    readings = [TimeReading(mode=mode, steps=6, warm_up=5, precision=precision) for precision in ("fp32", "bf16")]
     full, half = (members(examples, slice(6, 30), score_rows(network, examples, slice(6, 30), r)[0]) for r in readings)
     assert half.dtype == torch.float32
     assert (full != half).any()
@@ -155,19 +155,19 @@ def test_half_precision_is_near(kind, mode):
 def test_scoring_leaves_dropout_out():
     network, examples = network_of("none"), EXAMPLES["none"]
     network.train()
-    first, again = (score_rows(network, examples, slice(6, 12), Reading())[0] for _ in range(2))
+    first, again = (score_rows(network, examples, slice(6, 12), TimeReading())[0] for _ in range(2))
     assert_close(first, again, rtol=0, atol=0)
 
 
 def test_windows_before_the_first_row_are_refused():
     with pytest.raises(InputError, match=r"a window of 6 days reaches before the first row; give rows from 5 on"):
-        score_rows(network_of("none"), EXAMPLES["none"], slice(4, 9), Reading(mode="windows", steps=6))
+        score_rows(network_of("none"), EXAMPLES["none"], slice(4, 9), TimeReading(mode="windows", steps=6))
 
 
 def test_first_row_that_can_be_scored():
-    assert Reading(mode="windows", steps=6).first_row(2) == 5
-    assert Reading(mode="windows", steps=6).first_row(9) == 9
-    assert Reading(mode="chunks", steps=6).first_row(2) == 2
+    assert TimeReading(mode="windows", steps=6).first_row(2) == 5
+    assert TimeReading(mode="windows", steps=6).first_row(9) == 9
+    assert TimeReading(mode="chunks", steps=6).first_row(2) == 2
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_first_row_that_can_be_scored():
 )
 def test_readings_out_of_range(settings, message):
     with pytest.raises(InputError, match=message):
-        Reading(**settings)
+        TimeReading(**settings)

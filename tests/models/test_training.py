@@ -14,11 +14,11 @@ from quantray.errors import InputError, SolverError
 from quantray.models.examples import Examples, Graphs
 from quantray.models.losses import information_coefficient
 from quantray.models.networks import Network, NetworkSettings
-from quantray.models.scoring import Reading, score_rows
+from quantray.models.scoring import TimeReading, score_rows
 from quantray.models.training import TrainingSettings, train
 
 TRAIN, VALID = slice(10, 74), slice(76, 96)
-CHUNKS, WINDOWS = Reading(steps=16, warm_up=10), Reading(mode="windows", steps=5)
+CHUNKS, WINDOWS = TimeReading(steps=16, warm_up=10), TimeReading(mode="windows", steps=5)
 LAYERWISE = ("encoder", "cross", "joint")
 
 
@@ -258,7 +258,7 @@ def test_broken_inputs_are_an_error_whatever_the_loss():
 def test_a_date_counts_by_itself_not_by_its_names():
     # One step over all dates: the gradient is the mean over dates of each date's own.
     examples = examples_of()
-    settings = settings_of(epochs=1, reading=Reading(steps=64, warm_up=10), weight_decay=0.0)
+    settings = settings_of(epochs=1, reading=TimeReading(steps=64, warm_up=10), weight_decay=0.0)
     trained = run(settings, network_of("none"), examples, valid=None)
     loss = trained.state.history[0].loss
     network = network_of("none")
@@ -364,7 +364,7 @@ def test_runs_that_cannot_be_are_refused():
     with pytest.raises(InputError, match="64 training dates are too few for batch 40"):
         run(settings_of(batch=40))
     with pytest.raises(InputError, match="0 training dates are too few for batch 1"):
-        run(settings_of(reading=Reading(mode="windows", steps=80)))
+        run(settings_of(reading=TimeReading(mode="windows", steps=80)))
     with pytest.raises(InputError, match="would leave the attention untrained"):
         run(settings_of(stages=("encoder",)))
     assert run(settings_of(stages=("encoder",), epochs=1), network_of("none")).state.finished

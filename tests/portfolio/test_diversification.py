@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose
 
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
-from quantray.portfolio import nonnegative
 from quantray.portfolio.diversification import (
     diversification_ratio,
     maximum_diversification_weights,
@@ -126,13 +125,6 @@ def test_a_thousand_names(n_days):
 def test_a_thousand_uncorrelated_names_are_all_held():
     variance = np.random.default_rng(0).uniform(1e-4, 9e-4, 1000)
     assert_allclose(minimum_variance_weights(np.diag(variance)), (1 / variance) / (1 / variance).sum(), rtol=1e-8)
-
-
-def test_the_slow_method_finds_the_same(monkeypatch):
-    covariance = random_covariance(40, 60, seed=3)
-    expected = minimum_variance_weights(covariance)
-    monkeypatch.setattr(nonnegative, "MOST_EXCHANGES", 0)
-    assert_allclose(minimum_variance_weights(covariance), expected, atol=1e-9)
 
 
 def test_no_portfolio_is_more_diversified():

@@ -161,19 +161,6 @@ def test_more_assets_than_days():
     assert_budget_met(covariance, risk_parity_weights(covariance), np.full(150, 1 / 150))
 
 
-def test_contributions_sum_to_the_volatility():
-    model = random_model(50, seed=2)
-    weights = np.random.default_rng(2).normal(size=50)
-    parts = risk_contributions(model, weights)
-    assert parts.sum() == pytest.approx(np.sqrt(model.variance(weights)), rel=1e-12)
-    assert_allclose(risk_contributions(model.dense(), weights), parts, rtol=1e-9, atol=1e-14)
-
-
-def test_contributions_by_hand():
-    # 60/40 in uncorrelated assets of 10 and 20 %: variances .0036 and .0064 of .01.
-    assert_allclose(risk_contributions(np.diag([0.01, 0.04]), np.array([0.6, 0.4])), [0.036, 0.064], rtol=1e-14)
-
-
 def test_perfect_hedges_have_no_solution():
     hedge = constant_correlation(np.array([0.1, 0.2]), -1.0)
     with pytest.raises(SolverError, match="hedge each other completely"):
@@ -210,11 +197,6 @@ def test_an_indefinite_matrix_is_named():
 def test_wrong_input_says_what_to_do(covariance, arguments, text):
     with pytest.raises(InputError, match=text):
         risk_parity_weights(covariance, **arguments)
-
-
-def test_a_portfolio_without_risk_has_no_contributions():
-    with pytest.raises(InputError, match="no risk to split"):
-        risk_contributions(np.eye(2), np.zeros(2))
 
 
 def test_tiny_budgets_and_close_hedges_are_met_as_far_as_rounding_allows():

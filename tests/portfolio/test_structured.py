@@ -6,35 +6,13 @@ from _problems import KINDS, kind_of, random_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from structured_problem import SEEDS, named, small_problem
 
-from quantray.errors import InputError
 from quantray.portfolio.conic import solve_conic
-from quantray.portfolio.problem import StructuredProblem, certified_gap
+from quantray.portfolio.problem import StructuredProblem
 from quantray.portfolio.structured import solve_structured
 
-SEEDS = range(5 * len(KINDS))
 FEW = range(len(KINDS))
-
-
-def small_problem(**changes):
-    """Two uncorrelated assets of variance 1 and 2, fully invested."""
-    problem = StructuredProblem(
-        linear=np.zeros(2),
-        diagonal=np.array([1.0, 2.0]),
-        root=np.zeros((2, 0)),
-        previous=np.zeros(2),
-        lower=np.zeros(2),
-        upper=np.ones(2),
-        rows=np.ones((1, 2)),
-        row_lower=np.ones(1),
-        row_upper=np.ones(1),
-        cost=np.zeros(2),
-    )
-    return replace(problem, **changes)
-
-
-def prices_of(result):
-    return result.row_price, result.turnover_price, result.gross_price
 
 
 def permuted(problem, order):
@@ -49,10 +27,6 @@ def rescaled(problem, factor):
         if getattr(problem, name) is not None:
             changes[name] = getattr(problem, name) * factor
     return replace(problem, **changes)
-
-
-def named(seeds):
-    return pytest.mark.parametrize("seed", seeds, ids=lambda seed: f"{kind_of(seed)} {seed}")
 
 
 # Hand cases
@@ -155,83 +129,6 @@ def test_weights_and_prices_equal_clarabel_where_unique(seed):
     assert_allclose(ours.row_price / unit, theirs.row_price / unit, atol=1e-3)
     assert_allclose(ours.turnover_price / unit, theirs.turnover_price / unit, atol=1e-3)
     assert_allclose(ours.gross_price / unit, theirs.gross_price / unit, atol=1e-3)
-
-
-@pytest.mark.parametrize("solver", ["piqp", "osqp"])
-def test_other_solvers_agree(solver):
-    problem, _ = random_problem(0, sizes=(20,))
-    ours, theirs = solve_structured(problem), solve_conic(problem, solver=solver)
-    assert_allclose(
-        problem.objective(ours.weights), problem.objective(theirs.weights), atol=1e-5 * problem.size(ours.weights)
-    )
-
-
-@pytest.mark.parametrize("solver", ["piqp", "osqp"])
-def test_quadratic_solvers_refuse_powers(solver):
-    problem, _ = random_problem(KINDS.index("3/2 impact"))
-    with pytest.raises(InputError, match="use clarabel for 3/2 impact"):
-        solve_conic(problem, solver=solver)
-
-
-# The certificate
-
-
-def allowance(problem, weights, result):
-    """What limits that are broken by a rounding are worth at their prices."""
-    prices = np.abs(result.row_price).sum() + result.turnover_price + result.gross_price
-    return problem.violation(weights) * prices + 1e-12 * problem.size(weights)
-
-
-@named(SEEDS)
-def test_gap_is_never_negative_beyond_rounding(seed):
-    problem, within = random_problem(seed)
-    result = solve_structured(problem)
-    assert result.gap >= -allowance(problem, result.weights, result)
-    assert certified_gap(problem, within, *prices_of(result)) >= -allowance(problem, within, result)
-
-
-@named(SEEDS)
-def test_gap_bounds_the_true_one_at_perturbed_weights(seed):
-    problem, within = random_problem(seed)
-    result = solve_structured(problem)
-    for share in (1e-3, 0.1, 1.0):
-        weights = (1 - share) * result.weights + share * within
-        excess = problem.objective(weights) - problem.objective(result.weights)
-        gap = certified_gap(problem, weights, *prices_of(result))
-        assert gap >= excess - result.gap - allowance(problem, result.weights, result) - 1e-12 * problem.size(weights)
-
-
-@pytest.mark.parametrize("impact", [None, 0.0, 1e-3])
-@pytest.mark.parametrize("specific", [0.0, 1e-3])
-def test_without_bounds_the_certificate_knows_better_weights_however_far(impact, specific):
-    n_assets = 3
-    everywhere, nothing = np.full(n_assets, np.inf), np.zeros(n_assets)
-    problem = StructuredProblem(
-        linear=np.array([-20.0, 1.0, 0.0]),
-        diagonal=np.full(n_assets, specific),
-        root=np.full((n_assets, 1), 1e-3),
-        previous=nothing,
-        lower=-everywhere,
-        upper=everywhere,
-        rows=np.ones((1, n_assets)),
-        row_lower=np.array([-np.inf]),
-        row_upper=np.array([np.inf]),
-        cost=np.full(n_assets, 1e-4),
-        impact=None if impact is None else np.full(n_assets, impact),
-    )
-    far = np.array([15_000.0, -800.0, 0.0])
-    for weights in (nothing, np.array([1000.0, -500.0, 0.0]), solve_structured(problem).weights):
-        gap = certified_gap(problem, weights, np.zeros(1), 0.0, 0.0)
-        assert problem.objective(weights) - gap <= problem.objective(far)
-
-
-def test_a_price_without_a_limit_certifies_nothing():
-    problem = small_problem(row_upper=np.array([np.inf]))
-    weights = solve_structured(problem).weights
-    assert certified_gap(problem, weights, np.array([-2 / 3]), 0.0, 0.0) == pytest.approx(0.0, abs=1e-7)
-    assert certified_gap(problem, weights, np.array([0.1]), 0.0, 0.0) == np.inf
-    assert certified_gap(problem, weights, np.zeros(1), 0.1, 0.0) == np.inf
-    assert certified_gap(problem, weights, np.zeros(1), 0.0, 0.1) == np.inf
 
 
 # Laws
@@ -337,23 +234,6 @@ def test_price_is_the_derivative_with_respect_to_the_limit(limit, seed):
 
 
 # Problems without a solution, and degenerate ones
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"upper": np.full(2, 0.4)},
-        {"previous": np.array([1.0, 0.0]), "turnover": 0.1, "upper": np.array([0.5, 1.0])},
-        {"gross": 0.9},
-        {"rows": np.ones((2, 2)), "row_lower": np.array([1.0, 2.0]), "row_upper": np.array([1.0, 2.0])},
-        {"lower": np.array([0.6, 0.6])},
-        {"lower": np.array([0.6, 0.0]), "upper": np.array([0.5, 1.0])},
-    ],
-    ids=["box", "turnover", "gross", "rows", "floors", "crossed bounds"],
-)
-@pytest.mark.parametrize("solve", [solve_structured, solve_conic])
-def test_infeasible_problems_do_not_converge_and_do_not_warn(changes, solve):
-    assert not solve(small_problem(**changes)).converged
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.data.synthetic import simulate_intraday, simulate_market
 from quantray.errors import DataError, InputError
-from quantray.regimes.bars import Bars, bar_observations, daily_bars, intraday_bars, resampled
+from quantray.regimes.bars import MarketBars, bar_observations, daily_bars, intraday_bars, resampled
 
 NAN = np.nan
 
@@ -109,7 +109,9 @@ def test_the_usual_course_of_the_day_is_taken_out():
     close = 100 * np.exp(np.cumsum(generator.normal(0, width[:, None], (days * slots, assets)), axis=0))
     span = np.exp(width[:, None] * np.abs(generator.normal(1, 0.1, close.shape)))
     names = np.array([f"A{i}" for i in range(assets)])
-    bars = Bars(opens, opens + np.timedelta64(65, "m"), names, close, close * span, close / span, close, close * 0 + 1)
+    bars = MarketBars(
+        opens, opens + np.timedelta64(65, "m"), names, close, close * span, close / span, close, close * 0 + 1
+    )
     found = bar_observations(bars)
     volatility = found.values[:, found.column("volatility")].reshape(days, slots)
     assert np.isnan(volatility[:5]).all()

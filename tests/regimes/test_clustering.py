@@ -6,13 +6,13 @@ from _chains import chain
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.errors import DataError, InputError
-from quantray.regimes.clustering import ClusterSettings, cluster_regimes
+from quantray.regimes.clustering import ClusteringSettings, cluster_regimes
 from quantray.regimes.observations import smoothed
 from quantray.regimes.path import adjusted_rand
 from quantray.regimes.schedule import RefitSchedule
 
 METHODS = ("kmeans", "mixture")
-QUICK = ClusterSettings(states=2, restarts=2, schedule=RefitSchedule(first=300, every=150))
+QUICK = ClusteringSettings(states=2, restarts=2, schedule=RefitSchedule(first=300, every=150))
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def test_missing_rows_hold_the_last_probabilities_and_short_histories_are_unknow
 
 def test_bad_input_is_refused(made):
     with pytest.raises(InputError, match="method 'dbscan' is not one of"):
-        ClusterSettings(method="dbscan")
+        ClusteringSettings(method="dbscan")
     with pytest.raises(InputError, match="states 7 must be 2, 3 or 4"):
-        ClusterSettings(states=7)
+        ClusteringSettings(states=7)
     flat = replace(made.observations, values=made.observations.values * [1, 0])
     with pytest.raises(DataError, match="volatility does not vary"):
         cluster_regimes(flat, QUICK)

@@ -11,7 +11,7 @@ import pytest
 import quantray
 from quantray.errors import InputError
 from quantray.research.results import ResultStore
-from quantray.research.source import Choice, Place, classes_of, name_of, reached, source_digest
+from quantray.research.source import Place, TableChoice, classes_of, name_of, reached, source_digest
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
 from quantray.studies.evaluation.evaluations import SweepData, _origin, _played
@@ -215,12 +215,12 @@ def test_a_choice_takes_one_entry_of_a_table_for_its_reader_alone(package):
         return [package(change, [f"demo.table:{beginning}"], [choice]) for change in changes]
 
     for key, counts in (("a", (True, False)), ("b", (False, True)), ("c", (True, True))):
-        plain, *changed = digests("chosen", Choice("demo.table:chosen", "TABLE", key))
+        plain, *changed = digests("chosen", TableChoice("demo.table:chosen", "TABLE", key))
         assert tuple(one != plain for one in changed) == counts, key
     # Another reader of the table, or a table that is not written out, reaches everything.
     for reader, choice in (
-        ("everything", Choice("demo.table:chosen", "TABLE", "a")),
-        ("spread", Choice("demo.table:spread", "SPREAD", "a")),
+        ("everything", TableChoice("demo.table:chosen", "TABLE", "a")),
+        ("spread", TableChoice("demo.table:spread", "SPREAD", "a")),
     ):
         plain, *changed = digests(reader, choice)
         assert plain not in changed
@@ -230,7 +230,7 @@ def test_names_that_are_not_there_are_refused(package):
     with pytest.raises(InputError, match="demo.unit:walk is not defined"):
         package(beginnings=["demo.unit:walk"])
     with pytest.raises(InputError, match="demo.table:TABEL is not defined"):
-        package(choices=[Choice("demo.table:chosen", "TABEL", "a")])
+        package(choices=[TableChoice("demo.table:chosen", "TABEL", "a")])
 
 
 @dataclass(frozen=True)

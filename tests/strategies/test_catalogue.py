@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.arrays import frozen_copy
 from quantray.errors import InputError
-from quantray.strategies.catalogue import CATALOGUE, Choice, Range, option_notes
+from quantray.strategies.catalogue import CATALOGUE, Categorical, Range, option_notes
 
 NAMES = list(CATALOGUE)
 
@@ -145,7 +145,7 @@ def test_ranges():
     assert Range(0.1, 0.3, 0.1).values == (0.1, 0.2, 0.3)
     assert Range(5, 20, 5).whole
     assert not Range(1.0, 2.0, 1.0).whole
-    assert Choice((None, 4.0)).values == (None, 4.0)
+    assert Categorical((None, 4.0)).values == (None, 4.0)
     with pytest.raises(InputError, match="must rise in positive steps"):
         Range(2, 1, 1)
 

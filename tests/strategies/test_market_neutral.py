@@ -101,9 +101,9 @@ def test_momentum_by_hand(make_panel):
 def test_delta_neutral_options_sell_dear_ones_only(make_panel):
     generator = np.random.default_rng(0)
     close = 100 * np.exp(np.cumsum(generator.normal(0, 0.01, (200, 20)), axis=0))
-    dear = make_panel(close, implied_volatility=np.full(close.shape, 0.3))
+    rich = make_panel(close, implied_volatility=np.full(close.shape, 0.3))
     rule = DeltaNeutralOptions()
-    result = rule.run(dear)
+    result = rule.run(rich)
     assert result.overlay_returns[22:].sum() > 0
     assert result.notes == ("options priced at the panel's implied_volatility",)
     cheap = make_panel(close, implied_volatility=np.full(close.shape, 0.05))

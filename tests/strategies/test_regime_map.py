@@ -3,7 +3,15 @@ import yaml
 
 from quantray.errors import InputError
 from quantray.strategies.catalogue import CATALOGUE
-from quantray.strategies.regime_map import Adjustment, MapRule, RegimeMap, learn_map, map_yaml, parse_regime, read_map
+from quantray.strategies.regime_map import (
+    MapRule,
+    RegimeAdjustment,
+    RegimeMap,
+    learn_map,
+    map_yaml,
+    parse_regime,
+    read_map,
+)
 
 CALM = {"market": "bull", "volatility": "low", "liquidity": "normal", "correlation": "normal", "sector": "broad"}
 
@@ -11,9 +19,9 @@ CALM = {"market": "bull", "volatility": "low", "liquidity": "normal", "correlati
 def test_the_map_that_ships():
     shipped = read_map()
     assert set(shipped.strategies) == set(CATALOGUE)
-    assert shipped.adjustments["volatility"]["high"] == Adjustment(size=0.5, stops=1.5)
-    assert shipped.adjustments["volatility"]["extreme"] == Adjustment(size=0.25, stops=2.0)
-    assert shipped.adjustments["liquidity"]["stressed"] == Adjustment(min_signal=1.5, turnover=0.5)
+    assert shipped.adjustments["volatility"]["high"] == RegimeAdjustment(size=0.5, stops=1.5)
+    assert shipped.adjustments["volatility"]["extreme"] == RegimeAdjustment(size=0.25, stops=2.0)
+    assert shipped.adjustments["liquidity"]["stressed"] == RegimeAdjustment(min_signal=1.5, turnover=0.5)
     assert all(rule.because for rule in shipped.rules)
 
 
@@ -57,10 +65,10 @@ def test_the_first_rule_that_is_met_decides():
 
 
 def test_adjustments_multiply():
-    total = Adjustment(size=0.5, stops=1.5).then(Adjustment(size=0.5, min_signal=1.5, turnover=0.5))
-    assert total == Adjustment(size=0.25, stops=1.5, min_signal=1.5, turnover=0.5)
+    total = RegimeAdjustment(size=0.5, stops=1.5).then(RegimeAdjustment(size=0.5, min_signal=1.5, turnover=0.5))
+    assert total == RegimeAdjustment(size=0.25, stops=1.5, min_signal=1.5, turnover=0.5)
     assert total.text == "positions x0.25, stops x1.5, least signal x1.5, turnover x0.5"
-    assert Adjustment().text == "nothing"
+    assert RegimeAdjustment().text == "nothing"
 
 
 def test_a_map_goes_to_yaml_and_back(tmp_path):

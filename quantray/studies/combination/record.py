@@ -16,16 +16,14 @@ from quantray.analytics.selection import (
 )
 from quantray.arrays import TRADING_DAYS, Dates, Float, digest
 from quantray.portfolio.strategy_mix import MixResult
+from quantray.studies.evaluation.search import Parameters
 
-__all__ = ["BEST", "EQUAL", "MIX", "Account", "CombinationRecord", "Member", "Netting", "Outcome", "judge"]
+__all__ = ["BEST", "EQUAL", "MIX", "Account", "AccountOutcome", "CombinationRecord", "Member", "Netting", "evaluate"]
 
 MIX = "Mix"
 EQUAL = "Equal shares"
 BEST = "Best in hindsight"
 """The one strategy whose Sharpe ratio turned out highest; nobody could have chosen it."""
-
-Parameters = tuple[tuple[str, bool | int | float | str | None], ...]
-"""Names and values."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AccountOutcome:
     """How an account did, and what the mix has over it."""
 
     account: str
@@ -117,7 +115,7 @@ class CombinationRecord:
     """The mix first."""
     best: int
     """Place of the strategy that is best in hindsight."""
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[AccountOutcome, ...]
     """One for each account, in their order."""
     n_effective: float
     """How many independent strategies the S correlated ones amount to."""
@@ -140,7 +138,7 @@ class CombinationRecord:
         """The account of a name."""
         return next(account for account in self.accounts if account.name == name)
 
-    def outcome(self, name: str) -> Outcome:
+    def outcome(self, name: str) -> AccountOutcome:
         """The outcome of an account."""
         return next(outcome for outcome in self.outcomes if outcome.account == name)
 
@@ -153,13 +151,13 @@ class CombinationRecord:
         return digest(["\n".join(member.name for member in self.members), *parts])
 
 
-def judge(
+def evaluate(
     accounts: Sequence[Account],
     member_returns: Float,
     *,
     resampling: Resampling | None = None,
     periods_per_year: int = TRADING_DAYS,
-) -> tuple[Outcome, ...]:
+) -> tuple[AccountOutcome, ...]:
     """How each account did and what the first has over it, all on the same resampled days.
 
     Parameters
@@ -181,7 +179,7 @@ def judge(
     for account in accounts:
         held = bool(varies(account.returns))
         found.append(
-            Outcome(
+            AccountOutcome(
                 account=account.name,
                 sharpe=sharpe_interval(account.returns, resampling=resampling, periods_per_year=year) if held else None,
                 deflated=deflated_sharpe(

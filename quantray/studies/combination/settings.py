@@ -13,11 +13,11 @@ from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import CostSettings, LagSettings
 from quantray.settings import SettingsModel
-from quantray.strategies.catalogue import CATALOGUE
+from quantray.strategies.catalogue import CATALOGUE, ParameterValue
 from quantray.studies.combination.design import MixDesign
 from quantray.studies.combination.record import Member
 from quantray.studies.evaluation.families import RuleFamily, TradingTerms
-from quantray.studies.evaluation.search import Parameters, Space, Value
+from quantray.studies.evaluation.search import Parameters, Space
 
 __all__ = ["CombinationSettings", "DrawdownSettings", "StrategyChoice", "halton_sets"]
 
@@ -29,7 +29,7 @@ class StrategyChoice(SettingsModel):
     """Name in ``strategies.catalogue``."""
     count: int | None = Field(None, ge=1)
     """How many sets, spread evenly over the rule's grid; see ``halton_sets``."""
-    sets: tuple[dict[str, Value], ...] | None = Field(None, min_length=1)
+    sets: tuple[dict[str, ParameterValue], ...] | None = Field(None, min_length=1)
     """Or these sets; what one does not name stays at its default."""
 
     @field_validator("entry")

@@ -31,7 +31,7 @@ from quantray.research.market import read_market
 from quantray.research.metering import Metered, peak_bytes
 from quantray.research.results import ResultStore
 from quantray.studies.combination.design import MixDesign
-from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, evaluate
 from quantray.studies.combination.settings import CombinationSettings
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, SweepData
@@ -160,7 +160,7 @@ def combine(
         decisions=decisions,
         accounts=accounts,
         best=best,
-        outcomes=judge(accounts, own, resampling=design.resampling, periods_per_year=periods),
+        outcomes=evaluate(accounts, own, resampling=design.resampling, periods_per_year=periods),
         n_effective=independent_trials(own),
         n_computed=evaluations.n_computed,
         n_reused=evaluations.n_reused,

@@ -15,11 +15,11 @@ import numpy as np
 import optuna
 
 from quantray.errors import InputError
+from quantray.strategies.catalogue import ParameterValue
 
-__all__ = ["Axis", "Method", "Parameters", "Search", "Space", "Tpe", "Untold", "Value", "begin"]
+__all__ = ["Axis", "Method", "ParameterSearch", "Parameters", "RandomOrGrid", "Space", "Tpe", "begin"]
 
-Value = bool | int | float | str | None
-Parameters = tuple[tuple[str, Value], ...]
+Parameters = tuple[tuple[str, ParameterValue], ...]
 """Names and values in the order of a space's axes."""
 Method = Literal["grid", "random", "tpe"]
 
@@ -39,7 +39,7 @@ class Axis:
     """
 
     name: str
-    values: tuple[Value, ...]
+    values: tuple[ParameterValue, ...]
 
     def __post_init__(self) -> None:
         if not self.values or len(set(self.values)) != len(self.values):
@@ -106,7 +106,7 @@ class Space:
         return tuple(found)
 
 
-class Search(Protocol):
+class ParameterSearch(Protocol):
     """A search in progress."""
 
     def ask(self) -> tuple[Parameters, ...]:
@@ -118,7 +118,7 @@ class Search(Protocol):
         ...
 
 
-class Untold:
+class RandomOrGrid:
     """A search whose sets are settled in advance: a grid, or draws."""
 
     def __init__(self, sets: tuple[Parameters, ...]) -> None:
@@ -158,7 +158,7 @@ class Tpe:
         self._scale = {axis.name: optuna.distributions.IntDistribution(0, len(axis.values) - 1) for axis in space.axes}
 
     def ask(self) -> tuple[Parameters, ...]:
-        """See ``Search.ask``."""
+        """See ``ParameterSearch.ask``."""
         while self._left > 0:
             count = min(self._generation, self._left)
             self._left -= count
@@ -174,14 +174,14 @@ class Tpe:
         return ()
 
     def tell(self, scores: Sequence[float]) -> None:
-        """See ``Search.tell``."""
+        """See ``ParameterSearch.tell``."""
         self._scores.update(zip(self._waiting, scores, strict=True))
         for trial, chosen in self._open:
             self._study.tell(trial, self._scores[chosen])
         self._open, self._waiting = [], ()
 
 
-def begin(space: Space, method: Method, *, trials: int, generation: int, seed: int) -> Search:
+def begin(space: Space, method: Method, *, trials: int, generation: int, seed: int) -> ParameterSearch:
     """A search of a space.
 
     Parameters
@@ -198,9 +198,9 @@ def begin(space: Space, method: Method, *, trials: int, generation: int, seed: i
     if trials < 1 or generation < 1:
         raise InputError(f"{trials} trials in generations of {generation}; both must be at least 1.")
     if method == "grid":
-        return Untold(space.all())
+        return RandomOrGrid(space.all())
     if method == "random":
-        return Untold(space.draw(trials, seed))
+        return RandomOrGrid(space.draw(trials, seed))
     if method == "tpe":
         return Tpe(space, trials=trials, generation=generation, seed=seed)
     raise InputError(f"method {method!r} is not one of grid, random, tpe.")

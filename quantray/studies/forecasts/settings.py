@@ -40,7 +40,7 @@ class GraphChoice(SettingsModel):
 
 
 class TrainingChoice(SettingsModel):
-    """How a network is trained; see ``models.training.TrainingSettings`` and ``models.scoring.Reading``."""
+    """How a network is trained; see ``models.training.TrainingSettings`` and ``models.scoring.TimeReading``."""
 
     mode: Literal["chunks", "windows"] = "chunks"
     steps: int = Field(20, ge=1)

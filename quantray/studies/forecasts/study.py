@@ -1,4 +1,4 @@
-"""A study of forecasters: fit in parallel, gather the forecasts, judge them against the controls."""
+"""A study of forecasters: fit in parallel, gather the forecasts, evaluate them against the controls."""
 
 import time
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
 
 
 def run_forecasts(source: ForecastSource, executor: Executor) -> ForecastStudy:
-    """Fit what is missing in parallel, then judge all forecasts.
+    """Fit what is missing in parallel, then evaluate all forecasts.
 
     Fits are kept under ``runs/results`` by content, with a checkpoint after every epoch; so the same command computes
     only what is not there yet. Models with a warm start are fitted fold after fold, all seeds side by side.

@@ -13,16 +13,16 @@ from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
-from quantray.models.controls import Ridge, Rule
+from quantray.models.controls import ControlRule, Ridge
 from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
-from quantray.models.scoring import Reading
+from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
 from quantray.research.numerics import Numerics
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import ResultStore
-from quantray.research.source import Choice, name_of
+from quantray.research.source import TableChoice, name_of
 from quantray.studies.forecasts.settings import ModelSettings
 
 __all__ = [
@@ -93,7 +93,9 @@ def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False)
 def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
     choice = model.training
     training = TrainingSettings(
-        reading=Reading(mode=choice.mode, steps=choice.steps, warm_up=choice.warm_up_days, precision=choice.precision),
+        reading=TimeReading(
+            mode=choice.mode, steps=choice.steps, warm_up=choice.warm_up_days, precision=choice.precision
+        ),
         batch=choice.batch,
         accumulate=choice.accumulate,
         epochs=choice.epochs,
@@ -136,7 +138,7 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
 
 def forecast_origin(trial: ForecastTrial) -> Origin:
     """The code, libraries and kernels that the trial's numbers depend on."""
-    choices = tuple(Choice(name_of(reader), "KINDS", trial.model.kind) for reader in (build_forecaster, _forecast))
+    choices = tuple(TableChoice(name_of(reader), "KINDS", trial.model.kind) for reader in (build_forecaster, _forecast))
     return Origin((name_of(_forecast),), _LIBRARIES, choices, trial.numerics)
 
 
@@ -217,9 +219,9 @@ class _Kind:
 KINDS = {
     "network": _Kind(_network, FittedNetwork.load, _epochs),
     "ridge": _Kind(lambda *_: Ridge()),
-    "reversal": _Kind(lambda *_: Rule("reversal")),
-    "reversal_gap": _Kind(lambda *_: Rule("reversal_gap")),
-    "zero": _Kind(lambda *_: Rule("zero")),
+    "reversal": _Kind(lambda *_: ControlRule("reversal")),
+    "reversal_gap": _Kind(lambda *_: ControlRule("reversal_gap")),
+    "zero": _Kind(lambda *_: ControlRule("zero")),
 }
 """Forecasters by the names that settings use; a trial's key follows its own entry alone."""
 

@@ -23,7 +23,7 @@ from quantray.research.executor import Executor
 from quantray.research.numerics import Numerics
 from quantray.research.results import ResultStore
 from quantray.research.space import Point, SearchSpace
-from quantray.research.tunable import HeldOut, Progress, Search, Tunable, check_held_out, day_before, finite
+from quantray.research.tunable import HeldOut, Progress, SearchTerms, Tunable, check_held_out, day_before, finite
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
@@ -31,7 +31,7 @@ from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_
 __all__ = ["FoldFits", "blinded", "tunable_network"]
 
 
-def tunable_network(written: ForecastSettings, search: Search) -> Tunable:
+def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
     """A network of a study of forecasters; its mean validation IC over folds is raised.
 
     Raises

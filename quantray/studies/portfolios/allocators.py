@@ -17,7 +17,7 @@ from quantray.portfolio.hrp_large import hrp_large_weights
 from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
 from quantray.portfolio.risk_parity import risk_parity_weights
 from quantray.portfolio.tail import minimum_cvar
-from quantray.research.source import Choice, name_of
+from quantray.research.source import TableChoice, name_of
 from quantray.studies.portfolios.settings import AllocatorSettings
 
 __all__ = ["DUST", "allocate", "choices_of", "weight_cap"]
@@ -39,13 +39,13 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
     return RULES[settings.rule](returns, settings)
 
 
-def choices_of(settings: AllocatorSettings) -> tuple[Choice, ...]:
+def choices_of(settings: AllocatorSettings) -> tuple[TableChoice, ...]:
     """What ``allocate`` takes from tables, so that results follow the code of their own rule and estimator alone."""
     kind = "factors" if settings.estimator == "statistical" else "matrix"
     taken = [(allocate, "RULES", str(settings.rule)), (_covariance, "MODELS", kind)]
     if kind == "matrix":
         taken.append((_estimated, "ESTIMATORS", str(settings.estimator)))
-    return tuple(Choice(name_of(reader), table, key) for reader, table, key in taken)
+    return tuple(TableChoice(name_of(reader), table, key) for reader, table, key in taken)
 
 
 def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorModel:

@@ -21,7 +21,7 @@ from quantray.errors import DataError, InputError, SolverError
 from quantray.features.cross_section import standardised
 from quantray.features.liquidity import dollar_volume
 from quantray.features.returns import carried_forward
-from quantray.models.controls import Rule
+from quantray.models.controls import ControlRule
 from quantray.models.forecaster import FitContext
 from quantray.portfolio.constraints import MARKET_NEUTRAL, Limits, Market
 from quantray.portfolio.frontier import maximum_sharpe
@@ -86,7 +86,7 @@ def read_forecasts(choice: ForecastChoice, panel: Panel, first: Split, runs: str
     if choice.model is not None:
         return forecast_store(choice, runs).load(choice.model, version=choice.version)
     assert choice.control is not None, "checked by the settings"
-    fitted = Rule(choice.control).fit(panel, first, context=FitContext())
+    fitted = ControlRule(choice.control).fit(panel, first, context=FitContext())
     scores = fitted.predict(panel, panel.dates[first.test.rows(panel.dates).start :])
     return Forecasts(choice.control, scores.dates, scores.assets, scores.values)
 

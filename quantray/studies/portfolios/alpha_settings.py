@@ -19,7 +19,7 @@ class ForecastChoice(SettingsModel):
     version: int | None = Field(None, ge=0)
     """Version of the store; by default the latest, which the run records."""
     control: Literal["reversal", "reversal_gap"] | None = None
-    """Scores computed from the study's own closes instead; see ``models.controls.Rule``."""
+    """Scores computed from the study's own closes instead; see ``models.controls.ControlRule``."""
 
     @model_validator(mode="after")
     def _one(self) -> "ForecastChoice":

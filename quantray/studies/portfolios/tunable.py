@@ -18,7 +18,7 @@ from quantray.research.executor import Executor, Serial
 from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.space import Point, SearchSpace
-from quantray.research.tunable import HeldOut, Progress, Search, Tunable, check_held_out, day_before, finite
+from quantray.research.tunable import HeldOut, Progress, SearchTerms, Tunable, check_held_out, day_before, finite
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.portfolios.study import PortfolioSource, load_portfolios, run_portfolios
 
@@ -31,7 +31,7 @@ Measure = Literal["volatility", "sharpe"]
 _WORDS: dict[Measure, str] = {"volatility": "yearly volatility after costs", "sharpe": "Sharpe ratio after costs"}
 
 
-def tunable_allocator(written: PortfolioSettings, search: Search) -> Tunable:
+def tunable_allocator(written: PortfolioSettings, search: SearchTerms) -> Tunable:
     """An allocator of a study of portfolios; what it does out of sample, after costs, is improved.
 
     Raises
@@ -155,7 +155,7 @@ def portfolio_panel(panel: Panel, study: PortfolioSettings, first: Split) -> Pan
     return panel.between(panel.dates[start], panel.dates[-1])
 
 
-def _space(study: PortfolioSettings, search: Search) -> SearchSpace[PortfolioSettings]:
+def _space(study: PortfolioSettings, search: SearchTerms) -> SearchSpace[PortfolioSettings]:
     return SearchSpace(study, search.space, root=("allocators", 0), outside=_OUTSIDE)
 
 

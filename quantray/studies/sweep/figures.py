@@ -9,12 +9,12 @@ from plotly.subplots import make_subplots
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import PALETTE, Picture, log_ticks, styled
 from quantray.arrays import Float
-from quantray.studies.sweep.record import ALL, POLICIES, Policy, SweepRecord
+from quantray.studies.sweep.record import ALL, POLICIES, SearchPolicy, SweepRecord
 
 __all__ = ["COLOURS", "WORDS", "by_regime", "differences", "growth", "overfitting", "stability", "written"]
 
-COLOURS: dict[Policy, str] = {"conditional": PALETTE[0], "unconditional": PALETTE[1], "default": "#777777"}
-WORDS: dict[Policy, str] = {
+COLOURS: dict[SearchPolicy, str] = {"conditional": PALETTE[0], "unconditional": PALETTE[1], "default": "#777777"}
+WORDS: dict[SearchPolicy, str] = {
     "conditional": "searched by regime",
     "unconditional": "searched on all days",
     "default": "default parameters",

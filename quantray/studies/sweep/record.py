@@ -11,15 +11,23 @@ from quantray.analytics.bootstrap import Estimate, Resampling
 from quantray.analytics.metrics import varies
 from quantray.analytics.selection import Deflated, Overfitting, sharpe_difference, sharpe_interval
 from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Int, digest
+from quantray.studies.evaluation.search import Parameters
 
-__all__ = ["ALL", "POLICIES", "Choice", "Outcome", "Policy", "Stability", "Stream", "SweepRecord", "judge"]
+__all__ = [
+    "ALL",
+    "POLICIES",
+    "ParameterChoice",
+    "PolicyOutcome",
+    "SearchPolicy",
+    "Stability",
+    "Stream",
+    "SweepRecord",
+    "evaluate",
+]
 
-Policy = Literal["conditional", "unconditional", "default"]
-POLICIES: tuple[Policy, ...] = ("conditional", "unconditional", "default")
+SearchPolicy = Literal["conditional", "unconditional", "default"]
+POLICIES: tuple[SearchPolicy, ...] = ("conditional", "unconditional", "default")
 """Parameters searched for each regime, searched once for all days, and not searched at all."""
-
-Parameters = tuple[tuple[str, bool | int | float | str | None], ...]
-"""Names and values."""
 
 ALL = "all days"
 """The scope of a choice or an outcome that knows no regimes."""
@@ -28,7 +36,7 @@ _FEWEST_DAYS = 20
 
 
 @dataclass(frozen=True)
-class Choice:
+class ParameterChoice:
     """The parameters chosen for one regime (or all days) in one fold."""
 
     strategy: str
@@ -56,7 +64,7 @@ class Stream:
     """Out-of-sample returns of one strategy under one policy."""
 
     strategy: str
-    policy: Policy
+    policy: SearchPolicy
     returns: Float
     """(D,) net of costs, those of changing parameters included."""
     turnover: Float
@@ -64,13 +72,13 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PolicyOutcome:
     """How a strategy's policies did out of sample, on all days or those of one regime."""
 
     strategy: str
     scope: str
     n_days: int
-    sharpe: Mapping[Policy, Estimate | None]
+    sharpe: Mapping[SearchPolicy, Estimate | None]
     """Yearly, with block-bootstrap intervals; None where nothing was held."""
     over_unconditional: Estimate | None
     """Sharpe ratio of the conditional policy less that of the unconditional one, paired by day."""
@@ -115,11 +123,11 @@ class SweepRecord:
     folds: tuple[str, ...]
     """(F,) test ranges."""
     streams: tuple[Stream, ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[ParameterChoice, ...]
     stability: tuple[Stability, ...]
     overfitting: Mapping[tuple[str, str], Overfitting]
     """(strategy, scope) -> of choosing the best set on all days of the scope."""
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[PolicyOutcome, ...]
     n_sets: int
     """Different sets evaluated, over all strategies."""
     n_computed: int
@@ -148,11 +156,11 @@ class SweepRecord:
             parts += [repr((choice.strategy, choice.fold, choice.scope, choice.parameters)), repr(choice.train_sharpe)]
         return digest(parts)
 
-    def stream(self, strategy: str, policy: Policy) -> Stream:
+    def stream(self, strategy: str, policy: SearchPolicy) -> Stream:
         """The stream of a strategy under a policy."""
         return next(s for s in self.streams if s.strategy == strategy and s.policy == policy)
 
-    def outcome(self, strategy: str, scope: str = ALL) -> Outcome:
+    def outcome(self, strategy: str, scope: str = ALL) -> PolicyOutcome:
         """The outcome of a strategy on all days or in one regime."""
         return next(o for o in self.outcomes if o.strategy == strategy and o.scope == scope)
 
@@ -173,14 +181,14 @@ class SweepRecord:
         return found
 
 
-def judge(
+def evaluate(
     streams: Sequence[Stream],
     labels: Int,
     regimes: Sequence[str],
     *,
     resampling: Resampling | None = None,
     periods_per_year: int = TRADING_DAYS,
-) -> tuple[Outcome, ...]:
+) -> tuple[PolicyOutcome, ...]:
     """Sharpe ratios and paired differences of each strategy's policies, on all days and by regime.
 
     Regimes with fewer than 20 days have no outcome.
@@ -192,7 +200,7 @@ def judge(
     """
     scopes: dict[str, Bool] = {ALL: np.ones(len(labels), dtype=np.bool_)}
     scopes |= {name: labels == i for i, name in enumerate(regimes)}
-    by_strategy: dict[str, dict[Policy, Float]] = {}
+    by_strategy: dict[str, dict[SearchPolicy, Float]] = {}
     for stream in streams:
         by_strategy.setdefault(stream.strategy, {})[stream.policy] = stream.returns
     return tuple(
@@ -212,17 +220,17 @@ def judge(
 def _outcome(
     strategy: str,
     scope: str,
-    returns: Mapping[Policy, Float],
+    returns: Mapping[SearchPolicy, Float],
     *,
     resampling: Resampling | None,
     periods_per_year: int,
-) -> Outcome:
+) -> PolicyOutcome:
     held = {policy: bool(varies(values)) for policy, values in returns.items()}
     sharpe = {
         p: sharpe_interval(v, resampling=resampling, periods_per_year=periods_per_year) if held[p] else None
         for p, v in returns.items()
     }
-    over: dict[Policy, Estimate | None] = {
+    over: dict[SearchPolicy, Estimate | None] = {
         other: sharpe_difference(
             returns["conditional"], returns[other], resampling=resampling, periods_per_year=periods_per_year
         )
@@ -230,4 +238,4 @@ def _outcome(
         else None
         for other in ("unconditional", "default")
     }
-    return Outcome(strategy, scope, len(returns["conditional"]), sharpe, over["unconditional"], over["default"])
+    return PolicyOutcome(strategy, scope, len(returns["conditional"]), sharpe, over["unconditional"], over["default"])

@@ -14,10 +14,10 @@ from quantray.errors import InputError
 from quantray.research.folds import FoldKind, walk_forward
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations
 from quantray.studies.evaluation.families import Family, TradingTerms
-from quantray.studies.evaluation.search import Method, Parameters, Search, begin
-from quantray.studies.sweep.record import ALL, Policy
+from quantray.studies.evaluation.search import Method, Parameters, ParameterSearch, begin
+from quantray.studies.sweep.record import ALL, SearchPolicy
 
-__all__ = ["BEST", "MIX", "Cell", "Design", "Found", "Regimes", "Task", "search"]
+__all__ = ["BEST", "MIX", "Design", "Found", "Regimes", "SearchCell", "Task", "search_cells"]
 
 BEST = "Best in training"
 """The strategy that scored highest in training, changed with each fold (and regime)."""
@@ -91,7 +91,7 @@ class Regimes:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SearchCell:
     """One search: a strategy on the days of one scope (-1 for all, else a regime's number) in one fold."""
 
     strategy: str
@@ -162,7 +162,7 @@ class Task:
         """Rows of the fold's test range."""
         return self.splits[fold].rows(self.panel.dates).test
 
-    def days(self, part: Literal["train", "test"], cell: Cell) -> Bool:
+    def days(self, part: Literal["train", "test"], cell: SearchCell) -> Bool:
         """(T,) days that the range's decisions earn in the cell's scope, within the range where it is for training."""
         rows = self.splits[cell.fold].rows(self.panel.dates)
         span, gap = (rows.train if part == "train" else rows.test), self.design.terms.lag + 1
@@ -180,32 +180,34 @@ class Task:
 class Found:
     """Training scores of all sets tried in each cell; cells of too few days are absent."""
 
-    scores: dict[Cell, dict[Parameters, float]]
+    scores: dict[SearchCell, dict[Parameters, float]]
     defaults: dict[str, Parameters]
 
-    def best(self, cell: Cell) -> Parameters:
+    def best(self, cell: SearchCell) -> Parameters:
         """The set that scored highest; of equals the one tried first, which is the default where it is among them."""
         return max(self.scores[cell], key=self.scores[cell].__getitem__)
 
-    def pick(self, strategy: str, policy: Policy, fold: int, scope: int) -> Chosen:
+    def pick(self, strategy: str, policy: SearchPolicy, fold: int, scope: int) -> Chosen:
         """What a policy holds in a regime."""
         own = policy == "conditional" and any(cell.fold == fold and cell.scope == scope for cell in self.scores)
         scope = scope if own else -1
         if strategy == BEST:
             picks = [self.pick(name, policy, fold, scope) for name in self.defaults]
-            return max(picks, key=lambda pick: self.scores[Cell(pick[0], fold, scope)][pick[1]])
-        chosen = self.defaults[strategy] if policy == "default" else self.best(Cell(strategy, fold, scope))
+            return max(picks, key=lambda pick: self.scores[SearchCell(pick[0], fold, scope)][pick[1]])
+        chosen = self.defaults[strategy] if policy == "default" else self.best(SearchCell(strategy, fold, scope))
         return strategy, chosen
 
 
-def search(task: Task, played: Evaluations) -> Found:
+def search_cells(task: Task, played: Evaluations) -> Found:
     """Search every cell, all of them a generation at a time, so that many workers always have work."""
     design, families = task.design, {family.name: family for family in task.families}
-    cells = [Cell(name, fold, scope) for name in families for fold in range(len(task.splits)) for scope in task.scopes]
+    cells = [
+        SearchCell(name, fold, scope) for name in families for fold in range(len(task.splits)) for scope in task.scopes
+    ]
     train = {cell: task.days("train", cell) for cell in cells}
     train = {cell: days for cell, days in train.items() if cell.scope < 0 or days.sum() >= design.min_days}
     found = Found({cell: {} for cell in train}, {name: family.default for name, family in families.items()})
-    searches: dict[Cell, Search] = {
+    searches: dict[SearchCell, ParameterSearch] = {
         cell: begin(
             families[cell.strategy].space,
             design.method,
@@ -216,8 +218,8 @@ def search(task: Task, played: Evaluations) -> Found:
         for cell in train
     }
     # The default is always among the sets tried, and first; no search asked for it.
-    begun: set[Cell] = set()
-    asked: dict[Cell, tuple[Parameters, ...]] = {cell: (found.defaults[cell.strategy],) for cell in train}
+    begun: set[SearchCell] = set()
+    asked: dict[SearchCell, tuple[Parameters, ...]] = {cell: (found.defaults[cell.strategy],) for cell in train}
     while asked:
         played.need(dict.fromkeys((cell.strategy, s) for cell, sets in asked.items() for s in sets))
         for cell, sets in asked.items():
@@ -233,7 +235,7 @@ def search(task: Task, played: Evaluations) -> Found:
     return found
 
 
-def _seed(task: Task, cell: Cell) -> int:
+def _seed(task: Task, cell: SearchCell) -> int:
     """Seed of a search, from what it is. Draws are alike in all cells of a strategy, so that they can be compared."""
     parts = [str(task.design.seed), cell.strategy]
     if task.design.method == "tpe":

@@ -15,7 +15,7 @@ from quantray.regimes.market import index_returns
 from quantray.regimes.path import RegimePath
 from quantray.research.market import MarketData
 from quantray.studies.sweep import figures as sweep_figures
-from quantray.studies.sweep.record import ALL, POLICIES, Choice, Outcome, SweepRecord
+from quantray.studies.sweep.record import ALL, POLICIES, ParameterChoice, PolicyOutcome, SweepRecord
 
 __all__ = ["SweepReportInput", "sweep_page", "verdict"]
 
@@ -35,7 +35,7 @@ class SweepReportInput:
     """How options were priced, a sentence each."""
 
 
-def verdict(outcome: Outcome) -> str:
+def verdict(outcome: PolicyOutcome) -> str:
     """Whether conditioning on regimes helped a strategy out of sample, in one or two sentences."""
     conditional, plain = outcome.sharpe["conditional"], outcome.sharpe["unconditional"]
     gain = outcome.over_unconditional
@@ -194,7 +194,7 @@ def _findings(record: SweepRecord) -> list[str]:
     return found
 
 
-def _passed(choices: Sequence[Choice]) -> int:
+def _passed(choices: Sequence[ParameterChoice]) -> int:
     return sum(c.deflated is not None and c.deflated.probability >= ACCEPTED for c in choices)
 
 
@@ -231,7 +231,7 @@ def _row(record: SweepRecord, name: str) -> tuple[str | Cell, ...]:
     )
 
 
-def _choice(choice: Choice) -> tuple[str, ...]:
+def _choice(choice: ParameterChoice) -> tuple[str, ...]:
     """One line of the table of choices."""
     return (
         choice.strategy,

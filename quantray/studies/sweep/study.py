@@ -31,8 +31,16 @@ from quantray.research.progress import say
 from quantray.research.results import ResultStore
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, Plan, SweepData
 from quantray.studies.evaluation.families import FIELDS, Family
-from quantray.studies.sweep.record import POLICIES, Choice, Policy, Stability, Stream, SweepRecord, judge
-from quantray.studies.sweep.regime_search import BEST, MIX, Cell, Design, Found, Regimes, Task, search
+from quantray.studies.sweep.record import (
+    POLICIES,
+    ParameterChoice,
+    SearchPolicy,
+    Stability,
+    Stream,
+    SweepRecord,
+    evaluate,
+)
+from quantray.studies.sweep.regime_search import BEST, MIX, Design, Found, Regimes, SearchCell, Task, search_cells
 from quantray.studies.sweep.settings import SweepSettings
 
 __all__ = ["SweepSource", "load_sweep", "run_sweep", "sweep"]
@@ -89,7 +97,7 @@ def sweep(
     task = Task.of(panel, regimes, tuple(families), design or Design())
     data = SweepData(panel, panel.fingerprint(), task.families, task.design.terms, results)
     played = Evaluations(data, executor, batch=task.design.batch)
-    found = search(task, played)
+    found = search_cells(task, played)
     plans = _plans(task, found)
     say(f"{len(plans)} policies to replay out of sample")
     streams = _streams(task, dict(zip(plans, played.play(list(plans.values())), strict=True)))
@@ -103,7 +111,7 @@ def sweep(
         choices=_choices(task, found, played),
         stability=_stability(task, found),
         overfitting=_overfitting(task, found, played),
-        outcomes=judge(
+        outcomes=evaluate(
             streams,
             task.decided[days],
             regimes.names,
@@ -118,7 +126,7 @@ def sweep(
     )
 
 
-def _plans(task: Task, found: Found) -> dict[tuple[str, Policy], Plan]:
+def _plans(task: Task, found: Found) -> dict[tuple[str, SearchPolicy], Plan]:
     """What decides on each day, for each strategy and policy."""
     plans = {}
     for strategy in task.strategies:
@@ -134,7 +142,7 @@ def _plans(task: Task, found: Found) -> dict[tuple[str, Policy], Plan]:
     return plans
 
 
-def _streams(task: Task, nets: Mapping[tuple[str, Policy], NetReturns]) -> tuple[Stream, ...]:
+def _streams(task: Task, nets: Mapping[tuple[str, SearchPolicy], NetReturns]) -> tuple[Stream, ...]:
     """Out-of-sample streams of all strategies and of their mixture."""
     days = task.out_of_sample
     streams = [Stream(name, policy, net.returns[days], net.turnover[days]) for (name, policy), net in nets.items()]
@@ -146,23 +154,23 @@ def _streams(task: Task, nets: Mapping[tuple[str, Policy], NetReturns]) -> tuple
     return tuple(streams)
 
 
-def _choices(task: Task, found: Found, played: Evaluations) -> tuple[Choice, ...]:
+def _choices(task: Task, found: Found, played: Evaluations) -> tuple[ParameterChoice, ...]:
     """Every choice with its scores in training and test, that among all strategies last."""
     return tuple(
-        _choice(task, found, played, Cell(strategy, fold, scope))
+        _choice(task, found, played, SearchCell(strategy, fold, scope))
         for strategy in task.strategies
         for fold in range(len(task.splits))
         for scope in task.scopes
     )
 
 
-def _choice(task: Task, found: Found, played: Evaluations, cell: Cell) -> Choice:
-    own = Cell(task.names[0], cell.fold, cell.scope) in found.scores
+def _choice(task: Task, found: Found, played: Evaluations, cell: SearchCell) -> ParameterChoice:
+    own = SearchCell(task.names[0], cell.fold, cell.scope) in found.scores
     chosen_in = cell if own else replace(cell, scope=-1)
     tried = _contenders(task, found, chosen_in)
     best = max(tried, key=tried.__getitem__)
     train, tested = task.days("train", cell), played.returns(best)[task.days("test", cell)]
-    return Choice(
+    return ParameterChoice(
         strategy=cell.strategy,
         fold=cell.fold,
         scope=task.scopes[cell.scope],
@@ -179,14 +187,14 @@ def _choice(task: Task, found: Found, played: Evaluations, cell: Cell) -> Choice
     )
 
 
-def _contenders(task: Task, found: Found, cell: Cell) -> dict[Chosen, float]:
+def _contenders(task: Task, found: Found, cell: SearchCell) -> dict[Chosen, float]:
     """What was tried in a cell with its scores; for the best in training, the sets of all strategies."""
     owners = task.names if cell.strategy == BEST else (cell.strategy,)
     return {(owner, s): score for owner in owners for s, score in found.scores[replace(cell, strategy=owner)].items()}
 
 
 def _deflated(
-    task: Task, played: Evaluations, cell: Cell, tried: Mapping[Chosen, float], best: Chosen
+    task: Task, played: Evaluations, cell: SearchCell, tried: Mapping[Chosen, float], best: Chosen
 ) -> Deflated | None:
     """The chosen set's Sharpe ratio in training against the best of as many without skill; idle ones do not count."""
     days = task.days("train", cell)
@@ -200,7 +208,7 @@ def _deflated(
 
 def _tried(task: Task, found: Found, strategy: str, scope: int) -> tuple[Chosen, ...]:
     """What was tried in a scope in any fold, the default first."""
-    cells = [Cell(strategy, fold, scope) for fold in range(len(task.splits))]
+    cells = [SearchCell(strategy, fold, scope) for fold in range(len(task.splits))]
     searched = [cell for cell in cells if replace(cell, strategy=task.names[0]) in found.scores]
     return tuple(dict.fromkeys(chosen for cell in searched for chosen in _contenders(task, found, cell)))
 
@@ -212,7 +220,7 @@ def _stability(task: Task, found: Found) -> tuple[Stability, ...]:
         for scope, label in task.scopes.items():
             sets = tuple(s for _, s in _tried(task, found, name, scope))
             if sets:
-                cells = [Cell(name, fold, scope) for fold in range(len(task.splits))]
+                cells = [SearchCell(name, fold, scope) for fold in range(len(task.splits))]
                 scores = [found.scores.get(cell, {}) for cell in cells]
                 sharpe = np.array([[known.get(s, math.nan) for known in scores] for s in sets])
                 chosen = [sets.index(found.best(cell)) if cell in found.scores else -1 for cell in cells]

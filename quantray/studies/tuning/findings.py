@@ -58,7 +58,7 @@ def find_tuning(source: TuningSource, record: TuningRecord) -> Findings:
 
 
 def _metrics(record: TuningRecord) -> dict[str, float | None]:
-    found: dict[str, float | None] = {"best_objective": record.best.objective, "expected_by_luck": record.lucky}
+    found: dict[str, float | None] = {"best_objective": record.best.objective, "expected_by_luck": record.expected_best}
     if record.held_out is not None:
         for name in ("winner", "base", "difference"):
             one = getattr(record.held_out, name)

@@ -71,7 +71,7 @@ class TuningRecord:
         return max(ended, key=lambda trial: sign * trial.objective)
 
     @property
-    def lucky(self) -> float:
+    def expected_best(self) -> float:
         """What the best would be expected to show if settings made no difference: mean and expected maximum.
 
         Of as many draws as there were trials, around the mean and with the deviation of those that ran to their end;

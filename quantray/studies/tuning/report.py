@@ -88,10 +88,11 @@ def _warnings(record: TuningRecord) -> list[str]:
         f"The {record.measure} of {best.objective:.4f} is that of the best of {len(record.trials)} trials, chosen on "
         f"the very days it is measured on, so it is {bias}."
     )
-    if math.isfinite(record.lucky):
+    if math.isfinite(record.expected_best):
+        better = (best.objective > record.expected_best) == record.maximise
         text += (
-            f" If settings made no difference, the best of as many would be expected at {record.lucky:.4f}: the winner "
-            f"is {'better than' if (best.objective > record.lucky) == record.maximise else 'no better than'} that."
+            f" If settings made no difference, the best of as many would be expected at {record.expected_best:.4f}: "
+            f"the winner is {'better than' if better else 'no better than'} that."
         )
     return [
         text,
@@ -103,8 +104,8 @@ def _warnings(record: TuningRecord) -> list[str]:
 def _figures(record: TuningRecord) -> tuple[tuple[str, str, str], ...]:
     """The table of the winner against the study's own settings."""
     rows = [("Best of the trials, where it was chosen", f"{record.best.objective:.4f}", "–")]
-    if math.isfinite(record.lucky):
-        rows.append((f"Expected of the best of {len(record.trials)} by luck", f"{record.lucky:.4f}", "–"))
+    if math.isfinite(record.expected_best):
+        rows.append((f"Expected of the best of {len(record.trials)} by luck", f"{record.expected_best:.4f}", "–"))
     if record.held_out is not None:
         held = record.held_out
         for name, found in (("Winner", held.winner), ("Own settings", held.base), ("Difference", held.difference)):

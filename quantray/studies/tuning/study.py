@@ -2,7 +2,7 @@
 
 from quantray.errors import InputError
 from quantray.research.kind import Source
-from quantray.research.tunable import Search, Tunable
+from quantray.research.tunable import SearchTerms, Tunable
 from quantray.studies.kinds import read_study
 from quantray.studies.tuning.settings import TuningSettings
 
@@ -25,7 +25,7 @@ def load_tuning(settings: TuningSettings) -> TuningSource:
     kind, study = read_study(settings.target.study)
     if kind.tunable is None:
         raise InputError(f"{settings.target.study} is of kind {kind.name}, of which nothing can be tuned.")
-    search = Search(
+    search = SearchTerms(
         settings.target, settings.space, settings.held_out, settings.cluster, settings.numerics, settings.runs
     )
     tunable: Tunable = kind.tunable(study, search)

@@ -5,7 +5,7 @@ import pytest
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.portfolio.strategy_mix import MixResult
-from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, judge
+from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, evaluate
 
 DAYS, CHECKS = 300, 4
 
@@ -52,7 +52,7 @@ def combination(gain=0.0, *, flat=False):
         decisions=(decision,) * CHECKS,
         accounts=accounts,
         best=1,
-        outcomes=judge(accounts, own, resampling=Resampling(n_samples=200)),
+        outcomes=evaluate(accounts, own, resampling=Resampling(n_samples=200)),
         n_effective=2.6,
         n_computed=3,
         n_reused=1,

@@ -7,7 +7,7 @@ import pytest
 
 from quantray.analytics.selection import SharpeEstimate, expected_maximum_sharpe
 from quantray.errors import InputError
-from quantray.studies.combination.record import EQUAL, MIX, judge
+from quantray.studies.combination.record import EQUAL, MIX, evaluate
 
 
 def test_accounts_are_judged_on_the_same_days(record_of):
@@ -28,7 +28,7 @@ def test_the_hurdle_is_that_of_as_many_strategies(record_of):
         assert outcome.deflated.hurdle == pytest.approx(expected)
         assert outcome.deflated.n_trials == 3
     idle = np.hstack([record.member_returns, np.zeros((len(record.dates), 5))])
-    for outcome, judged in zip(record.outcomes, judge(record.accounts, idle), strict=True):
+    for outcome, judged in zip(record.outcomes, evaluate(record.accounts, idle), strict=True):
         assert judged.deflated == outcome.deflated
 
 
@@ -50,4 +50,4 @@ def test_days_must_agree(record_of):
     record = record_of()
     mix, equal, _ = record.accounts
     with pytest.raises(InputError, match="same days"):
-        judge((mix, replace(equal, returns=equal.returns[:-1])), record.member_returns)
+        evaluate((mix, replace(equal, returns=equal.returns[:-1])), record.member_returns)

@@ -223,8 +223,8 @@ def test_a_second_run_computes_only_the_rest(small, tmp_path):
     assert (again.n_computed, again.n_reused) == (0, 12)
     assert again.digest == whole.digest != half.digest
     # Other terms are other results.
-    dearer = replace(DESIGN, terms=TradingTerms(costs=LinearCosts(9.0)))
-    assert combine(small, members[:2], families_of(), Serial(), store, design=dearer).n_computed == 2
+    more_expensive = replace(DESIGN, terms=TradingTerms(costs=LinearCosts(9.0)))
+    assert combine(small, members[:2], families_of(), Serial(), store, design=more_expensive).n_computed == 2
 
 
 def test_best_in_hindsight_is_the_best(ran):

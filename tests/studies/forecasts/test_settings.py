@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from quantray.errors import InputError
-from quantray.models.controls import Ridge, Rule
+from quantray.models.controls import ControlRule, Ridge
 from quantray.models.learned import NetworkForecaster
 from quantray.settings import to_yaml
 from quantray.studies.forecasts.kind import FORECASTS
@@ -86,7 +86,7 @@ def test_forecasters_are_built_as_described(network):
     assert (warm.training.epochs, warm.training.stages) == (2, ("joint",))
     assert warm.training.learning_rate == pytest.approx(choice.learning_rate / 3)
     assert build_forecaster(ModelSettings(name="r", kind="ridge")) == Ridge()
-    assert build_forecaster(ModelSettings(name="r", kind="reversal_gap")) == Rule("reversal_gap")
+    assert build_forecaster(ModelSettings(name="r", kind="reversal_gap")) == ControlRule("reversal_gap")
 
 
 def test_where_a_study_runs_changes_no_identity(forecast_settings):

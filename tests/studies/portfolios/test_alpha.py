@@ -20,7 +20,6 @@ from quantray.research.market import SimulatedData
 from quantray.research.results import ResultStore
 from quantray.research.run import write
 from quantray.studies.forecasts.store import Forecasts, ForecastStore
-from quantray.studies.portfolios.allocators import allocate
 from quantray.studies.portfolios.alpha import alpha_decisions, expected_returns, read_forecasts
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.findings import find_portfolios
@@ -110,8 +109,8 @@ def test_a_trade_must_pay_its_cost_within_the_horizon():
     alpha, cost = ic * 0.2 * np.sqrt(252 / horizon), bps * 1e-4 * 252 / horizon
     assert_allclose(made.decisions.weights[0], [0.5, 0.5], atol=1e-6)
     assert_allclose(made.decisions.weights[1, 0], 0.5 + (alpha - cost) / (aversion * 0.04), atol=1e-6)
-    dear = decide(panel, models, scored(panel, [[np.nan, np.nan], [1.0, -1.0]]), settings, costs=LinearCosts(30.0))
-    assert_allclose(dear.decisions.weights[1], [0.5, 0.5], atol=1e-6)
+    expensive = decide(panel, models, scored(panel, [[np.nan, np.nan], [1.0, -1.0]]), settings, costs=LinearCosts(30.0))
+    assert_allclose(expensive.decisions.weights[1], [0.5, 0.5], atol=1e-6)
     assert_array_equal(made.unscored, [2, 0])
     assert made.summary.startswith("50.0% of scores missing, 1 of 2 decisions without any")
 
@@ -418,42 +417,6 @@ def test_a_study_on_forecasts_gives_the_same_digest_on_ray(study, ray_cluster, t
     source, result, _ = study
     settings = source.settings.model_copy(update={"runs": str(tmp_path)})
     assert run_portfolios(replace(source, settings=settings), OnRay()).digest == result.digest
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ({"rule": "mean_variance", "estimator": "statistical"}, "need alpha, and the other rules take none"),
-        ({"rule": "hrp", "alpha": {"forecasts": {"control": "reversal"}}}, "the other rules take none"),
-        ({"rule": "mean_variance", "alpha": {"forecasts": {"control": "reversal"}}}, "needs estimator statistical"),
-        (
-            {
-                "rule": "max_sharpe",
-                "estimator": "statistical",
-                "alpha": {"forecasts": {"control": "reversal"}, "risk_aversion": 3},
-            },
-            "no risk_aversion",
-        ),
-        (
-            {"rule": "mean_variance", "alpha": {"forecasts": {"model": "gat", "control": "reversal"}}},
-            "need either a model in a store or a control",
-        ),
-        ({"rule": "mean_variance", "alpha": {"forecasts": {}}}, "need either a model in a store or a control"),
-        (
-            {"rule": "mean_variance", "alpha": {"forecasts": {"control": "reversal", "version": 2}}},
-            "takes no store and no version",
-        ),
-        ({"rule": "mean_variance", "alpha": {"forecasts": {"control": "reversal"}, "ic": 0}}, "greater than 0"),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(values, text):
-    with pytest.raises(ValueError, match=text):
-        AllocatorSettings(name="x", **values)
-
-
-def test_forecasts_cannot_be_decided_on_without_a_study():
-    with pytest.raises(InputError, match="MV: mean_variance acts on forecasts"):
-        allocate(np.zeros((50, 3)), allocator())
 
 
 def test_a_missing_store_of_forecasts_is_named_before_any_work(tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from small_portfolios import ALLOCATORS, kept, settings_in
 
-from quantray.analytics.track import Delistings, TrackRecord
 from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
 from quantray.data.quality import QualitySettings
@@ -20,43 +20,10 @@ from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings
 from quantray.research.results import ResultStore
-from quantray.research.run import render, write
 from quantray.research.terms import CostSettings
-from quantray.studies.portfolios.kind import PORTFOLIOS
-from quantray.studies.portfolios.report import delisting_note
-from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
+from quantray.studies.portfolios.settings import FoldSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import StudyData, Trial, decide, run_trial, trial_key
-
-ALLOCATORS = (
-    AllocatorSettings(name="HRP", rule="hrp"),
-    AllocatorSettings(name="Inverse volatility", rule="inverse_volatility", estimator="ewma"),
-    AllocatorSettings(name="Equal weight", rule="equal_weight"),
-)
-
-
-def settings_in(folder, **changes):
-    values = {
-        "name": "small",
-        "data": SimulatedData(n_assets=30, n_days=500, seed=2),
-        "allocators": ALLOCATORS,
-        "benchmark": "Equal weight",
-        "folds": FoldSettings(lookback_days=120, test_days=63),
-        "runs": str(folder),
-    }
-    return PortfolioSettings(**(values | changes))
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    settings = settings_in(tmp_path_factory.mktemp("runs"))
-    source = load_portfolios(settings)
-    return source, run_portfolios(source, Serial())
-
-
-def kept(source, result):
-    """The folder of a run."""
-    return write(PORTFOLIOS.name, source, PORTFOLIOS.findings(source, result))
 
 
 def trials_of(source):
@@ -173,7 +140,6 @@ def test_a_unit_of_work_may_run_twice(study, tmp_path):
 def test_truncating_the_future_changes_no_decision(study, tmp_path):
     source, result = study
     cut = source.panel.until(400)
-    from dataclasses import replace
 
     elsewhere = source.settings.model_copy(update={"runs": str(tmp_path)})
     shorter = replace(source, data=replace(source.data, panel=cut), settings=elsewhere)
@@ -211,59 +177,6 @@ def test_a_study_on_a_store_records_the_version(tmp_path, market):
     assert load_portfolios(old).data.quality == source.data.quality
 
 
-def test_a_run_folder_holds_all_that_a_report_needs(study):
-    source, result = study
-    folder = kept(source, result)
-    assert {p.name for p in folder.iterdir()} == {
-        "settings.yaml", "study.json", "metrics.json", "page.json", "tracks", "report.html",
-    }  # fmt: skip
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["Equal weight"]["vs_beta"] == pytest.approx(1.0)
-    assert metrics["HRP"]["annual_volatility"] < metrics["Equal weight"]["annual_volatility"]
-    record = TrackRecord.read(folder / "tracks" / "HRP")
-    assert_array_equal(record.nav, result.records[0].nav)
-    html = (folder / "report.html").read_text()
-    assert result.digest in html
-    # Opens offline: nothing is fetched from anywhere.
-    assert 'src="http' not in html
-    assert "cdn.plot.ly" not in html.replace("https://cdn.plot.ly/un/", "")
-    (folder / "report.html").unlink()
-    assert render(folder).read_text() == html
-
-
-def test_metrics_are_strict_json(study):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
-
-    text = (kept(*study) / "metrics.json").read_text()
-    # The benchmark has no information ratio against itself.
-    assert json.loads(text, parse_constant=refuse)["Equal weight"]["vs_information_ratio"] is None
-
-
-def test_a_run_that_was_not_written_to_its_end_is_none(study, monkeypatch):
-    source, result = study
-    folder = kept(source, result)
-
-    def full(table, path):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("quantray.research.run.pq.write_table", full)
-    with pytest.raises(DataError, match="cannot write .*: No space left on device"):
-        kept(source, result)
-    with pytest.raises(DataError, match="is not a finished run"):
-        render(folder)
-
-
-def test_names_are_escaped_in_the_report(study, tmp_path):
-    source, result = study
-    from dataclasses import replace
-
-    evil = replace(source, data=replace(source.data, description="<script>alert(1)</script>"))
-    html = (kept(evil, result) / "report.html").read_text()
-    assert "<script>alert(1)</script>" not in html
-    assert "&lt;script&gt;alert(1)" in html
-
-
 def test_too_little_data_is_refused(tmp_path):
     settings = settings_in(tmp_path, folds=FoldSettings(lookback_days=600))
     with pytest.raises(InputError, match="500 trading days are too few"):
@@ -283,11 +196,6 @@ def test_a_read_only_results_folder(tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(DataError, match="cannot write"):
         run_portfolios(load_portfolios(settings_in(tmp_path / "runs")), Serial())
-
-
-def test_no_run_folder(tmp_path):
-    with pytest.raises(DataError, match="is not a run folder"):
-        render(tmp_path)
 
 
 def test_a_simulated_study_pays_the_spreads_that_its_market_quotes(study):
@@ -331,28 +239,3 @@ def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, 
     html = (tmp_path / "runs").rglob("report.html").__next__().read_text()
     words = ("Weekly value at risk", "Longest drawdown (weeks)", "Trailing 26 weeks")
     assert [word in html for word in words] == [periods == 52] * 3
-
-
-def test_the_report_says_what_was_booked_on_delistings(study):
-    source, result = study
-    held = {record.name: record.delistings for record in result.records}
-    assert all(found.recorded == 0 for found in held.values())
-    html = render(kept(source, result)).read_text()
-    said = ", ".join(f"{name} 0 / {found.assumed}" for name, found in held.items())
-    assert f"at accounting.delisting_return, which is 0%: {said}." in html
-    close = source.panel.field("close")
-    delist = np.full(close.shape, np.nan)
-    delist[:-1][~np.isnan(close[:-1]) & np.isnan(close[1:])] = -0.5
-    told = replace(source, data=replace(source.data, panel=source.panel.with_fields(delist_return=delist)))
-    other = run_portfolios(told, Serial())
-    # Decisions are found from before: nothing of it is among what they depend on.
-    assert other.n_computed == 0
-    for one, two in zip(other.records, result.records, strict=True):
-        assert one.delistings == Delistings(recorded=held[two.name].assumed, assumed=0)
-        assert one.nav[-1] < two.nav[-1]
-
-
-def test_no_portfolio_held_what_was_delisted(study):
-    _, result = study
-    untouched = [replace(record, delistings=Delistings()) for record in result.records]
-    assert delisting_note(untouched, 0.0) == "No portfolio held an asset until it was delisted."

@@ -67,7 +67,7 @@ def test_the_page_shows_costs_skills_and_pairs():
         "<td>GAT − ridge</td><td>-0.0010 (-0.0110 to 0.0090)</td>",
     ):
         assert text in html, text
-    # Controls are not judged, and cost nothing.
+    # Controls are not evaluated, and cost nothing.
     assert "ridge − zero" not in html
     assert html.count("<td>ridge</td>") == 2
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
-from quantray.backtest.costs import LinearCosts
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
@@ -14,7 +13,6 @@ from quantray.research.run import write
 from quantray.settings import read_settings
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import read_map
-from quantray.studies.evaluation.families import CrossFamily, RuleFamily
 from quantray.studies.sweep.kind import SWEEP
 from quantray.studies.sweep.record import ALL
 from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
@@ -105,39 +103,6 @@ def test_every_method_gives_regimes_of_the_past(method):
 def test_regimes_of_sectors_need_sectors(market):
     with pytest.raises(InputError, match="set data.sectors"):
         RegimeChoice(method="sector").build(market.panel)
-
-
-def test_settings_become_families_and_a_design():
-    settings = settings_in("runs", costs={"half_spread_bps": 3.0}, accounting={"execution_lag": 2})
-    assert [family.name for family in settings.families()] == [
-        "momentum_10_50",
-        "bollinger_20",
-        "Moving-average screen",
-    ]
-    assert isinstance(settings.families()[0], RuleFamily)
-    assert isinstance(settings.families()[-1], CrossFamily)
-    design = settings.design()
-    assert (design.terms.costs, design.terms.lag) == (LinearCosts(3.0, 0.5), 2)
-    assert (design.train_days, design.trials) == (300, 4)
-    assert len(SweepSettings(name="all", data=SimulatedData()).families()) == 12
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        ("strategies: [momentum]", "strategies momentum are not among momentum_5_20"),
-        ("strategies: [pairs, pairs]", "strategies repeat"),
-        ("strategies: []", "nothing to sweep"),
-        ("search: {method: hill}", "search.method"),
-        ("blocks: 7", "multiple of 2"),
-        ("regimes: {methods: hmm}", "did you mean 'method'"),
-    ],
-)
-def test_wrong_settings_are_refused(tmp_path, line, text):
-    file = tmp_path / "s.yaml"
-    file.write_text(f"name: s\ndata: {{kind: simulated}}\n{line}\n")
-    with pytest.raises(InputError, match=text):
-        read_settings(SweepSettings, file)
 
 
 def test_a_folder_that_cannot_be_written(run, tmp_path):

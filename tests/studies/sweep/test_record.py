@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.selection import sharpe_difference, sharpe_interval
-from quantray.studies.sweep.record import ALL, POLICIES, Stability, Stream, judge
+from quantray.studies.sweep.record import ALL, POLICIES, Stability, Stream, evaluate
 
 SAMPLES = Resampling(n_samples=200)
 
@@ -20,7 +20,7 @@ def test_outcomes_are_those_of_each_regime_days():
     generator = np.random.default_rng(0)
     returns = {policy: generator.normal(0.001, 0.01, 120) for policy in POLICIES}
     labels = np.repeat([0, 1, -1], [50, 60, 10])
-    outcomes = judge(streams_of(**returns), labels, ("a", "b"), resampling=SAMPLES)
+    outcomes = evaluate(streams_of(**returns), labels, ("a", "b"), resampling=SAMPLES)
     assert [(o.scope, o.n_days) for o in outcomes] == [(ALL, 120), ("a", 50), ("b", 60)]
     second = outcomes[2]
     days = labels == 1
@@ -33,7 +33,7 @@ def test_outcomes_are_those_of_each_regime_days():
 def test_a_regime_of_few_days_and_a_policy_that_holds_nothing():
     returns = dict.fromkeys(POLICIES, np.zeros(60)) | {"default": np.random.default_rng(1).normal(0, 0.01, 60)}
     labels = np.repeat([0, 1], [50, 10])
-    outcomes = judge(streams_of(**returns), labels, ("a", "b"), resampling=SAMPLES)
+    outcomes = evaluate(streams_of(**returns), labels, ("a", "b"), resampling=SAMPLES)
     assert [o.scope for o in outcomes] == [ALL, "a"]
     assert outcomes[0].sharpe["conditional"] is None
     assert outcomes[0].over_unconditional is None

@@ -19,9 +19,9 @@ def found(trial, record):
 
 def test_the_best_of_many_is_judged_by_their_number(found):
     assert found.best is found.trials[2]
-    assert found.lucky == pytest.approx(0.02 + 0.01 * expected_maximum_sharpe(5, 1.0))
+    assert found.expected_best == pytest.approx(0.02 + 0.01 * expected_maximum_sharpe(5, 1.0))
     assert replace(found, maximise=False).best is found.trials[0]
-    assert replace(found, maximise=False).lucky == pytest.approx(0.04 - found.lucky)
+    assert replace(found, maximise=False).expected_best == pytest.approx(0.04 - found.expected_best)
 
 
 def test_a_search_in_which_nothing_ran_to_its_end_is_refused(found):
@@ -39,4 +39,4 @@ def test_an_objective_is_the_last_of_its_curve(trial):
 def test_the_earlier_of_equals_is_the_best_and_one_alone_tells_no_luck(trial, record):
     found = record([trial("a", 0.1), trial("b", 0.1)])
     assert found.best is found.trials[0]
-    assert np.isnan(record([trial("a", 0.1), trial("b", 0.2, finished=False)]).lucky)
+    assert np.isnan(record([trial("a", 0.1), trial("b", 0.2, finished=False)]).expected_best)

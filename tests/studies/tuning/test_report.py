@@ -61,7 +61,7 @@ def test_the_page_shows_the_winner_and_every_trial(found):
         "The settings were chosen with data up to 2024-01-31: of studies with them, only results on later dates are "
         "out of sample.",
         "<td>Best of the trials, where it was chosen</td><td>0.0456</td><td>–</td>",
-        f"<td>Expected of the best of 4 by luck</td><td>{found.lucky:.4f}</td><td>–</td>",
+        f"<td>Expected of the best of 4 by luck</td><td>{found.expected_best:.4f}</td><td>–</td>",
         "<td>Winner, held out</td><td>0.0300</td><td>0.0200 to 0.0400</td>",
         "<td>Own settings, held out</td><td>0.0100</td><td>0.0000 to 0.0200</td>",
         "<td>Difference, held out</td><td>0.0200</td><td>0.0100 to 0.0300</td>",

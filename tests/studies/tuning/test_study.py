@@ -47,6 +47,7 @@ def other_search(source):
         "resampling": ResamplingSettings(confidence=0.9),
         "cluster": ClusterSettings(kind="serial"),
         "tracking": TrackingSettings(mlflow=True),
+        "numerics": "any",
         "runs": "elsewhere",
     }
 
@@ -68,6 +69,7 @@ OTHER_STUDY = {
     "resampling": ResamplingSettings(seed=1),
     "cluster": ClusterSettings(kind="serial"),
     "tracking": TrackingSettings(mlflow=True),
+    "numerics": "any",
     "runs": "elsewhere",
 }
 

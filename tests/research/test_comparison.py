@@ -1,0 +1,98 @@
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from quantray.analytics.page import Page, Rows, Table
+from quantray.errors import DataError, InputError
+from quantray.research.comparison import compare_runs, listed
+from quantray.research.kind import Findings, Source, StudySettings, Work
+from quantray.research.market import MarketData, SimulatedData
+from quantray.research.run import list_runs, write
+
+TABLE = Table(title="s: a table", columns=("name", "value"), groups=(Rows(rows=(("a", "1"),)),))
+
+
+class Settings(StudySettings):
+    kind: str = "counting"
+    size: int = 1
+
+
+def findings_of(**changes):
+    values = {
+        "digest": "d1",
+        "page": Page(title="t", meta="m", headline="One was counted.", sections=(), summary=TABLE),
+        "work": Work(2, 3, 1.25, "counts"),
+        "metrics": {"a": {"value": 1.0, "value_low": 0.5, "value_high": 1.5, "nothing": float("nan")}},
+        "tables": {"inner/t": pa.table({"x": [1, 2]})},
+        "files": {"extra.txt": "more"},
+        "facts": {"n": 1},
+        "notes": ("A note.",),
+    }
+    return Findings(**(values | changes))
+
+
+@pytest.fixture
+def source(tmp_path, make_panel):
+    data = MarketData(SimulatedData(), make_panel([[1.0, 2.0]] * 3), "nowhere", {}, ())
+    return Source(Settings(name="s", runs=str(tmp_path / "runs")), data, None)
+
+
+def with_settings(source, **changes):
+    return replace(source, settings=source.settings.model_copy(update=changes))
+
+
+def test_runs_are_listed_the_last_first_and_the_unfinished_at_the_end(source, tmp_path):
+    write("counting", source, findings_of())
+    unfinished = with_settings(source, size=3)
+    unfinished.folder.mkdir(parents=True)
+    (unfinished.folder / "settings.yaml").write_text("kind: counting\nname: s\n")
+    (tmp_path / "runs" / "stranger").mkdir()
+    runs = list_runs(tmp_path / "runs")
+    assert [run.about is None for run in runs] == [False, True]
+    rows = listed(runs).groups[0].rows
+    assert rows[0][1] == "counting"
+    assert rows[0][3:] == ("d1", "One was counted.")
+    assert rows[1][2] == "not finished"
+
+
+def test_two_runs_side_by_side(source):
+    one = write("counting", source, findings_of())
+    values = {"value": 2.0, "value_low": 1.0, "value_high": 3.0, "nothing": None}
+    two = write("counting", with_settings(source, size=2), findings_of(digest="d2", metrics={"a": values}))
+    found = compare_runs(one, two)
+    settings, metrics = found.tables
+    assert settings.groups[0].rows == (("size", "1", "2"),)
+    assert metrics.groups[0].rows == (("a: value", "1 (0.5 to 1.5)", "2 (1 to 3)", "+1"),)
+    assert found.lines[0] == "digests d1 and d2: the numbers differ."
+    assert len(found.lines) == 1
+    same = compare_runs(one, one)
+    assert (same.tables, same.lines) == ((), ("equal digests d1: the same numbers to the last bit.",))
+
+
+def test_two_runs_that_differ_in_kernels_or_versions_only_are_said_to(source, tmp_path):
+    one = write("counting", source, findings_of())
+    two = write("counting", with_settings(source, runs=str(tmp_path / "other")), findings_of(digest="d2"))
+    assert compare_runs(one, two).lines[-1] == "What differs is quantray itself: the code between two releases."
+    about = json.loads((two / "study.json").read_text())
+    about["numerics"], about["versions"]["numpy"] = "Haswell, AVX2", "1.0"
+    (two / "study.json").write_text(json.dumps(about))
+    said = compare_runs(one, two).lines[-1]
+    assert said.endswith(
+        "and Haswell, AVX2), which moves the last bits unless numerics is portable; versions of numpy."
+    )
+
+
+def test_runs_that_cannot_be_compared(source):
+    one = write("counting", source, findings_of())
+    other = with_settings(source, kind="guessing")
+    two = write("guessing", other, findings_of())
+    with pytest.raises(InputError, match="is of kind counting and .* of kind guessing: they cannot be compared"):
+        compare_runs(one, two)
+    (two / "study.json").unlink()
+    with pytest.raises(DataError, match="is not a finished run"):
+        compare_runs(one, two)
+    (one / "metrics.json").write_text("{")
+    with pytest.raises(DataError, match=r"metrics\.json of .* cannot be read"):
+        compare_runs(one, one)

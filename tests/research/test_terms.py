@@ -1,0 +1,42 @@
+"""Settings in the words of every kind of study become what they stand for."""
+
+import pytest
+
+from quantray.backtest.accounts import Accounting
+from quantray.backtest.costs import LinearCosts
+from quantray.research.terms import AccountingSettings, ClusterSettings, CostSettings, Environment, ResamplingSettings
+
+
+def test_settings_become_what_they_name():
+    assert CostSettings(half_spread_bps=3, commission_bps=1).build() == LinearCosts(3, 1)
+    assert AccountingSettings(execution_lag=2, initial_nav=5e5, cash_rate=0.03).build() == Accounting(
+        lag=2, initial_nav=5e5, cash_rate=0.03
+    )
+    resampling = ResamplingSettings(samples=500, confidence=0.9, seed=4).build()
+    assert (resampling.n_samples, resampling.level, resampling.seed) == (500, 0.9, 4)
+
+
+def test_the_environment_names_folders(monkeypatch):
+    monkeypatch.setenv("QUANTRAY_STORE", "s3://prices")
+    monkeypatch.delenv("QUANTRAY_RUNS", raising=False)
+    assert (Environment().store, Environment().runs) == ("s3://prices", "runs")
+
+
+@pytest.mark.parametrize("values", [{"kind": "address"}, {"kind": "local", "address": "head:6379"}])
+def test_an_address_and_its_kind_go_together(values):
+    with pytest.raises(ValueError, match="kind 'address' needs an address"):
+        ClusterSettings(**values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (CostSettings, {"half_spread_bps": -1}),
+        (AccountingSettings, {"delisting_return": -1.1}),
+        (ResamplingSettings, {"confidence": 0.5}),
+        (ClusterSettings, {"cpus_per_task": 0}),
+    ],
+)
+def test_numbers_out_of_range(kind, values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        kind(**values)

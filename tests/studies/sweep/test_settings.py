@@ -1,0 +1,57 @@
+import pytest
+
+from quantray.backtest.costs import LinearCosts
+from quantray.errors import InputError
+from quantray.research.market import SimulatedData
+from quantray.settings import read_settings
+from quantray.studies.evaluation.families import CrossFamily, RuleFamily
+from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
+
+
+def settings_in(folder, **changes):
+    values = {
+        "name": "small",
+        "data": SimulatedData(n_assets=12, n_days=700, seed=3),
+        "regimes": RegimeChoice(method="volatility", dwell_days=3),
+        "strategies": ("momentum_10_50", "bollinger_20"),
+        "screen": True,
+        "search": SearchSettings(trials=4, min_days=40),
+        "folds": SweepFolds(warm_up_days=60, train_days=300, test_days=150),
+        "blocks": 6,
+        "resampling": {"samples": 150},
+        "runs": str(folder),
+    }
+    return SweepSettings(**(values | changes))
+
+
+def test_settings_become_families_and_a_design():
+    settings = settings_in("runs", costs={"half_spread_bps": 3.0}, accounting={"execution_lag": 2})
+    assert [family.name for family in settings.families()] == [
+        "momentum_10_50",
+        "bollinger_20",
+        "Moving-average screen",
+    ]
+    assert isinstance(settings.families()[0], RuleFamily)
+    assert isinstance(settings.families()[-1], CrossFamily)
+    design = settings.design()
+    assert (design.terms.costs, design.terms.lag) == (LinearCosts(3.0, 0.5), 2)
+    assert (design.train_days, design.trials) == (300, 4)
+    assert len(SweepSettings(name="all", data=SimulatedData()).families()) == 12
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("strategies: [momentum]", "strategies momentum are not among momentum_5_20"),
+        ("strategies: [pairs, pairs]", "strategies repeat"),
+        ("strategies: []", "nothing to sweep"),
+        ("search: {method: hill}", "search.method"),
+        ("blocks: 7", "multiple of 2"),
+        ("regimes: {methods: hmm}", "did you mean 'method'"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, line, text):
+    file = tmp_path / "s.yaml"
+    file.write_text(f"name: s\ndata: {{kind: simulated}}\n{line}\n")
+    with pytest.raises(InputError, match=text):
+        read_settings(SweepSettings, file)

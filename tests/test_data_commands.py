@@ -1,0 +1,138 @@
+"""The commands on data: imports, checks and stores, and their mistakes in one line."""
+
+import contextlib
+import io
+import subprocess
+import sys
+import traceback
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quantray.cli import main
+from quantray.data.synthetic import simulate_market
+
+
+def called(program, arguments, cwd):
+    """Run a program in this process, as a shell would see it: starting a new one each time takes seconds."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd):
+        argv, sys.argv = sys.argv, list(map(str, arguments))
+        try:
+            program()
+        except SystemExit as stop:
+            code = stop.code
+        except Exception:
+            traceback.print_exc()
+            code = 1
+        finally:
+            sys.argv = argv
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def quantray(*arguments, cwd):
+    return called(main, ["quantray", *arguments], cwd)
+
+
+def refused(done, code, *words):
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    for word in words:
+        assert word in lines[-1]
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bars")
+    frame = simulate_market(12, 400, seed=4).panel.to_long()
+    frame = frame[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    frame.to_csv(folder / "bars.csv", index=False)
+    return folder / "bars.csv"
+
+
+@pytest.fixture(scope="module")
+def store(bars):
+    done = quantray("data", "import", bars, "--store", "market", cwd=bars.parent)
+    assert done.returncode == 0, done.stderr
+    assert "now at version 0" in done.stdout
+    return bars.parent / "market"
+
+
+def test_import_check_info_and_append(bars, store):
+    assert "rows read" in quantray("data", "check", "--store", store, cwd=bars.parent).stdout
+    assert "import" in quantray("data", "info", "--store", store, cwd=bars.parent).stdout
+    again = quantray("data", "import", bars, "--append", "--store", store, cwd=bars.parent)
+    assert again.returncode == 0
+    assert "nothing written" in again.stdout
+
+
+def test_check_of_a_file_writes_nothing(bars, tmp_path):
+    frame = pd.read_csv(bars)
+    frame.loc[5, "open"] = 0.0
+    frame.to_csv(tmp_path / "dirty.csv", index=False)
+    done = quantray("data", "check", "dirty.csv", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "non_positive_price" in done.stdout
+    assert "1 open" in done.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["dirty.csv"]
+
+
+def test_simulate_fills_a_store(tmp_path):
+    done = quantray("data", "simulate", "--store", "m", "--assets", 5, "--days", 300, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "version 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ("bars.csv is empty",)),
+        ("date,symbol,close\n", ("bars.csv is empty",)),
+        ("date,symbol,close\n2024-01-02,A,10\n2024-01-03,A,ten\n", ("row 3", "close", "'ten' is not a number")),
+        ("date,symbol,close\n2024-01-02,A,10\nlast week,A,11\n", ("row 3", "date", "'last week' is not a date")),
+        ("day,ticker,amount\n2024-01-02,A,10\n", ("bars.csv", "none of open, high, low, close")),
+        ("symbol,close\nA,10\n", ("no date column",)),
+        ("date,symbol,close\n2024-01-02,A,-10\n2024-01-03,A,0\n", ("no bar is left",)),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, words):
+    (tmp_path / "bars.csv").write_text(content)
+    refused(quantray("data", "import", "bars.csv", "--store", "m", cwd=tmp_path), 1, *words)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_failed_import_keeps_the_store(bars, store):
+    (bars.parent / "bad.csv").write_text("date,symbol,close\n2024-01-02,A,x\n")
+    before = quantray("data", "info", "--store", store, cwd=bars.parent).stdout
+    refused(quantray("data", "import", "bad.csv", "--store", store, cwd=bars.parent), 1, "row 2")
+    assert quantray("data", "info", "--store", store, cwd=bars.parent).stdout == before
+
+
+def test_an_import_says_what_it_understood(tmp_path):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.005, 200)))
+    days = pd.bdate_range("2021-01-04", periods=200).strftime("%Y-%m-%d 00:00:00-05:00")
+    paid = np.where(np.arange(200) % 50 == 30, 1.0, 0.0)
+    frame = pd.DataFrame({"Date": days, "Open": close, "High": close, "Low": close, "Close": close, "Volume": 1000})
+    frame.assign(**{"Dividends": paid, "Stock Splits": 0.0, "Note": "x"}).to_csv(tmp_path / "KO.csv", index=False)
+    done = quantray("data", "import", "KO.csv", "--missing", "?", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "read as yfinance, prices adjusted for splits and dividends, as that format states" in done.stdout
+    assert "ignored: Note" in done.stdout
+    assert "dividends: 4 of 4 listed are in the prices already" in done.stdout
+    stated = quantray("data", "check", "KO.csv", "--adjusted", "splits", cwd=tmp_path)
+    assert "4 dividends beside them" in stated.stdout
+    # Also over a format that is named, whose maker says otherwise.
+    over = quantray("data", "check", "KO.csv", "--format", "yfinance", "--adjusted", "none", cwd=tmp_path)
+    assert "4 dividends beside them" in over.stdout
+    assert "read as yfinance, prices as traded, as --adjusted says" in over.stdout
+
+
+def test_what_was_restated_goes_to_a_file_or_is_refused_in_a_line(store, tmp_path):
+    assert quantray("data", "restated", "--store", store, "--output", "all.csv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "all.csv").read_text().startswith("symbol,field,kind,first,last,cells")
+    (tmp_path / "file").touch()
+    done = quantray("data", "restated", "--store", store, "--output", tmp_path / "file" / "x.csv", cwd=tmp_path)
+    refused(done, 1, "choose another folder")
