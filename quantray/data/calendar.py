@@ -19,6 +19,7 @@ __all__ = [
     "periods_per_year",
     "rebalance_dates",
     "session_hours",
+    "sessions_within",
     "trading_days",
 ]
 
@@ -104,6 +105,22 @@ def trading_days(start: object, end: object, *, exchange: str = DEFAULT_EXCHANGE
             f"the {exchange} calendar is known from {sessions[0]} to {sessions[-1]}, not {first} to {last}."
         )
     return sessions[np.searchsorted(sessions, first) : np.searchsorted(sessions, last, side="right")]
+
+
+def sessions_within(first: np.datetime64, last: np.datetime64, *, exchange: str) -> Dates:
+    """Sessions of an exchange from one day to another, made for that span alone: much sooner than its whole calendar.
+
+    Raises
+    ------
+    InputError
+        Unknown exchange, or its calendar does not hold the span.
+    """
+    try:
+        calendar = xcals.get_calendar(exchange, start=pd.Timestamp(first), end=pd.Timestamp(last))
+    except (ValueError, xcals.errors.CalendarError) as error:
+        why = str(error).splitlines()[0][:80]
+        raise InputError(f"{exchange} has no calendar from {first} to {last} ({why}...).") from error
+    return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
 
 
 def is_trading_day(dates: Dates, *, exchange: str = DEFAULT_EXCHANGE) -> Bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import Bool, Dates, Float
-from quantray.data.calendar import is_trading_day, trading_days
+from quantray.data.calendar import is_trading_day, sessions_within, trading_days
 from quantray.data.check import PRICES, Flags, SortedBars
 from quantray.errors import InputError
 
@@ -123,11 +123,11 @@ def _fitting(days: Dates) -> dict[str, float]:
     """Share of the days that each calendar was open on, or of its own days that are there, if less."""
     found: dict[str, float] = {}
     for name in (*_CANDIDATES, *_RARER):
-        # A calendar takes a third of a second to make.
+        # A calendar takes a tenth of a second to make.
         if name == _RARER[0] and max(found.values()) > _FITS:
             break
         try:
-            sessions = trading_days(days[0], days[-1], exchange=name)
+            sessions = sessions_within(days[0], days[-1], exchange=name)
         except InputError:
             # Some calendars begin after the bars, or end before.
             continue

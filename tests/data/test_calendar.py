@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
-from quantray.data.calendar import is_trading_day, periods_per_year, rebalance_dates, trading_days
+from quantray.data.calendar import (
+    is_trading_day,
+    periods_per_year,
+    rebalance_dates,
+    sessions_within,
+    trading_days,
+)
 from quantray.errors import InputError
 
 FREQUENCIES = ("daily", "weekly", "monthly", "quarterly")
@@ -147,3 +154,16 @@ def test_a_calendar_that_the_library_cannot_make(monkeypatch):
     monkeypatch.setattr("exchange_calendars.get_calendar", fail)
     with pytest.raises(InputError, match="cannot make the calendar XKAR .Special dates contradict"):
         trading_days("2020-01-01", "2020-02-01", exchange="XKAR")
+
+
+@pytest.mark.parametrize("exchange", ["XNYS", "XTKS", "24/7"])
+def test_a_span_has_the_sessions_of_the_whole_calendar(exchange):
+    first, last = np.datetime64("2020-12-20"), np.datetime64("2021-02-03")
+    assert_array_equal(sessions_within(first, last, exchange=exchange), trading_days(first, last, exchange=exchange))
+
+
+def test_a_span_that_no_calendar_holds_is_refused():
+    with pytest.raises(InputError, match="XKRX has no calendar from 1900-01-01 to 1900-02-01"):
+        sessions_within(np.datetime64("1900-01-01"), np.datetime64("1900-02-01"), exchange="XKRX")
+    with pytest.raises(InputError, match="NONE has no calendar"):
+        sessions_within(np.datetime64("2020-01-01"), np.datetime64("2020-02-01"), exchange="NONE")
