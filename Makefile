@@ -17,9 +17,7 @@ demo: $(VENV)/.installed
 # What starts Ray mostly waits, so the documented commands, fresh processes all, run beside the rest of it.
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope -m "not ray"
-	$(BIN)/python -m pytest -q -m ray tests/test_commands.py & commands=$$!; \
-	$(BIN)/python -m pytest -q -m ray --ignore=tests/test_commands.py; rest=$$?; \
-	wait $$commands && exit $$rest
+	$(BIN)/python -m pytest -q -m ray
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
