@@ -9,11 +9,10 @@ import ray
 from ray.cluster_utils import Cluster
 
 from quantray.distributed.executor import OnRay
-from quantray.research.executor import Serial
+from quantray.research.executor import Serial, Shared
 from quantray.research.market import SimulatedData
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
-from quantray.studies.portfolios.trial import run_trial
 
 
 class KillsOneNode:
@@ -24,10 +23,11 @@ class KillsOneNode:
         self._cluster, self._victim, self._marks = cluster, victim, marks
 
     def put(self, value):
-        return self._inner.put(value)
+        # Stored with what the wrapped unit needs, once that is known.
+        return Shared(value)
 
     def map(self, fn, items, *, shared):
-        results = self._inner.map(waiting_trial, items, shared=(shared, str(self._marks)))
+        results = self._inner.map(waiting_unit, items, shared=(fn, shared.value, str(self._marks)))
         for number, result in enumerate(results):
             if number == 0:
                 # Both nodes have begun: units that wait on the victim are lost with it.
@@ -43,16 +43,17 @@ class KillsOneNode:
         pass
 
 
-def waiting_trial(shared, trial):
+def waiting_unit(shared, task):
     """The first unit of the study goes ahead; others wait until the node has been killed."""
-    data, marks = shared[0], Path(shared[1])
+    fn, data, marks = shared[0], shared[1], Path(shared[2])
+    trial = task.item
     (marks / ray.get_runtime_context().get_node_id()).touch()
     first = trial.allocator.name == "HRP" and trial.split.train.first == data.panel.dates[0]
     limit = time.monotonic() + 120
     while not first and not (marks / "go").exists():
         assert time.monotonic() < limit, "the node was never killed"
         time.sleep(0.02)
-    return run_trial(data, trial)
+    return fn(data, task)
 
 
 def alive_workers() -> list[str]:
