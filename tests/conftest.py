@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,8 @@ def ray_cluster() -> Iterator[None]:
     from quantray.distributed.cluster import connect
     from quantray.research.terms import ClusterSettings
 
+    # A process that Python keeps for those that it spawns, such as the epochs that are measured alone.
+    resource_tracker.ensure_running()
     before = set(psutil.Process().children(recursive=True))
     with connect(ClusterSettings(kind="local", cpus=2, object_store_mb=100)) as executor:
         executor.put(None)
