@@ -40,7 +40,7 @@ FORECASTS = (
 EPOCH = " ".join(f"--set models.{name}.training.epochs=1" for name in ("GAT", "LSTM", "GAT-random-graph"))
 SWEEP = (
     "--set folds.warm_up_days=120 --set folds.train_days=200 --set folds.test_days=120 --set search.trials=2 "
-    "--set samples=100 --set data.universe={} --set strategies=[momentum_5_20,rsi_14]"
+    "--set resampling.samples=100 --set data.universe={} --set strategies=[momentum_5_20,rsi_14]"
 )
 SMALL = {
     # What these would run is this very run of the tests, its linter and hours of measuring.
@@ -73,7 +73,7 @@ SMALL = {
     "configs/regime_sweep.yaml": f"{RAY} {SWEEP}",
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
-    "configs/combine.yaml": "--set data.universe={} --set samples=100 --set ensemble=false "
+    "configs/combine.yaml": "--set data.universe={} --set resampling.samples=100 --set ensemble=false "
     + " ".join(f"--set strategies.{place}.count=1" for place in range(12)),
 }
 """What a command holds -> what is added to it."""
@@ -221,7 +221,7 @@ class Clone:
         if line.startswith("ray "):
             # In the shell in which the page's variables were exported.
             line = "; ".join([*(command for command in COMMANDS if command.startswith("export ")), line])
-        done = self.user.run("bash", "-c", line)
+        done = self.user.run("bash", "-c", line, timeout=400)
         self.submitted += re.findall(r"(?:submitted|attached to) (\S+):", done.stdout)
         return done
 
