@@ -24,6 +24,7 @@ from quantray.errors import DataError
 from quantray.research.executor import Executor
 from quantray.research.kind import Findings, Kind, Source, StudySettings
 from quantray.research.numerics import NOT_COMPARABLE, numerics_class
+from quantray.research.progress import say
 from quantray.research.tracking import TrackedRun, track
 from quantray.settings import as_mapping, flattened, to_yaml
 
@@ -217,14 +218,16 @@ def read_page(folder: Path) -> Page:
 
 
 def list_runs(runs: Path) -> list[Run]:
-    """The runs in a folder, those that finished last first, those that have not finished at the end."""
+    """The runs in a folder, those that finished last first, those that have not finished at the end.
+
+    A folder that cannot be read is left out, and a line says so.
+    """
     found = []
     for folder in sorted(path.parent for path in runs.glob("*/settings.yaml")):
         try:
             found.append(read_run(folder))
-        except DataError:
-            # Somebody else's folder, or damaged: it is named where it is asked for.
-            continue
+        except DataError as error:
+            say(f"left out: {error}")
     return sorted(found, key=lambda run: (run.about is None, -run.about.written.timestamp() if run.about else 0.0))
 
 

@@ -43,13 +43,17 @@ def with_settings(source, **changes):
     return replace(source, settings=source.settings.model_copy(update=changes))
 
 
-def test_runs_are_listed_the_last_first_and_the_unfinished_at_the_end(source, tmp_path):
+def test_runs_are_listed_the_last_first_and_the_unfinished_at_the_end(source, tmp_path, capsys):
     write("counting", source, findings_of())
     unfinished = with_settings(source, size=3)
     unfinished.folder.mkdir(parents=True)
     (unfinished.folder / "settings.yaml").write_text("kind: counting\nname: s\n")
     (tmp_path / "runs" / "stranger").mkdir()
+    damaged = tmp_path / "runs" / "damaged"
+    damaged.mkdir()
+    (damaged / "settings.yaml").write_text("- 1")
     runs = list_runs(tmp_path / "runs")
+    assert f"left out: {damaged} is not a run folder" in capsys.readouterr().err
     assert [run.about is None for run in runs] == [False, True]
     rows = listed(runs).groups[0].rows
     assert rows[0][1] == "counting"

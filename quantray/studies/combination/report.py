@@ -10,6 +10,7 @@ from quantray.analytics.figures import PALETTE
 from quantray.analytics.metrics import performance, sharpe_ratio
 from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, shown, signed
 from quantray.analytics.selection import ACCEPTED
+from quantray.analytics.summary import accounts_table
 from quantray.research.market import MarketData
 from quantray.studies.combination import figures as combination_figures
 from quantray.studies.combination.figures import KINDS, kind
@@ -171,22 +172,8 @@ def _rules(record: CombinationRecord) -> Section:
 
 def _summary(content: CombinationReportInput) -> Table:
     record = content.record
-    shown_for = {
-        "return": ("annual_return", ".2%"),
-        "volatility": ("annual_volatility", ".2%"),
-        "Sharpe": ("sharpe", ".2f"),
-        "±": ("sharpe_error", ".2f"),
-        "max drawdown": ("max_drawdown", ".1%"),
-        "turnover": ("annual_turnover", ".0%"),
-        "cost": ("annual_cost", ".2%"),
-        "eff. names": ("mean_effective_names", ",.0f"),
-    }
-    rows = []
-    for account in record.accounts:
-        metrics = account_metrics(record, account)
-        rows.append((account.name, *(shown(metrics.get(key), form) for key, form in shown_for.values())))
-    title = f"{content.title}: {record.dates[0]} to {record.dates[-1]}, after costs"
-    return Table(title=title, columns=("portfolio", *shown_for), groups=(Rows(rows=tuple(rows)),))
+    metrics = {account.name: account_metrics(record, account) for account in record.accounts}
+    return accounts_table(f"{content.title}: {record.dates[0]} to {record.dates[-1]}, after costs", metrics)
 
 
 def _findings(record: CombinationRecord) -> list[str]:

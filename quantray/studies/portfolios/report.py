@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quantray.analytics import figures
-from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, shown
+from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart
 from quantray.analytics.snapshot import Snapshot
+from quantray.analytics.summary import accounts_table
 from quantray.analytics.track import TrackRecord
 from quantray.research.market import MarketData
 from quantray.studies.portfolios.quality import quality_section
@@ -109,18 +110,6 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
     ),
 )
 
-_SHOWN = {
-    "return": ("annual_return", ".2%"),
-    "volatility": ("annual_volatility", ".2%"),
-    "Sharpe": ("sharpe", ".2f"),
-    "±": ("sharpe_error", ".2f"),
-    "max drawdown": ("max_drawdown", ".1%"),
-    "turnover": ("annual_turnover", ".0%"),
-    "cost": ("annual_cost", ".2%"),
-    "eff. names": ("mean_effective_names", ",.0f"),
-}
-"""Columns of the terminal's table."""
-
 
 def portfolio_page(content: ReportInput) -> Page:
     """The report."""
@@ -148,7 +137,7 @@ def portfolio_page(content: ReportInput) -> Page:
         headline=_headline(content),
         warnings=_warnings(content),
         sections=(*sections, quality_section(content.data.quality)),
-        summary=_summary(content),
+        summary=accounts_table(f"{content.title}: {content.span}, after costs", content.metrics),
     )
 
 
@@ -221,15 +210,6 @@ def _table(content: ReportInput) -> Table:
         groups.append(Rows(title=group, rows=tuple(lines)))
     columns = ("", *(Column(title=name, colour=colours[name]) for name in names))
     return Table(columns=columns, groups=tuple(groups), dense=dense)
-
-
-def _summary(content: ReportInput) -> Table:
-    rows = tuple(
-        (name, *(shown(values.get(key), form) for key, form in _SHOWN.values()))
-        for name, values in content.metrics.items()
-    )
-    title = f"{content.title}: {content.span}, after costs"
-    return Table(title=title, columns=("portfolio", *_SHOWN), groups=(Rows(rows=rows),))
 
 
 def _reworded(text: str, said: Mapping[str, str]) -> str:
