@@ -55,23 +55,7 @@ def tunable_allocator(written: PortfolioSettings, search: SearchTerms) -> Tunabl
     _space(alone, search)
     source = load_portfolios(alone)
     space = _space(source.settings, search)
-    folds, panel = study.folds, source.panel
-    longest = max(folds.lookback_days, space.largest("folds.lookback_days", folds.lookback_days))
-    splits = walk_forward(
-        panel.dates,
-        train_days=longest,
-        test_days=folds.test_days,
-        horizon=folds.horizon,
-        lag=study.accounting.execution_lag,
-        purge=folds.purge,
-        embargo=folds.embargo,
-        kind=folds.kind,
-    )
-    if len(splits) <= search.held_out:
-        raise InputError(
-            f"{len(splits)} folds after a look-back of {longest} days, of which {search.held_out} are held out; "
-            "shorten folds.test_days or take more dates."
-        )
+    panel, splits = source.panel, _splits(source, space, search.held_out)
     first = splits[-search.held_out].test.first
     check_held_out(panel, first, 0)
     seen = day_before(panel, first)
@@ -153,6 +137,28 @@ def portfolio_panel(panel: Panel, study: PortfolioSettings, first: Split) -> Pan
     if start < 0:
         raise InputError(f"look-back {study.folds.lookback_days} begins {-start} days before the data; shorten it.")
     return panel.between(panel.dates[start], panel.dates[-1])
+
+
+def _splits(source: PortfolioSource, space: SearchSpace[PortfolioSettings], held_out: int) -> tuple[Split, ...]:
+    """The folds of a study for the longest look-back of a space, some of which are held out."""
+    study, folds = source.settings, source.settings.folds
+    longest = max(folds.lookback_days, space.largest("folds.lookback_days", folds.lookback_days))
+    splits = walk_forward(
+        source.panel.dates,
+        train_days=longest,
+        test_days=folds.test_days,
+        horizon=folds.horizon,
+        lag=study.accounting.execution_lag,
+        purge=folds.purge,
+        embargo=folds.embargo,
+        kind=folds.kind,
+    )
+    if len(splits) <= held_out:
+        raise InputError(
+            f"{len(splits)} folds after a look-back of {longest} days, of which {held_out} are held out; "
+            "shorten folds.test_days or take more dates."
+        )
+    return splits
 
 
 def _space(study: PortfolioSettings, search: SearchTerms) -> SearchSpace[PortfolioSettings]:
