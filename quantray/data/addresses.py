@@ -1,0 +1,51 @@
+"""Where a store may lie: folders and addresses that the table format can name."""
+
+import os
+import re
+from pathlib import Path
+
+from quantray.errors import InputError
+
+__all__ = ["store_address"]
+
+# Delta Lake turns a folder's path into a URL and back. On the way it takes these for something else: brackets for a
+# host, a backslash for a slash, an encoded letter for the letter, and # and ? for the end of the path.
+_LOST = re.compile(r"[\[\]|^\\#?]|%[0-9A-Fa-f]{2}")
+_LONGEST = 200
+"""Bytes of a folder's name, which files within it must outlast."""
+
+
+def store_address(uri: str | Path) -> str:
+    """A folder or an address as text, refused here where its table could be written but not read again.
+
+    Blanks and letters of any language are welcome.
+
+    Parameters
+    ----------
+    uri : a local folder, which need not exist, or an address with a scheme such as ``s3://bucket/market``.
+
+    Raises
+    ------
+    InputError
+        The text is empty or has characters that nobody can see; or the folder, links followed, has a character that the
+        table format loses, or a name that is too long.
+    """
+    text = str(uri)
+    if not text.strip() or not text.isprintable():
+        raise InputError(f"{text!r} is no place for a store; name a folder, such as market, or an address.")
+    if "://" in text:
+        return text
+    try:
+        folder = os.path.realpath(text)
+    except OSError as error:
+        raise InputError(f"{text} is no place for a store: {error.strerror}; name another folder.") from error
+    if lost := _LOST.search(folder):
+        raise InputError(
+            f"{folder} cannot hold a store: the table format loses {lost[0]!r} in the name of a folder; name one "
+            "without any of [ ] | ^ \\ # ? and without % before two digits."
+        )
+    if long := next((name for name in folder.split(os.sep) if len(os.fsencode(name)) > _LONGEST), None):
+        raise InputError(
+            f"the folder {long[:40]}... has a name of {len(os.fsencode(long))} bytes; {_LONGEST} are enough."
+        )
+    return text

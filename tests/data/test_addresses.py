@@ -1,0 +1,52 @@
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from quantray.data.addresses import store_address
+from quantray.errors import InputError
+
+ROWS = pa.table({"a": [1, 2]})
+
+
+@pytest.mark.parametrize("name", ["a b 100%", "Märkte 日本", "~a+b&c=d{x}'*@;"])
+def test_what_is_taken_holds_a_table_that_is_read_again(tmp_path, name):
+    folder = store_address(tmp_path / name)
+    write_deltalake(folder, ROWS)
+    write_deltalake(folder, ROWS, mode="append")
+    found = DeltaTable(folder)
+    assert found.to_pyarrow_dataset().to_table().num_rows == 4
+    assert len(found.history()) == 2
+    assert (Path(folder) / "_delta_log").is_dir()
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a#b", "a?b", "a%20b", "a\\b", "a|b", "a^b"])
+def test_what_would_be_lost_is_refused_with_the_character(tmp_path, name):
+    lost = re.escape(repr(re.search(r"[^a-z0-9](20)?", name)[0]))
+    with pytest.raises(InputError, match=f"loses {lost} in the name of a folder; name one without"):
+        store_address(tmp_path / name)
+    # A plain name that leads there is no way around it.
+    (tmp_path / name).mkdir()
+    (tmp_path / "plain").symlink_to(tmp_path / name)
+    with pytest.raises(InputError, match="cannot hold a store"):
+        store_address(tmp_path / "plain" / "market")
+
+
+@pytest.mark.parametrize("uri", ["", "  ", "a\0b", "a\nb", "a\x1b[31mb", "s3://a\0", "\udc80"])
+def test_what_nobody_can_see_is_refused(uri):
+    with pytest.raises(InputError, match="is no place for a store; name a folder") as refused:
+        store_address(uri)
+    assert str(refused.value).isprintable()
+
+
+def test_long_names_are_refused_at_the_door(tmp_path):
+    with pytest.raises(InputError, match="has a name of 300 bytes; 200 are enough"):
+        store_address(tmp_path / ("x" * 300) / "market")
+    assert store_address(tmp_path / ("x" * 200)).endswith("x")
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/a[1]", "file:///tmp/a%20b", "abfss://c@account.dfs.core.windows.net/x"])
+def test_addresses_pass_as_they_are(uri):
+    assert store_address(uri) == uri
