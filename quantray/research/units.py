@@ -1,10 +1,13 @@
 """One law for all units of work: what has a result is found, what has none is computed, and nothing is computed twice.
 
 A unit has a key, which names all that its numbers depend on, and its result is kept under it. So the same call again
-computes only what is missing, and a result of other data, settings, code, libraries or kernels is never taken for it.
+computes only what is missing or damaged, and a result of other data, settings, code, libraries or kernels is never
+taken for it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,9 +16,12 @@ from quantray.research.executor import Executor, Shared
 from quantray.research.numerics import require_numerics
 from quantray.research.progress import follow, say
 from quantray.research.provenance import Origin, difference, traits
-from quantray.research.results import ResultStore
+from quantray.research.results import ResultState, ResultStore
 
-__all__ = ["Bundle", "Completed", "Unit", "Workplace", "complete"]
+__all__ = ["Bundle", "Completed", "Unit", "Workplace", "complete", "noting_keys"]
+
+_NAMED = 5
+"""Damaged results that are named; of more, their number is said."""
 
 
 class Data(Protocol):
@@ -84,7 +90,7 @@ def complete(
     bundle: Callable[[Sequence[Unit[T]]], Sequence[Bundle[T]]] | None = None,
     announce: str | None = None,
 ) -> Completed:
-    """Compute what of the units is missing.
+    """Compute what of the units is missing, or damaged, which is said.
 
     Parameters
     ----------
@@ -102,7 +108,10 @@ def complete(
     """
     for origin in dict.fromkeys(unit.origin for unit in units):
         require_numerics(origin.numerics, torch="torch" in origin.libraries)
-    missing = [unit for key, unit in {unit.key: unit for unit in units}.items() if not place.data.results.has(key)]
+    unique = {unit.key: unit for unit in units}
+    states = {key: place.data.results.state(key) for key in unique}
+    missing = [unit for key, unit in unique.items() if states[key] is not ResultState.WHOLE]
+    _say_damaged(place.data.results, [key for key, state in states.items() if state is ResultState.DAMAGED])
     if announce is not None:
         say(f"{len(units)} {announce}: {len(missing)} to compute, {len(units) - len(missing)} already there")
     if missing:
@@ -111,7 +120,29 @@ def complete(
         for each, made in zip(bundles, follow(place.map(tasks), total=len(tasks), label=label), strict=True):
             if made != tuple(unit.key for unit in each.units):
                 raise DataError("a worker saw other data than the driver; let both read the same folders and versions.")
+    if (noted := _noted.get()) is not None:
+        noted.extend(unique)
     return Completed(tuple(unit.key for unit in units), len(missing), len(units) - len(missing))
+
+
+_noted: ContextVar[list[str] | None] = ContextVar("_noted", default=None)
+
+
+@contextmanager
+def noting_keys() -> Iterator[list[str]]:
+    """The keys of all units that are completed in the block, whatever kind of study asks for them."""
+    keys: list[str] = []
+    token = _noted.set(keys)
+    try:
+        yield keys
+    finally:
+        _noted.reset(token)
+
+
+def _say_damaged(results: ResultStore, keys: Sequence[str]) -> None:
+    if keys:
+        named = ", ".join(keys[:_NAMED]) + (", ..." if len(keys) > _NAMED else "")
+        say(f"{len(keys)} results in {results.root} are damaged, or of an older quantray, and computed again: {named}")
 
 
 @dataclass(frozen=True, eq=False)

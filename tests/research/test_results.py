@@ -5,8 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from quantray.data.seals import to_parquet
 from quantray.errors import DataError
-from quantray.research.results import ResultStore
+from quantray.research.results import ResultState, ResultStore
 
 TABLE = pa.table({"x": np.array([1.0, 0.1 + 0.2]), "s": ["a", "b"]})
 
@@ -29,8 +30,45 @@ def test_a_missing_or_damaged_result_says_what_to_do(tmp_path):
     store.put("ab12", TABLE)
     (file,) = tmp_path.rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(DataError, match="delete it and run the study again"):
+    assert store.state("ab12") is ResultState.DAMAGED
+    with pytest.raises(DataError, match="ab12.parquet carries no seal: .*; run the same command again"):
         store.get("ab12")
+    assert store.state("ffff") is ResultState.ABSENT
+
+
+def test_any_bit_of_a_result_counts(tmp_path):
+    """In the data, in the footer, in the notes: what differs from what was written is no result."""
+    store = ResultStore(tmp_path)
+    store.put("ab12", TABLE, {"note": "hello"})
+    file = store.path("ab12")
+    content = file.read_bytes()
+    for place in range(len(content)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << (place % 8)
+        file.write_bytes(flipped)
+        assert not store.has("ab12"), place
+    with pytest.raises(DataError, match="result .*ab12.parquet .*; run the same command again, which computes it anew"):
+        store.get("ab12")
+
+
+def test_a_result_is_bound_to_its_key(tmp_path):
+    store = ResultStore(tmp_path)
+    store.put("ab12", TABLE)
+    store.put("ab34", TABLE.slice(1))
+    store.path("ab34").write_bytes(store.path("ab12").read_bytes())
+    assert store.state("ab34") is ResultState.DAMAGED
+    with pytest.raises(DataError, match="ab34.parquet is damaged: it is not what was written"):
+        store.get("ab34")
+
+
+@pytest.mark.parametrize("metadata", [None, {"quantray": "{"}, {"quantray": "[1]"}, {"quantray": '{"a": 1}'}])
+def test_notes_that_no_study_wrote_are_refused_in_a_line(tmp_path, metadata):
+    store = ResultStore(tmp_path)
+    store.path("ab12").parent.mkdir()
+    store.path("ab12").write_bytes(to_parquet(TABLE.replace_schema_metadata(metadata), "ab12"))
+    with pytest.raises(DataError, match="has notes that no study wrote; delete it") as caught:
+        store.notes("ab12")
+    assert "\n" not in str(caught.value)
 
 
 class GoneError(Exception):

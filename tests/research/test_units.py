@@ -11,7 +11,7 @@ from quantray.research.executor import Serial
 from quantray.research.numerics import numerics_class, portable_variables
 from quantray.research.provenance import Origin, traits
 from quantray.research.results import ResultStore
-from quantray.research.units import Bundle, Unit, Workplace, _run, _Task, complete
+from quantray.research.units import Bundle, Unit, Workplace, _run, _Task, complete, noting_keys
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key, trial_origin
 
@@ -83,6 +83,30 @@ def test_where_all_is_there_nothing_is_stored_nor_mapped(data):
     executor = Counting()
     done = complete(Workplace(executor, data), kept, units_of(1, 2), label="x")
     assert (done.n_computed, done.n_reused, executor.puts, executor.items) == (0, 2, 0, [])
+
+
+def test_damaged_results_are_named_in_a_line_and_computed_again(data, capsys):
+    complete(Workplace(Serial(), data), kept, units_of(1, 2, 3, 4), label="x")
+    whole = [data.results.path(key_of(n)).read_bytes() for n in (1, 2, 3, 4)]
+    data.results.path(key_of(1)).write_bytes(whole[1])
+    data.results.path(key_of(3)).write_bytes(whole[2][:-9] + b"!" + whole[2][-8:])
+    data.results.path(key_of(4)).unlink()
+    executor = Counting()
+    done = complete(Workplace(executor, data), kept, units_of(1, 2, 3, 4), label="x")
+    assert (done.n_computed, executor.items) == (3, [[1, 3, 4]])
+    said = capsys.readouterr().err
+    assert f"2 results in {data.results.root} are damaged" in said
+    assert "computed again: aa01, aa03\n" in said
+    assert [data.results.path(key_of(n)).read_bytes() for n in (1, 2, 3, 4)] == whole
+
+
+def test_keys_of_completed_units_are_noted_for_whoever_asks(data):
+    place = Workplace(Serial(), data)
+    complete(place, kept, units_of(1), label="x")
+    with noting_keys() as keys:
+        complete(place, kept, units_of(1, 2, 1), label="x")
+    complete(place, kept, units_of(3), label="x")
+    assert keys == ["aa01", "aa02"]
 
 
 def test_missing_units_may_travel_together(data):
