@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=BaseModel)
+
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls a key that a model, or a dataclass, does not have."""
 
 
 class SettingsModel(BaseModel):
@@ -76,6 +80,9 @@ def checked(model: type[M], content: Mapping[str, Any], where: str, renamed: Map
         return model.model_validate(content)
     except ValidationError as error:
         raise InputError(f"{where}: {_explain(error, model, renamed or {})}") from error
+    except InputError as error:
+        # Of a dataclass among the settings, which checks itself.
+        raise InputError(f"{where}: {error}") from error
 
 
 def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:
@@ -150,14 +157,14 @@ def _unshared(content: Any) -> Any:
 
 def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[str, str]) -> str:
     """The first problem in one line, with the nearest valid key for an unknown one, or all keys of an older layout."""
-    unknown = [".".join(map(str, e["loc"])) for e in error.errors() if e["type"] == "extra_forbidden"]
+    unknown = [".".join(map(str, e["loc"])) for e in error.errors() if e["type"] in _UNKNOWN]
     if older := [key for key in unknown if key in renamed]:
         return "an older layout; " + "; ".join(f"for {key} write {renamed[key]}" for key in older) + "."
     first = error.errors()[0]
     # Locations pass through the names of union members, which are no keys.
     where = [str(part) for part in first["loc"] if part not in ("store", "simulated") or first["loc"][-1] == part]
     key = ".".join(where)
-    if first["type"] == "extra_forbidden":
+    if first["type"] in _UNKNOWN:
         names = sorted(_keys(model))
         hint = nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
         return f"unknown key {key!r};{hint}"
@@ -174,6 +181,8 @@ def _keys(model: Any) -> set[str]:
     if isinstance(model, type) and issubclass(model, BaseModel):
         for name, info in model.model_fields.items():
             names |= {name} | _keys(info.annotation)
+    elif is_dataclass(model):
+        names |= {field.name for field in fields(model)}
     else:
         for part in getattr(model, "__args__", ()):
             names |= _keys(part)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from quantray.data.checks import CHECKS
 from quantray.data.formats import Format
 from quantray.data.quality import QualitySettings
+from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import PortfolioSettings
@@ -76,10 +78,15 @@ def test_yaml_is_valid_settings():
             Format.model_validate(yaml.safe_load(block))
         elif title == "# quality.yaml":
             QualitySettings.model_validate(yaml.safe_load(block))
+        elif title == "# lenses":
+            shown = {
+                name: tuple(v) if isinstance(v, list) else v for name, v in yaml.safe_load(block)["lenses"].items()
+            }
+            assert shown == asdict(LensSettings())
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 3
+    assert len(blocks("yaml")) == 4
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 

@@ -115,13 +115,16 @@ class LensSettings:
         for name in ("correlation_cut", "sector_cut"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)} must lie between 0 and 1.")
-        if self.trend_band < 0 or not 0 <= self.bear_drawdown < 1 or self.margin < 0:
-            raise InputError("trend_band and margin must not be negative, and bear_drawdown lie between 0 and 1.")
-        top = max(self.volatility_cuts[-1], self.correlation_cut, self.sector_cut) + self.margin
-        if top > 1:
+        for name in ("trend_band", "bear_drawdown", "margin"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)} must be 0 or more and below 1.")
+        shares = (*self.volatility_cuts, self.correlation_cut, self.sector_cut)
+        if max(shares) + self.margin > 1:
             raise InputError(f"margin {self.margin} carries the highest cut beyond 1: no day would ever pass it.")
-        if not self.relief <= self.stress:
-            raise InputError(f"relief {self.relief} must not exceed stress {self.stress}.")
+        if min(shares) - self.margin <= 0:
+            raise InputError(f"margin {self.margin} carries the lowest cut to 0: no day would ever fall below it.")
+        if not -np.inf < self.relief <= self.stress < np.inf:
+            raise InputError(f"relief {self.relief} must not exceed stress {self.stress}, and both be finite.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -159,19 +159,26 @@ def test_lenses_see_the_regimes_that_made_the_market():
     assert (wild[seen] == (volatility.labels[seen] >= 2)).mean() > 0.8
 
 
-def test_settings_are_checked():
-    with pytest.raises(InputError, match="must increase strictly"):
-        LensSettings(volatility_cuts=(0.5, 0.4, 0.9))
-    with pytest.raises(InputError, match="no day would ever pass"):
-        LensSettings(margin=0.1)
-    with pytest.raises(InputError, match="relief 3"):
-        LensSettings(relief=3)
-    with pytest.raises(InputError, match="warmup 2000"):
-        LensSettings(warmup=2000)
-    with pytest.raises(InputError, match="trend_days 0"):
-        LensSettings(trend_days=0)
-    with pytest.raises(InputError, match="sector_cut 1"):
-        LensSettings(sector_cut=1.0)
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"volatility_cuts": (0.5, 0.4, 0.9)}, "must increase strictly"),
+        ({"margin": 0.1}, "no day would ever pass"),
+        ({"volatility_cuts": (0.02, 0.5, 0.9)}, "no day would ever fall below"),
+        ({"margin": np.nan}, "margin nan"),
+        ({"trend_band": -0.01}, "trend_band -0.01"),
+        ({"bear_drawdown": 1.0}, "bear_drawdown 1.0"),
+        ({"relief": 3}, "relief 3"),
+        ({"stress": np.inf}, "both be finite"),
+        ({"warmup": 2000}, "warmup 2000"),
+        ({"trend_days": 0}, "trend_days 0"),
+        ({"correlation_days": 2}, "correlation_days 2"),
+        ({"sector_cut": 1.0}, "sector_cut 1"),
+    ],
+)
+def test_settings_are_checked(changes, text):
+    with pytest.raises(InputError, match=text):
+        LensSettings(**changes)
 
 
 @pytest.mark.real

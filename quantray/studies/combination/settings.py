@@ -9,6 +9,7 @@ from scipy.stats import qmc
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod
+from quantray.regimes.indicators import LensSettings
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import CostSettings, LagSettings
@@ -96,6 +97,8 @@ class CombinationSettings(MarketSettings, StudySettings):
     rebalance: Literal["weekly", "monthly", "quarterly"] = "monthly"
     ensemble: bool = True
     """Whether the regime-aware ensemble is compared."""
+    lenses: LensSettings = LensSettings()
+    """Windows and thresholds of the ensemble's five lenses."""
     costs: CostSettings = CostSettings()
     accounting: LagSettings = LagSettings()
     sets_per_unit: int = Field(8, ge=1)

@@ -75,7 +75,7 @@ def run_combination(source: CombinationSource, executor: Executor) -> Combinatio
         executor,
         settings.results,
         design=settings.design(),
-        ensemble=EnsembleFamily(source.data.sectors) if settings.ensemble else None,
+        ensemble=EnsembleFamily(source.data.sectors, lenses=settings.lenses) if settings.ensemble else None,
     )
 
 

@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Literal, Protocol
 
@@ -79,12 +80,17 @@ class Space:
         """
         if self.size > _LARGEST_GRID:
             raise InputError(f"a grid of {self.size:,} sets is too large; use method random or tpe, or fewer values.")
-        sets = tuple(s for s in map(self.pick, product(*(range(len(a.values)) for a in self.axes))) if self.allows(s))
-        if not sets:
+        if not self._allowed:
             raise InputError(
                 f"no combination of {', '.join(a.name for a in self.axes)} is allowed; widen their values."
             )
-        return sets
+        return self._allowed
+
+    @cached_property
+    def _allowed(self) -> tuple[Parameters, ...]:
+        # Asked for by every search of the space, and each set builds a rule.
+        places = product(*(range(len(axis.values)) for axis in self.axes))
+        return tuple(chosen for chosen in map(self.pick, places) if self.allows(chosen))
 
     def draw(self, count: int, seed: int) -> tuple[Parameters, ...]:
         """Different allowed sets at random, or all of them where there are no more than ``count``."""

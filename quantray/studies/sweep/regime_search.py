@@ -201,6 +201,7 @@ class Found:
 def search_cells(task: Task, played: Evaluations) -> Found:
     """Search every cell, all of them a generation at a time, so that many workers always have work."""
     design, families = task.design, {family.name: family for family in task.families}
+    spaces = {name: family.space for name, family in families.items()}
     cells = [
         SearchCell(name, fold, scope) for name in families for fold in range(len(task.splits)) for scope in task.scopes
     ]
@@ -209,7 +210,7 @@ def search_cells(task: Task, played: Evaluations) -> Found:
     found = Found({cell: {} for cell in train}, {name: family.default for name, family in families.items()})
     searches: dict[SearchCell, ParameterSearch] = {
         cell: begin(
-            families[cell.strategy].space,
+            spaces[cell.strategy],
             design.method,
             trials=design.trials,
             generation=design.generation,

@@ -9,7 +9,14 @@ from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.regimes.ensemble import EnsembleSettings, ensemble_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
-from quantray.regimes.indicators import correlation_lens, liquidity_lens, market_lens, sector_lens, volatility_lens
+from quantray.regimes.indicators import (
+    LensSettings,
+    correlation_lens,
+    liquidity_lens,
+    market_lens,
+    sector_lens,
+    volatility_lens,
+)
 from quantray.regimes.observations import daily_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.research.folds import FoldKind
@@ -41,6 +48,8 @@ class RegimeChoice(SettingsModel):
     """Of the hidden Markov model and the ensemble."""
     dwell_days: int = Field(5, ge=1)
     """Days running that a new regime must be seen before it counts."""
+    lenses: LensSettings = LensSettings()
+    """Windows and thresholds of the lenses."""
     seed: int = Field(0, ge=0)
 
     def build(self, panel: Panel, sectors: Mapping[str, str] | None = None) -> RegimePath:
@@ -68,8 +77,8 @@ class RegimeChoice(SettingsModel):
                 raise InputError(
                     "regimes of sectors need to know them; set data.sectors to a file of symbol and sector."
                 )
-            return minimum_dwell(sector_lens(panel, sectors)[0].path, self.dwell_days)
-        return minimum_dwell(_LENSES[self.method](panel).path, self.dwell_days)
+            return minimum_dwell(sector_lens(panel, sectors, settings=self.lenses)[0].path, self.dwell_days)
+        return minimum_dwell(_LENSES[self.method](panel, settings=self.lenses).path, self.dwell_days)
 
 
 class SearchSettings(SettingsModel):

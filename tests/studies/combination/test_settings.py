@@ -102,6 +102,10 @@ def test_settings_become_a_design():
         ("strategies: [{entry: pairs, count: 2}]\ndrawdown: {start: 0.2}", "drawdowns from 0.2 to 0.15 must rise"),
         ("strategies: [{entry: pairs, count: 2}]\nmethod: kelly", "method"),
         ("strategies: [{entry: pairs, count: 2}]\nmax_corelation: 1", "did you mean 'max_correlation'"),
+        (
+            "strategies: [{entry: pairs, count: 2}]\nlenses: {volatility_cuts: [0.9, 0.5, 0.95]}",
+            "volatility_cuts .* must increase strictly",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, line, text):
