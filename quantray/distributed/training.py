@@ -1,7 +1,6 @@
 """Networks trained by many workers through Ray Train, with the loop that trains in one process."""
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +24,7 @@ from quantray.models.checkpoint import Checkpoint, load_checkpoint
 from quantray.models.forecaster import FitContext, features_of
 from quantray.models.learned import FittedNetwork, NetworkForecaster
 from quantray.models.training import EpochReport
+from quantray.research.background import begin
 from quantray.research.executor import Executor
 
 __all__ = ["RayTraining", "fit_on_ray"]
@@ -300,15 +300,7 @@ def _heard(fit: Callable[[], Any], board: Any, context: FitContext) -> Any:
     So an interrupt reaches the caller as everywhere else, and the cluster ends the workers with its driver; called in
     the main thread, Ray Train would keep interrupts for itself for good.
     """
-    outcome: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(fit())
-        except BaseException as error:  # noqa: BLE001  (raised in the caller's thread)
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, name="quantray-training", daemon=True).start()
+    outcome = begin(fit, name="training")
     ended = False
     while not ended:
         # Asked before the board is read: what the last worker left is then there.

@@ -7,11 +7,9 @@ ended are kept, the others resume from their last round.
 import json
 import logging
 import tempfile
-import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from ray.tune.search.optuna import OptunaSearch
 from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
+from quantray.research.background import begin
 from quantray.research.executor import Executor
 from quantray.research.kind import Kind
 from quantray.research.progress import say
@@ -99,7 +98,9 @@ def search_settings(source: TuningSource, executor: Executor) -> list[TuningTria
         raise InputError("a search needs Ray; set cluster.kind to auto, local or address.")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     tuner = _tuner(source, stored)
-    results = _in_thread(tuner.fit)
+    # So an interrupt ends the driver as everywhere else; called in the main thread, Tune would keep it for itself and
+    # return as if the search were done.
+    results: tune.ResultGrid = begin(tuner.fit, name="search").result()
     trials = {int(r.config["number"]): _found(source, r) for r in results if r.error is None}
     if results.errors:
         raise _reason(results.errors, len(results))
@@ -227,24 +228,6 @@ def _found(source: TuningSource, result: tune.Result) -> TuningTrial:
         finished=bool(last["finished"]),
         note=last["note"],
     )
-
-
-def _in_thread(fit: Callable[[], tune.ResultGrid]) -> tune.ResultGrid:
-    """The result of a search that runs in another thread.
-
-    So an interrupt ends the driver as everywhere else; called in the main thread, Tune would keep it for itself and
-    return as if the search were done.
-    """
-    outcome: Future[tune.ResultGrid] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(fit())
-        except BaseException as error:  # noqa: BLE001  (raised in the caller's thread)
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, name="quantray-search", daemon=True).start()
-    return outcome.result()
 
 
 def _reason(errors: list[Exception], count: int) -> QuantrayError:

@@ -25,7 +25,7 @@ from quantray.research.executor import Executor
 from quantray.research.kind import Findings, Kind, Source, StudySettings
 from quantray.research.numerics import NOT_COMPARABLE, numerics_class
 from quantray.research.progress import say
-from quantray.research.tracking import TrackedRun, track
+from quantray.research.tracking import TrackedRun, announce_trouble, track
 from quantray.settings import as_mapping, flattened, to_yaml
 
 __all__ = ["About", "Run", "carry_out", "list_runs", "read_page", "read_run", "render", "write"]
@@ -95,6 +95,7 @@ def carry_out(kind: Kind[S, P, R], source: Source[S, P], executor: Executor) -> 
     DataError
         The folder cannot be written; and whatever the kind's functions raise.
     """
+    announce_trouble(source.settings.tracking)
     if not (source.folder / _MARK).exists():
         # So that a run that does not finish can be seen.
         write_atomically(source.folder / "settings.yaml", to_yaml(source.settings))
