@@ -223,6 +223,19 @@ def info(store: Store = "market") -> None:
 
 
 @data_app.command()
+def verify(store: Store = "market") -> None:
+    """Look at every byte of every version of a store; exit code 1 where any is not as it was written."""
+    from quantray.data.store import MarketStore  # noqa: PLC0415
+
+    found = MarketStore(store).verify()
+    for line in found.problems:
+        _say(line)
+    if found.problems:
+        raise typer.Exit(1)
+    _say(f"{store}: every byte is as it was written; versions: {found.n_versions:,}, files: {found.n_files:,}")
+
+
+@data_app.command()
 def simulate(
     store: Store = "market",
     assets: Annotated[int, typer.Option(help="Number of assets.")] = 500,

@@ -136,3 +136,16 @@ def test_what_was_restated_goes_to_a_file_or_is_refused_in_a_line(store, tmp_pat
     (tmp_path / "file").touch()
     done = quantray("data", "restated", "--store", store, "--output", tmp_path / "file" / "x.csv", cwd=tmp_path)
     refused(done, 1, "choose another folder")
+
+
+def test_verify_looks_at_every_byte(bars, tmp_path):
+    assert quantray("data", "import", bars, "--store", "market", cwd=tmp_path).returncode == 0
+    done = quantray("data", "verify", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "market: every byte is as it was written; versions: 1, files: 2\n")
+    victim = min((tmp_path / "market").glob("*.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    done = quantray("data", "verify", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"market: {victim.name} (20")
+    assert "is damaged" in done.stdout
+    refused(quantray("data", "info", cwd=tmp_path), 1, victim.name, "is damaged", "write it anew")

@@ -9,7 +9,7 @@ from quantray.errors import DataError
 __all__ = ["write_atomically"]
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     """Write a file so that it appears whole or not at all.
 
     Raises
@@ -32,4 +32,4 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         reason = error.strerror or str(error)
-        raise DataError(f"cannot write {path}: {reason}; free space or choose another folder with runs=.") from error
+        raise DataError(f"cannot write {path}: {reason}; free space or choose another folder.") from error

@@ -1,28 +1,27 @@
 """Bars in versions on Delta Lake: atomic imports and daily appends, and panels of any version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
 
 from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
-from quantray.data.adjustment import total_return
 from quantray.data.calendar import periods_per_year
 from quantray.data.examining import examine
 from quantray.data.formats import ADJUSTMENTS, CERTAIN, Format
 from quantray.data.importing import RawBars, read_bars
+from quantray.data.loading import ADJUSTED, adjusted_panel
 from quantray.data.panel import Panel
 from quantray.data.quality import Finding, QualityReport, QualitySettings, noted
 from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
 from quantray.data.universe import Everything, Universe
+from quantray.data.versions import OvertakenError, Snapshot, Verification, VersionedTable
 from quantray.errors import DataError, InputError
 
 __all__ = ["MarketStore", "Version"]
@@ -37,15 +36,11 @@ _SCHEMA = pa.schema(
     ]
 )
 """``symbol`` is the permanent id where the data have one; ``ticker`` then is the symbol of the day."""
-_ADJUSTED = ("open", "high", "low", "close", "volume", "dividend_yield", "delist_return")
 _CONTEXT_DAYS = 100
 """Calendar days before an append that its quality checks see: enough for every check's look-back."""
 
-# Logs and replaced files stay for ten years, so that a study's data can be read again in its exact version.
-_CONFIGURATION = {
-    "delta.logRetentionDuration": "interval 3650 days",
-    "delta.deletedFileRetentionDuration": "interval 3650 days",
-}
+_ATTEMPTS = 20
+"""Of an append while others write."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,10 @@ class MarketStore:
 
     def __init__(self, uri: str | Path, *, storage_options: Mapping[str, str] | None = None) -> None:
         self.uri = str(uri)
-        self._options = dict(storage_options) if storage_options else None
+        remedies = f"run `quantray data import FILE --store {uri}`", "import bars into an empty folder"
+        self._table = VersionedTable(
+            self.uri, kind="market store", schema=_SCHEMA, remedies=remedies, storage_options=storage_options
+        )
 
     def __repr__(self) -> str:
         return f"MarketStore({self.uri!r})"
@@ -102,7 +100,8 @@ class MarketStore:
         """
         raw = source if isinstance(source, RawBars) else read_bars(source, form)
         bars, report = examine(raw, settings)
-        self._write(bars, report, operation="import", table=None)
+        base = self._table.snapshot() if self._table.exists() else None
+        self._table.write(_years(bars), _about("import", report), base=base, whole=True)
         return report
 
     def append(
@@ -126,19 +125,26 @@ class MarketStore:
             dropped.
         """
         raw = source if isinstance(source, RawBars) else read_bars(source, form)
-        settings = self._settings(settings)
-        table = self._table()
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._append(raw, self._settings(settings))
+            except OvertakenError as error:
+                overtaken = error
+        raise overtaken
+
+    def _append(self, raw: RawBars, settings: QualitySettings) -> QualityReport | None:
+        base = self._table.snapshot()
         n_read = len(raw.frame)
         self._refuse_earlier(raw)
         raw, respelled = self._as_known_here(raw)
         raw, left_out = self._without_dropped(raw)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
-        around = self._rows(table, first - timedelta(days=_CONTEXT_DAYS), last)
+        around = self._rows(base, first - timedelta(days=_CONTEXT_DAYS), last)
         bars, report = examine(raw, settings, context=around)
         report = report.model_copy(
             update={"n_rows_read": n_read, "findings": (*respelled, *left_out, *report.findings)}
         )
-        old = self._rows(table, first, last)
+        old = self._rows(base, first, last)
         bars = _with_stored_fields(bars, old)
         new = pd.concat([old, bars[[c for c in bars if c in old]]], ignore_index=True).drop_duplicates(
             ["date", "symbol"], keep="last"
@@ -149,7 +155,9 @@ class MarketStore:
             return None
         same = len(new.merge(kept, how="inner"))
         report = report.model_copy(update={"n_rows_replaced": len(kept) - same})
-        self._write(new, report, operation="append", table=table, days=(first, last))
+        around = self._rows(base, f"{first.year}-01-01", f"{last.year}-12-31")
+        others = around[(around["date"] < first) | (around["date"] > last)]
+        self._table.write(_years(pd.concat([others, new])), _about("append", report), base=base)
         return report
 
     def load(
@@ -191,11 +199,11 @@ class MarketStore:
         # 1.5 calendar days hold a trading day with room for holidays; of weekly bars, a week and a few hours hold one.
         room = int(chosen.warm_up_days * 1.5 * TRADING_DAYS / periods) + 10
         early = None if first is None else first - np.timedelta64(room, "D")
-        rows = self._bars(version, early, last, wanted, as_known=as_known)
         span = f"{first or 'the first day'} and {last or 'the last day'}"
-        if rows.empty:
+        rows = self._source(version, early, last, as_known=as_known)
+        panel = adjusted_panel(rows, [*wanted, *chosen.fields])
+        if panel is None:
             raise DataError(f"{self.uri} holds no bars between {span}; `quantray data info` shows its span.")
-        panel = total_return(Panel.from_long(rows))
         names = self.symbols(version)
         panel = replace(panel, assets=names.shown(panel.assets))
         panel = panel.with_member(chosen.among(names).membership(panel))
@@ -206,29 +214,23 @@ class MarketStore:
                 f"the universe selects nothing from {panel.shape[1]} assets between {span}; a band of ranks needs "
                 "volumes and as many names as its first rank: try another, as --set 'data.universe={band: [1, 100]}'."
             )
-        panel = panel.select(panel.assets[ever])
+        panel = panel if ever.all() else panel.select(panel.assets[ever])
         held = {name: values for name, values in panel.fields.items() if not np.isnan(values).all()}
         absent = [name for name in wanted if name not in held and name != "dividend_yield"]
         if absent and fields is not None:
             raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(held)}.")
         return replace(panel, fields={n: v for n, v in held.items() if n in wanted}, periods_per_year=periods)
 
-    def _bars(
-        self,
-        version: int | None,
-        first: np.datetime64 | None,
-        last: np.datetime64 | None,
-        wanted: Sequence[str],
-        *,
-        as_known: bool,
-    ) -> pd.DataFrame:
-        """Rows with what the wanted fields and their adjustment take."""
-        needed = {"date", "symbol", "close", "volume", "dividend", "split", *wanted} - {"dividend_yield"}
-        columns = [name for name in _SCHEMA.names if name in needed]
+    def _source(
+        self, version: int | None, first: np.datetime64 | None, last: np.datetime64 | None, *, as_known: bool
+    ) -> Callable[[Sequence[str]], Iterator[pa.Table]]:
+        """Rows of a version by their columns, part by part."""
         if not as_known:
-            return self._rows(self._table(version), first, last, columns)
-        rows = restatements.as_known(self, version=version)
-        return rows.loc[_within(rows["date"], first, last), columns]
+            found = self._table.snapshot(version)
+            return lambda columns: self._tables(found, first, last, columns)
+        known = restatements.as_known(self, version=version)
+        known = known[_within(known["date"], first, last)]
+        return lambda columns: iter((_stored(known, columns),))
 
     def bars(self, first: object = None, last: object = None, *, version: int | None = None) -> pd.DataFrame:
         """Rows of (date, symbol, ticker, fields...) as they are stored, from ``first`` to ``last``, both included.
@@ -238,7 +240,7 @@ class MarketStore:
         DataError
             No store, or no such version.
         """
-        return self._rows(self._table(version), first, last)
+        return self._rows(self._table.snapshot(version), first, last)
 
     def symbols(self, version: int | None = None) -> SymbolTable:
         """Which symbol each permanent id had when; empty where the data have no ids.
@@ -248,14 +250,22 @@ class MarketStore:
         DataError
             No store, or no such version.
         """
-        table = self._table(version)
         if not any(report.identified for report in self.quality_reports(version)):
             return NO_IDS
-        return SymbolTable.of(self._rows(table, None, None, ["date", "symbol", "ticker"]))
+        found = self._table.snapshot(version)
+        return SymbolTable.of(self._rows(found, None, None, ["date", "symbol", "ticker"]))
 
     def version(self) -> int:
         """The number of the latest version."""
-        return int(self._table().version())
+        return self._table.snapshot().number
+
+    def n_rows(self, version: int | None = None) -> int:
+        """Rows of a version, by default the latest; raises as ``bars``."""
+        return self._table.snapshot(version).n_rows
+
+    def verify(self) -> Verification:
+        """Look at every byte of every version; raises as ``version``."""
+        return self._table.verify()
 
     def versions(self) -> tuple[Version, ...]:
         """All committed versions, oldest first."""
@@ -273,7 +283,7 @@ class MarketStore:
         DataError
             No store or no such version.
         """
-        self._table(version)
+        self._table.snapshot(version)
         commits = [(entry, report) for entry, report in self._commits() if version is None or entry.number <= version]
         starts = [i for i, (version, _) in enumerate(commits) if version.operation == "import"]
         return tuple(report for _, report in commits[starts[-1] :])
@@ -284,16 +294,12 @@ class MarketStore:
         return periods_per_year(imported.exchange, bars=imported.bars)
 
     def _commits(self) -> list[tuple[Version, QualityReport]]:
-        entries = sorted(self._table().history(), key=lambda entry: int(entry["version"]))
         commits = []
-        for entry in entries:
-            if "quality" in entry:
-                report = QualityReport.model_validate_json(entry["quality"])
-                when = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, tz=UTC)
-                number, kind = int(entry["version"]), str(entry["kind"])
-                commits.append((Version(number, when, kind, report.first, report.last, report.n_rows_kept), report))
-        if not commits:
-            raise DataError(f"{self.uri} is a Delta table but no market store; import bars into an empty folder.")
+        for entry in self._table.snapshots():
+            report = QualityReport.model_validate(entry.notes["quality"])
+            kind = str(entry.notes["operation"])
+            version = Version(entry.number, entry.time, kind, report.first, report.last, report.n_rows_kept)
+            commits.append((version, report))
         return commits
 
     def _settings(self, settings: QualitySettings | None) -> QualitySettings:
@@ -335,8 +341,8 @@ class MarketStore:
 
     def _names(self) -> set[str]:
         """All symbols, or ids, of the latest version."""
-        held = self._table().to_pyarrow_dataset().to_table(columns=["symbol"])["symbol"]
-        return set(held.unique().to_pylist())
+        tables = self._table.read(self._table.snapshot(), ["symbol"])
+        return {str(name) for table in tables for name in table["symbol"].unique().to_pylist()}
 
     def _without_dropped(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
         """The bars of assets that no check dropped since the last import, and a finding on the others."""
@@ -360,74 +366,54 @@ class MarketStore:
         )
         return replace(raw, frame=raw.frame[~gone].reset_index(drop=True)), (finding,)
 
-    def _table(self, version: int | None = None) -> DeltaTable:
-        try:
-            if not DeltaTable.is_deltatable(self.uri, storage_options=self._options):
-                raise DataError(
-                    f"there is no market store at {self.uri}; run `quantray data import FILE --store {self.uri}`."
-                )
-            latest = DeltaTable(self.uri, storage_options=self._options)
-            if version is None:
-                return latest
-            if not 0 <= version <= latest.version():
-                raise DataError(f"{self.uri} has no version {version}; they run from 0 to {latest.version()}.")
-            return DeltaTable(self.uri, version=version, storage_options=self._options)
-        except (DeltaError, OSError) as error:
-            which = "" if version is None else f" version {version}"
-            raise DataError(f"{self.uri}{which} cannot be read: {_first_line(error)}") from error
-
     def _rows(
-        self, table: DeltaTable, first: object, last: object, columns: Sequence[str] | None = None
+        self, version: Snapshot, first: object, last: object, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
+        chosen = list(columns or _SCHEMA.names)
+        tables = list(self._tables(version, first, last, chosen))
+        empty = _SCHEMA.empty_table().select(chosen)
+        table = pa.concat_tables([empty, *(table.cast(empty.schema) for table in tables)])
+        frame: pd.DataFrame = table.to_pandas(date_as_object=False)
+        return frame.assign(date=frame["date"].astype("datetime64[s]"))
+
+    def _tables(self, version: Snapshot, first: object, last: object, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Rows from ``first`` to ``last``, both included, year by year."""
         keep: ds.Expression | None = None
+        low, high = "0000", "9999"
         if first is not None:
             keep = ds.field("date") >= pa.scalar(as_day(first).item(), pa.date32())
+            low = str(as_day(first))[:4]
         if last is not None:
             until = ds.field("date") <= pa.scalar(as_day(last).item(), pa.date32())
             keep = until if keep is None else keep & until
-        try:
-            read = table.to_pyarrow_dataset().to_table(columns=list(columns or _SCHEMA.names), filter=keep)
-        except (DeltaError, OSError) as error:
-            raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
-        frame: pd.DataFrame = read.to_pandas(date_as_object=False)
-        return frame.assign(date=frame["date"].astype("datetime64[s]"))
+            high = str(as_day(last))[:4]
+        return self._table.read(version, columns, parts=lambda year: low <= year <= high, keep=keep)
 
-    def _write(
-        self,
-        bars: pd.DataFrame,
-        report: QualityReport,
-        *,
-        operation: str,
-        table: DeltaTable | None,
-        days: tuple[pd.Timestamp, pd.Timestamp] | None = None,
-    ) -> None:
-        # Rows by date: a load of few years then skips most row groups.
-        ordered = _by_date(bars)
-        columns = {name: ordered[name] if name in ordered else _absent(name, len(ordered)) for name in _SCHEMA.names}
-        data = pa.Table.from_pandas(pd.DataFrame(columns), schema=_SCHEMA, preserve_index=False)
-        notes = CommitProperties(custom_metadata={"kind": operation, "quality": report.model_dump_json()})
-        predicate = None if days is None else f"date >= '{days[0].date()}' AND date <= '{days[1].date()}'"
-        try:
-            write_deltalake(
-                table if table is not None else self.uri,
-                data,
-                mode="overwrite",
-                predicate=predicate,
-                configuration=_CONFIGURATION if table is None else None,
-                storage_options=self._options if table is None else None,
-                commit_properties=notes,
-            )
-        except CommitFailedError as error:
-            raise DataError(f"another writer changed {self.uri} meanwhile; run the same command again.") from error
-        except (DeltaError, OSError) as error:
-            raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
+
+def _about(operation: str, report: QualityReport) -> dict[str, object]:
+    return {"operation": operation, "quality": report.model_dump(mode="json")}
+
+
+def _years(bars: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
+    """Bars by year, each year's by date and symbol: a load of few years then reads few files."""
+    year = bars["date"].dt.year.to_numpy()
+    for number in np.unique(year).tolist():
+        ordered = _by_date(bars[year == number])
+        yield f"{number:04d}", _stored(ordered, _SCHEMA.names)
+
+
+def _stored(bars: pd.DataFrame, names: Sequence[str]) -> pa.Table:
+    """Columns of these names; what the bars have not is unknown."""
+    columns = {name: bars[name] if name in bars else _absent(name, len(bars)) for name in names}
+    schema = pa.schema([_SCHEMA.field(name) for name in names])
+    return pa.Table.from_pandas(pd.DataFrame(columns), schema, preserve_index=False)
 
 
 def _wanted(fields: Sequence[str] | None) -> list[str]:
     """Fields of a panel that were asked for, by default all."""
-    wanted = list(_ADJUSTED if fields is None else fields)
-    if unknown := [name for name in wanted if name not in _ADJUSTED]:
-        raise DataError(f"field {unknown[0]!r} is not one of {', '.join(_ADJUSTED)}.")
+    wanted = list(ADJUSTED if fields is None else fields)
+    if unknown := [name for name in wanted if name not in ADJUSTED]:
+        raise DataError(f"field {unknown[0]!r} is not one of {', '.join(ADJUSTED)}.")
     return wanted
 
 
@@ -460,7 +446,3 @@ def _by_date(bars: pd.DataFrame) -> pd.DataFrame:
 
 def _absent(name: str, count: int) -> object:
     return np.full(count, None, dtype=object) if name == "ticker" else np.full(count, np.nan)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -24,6 +24,11 @@ class Universe(ABC):
         """Trading days of history needed before the first membership; 0 where membership needs none."""
         return 0
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What it looks at, beside the close."""
+        return ()
+
     @abstractmethod
     def membership(self, panel: Panel) -> Bool:
         """(T, N) membership; row t uses rows up to t only."""
@@ -161,6 +166,11 @@ class RankBand(Universe):
         """Trading days of history needed before the first membership: the window and one review period."""
         return self.window + {"daily": 1, "weekly": 5, "monthly": 23, "quarterly": 66}[self.review]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The volume, beside the close."""
+        return ("volume",)
+
     def notes(self, panel: Panel) -> tuple[str, ...]:
         """Where the band asks for more names than there are."""
         most, asked = int(panel.member.sum(axis=1).max()), self.last - self.first + 1
@@ -224,6 +234,11 @@ class Among(Universe):
     def warm_up_days(self) -> int:
         """As the other universe's."""
         return self.universe.warm_up_days
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """As the other universe's."""
+        return self.universe.fields
 
     def among(self, names: SymbolTable) -> "Among":
         """As the other universe."""

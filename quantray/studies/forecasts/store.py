@@ -1,31 +1,25 @@
 """Forecasts in versions on Delta Lake, so that a study records exactly which scores it acted on."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
 
 from quantray.arrays import Dates, Float, Names, frozen
+from quantray.data.versions import OvertakenError, Snapshot, Verification, VersionedTable
 from quantray.errors import DataError, InputError
 
 __all__ = ["ForecastStore", "ForecastVersion", "Forecasts"]
 
 _SCHEMA = pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("model", pa.string()), ("score", pa.float64())])
 
-# Logs and replaced files stay for ten years, so that a study's forecasts can be read again in their exact version.
-_CONFIGURATION = {
-    "delta.logRetentionDuration": "interval 3650 days",
-    "delta.deletedFileRetentionDuration": "interval 3650 days",
-}
+_REMEDIES = "write forecasts with ForecastStore.write first", "choose an empty folder"
+_ATTEMPTS = 20
+"""Of a write while others write."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +100,9 @@ class ForecastStore:
 
     def __init__(self, root: str | Path, *, storage_options: Mapping[str, str] | None = None) -> None:
         self.uri = str(root)
-        self._options = dict(storage_options) if storage_options else None
+        self._table = VersionedTable(
+            self.uri, kind="forecast store", schema=_SCHEMA, remedies=_REMEDIES, storage_options=storage_options
+        )
 
     def __repr__(self) -> str:
         return f"ForecastStore({self.uri!r})"
@@ -147,24 +143,18 @@ class ForecastStore:
         )
         about = {"model": model, "first": str(days[0]), "last": str(days[-1]), "n_rows": len(row)}
         about["notes"] = {str(key): str(value) for key, value in (notes or {}).items()}
-        there = self.exists()
-        try:
-            write_deltalake(
-                self._table() if there else self.uri,
-                table,
-                # A store that another writer makes in this moment must not lose what it wrote.
-                mode="overwrite" if there else "error",
-                predicate=f"model = '{model}'" if there else None,
-                partition_by=None if there else ["model"],
-                configuration=None if there else _CONFIGURATION,
-                storage_options=None if there else self._options,
-                commit_properties=CommitProperties(custom_metadata={"forecasts": json.dumps(about)}),
-            )
-        except CommitFailedError as error:
-            raise DataError(f"another writer changed {self.uri} meanwhile; run the same command again.") from error
-        except (DeltaError, OSError) as error:
-            raise DataError(f"cannot write {self.uri}: {_first_line(error)}") from error
-        return next(found.number for found in reversed(self.versions()) if found.model == model)
+        base = found = self._latest()
+        for _ in range(_ATTEMPTS):
+            if _of(found, model) != _of(base, model):
+                break
+            try:
+                return self._table.write([(model, table)], about, base=found).number
+            except OvertakenError:
+                found = self._latest()
+        raise OvertakenError(f"another writer changed {model} in {self.uri} meanwhile; run the same command again.")
+
+    def _latest(self) -> Snapshot | None:
+        return self._table.snapshot() if self.exists() else None
 
     def load(self, model: str, *, version: int | None = None) -> Forecasts:
         """The scores of a model, by increasing date and symbol.
@@ -179,23 +169,19 @@ class ForecastStore:
             No store, version or model of that name.
         """
         _check_name(model)
-        table = self._table(version)
-        number = int(table.version())
-        try:
-            keep = ds.field("model") == model
-            rows = table.to_pyarrow_dataset().to_table(columns=["date", "symbol", "score"], filter=keep)
-        except (DeltaError, OSError) as error:
-            raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
-        if rows.num_rows == 0:
-            known = ", ".join(self.models(number))
-            raise DataError(f"{self.uri} version {number} has no forecasts of {model!r}; it has {known}.")
+        found = self._table.snapshot(version)
+        tables = list(self._table.read(found, ["date", "symbol", "score"], parts=lambda name: name == model))
+        if not tables:
+            known = ", ".join(self.models(found.number))
+            raise DataError(f"{self.uri} version {found.number} has no forecasts of {model!r}; it has {known}.")
+        rows = tables[0]
         dates, row = np.unique(rows["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
-        symbols = rows["symbol"].combine_chunks().dictionary_encode()
+        symbols = rows["symbol"].unify_dictionaries().combine_chunks()
         names, place = np.unique(np.array(symbols.dictionary.to_pylist(), dtype=np.str_), return_inverse=True)
         values = np.full((len(dates), len(names)), np.nan)
         values[row, place[symbols.indices.to_numpy()]] = rows["score"].to_numpy()
-        written = [found for found in self.versions() if found.model == model and found.number <= number]
-        return Forecasts(model, dates, names, values, number, written[-1].notes)
+        written = [each for each in self.versions() if each.model == model and each.number <= found.number]
+        return Forecasts(model, dates, names, values, found.number, written[-1].notes)
 
     def models(self, version: int | None = None) -> tuple[str, ...]:
         """The models with forecasts, in alphabetical order.
@@ -205,11 +191,11 @@ class ForecastStore:
         DataError
             No store or version.
         """
-        return tuple(sorted(str(part["model"]) for part in self._table(version).partitions()))
+        return tuple(part.name for part in self._table.snapshot(version).parts)
 
     def version(self) -> int:
         """The number of the latest version."""
-        return int(self._table().version())
+        return self._table.snapshot().number
 
     def versions(self) -> tuple[ForecastVersion, ...]:
         """All committed versions, oldest first.
@@ -219,13 +205,11 @@ class ForecastStore:
         DataError
             No store.
         """
-        found = []
-        for entry in sorted(self._table().history(), key=lambda entry: int(entry["version"])):
-            if "forecasts" in entry:
-                about: dict[str, Any] = json.loads(entry["forecasts"])
-                when = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, tz=UTC)
-                found.append(ForecastVersion(number=int(entry["version"]), time=when, **about))
-        return tuple(found)
+        return tuple(ForecastVersion(each.number, each.time, **each.notes) for each in self._table.snapshots())
+
+    def verify(self) -> Verification:
+        """Look at every byte of every version; raises as ``versions``."""
+        return self._table.verify()
 
     def exists(self) -> bool:
         """Whether anything has been written.
@@ -235,34 +219,14 @@ class ForecastStore:
         DataError
             The place cannot be read.
         """
-        try:
-            return bool(DeltaTable.is_deltatable(self.uri, storage_options=self._options))
-        except (DeltaError, OSError) as error:
-            raise DataError(f"{self.uri} cannot be read: {_first_line(error)}") from error
+        return self._table.exists()
 
-    def _table(self, version: int | None = None) -> DeltaTable:
-        if not self.exists():
-            raise DataError(
-                f"there is no forecast store at {self.uri}; write forecasts with ForecastStore.write first."
-            )
-        try:
-            latest = DeltaTable(self.uri, storage_options=self._options)
-            if [field.name for field in latest.schema().fields] != _SCHEMA.names:
-                raise DataError(f"{self.uri} is a Delta table but no forecast store; choose an empty folder.")
-            if version is None:
-                return latest
-            if not 0 <= version <= latest.version():
-                raise DataError(f"{self.uri} has no version {version}; they run from 0 to {latest.version()}.")
-            return DeltaTable(self.uri, version=version, storage_options=self._options)
-        except (DeltaError, OSError) as error:
-            which = "" if version is None else f" version {version}"
-            raise DataError(f"{self.uri}{which} cannot be read: {_first_line(error)}") from error
+
+def _of(version: Snapshot | None, model: str) -> tuple[str, ...]:
+    """The files that hold a model's scores."""
+    return () if version is None else tuple(part.file for part in version.parts if part.name == model)
 
 
 def _check_name(model: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", model):
         raise InputError(f"model name {model!r} must be letters, digits, blanks, dots, dashes and underscores.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
