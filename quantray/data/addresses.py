@@ -8,9 +8,9 @@ from quantray.errors import InputError
 
 __all__ = ["store_address"]
 
-# Delta Lake turns a folder's path into a URL and back. On the way it takes these for something else: brackets for a
-# host, a backslash for a slash, an encoded letter for the letter, and # and ? for the end of the path.
-_LOST = re.compile(r"[\[\]|^\\#?]|%[0-9A-Fa-f]{2}")
+# Delta Lake turns a folder's path into a URL and back, and takes a backslash for a slash and an encoded letter for the
+# letter on the way.
+_LOST = re.compile(r"\\|%[0-9A-Fa-f]{2}")
 _LONGEST = 200
 """Bytes of a folder's name, which files within it must outlast."""
 
@@ -42,7 +42,7 @@ def store_address(uri: str | Path) -> str:
     if lost := _LOST.search(folder):
         raise InputError(
             f"{folder} cannot hold a store: the table format loses {lost[0]!r} in the name of a folder; name one "
-            "without any of [ ] | ^ \\ # ? and without % before two digits."
+            "without a backslash and without % before two digits."
         )
     if long := next((name for name in folder.split(os.sep) if len(os.fsencode(name)) > _LONGEST), None):
         raise InputError(

@@ -1,6 +1,5 @@
 """Files by name in a local folder or in an object store."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 from deltalake.fs import DeltaStorageHandler
 
+from quantray.data.addresses import store_address
 from quantray.data.files import write_atomically
-from quantray.errors import InputError
 
 __all__ = ["Place", "first_line"]
 
@@ -28,22 +27,11 @@ class Place:
 
     @classmethod
     def at(cls, uri: str, options: Mapping[str, str] | None = None) -> "Place":
-        """The place of an address: a path, ``file://`` or an object store's.
-
-        Raises
-        ------
-        InputError
-            The address holds a NUL, or what Delta Lake takes for another path.
-        """
-        if "\0" in uri:
-            raise InputError(f"the address {uri!r} holds a NUL, which no file system takes; leave it out.")
+        """The place of an address: a path, ``file://`` or an object store's; raises as ``store_address``."""
+        uri = store_address(uri)
         if "://" not in uri or uri.startswith("file://"):
             folder = Path(unquote(urlparse(uri).path) if "://" in uri else uri).absolute()
-            if re.search(r"%[0-9a-fA-F]{2}|\\", str(folder)):
-                raise InputError(
-                    f"Delta Lake reads %20 and the like, and a backslash, in {str(folder)!r} as something else; choose "
-                    "a folder without them."
-                )
+            store_address(folder)
             return cls(str(folder), folder, pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem(use_mmap=True)))
         return cls(uri, None, pafs.PyFileSystem(DeltaStorageHandler(uri, dict(options or {}))))
 

@@ -1,28 +1,12 @@
 import re
-from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
 
 from quantray.data.addresses import store_address
 from quantray.errors import InputError
 
-ROWS = pa.table({"a": [1, 2]})
 
-
-@pytest.mark.parametrize("name", ["a b 100%", "Märkte 日本", "~a+b&c=d{x}'*@;"])
-def test_what_is_taken_holds_a_table_that_is_read_again(tmp_path, name):
-    folder = store_address(tmp_path / name)
-    write_deltalake(folder, ROWS)
-    write_deltalake(folder, ROWS, mode="append")
-    found = DeltaTable(folder)
-    assert found.to_pyarrow_dataset().to_table().num_rows == 4
-    assert len(found.history()) == 2
-    assert (Path(folder) / "_delta_log").is_dir()
-
-
-@pytest.mark.parametrize("name", ["a[1]", "a#b", "a?b", "a%20b", "a\\b", "a|b", "a^b"])
+@pytest.mark.parametrize("name", ["a%20b", "a\\b"])
 def test_what_would_be_lost_is_refused_with_the_character(tmp_path, name):
     lost = re.escape(repr(re.search(r"[^a-z0-9](20)?", name)[0]))
     with pytest.raises(InputError, match=f"loses {lost} in the name of a folder; name one without"):
