@@ -98,12 +98,25 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
 
 
 @app.command()
+def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of any kind.")]) -> None:
+    """Compare all that a finished run kept, and the data it read, with what it noted; exit code 1 where it differs."""
+    from quantray.research.verify import verify_run  # noqa: PLC0415
+
+    found = verify_run(folder)
+    lines = found.damage or (f"{folder} is whole", *found.checked)
+    for line in lines:
+        _console().print(line, highlight=False, markup=False, soft_wrap=True)
+    if found.damage:
+        raise DataError(f"{len(found.damage)} of what {folder} kept or read is not as it was; see the lines above.")
+
+
+@app.command()
 def runs(
     folder: Annotated[Path | None, typer.Option("--runs", help="By default QUANTRAY_RUNS or runs.")] = None,
 ) -> None:
     """List the runs of a folder: kind, when they ended, digest, and what they found."""
     from quantray.research.comparison import listed  # noqa: PLC0415
-    from quantray.research.run import list_runs  # noqa: PLC0415
+    from quantray.research.folder import list_runs  # noqa: PLC0415
     from quantray.research.terms import Environment  # noqa: PLC0415
 
     place = folder or Path(Environment().runs)

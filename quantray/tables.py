@@ -9,7 +9,8 @@ from rich.table import Table
 
 from quantray.analytics.page import Cell, Column
 from quantray.analytics.page import Table as PageTable
-from quantray.research.run import read_page, read_run
+from quantray.data.locks import alone
+from quantray.research.folder import finished, read_page, read_run
 
 __all__ = ["console", "print_run", "print_table"]
 
@@ -22,12 +23,13 @@ def console() -> Console:
 
 def print_run(folder: Path) -> None:
     """Print a finished run of any kind: its table, what it found, what it took, and where its report is."""
-    about, page, out = read_run(folder).about, read_page(folder), console()
+    with alone(folder):
+        run = read_run(folder)
+        about, page, out = finished(run), read_page(run), console()
     print_table(page.summary)
-    for line in (page.headline, *(about.notes if about else ())):
+    for line in (page.headline, *about.notes):
         _print(out, line)
-    if about is not None:
-        _print(out, f"{about.work}; digest {about.digest}")
+    _print(out, f"{about.work}; digest {about.digest}")
     _print(out, f"report: {folder / 'report.html'}")
 
 

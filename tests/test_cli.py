@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import runpy
 import shutil
 import subprocess
@@ -94,6 +95,27 @@ def test_demo_report_and_a_second_run(tmp_path):
     assert "costs.commission_bps" in compared.stdout
     assert "HRP: annual cost" in compared.stdout
     assert "the numbers differ" in compared.stdout
+    damaged_and_healed(run, tmp_path)
+
+
+def damaged_and_healed(run, folder):
+    """A result that is damaged is named by ``verify``, and the same command heals it."""
+    whole = quantray("verify", run, cwd=folder)
+    assert whole.returncode == 0, whole.stderr
+    assert whole.stdout.startswith(f"{run} is whole")
+    digest = json.loads((run / "study.json").read_text())["digest"]
+    result = min((folder / "runs" / "results").rglob("*.parquet"))
+    content = result.read_bytes()
+    result.write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])
+    damaged = quantray("verify", run, cwd=folder)
+    assert f"{result} is damaged; compute it again: quantray run" in damaged.stdout.replace("\n", "")
+    refused(damaged, 1, "1 of what", "is not as it was")
+    again = quantray("demo", "--serial", "--runs", "runs", cwd=folder)
+    assert "1 units computed, 29 reused" in again.stdout
+    assert f"computed again: {result.stem}" in again.stderr
+    assert result.read_bytes() == content
+    assert json.loads((run / "study.json").read_text())["digest"] == digest
+    assert quantray("verify", run, cwd=folder).returncode == 0
 
 
 def test_a_workflow_on_a_store(store, tmp_path):
@@ -121,6 +143,7 @@ def test_doctor(tmp_path):
         (("data", "import", "none.csv", "--quality", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("report", "none"), 1, ("none is not a run folder",)),
         (("runs", "--runs", "none"), 1, ("there are no runs in none", "quantray demo")),
+        (("verify", "none"), 1, ("none is not a run folder",)),
         (("compare", "none", "none"), 1, ("none is not a run folder",)),
         (("run", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", str(CONFIG), "--set", "kind=sweep"), 2, ("unknown key",)),

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from quantray.analytics.page import Cell, Column, Page, Rows, Table
+from quantray.data.seals import file_hash
 from quantray.errors import DataError
-from quantray.research.run import About
+from quantray.research.folder import LAYOUT, About
 from quantray.tables import print_run, print_table
 
 SUMMARY = Table(
@@ -19,7 +20,7 @@ SUMMARY = Table(
     ),
 )
 ABOUT = About(
-    layout=1,
+    layout=LAYOUT,
     kind="tests",
     name="a",
     config_hash="def",
@@ -35,6 +36,7 @@ ABOUT = About(
     numerics="Haswell, AVX2",
     versions={},
     facts={},
+    files={},
 )
 
 
@@ -43,13 +45,13 @@ def folder(tmp_path):
     return tmp_path / ("a folder whose name is so long that a path would be broken over two lines " * 2)
 
 
-def written(folder, about=ABOUT):
+def written(folder):
     page = Page(title="a", meta="", headline="No [evidence].", sections=(), summary=SUMMARY)
     folder.mkdir()
     (folder / "settings.yaml").write_text(yaml.safe_dump({"kind": "tests", "name": "a"}))
     (folder / "page.json").write_text(page.model_dump_json())
-    if about is not None:
-        (folder / "study.json").write_text(about.model_dump_json())
+    hashes = {path.name: file_hash(path.read_bytes()) for path in folder.iterdir()}
+    (folder / "study.json").write_bytes(ABOUT.model_copy(update={"files": hashes}).sealed())
     return folder
 
 

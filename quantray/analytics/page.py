@@ -1,12 +1,13 @@
 """The one page that reports are: what stands on it as plain values, kept as JSON, and its HTML that opens offline."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import jinja2
 from plotly.offline import get_plotlyjs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import Picture
@@ -75,11 +76,18 @@ class Table(_Part):
     """Words to click on before it is seen; empty where it is seen at once."""
 
 
+def _data_only(figure: str) -> str:
+    """Refuse what a browser would run where it looks for data."""
+    if not isinstance(json.loads(figure), dict):
+        raise ValueError("a figure is an object of JSON")
+    return figure
+
+
 class Chart(_Part):
     """A picture, as plotly describes it."""
 
     kind: Literal["chart"] = "chart"
-    figure: str
+    figure: Annotated[str, AfterValidator(_data_only)]
     """JSON of data and layout."""
     height: int
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float, Names, digest
+from quantray.data.files import write_atomically
+from quantray.data.seals import from_parquet, to_parquet
 from quantray.errors import DataError
 
 __all__ = ["Delistings", "TrackRecord"]
@@ -117,16 +118,31 @@ class TrackRecord:
         return digest([*parts, "\n".join(self.assets.tolist())])
 
     def tables(self) -> dict[str, pa.Table]:
-        """``accounts`` and ``holdings`` (trade dates, one row per asset held or traded), which ``read`` reads back."""
+        """``accounts`` and ``holdings`` (trade dates, one row per asset held or traded), which ``write`` keeps."""
         series = {name: getattr(self, name) for name in _SERIES}
         accounts = pa.table({"date": pa.array(self.dates), **series})
-        terms = {"periods_per_year": self.periods_per_year, "delistings": asdict(self.delistings)}
+        of = {"record": self.digest()}
+        terms = of | {"periods_per_year": self.periods_per_year, "delistings": asdict(self.delistings)}
         kept = self.on_trade_dates()
         row, column = np.nonzero((kept.weights != 0) | (kept.trades != 0))
         held = {name: getattr(kept, name)[row, column] for name in ("weights", "trades", "costs")}
         symbols = pa.array(kept.assets[column].tolist(), pa.string())
         holdings = pa.table({"date": pa.array(kept.holding_dates[row]), "symbol": symbols, **held})
-        return {"accounts": accounts.replace_schema_metadata({"quantray": json.dumps(terms)}), "holdings": holdings}
+        return {
+            "accounts": accounts.replace_schema_metadata({"quantray": json.dumps(terms)}),
+            "holdings": holdings.replace_schema_metadata({"quantray": json.dumps(of)}),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Keep the record in a folder, as ``read`` reads it back: sealed Parquet files.
+
+        Raises
+        ------
+        DataError
+            The folder cannot be written.
+        """
+        for name, table in self.tables().items():
+            write_atomically(folder / f"{name}.parquet", to_parquet(table, name))
 
     @classmethod
     def read(cls, folder: Path) -> "TrackRecord":
@@ -135,29 +151,34 @@ class TrackRecord:
         Raises
         ------
         DataError
-            The folder holds none.
+            The folder holds none, a file of it is damaged, or its two files are of different records.
         """
         try:
-            accounts = pq.read_table(folder / "accounts.parquet", partitioning=None)
-            held = pq.read_table(folder / "holdings.parquet", partitioning=None)
-            terms = json.loads((accounts.schema.metadata or {}).get(b"quantray", b"{}"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{folder} holds no track record: {error}") from error
+            return cls._of(folder.name, _read(folder, "accounts"), _read(folder, "holdings"))
+        except (LookupError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise DataError(f"{folder} holds no track record: {reason}") from error
+
+    @classmethod
+    def _of(cls, name: str, accounts: pa.Table, held: pa.Table) -> "TrackRecord":
+        terms, of = (json.loads(table.schema.metadata[b"quantray"]) for table in (accounts, held))
+        if terms["record"] != of["record"]:
+            raise ValueError("accounts.parquet and holdings.parquet are of different records; put back a copy of both")
         days, row = np.unique(held["date"].to_numpy().astype("datetime64[D]"), return_inverse=True)
         assets, column = np.unique(np.array(held["symbol"].to_pylist(), dtype=np.str_), return_inverse=True)
         grids = {}
-        for name in ("weights", "trades", "costs"):
-            grids[name] = np.zeros((len(days), len(assets)))
-            grids[name][row, column] = held[name].to_numpy()
-        series = {name: accounts[name].to_numpy() for name in _SERIES}
+        for part in ("weights", "trades", "costs"):
+            grids[part] = np.zeros((len(days), len(assets)))
+            grids[part][row, column] = held[part].to_numpy()
+        series = {part: accounts[part].to_numpy() for part in _SERIES}
         dates = accounts["date"].to_numpy().astype("datetime64[D]")
         return cls(
-            name=folder.name,
+            name=name,
             dates=dates,
             assets=assets,
             holding_dates=days,
-            periods_per_year=terms.get("periods_per_year", TRADING_DAYS),
-            delistings=Delistings(**terms.get("delistings", {})),
+            periods_per_year=int(terms["periods_per_year"]),
+            delistings=Delistings(**terms["delistings"]),
             **series,
             **grids,
         )
@@ -171,3 +192,13 @@ class TrackRecord:
 _SERIES = ("nav", "cash", "pnl", "dividends", "interest", "unfilled")
 _TERMS = ("periods_per_year", "delistings")
 """How the accounts are read rather than what is in them; kept in the metadata of their file."""
+
+
+def _read(folder: Path, name: str) -> pa.Table:
+    path = folder / f"{name}.parquet"
+    try:
+        return from_parquet(path.read_bytes(), name)
+    except OSError as error:
+        raise DataError(f"{folder} holds no track record: {path.name}: {error.strerror or error}") from error
+    except DataError as error:
+        raise DataError(f"{path} {error}; put back a copy, or run the study again.") from error

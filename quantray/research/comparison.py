@@ -1,14 +1,14 @@
 """Runs side by side: a list of them, and what makes two of them differ."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quantray.analytics.page import Column, Rows, Table
-from quantray.errors import DataError, InputError
-from quantray.research.run import Run, read_run
+from quantray.data.locks import alone
+from quantray.errors import InputError
+from quantray.research.folder import About, Run, finished, read_metrics, read_run
 from quantray.settings import flattened
 
 __all__ = ["Comparison", "compare_runs", "listed"]
@@ -51,17 +51,19 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     InputError
         The runs are of different kinds, so that nothing can be compared.
     """
-    runs = [read_run(folder) for folder in (first, second)]
-    for run in runs:
-        if run.about is None:
-            raise DataError(f"{run.folder} is not a finished run; run {run.folder / 'settings.yaml'} to continue it.")
-    a, b = runs
+    (a, mine), (b, other) = (_read(folder) for folder in (first, second))
     if a.kind != b.kind:
         raise InputError(f"{first} is of kind {a.kind} and {second} of kind {b.kind}: they cannot be compared.")
     settings = _settings(a, b)
-    metrics = _metrics(*(_read_metrics(run.folder) for run in runs))
-    tables = [t for t in (settings, metrics) if t.groups[0].rows]
-    return Comparison(tuple(tables), _said(a, b, differ=bool(settings.groups[0].rows)))
+    tables = [table for table in (settings, _metrics(mine, other)) if table.groups[0].rows]
+    said = _said(finished(a), finished(b), differ=bool(settings.groups[0].rows))
+    return Comparison(tuple(tables), said)
+
+
+def _read(folder: Path) -> tuple[Run, Mapping[str, Any]]:
+    with alone(folder):
+        run = read_run(folder)
+        return run, read_metrics(run)
 
 
 def _settings(a: Run, b: Run) -> Table:
@@ -90,18 +92,16 @@ def _metrics(a: Mapping[str, Any], b: Mapping[str, Any]) -> Table:
     return Table(title="metrics that differ", columns=columns, groups=(Rows(rows=tuple(rows)),))
 
 
-def _said(a: Run, b: Run, *, differ: bool) -> tuple[str, ...]:
-    assert a.about is not None, "checked by the caller"
-    assert b.about is not None, "checked by the caller"
-    if a.about.digest == b.about.digest:
-        return (f"equal digests {a.about.digest}: the same numbers to the last bit.",)
-    said = [f"digests {a.about.digest} and {b.about.digest}: the numbers differ."]
-    if not differ and a.about.data == b.about.data:
-        one, two = a.about.versions, b.about.versions
+def _said(a: About, b: About, *, differ: bool) -> tuple[str, ...]:
+    if a.digest == b.digest:
+        return (f"equal digests {a.digest}: the same numbers to the last bit.",)
+    said = [f"digests {a.digest} and {b.digest}: the numbers differ."]
+    if not differ and a.data == b.data:
+        one, two = a.versions, b.versions
         reasons = []
-        if a.about.numerics != b.about.numerics:
+        if a.numerics != b.numerics:
             reasons.append(
-                f"the numerics class ({a.about.numerics} and {b.about.numerics}), which moves the last bits unless "
+                f"the numerics class ({a.numerics} and {b.numerics}), which moves the last bits unless "
                 "numerics is portable"
             )
         if versions := sorted(name for name in {*one, *two} if one.get(name) != two.get(name)):
@@ -121,11 +121,3 @@ def _value(metrics: Mapping[str, float | None], key: str) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" + ("" if low is None or high is None else f" ({low:.4g} to {high:.4g})")
-
-
-def _read_metrics(folder: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"metrics.json of {folder} cannot be read: {error}; run its settings.yaml again.") from error
-    return found

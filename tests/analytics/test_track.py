@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.analytics.track import Delistings, TrackRecord
+from quantray.analytics.track import TrackRecord
 from quantray.backtest.accounts import Decisions, backtest
+from quantray.data.seals import to_parquet
 from quantray.errors import DataError
 
 
@@ -20,15 +20,8 @@ def record(market):
     )
 
 
-def kept_in(folder, record):
-    """The record's tables as files, as a run keeps them."""
-    folder.mkdir(exist_ok=True)
-    for name, table in record.tables().items():
-        pq.write_table(table, folder / f"{name}.parquet")
-
-
 def test_a_record_reads_back_as_it_was_on_trade_dates(record, tmp_path):
-    kept_in(tmp_path / "x", record)
+    record.write(tmp_path / "x")
     back, kept = TrackRecord.read(tmp_path / "x"), record.on_trade_dates()
     assert back.name == "x"
     held = np.isin(kept.assets, back.assets)
@@ -69,16 +62,44 @@ def test_years_follow_the_calendar_of_the_panel(market, tmp_path):
     assert_allclose(other.turnover_by_asset, usual.turnover_by_asset * 365 / 252)
     # The accounts are the same; how they are read is no part of them.
     assert other.digest() == usual.digest()
-    kept_in(tmp_path / "x", other)
+    other.write(tmp_path / "x")
     back = TrackRecord.read(tmp_path / "x")
     assert (back.periods_per_year, back.delistings) == (365, other.delistings)
     assert back.delistings.assumed > 0
 
 
-def test_a_record_without_terms_is_of_trading_days(record, tmp_path):
-    """As it was written before records knew their calendar."""
-    kept_in(tmp_path / "x", record)
-    path = tmp_path / "x" / "accounts.parquet"
-    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
-    back = TrackRecord.read(tmp_path / "x")
-    assert (back.periods_per_year, back.delistings) == (252, Delistings())
+def test_any_bit_of_a_record_counts_and_its_file_is_named(record, tmp_path):
+    record.write(tmp_path / "x")
+    draws = np.random.default_rng(0)
+    for name in ("accounts", "holdings"):
+        path = tmp_path / "x" / f"{name}.parquet"
+        content = path.read_bytes()
+        for place in draws.integers(0, len(content), 30):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << int(draws.integers(8))
+            path.write_bytes(flipped)
+            with pytest.raises(
+                DataError, match=f"{name}.parquet .*; put back a copy, or run the study again"
+            ) as caught:
+                TrackRecord.read(tmp_path / "x")
+            assert "\n" not in str(caught.value)
+        path.write_bytes(content)
+    assert TrackRecord.read(tmp_path / "x").nav.tolist() == record.nav.tolist()
+
+
+def test_files_of_different_records_are_no_record(record, tmp_path):
+    record.write(tmp_path / "x")
+    replace(record, nav=record.nav * 2).write(tmp_path / "y")
+    (tmp_path / "y" / "holdings.parquet").replace(tmp_path / "x" / "holdings.parquet")
+    with pytest.raises(DataError, match="accounts.parquet and holdings.parquet are of different records"):
+        TrackRecord.read(tmp_path / "x")
+
+
+@pytest.mark.parametrize("metadata", [None, {"quantray": "{"}, {"quantray": "[1]"}, {"quantray": '{"record": 1}'}])
+def test_a_record_that_nobody_wrote_so_is_refused_in_a_line(record, tmp_path, metadata):
+    record.write(tmp_path / "x")
+    crafted = record.tables()["accounts"].replace_schema_metadata(metadata)
+    (tmp_path / "x" / "accounts.parquet").write_bytes(to_parquet(crafted, "accounts"))
+    with pytest.raises(DataError, match="holds no track record: ") as caught:
+        TrackRecord.read(tmp_path / "x")
+    assert "\n" not in str(caught.value)

@@ -10,7 +10,8 @@ from quantray.data.importing import RawBars
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import LeadLag, simulate_market
 from quantray.research.executor import Serial
-from quantray.research.run import carry_out, read_run
+from quantray.research.folder import read_run
+from quantray.research.run import carry_out
 from quantray.settings import checked
 from quantray.studies.kinds import find_kind
 

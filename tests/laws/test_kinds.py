@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 
 from quantray.research.comparison import compare_runs
 from quantray.research.executor import Serial
-from quantray.research.run import list_runs, read_run, render
+from quantray.research.folder import list_runs, read_run
+from quantray.research.run import render
 from quantray.settings import read_settings, to_yaml
 from quantray.studies.kinds import KINDS as ALL
 from quantray.studies.kinds import find_kind, read_study

@@ -1,42 +1,17 @@
-import json
 from dataclasses import replace
 
-import pyarrow as pa
 import pytest
+from counted_runs import findings_of, source_in
 
-from quantray.analytics.page import Page, Rows, Table
 from quantray.errors import DataError, InputError
 from quantray.research.comparison import compare_runs, listed
-from quantray.research.kind import Findings, Source, StudySettings, Work
-from quantray.research.market import MarketData, SimulatedData
-from quantray.research.run import list_runs, write
-
-TABLE = Table(title="s: a table", columns=("name", "value"), groups=(Rows(rows=(("a", "1"),)),))
-
-
-class Settings(StudySettings):
-    kind: str = "counting"
-    size: int = 1
-
-
-def findings_of(**changes):
-    values = {
-        "digest": "d1",
-        "page": Page(title="t", meta="m", headline="One was counted.", sections=(), summary=TABLE),
-        "work": Work(2, 3, 1.25, "counts"),
-        "metrics": {"a": {"value": 1.0, "value_low": 0.5, "value_high": 1.5, "nothing": float("nan")}},
-        "tables": {"inner/t": pa.table({"x": [1, 2]})},
-        "files": {"extra.txt": "more"},
-        "facts": {"n": 1},
-        "notes": ("A note.",),
-    }
-    return Findings(**(values | changes))
+from quantray.research.folder import list_runs, read_run
+from quantray.research.run import write
 
 
 @pytest.fixture
 def source(tmp_path, make_panel):
-    data = MarketData(SimulatedData(), make_panel([[1.0, 2.0]] * 3), "nowhere", {}, ())
-    return Source(Settings(name="s", runs=str(tmp_path / "runs")), data, None)
+    return source_in(tmp_path, make_panel)
 
 
 def with_settings(source, **changes):
@@ -79,9 +54,9 @@ def test_two_runs_that_differ_in_kernels_or_versions_only_are_said_to(source, tm
     one = write("counting", source, findings_of())
     two = write("counting", with_settings(source, runs=str(tmp_path / "other")), findings_of(digest="d2"))
     assert compare_runs(one, two).lines[-1] == "What differs is quantray itself: the code between two releases."
-    about = json.loads((two / "study.json").read_text())
-    about["numerics"], about["versions"]["numpy"] = "Haswell, AVX2", "1.0"
-    (two / "study.json").write_text(json.dumps(about))
+    about = read_run(two).about
+    changes = {"numerics": "Haswell, AVX2", "versions": about.versions | {"numpy": "1.0"}}
+    (two / "study.json").write_bytes(about.model_copy(update=changes).sealed())
     said = compare_runs(one, two).lines[-1]
     assert said.endswith(
         "and Haswell, AVX2), which moves the last bits unless numerics is portable; versions of numpy."
@@ -98,5 +73,5 @@ def test_runs_that_cannot_be_compared(source):
     with pytest.raises(DataError, match="is not a finished run"):
         compare_runs(one, two)
     (one / "metrics.json").write_text("{")
-    with pytest.raises(DataError, match=r"metrics\.json of .* cannot be read"):
+    with pytest.raises(DataError, match=r"metrics\.json is damaged: it is not what the run wrote"):
         compare_runs(one, one)

@@ -1,45 +1,25 @@
-"""The run folder: whole or not at all, read back, listed, and refused in a line where it is damaged."""
+"""The run folder: whole or not at all, by one run at a time, and rendered again from what the run wrote only."""
 
+import fcntl
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from counted_runs import TABLE, findings_of, source_in
 
-from quantray.analytics.page import Page, Rows, Table
 from quantray.errors import DataError
-from quantray.research.kind import Findings, Source, StudySettings, Work
-from quantray.research.market import MarketData, SimulatedData
+from quantray.research import run
+from quantray.research.folder import damage, read_page, read_run
 from quantray.research.numerics import NOT_COMPARABLE
-from quantray.research.run import read_page, read_run, render, write
-
-TABLE = Table(title="s: a table", columns=("name", "value"), groups=(Rows(rows=(("a", "1"),)),))
-
-
-class Settings(StudySettings):
-    kind: str = "counting"
-    size: int = 1
-
-
-def findings_of(**changes):
-    values = {
-        "digest": "d1",
-        "page": Page(title="t", meta="m", headline="One was counted.", sections=(), summary=TABLE),
-        "work": Work(2, 3, 1.25, "counts"),
-        "metrics": {"a": {"value": 1.0, "value_low": 0.5, "value_high": 1.5, "nothing": float("nan")}},
-        "tables": {"inner/t": pa.table({"x": [1, 2]})},
-        "files": {"extra.txt": "more"},
-        "facts": {"n": 1},
-        "notes": ("A note.",),
-    }
-    return Findings(**(values | changes))
+from quantray.research.run import render, write
 
 
 @pytest.fixture
 def source(tmp_path, make_panel):
-    data = MarketData(SimulatedData(), make_panel([[1.0, 2.0]] * 3), "nowhere", {}, ())
-    return Source(Settings(name="s", runs=str(tmp_path / "runs")), data, None)
+    return source_in(tmp_path, make_panel)
 
 
 def with_settings(source, **changes):
@@ -58,7 +38,7 @@ def test_everything_is_kept_and_read_back(source):
     assert json.loads((folder / "metrics.json").read_text())["a"]["nothing"] is None
     assert pq.read_table(folder / "inner" / "t.parquet")["x"].to_pylist() == [1, 2]
     assert (folder / "extra.txt").read_text() == "more"
-    assert read_page(folder).summary == TABLE
+    assert read_page(read_run(folder)).summary == TABLE
     html = (folder / "report.html").read_text()
     for text in ("One was counted.", "Digest of all results d1", "2 counts computed", "numpy", "A note.", "size"):
         assert text in html, text
@@ -70,9 +50,10 @@ def test_a_run_is_finished_once_everything_is_there(source, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("quantray.research.run.pq.write_table", full)
-    with pytest.raises(DataError, match="cannot write .*: No space left on device; free space"):
-        write("counting", source, findings_of(digest="d2"))
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(DataError, match="cannot write .*: No space left on device; free space"):
+            write("counting", source, findings_of(digest="d2"))
     assert read_run(folder).about is None
     with pytest.raises(
         DataError, match=r"is not a finished run; run its settings again: quantray run .*settings\.yaml"
@@ -94,30 +75,53 @@ def test_a_run_on_any_kernels_says_that_its_digest_is_not_comparable(source):
     assert NOT_COMPARABLE in (folder / "report.html").read_text()
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "words"),
-    [
-        ("settings.yaml", None, "is not a run folder"),
-        ("settings.yaml", "- 1", "settings.yaml holds no settings"),
-        ("settings.yaml", "a: [", "is not a run folder"),
-        ("study.json", "{", "is not a run folder"),
-        ("study.json", "[1]", "is not a run folder"),
-        ("study.json", '{"layout": 1}', "is not a run folder"),
-        (
-            "study.json",
-            '{"layout": 99, "versions": {"quantray": "9.0"}}',
-            "was written by a newer quantray .9.0.; upgrade",
-        ),
-        ("page.json", None, "page.json of .* cannot be read"),
-        ("page.json", "{}", "page.json of .* cannot be read"),
-    ],
-)
-def test_a_damaged_folder_is_refused_in_a_line(source, file, content, words):
+def test_two_runs_that_end_together_write_one_after_the_other(source, monkeypatch):
+    """The second comes to its end while the first writes, and waits."""
+    order, waits, flock, whole = [], threading.Event(), fcntl.flock, run.write_atomically
+    first = threading.current_thread()
+
+    def noted_flock(handle, kind):
+        if threading.current_thread() is not first:
+            waits.set()
+        flock(handle, kind)
+
+    def noted_write(path, content):
+        if not order:
+            seconds.append(pool.submit(write, "counting", source, findings_of()))
+            assert waits.wait(60)
+        order.append(threading.current_thread() is first)
+        whole(path, content)
+
+    monkeypatch.setattr(fcntl, "flock", noted_flock)
+    monkeypatch.setattr(run, "write_atomically", noted_write)
+    seconds = []
+    with ThreadPoolExecutor(1) as pool:
+        folder = write("counting", source, findings_of())
+        assert seconds[0].result() == folder
+    assert order == [True] * (len(order) // 2) + [False] * (len(order) // 2)
+    assert damage(read_run(folder)) == []
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_where_there_are_no_locks_a_line_says_so(source, monkeypatch, capsys):
+    def none(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
     folder = write("counting", source, findings_of())
-    if content is None:
-        (folder / file).unlink()
-    else:
-        (folder / file).write_text(content)
-    with pytest.raises(DataError, match=words) as caught:
+    assert f"{folder.parent} has no locks: two runs of the same study" in capsys.readouterr().err
+    assert damage(read_run(folder)) == []
+
+
+@pytest.mark.parametrize("file", ["settings.yaml", "metrics.json", "page.json", "inner/t.parquet", "extra.txt"])
+def test_a_report_is_not_made_of_what_the_run_did_not_write(source, file):
+    folder = write("counting", source, findings_of())
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content[:-2] + b"!" + content[-1:])
+    with pytest.raises(DataError, match=f"{file} is damaged: it is not what the run wrote; put back a copy, or run"):
         render(folder)
-    assert "\n" not in str(caught.value)
+    (folder / file).unlink()
+    with pytest.raises(DataError, match=f"{file} is missing; put back a copy, or run|is missing"):
+        render(folder)
+    (folder / file).write_bytes(content)
+    assert render(folder).is_file()

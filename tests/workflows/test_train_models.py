@@ -13,7 +13,7 @@ import pytest
 
 from quantray.models.checkpoint import load_checkpoint
 from quantray.research.executor import Serial
-from quantray.research.run import read_run
+from quantray.research.folder import read_run
 from quantray.settings import read_settings
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.forecasts.store import ForecastStore

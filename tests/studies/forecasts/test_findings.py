@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 
 from quantray.errors import DataError
 from quantray.research.executor import Serial
-from quantray.research.run import read_run, write
+from quantray.research.folder import read_run
+from quantray.research.run import write
 from quantray.research.terms import TrackingSettings
 from quantray.settings import read_settings
 from quantray.studies.forecasts.findings import few_seeds, find_forecasts

@@ -42,12 +42,13 @@ def test_a_run_that_was_not_written_to_its_end_is_none(study, monkeypatch):
     source, result = study
     folder = kept(source, result)
 
-    def full(table, path):
+    def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("quantray.research.run.pq.write_table", full)
-    with pytest.raises(DataError, match="cannot write .*: No space left on device"):
-        kept(source, result)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(DataError, match="cannot write .*: No space left on device"):
+            kept(source, result)
     with pytest.raises(DataError, match="is not a finished run"):
         render(folder)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from quantray.arrays import digest
-from quantray.research.run import read_run, write
+from quantray.research.folder import read_run
+from quantray.research.run import write
 from quantray.settings import read_settings
 from quantray.studies.scale.findings import find_scale
 from quantray.studies.scale.settings import ScaleSettings

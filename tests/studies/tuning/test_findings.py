@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from quantray.arrays import digest
-from quantray.research.run import read_run, write
+from quantray.research.folder import read_run
+from quantray.research.run import write
 from quantray.research.terms import TrackingSettings
 from quantray.settings import read_settings
 from quantray.studies.kinds import read_study
