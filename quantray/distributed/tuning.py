@@ -1,17 +1,20 @@
 """Settings that are expensive to try, searched with Ray Tune: Optuna suggests, ASHA stops what lags behind.
 
-A search leaves everything in its folder. When its driver or a worker is lost, the same call goes on: trials that had
-ended are kept, the others resume from their last round.
+A search leaves a journal in its folder. When its driver or a worker is lost, the same call goes on: trials that had
+ended are kept, the others resume from their last round. What Tune itself leaves there is never read again, for it would
+be executed.
 """
 
 import json
 import logging
 import tempfile
 import time
+import uuid
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from quantray.data.locks import alone
 from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
@@ -33,6 +37,7 @@ from quantray.research.progress import say
 from quantray.research.space import SearchSpace
 from quantray.research.tunable import Subject
 from quantray.studies.tuning.findings import find_tuning
+from quantray.studies.tuning.journal import Asked, Journal, Known, Shown
 from quantray.studies.tuning.record import TuningRecord, TuningTrial
 from quantray.studies.tuning.settings import TuningSettings
 from quantray.studies.tuning.study import TuningSource, load_tuning
@@ -40,6 +45,7 @@ from quantray.studies.tuning.study import TuningSource, load_tuning
 __all__ = ["TUNING", "search_settings", "tune_settings"]
 
 _OBJECTIVE = "objective"
+_ROUND = "round"
 _ROUNDS = "rounds"
 _DRAWS = 200
 """Points that are drawn in vain, because they were tried or cannot be used, before a space counts as exhausted."""
@@ -97,20 +103,31 @@ def search_settings(source: TuningSource, executor: Executor) -> list[TuningTria
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("a search needs Ray; set cluster.kind to auto, local or address.")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    tuner = _tuner(source, stored)
-    # So an interrupt ends the driver as everywhere else; called in the main thread, Tune would keep it for itself and
-    # return as if the search were done.
-    results: tune.ResultGrid = begin(tuner.fit, name="search").result()
-    trials = {int(r.config["number"]): _found(source, r) for r in results if r.error is None}
-    if results.errors:
-        raise _reason(results.errors, len(results))
-    return [trials[number] for number in sorted(trials)]
+    settings = source.settings
+    place = Path(settings.runs).resolve() / "tune" / f"{settings.name}-{source.identity}"
+    with alone(place, lambda: say(f"another search in {place} is under way; waiting for its end")):
+        journal = Journal(place, f"{settings.name}-{source.identity}")
+        if journal.trials:
+            say(f"continuing the search in {place}")
+        left = settings.trials - sum(trial.ended for trial in journal.trials.values())
+        if left > 0:
+            # So an interrupt ends the driver as everywhere else; called in the main thread, Tune would keep it for
+            # itself and return as if the search were done.
+            results: tune.ResultGrid = begin(_tuner(source, stored, journal, left).fit, name="search").result()
+            if results.errors:
+                raise _reason(results.errors, len(results))
+    return [_found(source, trial) for _, trial in sorted(journal.trials.items()) if trial.ended]
 
 
 class _Sampler(OptunaSearch):  # type: ignore[misc]
-    """Suggests points that can be used, each once; the study's own settings first."""
+    """Suggests points that can be used, each once; the study's own settings first.
 
-    def __init__(self, space: SearchSpace[Any], settings: TuningSettings, *, maximise: bool) -> None:
+    What a journal holds is gone through again, so that sampler and scheduler go on as if nothing had interrupted them.
+    """
+
+    def __init__(
+        self, space: SearchSpace[Any], settings: TuningSettings, mode: str, journal: Journal, scheduler: ASHAScheduler
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         first = max(settings.concurrent, min(settings.trials // 3, 20))
         with warnings.catch_warnings():
@@ -122,73 +139,135 @@ class _Sampler(OptunaSearch):  # type: ignore[misc]
         super().__init__(
             space.distributions(),
             metric=_OBJECTIVE,
-            mode="max" if maximise else "min",
+            mode=mode,
             points_to_evaluate=None if start is None else [start],
             sampler=sampler,
         )
-        self._allowed, self._taken = space, set[str]()
+        self._allowed, self._taken, self._journal, self._scheduler = space, set[str](), journal, scheduler
+        self._waiting = [number for number, trial in journal.trials.items() if not trial.ended]
+        for event in journal.events:
+            self._again(event)
 
     def suggest(self, trial_id: str) -> Any:
         """A point and its number, or the end of the search."""
+        if self._waiting:
+            number = self._waiting.pop(0)
+            trial = self._journal.trials[number]
+            self._ot_trials[trial_id] = self._ot_trials.pop(_before(number))
+            self._tell_scheduler(trial_id, trial)
+            return {"number": number, "point": dict(trial.point), "shown": len(trial.rounds)}
+        point = self._drawn(trial_id)
+        if point is None:
+            return Searcher.FINISHED
+        self._journal.asked(len(self._taken), point)
+        return {"number": len(self._taken), "point": point, "shown": 0}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """The sampler learns from where trials end, and from nothing on the way."""
+
+    def _drawn(self, trial_id: str) -> dict[str, Any] | None:
         for _ in range(_DRAWS):
-            point = super().suggest(trial_id)
+            point: dict[str, Any] = super().suggest(trial_id)
             text = json.dumps(point, sort_keys=True)
             again = text in self._taken
             if not again and self._allowed.allows(point):
                 self._taken.add(text)
-                return {"number": len(self._taken), "point": point}
+                return point
             # What cannot be used counts as bad, so that the sampler learns to leave it; what was tried teaches nothing.
             state = optuna.trial.TrialState.FAIL if again else optuna.trial.TrialState.PRUNED
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=state)
-        return Searcher.FINISHED
+        return None
+
+    def _again(self, event: Asked | Shown) -> None:
+        name, trial = _before(event.number), self._journal.trials[event.number]
+        if isinstance(event, Shown):
+            if event is trial.rounds[-1] and trial.ended:
+                self.on_trial_complete(name, {_OBJECTIVE: event.objective})
+                self._tell_scheduler(name, trial)
+        elif self._drawn(name) != event.point:
+            # Another release of the sampler draws otherwise; what was tried stays tried.
+            self._ot_study.tell(self._ot_trials.pop(name), state=optuna.trial.TrialState.FAIL)
+            self._ot_study.enqueue_trial(event.point)
+            super().suggest(name)
+            self._taken.add(json.dumps(event.point, sort_keys=True))
+
+    def _tell_scheduler(self, trial_id: str, trial: Known) -> None:
+        known = SimpleNamespace(trial_id=trial_id)
+        self._scheduler.on_trial_add(None, known)
+        for shown in trial.rounds:
+            self._scheduler.on_trial_result(None, known, {_ROUND: shown.round, _OBJECTIVE: shown.objective})
 
 
-class _Teller(tune.Callback):  # type: ignore[misc]
-    """One line for each trial that ends."""
+def _before(number: int) -> str:
+    """What a trial of an earlier call is known by to the sampler and the scheduler."""
+    return f"before-{number}"
+
+
+class _Writer(tune.Callback):  # type: ignore[misc]
+    """Keeps the journal, and says one line for each trial that ends."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """See ``tune.Callback``."""
+        self._journal.shown(
+            Shown(
+                number=trial.config["number"],
+                round=result[_ROUND],
+                objective=float(result[_OBJECTIVE]),
+                note=str(result["note"]),
+                finished=bool(result["finished"]),
+                # As Tune marks a result after which it stops the trial.
+                stopped=bool(result["done"]) and not result["finished"],
+            )
+        )
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """See ``tune.Callback``."""
-        last = trial.last_result
-        note = f"; {last['note']}" if last.get("note") else "" if last.get("finished") else ", stopped early"
-        value = f"{last[_OBJECTIVE]:.4f} after {last['training_iteration']} rounds" if _OBJECTIVE in last else "read"
-        say(f"trial {trial.config['number']}: {value}{note}")
+        number = trial.config["number"]
+        last = self._journal.trials[number].rounds[-1]
+        note = f"; {last.note}" if last.note else "" if last.finished else ", stopped early"
+        say(f"trial {number}: {last.objective:.4f} after {last.round} rounds{note}")
 
 
-def _tuner(source: TuningSource, stored: ray.ObjectRef) -> tune.Tuner:
-    settings, folder = source.settings, Path(source.settings.runs).resolve() / "tune"
+def _tuner(source: TuningSource, stored: ray.ObjectRef, journal: Journal, left: int) -> tune.Tuner:
+    settings, subject = source.settings, source.prepared.subject
+    mode = "max" if source.prepared.maximise else "min"
+    scheduler = ASHAScheduler(
+        time_attr=_ROUND,
+        metric=_OBJECTIVE,
+        mode=mode,
+        # One more than there are, so that a trial that reaches its last round ends by itself.
+        max_t=max(subject.most_rounds, settings.stopping.grace) + 1,
+        grace_period=settings.stopping.grace,
+        reduction_factor=settings.stopping.reduction,
+    )
     # Wrapped, since Ray would resolve a bare reference before the trial asks for it.
     trainable = tune.with_resources(
         tune.with_parameters(_trial, stored=(stored,)),
         {"cpu": settings.cluster.cpus_per_task, "gpu": settings.cluster.gpus_per_task},
     )
-    place = folder / f"{settings.name}-{source.identity}"
-    if tune.Tuner.can_restore(str(place)) and any(place.glob("experiment_state-*.json")):
-        say(f"continuing the search in {place}")
-        return tune.Tuner.restore(str(place), trainable, resume_unfinished=True, resume_errored=True)
-    most = source.prepared.subject.most_rounds
     return tune.Tuner(
         trainable,
+        # What is measured is known to sampler and scheduler, which have seen some of it already.
         tune_config=tune.TuneConfig(
-            metric=_OBJECTIVE,
-            mode="max" if source.prepared.maximise else "min",
-            search_alg=_Sampler(source.prepared.subject.space, settings, maximise=source.prepared.maximise),
-            # One more than there are, so that a trial that reaches its last round ends by itself.
-            scheduler=ASHAScheduler(
-                max_t=max(most, settings.stopping.grace) + 1,
-                grace_period=settings.stopping.grace,
-                reduction_factor=settings.stopping.reduction,
-            ),
-            num_samples=settings.trials,
+            search_alg=_Sampler(subject.space, settings, mode, journal, scheduler),
+            scheduler=scheduler,
+            num_samples=left,
             max_concurrent_trials=settings.concurrent,
             trial_dirname_creator=_folder_name,
         ),
         run_config=tune.RunConfig(
-            name=place.name,
-            storage_path=str(folder),
+            # A folder that nobody could know of beforehand: Tune executes what it reads there.
+            name=f"ray-{uuid.uuid4().hex}",
+            storage_path=str(journal.path.parent),
             failure_config=tune.FailureConfig(max_failures=_FAILURES),
-            # All of a trial's checkpoints stay, each of a few bytes: with a limit Tune may delete one that the state
-            # of the search, written a moment ago, still names, and a killed search could not go on.
-            callbacks=[JsonLoggerCallback(), _Teller()],
+            # All of a trial's checkpoints stay, each of a few bytes: with a limit Tune may delete one that a worker,
+            # lost a moment later, would go on from.
+            callbacks=[JsonLoggerCallback(), _Writer(journal)],
             verbose=0,
         ),
     )
@@ -197,14 +276,19 @@ def _tuner(source: TuningSource, stored: ray.ObjectRef) -> tune.Tuner:
 def _trial(config: Mapping[str, Any], stored: tuple[ray.ObjectRef]) -> None:
     """A trial on a worker: every round is reported with a checkpoint of how many there were."""
     subject: Subject = ray.get(stored[0])
-    kept, shown = tune.get_checkpoint(), 0
+    kept, shown = tune.get_checkpoint(), config["shown"]
     if kept is not None:
         with kept.as_directory() as folder:
             shown = int((Path(folder) / _ROUNDS).read_text())
     for number, progress in enumerate(subject.rounds(config["point"]), 1):
         if number <= shown:
             continue
-        figures = {_OBJECTIVE: progress.objective, "finished": progress.finished, "note": progress.note}
+        figures = {
+            _ROUND: number,
+            _OBJECTIVE: progress.objective,
+            "finished": progress.finished,
+            "note": progress.note,
+        }
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / _ROUNDS).write_text(str(number))
             tune.report(figures, checkpoint=tune.Checkpoint.from_directory(folder))
@@ -214,19 +298,14 @@ def _folder_name(trial: Any) -> str:
     return f"{trial.config['number']:04d}-{trial.trial_id}"
 
 
-def _found(source: TuningSource, result: tune.Result) -> TuningTrial:
-    last, point = result.metrics, result.config["point"]
-    rounds = result.metrics_dataframe
-    curve = np.array([last[_OBJECTIVE]])
-    if rounds is not None and _OBJECTIVE in rounds:
-        # A round that was lost with its driver may stand there twice.
-        curve = rounds.drop_duplicates("training_iteration", keep="last")[_OBJECTIVE].to_numpy(dtype=np.float64)
+def _found(source: TuningSource, trial: Known) -> TuningTrial:
+    last = trial.rounds[-1]
     return TuningTrial(
-        key=source.prepared.trial_key(point),
-        values=source.prepared.subject.space.values(point),
-        curve=curve,
-        finished=bool(last["finished"]),
-        note=last["note"],
+        key=source.prepared.trial_key(trial.point),
+        values=source.prepared.subject.space.values(trial.point),
+        curve=np.array([shown.objective for shown in trial.rounds]),
+        finished=last.finished,
+        note=last.note,
     )
 
 

@@ -1,6 +1,7 @@
 """Searches of settings through Ray Tune: they end, continue after their driver was killed, and keep what they found."""
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -9,22 +10,27 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import cloudpickle
 import mlflow
 import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from ray.tune.schedulers import ASHAScheduler
 
 from quantray.distributed.executor import OnRay
-from quantray.distributed.tuning import TUNING, tune_settings
+from quantray.distributed.tuning import TUNING, _Sampler, tune_settings
 from quantray.errors import InputError
 from quantray.research.executor import Serial
-from quantray.research.run import carry_out, read_run
+from quantray.research.folder import read_run
+from quantray.research.run import carry_out
 from quantray.settings import read_settings, to_yaml
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.kinds import find_kind, read_study
 from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.tuning.journal import Journal, Shown
 from quantray.studies.tuning.study import load_tuning
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +67,39 @@ def test_settings_of_an_older_layout_are_told_the_new_names(search_in, tmp_path,
 def test_a_search_needs_ray(portfolio):
     with pytest.raises(InputError, match="a search needs Ray"):
         tune_settings(portfolio, Serial())
+
+
+def searched(source, folder, kills):
+    """What the journal of a search holds, one trial at a time, that is killed each time it holds so many events."""
+    settings = source.settings.model_copy(update={"trials": 12, "concurrent": 1})
+    names = itertools.count()
+    for kill in [*kills, None]:
+        journal = Journal(folder, "s")
+        scheduler = ASHAScheduler(time_attr="round", metric="objective", mode="min", grace_period=1, max_t=5)
+        sampler = _Sampler(source.prepared.subject.space, settings, "min", journal, scheduler)
+        while len(journal.events) != kill and sum(trial.ended for trial in journal.trials.values()) < 12:
+            trial = SimpleNamespace(trial_id=f"t{next(names)}")
+            given = sampler.suggest(trial.trial_id)
+            scheduler.on_trial_add(None, trial)
+            number, at = given["number"], given["shown"]
+            while len(journal.events) != kill and not journal.trials[number].ended:
+                at += 1
+                figures = {"round": at, "objective": math.cos(3.0 * number) / at}
+                stopped = scheduler.on_trial_result(None, trial, figures) == "STOP"
+                journal.shown(Shown(number=number, **figures, note="", finished=at == 3, stopped=stopped and at < 3))
+            if journal.trials[number].ended:
+                sampler.on_trial_complete(trial.trial_id, figures)
+    return journal.events
+
+
+def test_an_interrupted_search_draws_on_as_if_it_had_not_been(search_in, tmp_path):
+    """Whenever it is killed: the same points in the same order, and the same trials stopped."""
+    source = load_tuning(search_in(tmp_path))
+    whole = searched(source, tmp_path / "whole", [])
+    assert sum(event.event == "asked" for event in whole) == 12
+    assert 0 < sum(event.event == "shown" and event.stopped for event in whole) < 12
+    for kills in (*([number] for number in range(1, len(whole), 5)), [4, 5, 6, 7, 20]):
+        assert searched(source, tmp_path / str(kills), kills) == whole, kills
 
 
 @pytest.mark.ray
@@ -112,10 +151,36 @@ def started(search_in, folder, program):
 
 
 def under_way(folder):
-    """Whether some trial has shown three rounds, after which it waits, and the state of the search names it."""
-    shown = any(len(p.read_text().splitlines()) >= 3 for p in folder.glob("runs/tune/search-*/*/result.json"))
-    states = list(folder.glob("runs/tune/search-*/experiment_state-*.json"))
-    return shown and any('"trial_data": [[' in state.read_text() for state in states)
+    """Whether some trial has shown three rounds, after which it waits."""
+    files = list(folder.glob("runs/tune/search-*/journal.jsonl"))
+    shown = [json.loads(line[33:]) for file in files for line in file.read_text().splitlines(keepends=True)[:-1]]
+    return any(event["event"] == "shown" and event["round"] == 3 for event in shown)
+
+
+class Bomb:
+    """What is executed when it is loaded."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return (Path.touch, (self.mark,))
+
+
+def plant_bombs(folder, mark):
+    """In the place of every file that Tune would load, or beside it."""
+    content = cloudpickle.dumps(Bomb(mark))
+    names = ["tuner.pkl", "trainable.pkl", "searcher-state-9.pkl", "search_gen_state-9.json", "callback_states-9.pkl"]
+    state = {"_type": "CLOUDPICKLE_FALLBACK", "value": content.hex()}
+    (search,) = folder.glob("runs/tune/search-*")
+    for place in (search, *search.glob("ray-*")):
+        files = {place / name for name in names} | set(place.rglob("*.pkl")) | set(place.glob("search*-state*"))
+        for file in files:
+            file.write_bytes(content)
+        for file in {place / "experiment_state-9.json"} | set(place.glob("experiment_state-*.json")):
+            file.write_text(
+                json.dumps({"trial_data": [[json.dumps(state), "{}"]], "runner_data": state, "stats": state})
+            )
 
 
 @pytest.mark.ray
@@ -139,9 +204,11 @@ def test_a_killed_search_continues(search_in, tmp_path):
                 child.kill()
     (folder,) = tmp_path.glob("runs/search-*")
     assert read_run(folder).about is None
+    plant_bombs(tmp_path, tmp_path / "executed")
     again = started(search_in, tmp_path, ROOT / "workflows" / "tune_models.py")
     assert again.wait(timeout=400) == 0, (tmp_path / "log").read_text()
     assert "continuing the search" in (tmp_path / "log").read_text()
+    assert not (tmp_path / "executed").exists()
     assert list(tmp_path.glob("runs/search-*")) == [folder]
     table = pq.read_table(folder / "trials.parquet")
     assert table["number"].to_pylist() == [1, 2, 3, 4]
