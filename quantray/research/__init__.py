@@ -6,7 +6,8 @@
 ``executor``    hands out work, ``units`` computes what is missing, ``results`` keeps it by content
 ``provenance``  names the code, libraries and kernels of a unit in its key: ``source`` and ``definitions`` read the
                 code that it reaches, ``numerics`` tells the kernels
-``run``         the folder of a run: written, rendered again, listed; ``comparison`` puts two side by side
+``run``         writes the folder of a run, ``folder`` reads and lists it, ``verify`` compares all that it holds or came
+                from with what it noted; ``comparison`` puts two side by side
 ``tunable``     what a kind must give so that its settings can be searched, in a ``space``
 ``tracking``    writes to MLflow when asked; ``metering`` reads memory, ``progress`` says how far work is
 """
