@@ -2,15 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from quantray.analytics.page import Cell, Column
-from quantray.analytics.page import Table as PageTable
-from quantray.data.locks import alone
-from quantray.research.folder import finished, read_page, read_run
+if TYPE_CHECKING:
+    from quantray.analytics.page import Cell, Column
+    from quantray.analytics.page import Table as PageTable
 
 __all__ = ["console", "print_run", "print_table"]
 
@@ -23,6 +23,9 @@ def console() -> Console:
 
 def print_run(folder: Path) -> None:
     """Print a finished run of any kind: its table, what it found, what it took, and where its report is."""
+    from quantray.data.locks import alone  # noqa: PLC0415
+    from quantray.research.folder import finished, read_page, read_run  # noqa: PLC0415
+
     with alone(folder):
         run = read_run(folder)
         about, page, out = finished(run), read_page(run), console()
@@ -33,11 +36,11 @@ def print_run(folder: Path) -> None:
     _print(out, f"report: {folder / 'report.html'}")
 
 
-def print_table(table: PageTable) -> None:
+def print_table(table: "PageTable") -> None:
     """Print a table of a page."""
     shown = Table(title=escape(table.title) or None)
     for place, column in enumerate(table.columns):
-        words = place == 0 or (isinstance(column, Column) and column.text)
+        words = place == 0 or (not isinstance(column, str) and column.text)
         shown.add_column(escape(_text(column)), justify="left" if words else "right")
     for group in table.groups:
         for row in group.rows:
@@ -45,7 +48,9 @@ def print_table(table: PageTable) -> None:
     console().print(shown)
 
 
-def _text(cell: str | Cell | Column) -> str:
+def _text(cell: "str | Cell | Column") -> str:
+    from quantray.analytics.page import Column  # noqa: PLC0415
+
     if isinstance(cell, Column):
         return cell.title
     return cell if isinstance(cell, str) else cell.text

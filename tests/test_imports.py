@@ -22,6 +22,19 @@ def test_importing_the_package_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_help_loads_nothing_that_it_does_not_show():
+    heavy = (*HEAVY, "numpy", "pandas", "plotly")
+    done = run("-c", f"import sys, quantray.cli; print([name for name in {heavy} if name in sys.modules])")
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_study_starts_without_what_few_need():
+    few = (*HEAVY, "sklearn", "scipy.stats")
+    script = f"import sys, quantray.studies.portfolios.kind; print([name for name in {few} if name in sys.modules])"
+    done = run("-W", "ignore", "-c", script)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 @pytest.mark.slow
 def test_no_room_but_distributed_loads_ray():
     rooms = [

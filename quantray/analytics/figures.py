@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from quantray.analytics.metrics import sharpe_of_moments
-from quantray.analytics.snapshot import Snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import Bool, Float
+
+if TYPE_CHECKING:
+    from quantray.analytics.snapshot import Snapshot
 
 __all__ = [
     "PALETTE",
@@ -216,7 +219,7 @@ def trading(records: Records) -> Picture:
     return Picture(styled(figure, 330), note)
 
 
-def risk(snapshot: Snapshot) -> Picture:
+def risk(snapshot: "Snapshot") -> Picture:
     """Yearly volatility of each portfolio split among groups of factors and specific risk."""
     figure = go.Figure()
     groups = list(dict.fromkeys(name for holding in snapshot.holdings.values() for name in holding.risk))
@@ -242,7 +245,7 @@ def risk(snapshot: Snapshot) -> Picture:
     return Picture(finished, note)
 
 
-def frontier(snapshot: Snapshot, records: Records) -> Picture:
+def frontier(snapshot: "Snapshot", records: Records) -> Picture:
     """Efficient portfolios at trailing means, and where the study's portfolios stand."""
     figure = go.Figure()
     curve = np.array(snapshot.frontier)

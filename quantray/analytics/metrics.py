@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import TRADING_DAYS, Bool, Float, Int
@@ -164,7 +163,7 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int
     deviation = float(excess.std(ddof=1))
     daily_sharpe = float(sharpe_ratio(excess, periods_per_year=1))
     flat = math.isnan(daily_sharpe)
-    skew, kurtosis = (math.nan, math.nan) if flat else (float(stats.skew(excess)), float(stats.kurtosis(excess)))
+    skew, kurtosis = (math.nan, math.nan) if flat else _shape(excess)
     downside = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2)))
     depth, longest = drawdown(returns)
     loss = -float(np.quantile(returns, 0.05))
@@ -254,3 +253,9 @@ def _checked(returns: Float, name: str) -> Float:
     if not np.isfinite(returns).all():
         raise InputError(f"{name} hold {int((~np.isfinite(returns)).sum())} missing values; fill or drop them first.")
     return returns
+
+
+def _shape(values: Float) -> tuple[float, float]:
+    """Skewness and excess kurtosis of values that vary."""
+    standard = (values - values.mean()) / values.std()
+    return float((standard**3).mean()), float((standard**4).mean() - 3)

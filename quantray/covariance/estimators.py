@@ -9,7 +9,6 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf, oas
 
 from quantray.arrays import Float, finite_square
 from quantray.covariance.denoising import denoised_correlation, gerber_correlation
@@ -138,6 +137,9 @@ def ledoit_wolf_covariance(
     centred = centred_returns(returns, missing)
     # Rescale before shrinking: the target's size is the mean variance of the true, not the zero-filled, returns.
     if target == "identity":
+        # Half of the time that quantray would take to start.
+        from sklearn.covariance import ledoit_wolf  # noqa: PLC0415
+
         matrix, shrinkage = ledoit_wolf(centred.filled, assume_centered=True)
         return _estimate(matrix, "ledoit_wolf", centred, float(shrinkage))
     shrunk = (to_constant_correlation if target == "constant_correlation" else to_single_factor)(centred.filled)
@@ -160,6 +162,8 @@ def oas_covariance(returns: Float, *, missing: Missing = "available") -> Covaria
     Transactions on Signal Processing 58; computed by scikit-learn.
     """
     centred = centred_returns(returns, missing)
+    from sklearn.covariance import oas  # noqa: PLC0415
+
     matrix, shrinkage = oas(centred.filled, assume_centered=True)
     return _estimate(matrix, "oas", centred, float(shrinkage))
 
