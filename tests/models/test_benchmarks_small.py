@@ -1,5 +1,6 @@
 """The benchmarks of learned models, small and on the CPU, so that they go on working."""
 
+import gc
 import json
 import os
 import subprocess
@@ -30,7 +31,10 @@ def written(monkeypatch, tmp_path):
     for module in (bench_gat_memory, bench_inference, bench_warm_start, bench_gpu):
         monkeypatch.setattr(module, "write_line", write_line)
     threads = torch.get_num_threads()
+    # Benchmarks collect garbage before every timing; what other tests have left need not be looked at each time.
+    gc.freeze()
     yield lines
+    gc.unfreeze()
     torch.set_num_threads(threads)
 
 
@@ -47,7 +51,7 @@ def test_bytes_of_pairs_are_counted_once_and_without_parameters():
 @pytest.mark.slow  # PyG takes its time to import
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_attention_is_linear_in_memory(written):
-    status = bench_gat_memory.main(["--names", "100", "200", "400", "--repeats", "1", "--skip-peaks"])
+    status = bench_gat_memory.main(["--names", "100", "200", "--repeats", "1", "--skip-peaks"])
     line = written["bench_gat_memory"]
     assert status == 0
     assert line["bytes_reached"]
@@ -55,9 +59,9 @@ def test_attention_is_linear_in_memory(written):
     for reference in bench_gat_memory.REFERENCES:
         assert line["slope_of_bytes"][reference] > 1.8
     for kind in ("dense", "complete", "neighbours", "hierarchical"):
-        own = line["results"]["400"][kind]
-        assert own["saved_recompute"] == 4 * 64 * 400
-        assert own["saved"] < line["results"]["400"]["pyg_gatv2"]["saved"]
+        own = line["results"]["200"][kind]
+        assert own["saved_recompute"] == 4 * 64 * 200
+        assert own["saved"] < line["results"]["200"]["pyg_gatv2"]["saved"]
 
 
 def test_masked_attention_is_linear_in_memory():
