@@ -22,6 +22,8 @@ for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "Q
 # Ray gives its workers a low priority; beside other work, of this machine or of these tests, they would stand still.
 os.environ["RAY_worker_niceness"] = "0"
 
+from command_line import quantray  # noqa: E402
+
 from quantray.data.panel import Panel  # noqa: E402
 from quantray.data.synthetic import SyntheticMarket, simulate_market  # noqa: E402
 
@@ -36,6 +38,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def market() -> SyntheticMarket:
     return simulate_market(60, 700, seed=1)
+
+
+@pytest.fixture(scope="session")
+def bars_file(tmp_path_factory) -> Path:
+    """A file of bars of twelve names."""
+    path = tmp_path_factory.mktemp("bars") / "bars.csv"
+    frame = simulate_market(12, 400, seed=4).panel.to_long()
+    frame[["date", "symbol", "open", "high", "low", "close", "volume"]].to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def imported_store(bars_file) -> Path:
+    """A store into which it was imported; nobody changes it."""
+    done = quantray("data", "import", bars_file, "--store", "market", cwd=bars_file.parent)
+    assert done.returncode == 0, done.stderr
+    assert "now at version 0" in done.stdout
+    return bars_file.parent / "market"
 
 
 @pytest.fixture(scope="session")

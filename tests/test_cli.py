@@ -1,76 +1,24 @@
 """The command line: every verb, and every mistake in one line with the right exit code."""
 
-import contextlib
-import io
 import json
 import runpy
 import shutil
-import subprocess
-import sys
-import traceback
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import called, quantray, refused
 
-from quantray.cli import main
-from quantray.data.synthetic import simulate_market
+from quantray.data.calendar import trading_days
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "workflows" / "configs" / "demo.yaml"
 
 
-def called(program, arguments, cwd):
-    """Run a program in this process, as a shell would see it: starting a new one each time takes seconds."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd):
-        argv, sys.argv = sys.argv, list(map(str, arguments))
-        try:
-            program()
-        except SystemExit as stop:
-            code = stop.code
-        except Exception:
-            traceback.print_exc()
-            code = 1
-        finally:
-            sys.argv = argv
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
-
-
-def quantray(*arguments, cwd):
-    return called(main, ["quantray", *arguments], cwd)
-
-
 def workflow(*arguments, cwd):
     path = str(ROOT / "workflows" / "walk_forward.py")
     return called(lambda: runpy.run_path(path, run_name="__main__"), [path, *arguments], cwd)
-
-
-def refused(done, code, *words):
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert lines[-1].startswith("error: ")
-    for word in words:
-        assert word in lines[-1]
-
-
-@pytest.fixture(scope="module")
-def bars(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bars")
-    frame = simulate_market(12, 400, seed=4).panel.to_long()
-    frame = frame[["date", "symbol", "open", "high", "low", "close", "volume"]]
-    frame.to_csv(folder / "bars.csv", index=False)
-    return folder / "bars.csv"
-
-
-@pytest.fixture(scope="module")
-def store(bars):
-    done = quantray("data", "import", bars, "--store", "market", cwd=bars.parent)
-    assert done.returncode == 0, done.stderr
-    assert "now at version 0" in done.stdout
-    return bars.parent / "market"
 
 
 @pytest.mark.slow
@@ -118,9 +66,9 @@ def damaged_and_healed(run, folder):
     assert quantray("verify", run, cwd=folder).returncode == 0
 
 
-def test_a_workflow_on_a_store(store, tmp_path):
+def test_a_workflow_on_a_store(imported_store, tmp_path):
     config = ROOT / "workflows" / "configs" / "sp500.yaml"
-    changes = [f"data.store={store}", "folds.lookback_days=120", "cluster.kind=serial", "min_volatility=0"]
+    changes = [f"data.store={imported_store}", "folds.lookback_days=120", "cluster.kind=serial", "min_volatility=0"]
     done = workflow(config, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "report: " in done.stdout
@@ -171,8 +119,8 @@ def test_bad_commands_are_refused(tmp_path, arguments, code, words):
         (["runs=/proc/runs", "cluster.kind=serial"], 1, ("cannot write", "choose another folder")),
     ],
 )
-def test_bad_studies_are_refused(store, tmp_path, monkeypatch, changes, code, words):
-    monkeypatch.setenv("QUANTRAY_STORE", str(store))
+def test_bad_studies_are_refused(imported_store, tmp_path, monkeypatch, changes, code, words):
+    monkeypatch.setenv("QUANTRAY_STORE", str(imported_store))
     done = workflow(CONFIG, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
     refused(done, code, *words)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
@@ -202,8 +150,7 @@ def test_wrong_usage_exits_with_two(tmp_path):
 
 
 def test_one_asset_is_enough(tmp_path):
-    days = np.datetime64("2023-01-03") + np.arange(420)
-    days = days[np.is_busday(days)]
+    days = trading_days("2023-01-03", "2024-02-26")
     close = 10 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, len(days)))
     pd.DataFrame({"date": days, "symbol": "ONE", "close": close, "volume": 100}).to_csv(tmp_path / "b.csv", index=False)
     assert quantray("data", "import", "b.csv", "--store", "market", cwd=tmp_path).returncode == 0

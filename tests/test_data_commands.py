@@ -1,76 +1,23 @@
 """The commands on data: imports, checks and stores, and their mistakes in one line."""
 
-import contextlib
-import io
-import subprocess
-import sys
-import traceback
-
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import quantray, refused
 
-from quantray.cli import main
-from quantray.data.synthetic import simulate_market
-
-
-def called(program, arguments, cwd):
-    """Run a program in this process, as a shell would see it: starting a new one each time takes seconds."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd):
-        argv, sys.argv = sys.argv, list(map(str, arguments))
-        try:
-            program()
-        except SystemExit as stop:
-            code = stop.code
-        except Exception:
-            traceback.print_exc()
-            code = 1
-        finally:
-            sys.argv = argv
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+from quantray.data.calendar import trading_days
 
 
-def quantray(*arguments, cwd):
-    return called(main, ["quantray", *arguments], cwd)
-
-
-def refused(done, code, *words):
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert lines[-1].startswith("error: ")
-    for word in words:
-        assert word in lines[-1]
-
-
-@pytest.fixture(scope="module")
-def bars(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bars")
-    frame = simulate_market(12, 400, seed=4).panel.to_long()
-    frame = frame[["date", "symbol", "open", "high", "low", "close", "volume"]]
-    frame.to_csv(folder / "bars.csv", index=False)
-    return folder / "bars.csv"
-
-
-@pytest.fixture(scope="module")
-def store(bars):
-    done = quantray("data", "import", bars, "--store", "market", cwd=bars.parent)
-    assert done.returncode == 0, done.stderr
-    assert "now at version 0" in done.stdout
-    return bars.parent / "market"
-
-
-def test_import_check_info_and_append(bars, store):
-    assert "rows read" in quantray("data", "check", "--store", store, cwd=bars.parent).stdout
-    assert "import" in quantray("data", "info", "--store", store, cwd=bars.parent).stdout
-    again = quantray("data", "import", bars, "--append", "--store", store, cwd=bars.parent)
+def test_import_check_info_and_append(bars_file, imported_store):
+    assert "rows read" in quantray("data", "check", "--store", imported_store, cwd=bars_file.parent).stdout
+    assert "import" in quantray("data", "info", "--store", imported_store, cwd=bars_file.parent).stdout
+    again = quantray("data", "import", bars_file, "--append", "--store", imported_store, cwd=bars_file.parent)
     assert again.returncode == 0
     assert "nothing written" in again.stdout
 
 
-def test_check_of_a_file_writes_nothing(bars, tmp_path):
-    frame = pd.read_csv(bars)
+def test_check_of_a_file_writes_nothing(bars_file, tmp_path):
+    frame = pd.read_csv(bars_file)
     frame.loc[5, "open"] = 0.0
     frame.to_csv(tmp_path / "dirty.csv", index=False)
     done = quantray("data", "check", "dirty.csv", cwd=tmp_path)
@@ -104,16 +51,16 @@ def test_bad_files_are_refused(tmp_path, content, words):
     assert not (tmp_path / "m").exists()
 
 
-def test_a_failed_import_keeps_the_store(bars, store):
-    (bars.parent / "bad.csv").write_text("date,symbol,close\n2024-01-02,A,x\n")
-    before = quantray("data", "info", "--store", store, cwd=bars.parent).stdout
-    refused(quantray("data", "import", "bad.csv", "--store", store, cwd=bars.parent), 1, "row 2")
-    assert quantray("data", "info", "--store", store, cwd=bars.parent).stdout == before
+def test_a_failed_import_keeps_the_store(bars_file, imported_store):
+    (bars_file.parent / "bad.csv").write_text("date,symbol,close\n2024-01-02,A,x\n")
+    before = quantray("data", "info", "--store", imported_store, cwd=bars_file.parent).stdout
+    refused(quantray("data", "import", "bad.csv", "--store", imported_store, cwd=bars_file.parent), 1, "row 2")
+    assert quantray("data", "info", "--store", imported_store, cwd=bars_file.parent).stdout == before
 
 
 def test_an_import_says_what_it_understood(tmp_path):
     close = 100 * np.exp(np.cumsum(np.random.default_rng(2).normal(0, 0.005, 200)))
-    days = pd.bdate_range("2021-01-04", periods=200).strftime("%Y-%m-%d 00:00:00-05:00")
+    days = pd.DatetimeIndex(trading_days("2021-01-04", "2021-12-31")[:200]).strftime("%Y-%m-%d 00:00:00-05:00")
     paid = np.where(np.arange(200) % 50 == 30, 1.0, 0.0)
     frame = pd.DataFrame({"Date": days, "Open": close, "High": close, "Low": close, "Close": close, "Volume": 1000})
     frame.assign(**{"Dividends": paid, "Stock Splits": 0.0, "Note": "x"}).to_csv(tmp_path / "KO.csv", index=False)
@@ -130,16 +77,18 @@ def test_an_import_says_what_it_understood(tmp_path):
     assert "read as yfinance, prices as traded, as --adjusted says" in over.stdout
 
 
-def test_what_was_restated_goes_to_a_file_or_is_refused_in_a_line(store, tmp_path):
-    assert quantray("data", "restated", "--store", store, "--output", "all.csv", cwd=tmp_path).returncode == 0
+def test_what_was_restated_goes_to_a_file_or_is_refused_in_a_line(imported_store, tmp_path):
+    assert quantray("data", "restated", "--store", imported_store, "--output", "all.csv", cwd=tmp_path).returncode == 0
     assert (tmp_path / "all.csv").read_text().startswith("symbol,field,kind,first,last,cells")
     (tmp_path / "file").touch()
-    done = quantray("data", "restated", "--store", store, "--output", tmp_path / "file" / "x.csv", cwd=tmp_path)
+    done = quantray(
+        "data", "restated", "--store", imported_store, "--output", tmp_path / "file" / "x.csv", cwd=tmp_path
+    )
     refused(done, 1, "choose another folder")
 
 
-def test_verify_looks_at_every_byte(bars, tmp_path):
-    assert quantray("data", "import", bars, "--store", "market", cwd=tmp_path).returncode == 0
+def test_verify_looks_at_every_byte(bars_file, tmp_path):
+    assert quantray("data", "import", bars_file, "--store", "market", cwd=tmp_path).returncode == 0
     done = quantray("data", "verify", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "market: every byte is as it was written; versions: 1, files: 2\n")
     victim = min((tmp_path / "market").glob("*.parquet"))

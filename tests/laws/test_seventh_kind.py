@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+from command_line import quantray
 
 SEVENTH = """
     \"\"\"Which names rose most: a kind of study in sixty lines.\"\"\"
@@ -96,35 +97,39 @@ def place(user_in, tmp_path_factory):
     return user_in(folder)
 
 
-def quantray(place, *words):
-    done = place.run(sys.executable, "-m", "quantray.cli", *words, PYTHONPATH=str(place.folder))
+def typed(place, *words):
+    """What a command prints, in this process."""
+    done = quantray(*words, cwd=place.folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.mark.slow
-def test_a_new_kind_has_the_whole_mechanism(place):
-    out = quantray(place, "run", "seventh.yaml")
+def test_a_new_kind_has_the_whole_mechanism(place, monkeypatch):
+    fresh = place.run(sys.executable, "-m", "quantray.cli", "run", "seventh.yaml", PYTHONPATH=str(place.folder))
+    assert fresh.returncode == 0, fresh.stderr
+    out = fresh.stdout
+    monkeypatch.syspath_prepend(place.folder)
     assert "rose most." in out
     assert "5 chunks computed, 0 reused" in out
     (folder,) = (place.folder / "runs").glob("seventh-*")
     about = json.loads((folder / "study.json").read_text())
     assert (about["kind"], about["headline"]) == ("risers:RISERS", about["headline"])
     # Again: nothing is computed; with one result gone, one is.
-    assert "0 chunks computed, 5 reused" in quantray(place, "run", "seventh.yaml")
+    assert "0 chunks computed, 5 reused" in typed(place, "run", "seventh.yaml")
     next((place.folder / "runs" / "results").rglob("*.parquet")).unlink()
-    assert "1 chunks computed, 4 reused" in quantray(place, "run", "seventh.yaml")
+    assert "1 chunks computed, 4 reused" in typed(place, "run", "seventh.yaml")
     assert json.loads((folder / "study.json").read_text())["digest"] == about["digest"]
     # Another setting is another run; both are listed and compared, and a report is written again.
-    quantray(place, "run", "seventh.yaml", "--set", "days=30")
-    listed = quantray(place, "runs")
+    typed(place, "run", "seventh.yaml", "--set", "days=30")
+    listed = typed(place, "runs")
     assert listed.count("risers:RISERS") == 2
     other = next(f for f in (place.folder / "runs").glob("seventh-*") if f != folder)
-    compared = quantray(place, "compare", folder, other)
+    compared = typed(place, "compare", folder, other)
     assert "days" in compared
     assert "the numbers differ" in compared
     (folder / "report.html").unlink()
-    quantray(place, "report", folder)
+    typed(place, "report", folder)
     assert "rose most." in (folder / "report.html").read_text()
 
 
