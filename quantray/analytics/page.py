@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import jinja2
 from plotly.offline import get_plotlyjs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import Picture
@@ -74,6 +74,12 @@ class Table(_Part):
     """Whether it has many columns or long words and is set smaller."""
     folded: str = ""
     """Words to click on before it is seen; empty where it is seen at once."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Table":
+        if any(len(row) > len(self.columns) for group in self.groups for row in group.rows):
+            raise ValueError("a row has more cells than the table has columns")
+        return self
 
 
 def _data_only(figure: str) -> str:

@@ -15,7 +15,7 @@ from quantray.data.seals import fault, file_hash, seal_json
 from quantray.errors import DataError, InputError
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
-from quantray.settings import read_content
+from quantray.settings import flattened, read_content
 
 __all__ = [
     "LAYOUT",
@@ -141,7 +141,9 @@ def read_run(folder: Path) -> Run:
         read_file(folder, about, "settings.yaml")
     try:
         settings = read_content(folder / "settings.yaml")
-    except (OSError, InputError, RecursionError) as error:
+        # YAML can spell what is no text; it could be neither printed nor put on a page.
+        "".join(f"{name}{value}" for name, value in flattened(settings).items()).encode()
+    except (OSError, ValueError, InputError, RecursionError) as error:
         raise DataError(f"{folder} is not a run folder: {_line(error)}; give a folder that a study wrote.") from error
     return Run(folder=folder, settings=settings, about=about)
 

@@ -1,5 +1,6 @@
 """Whether all that a run kept, and all that it came from, is still what it was."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from quantray.research.folder import RESULTS, About, Run, StoreSeen, damage, fin
 from quantray.research.results import ResultState, ResultStore
 
 __all__ = ["Verified", "verify_run"]
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ def verify_run(folder: Path) -> Verified:
 def _results(run: Run, about: About) -> Verified:
     """The results that the run used, which lie beside its folder."""
     try:
-        keys = read_file(run.folder, about, RESULTS).decode().split()
+        keys = read_file(run.folder, about, RESULTS).decode(errors="replace").split()
     except DataError:
         return _fine("The results were not compared, for their list is damaged.")
+    if strange := [key for key in keys if not _KEY.fullmatch(key)]:
+        return _wrong(f"{run.folder / RESULTS} names {strange[0][:60]!r}, which is no result; run the study again.")
     store = ResultStore(run.folder.resolve().parent / "results")
     words = {ResultState.ABSENT: "missing", ResultState.DAMAGED: "damaged"}
     remedy = f"compute it again: quantray run {run.folder}/settings.yaml"

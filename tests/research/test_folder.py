@@ -94,6 +94,7 @@ def test_a_crafted_study_is_refused_in_a_line(folder, changes, words):
         ("settings.yaml", b"a: [\n" * 3),
         ("settings.yaml", b"\xff\xfe\x00"),
         ("settings.yaml", b"!!python/object/apply:os.system ['false']"),
+        ("settings.yaml", b'a: "\\ud800"'),
         ("metrics.json", b"[]"),
         ("metrics.json", b'{"a": 1}'),
         ("metrics.json", b'{"a": {"b": "c"}}'),
@@ -111,6 +112,14 @@ def test_crafted_files_are_refused_in_a_line(folder, name, content):
         read_page(run)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+def test_a_table_whose_rows_are_longer_than_it_is_refused(folder):
+    page = json.loads((folder / "page.json").read_text())
+    page["summary"]["columns"] = ["one"]
+    with_file(folder, "page.json", json.dumps(page).encode())
+    with pytest.raises(DataError, match="page.json of .* cannot be read"):
+        render(folder)
 
 
 def test_a_picture_that_is_no_data_reaches_no_page(folder):

@@ -52,6 +52,15 @@ def test_whatever_is_damaged_is_named_with_what_to_do(tmp_path, make_panel):
     assert "The results were not compared, for their list is damaged." in found.checked
 
 
+@pytest.mark.parametrize("key", ["../../etc/passwd", "a\0b", "x" * 300, "\ud800"])
+def test_a_list_of_results_that_no_run_wrote_is_named(tmp_path, make_panel, key):
+    text = key.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    folder = write("counting", source_in(tmp_path, make_panel), findings_of(), [text])
+    (line,) = verify_run(folder).damage
+    assert line.startswith(f"{folder / 'results.txt'} names ")
+    assert line.endswith("which is no result; run the study again.")
+
+
 def test_a_run_that_has_not_finished_has_nothing_to_compare(tmp_path, make_panel):
     folder = write("counting", source_in(tmp_path, make_panel), findings_of())
     (folder / "study.json").unlink()
