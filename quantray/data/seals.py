@@ -6,7 +6,6 @@ forgery: whoever may write the file may seal it.
 """
 
 import hashlib
-import io
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,9 +42,9 @@ def fault(content: bytes, name: str) -> str | None:
 
 def to_parquet(table: pa.Table, name: str) -> bytes:
     """A sealed Parquet file, which any reader of Parquet reads."""
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    content = sink.getvalue()
+    content = memoryview(sink.getvalue())
     # A file ends with its footer, the length of that in four bytes, and PAR1.
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     return _sealed(content, name, footer)
@@ -81,7 +80,7 @@ def seal_html(text: str, name: str) -> bytes:
     return _sealed(opened + b" -->\n", name, len(opened))
 
 
-def _sealed(content: bytes, name: str, at: int) -> bytes:
+def _sealed(content: bytes | memoryview, name: str, at: int) -> bytes:
     before, after = memoryview(content)[:at], memoryview(content)[at:]
     return b"".join((before, _seal(name, before, after), after))
 
