@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the folders that they are in."""
 
 import os
 import tempfile
@@ -6,7 +6,22 @@ from pathlib import Path
 
 from quantray.errors import DataError
 
-__all__ = ["write_atomically"]
+__all__ = ["make_folder", "write_atomically"]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is not there yet.
+
+    Raises
+    ------
+    DataError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"cannot write {folder}: {reason}; free space or choose another folder.") from error
 
 
 def write_atomically(path: Path, content: bytes | memoryview | str) -> None:

@@ -13,6 +13,7 @@ from ray.train import torch as ray_torch
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from quantray.data.files import make_folder
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.distributed.auto import on_ray
@@ -197,7 +198,7 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
     stored = ray.put(work) if executor is None else on_ray(executor, "workers train together").put(work).value
     if not isinstance(stored, ray.ObjectRef):
         raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
-    _make_folder(run.folder)
+    make_folder(run.folder)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
 
@@ -285,13 +286,6 @@ def _share(work: _Work, board: Any) -> Checkpoint | QuantrayError | None:
         return error
     # From the file: on a GPU the optimiser's state would not be read by a driver without one.
     return load_checkpoint(run.folder / CHECKPOINT) if first else None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make {folder}: {error.strerror}; choose another storage.") from error
 
 
 def _heard(fit: Callable[[], Any], board: Any, context: FitContext) -> Any:

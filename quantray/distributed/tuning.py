@@ -26,6 +26,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from quantray.data.files import make_folder
 from quantray.data.locks import alone
 from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
@@ -105,6 +106,7 @@ def search_settings(source: TuningSource, executor: Executor) -> list[TuningTria
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     settings = source.settings
     place = Path(settings.runs).resolve() / "tune" / f"{settings.name}-{source.identity}"
+    make_folder(place)
     with alone(place, lambda: say(f"another search in {place} is under way; waiting for its end")):
         journal = Journal(place, f"{settings.name}-{source.identity}")
         if journal.trials:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from quantray import __version__
 from quantray.analytics.page import Page
-from quantray.data.files import write_atomically
+from quantray.data.files import make_folder, write_atomically
 from quantray.data.locks import alone
 from quantray.data.seals import file_hash, seal_html, to_parquet
 from quantray.errors import DataError
@@ -124,10 +124,7 @@ def render(folder: Path) -> Path:
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Alone with a folder that is made where it is not there; where there are no locks, a line says so."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    make_folder(folder)
     with alone(folder) as locked:
         if not locked:
             say(f"{folder.parent} has no locks: two runs of the same study that end together could mix their files")
@@ -138,13 +135,7 @@ def _unmark(folder: Path) -> None:
     try:
         (folder / MARK).unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        f"cannot write {folder}: {error.strerror or error}; free space or choose another folder with runs=."
-    )
+        raise DataError(f"cannot write {folder}: {error.strerror or error}; choose another folder.") from error
 
 
 def _contents(

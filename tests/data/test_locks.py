@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from quantray.data.locks import alone
 
@@ -25,6 +27,23 @@ def test_the_lock_is_held_in_the_block_and_leaves_nothing_behind(tmp_path):
         finally:
             os.close(handle)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_to_wait_is_told_so(tmp_path):
+    """One by one, and the second hears of it before the first is done."""
+    waits, order = threading.Event(), []
+
+    def second():
+        with alone(tmp_path / "run", waits.set):
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with alone(tmp_path / "run"):
+            later = pool.submit(second)
+            assert waits.wait(60)
+            order.append("first")
+        later.result()
+    assert order == ["first", "second"]
 
 
 def test_a_process_that_is_killed_gives_it_back(tmp_path):
