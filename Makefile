@@ -58,6 +58,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py
 	$(BIN)/python benchmarks/bench_formats.py
+	$(BIN)/python benchmarks/bench_damage.py
 
 # Hours over whole rooms; the outcomes known so far are kept, so it may be stopped.
 MUTATION ?= backtest research analytics strategies --sample 200
