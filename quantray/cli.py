@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 interrupted and resum
 """
 
 import argparse
+import io
 import os
 import platform
 import shlex
@@ -17,12 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import psutil
 import typer
-from rich.table import Table
 
 from quantray.data_commands import data_app
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError
-from quantray.tables import console as _console
 from quantray.tables import print_run, print_table
+from quantray.terminal import pass_on, show_table, tell
 
 __all__ = ["app", "main", "run_workflow"]
 
@@ -94,7 +94,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
 
     path = render(folder)
     print_run(folder)
-    _console().print(f"written: {path}", highlight=False, soft_wrap=True)
+    tell(f"written: {path}")
 
 
 @app.command()
@@ -105,7 +105,7 @@ def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
     found = verify_run(folder)
     lines = found.damage or (f"{folder} is whole", *found.checked)
     for line in lines:
-        _console().print(line, highlight=False, markup=False, soft_wrap=True)
+        tell(line)
     if found.damage:
         raise DataError(f"{len(found.damage)} of what {folder} kept or read is not as it was; see the lines above.")
 
@@ -138,7 +138,7 @@ def compare(
     for table in found.tables:
         print_table(table)
     for line in found.lines:
-        _console().print(line, highlight=False, markup=False, soft_wrap=True)
+        tell(line)
 
 
 @app.command()
@@ -148,8 +148,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to fill; made if it
 
     written = write_starter(folder)
     programs = sum(path.suffix == ".py" for path in written)
-    print(f"written: {programs} programs and {len(written) - programs} settings in {folder / 'workflows'}")
-    print(f"try: cd {shlex.quote(str(folder))} && quantray run workflows/configs/demo.yaml")
+    tell(f"written: {programs} programs and {len(written) - programs} settings in {folder / 'workflows'}")
+    tell(f"try: cd {shlex.quote(str(folder))} && quantray run workflows/configs/demo.yaml")
 
 
 @app.command()
@@ -173,13 +173,13 @@ def submit(
     program = [sys.executable, workflow, config, "--check", *changes]
     checked = subprocess.run(program, check=False, capture_output=True, text=True)
     if checked.returncode:
-        print((checked.stderr or checked.stdout).strip(), file=sys.stderr)
+        pass_on((checked.stderr or checked.stdout).strip() + "\n", error=True)
         raise typer.Exit(checked.returncode)
-    outcome = submit(request, address, wait=wait, write=lambda text: print(text, end=""))
+    outcome = submit(request, address, wait=wait, write=pass_on)
     word = "attached to" if outcome.attached else "submitted"
     # Ray repeats the log, which has been seen, in the message.
     message = outcome.message.partition(", last available logs")[0]
-    print(f"{word} {outcome.submission_id}: {outcome.status} {message}".rstrip())
+    tell(f"{word} {outcome.submission_id}: {outcome.status} {message}".rstrip())
     if outcome.status in ("FAILED", "STOPPED"):
         raise typer.Exit(1)
 
@@ -191,29 +191,28 @@ def doctor(
     """Show versions, hardware and whether Ray can be reached."""
     from quantray.distributed.cluster import check_reachable  # noqa: PLC0415
 
-    table = Table(show_header=False, title="quantray doctor")
-    table.add_row("python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    rows = [("python", f"{platform.python_version()} on {platform.platform(terse=True)}")]
     for name in ("quantray", "ray", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "deltalake", "mlflow"):
         try:
-            table.add_row(name, version(name))
+            rows.append((name, version(name)))
         except PackageNotFoundError:
-            table.add_row(name, "[red]not installed[/red]")
+            rows.append((name, "not installed"))
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(Path.cwd())
-    table.add_row("cores", f"{psutil.cpu_count(logical=False)} physical, {os.cpu_count()} logical")
-    table.add_row("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
-    table.add_row("disk here", f"{disk.free / 2**30:.1f} GiB free")
-    table.add_row("GPU", _gpus())
+    rows.append(("cores", f"{psutil.cpu_count(logical=False)} physical, {os.cpu_count()} logical"))
+    rows.append(("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"))
+    rows.append(("disk here", f"{disk.free / 2**30:.1f} GiB free"))
+    rows.append(("GPU", _gpus()))
     reachable = True
     if address is None:
-        table.add_row("Ray cluster", "none named (set RAY_ADDRESS or --address); local runs start their own")
+        rows.append(("Ray cluster", "none named (set RAY_ADDRESS or --address); local runs start their own"))
     else:
         try:
             check_reachable(address)
-            table.add_row("Ray cluster", f"{address} answers")
+            rows.append(("Ray cluster", f"{address} answers"))
         except (ClusterError, InputError) as error:
             reachable = False
-            table.add_row("Ray cluster", f"[red]{error}[/red]")
-    _console().print(table)
+            rows.append(("Ray cluster", str(error)))
+    show_table(("", ""), rows, title="quantray doctor", head=False)
     if not reachable:
         raise typer.Exit(1)
 
@@ -252,18 +251,33 @@ def _invoke(arguments: list[str]) -> None:
 
 
 def _guarded(action: Callable[[], object], *, debug: bool) -> NoReturn:
-    """Run and exit: one line for what quantray raises on purpose, a traceback for the rest or on demand."""
+    """Run and exit: one line for what quantray raises on purpose and for what the machine refuses, else a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An old terminal that lacks a letter gets its code.
+            stream.reconfigure(errors="backslashreplace")
     try:
         action()
-    except QuantrayError as error:
+    except (QuantrayError, OSError, MemoryError) as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {_said(error)}", error=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
+        tell("interrupted; run the same command again to continue", error=True)
         sys.exit(3)
     sys.exit(0)
+
+
+def _said(error: QuantrayError | OSError | MemoryError) -> str:
+    """A line for an error; those of the operating system name a file and no remedy."""
+    if isinstance(error, QuantrayError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "memory is exhausted; take fewer names or days, or a machine with more of it."
+    where = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{where}{reason}; free the way or choose another place (--debug tells where it happened)."
 
 
 def _gpus() -> str:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from quantray.errors import InputError
-from quantray.tables import console
+from quantray.printable import csv_text, printable
+from quantray.terminal import show_table, tell
 
 if TYPE_CHECKING:
     from quantray.data.formats import Format
@@ -120,10 +119,10 @@ def import_(
     write = target.append if append else target.import_bars
     found = write(path, settings=_quality(quality), form=described)
     if found is None:
-        _say(f"{store} already holds all of {path}; nothing written.")
+        tell(f"{store} already holds all of {path}; nothing written.")
         return
     _print_quality(found)
-    _say(f"{store} is now at version {target.version()}")
+    tell(f"{store} is now at version {target.version()}")
 
 
 @data_app.command()
@@ -156,15 +155,12 @@ def formats() -> None:
     from quantray.data.formats import formats as known  # noqa: PLC0415
     from quantray.data.formats import prices_of  # noqa: PLC0415
 
-    table = Table(title="formats, by --format NAME; a YAML file describes one of your own")
-    for title in ("name", "what it is", "recognised by", "prices"):
-        table.add_column(title)
+    rows = []
     for one in known():
         told = ", ".join(one.header) + (f"; files named {one.symbol_from}" if one.symbol_from else "")
-        table.add_row(
-            one.name, escape(one.description), escape(told) or "no other is recognised", prices_of(one.adjusted)
-        )
-    console().print(table)
+        rows.append((one.name, one.description, told or "no other is recognised", prices_of(one.adjusted)))
+    title = "formats, by --format NAME; a YAML file describes one of your own"
+    show_table(("name", "what it is", "recognised by", "prices"), rows, title=title)
 
 
 @data_app.command()
@@ -180,20 +176,20 @@ def restated(
 
     changes = changes_of(MarketStore(store))
     if output is not None:
-        write_atomically(output, changes.to_csv(index=False))
-    table = Table(title=f"what {store} said at first, and now")
-    for title in ("symbol", "field", "kind", "dates", "cells", "first held by version", "then", "now"):
-        table.add_column(title, justify="right" if title in ("cells", "then", "now") else "left")
+        told = changes.assign(symbol=[csv_text(str(symbol)) for symbol in changes["symbol"]])
+        write_atomically(output, told.to_csv(index=False))
+    rows = []
     for row in changes.head(40).to_dict("records"):
         first, last = str(row["first"])[:10], str(row["last"])[:10]
         days = first if first == last else f"{first} to {last}"
-        told = [escape(str(row[name])) for name in ("symbol", "field", "kind")]
-        table.add_row(*told, days, f"{row['cells']:,}", str(row["version"]), f"{row['then']:g}", f"{row['now']:g}")
-    if len(changes):
-        console().print(table)
+        what = (str(row[name]) for name in ("symbol", "field", "kind"))
+        rows.append((*what, days, f"{row['cells']:,}", str(row["version"]), f"{row['then']:g}", f"{row['now']:g}"))
+    if rows:
+        columns = ("symbol", "field", "kind", "dates", "cells", "first held by version", "then", "now")
+        show_table(columns, rows, title=f"what {store} said at first, and now", right=(4, 6, 7))
     if len(changes) > 40:
-        _say(f"and {len(changes) - 40:,} more; --output FILE.csv writes all")
-    _say(summary(changes))
+        tell(f"and {len(changes) - 40:,} more; --output FILE.csv writes all")
+    tell(summary(changes))
 
 
 @data_app.command()
@@ -202,24 +198,22 @@ def info(store: Store = "market") -> None:
     from quantray.data.store import MarketStore  # noqa: PLC0415
 
     market = MarketStore(store)
-    table = Table(title=f"versions of {store}")
-    for title in ("version", "time (UTC)", "operation", "first", "last", "rows written"):
-        table.add_column(title, justify="right" if title in ("version", "rows written") else "left")
-    for entry in market.versions():
-        when = f"{entry.time:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(entry.number), when, entry.operation, entry.first, entry.last, f"{entry.n_rows:,}")
-    console().print(table)
+    rows = [
+        (str(one.number), f"{one.time:%Y-%m-%d %H:%M:%S}", one.operation, one.first, one.last, f"{one.n_rows:,}")
+        for one in market.versions()
+    ]
+    columns = ("version", "time (UTC)", "operation", "first", "last", "rows written")
+    show_table(columns, rows, title=f"versions of {store}", right=(0, 5))
     panel = market.load(fields=("close",))
     known = int(panel.member.sum())
     report = market.quality_reports()[-1]
-    console().print(
+    tell(
         f"latest: {panel.dates[0]} to {panel.dates[-1]}, {len(panel.dates):,} dates, {len(panel.assets):,} symbols, "
         f"{known:,} closes ({known / panel.member.size:.0%} of all cells); {report.bars} bars, "
-        f"calendar {report.exchange}",
-        highlight=False,
+        f"calendar {report.exchange}"
     )
     if (names := market.symbols()).spells:
-        _say(f"{names.n_ids:,} permanent ids had {len(names.spells):,} symbols")
+        tell(f"{names.n_ids:,} permanent ids had {len(names.spells):,} symbols")
 
 
 @data_app.command()
@@ -229,10 +223,10 @@ def verify(store: Store = "market") -> None:
 
     found = MarketStore(store).verify()
     for line in found.problems:
-        _say(line)
+        tell(line)
     if found.problems:
         raise typer.Exit(1)
-    _say(f"{store}: every byte is as it was written; versions: {found.n_versions:,}, files: {found.n_files:,}")
+    tell(f"{store}: every byte is as it was written; versions: {found.n_versions:,}, files: {found.n_files:,}")
 
 
 @data_app.command()
@@ -252,7 +246,7 @@ def simulate(
     target = MarketStore(store)
     found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
     _print_quality(found)
-    _say(f"{store} is now at version {target.version()}")
+    tell(f"{store} is now at version {target.version()}")
 
 
 def _quality(path: Path | None) -> "QualitySettings | None":
@@ -266,41 +260,36 @@ def _quality(path: Path | None) -> "QualitySettings | None":
 
 def _print_quality(found: "QualityReport") -> None:
     """What was understood of files, what was found in them and what was done about it."""
-    say = _say
     for line in _understood(found.readings):
-        say(line)
-    say(
+        tell(line)
+    tell(
         f"{found.n_rows_read:,} rows read, {found.n_rows_kept:,} kept"
         + (f", {found.n_rows_replaced:,} of them in place of others" if found.n_rows_replaced else "")
         + f"; {found.n_assets:,} symbols, {found.first} to {found.last}; {found.bars} bars, calendar {found.exchange}"
     )
     adjustment = found.adjustment
-    say(
+    tell(
         f"prices {adjustment.prices}; {adjustment.n_splits:,} splits and {adjustment.n_dividends:,} dividends beside "
         f"them, from: {adjustment.source}"
     )
     for line in adjustment.evidence:
-        say(f"  {line}")
+        tell(f"  {line}")
     for line in adjustment.departures:
-        say(f"  unlike the others: {line}")
+        tell(f"  unlike the others: {line}")
     for line in adjustment.doubts:
-        say(f"  undecided: {line}")
+        tell(f"  undecided: {line}")
     for line in adjustment.mismatches:
-        say(f"  adj_close disagrees: {line}")
+        tell(f"  adj_close disagrees: {line}")
     if not found.findings:
-        say("no check flagged anything")
+        tell("no check flagged anything")
         return
-    console().print(_findings(found.findings))
+    _show_findings(found.findings)
     worst = [
         f"{symbol or '(no symbol)'} ({', '.join(f'{check} {number}' for check, number in flags.items())})"
         for symbol, flags in found.worst_assets()
     ]
     if worst:
-        say("worst symbols: " + "; ".join(worst))
-
-
-def _say(line: str) -> None:
-    console().print(line, highlight=False, markup=False, soft_wrap=True)
+        tell("worst symbols: " + "; ".join(worst))
 
 
 def _understood(readings: "Iterable[FileReading]") -> Iterable[str]:
@@ -316,14 +305,15 @@ def _understood(readings: "Iterable[FileReading]") -> Iterable[str]:
             yield f"  {note}"
 
 
-def _findings(findings: "Iterable[Finding]") -> Table:
-    table = Table(show_lines=True)
-    for title in ("check", "flagged", "symbols", "treatment", "changed", "examples"):
-        table.add_column(title, justify="right" if title in ("flagged", "symbols", "changed") else "left")
+def _show_findings(findings: "Iterable[Finding]") -> None:
+    rows = []
     for finding in findings:
         cells = ", ".join(f"{count:,} {name}" for name, count in finding.cells.items())
         most = ", ".join(f"{symbol or '(none)'} {count}" for symbol, count in finding.worst.items())
         examples = [*([cells] if cells else []), *finding.examples[:3], *([f"most: {most}"] if most else [])]
+        # A symbol with a line break in it must not begin a line of ours.
+        told = "\n".join(map(printable, examples))
         numbers = (f"{finding.n_flagged:,}", f"{finding.n_assets:,}", finding.treatment, f"{finding.n_changed:,}")
-        table.add_row(finding.check, *numbers, escape("\n".join(examples)))
-    return table
+        rows.append((finding.check, *numbers, told))
+    columns = ("check", "flagged", "symbols", "treatment", "changed", "examples")
+    show_table(columns, rows, right=(1, 2, 4), lines=True)

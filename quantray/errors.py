@@ -8,14 +8,20 @@
     ├── SolverError      an algorithm did not reach a solution it can vouch for
     └── ClusterError     a worker, an address or shared storage cannot be reached
 
-All of them carry one line for the user and survive pickling, so they cross a cluster unchanged.
+All of them carry one line for the user, in which secrets are masked and nothing steers a terminal. They survive
+pickling, so they cross a cluster unchanged.
 """
+
+from quantray.printable import printable
 
 __all__ = ["ClusterError", "DataError", "InputError", "QuantrayError", "SolverError"]
 
 
 class QuantrayError(Exception):
     """Base of all errors raised by quantray; its text is one line that says what to do."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(_line(part) if isinstance(part, str) else part for part in parts))
 
 
 class InputError(QuantrayError):
@@ -32,3 +38,12 @@ class SolverError(QuantrayError):
 
 class ClusterError(QuantrayError):
     """A worker, an address or shared storage cannot be reached."""
+
+
+_BEGIN, _END = 1200, 600
+"""Characters of a line that are kept; a value from outside may have millions."""
+
+
+def _line(text: str) -> str:
+    line = printable(" ".join(filter(None, map(str.strip, text.split("\n")))))
+    return line if len(line) <= _BEGIN + _END + 5 else f"{line[:_BEGIN]} ... {line[-_END:]}"

@@ -1,24 +1,15 @@
 """What runs hold, as tables on a terminal or in a log."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from quantray.terminal import show_table, tell
 
 if TYPE_CHECKING:
     from quantray.analytics.page import Cell, Column
     from quantray.analytics.page import Table as PageTable
 
-__all__ = ["console", "print_run", "print_table"]
-
-
-def console() -> Console:
-    """For standard output; logs and pipes get a width that keeps tables whole."""
-    # Made on each use: tests and job drivers replace the standard streams after import.
-    return Console(width=None if sys.stdout.isatty() else 140, soft_wrap=False)
+__all__ = ["print_run", "print_table"]
 
 
 def print_run(folder: Path) -> None:
@@ -28,24 +19,20 @@ def print_run(folder: Path) -> None:
 
     with alone(folder):
         run = read_run(folder)
-        about, page, out = finished(run), read_page(run), console()
+        about, page = finished(run), read_page(run)
     print_table(page.summary)
     for line in (page.headline, *about.notes):
-        _print(out, line)
-    _print(out, f"{about.work}; digest {about.digest}")
-    _print(out, f"report: {folder / 'report.html'}")
+        tell(line)
+    tell(f"{about.work}; digest {about.digest}")
+    tell(f"report: {folder / 'report.html'}")
 
 
 def print_table(table: "PageTable") -> None:
     """Print a table of a page."""
-    shown = Table(title=escape(table.title) or None)
-    for place, column in enumerate(table.columns):
-        words = place == 0 or (not isinstance(column, str) and column.text)
-        shown.add_column(escape(_text(column)), justify="left" if words else "right")
-    for group in table.groups:
-        for row in group.rows:
-            shown.add_row(*(escape(_text(cell)) for cell in row))
-    console().print(shown)
+    words = [i for i, column in enumerate(table.columns) if i == 0 or (not isinstance(column, str) and column.text)]
+    rows = [[_text(cell) for cell in row] for group in table.groups for row in group.rows]
+    right = set(range(len(table.columns))) - set(words)
+    show_table([_text(column) for column in table.columns], rows, title=table.title, right=right)
 
 
 def _text(cell: "str | Cell | Column") -> str:
@@ -54,8 +41,3 @@ def _text(cell: "str | Cell | Column") -> str:
     if isinstance(cell, Column):
         return cell.title
     return cell if isinstance(cell, str) else cell.text
-
-
-def _print(out: Console, text: str) -> None:
-    """Plain text; a path broken over two lines could be neither clicked nor copied."""
-    out.print(text, highlight=False, markup=False, soft_wrap=True)

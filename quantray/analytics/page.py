@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jinja2
 from plotly.offline import get_plotlyjs
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import Picture
+from quantray.printable import printable
 
 __all__ = [
     "Cell",
@@ -138,7 +140,11 @@ class Page(_Part):
         settings : flattened.
         """
         environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("quantray.analytics"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+            loader=jinja2.PackageLoader("quantray.analytics"),
+            autoescape=True,
+            finalize=_plain,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         return environment.get_template("page.html.j2").render(
             page=self, reproduction=reproduction, settings=settings, plotly_js=get_plotlyjs(), script=_script
@@ -148,7 +154,8 @@ class Page(_Part):
 def chart(title: str, picture: Picture) -> Section:
     """A picture as a section of its own, with its line under the title."""
     height = picture.figure.layout.height or 450
-    return Section(title=title, note=picture.note, parts=(Chart(figure=picture.figure.to_json(), height=height),))
+    figure = json.dumps(_plain_labels(json.loads(picture.figure.to_json())))
+    return Section(title=title, note=picture.note, parts=(Chart(figure=figure, height=height),))
 
 
 def shown(value: float | None, form: str) -> str:
@@ -189,3 +196,25 @@ def _script(figure: str) -> str:
     return (
         figure.replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     )
+
+
+def _plain(value: object) -> object:
+    """A text of the page; what the template calls safe is code of its own."""
+    return printable(value, keep="\n") if type(value) is str else value
+
+
+# What plotly is told by the house's own figures; all else that it would take for HTML, links among it, is text.
+_OWN_TAGS = re.compile(r"(?:<br>|</?extra>|<span style=\"color:#[0-9A-Fa-f]{6}\">|</span>)")
+
+
+def _plain_labels(part: Any) -> Any:
+    """A figure whose texts are shown as they are."""
+    if isinstance(part, dict):
+        return {key: _plain_labels(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_plain_labels(item) for item in part]
+    if not isinstance(part, str) or part.isalnum():
+        return part
+    texts, tags = _OWN_TAGS.split(part), [*_OWN_TAGS.findall(part), ""]
+    shown = (re.sub(r"&(?=#?\w+;)", "&amp;", printable(text)).replace("<", "&lt;") for text in texts)
+    return "".join(text + tag for text, tag in zip(shown, tags, strict=True))

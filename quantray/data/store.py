@@ -23,6 +23,7 @@ from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
 from quantray.data.universe import Everything, Universe
 from quantray.data.versions import OvertakenError, Snapshot, Verification, VersionedTable
 from quantray.errors import DataError, InputError
+from quantray.printable import masked
 
 __all__ = ["MarketStore", "Version"]
 
@@ -74,7 +75,7 @@ class MarketStore:
         )
 
     def __repr__(self) -> str:
-        return f"MarketStore({self.uri!r})"
+        return f"MarketStore({masked(self.uri)!r})"
 
     def import_bars(
         self,

@@ -77,12 +77,12 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
 def check_reachable(address: str, *, seconds: float = 5.0) -> None:
     """Raise ``ClusterError`` in seconds where Ray would try for minutes; ``InputError`` for a malformed address."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit() or not host:
+    if not colon or not port.isdecimal() or not host:
         raise InputError(f"address {address!r} is not host:port; a Ray head listens on port 6379 by default.")
     try:
         with socket.create_connection((host, int(port)), timeout=seconds):
             return
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         raise ClusterError(
             f"no Ray head answers at {address} ({error}); check the address, or start one with `ray start --head`."
         ) from error

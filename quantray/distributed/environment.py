@@ -91,8 +91,15 @@ def make_token() -> None:
 
 def _token_path() -> Path | None:
     """Where Ray keeps a token that the environment does not name."""
-    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return None if named else Path.home() / ".ray" / "auth_token"
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return None
+    try:
+        return Path.home() / ".ray" / "auth_token"
+    except RuntimeError as error:
+        raise ClusterError(
+            "there is no home folder for Ray's token; set HOME, name a file for the token in RAY_AUTH_TOKEN_PATH, or "
+            "set cluster.auth to disabled."
+        ) from error
 
 
 def _keep_private(path: Path | None) -> None:
@@ -103,7 +110,9 @@ def _keep_private(path: Path | None) -> None:
 
 def _write_token(path: Path) -> None:
     """Whole at once, for another program may start a Ray at the same time: the first to come stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    # Nobody else can put a file of his own in the way.
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     draft = path.with_name(f".auth_token-{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -2,15 +2,17 @@
 
 import asyncio
 import hashlib
+import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError
+from quantray.printable import masked
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -32,6 +34,9 @@ _EXCLUDES = [
 """What a job does not need of the working folder; data belongs on shared storage."""
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 @dataclass(frozen=True)
 class JobRequest:
     """A workflow and its settings, to run in a copy of a folder."""
@@ -45,10 +50,15 @@ class JobRequest:
     folder: Path = Path()
     python: str = "python"
     """Interpreter on the cluster."""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Environment variables of the job, such as ``QUANTRAY_STORE``."""
 
     def __post_init__(self) -> None:
+        if secret := next((change for change in self.changes if masked(change) != change), None):
+            raise InputError(
+                f"--set {secret} would show a secret to all who see the cluster's jobs; write it into {self.config}, "
+                "or hand it over in the environment, as --env MLFLOW_TRACKING_PASSWORD=..."
+            )
         for name in (self.workflow, self.config):
             path = self.folder / name
             if not path.is_file():
@@ -177,12 +187,15 @@ def parse_environment(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
     Raises
     ------
     InputError
-        One is not of that form.
+        One is not of that form, or its value has a line break or another character that cannot be seen; values, which
+        may be secret, are not repeated.
     """
     out = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"--env {pair!r} is not of the form NAME=value.")
+        if not equals or not _NAME.fullmatch(name):
+            raise InputError(f"--env {name!r} is not of the form NAME=value with a name of letters, digits and _.")
+        if not value.isprintable():
+            raise InputError(f"--env {name}: the value must be one line of printable characters; encode it otherwise.")
         out.append((name, value))
     return tuple(out)

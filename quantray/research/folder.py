@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeA
 from quantray.analytics.page import Page
 from quantray.data.seals import fault, file_hash, seal_json
 from quantray.errors import DataError, InputError
+from quantray.printable import masked
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
 from quantray.settings import flattened, read_content
@@ -108,8 +109,8 @@ class About(BaseModel):
         return f"{self.config_hash}-{self.digest}"
 
     def sealed(self) -> bytes:
-        """As it is kept."""
-        return seal_json(self.model_dump_json(indent=2), MARK)
+        """As it is kept, without secrets."""
+        return seal_json(masked(self.model_dump_json(indent=2)), MARK)
 
 
 class Run(BaseModel):

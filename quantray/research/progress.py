@@ -4,8 +4,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from quantray.printable import printable
+from quantray.terminal import console, tell
 
 __all__ = ["follow", "say"]
 
@@ -14,23 +16,18 @@ V = TypeVar("V")
 _LOG_SECONDS = 5.0
 
 
-def _console() -> Console:
-    # Made on each use: tests and job drivers replace the standard streams after import.
-    return Console(stderr=True, soft_wrap=True)
-
-
 def say(message: str) -> None:
     """One line for the person who waits, on standard error."""
-    _console().print(message, markup=False, highlight=False)
+    tell(message, error=True)
 
 
 def follow(items: Iterable[V], *, total: int, label: str) -> Iterator[V]:
     """The items, with progress shown as they pass."""
-    console = _console()
-    if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
-            task = bar.add_task(label, total=total)
+    shown = console(error=True)
+    if shown.is_terminal:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=shown) as bar:
+            task = bar.add_task(printable(label), total=total)
             for item in items:
                 yield item
                 bar.advance(task)

@@ -20,6 +20,7 @@ from quantray.data.files import make_folder, write_atomically
 from quantray.data.locks import alone
 from quantray.data.seals import file_hash, seal_html, to_parquet
 from quantray.errors import DataError
+from quantray.printable import masked
 from quantray.research.executor import Executor
 from quantray.research.folder import (
     LAYOUT,
@@ -141,14 +142,14 @@ def _unmark(folder: Path) -> None:
 def _contents(
     settings: StudySettings, findings: Findings, metrics: Mapping[str, Any], keys: Sequence[str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file of a run but its mark and its report, by name."""
+    """Every file of a run but its mark and its report, by name; without secrets."""
     for name, table in findings.tables.items():
         yield f"{name}.parquet", to_parquet(table, Path(name).name)
     yield "settings.yaml", to_yaml(settings).encode()
     yield "metrics.json", json.dumps(metrics, indent=2).encode()
-    yield "page.json", findings.page.model_dump_json().encode()
+    yield "page.json", masked(findings.page.model_dump_json()).encode()
     for name, text in findings.files.items():
-        yield name, text.encode()
+        yield name, masked(text).encode()
     if keys:
         yield RESULTS, "".join(f"{key}\n" for key in dict.fromkeys(keys)).encode()
 

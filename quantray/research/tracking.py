@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quantray.printable import printable
 from quantray.research.background import begin
 from quantray.research.probing import address_of, trouble_at
 from quantray.research.progress import say
@@ -18,6 +19,8 @@ __all__ = ["TrackedRun", "announce_trouble", "track"]
 
 _LONGEST = 500
 """Characters of a parameter or a tag that are kept."""
+_LONGEST_NAME = 250
+"""Characters of a name that MLflow takes."""
 _PATIENCE = 30.0
 """Seconds for an answer from elsewhere before tracking is given up."""
 _LIMITS = {
@@ -71,9 +74,7 @@ def track(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) 
             _follow(steps)
     except Exception as error:  # noqa: BLE001  (tracking is a courtesy: its failures are reported, not raised)
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        # Addresses in MLflow's messages have the password with them.
-        reason = re.sub(r"//[^/\s]*@", "//", reason)
-        say(f"tracking failed and was skipped: {type(error).__name__}: {reason[:200]}")
+        say(f"tracking failed and was skipped: {type(error).__name__}: {printable(reason)[:200]}")
 
 
 def _follow(steps: Iterator[None]) -> None:
@@ -95,6 +96,8 @@ def _follow(steps: Iterator[None]) -> None:
 
 def _logged(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) -> Iterator[None]:
     """Log the runs, with a pause after each answer."""
+    # Nothing is told to MLflow's makers.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import mlflow  # noqa: PLC0415  (seconds to import, and only for those who ask for it)
 
     yield
@@ -111,7 +114,11 @@ def _logged(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path
         if any(one.info.status == "FINISHED" for one in known):
             continue
         yield
-        made = known[0] if known else client.create_run(experiment, tags={"quantray.key": run.key}, run_name=run.name)
+        made = (
+            known[0]
+            if known
+            else client.create_run(experiment, tags={"quantray.key": run.key}, run_name=printable(run.name))
+        )
         yield from _log(client, made.info.run_id, run)
 
 
@@ -119,13 +126,13 @@ def _log(client: Any, identity: str, run: TrackedRun) -> Iterator[None]:
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
 
     now = int(1000 * time.time())
-    params = [Param(name, str(value)[:_LONGEST]) for name, value in run.settings.items()]
+    params = [Param(_named(name), printable(str(value))[:_LONGEST]) for name, value in run.settings.items()]
     metrics = [
-        Metric(name, float(value), now, step)
+        Metric(_named(name), float(value), now, step)
         for name, values in run.metrics.items()
         for step, value in enumerate([values] if isinstance(values, int | float) else values)
     ]
-    tags = [RunTag(name, text[:_LONGEST]) for name, text in run.tags.items()]
+    tags = [RunTag(_named(name), printable(text)[:_LONGEST]) for name, text in run.tags.items()]
     for kind, entries, most in (("params", params, 100), ("metrics", metrics, 1000), ("tags", tags, 100)):
         for first in range(0, len(entries), most):
             client.log_batch(identity, **{kind: entries[first : first + most]})
@@ -134,3 +141,8 @@ def _log(client: Any, identity: str, run: TrackedRun) -> Iterator[None]:
         client.log_artifact(identity, str(path))
         yield
     client.set_terminated(identity, "FINISHED")
+
+
+def _named(name: str) -> str:
+    """A name that MLflow takes: it knows letters, digits and these marks."""
+    return re.sub(r"[^\w .:/-]", "_", printable(name))[:_LONGEST_NAME]

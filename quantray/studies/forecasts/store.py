@@ -12,6 +12,7 @@ import pyarrow as pa
 from quantray.arrays import Dates, Float, Names, frozen
 from quantray.data.versions import OvertakenError, Snapshot, Verification, VersionedTable
 from quantray.errors import DataError, InputError
+from quantray.printable import masked
 
 __all__ = ["ForecastStore", "ForecastVersion", "Forecasts"]
 
@@ -105,7 +106,7 @@ class ForecastStore:
         )
 
     def __repr__(self) -> str:
-        return f"ForecastStore({self.uri!r})"
+        return f"ForecastStore({masked(self.uri)!r})"
 
     def write(
         self, model: str, dates: Dates, assets: Names, values: Float, notes: Mapping[str, str] | None = None

@@ -1,6 +1,5 @@
 """The unit of forecasting work: one model, with one seed, fitted on one fold and asked for its test dates."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
 from quantray.research.numerics import Numerics
+from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import ResultStore
 from quantray.research.source import TableChoice, name_of
@@ -174,7 +174,7 @@ def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Ta
         sectors=data.sectors,
         seed=fit_seed(trial),
         folder=data.folder(key),
-        say=lambda line: print(line, file=sys.stderr),
+        say=say,
     )
     init = None
     if trial.parent is not None:

@@ -1,0 +1,67 @@
+"""The way to a terminal or a log: lines and tables as plain text, whatever stands in them.
+
+Nothing here is read as markup, and what would steer a terminal is shown instead; see ``printable``.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from quantray.printable import printable
+
+__all__ = ["console", "pass_on", "show_table", "tell"]
+
+_WIDTH = 140
+"""Of tables in logs and pipes, which keeps them whole."""
+
+
+def console(*, error: bool = False) -> Console:
+    """For standard output or standard error."""
+    # Made on each use: tests and job drivers replace the standard streams after import.
+    if error:
+        return Console(stderr=True, soft_wrap=True)
+    return Console(width=None if sys.stdout.isatty() else _WIDTH, soft_wrap=False)
+
+
+def tell(text: str, *, error: bool = False) -> None:
+    """One line, not broken: a path over two lines could be neither clicked nor copied."""
+    console(error=error).print(Text(printable(text)), soft_wrap=True, highlight=False)
+
+
+def pass_on(text: str, *, error: bool = False) -> None:
+    """What another program wrote, in its lines, as far as it came."""
+    console(error=error).print(_plain(text), soft_wrap=True, highlight=False, end="")
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    right: Iterable[int] = (),
+    lines: bool = False,
+    head: bool = True,
+) -> None:
+    """A table on standard output.
+
+    Parameters
+    ----------
+    columns : their titles.
+    right : places of the columns that stand to the right, as numbers do.
+    lines : whether a line divides the rows.
+    head : whether the titles are shown.
+    """
+    shown = Table(title=_plain(title) if title else None, show_lines=lines, show_header=head)
+    numbers = set(right)
+    for place, column in enumerate(columns):
+        shown.add_column(_plain(column), justify="right" if place in numbers else "left")
+    for row in rows:
+        shown.add_row(*map(_plain, row))
+    console().print(shown)
+
+
+def _plain(text: str) -> Text:
+    return Text(printable(text, keep="\n\t"))
