@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quantray.errors import InputError
+from quantray.inputs import parse_yaml, read_yaml
+from quantray.printable import is_masked, masked_content
 
 __all__ = [
+    "Seed",
     "SettingsModel",
     "as_mapping",
     "checked",
@@ -31,10 +34,25 @@ _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """What pydantic calls a key that a model, or a dataclass, does not have."""
 
 
-class SettingsModel(BaseModel):
-    """Frozen settings that refuse unknown keys."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What all generators of random numbers take."""
+_MOST = 1_000_000
+"""Larger than any count of a study: of days, names, samples, epochs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+class SettingsModel(BaseModel):
+    """Frozen settings that refuse unknown keys, numbers without an end and counts without measure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        for name, value in self:
+            rules = type(self).model_fields[name].metadata
+            limited = any(hasattr(rule, "le") or hasattr(rule, "lt") for rule in rules)
+            if type(value) is int and abs(value) > _MOST and not limited:
+                raise ValueError(f"{name} is {value:,}; no study takes more than {_MOST:,}")
+        return self
 
 
 def read_content(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
@@ -46,18 +64,11 @@ def read_content(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any
     Raises
     ------
     InputError
-        The file is missing or not YAML, or a change leads nowhere.
+        The file cannot be read or is not plain YAML (see ``inputs``), or a change leads nowhere.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"settings file {file} does not exist.")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path, "settings file")
     if not isinstance(content, dict):
-        raise InputError(f"{file} must hold settings as `key: value` lines.")
-    content = dict(_unshared(content))
+        raise InputError(f"{path} must hold settings as `key: value` lines.")
     for change in changes:
         _apply(content, change)
     return content
@@ -74,8 +85,13 @@ def checked(model: type[M], content: Mapping[str, Any], where: str, renamed: Map
     Raises
     ------
     InputError
-        A key is unknown (the nearest valid one is named, or its new name), or a value is wrong.
+        A key is unknown (the nearest valid one is named, or its new name), or a value is wrong or was masked.
     """
+    if hidden := [key for key, value in _flat(content).items() if isinstance(value, str) and is_masked(value)]:
+        raise InputError(
+            f"{where}: {hidden[0]} held a secret, which quantray writes nowhere; give it again, as "
+            f"--set {hidden[0]}=..., or leave it out and give it in the environment, as MLFLOW_TRACKING_PASSWORD."
+        )
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -91,13 +107,16 @@ def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ())
 
 
 def to_yaml(settings: BaseModel) -> str:
-    """The resolved settings as YAML that ``read_settings`` reads back to equal settings."""
-    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The resolved settings as YAML that ``read_settings`` reads back to equal settings.
+
+    Secrets in it are masked, and ``read_settings`` asks for them.
+    """
+    return yaml.safe_dump(masked_content(settings.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
 
 
 def config_hash(settings: BaseModel, *, exclude: set[str] | None = None) -> str:
-    """Hash of resolved settings, 12 hexadecimal digits."""
-    text = json.dumps(settings.model_dump(mode="json", exclude=exclude), sort_keys=True)
+    """Hash of resolved settings, 12 hexadecimal digits; secrets are no part of it."""
+    text = json.dumps(masked_content(settings.model_dump(mode="json", exclude=exclude)), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
@@ -106,11 +125,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
     keys = path.strip().split(".")
     if not equals or not all(keys):
         raise InputError(f"--set {change!r} is not of the form a.b=value.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {change!r}: the value is not valid YAML.") from error
-    _put(content, keys, value, change)
+    _put(content, keys, parse_yaml(text, f"--set {change!r}: the value"), change)
 
 
 def _put(node: Any, keys: Sequence[str], value: Any, change: str) -> None:
@@ -140,19 +155,12 @@ def _step(node: Any, keys: Sequence[str], change: str) -> tuple[Any, Sequence[st
             return known[name], keys[size:]
     if isinstance(node, dict):
         return keys[0], keys[1:]
-    if keys[0].isdigit() and int(keys[0]) < len(node):
+    if keys[0].isdecimal() and len(keys[0]) < 10 and int(keys[0]) < len(node):
         return int(keys[0]), keys[1:]
     if not known:
         raise InputError(f"--set {change!r}: give the place in the list, from 0 to {len(node) - 1}, for {keys[0]!r}.")
     hint = nearest(keys[0], list(known)) or f" names are {', '.join(known)}."
     raise InputError(f"--set {change!r}: {keys[0]!r} is not in the list;{hint}")
-
-
-def _unshared(content: Any) -> Any:
-    """A copy in which what YAML repeats by an alias stands on its own, so that a change meets one place only."""
-    if isinstance(content, dict):
-        return {key: _unshared(value) for key, value in content.items()}
-    return [_unshared(item) for item in content] if isinstance(content, list) else content
 
 
 def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[str, str]) -> str:
@@ -170,7 +178,8 @@ def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[st
         return f"unknown key {key!r};{hint}"
     message = first["msg"].removeprefix("Value error, ")
     given = first.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float) else ""
+    shown = f" (got {str(given)[:80]!r})" if isinstance(given, str) else ""
+    shown = f" (got {given!r})" if isinstance(given, int | float) else shown
     more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
     return f"{key + ': ' if key else ''}{message}{shown}.{more}"
 
@@ -201,7 +210,11 @@ def as_mapping(settings: BaseModel) -> dict[str, object]:
 
 
 def flattened(content: Mapping[str, Any]) -> dict[str, object]:
-    """What is nested, by dotted names."""
+    """What is nested, by dotted names, without secrets."""
+    return _flat(masked_content(content))
+
+
+def _flat(content: Mapping[str, Any]) -> dict[str, object]:
     out: dict[str, object] = {}
 
     def visit(prefix: str, value: object) -> None:

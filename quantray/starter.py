@@ -31,11 +31,11 @@ def write_starter(folder: str | Path) -> list[Path]:
         for item in sorted(origin.iterdir(), key=lambda item: item.name)
         if item.name.endswith(ending)
     ]
-    there = [path for _, path in planned if path.exists()]
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise InputError(f"{there[0]}{more} would be overwritten; name another folder, or move these files away.")
     try:
+        there = [path for _, path in planned if path.exists()]
+        if there:
+            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+            raise InputError(f"{there[0]}{more} would be overwritten; name another folder, or move these files away.")
         (target / "configs").mkdir(parents=True, exist_ok=True)
         for item, path in planned:
             path.write_bytes(item.read_bytes())

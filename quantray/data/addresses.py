@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from quantray.errors import InputError
 
@@ -33,10 +34,10 @@ def store_address(uri: str | Path) -> str:
     text = str(uri)
     if not text.strip() or not text.isprintable():
         raise InputError(f"{text!r} is no place for a store; name a folder, such as market, or an address.")
-    if "://" in text:
+    if "://" in text and not text.startswith("file://"):
         return text
     try:
-        folder = os.path.realpath(text)
+        folder = os.path.realpath(unquote(text.removeprefix("file://")) if "://" in text else text)
     except OSError as error:
         raise InputError(f"{text} is no place for a store: {error.strerror}; name another folder.") from error
     if lost := _LOST.search(folder):
@@ -44,8 +45,8 @@ def store_address(uri: str | Path) -> str:
             f"{folder} cannot hold a store: the table format loses {lost[0]!r} in the name of a folder; name one "
             "without a backslash and without % before two digits."
         )
-    if long := next((name for name in folder.split(os.sep) if len(os.fsencode(name)) > _LONGEST), None):
-        raise InputError(
-            f"the folder {long[:40]}... has a name of {len(os.fsencode(long))} bytes; {_LONGEST} are enough."
-        )
+    names = [name for name in folder.split(os.sep) if len(os.fsencode(name)) > _LONGEST]
+    if names:
+        size = len(os.fsencode(names[0]))
+        raise InputError(f"the folder {names[0][:40]}... has a name of {size} bytes; {_LONGEST} are enough.")
     return text

@@ -30,7 +30,7 @@ BEYOND_QUIET, BEYOND_NEWS = np.log(3.0), np.log(5.0)
 class Thresholds(BaseModel):
     """What the checks measure against."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     exchange: str = "XNYS"
     """Trading calendar; ``24/7`` for a market that never closes."""

@@ -9,6 +9,7 @@ import pandas as pd
 from quantray.data.sheets import ENDINGS, holds_bars
 from quantray.data.symbols import symbol_key
 from quantray.errors import DataError
+from quantray.inputs import ordinary_file
 
 __all__ = ["TOLD", "files_of", "one_spelling", "united"]
 
@@ -17,16 +18,39 @@ TOLD = ("basis", "lists")
 _EVENT_FIELDS = ("dividend", "split", "delist_return")
 
 
-def files_of(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Files of bars in a folder, and what else is in it."""
+def files_of(source: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """A file, or the files of bars in a folder, and what else is in it.
+
+    Raises
+    ------
+    DataError
+        There is none, it may not be read, or it is a pipe or a device, whose end may never come.
+    """
+    try:
+        folder = source.is_dir()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if not folder:
+        remedy = "give a CSV or Parquet file, or a folder of them"
+        return [ordinary_file(source, "file", remedy=remedy, error=DataError)], ()
+    try:
+        found = sorted(source.iterdir())
+    except OSError as error:
+        raise DataError(f"folder {source} cannot be read: {error.strerror}.") from error
+    return _sorted_out(found)
+
+
+def _sorted_out(found: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
     files, others = [], []
-    for path in sorted(folder.iterdir()):
+    for path in found:
         if path.is_dir():
             others.append(f"{path.name}/: a folder")
         elif path.name.startswith("."):
             others.append(f"{path.name}: a hidden file")
         elif not path.name.lower().endswith(ENDINGS):
             others.append(f"{path.name}: no CSV or Parquet file")
+        elif not path.is_file():
+            others.append(f"{path.name}: no ordinary file")
         elif not holds_bars(path):
             others.append(f"{path.name}: no bars in it")
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 import yaml
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from quantray.data.parsing import DateForm
 from quantray.errors import DataError, InputError
+from quantray.inputs import read_yaml
 
 __all__ = [
     "ADJUSTMENTS",
@@ -94,9 +96,27 @@ def prices_of(adjusted: Adjusted) -> str:
 
 
 def _pattern(text: str) -> str:
-    if re.compile(text).groups != 1:
+    try:
+        groups = re.compile(text).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    if groups != 1:
         raise ValueError(f"{text!r} needs exactly one pair of parentheses, around the symbol")
     return text
+
+
+def _mark(text: str) -> str:
+    if len(text) != 1 or text.isalnum() or text in "\r\n\"'":
+        raise ValueError(f"{text!r} cannot stand between columns; give one mark, such as ';'")
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no time zone; give one such as Asia/Tokyo") from error
+    return name
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
@@ -105,7 +125,7 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 class Format(BaseModel):
     """What the files of one maker look like; what is None or empty is found out from the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = ""
     """Empty: the file's header tells the format, and what is set here is added to it. A name decides alone."""
@@ -124,15 +144,15 @@ class Format(BaseModel):
     adjusted: Adjusted = "unknown"
     certain: bool = False
     """Whether the caller, who may know better than the maker, said ``adjusted``; see ``with_options``."""
-    separator: str | None = None
+    separator: Annotated[str, AfterValidator(_mark)] | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Literal[".", ",", " ", "'"] | None = None
     dates: DateForm | None = None
-    timezone: str | None = None
+    timezone: Annotated[str, AfterValidator(_zone)] | None = None
     """Of the exchange, for instants in UTC."""
     missing: tuple[str, ...] = ()
     """Marks of missing numbers beside the usual ones."""
-    scale: float = Field(1.0, gt=0)
+    scale: float = Field(1.0, gt=0, le=1e9)
     """What a price is multiplied by; 0.01 for prices in pence."""
     symbol_from: Pattern | None = None
     """Regular expression with one group: the symbol in the file's name without its ending."""
@@ -172,7 +192,7 @@ class Format(BaseModel):
         module, colon, name = self.function.partition(":")
         try:
             found = getattr(importlib.import_module(module), name) if colon else None
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise InputError(f"format {self.name}: {self.function!r} cannot be imported: {error}.") from error
         if not callable(found):
             raise InputError(f"format {self.name}: {self.function!r} is not of the form module:function.")
@@ -212,13 +232,13 @@ def named_format(name: str) -> Format:
         raise InputError(
             f"format {name!r} is unknown; give a YAML file that describes it, or one of {', '.join(known)}."
         )
+    content = read_yaml(path, "format")
+    if not isinstance(content, dict):
+        raise InputError(f"{path} does not describe a format; write `key: value` lines.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Format.model_validate({"name": path.stem, **(content or {})})
+        return Format.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise InputError(f"{path}: {_first(error)}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-        raise InputError(f"{path} does not describe a format: {' '.join(str(error).split())}.") from error
 
 
 def recognise(columns: Sequence[object], stem: str) -> Format:

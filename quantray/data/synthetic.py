@@ -17,6 +17,7 @@ from quantray.data.panel import Panel
 from quantray.errors import InputError
 
 __all__ = [
+    "MOST_CELLS",
     "REGIMES",
     "IntradayBars",
     "LeadLag",
@@ -25,6 +26,9 @@ __all__ = [
     "simulate_intraday",
     "simulate_market",
 ]
+
+MOST_CELLS = 500_000_000
+"""Prices of one field of the largest market that is simulated: 20,000 assets for a century, at 4 GB a field."""
 
 REGIMES = ("bull", "bear", "calm", "volatile")
 
@@ -175,10 +179,15 @@ def simulate_market(
     Raises
     ------
     InputError
-        A size below one, a share outside 0 to 1, ``tail_degrees`` of 2 or less, or fewer assets than a group of peers.
+        A size below one, more than ``MOST_CELLS`` prices, a negative seed, a share outside 0 to 1, ``tail_degrees`` of
+        2 or less, or fewer assets than a group of peers.
     """
     if n_assets < 1 or n_days < 2 or n_sectors < 1 or n_styles < 0:
         raise InputError(f"a market of {n_assets} assets, {n_days} days and {n_sectors} sectors is too small.")
+    if n_assets * n_days > MOST_CELLS:
+        raise InputError(f"{n_assets:,} assets on {n_days:,} days are more than {MOST_CELLS:,} prices; take fewer.")
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative; take 0 or more.")
     if tail_degrees <= 2 or not (0 <= listing_share <= 1 and 0 <= delisting_share <= 1):
         raise InputError("tail_degrees must exceed 2, and the listing and delisting shares lie between 0 and 1.")
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]

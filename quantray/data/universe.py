@@ -12,6 +12,7 @@ from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.data.symbols import NO_IDS, SymbolTable
 from quantray.errors import DataError, InputError
+from quantray.inputs import ordinary_file
 
 __all__ = ["PRESETS", "Among", "Everything", "MembershipFile", "RankBand", "Symbols", "Universe", "read_sectors"]
 
@@ -285,8 +286,7 @@ def read_sectors(path: str | Path) -> dict[str, str]:
 def _rows(file: Path, columns: tuple[str, ...], what: str) -> list[tuple[int, dict[str, str]]]:
     """Line number and some columns of each row of a CSV, as text without outer blanks: NA is a listed name."""
     needed = ",".join(columns)
-    if not file.is_file():
-        raise DataError(f"{what} {file} does not exist; write a CSV with the columns {needed}.")
+    ordinary_file(file, what, remedy=f"write a CSV with the columns {needed}", error=DataError)
     try:
         with file.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.reader(handle, skipinitialspace=True)

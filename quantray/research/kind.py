@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -18,10 +18,10 @@ from quantray.research.terms import ClusterSettings, Environment, ResamplingSett
 from quantray.research.tracking import TrackedRun
 from quantray.settings import SettingsModel, config_hash
 
-__all__ = ["NAME", "Findings", "Kind", "Source", "StudySettings", "Work"]
+__all__ = ["Findings", "Kind", "Name", "Source", "StudySettings", "Work"]
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Names that may become folders."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+"""What may become the name of a folder, with a hash behind it."""
 
 
 class StudySettings(SettingsModel):
@@ -29,7 +29,7 @@ class StudySettings(SettingsModel):
 
     kind: str
     """Which kind of study this is; see ``studies.kinds``."""
-    name: str = Field(pattern=NAME)
+    name: Name
     resampling: ResamplingSettings = ResamplingSettings()
     cluster: ClusterSettings = ClusterSettings()
     tracking: TrackingSettings = TrackingSettings()

@@ -6,15 +6,16 @@ from datetime import date
 from typing import Annotated, Literal, TypeVar
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from quantray.backtest.accounts import DELIST_AFTER
 from quantray.data import restatements
+from quantray.data.addresses import store_address
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
 from quantray.data.panel import Panel
 from quantray.data.quality import QualityReport
 from quantray.data.store import MarketStore
-from quantray.data.synthetic import LeadLag, simulate_market
+from quantray.data.synthetic import MOST_CELLS, LeadLag, simulate_market
 from quantray.data.universe import (
     PRESETS,
     Among,
@@ -29,13 +30,14 @@ from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
 from quantray.research.progress import say
 from quantray.research.terms import Environment
-from quantray.settings import SettingsModel, nearest
+from quantray.settings import Seed, SettingsModel, nearest
 
 __all__ = [
     "DataSettings",
     "MarketData",
     "MarketSettings",
     "SimulatedData",
+    "StoreAddress",
     "StoreData",
     "UniverseSettings",
     "load_market",
@@ -80,11 +82,22 @@ class UniverseSettings(SettingsModel):
         return Everything() if self.symbols is None else Symbols(self.symbols)
 
 
+def _address(text: str) -> str:
+    try:
+        return store_address(text)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+StoreAddress = Annotated[str, AfterValidator(_address)]
+"""A folder or an address that can hold a store."""
+
+
 class StoreData(SettingsModel):
     """Data from a market store."""
 
     kind: Literal["store"] = "store"
-    store: str = Field(default_factory=lambda: Environment().store)
+    store: StoreAddress = Field(default_factory=lambda: Environment().store, validate_default=True)
     """Folder or address; by default ``QUANTRAY_STORE`` or ``market``."""
     version: int | None = None
     """Version of the store; by default the latest, which the run records."""
@@ -112,9 +125,17 @@ class SimulatedData(SettingsModel):
     kind: Literal["simulated"] = "simulated"
     n_assets: int = Field(100, ge=2)
     n_days: int = Field(1260, ge=300)
-    seed: int = 0
+    seed: Seed = 0
     planted_signal: float = Field(0.0, ge=0, lt=1)
     """Strength of a signal that peers lead one another by (see ``data.synthetic.LeadLag``); 0 for none."""
+
+    @model_validator(mode="after")
+    def _size(self) -> "SimulatedData":
+        if self.n_assets * self.n_days > MOST_CELLS:
+            raise ValueError(
+                f"{self.n_assets:,} assets on {self.n_days:,} days are more than {MOST_CELLS:,} prices; take fewer"
+            )
+        return self
 
 
 DataSettings = Annotated[StoreData | SimulatedData, Field(discriminator="kind")]

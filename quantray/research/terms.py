@@ -1,14 +1,15 @@
 """What every kind of study has settings for in the same words: costs, accounts, resampling, where it runs, tracking."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.backtest.accounts import Accounting
 from quantray.backtest.costs import LinearCosts
-from quantray.settings import SettingsModel
+from quantray.settings import Seed, SettingsModel
 
 __all__ = [
     "AccountingSettings",
@@ -68,10 +69,10 @@ class AccountingSettings(LagSettings):
 class ResamplingSettings(SettingsModel):
     """How sure numbers are: series resampled in blocks; see ``analytics.bootstrap``."""
 
-    samples: int = Field(2000, ge=100)
+    samples: int = Field(2000, ge=100, le=100_000)
     """Resampled series behind each interval."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     def build(self) -> Resampling:
         """How series are resampled."""
@@ -108,4 +109,14 @@ class TrackingSettings(SettingsModel):
     mlflow: bool = False
     uri: str | None = None
     """Tracking address; by default a database inside the runs folder."""
-    experiment: str = "quantray"
+    experiment: str = Field("quantray", min_length=1, max_length=200)
+
+    @field_validator("uri")
+    @classmethod
+    def _uri(cls, uri: str | None) -> str | None:
+        try:
+            if uri is not None:
+                urlsplit(uri).port  # noqa: B018  (what it refuses)
+        except ValueError as error:
+            raise ValueError(f"{uri!r} is no address: {error}") from error
+        return uri

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from quantray.errors import InputError
+from quantray.inputs import parse_yaml, read_text
 
 __all__ = [
     "LABELS",
@@ -160,17 +161,15 @@ def read_map(path: str | Path | None = None) -> RegimeMap:
     Raises
     ------
     InputError
-        The file cannot be read, is not YAML, or does not make a map; the message says what is wrong where.
+        The file cannot be read, is not plain YAML, or does not make a map; the message says what is wrong where.
     """
     name = "regime_map.yaml" if path is None else str(path)
+    if path is None:
+        text = files("quantray.strategies").joinpath(name).read_text(encoding="utf-8")
+    else:
+        text = read_text(path, "regime map")
     try:
-        source = files("quantray.strategies").joinpath(name) if path is None else Path(path)
-        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
-        return RegimeMap.model_validate(raw)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the regime map {name} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"the regime map {name} is not YAML: {' '.join(str(error).split())}.") from error
+        return RegimeMap.model_validate(parse_yaml(text, f"the regime map {name}"))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -42,7 +42,7 @@ def find_kind(name: str) -> Kind[Any, Any, Any]:
         raise InputError(f"kind {name!r} is unknown;{nearest(name, list(KINDS))} kinds are {', '.join(KINDS)}.")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"kind {name!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?") from error
     if not isinstance(found, Kind):
         raise InputError(f"kind {name!r} is a {type(found).__name__}; it must be a quantray.research.kind.Kind.")

@@ -34,3 +34,8 @@ def test_long_names_are_refused_at_the_door(tmp_path):
 @pytest.mark.parametrize("uri", ["s3://bucket/a[1]", "file:///tmp/a%20b", "abfss://c@account.dfs.core.windows.net/x"])
 def test_addresses_pass_as_they_are(uri):
     assert store_address(uri) == uri
+
+
+def test_an_address_of_a_folder_is_held_to_the_same():
+    with pytest.raises(InputError, match="/nowhere/a%20b cannot hold a store"):
+        store_address("file:///nowhere/a%2520b")

@@ -90,7 +90,7 @@ def test_what_others_may_put_right_is_no_reason_to_refuse():
     ("dimension", "text"),
     [
         ({"kind": "uniform", "low": 2, "high": 1}, "low 2 must lie below high 1"),
-        ({"kind": "uniform", "low": 0, "high": float("inf")}, "low 0 must lie below high inf"),
+        ({"kind": "uniform", "low": 0, "high": float("inf")}, "high\n  Input should be a finite number"),
         ({"kind": "uniform", "low": 0, "high": 1, "step": 0}, "greater than 0"),
         ({"kind": "loguniform", "low": 0, "high": 1}, "greater than 0"),
         ({"kind": "integers", "low": 0, "high": 8, "log": True}, "log needs low of 1 or more"),

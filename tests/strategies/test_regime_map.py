@@ -99,10 +99,10 @@ def test_wrong_maps_are_refused(tmp_path, change, message):
 
 
 def test_files_that_are_no_maps_are_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="regime map .*none.yaml does not exist"):
         read_map(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_text("rules: [")
-    with pytest.raises(InputError, match="is not YAML"):
+    with pytest.raises(InputError, match="is not valid YAML"):
         read_map(tmp_path / "bad.yaml")
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(InputError, match="wrong at the top"):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from quantray.research.kind import NAME, StudySettings
+from quantray.research.kind import Name, StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import LagSettings
 from quantray.settings import SettingsModel
@@ -61,7 +61,7 @@ class TrainingChoice(SettingsModel):
 class ModelSettings(SettingsModel):
     """One model of the study."""
 
-    name: str = Field(pattern=NAME)
+    name: Name
     kind: Literal["network", "ridge", "reversal", "reversal_gap", "zero"] = "network"
     """All but networks are controls."""
     attention: Literal["none", "dense", "complete", "neighbours", "hierarchical"] = "neighbours"

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from quantray.research.market import StoreAddress
 from quantray.settings import SettingsModel
 
 __all__ = ["AlphaSettings", "ForecastChoice"]
@@ -14,7 +15,7 @@ class ForecastChoice(SettingsModel):
 
     model: str | None = None
     """Name under which a store of forecasts holds the scores; see ``studies.forecasts.store``."""
-    store: str | None = None
+    store: StoreAddress | None = None
     """Folder or address of that store; by default ``forecasts`` inside the study's runs folder."""
     version: int | None = Field(None, ge=0)
     """Version of the store; by default the latest, which the run records."""

@@ -116,8 +116,14 @@ class AllocatorSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _name(self) -> "AllocatorSettings":
-        if not self.name or not all(c.isalnum() or c in " .-_" for c in self.name) or self.name.startswith("."):
-            raise ValueError(f"allocator name {self.name!r} must be letters, digits, blanks, dots and dashes")
+        if (
+            not 0 < len(self.name) <= 100
+            or not all(c.isalnum() or c in " .-_" for c in self.name)
+            or self.name.startswith(".")
+        ):
+            raise ValueError(
+                f"allocator name {self.name!r} must be letters, digits, blanks, dots and dashes, 100 at most"
+            )
         if self.max_weight < 1 and not self._capped:
             raise ValueError(
                 f"{self.name}: {self.rule} takes no max_weight; rules that do are minimum_cvar, mean_variance, "

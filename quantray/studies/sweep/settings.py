@@ -23,7 +23,7 @@ from quantray.research.folds import FoldKind
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import CostSettings, LagSettings
-from quantray.settings import SettingsModel
+from quantray.settings import Seed, SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.evaluation.families import CrossFamily, Family, RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Method
@@ -50,7 +50,7 @@ class RegimeChoice(SettingsModel):
     """Days running that a new regime must be seen before it counts."""
     lenses: LensSettings = LensSettings()
     """Windows and thresholds of the lenses."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     def build(self, panel: Panel, sectors: Mapping[str, str] | None = None) -> RegimePath:
         """The path of regimes, each day's known at its close.
@@ -91,7 +91,7 @@ class SearchSettings(SettingsModel):
     """Sets that TPE asks for at a time; the more, the busier a cluster and the slower the search learns."""
     min_days: int = Field(126, ge=20)
     """Training days below which a regime takes the parameters chosen for all days."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
 
 class SweepFolds(SettingsModel):

@@ -7,7 +7,7 @@ from pydantic import Field
 from quantray.research.kind import StudySettings
 from quantray.research.space import Dimension
 from quantray.research.tunable import Target
-from quantray.settings import SettingsModel
+from quantray.settings import Seed, SettingsModel
 
 __all__ = ["StoppingSettings", "TuningSettings"]
 
@@ -39,7 +39,7 @@ class TuningSettings(StudySettings):
     """Sets of settings that are tried; the study's own are the first, where they lie in the space."""
     concurrent: int = Field(4, ge=1)
     """Trials at a time. With 1 the search is the same every time; with more it depends on who ends first."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     stopping: StoppingSettings = StoppingSettings()
     held_out: int = Field(1, ge=1)
     """Last folds that no trial sees, on which the winner is measured once."""

@@ -1,0 +1,91 @@
+"""Files that people hand in: plain YAML once, ordinary files, everything else one line."""
+
+import os
+import re
+from datetime import date
+
+import pytest
+
+from quantray.errors import DataError, InputError
+from quantray.inputs import ordinary_file, parse_yaml, read_yaml
+
+BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "\n".join(
+    f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)
+)
+
+
+def test_plain_yaml_is_read_and_nothing_of_it_is_shared():
+    content = parse_yaml("base: &b {day: 2024-01-02, n: [1, 2.5, null, 'é']}\nother: {<<: *b, n: 3}\nmore: *b", "here")
+    assert content["base"] == {"day": date(2024, 1, 2), "n": [1, 2.5, None, "é"]}
+    assert content["other"] == {"day": date(2024, 1, 2), "n": 3}
+    content["more"]["n"][0] = 9
+    assert content["base"]["n"][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: 2020-99-99", "'2020-99-99' in line 1 cannot be read as timestamp"),
+        ("a: 1\nn: " + "9" * 5000, "in line 2 cannot be read as int"),
+        ("n: 0x" + "f" * 5000, "a number of 20000 bits is too large"),
+        ("n: " + "[" * 3000 + "]" * 3000, "nested more than 50 deep"),
+        ("\n".join(" " * i + "a:" for i in range(1500)), "nested more than 50 deep"),
+        (BOMB, "its aliases stand for too much"),
+        ("a: &a [*a]", "its aliases stand for too much"),
+        ("a: 1\nb: 2\na: 3", "the key 'a' stands there twice, again in line 3"),
+        ("a: {b: 1, b: 2}", "the key 'b' stands there twice"),
+        ('runs: "a\\0b"', "holds '\\x00'"),
+        ('runs: "\\ud800"', "holds '\\ud800'"),
+        ('"a\\e[31m": 1', "holds '\\x1b'"),
+        ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        ("a: !!binary x", "is not valid YAML"),
+        ("? [a]\n: b", "unhashable key"),
+        ("a: *b", "undefined alias"),
+        ("a: [", "is not valid YAML"),
+        ("<<: 3", "is not valid YAML"),
+    ],
+)
+def test_hostile_yaml_is_refused_in_a_line(text, told):
+    with pytest.raises(InputError, match=re.escape(told)) as refused:
+        parse_yaml(text, "here")
+    assert str(refused.value).startswith("here")
+    assert str(refused.value).isprintable()
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_bytes(b"name: \xff\xfe")
+    with pytest.raises(InputError, match="is not UTF-8: byte 6"):
+        read_yaml(tmp_path / "a.yaml", "settings file")
+    (tmp_path / "b.yaml").write_bytes(b"#" * (5 << 20))
+    with pytest.raises(InputError, match="has 5,242,880 bytes"):
+        read_yaml(tmp_path / "b.yaml", "settings file")
+
+
+def test_only_ordinary_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    for place, told in (
+        (tmp_path / "pipe", "is a pipe or a device; give text"),
+        ("/dev/zero", "is a pipe or a device; give text"),
+        (tmp_path, "is a folder; give text"),
+        (tmp_path / "none", "does not exist; give text"),
+        (tmp_path / "file" / "below", "does not exist; give text"),
+        (tmp_path / "loop", "cannot be read: Too many levels"),
+        (tmp_path / ("x" * 300), "cannot be read: File name too long"),
+        ("a\0b", "cannot be read: embedded null byte"),
+    ):
+        with pytest.raises(DataError, match=f"^table .*{told}"):
+            ordinary_file(place, "table", remedy="give text", error=DataError)
+    assert ordinary_file(tmp_path / "file", "table") == tmp_path / "file"
+
+
+def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.yaml").write_text("a: 1")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refuse)
+    with pytest.raises(InputError, match=r"settings file .*a.yaml cannot be read: Permission denied"):
+        read_yaml(tmp_path / "a.yaml", "settings file")
