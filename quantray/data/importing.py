@@ -107,9 +107,7 @@ def read_bars(path: str | Path, form: Format | None = None) -> RawBars:
         ways; the message names file, row and column.
     """
     source = Path(path)
-    if not source.exists():
-        raise DataError(f"{source} does not exist; give a CSV or Parquet file, or a folder of them.")
-    files, left_out = ([source], ()) if source.is_file() else files_of(source)
+    files, left_out = files_of(source)
     if not files:
         others = f"; there are {'; '.join(left_out[:6])}" if left_out else ""
         raise DataError(f"folder {source} holds no {', '.join(ENDINGS)} files of bars{others}.")
@@ -167,7 +165,7 @@ def _read_one(file: Path, form: Format) -> _Part:
     else:
         frame = frame[[*renaming, *(["symbol"] if LEVELS in sheet.header else [])]].rename(columns=renaming)
         used = dict(renaming)
-    frame = _with_events(frame, sheet)
+    frame = _with_events(file, frame, sheet)
     out = _typed(file, frame, form, sheet)
     notes: dict[str, tuple[str, ...]] = {}
     left = tuple(c for c in present if c not in used)
@@ -236,11 +234,14 @@ def _renaming(
             if column != (mine or both)[0]:
                 del renaming[column]
     spellings = {c: spelling(c) for c in present}
+    spelt_so: dict[str, list[str]] = {}
+    for column, spelt_as in spellings.items():
+        spelt_so.setdefault(spelt_as, []).append(column)
     ignored = {*map(spelling, form.ignored)}
     for name, aliases in COLUMN_NAMES.items():
         if name in renaming.values():
             continue
-        found = [c for alias in aliases for c in present if spellings[c] == alias and c not in renaming]
+        found = [c for alias in aliases for c in spelt_so.get(alias, ()) if c not in renaming]
         found = [c for c in found if spellings[c] not in ignored and not (name == "symbol" and _decimals(frame[c]))]
         if found:
             renaming[found[0]] = name
@@ -282,32 +283,43 @@ def _melt(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Dat
         raise DataError(f"field {name!r} is not one of {', '.join(BAR_FIELDS)}.")
     if len(frame.columns) < 2:
         raise DataError(f"{file} has a date column only; a wide file needs one column per symbol.")
-    # Read each column here, so that a message names the symbol.
-    frame = frame.assign(**{c: _numbers(file, c, frame[c], form, sheet) for c in frame.columns if c != "date"})
-    long = frame.melt(id_vars="date", var_name="symbol", value_name=name)
+    symbols = frame.columns.drop("date")
+    values_nt = np.empty((len(symbols), len(frame)))
+    for row, (symbol, cells) in enumerate(frame[symbols].items()):
+        # Column by column, so that a message names the symbol.
+        values_nt[row] = _numbers(file, str(symbol), cells, form, sheet)
+    known = ~np.isnan(values_nt)
+    places = np.broadcast_to(np.arange(len(frame)), values_nt.shape)[known]
+    dates = frame["date"].iloc[places]
+    names = pd.Series(symbols, dtype="str").array.repeat(known.sum(axis=1))
     # Row numbers in messages refer to the file, where each date is one line.
-    long.index = np.tile(np.arange(len(frame)), len(frame.columns) - 1)
-    return long[long[name].notna()]
+    columns = {"date": dates.array, "symbol": names, name: values_nt[known]}
+    return pd.DataFrame(columns, index=places)
 
 
 _DIVIDEND_ROW = re.compile(r"^\s*\$?([\d.,]+)\s*(?:Cash )?Dividends?\s*$", re.IGNORECASE)
 _SPLIT_ROW = re.compile(r"^\s*([\d.]+)\s*[:/-]\s*([\d.]+)\s*(?:Stock )?Splits?\s*$", re.IGNORECASE)
 
 
-def _with_events(frame: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
+def _with_events(file: Path, frame: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     """Rows that tell a dividend or a split in words, as Yahoo's table does, as columns of their own."""
     texts = [c for c in frame.columns if c not in _KEYS and pd.api.types.is_string_dtype(frame[c])]
     wordy = [c for c in texts if frame[c].astype("str").str.contains(r"Dividend|Split", case=False, regex=True).any()]
     if not wordy:
         return frame
-    told = frame[wordy].astype("str").agg(" ".join, axis=1)
+    words = frame[wordy].astype("str").fillna("")
+    told = words.agg(" ".join, axis=1)
     dividend, split = np.zeros(len(frame)), np.ones(len(frame))
-    for row, cells in enumerate(frame[wordy].astype("str").to_numpy()):
+    for row, cells in enumerate(words.to_numpy()):
         for cell in cells:
-            if paid := _DIVIDEND_ROW.match(cell):
-                dividend[row] = float(paid[1].replace(sheet.style.thousands or ",", ""))
-            elif ratio := _SPLIT_ROW.match(cell):
-                split[row] = float(ratio[1]) / float(ratio[2])
+            try:
+                if paid := _DIVIDEND_ROW.match(cell):
+                    dividend[row] = float(paid[1].replace(sheet.style.thousands or ",", ""))
+                elif ratio := _SPLIT_ROW.match(cell):
+                    split[row] = float(ratio[1]) / float(ratio[2])
+            except (ValueError, ZeroDivisionError) as error:
+                line = int(frame.index[row]) + sheet.first_line
+                raise DataError(f"{file} row {line}: {cell!r} tells no number; mend or delete the row.") from error
     event = (dividend > 0) | (split != 1) | told.str.contains("Dividend|Split", case=False).to_numpy()
     events = frame[event].assign(dividend=dividend[event], split=split[event])
     by_day = events.groupby("date", sort=False).agg({"dividend": "sum", "split": "prod"})
@@ -354,7 +366,8 @@ def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Da
 def _names(values: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(values):
         # Numbers beside empty cells.
-        values = values.astype("Int64") if (values.dropna() % 1 == 0).all() else values
+        known = values.dropna()
+        values = values.astype("Int64") if ((known % 1 == 0) & (known.abs() < 2**53)).all() else values
     codes, unique = pd.factorize(values)
     # An empty cell somewhere makes whole numbers floats, in the program that wrote the file too.
     spelt = [re.sub(r"^(\d+)\.0$", r"\1", str(name).strip()) for name in unique]

@@ -35,6 +35,9 @@ CURRENCIES = (
 )  # fmt: skip
 """Codes that may stand beside a number; none of a hundredth of a currency, which would change the number."""
 
+_LARGEST = 1e30
+"""Of numbers, and of one divided by them: beyond it, ratios of ratios leave what a float can hold."""
+
 _MONEY = "(?:" + "|".join(CURRENCIES) + r"|[A-Z]{0,2}[$€£¥])"
 NUMBER = re.compile(rf"^{_MONEY}?\s*[-+−]?\s*\d[\d.,'’\s]*[KMBT%]?\s*{_MONEY}?$")
 """What may be a number in some style."""
@@ -103,7 +106,7 @@ def read_numbers(values: pd.Series, style: NumberStyle, *, missing: Sequence[str
     Raises
     ------
     UnreadableError
-        A cell is no number, or infinite.
+        A cell is no number, or larger or smaller than any price.
     """
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -111,6 +114,8 @@ def read_numbers(values: pd.Series, style: NumberStyle, *, missing: Sequence[str
         if marked:
             numbers = np.where(np.isin(numbers, marked), np.nan, numbers)
         return _finite(numbers, np.zeros(len(numbers), dtype=np.bool_))
+    if pd.api.types.is_datetime64_any_dtype(values):
+        raise UnreadableError(0, "is a date and no number; name the column otherwise, or leave it out.")
     codes, unique = pd.factorize(values.astype("str"))
     marks = {*MISSING, *(mark.lower() for mark in missing)}
     found = [_number(str(text), style, marks) for text in unique]
@@ -126,6 +131,10 @@ def _finite(numbers: Float, bad: np.ndarray) -> Float:
         raise UnreadableError(
             int(np.argmax(wrong)), "is not a number; name a mark for missing values with --missing, or mend the cell."
         )
+    size = np.abs(numbers)
+    absurd = (size > _LARGEST) | ((size < 1 / _LARGEST) & (size > 0))
+    if absurd.any():
+        raise UnreadableError(int(np.argmax(absurd)), "is no price, volume or return of anything; mend the cell.")
     return numbers
 
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,13 @@ LEVELS = "price/ticker"
 """What stands among the columns of a file whose header had symbols above or below the names of fields."""
 
 _SAMPLE = 1 << 18
+_LONGEST_SAMPLE = 1 << 24
+_LINES = 10
+"""That a sample has at least."""
+_MOST_COLUMNS = 100_000
+_MARKS = (";", "\t", "|", ",")
+# The whole header of a wide file is one cell until the mark between its columns is known.
+csv.field_size_limit(2 * _LONGEST_SAMPLE)
 _UNREADABLE = (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, csv.Error)
 
 
@@ -98,29 +106,59 @@ def holds_bars(file: Path) -> bool:
 
 
 def _parquet(file: Path) -> Sheet:
-    frame: pd.DataFrame = pq.read_table(file).to_pandas(date_as_object=False)
+    with pq.ParquetFile(file) as opened:
+        # By place, for names of columns may hold dots and brackets.
+        _not_too_wide(file, opened.metadata.num_columns)
+        table = opened.read()
+    # Whoever wrote the file may have written what the types of its columns do not allow.
+    table.validate(full=True)
+    nested = [field.name for field in table.schema if not _is_plain(field.type)]
+    notes = (f"columns of lists, bytes or times of day are not read: {', '.join(nested)}",) if nested else ()
+    try:
+        frame: pd.DataFrame = _plain_columns(table).to_pandas(date_as_object=False)
+    except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
+        raise DataError(f"{file} cannot be read: what it says of its own columns is damaged ({error}).") from error
     if isinstance(frame.columns, pd.MultiIndex):
         date = str(frame.index.name or "Date")
         levels = [[str(part) for part in level] for level in zip(*frame.columns, strict=True)]
         labels = [["", *level] for level in levels]
         flat = frame.set_axis(range(1, len(levels[0]) + 1), axis=1).rename_axis(date).reset_index()
-        return _two_levels(file, labels, flat, NumberStyle(), 2)
+        return _two_levels(file, labels, flat, NumberStyle(), 2, notes)
     if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
         frame = frame.rename_axis("date")
     frame = frame if list(frame.index.names) == [None] else frame.reset_index()
     header = [str(column) for column in frame.columns]
     _no_repeats(file, header)
     if labels := flattened(header):
-        return _two_levels(file, labels, frame.set_axis(header, axis=1), NumberStyle(), 2)
-    return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2)
+        return _two_levels(file, labels, frame.set_axis(header, axis=1), NumberStyle(), 2, notes)
+    return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2, notes=notes)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether the cells of a column are numbers, texts or dates."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    days = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return bool(texts or days or numbers or pa.types.is_boolean(kind) or pa.types.is_null(kind))
+
+
+def _plain_columns(table: pa.Table) -> pa.Table:
+    places = [place for place, field in enumerate(table.schema) if _is_plain(field.type)]
+    return table if len(places) == table.num_columns else table.select(places)
 
 
 def _no_repeats(file: Path, header: Sequence[str]) -> None:
-    names = [name.strip() for name in header if name.strip()]
-    repeated = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(name.strip() for name in header if name.strip())
+    repeated = next((name for name, count in counts.items() if count > 1), None)
     if repeated is not None:
+        raise DataError(f"{file} has {counts[repeated]} columns {repeated}; keep one of them or rename the others.")
+
+
+def _not_too_wide(file: Path, columns: int) -> None:
+    if columns > _MOST_COLUMNS:
         raise DataError(
-            f"{file} has {names.count(repeated)} columns {repeated}; keep one of them or rename the others."
+            f"{file} has {columns:,} columns; {_MOST_COLUMNS:,} are the most of a wide file: divide it by symbols."
         )
 
 
@@ -129,6 +167,7 @@ def _text(file: Path, form: Format) -> Sheet:
     lines = sample.splitlines()
     if not any(line.strip() for line in lines):
         raise DataError(f"{file} is empty; it needs a header and at least one row.")
+    _not_too_wide(file, max(line.count(form.separator or mark) for line in lines[:40] for mark in _MARKS))
     separator = form.separator or _separator(lines)
     rows = list(csv.reader(io.StringIO("\n".join(lines[:200])), delimiter=separator, skipinitialspace=True))
     labels, above = label_rows(rows)
@@ -143,7 +182,7 @@ def _text(file: Path, form: Format) -> Sheet:
         frame = _rows(file, separator, encoding, first_line - 1, names, style, names[:1])
         padded = [row + [""] * (width - len(row)) for row in labels]
         return _two_levels(file, padded, frame, style, first_line, tuple(notes))
-    dated = len(rows) > above and bool(DATE.match(rows[above][0].strip()))
+    dated = len(rows) > above and bool(rows[above]) and bool(DATE.match(rows[above][0].strip()))
     if dated and (not header[0] or spelling(header[0]) in CODE_NAMES):
         notes.append(f"the first column {f'is called {header[0]}' if header[0] else 'has no name'} and holds dates")
         header[0] = "date"
@@ -167,6 +206,10 @@ def _sample(file: Path, size: int = _SAMPLE) -> tuple[str, str]:
     """The file's first lines and its encoding."""
     with gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as handle:
         raw = handle.read(size)
+        # A line of a wide file is long, and one without an end is looked at no further than columns may go.
+        while len(raw) >= size and raw.count(b"\n") < _LINES and len(raw) < _LONGEST_SAMPLE:
+            size = min(2 * len(raw), _LONGEST_SAMPLE)
+            raw += handle.read(size - len(raw))
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw[: len(raw) // 2 * 2].decode("utf-16", errors="ignore"), "utf-16"
     whole = len(raw) < size
@@ -192,7 +235,7 @@ def _separator(lines: Sequence[str]) -> str:
         return (widths.count(usual) if usual > 1 else 0, usual)
 
     # Decimal commas may come as regularly as separators, but never more regularly.
-    best = max((";", "\t", "|", ","), key=score)
+    best = max(_MARKS, key=score)
     return best if score(best)[0] else ","
 
 
@@ -274,7 +317,9 @@ def _rows(
 ) -> pd.DataFrame:
     # Symbols stay text: 0005 and TRUE are listed names. So do all cells where a point may group thousands.
     types = dict.fromkeys(names if style.decimal == "," else symbols, "str")
-    marks = {name: [""] if name in symbols else ["", "NaN", "nan", "null", "NULL"] for name in names}
+    usual = ["", "NaN", "nan", "null", "NULL"]
+    # Marks by column take a second for ten thousand of them.
+    marks = {name: [""] if name in symbols else usual for name in names} if symbols else usual
 
     def read(columns: Sequence[str]) -> pd.DataFrame:
         # Blank lines are kept for now, so that the index counts the lines of the file.
@@ -290,7 +335,7 @@ def _rows(
             low_memory=False,
             index_col=False,
             keep_default_na=False,
-            na_values={name: marks.get(name, [""]) for name in columns},
+            na_values={name: marks.get(name, [""]) for name in columns} if isinstance(marks, dict) else marks,
             dtype=types,
         )
 
