@@ -9,6 +9,7 @@ new fails until it is said here.
 import ast
 import contextlib
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -21,7 +22,9 @@ from typing import Any
 
 import psutil
 import pytest
+from command_line import called
 
+from quantray.cli import main
 from quantray.data.synthetic import simulate_market
 
 ROOT = Path(__file__).parents[1]
@@ -31,8 +34,6 @@ PAGES = [
 ]
 PROGRAMS = ("chmod", "export", "make", "python", "quantray", "ray", "source", "ssh")
 
-RAY = "--set cluster.kind=local"
-"""Once for each workflow: what is small would be done in this process before Ray has started."""
 FORECASTS = (
     "--set folds.train_days=120 --set folds.valid_days=20 --set folds.test_days=60 --set folds.warm_up_days=130 "
     "--set folds.most=1 --set seeds=1"
@@ -59,7 +60,7 @@ SMALL = {
     "--set 'allocators.Min variance.max_weight=0.1'",
     # Another look-back, or all would be there already.
     "cluster.address=": "--set folds.lookback_days=200",
-    "configs/forecasts_demo.yaml": f"{RAY} {FORECASTS} {EPOCH} --set data.n_assets=30 --set data.n_days=334",
+    "configs/forecasts_demo.yaml": f"{FORECASTS} {EPOCH} --set data.n_assets=30 --set data.n_days=334",
     "configs/forecasts.yaml": f"{FORECASTS} {EPOCH} --set data.universe={{}}",
     "configs/learned.yaml": "--set data.universe={} --set folds.lookback_days=252 "
     "--set 'allocators.MV learned.max_weight=0.1' --set 'allocators.MV reversal.max_weight=0.1' "
@@ -70,7 +71,7 @@ SMALL = {
     "python workflows/scale_universe.py": "--check",
     "python workflows/tune_models.py": "--check",
     "configs/tune.yaml": "--set target.study=SMALL_STUDY --set trials=2 --set stopping.grace=1",
-    "configs/regime_sweep.yaml": f"{RAY} {SWEEP}",
+    "configs/regime_sweep.yaml": SWEEP,
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
     "configs/combine.yaml": "--set data.universe={} --set resampling.samples=100 --set ensemble=false "
@@ -105,6 +106,12 @@ NEEDS = {
     "SUBMISSION_ID": SUBMIT,
 }
 """What a command holds -> the command that makes what it stands on."""
+
+ON_RAY = (
+    *("make demo", "configs/demo.yaml", "configs/tune.yaml", "cluster.kind=local"),
+    *("ray get-auth-token", "~/.ray", "ray start", "ray status", "HEAD_ADDRESS", "submit", "SUBMISSION_ID"),
+)
+"""What a command holds that starts Ray or asks it; the others are small enough to be done before Ray would pay."""
 
 ELSEWHERE = {
     "ssh": "needs another machine",
@@ -142,6 +149,23 @@ def documented() -> dict[str, str]:
 COMMANDS = documented()
 
 
+def needed_by(command: str) -> list[str]:
+    """The commands that a command stands on, in order."""
+    return [needed for part, needed in NEEDS.items() if part in command and needed != command]
+
+
+def on_ray(command: str) -> bool:
+    """Whether a command, or one that it stands on, needs Ray."""
+    alone = "cluster.kind=serial" in command or not any(part in command for part in ON_RAY)
+    return not alone or any(on_ray(needed) for needed in needed_by(command))
+
+
+def verb_of(line: str) -> str:
+    """The program of a line, with the words that say what it is to do."""
+    words = line.split()
+    return " ".join(words[: 3 if words[:2] == ["quantray", "data"] else 2])
+
+
 @dataclass
 class Clone:
     """A folder like the clone of somebody who types one documented command after the other."""
@@ -152,6 +176,8 @@ class Clone:
     nodes: list[subprocess.Popen] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
+    typed: set[str] = field(default_factory=set)
+    """Verbs that have been typed into a shell."""
 
     @property
     def folder(self) -> Path:
@@ -160,11 +186,18 @@ class Clone:
     def run(self, command: str) -> subprocess.CompletedProcess:
         """The command's outcome; it runs once, after what it stands on."""
         if command not in self.done:
-            for part, needed in NEEDS.items():
-                if part in command and needed != command:
-                    self.run(needed)
-            start = self._node if command.startswith("ray start") else self._shell
-            self.done[command] = start(self.resolved(command))
+            for needed in needed_by(command):
+                self.run(needed)
+            line, verb = self.resolved(command), verb_of(command)
+            self.prepare(line)
+            if command.startswith("ray start"):
+                done = self._node(line)
+            elif verb in self.typed and verb.startswith(("quantray", "python")) and not on_ray(command):
+                done = self._here(line)
+            else:
+                done = self._shell(line)
+            self.typed.add(verb)
+            self.done[command] = done
         return self.done[command]
 
     def resolved(self, command: str) -> str:
@@ -216,8 +249,18 @@ class Clone:
         (self.folder / "7203.T_daily.csv").write_text("\n".join(["Date,Close", *instants]))
         (self.folder / "tokyo.yaml").write_text("exchange: XTKS\n")
 
+    def _here(self, line: str) -> subprocess.CompletedProcess:
+        """Run in this process what a shell has shown to start: a new one loads libraries for seconds."""
+        program, *words = shlex.split(line)
+        if verb_of(line) == "quantray run" or program == "python":
+            words += ["--set", "cluster.kind=serial"]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("HOME", str(self.user.home))
+            if program == "quantray":
+                return called(main, [program, *words], self.folder)
+            return called(lambda: runpy.run_path(words[0], run_name="__main__"), words, self.folder)
+
     def _shell(self, line: str) -> subprocess.CompletedProcess:
-        self.prepare(line)
         if line.startswith("ray "):
             # In the shell in which the page's variables were exported.
             line = "; ".join([*(command for command in COMMANDS if command.startswith("export ")), line])
@@ -276,9 +319,15 @@ def clone(user_in, free_ports, tmp_path_factory):
     typed.end()
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith(tuple(ELSEWHERE))], ids=str)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=pytest.mark.ray if on_ray(command) else (), id=command)
+        for command in COMMANDS
+        if not command.startswith(tuple(ELSEWHERE))
+    ],
+)
 def test_it_runs(clone, command):
     done = clone.run(command)
     assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
@@ -303,7 +352,7 @@ def test_commands_are_found_and_none_is_left_out():
     assert {shlex.split(command)[0] for command in COMMANDS} <= set(PROGRAMS)
 
 
-@pytest.mark.parametrize("rules", [SMALL, NEEDS, ELSEWHERE], ids=["small", "needs", "elsewhere"])
+@pytest.mark.parametrize("rules", [SMALL, NEEDS, ON_RAY, ELSEWHERE], ids=["small", "needs", "on_ray", "elsewhere"])
 def test_what_stands_here_is_of_a_command(rules):
     assert [part for part in rules if not any(part in command for command in COMMANDS)] == []
     assert [made for made in NEEDS.values() if made not in COMMANDS] == []

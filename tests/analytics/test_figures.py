@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quantray.analytics.figures import growth, log_ticks, rolling, trading
+from quantray.analytics.figures import growth, log_ticks, rolling, to_html, trading
 from quantray.backtest.accounts import Decisions, backtest
 from quantray.backtest.costs import LinearCosts
 from quantray.data.synthetic import simulate_market
@@ -66,3 +66,14 @@ def drawn(picture, records):
 )
 def test_ticks_are_round_and_the_finer_the_narrower_the_range(low, high, ticks):
     np.testing.assert_allclose(log_ticks(low, high), ticks)
+
+
+def test_a_fragment_is_no_page_and_brings_no_script_of_its_own(panel):
+    html = to_html(drawn_as(rolling, panel), "rolling")
+    assert html.lstrip().startswith("<div")
+    assert "<html" not in html
+    assert len(html) < 100_000
+
+
+def drawn_as(picture, panel):
+    return picture((record_of(panel, LinearCosts()),))

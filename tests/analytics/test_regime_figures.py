@@ -63,3 +63,15 @@ def test_other_dates_and_bad_prices_are_refused():
         regimes_over_price(DATES[1:], PRICE[1:], doubtful())
     with pytest.raises(InputError, match="all of them positive"):
         regimes_over_price(DATES, PRICE - 95, doubtful())
+
+
+def test_unknown_prices_are_left_out():
+    holes = PRICE.copy()
+    holes[[0, 3]] = np.nan
+    _, _, price, *_ = regimes_over_price(DATES, holes, doubtful()).figure.data
+    np.testing.assert_array_equal(np.isnan(np.asarray(price.y, dtype=float)), np.isnan(holes))
+
+
+def test_prices_are_marked_at_round_numbers():
+    figure = regimes_over_price(DATES, np.array([5.0, 6, 7, 8, 9, 7]), doubtful()).figure
+    assert {5, 6, 7, 8, 9} <= set(figure.layout.yaxis.tickvals)

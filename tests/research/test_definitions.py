@@ -57,3 +57,8 @@ def test_names_are_read_with_their_attributes():
 def test_chains():
     assert chain_of(ast.parse("np.linalg.norm", mode="eval").body) == ("np", "linalg", "norm")
     assert chain_of(ast.parse("f(x).real", mode="eval").body) is None
+
+
+def test_what_a_statement_binds_is_defined_by_it(package):
+    text = "try:\n    A = 1\nexcept KeyError as why:\n    B = why\nwith open('x') as f:\n    C = f\n"
+    assert {"A", "why", "B", "f", "C"} <= set(read_module(package(text), "toy.one").definitions)

@@ -13,4 +13,14 @@ def test_results_and_peaks():
     assert 2**20 < peak <= peak_bytes()
     # This process is the driver, and no worker of its own.
     assert metered.workers == {}
-    metered.close()
+
+
+def test_what_is_measured_is_closed_with_its_measure():
+    closed = []
+
+    class Closes(Serial):
+        def close(self):
+            closed.append(self)
+
+    Metered(Closes()).close()
+    assert len(closed) == 1

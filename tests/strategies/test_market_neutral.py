@@ -54,6 +54,17 @@ def test_stat_arb_trades_reversion_without_factors(reverting):
     assert returns.mean() / returns.std() * np.sqrt(252) > 2
 
 
+def test_scores_are_of_the_days_of_the_window(reverting, make_panel):
+    """The last of them, the first included, and none before; the factors are older by months."""
+    rule = StatArb(factors=2, history=200, refresh=400, window=60)
+    score = rule.signal(reverting).score[300]
+    for first, same in ((240, True), (241, False)):
+        close = reverting.field("close").copy()
+        # Another price on a day moves the return of that day; the level before it changes nothing.
+        close[:first, 3] *= 2
+        assert np.array_equal(rule.signal(make_panel(close)).score[300], score, equal_nan=True) == same
+
+
 def test_stat_arb_is_short_what_rose(reverting):
     rule = StatArb(factors=2, history=200, controls=Controls(stop=None, max_weight=1.0))
     score, weights = rule.signal(reverting).score, rule.weights(reverting)
@@ -132,6 +143,7 @@ def test_the_hedge_takes_the_market_out(make_panel):
         (lambda: StatArb(history=30), "history 30"),
         (lambda: StatArb(entry=0.6), "entry 0.6"),
         (lambda: StatArb(speed=0), "speed 0"),
+        (lambda: FactorNeutral(refresh=0), "refresh 0"),
         (lambda: FactorNeutral(skip=300), "skip 300 must be shorter than lookback 252"),
         (lambda: FactorNeutral(threshold=4), "threshold 4"),
         (lambda: DeltaNeutralOptions(threshold=0), "threshold 0"),

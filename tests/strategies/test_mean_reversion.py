@@ -216,6 +216,7 @@ def test_without_enough_assets_or_history_there_are_no_pairs(make_panel):
         (lambda: BollingerReversion(width=5.0), "width 5.0 must rise from 0"),
         (lambda: BollingerReversion(exit=3.0), "exit 3.0"),
         (lambda: RsiReversion(low=60), "low 60 and high 70"),
+        (lambda: RsiReversion(low=50.0), "low 50.0 and high 70"),
         (lambda: PairsTrading(entry=0.3), "exit 0.5 and entry 0.3"),
         (lambda: PairsTrading(level=0.02), "level 0.02"),
         (lambda: PairsTrading(min_correlation=1.0), "min_correlation 1.0"),
