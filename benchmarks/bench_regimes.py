@@ -4,7 +4,7 @@ Usage: python benchmarks/bench_regimes.py [--seeds 10] [--names 100] [--days 252
 
 Three kinds of markets per seed: simulated ones of four regimes, whose volatilities lie close together (8, 13, 24 and
 32 %), and chains of two and of three regimes that lie well apart. Methods are fitted every half year on the past and
-judged on the days after their first two years; the lenses from when they know something.
+evaluated on the days after their first two years; the lenses from when they know something.
 
 Accuracy is the share of days with the true label, known at that day's close. The base rate is what always naming the
 commonest regime would get. The adjusted Rand index is 1 for the true partition and 0 for an unrelated one, whatever
@@ -48,7 +48,7 @@ TRUTH = {
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Evaluated:
     """A path beside the truth."""
 
     kind: str
@@ -69,8 +69,8 @@ def main() -> int:
     print(f"{arguments.seeds} seeds, {arguments.days} days, {arguments.names} names")
     found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
     for seed in range(arguments.seeds):
-        for judged in every_path(seed, arguments.names, arguments.days):
-            found[judged.kind, judged.name].append(scores(judged))
+        for evaluated in every_path(seed, arguments.names, arguments.days):
+            found[evaluated.kind, evaluated.name].append(scores(evaluated))
     figures: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for (kind, name), all_scores in found.items():
         # A market without a switch that lasts has no delay.
@@ -84,7 +84,7 @@ def main() -> int:
     return 0
 
 
-def every_path(seed: int, names: int, days: int) -> Iterator[Judged]:
+def every_path(seed: int, names: int, days: int) -> Iterator[Evaluated]:
     market = simulate_market(names, days, seed=seed)
     panel, regimes = market.panel, market.truth.regimes
     sectors = dict(zip(panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
@@ -92,7 +92,7 @@ def every_path(seed: int, names: int, days: int) -> Iterator[Judged]:
     lenses = five_lenses(panel, sectors)
     spent = (time.perf_counter() - start) / len(TRUTH)
     for lens, labels in TRUTH.items():
-        yield Judged("lenses", lens, getattr(lenses, lens).path, np.array(labels)[regimes], spent)
+        yield Evaluated("lenses", lens, getattr(lenses, lens).path, np.array(labels)[regimes], spent)
     single, smooth = daily_observations(panel), indicator_observations(panel)
     yield from methods("simulated, 4 regimes", single, smooth, np.array(TRUTH["volatility"])[regimes], seed)
     for states in (2, 3):
@@ -101,7 +101,7 @@ def every_path(seed: int, names: int, days: int) -> Iterator[Judged]:
         yield from methods(f"well apart, {states} regimes", made.observations, smooth, made.truth, seed)
 
 
-def methods(kind: str, single: Observations, smooth: Observations, truth: np.ndarray, seed: int) -> Iterator[Judged]:
+def methods(kind: str, single: Observations, smooth: Observations, truth: np.ndarray, seed: int) -> Iterator[Evaluated]:
     """Each method with the true number of states, and their ensemble with its usual weights."""
     count = int(truth.max()) + 1
     shares = {2: (0.7,), 3: (0.4, 0.8), 4: (0.35, 0.75, 0.92)}[count]
@@ -119,17 +119,17 @@ def methods(kind: str, single: Observations, smooth: Observations, truth: np.nda
         paths[name] = run()
         spent = time.perf_counter() - start
         total += spent
-        yield Judged(kind, name, paths[name], truth, spent)
+        yield Evaluated(kind, name, paths[name], truth, spent)
     usual = EnsembleSettings()
-    yield Judged(kind, "ensemble", combine(paths, weights=usual.weights, dwell_days=usual.dwell_days), truth, total)
+    yield Evaluated(kind, "ensemble", combine(paths, weights=usual.weights, dwell_days=usual.dwell_days), truth, total)
     start = time.perf_counter()
     free = hmm_regimes(single, HmmSettings(seed=seed)).path
-    yield Judged(kind, "hmm, states by BIC", free, truth, time.perf_counter() - start)
+    yield Evaluated(kind, "hmm, states by BIC", free, truth, time.perf_counter() - start)
 
 
-def scores(judged: Judged) -> dict[str, float]:
-    known = judged.path.known
-    labels, truth = judged.path.labels[known], judged.truth[known]
+def scores(evaluated: Evaluated) -> dict[str, float]:
+    known = evaluated.path.known
+    labels, truth = evaluated.path.labels[known], evaluated.truth[known]
     edges = np.append(np.flatnonzero(np.diff(truth)) + 1, len(truth))
     delays = []
     for start, stop in pairwise(edges):
@@ -143,9 +143,9 @@ def scores(judged: Judged) -> dict[str, float]:
         "adjusted_rand": adjusted_rand(labels, truth),
         "delay_days": float(np.median(caught)) if len(caught) else np.nan,
         "caught": len(caught) / len(delays) if delays else np.nan,
-        "mean_spell": float(judged.path.spells.lengths.mean()),
-        "true_states": float(len(judged.path.names) == judged.truth.max() + 1),
-        "seconds": judged.seconds,
+        "mean_spell": float(evaluated.path.spells.lengths.mean()),
+        "true_states": float(len(evaluated.path.names) == evaluated.truth.max() + 1),
+        "seconds": evaluated.seconds,
     }
 
 

@@ -24,7 +24,7 @@ __all__ = [
     "Section",
     "Table",
     "chart",
-    "judged",
+    "concluded",
     "ranged",
     "shown",
     "signed",
@@ -163,7 +163,7 @@ def shown(value: float | None, form: str) -> str:
     return "–" if value is None or math.isnan(value) else format(value, form)
 
 
-def judged(estimate: Estimate, *, helped: str, hurt: str, unsure: str, maximise: bool = True) -> str:
+def concluded(estimate: Estimate, *, helped: str, hurt: str, unsure: str, maximise: bool = True) -> str:
     """Which of three sentences an interval allows.
 
     Parameters

@@ -69,7 +69,7 @@ def solve_conic(problem: StructuredProblem, *, solver: ConicSolver = "clarabel")
     task = cp.Problem(cp.Minimize(cost / scale), limits + used)
     try:
         with warnings.catch_warnings():
-            # An inaccurate solution is judged by its certified gap.
+            # An inaccurate solution is measured by its certified gap.
             warnings.simplefilter("ignore", UserWarning)
             task.solve(solver=solver.upper(), **_OPTIONS[solver])
     except cp.error.SolverError as error:

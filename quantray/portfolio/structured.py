@@ -46,7 +46,7 @@ def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> 
         row_price, turnover, gross = np.zeros(len(problem.row_lower)), 0.0, 0.0
     weights = np.clip(weights, low, high)
     gap = certified_gap(problem, weights, row_price, turnover, gross)
-    # The iteration judges itself by residuals; where it stopped short of these, the certificate has the last word.
+    # The iteration measures itself by residuals; where it stopped short of these, the certificate has the last word.
     converged = converged or (gap <= 1e-6 * problem.size(weights) and problem.violation(weights) <= 10 * tolerance)
     converged = converged and not (low > high + tolerance).any()
     return StructuredResult(weights, converged, iterations, row_price, turnover, gross, gap)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
+from quantray.arrays import Dates
 from quantray.backtest.accounts import DELIST_AFTER
 from quantray.data import restatements
 from quantray.data.addresses import store_address
@@ -36,6 +37,7 @@ __all__ = [
     "DataSettings",
     "MarketData",
     "MarketSettings",
+    "SampleSpan",
     "SimulatedData",
     "StoreAddress",
     "StoreData",
@@ -156,6 +158,32 @@ _SURVIVORS = 0.01
 """Below this share of names lost per year a universe holds survivors: of US listings some 5 % leave each year."""
 
 
+@dataclass(frozen=True)
+class SampleSpan:
+    """The days that a study was tested on, and the names of those days."""
+
+    first: np.datetime64
+    last: np.datetime64
+    n_assets: int
+    members: float
+    """Of the universe, on an average day."""
+
+    @property
+    def names(self) -> str:
+        """How many names, for the head of a report."""
+        return f"{self.n_assets:,} names, {self.members:.0f} members on an average day"
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """As a run keeps them."""
+        return {
+            "first": str(self.first),
+            "last": str(self.last),
+            "n_assets": self.n_assets,
+            "mean_members": self.members,
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class MarketData:
     """A panel and where it came from."""
@@ -168,6 +196,12 @@ class MarketData:
     quality: tuple[QualityReport, ...]
     exchange: str = DEFAULT_EXCHANGE
     """Whose calendar the data keep."""
+
+    def sample(self, dates: Dates) -> SampleSpan:
+        """What was tested on some days of the panel."""
+        rows = np.searchsorted(self.panel.dates, dates)
+        members = float(self.panel.member[rows].sum(axis=1).mean())
+        return SampleSpan(dates[0], dates[-1], len(self.panel.assets), members)
 
     @property
     def yearly_exits(self) -> float:

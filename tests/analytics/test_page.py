@@ -10,7 +10,20 @@ from pydantic import ValidationError
 
 from quantray.analytics.bootstrap import Estimate, Interval
 from quantray.analytics.figures import Picture
-from quantray.analytics.page import Cell, Column, Note, Page, Rows, Section, Table, chart, judged, ranged, shown, signed
+from quantray.analytics.page import (
+    Cell,
+    Column,
+    Note,
+    Page,
+    Rows,
+    Section,
+    Table,
+    chart,
+    concluded,
+    ranged,
+    shown,
+    signed,
+)
 
 EVIL = "</script><script>alert(1)</script>"
 
@@ -109,12 +122,12 @@ def test_no_script_comes_in(place):
 
 def test_an_interval_decides_what_is_said():
     words = {"helped": "better", "hurt": "worse", "unsure": "who knows"}
-    assert judged(estimate(0.1, 0.2), **words) == "better"
-    assert judged(estimate(-0.2, -0.1), **words) == "worse"
-    assert judged(estimate(-0.1, 0.2), **words) == "who knows"
-    assert judged(estimate(0.0, 0.2), **words) == "who knows"
-    assert judged(estimate(0.1, 0.2), maximise=False, **words) == "worse"
-    assert judged(estimate(-0.2, -0.1), maximise=False, **words) == "better"
+    assert concluded(estimate(0.1, 0.2), **words) == "better"
+    assert concluded(estimate(-0.2, -0.1), **words) == "worse"
+    assert concluded(estimate(-0.1, 0.2), **words) == "who knows"
+    assert concluded(estimate(0.0, 0.2), **words) == "who knows"
+    assert concluded(estimate(0.1, 0.2), maximise=False, **words) == "worse"
+    assert concluded(estimate(-0.2, -0.1), maximise=False, **words) == "better"
 
 
 def test_numbers_become_text():

@@ -95,6 +95,15 @@ def test_yearly_exits_are_names_whose_prices_end():
     assert MarketData(SimulatedData(), panel, "", {}, ()).yearly_exits == pytest.approx(1 / 16)
 
 
+def test_members_are_counted_on_the_days_that_were_tested(make_panel):
+    member = np.ones((6, 3), dtype=np.bool_)
+    member[4, 1:] = False
+    panel = make_panel(np.ones((6, 3)), member)
+    sample = MarketData(SimulatedData(), panel, "", {}, ()).sample(panel.dates[[2, 4]])
+    assert sample.names == "3 names, 2 members on an average day"
+    assert sample.facts == {"first": "2020-01-03", "last": "2020-01-07", "n_assets": 3, "mean_members": 2.0}
+
+
 @pytest.fixture(scope="module")
 def open_always(tmp_path_factory):
     """A store of a market that never closes."""

@@ -19,14 +19,12 @@ __all__ = ["find_combination"]
 def find_combination(source: CombinationSource, record: CombinationRecord) -> Findings:
     """Streams, decisions and what netting did as tables, and all metrics by portfolio."""
     settings, panel = source.settings, source.panel
-    first, last = record.dates[[0, -1]]
-    members = float(panel.member[panel.dates >= first].sum(axis=1).mean())
+    tested = source.data.sample(record.dates)
     page = combination_page(
         CombinationReportInput(
             title=settings.name,
-            meta=f"{len(record.members)} strategies in one portfolio, out of sample from {first} to {last}, "
-            f"{len(record.decisions)} rebalances · {source.data.description} · {len(panel.assets):,} names, "
-            f"{members:.0f} members on an average day",
+            meta=f"{len(record.members)} strategies in one portfolio, out of sample from {tested.first} to "
+            f"{tested.last}, {len(record.decisions)} rebalances · {source.data.description} · {tested.names}",
             lookback_days=settings.lookback_days,
             method=settings.method.replace("_", " "),
             lag=settings.accounting.execution_lag,
@@ -45,11 +43,8 @@ def find_combination(source: CombinationSource, record: CombinationRecord) -> Fi
         work=Work(record.n_computed, record.n_reused, record.seconds, called="strategies"),
         metrics={account.name: account_metrics(record, account) for account in record.accounts},
         tables=_tables(record),
-        facts={
-            "first": str(first),
-            "last": str(last),
-            "n_assets": len(panel.assets),
-            "mean_members": members,
+        facts=tested.facts
+        | {
             "n_effective_strategies": record.n_effective,
             "best_in_hindsight": record.members[record.best].name,
             "yearly_exits": source.data.yearly_exits,

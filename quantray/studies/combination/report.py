@@ -8,7 +8,7 @@ import numpy as np
 
 from quantray.analytics.figures import PALETTE
 from quantray.analytics.metrics import performance, sharpe_ratio
-from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, shown, signed
+from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, concluded, ranged, shown, signed
 from quantray.analytics.selection import ACCEPTED
 from quantray.analytics.summary import accounts_table
 from quantray.research.market import MarketData
@@ -42,7 +42,7 @@ def verdict(record: CombinationRecord) -> str:
     if mix.sharpe is None or equal.sharpe is None or equal.mix_over is None:
         return "The mix held nothing, so nothing can be said."
     gain = equal.mix_over
-    word = judged(
+    word = concluded(
         gain,
         helped="Sharing capital by rule helped",
         hurt="Sharing capital by rule hurt",

@@ -30,24 +30,23 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
     DataError
         The forecast store cannot be written.
     """
-    settings, panel = source.settings, study.panel
-    runs, first, last = Path(settings.runs).resolve(), study.dates[0], study.dates[-1]
-    store = ForecastStore(settings.forecasts or runs / "forecasts")
+    settings = source.settings
+    store = ForecastStore(settings.forecasts or Path(settings.runs).resolve() / "forecasts")
     notes = {"study": source.folder.name, "digest": study.digest, "data": source.data.description}
     versions = _stored(store, study, notes)
     rows = [_row(source, study, model) for model in study.models]
-    members = float(panel.member[np.searchsorted(panel.dates, study.dates)].sum(axis=1).mean())
+    tested = source.data.sample(study.dates)
     folds = int(np.ceil(len(study.dates) / settings.folds.test_days))
     horizon, lag = settings.folds.horizon, settings.accounting.execution_lag
     page = forecast_page(
         ForecastReportInput(
             title=settings.name,
-            meta=f"Forecasts out of sample, {first} to {last} · {source.data.description} · {len(panel.assets):,} "
-            f"names, {members:.0f} members on an average day · {folds} fold{'' if folds == 1 else 's'}",
+            meta=f"Forecasts out of sample, {tested.first} to {tested.last} · {source.data.description} · "
+            f"{tested.names} · {folds} fold{'' if folds == 1 else 's'}",
             note="Daily correlation of scores and the returns that followed, over "
             f"{_days(horizon, 'trading day')} from the close {_days(lag, 'day')} after the forecast. A model is the "
             f"mean of its seeds; controls are marked. {source.data.delistings}",
-            span=f"{first} to {last}, {settings.resampling.confidence:.0%} intervals",
+            span=f"{tested.first} to {tested.last}, {settings.resampling.confidence:.0%} intervals",
             dates=study.dates,
             rows=rows,
             horizon=horizon,
@@ -61,13 +60,7 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
         work=Work(study.n_computed, study.n_reused, study.seconds, called="fits"),
         metrics={row.name: _numbers(row) for row in rows},
         files={"forecasts.json": json.dumps({"store": store.uri, "versions": versions}, indent=2)},
-        facts={
-            "first": str(first),
-            "last": str(last),
-            "n_assets": len(panel.assets),
-            "mean_members": members,
-            "n_folds": folds,
-        },
+        facts=tested.facts | {"n_folds": folds},
         notes=(f"Forecasts are in {store.uri}.",),
     )
 

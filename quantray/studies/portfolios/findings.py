@@ -30,14 +30,12 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
         snapshot = take_snapshot(panel, result.records, source.data.sectors)
     except QuantrayError as error:
         say(f"the report has no view of the risk ahead: {error}")
-    first, last = result.records[0].dates[[0, -1]]
-    members = float(panel.member[panel.dates >= first].sum(axis=1).mean())
+    tested = source.data.sample(result.records[0].dates)
     page = portfolio_page(
         ReportInput(
             title=settings.name,
-            meta=f"Walk-forward study, {first} to {last} · {source.data.description} · {len(panel.assets):,} names, "
-            f"{members:.0f} members on an average day",
-            span=f"{first} to {last}",
+            meta=f"Walk-forward study, {tested.first} to {tested.last} · {source.data.description} · {tested.names}",
+            span=f"{tested.first} to {tested.last}",
             records=result.records,
             metrics=metrics,
             benchmark=settings.benchmark,
@@ -56,14 +54,7 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             for record in result.records
             for name, table in record.tables().items()
         },
-        facts={
-            "first": str(first),
-            "last": str(last),
-            "n_dates": len(panel.dates),
-            "n_assets": len(panel.assets),
-            "mean_members": members,
-            "yearly_exits": source.data.yearly_exits,
-        },
+        facts=tested.facts | {"n_dates": len(panel.dates), "yearly_exits": source.data.yearly_exits},
         notes=tuple(f"{note}." for note in result.notes),
     )
 

@@ -18,14 +18,12 @@ __all__ = ["find_sweep"]
 def find_sweep(source: SweepSource, record: SweepRecord) -> Findings:
     """Streams, choices, scores and outcomes as tables, and for regimes of a lens ``regime_map.yaml``."""
     settings, panel = source.settings, source.panel
-    first, last = record.dates[[0, -1]]
-    members = float(panel.member[panel.dates >= first].sum(axis=1).mean())
+    tested = source.data.sample(record.dates)
     page = sweep_page(
         SweepReportInput(
             title=settings.name,
-            meta=f"Sweep by regime, tested out of sample from {first} to {last} in {len(record.folds)} folds · "
-            f"{source.data.description} · {len(panel.assets):,} names, {members:.0f} members on an average day · "
-            f"regimes: {_described(source)}",
+            meta=f"Sweep by regime, tested out of sample from {tested.first} to {tested.last} in "
+            f"{len(record.folds)} folds · {source.data.description} · {tested.names} · regimes: {_described(source)}",
             costs=settings.costs.build().described(panel.fields),
             record=record,
             data=source.data,
@@ -40,12 +38,9 @@ def find_sweep(source: SweepSource, record: SweepRecord) -> Findings:
         metrics=_metrics(record),
         tables=_tables(record),
         files=_learned_map(source, record),
-        facts={
-            "first": str(first),
-            "last": str(last),
+        facts=tested.facts
+        | {
             "regimes": _described(source),
-            "n_assets": len(panel.assets),
-            "mean_members": members,
             "yearly_exits": source.data.yearly_exits,
             "sets": record.n_sets,
         },

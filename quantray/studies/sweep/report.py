@@ -8,7 +8,7 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import Picture
-from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, shown, signed
+from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, concluded, ranged, shown, signed
 from quantray.analytics.regime_figures import regimes_over_price
 from quantray.analytics.selection import ACCEPTED
 from quantray.regimes.market import index_returns
@@ -41,7 +41,7 @@ def verdict(outcome: PolicyOutcome) -> str:
     gain = outcome.over_unconditional
     if conditional is None or plain is None or gain is None:
         return f"{outcome.strategy} held nothing out of sample, so nothing can be said."
-    word = judged(
+    word = concluded(
         gain,
         helped="Searching by regime helped",
         hurt="Searching by regime hurt",

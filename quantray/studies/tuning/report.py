@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from quantray.analytics.figures import PALETTE, Picture, styled
-from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, judged, ranged, signed
+from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, concluded, ranged, signed
 from quantray.studies.tuning.record import TuningRecord, TuningTrial
 
 __all__ = ["TuningReportInput", "tuning_page", "verdict"]
@@ -34,7 +34,7 @@ def verdict(record: TuningRecord) -> str:
     found = record.held_out
     if found is None:
         return f"{record.subject} has not been measured on dates held out."
-    word = judged(
+    word = concluded(
         found.difference,
         helped="Tuning helped",
         hurt="Tuning hurt",

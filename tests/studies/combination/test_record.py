@@ -28,8 +28,8 @@ def test_the_hurdle_is_that_of_as_many_strategies(record_of):
         assert outcome.deflated.hurdle == pytest.approx(expected)
         assert outcome.deflated.n_trials == 3
     idle = np.hstack([record.member_returns, np.zeros((len(record.dates), 5))])
-    for outcome, judged in zip(record.outcomes, evaluate(record.accounts, idle), strict=True):
-        assert judged.deflated == outcome.deflated
+    for outcome, evaluated in zip(record.outcomes, evaluate(record.accounts, idle), strict=True):
+        assert evaluated.deflated == outcome.deflated
 
 
 def test_an_account_that_holds_nothing_has_no_ratio(record_of):
