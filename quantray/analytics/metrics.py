@@ -15,6 +15,7 @@ __all__ = [
     "Performance",
     "Relative",
     "Trading",
+    "checked_series",
     "drawdown",
     "performance",
     "relative",
@@ -154,7 +155,7 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int
     Source: Bacon (2008), *Practical Portfolio Performance Measurement and Attribution*, 2nd ed.; the standard error
     of the Sharpe ratio from Mertens (2002) and Lo (2002), *The statistics of Sharpe ratios*, FAJ 58(4).
     """
-    returns = _checked(returns, "returns")
+    returns = checked_series(returns, "returns")
     excess = returns - risk_free / periods_per_year
     wealth = np.cumprod(1 + returns)
     total = float(wealth[-1] - 1)
@@ -205,7 +206,7 @@ def relative(returns: Float, benchmark: Float, *, periods_per_year: int = TRADIN
     InputError
         The lengths differ, or as ``performance``.
     """
-    returns, benchmark = _checked(returns, "returns"), _checked(benchmark, "benchmark")
+    returns, benchmark = checked_series(returns, "returns"), checked_series(benchmark, "benchmark")
     if len(returns) != len(benchmark):
         raise InputError(f"{len(returns)} returns against {len(benchmark)} of the benchmark; take the same dates.")
     active = returns - benchmark
@@ -246,7 +247,14 @@ def _rows(record: TrackRecord) -> Int:
     return np.searchsorted(record.dates, record.holding_dates)
 
 
-def _checked(returns: Float, name: str) -> Float:
+def checked_series(returns: Float, name: str) -> Float:
+    """(T,) returns as they came.
+
+    Raises
+    ------
+    InputError
+        Fewer than two periods, several series, or missing values.
+    """
     returns = np.asarray(returns, dtype=np.float64)
     if returns.ndim != 1 or len(returns) < 2:
         raise InputError(f"{name} are {returns.shape}; at least two periods of one series are needed.")

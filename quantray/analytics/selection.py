@@ -1,4 +1,4 @@
-"""How much of a Sharpe ratio is left once one knows how many were tried: deflation, overfitting, intervals.
+"""How much of a Sharpe ratio is left once one knows how many were tried: deflation and overfitting.
 
 Every Sharpe ratio here is yearly, of arithmetic mean returns in excess of nothing: subtract a cash rate first.
 """
@@ -11,9 +11,8 @@ from itertools import combinations
 import numpy as np
 from scipy import special
 
-from quantray.analytics.bootstrap import Estimate, Resampling, interval, usual_block
-from quantray.analytics.metrics import sharpe_of_moments, sharpe_ratio, varies
-from quantray.arrays import TRADING_DAYS, Float, Int, frozen
+from quantray.analytics.metrics import checked_series, sharpe_of_moments, sharpe_ratio, varies
+from quantray.arrays import TRADING_DAYS, Float, frozen
 from quantray.errors import InputError
 
 __all__ = [
@@ -27,8 +26,6 @@ __all__ = [
     "independent_trials",
     "minimum_track_record",
     "probabilistic_sharpe",
-    "sharpe_difference",
-    "sharpe_interval",
 ]
 
 ACCEPTED = 0.95
@@ -75,7 +72,7 @@ class SharpeEstimate:
         InputError
             Fewer than two returns, NaN, or returns that do not vary.
         """
-        returns = _series(returns, "returns")
+        returns = checked_series(returns, "returns")
         if not varies(returns):
             raise InputError("returns do not vary, so they have no Sharpe ratio; leave out series that hold nothing.")
         centred = (returns - returns.mean()) / returns.std()
@@ -288,86 +285,6 @@ def backtest_overfitting(returns_tc: Float, *, n_blocks: int = 16, periods_per_y
     return Overfitting(float((logits <= 0).mean()), logits, chosen[0], chosen[1], n_trials)
 
 
-def sharpe_interval(
-    returns: Float, *, resampling: Resampling | None = None, periods_per_year: int = TRADING_DAYS
-) -> Estimate:
-    """The yearly Sharpe ratio of (T,) daily returns with its block-bootstrap interval.
-
-    Raises
-    ------
-    InputError
-        Fewer than two returns, NaN, or returns that do not vary.
-
-    Source: Politis and Romano (1992), *A circular block-resampling procedure for stationary data*.
-    """
-    returns, resampling = _series(returns, "returns"), resampling or Resampling()
-    ratio = SharpeEstimate.of(returns, periods_per_year=periods_per_year).ratio
-    samples = _resampled_sharpe(returns, resampling, periods_per_year)
-    return _estimate(ratio, samples, resampling, len(returns))
-
-
-def sharpe_difference(
-    returns: Float, other: Float, *, resampling: Resampling | None = None, periods_per_year: int = TRADING_DAYS
-) -> Estimate:
-    """How much higher one yearly Sharpe ratio is than another's on the same days, both resampled together.
-
-    A series that does not vary has a ratio of 0.
-
-    Raises
-    ------
-    InputError
-        The lengths differ, fewer than two returns, or NaN.
-
-    Source: Ledoit and Wolf (2008), *Robust performance hypothesis testing with the Sharpe ratio*, Journal of Empirical
-    Finance 15, for pairs; plain quantiles here, not studentised.
-    """
-    returns, other = _series(returns, "returns"), _series(other, "other")
-    if len(returns) != len(other):
-        raise InputError(f"{len(returns)} returns against {len(other)}; a paired difference needs the same days.")
-    resampling = resampling or Resampling()
-    # The same seed draws the same days for both.
-    samples = [_resampled_sharpe(series, resampling, periods_per_year) for series in (returns, other)]
-    gain = _ratio(returns, periods_per_year) - _ratio(other, periods_per_year)
-    return _estimate(gain, samples[0] - samples[1], resampling, len(returns))
-
-
-def _estimate(value: float, samples: Float, resampling: Resampling, n_days: int) -> Estimate:
-    stray = int((np.abs(samples - value) >= abs(value)).sum())
-    return Estimate(
-        mean=value,
-        error=float(samples.std(ddof=1)),
-        interval=interval(samples, resampling.level),
-        p_value=(1 + stray) / (1 + len(samples)),
-        n_days=n_days,
-    )
-
-
-def _resampled_sharpe(returns: Float, resampling: Resampling, periods_per_year: int) -> Float:
-    """(S,) yearly Sharpe ratio of each resampled series; 0 where it does not vary.
-
-    Blocks are added up from running sums, so no resampled series is ever laid out.
-    """
-    n = len(returns)
-    starts, block = _block_starts(resampling, n)
-    last = n - (starts.shape[1] - 1) * block
-    centred = np.concatenate([returns, returns[:block]]) - returns.mean()
-    moments = []
-    for values in (centred, centred**2):
-        running = np.concatenate([[0.0], np.cumsum(values)])
-        whole = (running[block:] - running[:-block])[starts[:, :-1]].sum(axis=1)
-        moments.append(whole + running[starts[:, -1] + last] - running[starts[:, -1]])
-    variance = np.maximum(moments[1] - moments[0] ** 2 / n, 0.0) / (n - 1)
-    mean = moments[0] / n + returns.mean()
-    return np.nan_to_num(sharpe_of_moments(mean, np.sqrt(variance), periods_per_year=periods_per_year))
-
-
-@lru_cache(maxsize=32)
-def _block_starts(resampling: Resampling, n: int) -> tuple[Int, int]:
-    """(S, K) first rows of the blocks of each resampled series of n days, and the days in a block."""
-    block = usual_block(n) if resampling.block is None else min(resampling.block, n)
-    return frozen(resampling.rows(n)[:, ::block]), block
-
-
 @lru_cache(maxsize=4)
 def _halvings(n_blocks: int) -> Float:
     """(P, S) of ones and zeros: every way to take half of the blocks."""
@@ -377,26 +294,12 @@ def _halvings(n_blocks: int) -> Float:
     return frozen(out)
 
 
-def _ratio(returns: Float, periods_per_year: int) -> float:
-    """Yearly Sharpe ratio; 0 where returns do not vary."""
-    return float(np.nan_to_num(sharpe_ratio(returns, periods_per_year=periods_per_year)))
-
-
 def _block_sharpe(half_ps: Float, sums_sc: Float, lengths: Float) -> Float:
     """(P, C) daily Sharpe ratio of each trial over the blocks taken; 0 where it does not vary."""
     days = (half_ps @ lengths)[:, None]
     mean, square = half_ps @ sums_sc[0] / days, half_ps @ sums_sc[1] / days
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0) * days / (days - 1))
     return np.nan_to_num(sharpe_of_moments(mean, deviation, periods_per_year=1))
-
-
-def _series(returns: Float, name: str) -> Float:
-    returns = np.asarray(returns, dtype=np.float64)
-    if returns.ndim != 1 or len(returns) < 2:
-        raise InputError(f"{name} are {returns.shape}; at least two days of one series are needed.")
-    if not np.isfinite(returns).all():
-        raise InputError(f"{name} hold {int((~np.isfinite(returns)).sum())} missing values; fill or drop them first.")
-    return returns
 
 
 def _table(returns_tc: Float) -> Float:

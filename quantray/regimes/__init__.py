@@ -5,6 +5,6 @@ whole, ``observations`` gathers such measures into the columns that methods lear
 is fitted again.
 
 By rule: ``indicators`` are five lenses, market, volatility, liquidity, correlation and sector rotation. By fitting:
-``hmm``, ``clustering`` and ``classifier``, put together by ``ensemble``. ``bars`` cut sessions into bars, and
-``timeframes`` read the regimes of 5-minute, hourly, daily and weekly bars side by side.
+``hmm`` with its ``hmm_filter``, ``clustering`` and ``classifier``, put together by ``ensemble``. ``bars`` cut sessions
+into bars, and ``timeframes`` read the regimes of 5-minute, hourly, daily and weekly bars side by side.
 """

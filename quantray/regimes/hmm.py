@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from hmmlearn.base import ConvergenceMonitor
 from hmmlearn.hmm import GaussianHMM
-from scipy.linalg import solve_triangular
 from sklearn.cluster import KMeans
 
 from quantray.arrays import Float, Int
 from quantray.errors import DataError, InputError, SolverError
+from quantray.regimes.hmm_filter import HmmParameters, filtered_probabilities
 from quantray.regimes.observations import Observations, state_names
 from quantray.regimes.path import RegimePath
 from quantray.regimes.schedule import RefitSchedule, seed_of, spread_out
 
-__all__ = ["HmmFit", "HmmParameters", "HmmRegimes", "HmmSettings", "filtered_probabilities", "fit_hmm", "hmm_regimes"]
+__all__ = ["HmmFit", "HmmRegimes", "HmmSettings", "fit_hmm", "hmm_regimes"]
 
 _BURN_IN = 252
 """Rows that the filter runs before those it labels; it forgets its start within a few spells."""
@@ -61,29 +61,6 @@ class HmmSettings:
                 f"restarts {self.restarts} must be 1 or more, iterations {self.iterations} 2 or more, tolerance "
                 f"{self.tolerance} positive, stickiness {self.stickiness} and seed {self.seed} not negative."
             )
-
-
-@dataclass(frozen=True, eq=False)
-class HmmParameters:
-    """A model of R states in the units of the observations."""
-
-    start: Float
-    """(R,) probabilities of the first row's state."""
-    transition: Float
-    """(R, R) from row to column."""
-    means: Float
-    """(R, F)."""
-    covariances: Float
-    """(R, F, F)."""
-
-    @property
-    def stationary(self) -> Float:
-        """(R,) long-run shares of the states."""
-        count = len(self.transition)
-        system = np.vstack([self.transition.T - np.eye(count), np.ones(count)])
-        found = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)[0]
-        shares: Float = np.maximum(found, 0.0)
-        return np.asarray(shares / shares.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,41 +144,6 @@ def hmm_regimes(observations: Observations, settings: HmmSettings | None = None)
     first = settings.schedule.first - 1
     chances = spread_out(np.vstack(blocks), rows[first:], len(observations.dates))
     return HmmRegimes(RegimePath.likeliest(observations.dates, state_names(states[0]), chances), tuple(fits))
-
-
-def filtered_probabilities(values: Float, parameters: HmmParameters) -> Float:
-    """(T, R) probability of each state given the rows up to and including its own.
-
-    Computed in logarithms, so no length of history underflows. A row with a missing column moves by the transition
-    alone.
-
-    Parameters
-    ----------
-    values : (T, F) observations.
-
-    Raises
-    ------
-    InputError
-        The columns are not those of the parameters.
-    SolverError
-        A covariance is not positive definite.
-    """
-    if values.ndim != 2 or values.shape[1] != parameters.means.shape[1]:
-        raise InputError(f"observations are {values.shape} for {parameters.means.shape[1]} columns of the model.")
-    likelihood = _log_likelihoods(values, parameters)
-    with np.errstate(divide="ignore"):
-        log_start, log_move = np.log(parameters.start), np.log(parameters.transition)
-    out = np.empty(likelihood.shape)
-    belief = log_start
-    for t, likely in enumerate(likelihood):
-        if t:
-            top = belief.max()
-            belief = np.log(np.exp(belief - top) @ np.exp(log_move)) + top
-        belief = belief + likely
-        belief = belief - belief.max()
-        belief = belief - np.log(np.exp(belief).sum())
-        out[t] = belief
-    return np.asarray(np.exp(out))
 
 
 def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, previous: HmmFit | None = None) -> HmmFit:
@@ -378,24 +320,6 @@ def _rescaled(previous: HmmFit | None, count: int, centre: Float, scale: Float) 
     start = (known.start + 0.01) / (known.start + 0.01).sum()
     transition = (known.transition + 1e-4) / (known.transition + 1e-4).sum(axis=1, keepdims=True)
     return HmmParameters(start, transition, (known.means - centre) / scale, known.covariances / np.outer(scale, scale))
-
-
-def _log_likelihoods(values: Float, parameters: HmmParameters) -> Float:
-    """(T, R) log density of each row in each state; zero where a column is missing, which says nothing."""
-    known = ~np.isnan(values).any(axis=1)
-    out = np.zeros((len(values), len(parameters.means)))
-    for state, (mean, covariance) in enumerate(zip(parameters.means, parameters.covariances, strict=True)):
-        try:
-            root = np.linalg.cholesky(covariance)
-        except np.linalg.LinAlgError as error:
-            raise SolverError(
-                f"the covariance of state {state} is not positive definite; take the "
-                "parameters that fit_hmm returns, which refuses such states and names the row behind them."
-            ) from error
-        apart = solve_triangular(root, (values[known] - mean).T, lower=True)
-        size = 2 * np.log(np.diagonal(root)).sum() + len(mean) * np.log(2 * np.pi)
-        out[known, state] = -0.5 * ((apart**2).sum(axis=0) + size)
-    return out
 
 
 def _free_parameters(count: int, columns: int) -> int:

@@ -18,7 +18,8 @@ from quantray.analytics.metrics import (
     trading,
     varies,
 )
-from quantray.analytics.selection import SharpeEstimate, sharpe_difference
+from quantray.analytics.selection import SharpeEstimate
+from quantray.analytics.sharpe_intervals import sharpe_difference
 from quantray.analytics.track import Delistings, TrackRecord
 from quantray.backtest.accounts import Accounting, Decisions, backtest
 from quantray.backtest.costs import LinearCosts

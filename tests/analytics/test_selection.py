@@ -8,7 +8,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.metrics import performance
 from quantray.analytics.selection import (
     SharpeEstimate,
@@ -18,8 +17,6 @@ from quantray.analytics.selection import (
     independent_trials,
     minimum_track_record,
     probabilistic_sharpe,
-    sharpe_difference,
-    sharpe_interval,
 )
 from quantray.errors import InputError
 
@@ -159,7 +156,6 @@ def test_large_tables_are_taken_in_pieces(monkeypatch):
     whole = backtest_overfitting(returns, n_blocks=8)
     monkeypatch.setattr("quantray.analytics.selection._ROWS_AT_ONCE", 50)
     assert_allclose(backtest_overfitting(returns, n_blocks=8).logits, whole.logits)
-    assert sharpe_interval(returns[:, 0]).n_days == 100
 
 
 def test_trials_that_hold_nothing_have_a_ratio_of_zero():
@@ -170,49 +166,6 @@ def test_trials_that_hold_nothing_have_a_ratio_of_zero():
     found = backtest_overfitting(returns, n_blocks=4)
     assert_allclose(found.chosen_inside, 0.0)
     assert found.probability == 0.0
-
-
-def test_intervals_cover_the_truth():
-    generator = np.random.default_rng(9)
-    truth = 0.05 * math.sqrt(252)
-    covered = [
-        truth in sharpe_interval(generator.normal(0.0005, 0.01, 500), resampling=Resampling(n_samples=300)).interval
-        for _ in range(100)
-    ]
-    assert 0.87 <= np.mean(covered) <= 1.0
-
-
-@pytest.mark.parametrize("block", [None, 1, 7, 30, 400])
-def test_intervals_by_laying_out_every_series(block):
-    returns = noise(12, 250, 2)
-    resampling = Resampling(n_samples=120, block=block, seed=4)
-    drawn = returns[resampling.rows(250)]
-    ratios = drawn.mean(axis=1) / drawn.std(axis=1, ddof=1) * math.sqrt(252)
-    found = sharpe_interval(returns[:, 0], resampling=resampling).interval
-    assert_allclose([found.low, found.high], np.quantile(ratios[:, 0], [0.025, 0.975]))
-    assert_allclose(
-        sharpe_difference(returns[:, 0], returns[:, 1], resampling=resampling).error,
-        (ratios[:, 0] - ratios[:, 1]).std(ddof=1),
-        atol=1e-12,
-    )
-
-
-def test_a_paired_difference_is_surer_than_two_intervals():
-    generator = np.random.default_rng(10)
-    base = generator.normal(0.0004, 0.01, 1500)
-    better = base + generator.normal(0.0003, 0.002, 1500)
-    difference = sharpe_difference(better, base)
-    assert_allclose(difference.mean, performance(better).sharpe - performance(base).sharpe)
-    assert difference.interval.low > 0
-    assert difference.error < 0.5 * sharpe_interval(base).error
-    assert sharpe_difference(base, better).mean == pytest.approx(-difference.mean)
-
-
-def test_without_a_difference_there_is_none():
-    base = noise(11, 300, 1)[:, 0]
-    same = sharpe_difference(base, base)
-    assert (same.mean, same.interval.low, same.interval.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
-    assert sharpe_difference(base, np.zeros(300)).mean == pytest.approx(performance(base).sharpe)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +182,6 @@ def test_without_a_difference_there_is_none():
         (lambda: backtest_overfitting(np.zeros((100, 3)), n_blocks=5), "5 blocks of 100 days"),
         (lambda: backtest_overfitting(np.zeros((20, 3))), "16 blocks of 20 days"),
         (lambda: backtest_overfitting(np.full((100, 3), np.nan)), "300 missing values"),
-        (lambda: sharpe_difference(np.zeros(5), np.zeros(6)), "needs the same days"),
-        (lambda: sharpe_interval(np.zeros((5, 2))), "one series"),
     ],
 )
 def test_wrong_input_is_refused(call, text):

@@ -1,78 +1,21 @@
 import logging
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
 from _chains import MEANS, chain
 from hmmlearn.hmm import GaussianHMM
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import multivariate_normal
 
 from quantray.data.synthetic import simulate_market
 from quantray.errors import DataError, InputError, SolverError
 from quantray.regimes import hmm
-from quantray.regimes.hmm import HmmParameters, HmmSettings, filtered_probabilities, fit_hmm, hmm_regimes
+from quantray.regimes.hmm import HmmSettings, fit_hmm, hmm_regimes
 from quantray.regimes.observations import Observations, daily_observations
 from quantray.regimes.path import adjusted_rand
 from quantray.regimes.schedule import RefitSchedule
 
 QUICK = HmmSettings(states=(2,), restarts=2, schedule=RefitSchedule(first=300, every=200))
-
-
-@pytest.fixture
-def model():
-    return HmmParameters(
-        np.array([0.7, 0.3]),
-        np.array([[0.9, 0.1], [0.2, 0.8]]),
-        np.array([[0.0, 0.0], [0.5, 1.0]]),
-        np.array([[[1.0, 0.2], [0.2, 0.5]], [[2.0, -0.3], [-0.3, 1.0]]]),
-    )
-
-
-def test_the_filter_sums_over_all_histories(model):
-    values = np.random.default_rng(0).normal(size=(6, 2))
-    found = filtered_probabilities(values, model)
-    states = list(zip(model.means, model.covariances, strict=True))
-    density = np.array([[multivariate_normal.pdf(row, mean, width) for mean, width in states] for row in values])
-    for t in range(6):
-        joint = np.zeros(2)
-        for history in product((0, 1), repeat=t + 1):
-            chance = model.start[history[0]] * density[0, history[0]]
-            for s in range(1, t + 1):
-                chance *= model.transition[history[s - 1], history[s]] * density[s, history[s]]
-            joint[history[-1]] += chance
-        assert_allclose(found[t], joint / joint.sum(), rtol=1e-10)
-
-
-def test_at_the_last_row_filtering_is_smoothing(model):
-    values = np.random.default_rng(1).normal(size=(80, 2))
-    oracle = GaussianHMM(2, covariance_type="full")
-    oracle.startprob_, oracle.transmat_ = model.start, model.transition
-    oracle.means_, oracle.covars_ = model.means, model.covariances
-    assert_allclose(filtered_probabilities(values, model)[-1], oracle.predict_proba(values)[-1], rtol=1e-9)
-
-
-def test_filtered_rows_never_change_when_the_future_comes(model):
-    values = np.random.default_rng(2).normal(size=(50, 2))
-    assert_array_equal(filtered_probabilities(values[:20], model), filtered_probabilities(values, model)[:20])
-
-
-def test_a_missing_row_moves_by_the_transition_alone(model):
-    values = np.random.default_rng(3).normal(size=(3, 2))
-    values[1, 0] = np.nan
-    found = filtered_probabilities(values, model)
-    assert_allclose(found[1], found[0] @ model.transition, rtol=1e-12)
-
-
-def test_no_underflow_in_rows_that_no_state_expects(model):
-    found = filtered_probabilities(np.full((500, 2), 300.0), model)
-    assert_allclose(found.sum(axis=1), 1)
-
-
-def test_the_stationary_shares_stay(model):
-    assert_allclose(model.stationary @ model.transition, model.stationary)
-    assert_allclose(model.stationary, [2 / 3, 1 / 3])
 
 
 def test_a_fit_recovers_the_chain_that_made_the_data():
@@ -201,16 +144,11 @@ def test_a_simulated_market_gives_up_its_volatility():
     assert (path.labels[path.known] == truth[path.known]).mean() > 0.85
 
 
-def test_bad_input_is_refused(model):
+def test_bad_input_is_refused():
     with pytest.raises(InputError, match=r"states \(5,\)"):
         HmmSettings(states=(5,))
     with pytest.raises(InputError, match="restarts 0"):
         HmmSettings(restarts=0)
-    with pytest.raises(InputError, match=r"observations are \(3, 1\) for 2 columns"):
-        filtered_probabilities(np.zeros((3, 1)), model)
-    broken = replace(model, covariances=np.zeros((2, 2, 2)))
-    with pytest.raises(SolverError, match="state 0 is not positive definite"):
-        filtered_probabilities(np.zeros((3, 2)), broken)
     made = chain(300, 9)
     flat = replace(made.observations, values=np.column_stack([np.zeros(300), made.observations.values[:, 1]]))
     with pytest.raises(DataError, match="return does not vary in the rows up to"):

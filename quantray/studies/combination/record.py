@@ -7,13 +7,8 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling
 from quantray.analytics.metrics import varies
-from quantray.analytics.selection import (
-    Deflated,
-    SharpeEstimate,
-    deflated_sharpe,
-    sharpe_difference,
-    sharpe_interval,
-)
+from quantray.analytics.selection import Deflated, SharpeEstimate, deflated_sharpe
+from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.arrays import TRADING_DAYS, Dates, Float, digest
 from quantray.portfolio.strategy_mix import MixResult
 from quantray.studies.evaluation.search import Parameters

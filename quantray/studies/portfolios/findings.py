@@ -2,12 +2,8 @@
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.metrics import performance, relative, trading, varies
-from quantray.analytics.selection import (
-    SharpeEstimate,
-    minimum_track_record,
-    sharpe_difference,
-    sharpe_interval,
-)
+from quantray.analytics.selection import SharpeEstimate, minimum_track_record
+from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.analytics.snapshot import take_snapshot
 from quantray.analytics.track import TrackRecord
 from quantray.errors import QuantrayError

@@ -9,7 +9,7 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling, interval
 from quantray.analytics.metrics import performance
-from quantray.analytics.selection import sharpe_difference, sharpe_interval
+from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split

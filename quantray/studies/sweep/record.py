@@ -9,7 +9,8 @@ from scipy.stats import rankdata
 
 from quantray.analytics.bootstrap import Estimate, Resampling
 from quantray.analytics.metrics import varies
-from quantray.analytics.selection import Deflated, Overfitting, sharpe_difference, sharpe_interval
+from quantray.analytics.selection import Deflated, Overfitting
+from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Int, digest
 from quantray.studies.evaluation.search import Parameters
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from quantray.analytics.bootstrap import Resampling
-from quantray.analytics.selection import sharpe_difference, sharpe_interval
+from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.studies.sweep.record import ALL, POLICIES, Stability, Stream, evaluate
 
 SAMPLES = Resampling(n_samples=200)
