@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
+from small_sweep import settings_in
 
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
@@ -15,24 +16,8 @@ from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import read_map
 from quantray.studies.sweep.kind import SWEEP
 from quantray.studies.sweep.record import ALL
-from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
+from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
 from quantray.studies.sweep.study import load_sweep, run_sweep
-
-
-def settings_in(folder, **changes):
-    values = {
-        "name": "small",
-        "data": SimulatedData(n_assets=12, n_days=700, seed=3),
-        "regimes": RegimeChoice(method="volatility", dwell_days=3),
-        "strategies": ("momentum_10_50", "bollinger_20"),
-        "screen": True,
-        "search": SearchSettings(trials=4, min_days=40),
-        "folds": SweepFolds(warm_up_days=60, train_days=300, test_days=150),
-        "blocks": 6,
-        "resampling": {"samples": 150},
-        "runs": str(folder),
-    }
-    return SweepSettings(**(values | changes))
 
 
 def kept(source, record):

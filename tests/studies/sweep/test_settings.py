@@ -1,27 +1,12 @@
 import pytest
+from small_sweep import settings_in
 
 from quantray.backtest.costs import LinearCosts
 from quantray.errors import InputError
 from quantray.research.market import SimulatedData
 from quantray.settings import read_settings
 from quantray.studies.evaluation.families import CrossFamily, RuleFamily
-from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
-
-
-def settings_in(folder, **changes):
-    values = {
-        "name": "small",
-        "data": SimulatedData(n_assets=12, n_days=700, seed=3),
-        "regimes": RegimeChoice(method="volatility", dwell_days=3),
-        "strategies": ("momentum_10_50", "bollinger_20"),
-        "screen": True,
-        "search": SearchSettings(trials=4, min_days=40),
-        "folds": SweepFolds(warm_up_days=60, train_days=300, test_days=150),
-        "blocks": 6,
-        "resampling": {"samples": 150},
-        "runs": str(folder),
-    }
-    return SweepSettings(**(values | changes))
+from quantray.studies.sweep.settings import SweepSettings
 
 
 def test_settings_become_families_and_a_design():
