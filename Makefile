@@ -14,9 +14,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed
 	$(BIN)/quantray demo
 
-# What starts Ray mostly waits, so the documented commands, fresh processes all, run beside the rest of it.
+# A file stays in one process, for what its tests share; files in the order of `tests/conftest.py`, the slow ones first.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope -m "not ray"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope --no-loadscope-reorder -m "not ray"
 	$(BIN)/python -m pytest -q -m ray
 
 lint: $(VENV)/.installed

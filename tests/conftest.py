@@ -31,8 +31,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, those that start Ray last: one Ray serves them all."""
-    items.sort(key=lambda item: (bool(item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))))
+    """Fast tests first, those that start Ray last: one Ray serves them all.
+
+    Among several processes slow ones come first, or one process would be left alone with them at the end.
+    """
+    last = "PYTEST_XDIST_WORKER" not in os.environ
+    items.sort(key=lambda item: (bool(item.get_closest_marker("ray")), bool(item.get_closest_marker("slow")) == last))
 
 
 @pytest.fixture(scope="session")

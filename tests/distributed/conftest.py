@@ -1,6 +1,5 @@
 """Processes that train together, without Ray."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -16,22 +15,9 @@ def found_by(count, folder):
     """What ``training_pair`` finds with a number of processes: of each, by name."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
     script = Path(__file__).with_name("training_pair.py")
-    workers = []
-    try:
-        for rank in range(count):
-            log = (folder / f"log-{rank}").open("w")
-            with log:
-                command = [sys.executable, "-W", "error:::quantray", str(script), str(rank), str(count), str(folder)]
-                workers.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
-        for worker in workers:
-            worker.wait(timeout=240)
-    finally:
-        for worker in workers:
-            with contextlib.suppress(ProcessLookupError):
-                worker.kill()
-            worker.wait()
-    said = "\n".join((folder / f"log-{rank}").read_text() for rank in range(count))
-    assert [worker.returncode for worker in workers] == [0] * count, said
+    command = [sys.executable, "-W", "error:::quantray", str(script), str(count), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads((folder / f"found-{rank}.json").read_text()) for rank in range(count)]
 
 

@@ -6,6 +6,7 @@ Each check gives the largest difference, or whether something holds; the first p
 import contextlib
 import copy
 import json
+import multiprocessing
 import os
 import sys
 from dataclasses import replace
@@ -270,5 +271,16 @@ def main(rank: int, count: int, folder: Path) -> None:
     (folder / f"found-{rank}.json").write_text(json.dumps(out))
 
 
+def together(count: int, folder: Path) -> int:
+    """Run so many processes; they are forked, so that the libraries, whose loading takes longest, are loaded once."""
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=main, args=(rank, count, folder)) for rank in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return sum(worker.exitcode != 0 for worker in workers)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    sys.exit(together(int(sys.argv[1]), Path(sys.argv[2])))
