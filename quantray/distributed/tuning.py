@@ -186,9 +186,11 @@ class _Sampler(OptunaSearch):  # type: ignore[misc]
             if event is trial.rounds[-1] and trial.ended:
                 self.on_trial_complete(name, {_OBJECTIVE: event.objective})
                 self._tell_scheduler(name, trial)
-        elif self._drawn(name) != event.point:
+        elif (drawn := self._drawn(name)) != event.point:
             # Another release of the sampler draws otherwise; what was tried stays tried.
-            self._ot_study.tell(self._ot_trials.pop(name), state=optuna.trial.TrialState.FAIL)
+            if drawn is not None:
+                self._taken.remove(json.dumps(drawn, sort_keys=True))
+                self._ot_study.tell(self._ot_trials.pop(name), state=optuna.trial.TrialState.FAIL)
             self._ot_study.enqueue_trial(event.point)
             super().suggest(name)
             self._taken.add(json.dumps(event.point, sort_keys=True))

@@ -69,9 +69,9 @@ def test_a_search_needs_ray(portfolio):
         tune_settings(portfolio, Serial())
 
 
-def searched(source, folder, kills):
+def searched(source, folder, kills, seed=0):
     """What the journal of a search holds, one trial at a time, that is killed each time it holds so many events."""
-    settings = source.settings.model_copy(update={"trials": 12, "concurrent": 1})
+    settings = source.settings.model_copy(update={"trials": 12, "concurrent": 1, "seed": seed})
     names = itertools.count()
     for kill in [*kills, None]:
         journal = Journal(folder, "s")
@@ -100,6 +100,19 @@ def test_an_interrupted_search_draws_on_as_if_it_had_not_been(search_in, tmp_pat
     assert 0 < sum(event.event == "shown" and event.stopped for event in whole) < 12
     for kills in (*([number] for number in range(1, len(whole), 5)), [4, 5, 6, 7, 20]):
         assert searched(source, tmp_path / str(kills), kills) == whole, kills
+
+
+def test_what_another_release_of_the_sampler_tried_stays_tried(search_in, tmp_path):
+    """As one does that draws from another seed."""
+    source = load_tuning(search_in(tmp_path))
+    tried = searched(source, tmp_path / "s", [])
+    journal = tmp_path / "s" / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:13]))
+    whole = searched(source, tmp_path / "s", [], seed=5)
+    points = [event.point for event in whole if event.event == "asked"]
+    assert whole[:12] == tried[:12]
+    assert whole != tried
+    assert len({json.dumps(point) for point in points}) == len(points) == 12
 
 
 @pytest.mark.ray

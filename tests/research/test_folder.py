@@ -51,6 +51,7 @@ def with_file(folder, name, content):
         ("page.json", None, "page.json is missing"),
         ("page.json", "{}", "page.json is damaged"),
     ],
+    ids=lambda value: repr(value)[:20],
 )
 def test_a_damaged_folder_is_refused_in_a_line(folder, file, content, words):
     if content is None:
@@ -103,6 +104,7 @@ def test_a_crafted_study_is_refused_in_a_line(folder, changes, words):
         ("page.json", b'{"title": 1}'),
         ("page.json", DEEP.encode()),
     ],
+    ids=lambda value: repr(value)[:20],
 )
 def test_crafted_files_are_refused_in_a_line(folder, name, content):
     with_file(folder, name, content)
