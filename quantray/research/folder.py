@@ -16,7 +16,7 @@ from quantray.errors import DataError, InputError
 from quantray.printable import masked
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
-from quantray.settings import flattened, read_content
+from quantray.settings import read_content
 
 __all__ = [
     "LAYOUT",
@@ -142,9 +142,7 @@ def read_run(folder: Path) -> Run:
         read_file(folder, about, "settings.yaml")
     try:
         settings = read_content(folder / "settings.yaml")
-        # YAML can spell what is no text; it could be neither printed nor put on a page.
-        "".join(f"{name}{value}" for name, value in flattened(settings).items()).encode()
-    except (OSError, ValueError, InputError, RecursionError) as error:
+    except InputError as error:
         raise DataError(f"{folder} is not a run folder: {_line(error)}; give a folder that a study wrote.") from error
     return Run(folder=folder, settings=settings, about=about)
 
