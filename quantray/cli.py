@@ -235,7 +235,7 @@ def _run(kind: "Kind[Any, Any, Any]", settings: "StudySettings") -> None:
     if settings.numerics == "portable":
         restart_portable()
     source = kind.load(settings)
-    with connect(settings.cluster, shared_bytes=source.shared_bytes) as executor:
+    with connect(settings.cluster, shared_bytes=source.shared_bytes, alone=True) as executor:
         folder = carry_out(kind, source, executor)
     print_run(folder)
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 import psutil
 
 from quantray.distributed.auto import Auto
+from quantray.distributed.deaths import Watch
 from quantray.distributed.environment import describe_ray, is_connected, make_token, prepare_ray
 from quantray.errors import ClusterError, InputError
 from quantray.research.executor import Executor, Serial
@@ -21,7 +22,7 @@ _MIB = 1024**2
 
 
 @contextmanager
-def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Executor]:
+def connect(settings: ClusterSettings, *, shared_bytes: int = 0, alone: bool = False) -> Iterator[Executor]:
     """An executor for the settings; Ray starts with the first work, and ends with the block if it was started there.
 
     It does not matter whether Ray was imported before. A Ray that this process is connected to already is used as it
@@ -31,11 +32,12 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
     Parameters
     ----------
     shared_bytes : size of what the work will share, which a local object store is made to hold.
+    alone : this process is here for this work only, and may be ended where Ray has died; see ``deaths.Watch``.
 
     Raises
     ------
     ClusterError
-        The address cannot be reached, refuses the token, or Ray does not start.
+        The address cannot be reached, refuses the token, or Ray does not start; or the Ray that was started here died.
     """
     if settings.kind == "serial":
         yield _serial(settings)
@@ -45,7 +47,7 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
         with ExitStack() as opened:
             yield Auto(
                 _serial(settings),
-                lambda: opened.enter_context(connect(local, shared_bytes=shared_bytes)),
+                lambda: opened.enter_context(connect(local, shared_bytes=shared_bytes, alone=alone)),
                 workers=_workers(settings),
                 at_once=f"a unit takes {settings.gpus_per_task:g} GPU" if settings.gpus_per_task else None,
             )
@@ -60,18 +62,21 @@ def connect(settings: ClusterSettings, *, shared_bytes: int = 0) -> Iterator[Exe
     found = ray.is_initialized()
     if found:
         say(f"on the Ray that this process is connected to: {describe_ray()}")
+    watch = Watch(alone=alone)
     try:
         # What this process starts inherits its environment; elsewhere kernels that are fixed here would not be.
         elsewhere = found or settings.kind == "address"
-        yield OnRay(
-            cpus=settings.cpus_per_task,
-            gpus=settings.gpus_per_task,
-            variables=fixed_variables() if elsewhere else None,
-            start=lambda: _start(settings, shared_bytes),
-        )
+        with watch.told():
+            yield OnRay(
+                cpus=settings.cpus_per_task,
+                gpus=settings.gpus_per_task,
+                variables=fixed_variables() if elsewhere else None,
+                start=lambda: _start(settings, shared_bytes, watch),
+            )
     finally:
-        if not found and ray.is_initialized():
-            ray.shutdown()
+        with watch.leaving():
+            if not found and ray.is_initialized():
+                ray.shutdown()
 
 
 def check_reachable(address: str, *, seconds: float = 5.0) -> None:
@@ -107,9 +112,10 @@ def _workers(settings: ClusterSettings) -> int:
     return max(1, int((settings.cpus or cpu_count()) / settings.cpus_per_task))
 
 
-def _start(settings: ClusterSettings, shared_bytes: int) -> None:
+def _start(settings: ClusterSettings, shared_bytes: int, watch: Watch) -> None:
     import ray  # noqa: PLC0415
 
+    watch.begin()
     try:
         if settings.kind == "address":
             ray.init(address=settings.address, log_to_driver=False, logging_level="ERROR")
@@ -123,6 +129,7 @@ def _start(settings: ClusterSettings, shared_bytes: int) -> None:
                 log_to_driver=False,
                 logging_level="ERROR",
             )
+        watch.started()
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         remedy = (

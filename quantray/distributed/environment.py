@@ -17,6 +17,10 @@ _DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Seconds between two looks of Ray Train at its workers; it takes one report at each, so an epoch lasts no less.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # Seconds that workers who wait for a lost one have to leave their group, before they are ended and replaced.
+    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",
+    # Pages about a raylet or a node that died, of which we say a line.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "Raylet is terminated|has been marked dead",
     # Tune's own loggers would write every trial in three formats, and its banner would stand among our lines.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",

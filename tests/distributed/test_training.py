@@ -24,33 +24,21 @@ FORECASTER = NetworkForecaster(
 )
 
 
-class DiesOnce(NetworkForecaster):
-    """Its second worker ends without a word after the second epoch, at the first try."""
+class Troubled(NetworkForecaster):
+    """Its second worker ends without a word after an epoch; those of the next try make a mistake after two more."""
 
     def fit(self, panel, fold, *, context, workers=None, **rest):
         mark, inner = Path(self.name), context.report
 
         def report(figures):
             inner(figures)
-            if figures.epoch == 2 and workers.rank == 1 and not mark.exists():
+            if figures.epoch == 1 and workers.rank == 1:
                 mark.touch()
                 os._exit(1)
-
-        return super().fit(panel, fold, context=replace(context, report=report), workers=workers, **rest)
-
-
-class GivesUp(NetworkForecaster):
-    """All its workers make a mistake after the second epoch."""
-
-    def fit(self, panel, fold, *, context, **rest):
-        inner = context.report
-
-        def report(figures):
-            inner(figures)
-            if figures.epoch == 2:
+            if figures.epoch == 3:
                 raise ValueError("a mistake\nin two lines")
 
-        return super().fit(panel, fold, context=replace(context, report=report), **rest)
+        return super().fit(panel, fold, context=replace(context, report=report), workers=workers, **rest)
 
 
 class Diverges(NetworkForecaster):
@@ -198,30 +186,20 @@ def test_two_workers_learn_what_one_process_learns(whole, panel, fold):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_worker_that_dies_changes_no_byte(whole, panel, fold, tmp_path):
-    undisturbed = whole[0]
+def test_a_worker_that_dies_and_a_run_that_is_given_up_change_no_byte(whole, panel, fold, tmp_path):
+    """The worker is replaced, once as is allowed; the same call as undisturbed ends what was then given up."""
+    undisturbed, reported = whole[0], []
     run = RayTraining(storage=tmp_path, name="run", workers=2, max_failures=1)
-    forecaster = DiesOnce(**{**vars(FORECASTER), "name": str(tmp_path / "died")})
-    reported = []
-    fitted = fit_on_ray(forecaster, panel, fold, run, context=FitContext(seed=7, report=reported.append))
+    context = FitContext(seed=7, report=reported.append)
+    troubled = Troubled(**{**vars(FORECASTER), "name": str(tmp_path / "died")})
+    message = "worker 0 of 2 was lost more than 1 times .ValueError: a mistake.; run the same command again"
+    with pytest.raises(ClusterError, match=message):
+        fit_on_ray(troubled, panel, fold, run, context=context)
     assert (tmp_path / "died").exists()
+    assert [report.epoch for report in reported] == [1, 2, 3]
+    fitted = fit_on_ray(FORECASTER, panel, fold, run, context=context)
     assert [report.epoch for report in reported] == [1, 2, 3, 4]
     assert fitted.checkpoint.progress.history == whole[1].checkpoint.progress.history
-    assert saved(run.folder) == saved(undisturbed.folder)
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_the_same_call_continues_a_run_that_was_given_up(whole, panel, fold, tmp_path):
-    undisturbed = whole[0]
-    run = RayTraining(storage=tmp_path, name="run", workers=2, max_failures=0)
-    failing = GivesUp(**vars(FORECASTER))
-    message = "worker 0 of 2 was lost more than 0 times .ValueError: a mistake.; run the same command again"
-    with pytest.raises(ClusterError, match=message):
-        fit_on_ray(failing, panel, fold, run, context=FitContext(seed=7))
-    reported = []
-    fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(seed=7, report=reported.append))
-    assert [report.epoch for report in reported] == [3, 4]
     assert saved(run.folder) == saved(undisturbed.folder)
 
 
