@@ -102,7 +102,8 @@ def head(free_ports):
         assert not alive
 
 
-def submit(folder, head, token, *arguments):
+def submitted(folder, head, token, *arguments):
+    """The command that submits, under way."""
     command = [
         sys.executable,
         "-m",
@@ -115,41 +116,47 @@ def submit(folder, head, token, *arguments):
     for change in SMALL:
         command += ["--set", change]
     environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=environment, timeout=180, check=False
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def ended(command):
+    """Exit code, output and errors of a command."""
+    with command:
+        try:
+            out, err = command.communicate(timeout=180)
+        finally:
+            command.kill()
+    return command.returncode, out, err
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_job_runs_to_its_end_and_a_second_request_attaches_or_reuses(folder, head):
-    refused = submit(folder, head, "0" * 32)
-    assert refused.returncode == 1
-    assert "did not take the job" in refused.stderr
-    assert "Traceback" not in refused.stderr
+def test_jobs_run_to_their_end_and_a_second_request_attaches_or_reuses(folder, head):
+    """Commands that mostly wait go side by side: one with a wrong token, one whose job must fail."""
+    refused = submitted(folder, head, "0" * 32)
+    code, out, err = ended(submitted(folder, head, TOKEN, "--no-wait"))
+    assert code == 0, err
+    name = out.split("submitted ")[1].split(":")[0]
 
-    started = submit(folder, head, TOKEN, "--no-wait")
-    assert started.returncode == 0, started.stderr
-    name = started.stdout.split("submitted ")[1].split(":")[0]
-
-    attached = submit(folder, head, TOKEN)
-    assert attached.returncode == 0, attached.stdout + attached.stderr
-    assert (
-        f"attached to {name}: SUCCEEDED" in attached.stdout or f"submitted {name[:-1]}2: SUCCEEDED" in attached.stdout
-    )
-    assert "Equal weight" in attached.stdout
+    failing = submitted(folder, head, TOKEN, "--set", "min_volatility=1.0")
+    code, out, err = ended(submitted(folder, head, TOKEN))
+    assert code == 0, out + err
+    assert f"attached to {name}: SUCCEEDED" in out or f"submitted {name[:-1]}2: SUCCEEDED" in out
+    assert "Equal weight" in out
     assert list((folder / "runs").glob("demo-*/report.html"))
 
     # Once it has ended, the same request is a new job that finds all its results.
-    again = submit(folder, head, TOKEN)
-    assert "SUCCEEDED" in again.stdout
-    assert "0 units computed" in again.stdout
+    code, out, err = ended(submitted(folder, head, TOKEN))
+    assert "SUCCEEDED" in out, err
+    assert "0 units computed" in out
 
+    code, out, err = ended(refused)
+    assert code == 1
+    assert "did not take the job" in err
+    assert "Traceback" not in err
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_a_failing_job_fails_the_command(folder, head):
-    done = submit(folder, head, TOKEN, "--set", "min_volatility=1.0")
-    assert done.returncode == 1
-    assert "FAILED" in done.stdout
-    assert "no member on" in done.stdout
+    code, out, err = ended(failing)
+    assert code == 1, err
+    assert "FAILED" in out
+    assert "no member on" in out
