@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,6 @@ import mlflow
 import psutil
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from ray.tune.schedulers import ASHAScheduler
 
 from quantray.distributed.executor import OnRay
@@ -27,13 +25,10 @@ from quantray.research.executor import Serial
 from quantray.research.folder import read_run
 from quantray.research.run import carry_out
 from quantray.settings import read_settings, to_yaml
-from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.kinds import find_kind, read_study
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.tuning.journal import Journal, Shown
 from quantray.studies.tuning.study import load_tuning
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -149,20 +144,6 @@ def test_a_portfolio_is_searched_to_the_end(portfolio, ray_cluster, capsys):
     assert "only results on later dates are out of sample" in page
 
 
-def started(search_in, folder, program):
-    file = folder / "tune.yaml"
-    asked = search_in(folder, tracking={"mlflow": True}, stopping={"grace": 4, "reduction": 3})
-    study = yaml.safe_load((folder / "study.yaml").read_text())
-    study["models"][0]["training"] |= {"epochs": 6, "patience": 6}
-    (folder / "study.yaml").write_text(yaml.safe_dump(study))
-    file.write_text(to_yaml(asked))
-    command = [sys.executable, str(program), str(file)]
-    with (folder / "log").open("a") as log:
-        return subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
-
-
 def under_way(folder):
     """Whether some trial has shown three rounds, after which it waits."""
     files = list(folder.glob("runs/tune/search-*/journal.jsonl"))
@@ -196,31 +177,44 @@ def plant_bombs(folder, mark):
             )
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_a_killed_search_continues(search_in, tmp_path):
-    """Killed after a trial was under way: the same command ends it, with every trial and every tracked run once."""
-    driver, children = started(search_in, tmp_path, Path(__file__).with_name("held_search.py")), []
+def killed(folder):
+    """Start the search of a folder, kill it while trials wait, and return what it said."""
+    command = [sys.executable, str(Path(__file__).with_name("held_search.py")), str(folder / "tune.yaml")]
+    with (folder / "log").open("w") as log:
+        driver = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+    children = []
     try:
-        limit = time.monotonic() + 240
-        while not under_way(tmp_path):
-            assert driver.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < limit, (tmp_path / "log").read_text()
+        limit = time.monotonic() + 120
+        while not under_way(folder):
+            assert driver.poll() is None, f"ended by itself: {(folder / 'log').read_text()}"
+            assert time.monotonic() < limit, f"no trial came to its third round: {(folder / 'log').read_text()}"
             time.sleep(0.1)
         children = psutil.Process(driver.pid).children(recursive=True)
-        driver.send_signal(signal.SIGKILL)
-        driver.wait(timeout=60)
     finally:
         driver.kill()
+        driver.wait()
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
+    return (folder / "log").read_text()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_killed_search_continues(search_in, tmp_path, ray_cluster, capsys):
+    """Killed after a trial was under way: the same call ends it, with every trial and every tracked run once."""
+    asked = search_in(tmp_path, "portfolios", tracking={"mlflow": True}, stopping={"grace": 4, "reduction": 3})
+    (tmp_path / "tune.yaml").write_text(to_yaml(asked))
+    said = killed(tmp_path)
     (folder,) = tmp_path.glob("runs/search-*")
-    assert read_run(folder).about is None
+    assert read_run(folder).about is None, said
     plant_bombs(tmp_path, tmp_path / "executed")
-    again = started(search_in, tmp_path, ROOT / "workflows" / "tune_models.py")
-    assert again.wait(timeout=400) == 0, (tmp_path / "log").read_text()
-    assert "continuing the search" in (tmp_path / "log").read_text()
+    source = load_tuning(read_study(tmp_path / "tune.yaml")[1])
+    assert carry_out(TUNING, source, OnRay()) == folder, said
+    assert "continuing the search" in capsys.readouterr().err
     assert not (tmp_path / "executed").exists()
     assert list(tmp_path.glob("runs/search-*")) == [folder]
     table = pq.read_table(folder / "trials.parquet")
@@ -235,8 +229,8 @@ def test_a_killed_search_continues(search_in, tmp_path):
     assert about.computed == 4
     best_trial = about.facts["best"]
     assert math.isfinite(best_trial["objective"])
-    best = read_settings(ForecastSettings, folder / "best.yaml")
-    assert best.models[0].dropout == best_trial["values"]["dropout"]
+    best = read_settings(PortfolioSettings, folder / "best.yaml")
+    assert best.allocators[0].estimator == best_trial["values"]["estimator"]
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("quantray").experiment_id
     runs = client.search_runs([experiment])
