@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import gzip
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from quantray import cli
+from quantray.data import synthetic
 from quantray.data.examining import examine
 from quantray.data.importing import read_bars
 from quantray.data.quality import QualitySettings
@@ -361,6 +364,15 @@ def _furnish() -> None:
     Path("run/settings.yaml").write_text("kind: portfolios\nname: '[/x]'\n", encoding="utf-8")
 
 
+_MARKET = synthetic.simulate_market
+
+
+def _small_market(n_assets: int, n_days: int, *, seed: int) -> synthetic.SyntheticMarket:
+    """A market of a size that is refused, or else a small one."""
+    usual = 0 < n_assets * n_days <= synthetic.MOST_CELLS
+    return _MARKET(min(n_assets, 3), min(n_days, 40), seed=seed) if usual else _MARKET(n_assets, n_days, seed=seed)
+
+
 @contextlib.contextmanager
 def _no_work() -> Iterator[None]:
     """Every verb up to its work: no study, no other program, no network."""
@@ -368,7 +380,14 @@ def _no_work() -> Iterator[None]:
     answer = subprocess.CompletedProcess([], 2, "", "the settings are not asked")
     no_program = mock.patch.object(cli.subprocess, "run", return_value=answer)
     no_study = mock.patch.object(cli, "_run", return_value=None)
-    with no_network, no_program, no_study, mock.patch.dict(os.environ, {"QUANTRAY_RUNS": "runs", "COLUMNS": "200"}):
+    small = mock.patch.object(synthetic, "simulate_market", _small_market)
+    with (
+        no_network,
+        no_program,
+        no_study,
+        small,
+        mock.patch.dict(os.environ, {"QUANTRAY_RUNS": "runs", "COLUMNS": "200"}),
+    ):
         yield
 
 
@@ -398,7 +417,7 @@ class BarFile:
 def bar_files() -> st.SearchStrategy[BarFile]:
     """Sheets of plausible and implausible cells, good files with bytes changed, and bytes."""
     names = st.sampled_from(["bars.csv", "close.csv", "A.txt", "a.tsv", "volume.csv", "bars.csv.gz"])
-    sheets = st.builds(BarFile, names, st.one_of(_sheets(), _days()))
+    sheets = st.builds(_file, names, st.one_of(_sheets(), _days(), _days()))
     good = st.sampled_from([_good_sheet(), _good_parquet()])
     changes = st.lists(
         st.tuples(st.integers(0, 5000), st.binary(max_size=4), st.integers(0, 3)), min_size=1, max_size=4
@@ -406,7 +425,11 @@ def bar_files() -> st.SearchStrategy[BarFile]:
     spoilt = st.builds(_with_changes, good, changes)
     parquet = st.builds(lambda content: BarFile("bars.parquet", content), _parquets())
     any_bytes = st.builds(BarFile, st.sampled_from(["a.csv", "a.parquet", "a.csv.gz"]), st.binary(max_size=300))
-    return st.one_of(sheets, sheets, spoilt, parquet, any_bytes)
+    return st.one_of(sheets, sheets, sheets, spoilt, parquet, any_bytes)
+
+
+def _file(name: str, content: bytes) -> BarFile:
+    return BarFile(name, gzip.compress(content) if name.endswith(".gz") else content)
 
 
 def _sheets() -> st.SearchStrategy[bytes]:
@@ -417,27 +440,33 @@ def _sheets() -> st.SearchStrategy[bytes]:
     return st.builds(_joined, mark, head, st.lists(row, max_size=8), code)
 
 
+_FIELDS = ("close", "symbol", "volume", "open", "high", "low", "adj_close", "dividend", "split", "delist_return")
+_DAYS = [f"2024-01-{day:02}" for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 16, 17, 18, 19, 22)]
+
+
 def _days() -> st.SearchStrategy[bytes]:
-    """Sheets that are nearly right: days in the first column, numbers in the others."""
-    days = [f"2024-01-{day:02}" for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 16)]
-    numbers = st.one_of(
-        st.floats(0.01, 1000).map(lambda value: f"{value:.4g}"),
-        st.floats(width=64).map(repr),
-        st.sampled_from(_CELLS),
-    )
-    heads = st.lists(st.sampled_from(_HEADS), min_size=2, max_size=5)
+    """Sheets that are nearly right: some days of some symbols, with a strange cell or two."""
+    usual = {
+        "symbol": st.sampled_from(["A", "BRK.B", "[/z5]", "=cmd()"]),
+        "split": st.sampled_from(["1", "1", "1", "2", "0.1"]),
+        "dividend": st.sampled_from(["0", "0", "0.5"]),
+        "delist_return": st.sampled_from(["", "", "-0.3"]),
+        "volume": st.integers(0, 10**6).map(str),
+    }
+    price = st.integers(900, 1100).map(lambda cents: f"{cents / 100:.2f}")
+    strange = st.one_of(st.sampled_from(_CELLS), st.floats().map(repr), TEXTS)
 
-    def rows(head: list[str]) -> st.SearchStrategy[bytes]:
-        cells = st.tuples(st.sampled_from(days), *[numbers] * (len(head) - 1))
-        return st.builds(
-            _joined,
-            st.just(","),
-            st.just(["date", *head[1:]]),
-            st.lists(cells, min_size=1, max_size=10),
-            st.just("utf-8"),
-        )
+    def sheet(fields: list[str], places: list[int], odd: list[tuple[int, int, str]], data: st.DataObject) -> bytes:
+        rows = [[_DAYS[place], *(data.draw(usual.get(name, price)) for name in fields)] for place in places]
+        for row, column, cell in odd:
+            rows[row % len(rows)][column % len(rows[0])] = cell
+        return _joined(",", ["date", *fields], rows, "utf-8")
 
-    return heads.flatmap(rows)
+    more = st.lists(st.sampled_from(_FIELDS[1:]), max_size=4, unique=True)
+    fields = st.builds(lambda some, close: [*(["close"] if close else []), *some] or ["close"], more, st.integers(0, 9))
+    places = st.lists(st.integers(0, len(_DAYS) - 1), min_size=1, max_size=14, unique=True)
+    odd = st.lists(st.tuples(st.integers(0, 13), st.integers(0, 5), strange), max_size=2)
+    return st.builds(sheet, fields, places, odd, st.data())
 
 
 def _joined(mark: str, head: list[str], rows: list[Any], code: str) -> bytes:
@@ -490,7 +519,13 @@ def _parquets() -> st.SearchStrategy[bytes]:
         ]
     )
     heads = st.lists(
-        st.one_of(st.sampled_from(_HEADS), st.text(st.characters(codec="utf-8"), max_size=6)), min_size=1, max_size=5
+        st.one_of(
+            st.sampled_from(["date", "close"]),
+            st.sampled_from(_HEADS),
+            st.text(st.characters(codec="utf-8"), max_size=6),
+        ),
+        min_size=1,
+        max_size=5,
     )
 
     def table(head: list[str], data: st.DataObject) -> bytes:
@@ -499,7 +534,9 @@ def _parquets() -> st.SearchStrategy[bytes]:
         for name in head:
             kind, values = data.draw(columns)
             if name.lower() == "date" and data.draw(st.booleans()):
-                kind, values = pa.date32(), st.dates()
+                kind, values = pa.date32(), st.sampled_from([date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)])
+            elif name.lower() == "close" and data.draw(st.booleans()):
+                kind, values = pa.float64(), st.floats(9, 11)
             cells = data.draw(st.lists(st.one_of(values, st.none()), min_size=count, max_size=count))
             arrays.append(pa.array(cells, kind))
         sink = io.BytesIO()

@@ -166,6 +166,8 @@ def _read_one(file: Path, form: Format) -> _Part:
         frame = frame[[*renaming, *(["symbol"] if LEVELS in sheet.header else [])]].rename(columns=renaming)
         used = dict(renaming)
     frame = _with_events(file, frame, sheet)
+    if frame.empty:
+        raise DataError(f"{file} has rows and no bar in any of them; leave the file out.")
     out = _typed(file, frame, form, sheet)
     notes: dict[str, tuple[str, ...]] = {}
     left = tuple(c for c in present if c not in used)
@@ -283,6 +285,8 @@ def _melt(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Dat
         raise DataError(f"field {name!r} is not one of {', '.join(BAR_FIELDS)}.")
     if len(frame.columns) < 2:
         raise DataError(f"{file} has a date column only; a wide file needs one column per symbol.")
+    if list(frame.columns).count("date") > 1:
+        raise DataError(f"{file} has two columns of dates, one of them called date; rename or delete one.")
     symbols = frame.columns.drop("date")
     values_nt = np.empty((len(symbols), len(frame)))
     for row, (symbol, cells) in enumerate(frame[symbols].items()):

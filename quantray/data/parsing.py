@@ -239,14 +239,18 @@ def _of_utc_or_refuse(stamps: pd.Series) -> None:
 
 def _counted(values: pd.Series, form: DateForm | None) -> pd.Series:
     """Dates written as numbers: YYYYMMDD, epochs told by their magnitude, and Excel's days where they are named."""
-    if form == "excel":
-        days: pd.Series = pd.Timestamp("1899-12-30") + pd.to_timedelta(values.astype("float64"), unit="D")
-        return days
-    largest = float(values.abs().max())
-    if largest >= 1e8:
-        unit = "s" if largest < 1e11 else "ms" if largest < 1e14 else "us" if largest < 1e17 else "ns"
-        instants = pd.to_timedelta(values.to_numpy(), unit=unit)  # type: ignore[call-overload]  # a unit is a word
-        return pd.Series(pd.Timestamp(0, tz="UTC") + instants)
+    size = values.astype("float64").abs()
+    largest = float(size.max())
+    try:
+        if form == "excel":
+            days: pd.Series = pd.Timestamp("1899-12-30") + pd.to_timedelta(values.astype("float64"), unit="D")
+            return days
+        if largest >= 1e8:
+            unit = "s" if largest < 1e11 else "ms" if largest < 1e14 else "us" if largest < 1e17 else "ns"
+            instants = pd.to_timedelta(values.to_numpy(), unit=unit)  # type: ignore[call-overload]  # a unit is a word
+            return pd.Series(pd.Timestamp(0, tz="UTC") + instants)
+    except (OverflowError, pd.errors.OutOfBoundsTimedelta, pd.errors.OutOfBoundsDatetime):
+        raise UnreadableError(int(size.argmax()), _NO_DATE) from None
     dates = pd.to_datetime(values.astype("str").str.removesuffix(".0"), format="%Y%m%d", errors="coerce")
     if dates.isna().all() and values.between(20_000, 80_000).all():
         raise UnreadableError(0, "is a number of days, as spreadsheets count; read it with --dates excel.")

@@ -118,6 +118,7 @@ def _parquet(file: Path) -> Sheet:
         frame: pd.DataFrame = _plain_columns(table).to_pandas(date_as_object=False)
     except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
         raise DataError(f"{file} cannot be read: what it says of its own columns is damaged ({error}).") from error
+    _dates_of_this_world(file, frame)
     if isinstance(frame.columns, pd.MultiIndex):
         date = str(frame.index.name or "Date")
         levels = [[str(part) for part in level] for level in zip(*frame.columns, strict=True)]
@@ -127,11 +128,20 @@ def _parquet(file: Path) -> Sheet:
     if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None:
         frame = frame.rename_axis("date")
     frame = frame if list(frame.index.names) == [None] else frame.reset_index()
-    header = [str(column) for column in frame.columns]
+    header = [str(column) if str(column).strip() else f"column {i + 1}" for i, column in enumerate(frame.columns)]
     _no_repeats(file, header)
     if labels := flattened(header):
         return _two_levels(file, labels, frame.set_axis(header, axis=1), NumberStyle(), 2, notes)
     return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2, notes=notes)
+
+
+def _dates_of_this_world(file: Path, frame: pd.DataFrame) -> None:
+    """Refuse instants that no calendar reaches, which cannot even be shown."""
+    for place, kind in enumerate(frame.dtypes):
+        if pd.api.types.is_datetime64_any_dtype(kind):
+            years = frame.iloc[:, place].dropna().dt.year
+            if len(years) and not years.between(1, 9999).all():
+                raise DataError(f"{file} column {frame.columns[place]} has dates beyond the year 9999; mend them.")
 
 
 def _is_plain(kind: pa.DataType) -> bool:

@@ -1,7 +1,11 @@
 import gzip
+import time
+from datetime import date
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from vendor_bars import DAYS, path_of
 
@@ -105,3 +109,64 @@ def test_a_column_without_a_name_is_named_by_its_place(write):
     with pytest.raises(DataError, match="--column FILE_COLUMN=symbol, as --column 'column 2=symbol'"):
         read_bars(path)
     assert set(read_bars(path, Format(columns={"column 2": "symbol"})).frame["symbol"]) == {"AA", "B", "C"}
+
+
+def test_a_wide_file_whose_header_is_longer_than_a_sample(tmp_path):
+    names = [f"symbol_{i:07}_{'x' * 40}" for i in range(6000)]
+    rows = [f"2021-01-{day:02}," + ",".join(f"{day}.5" for _ in names) for day in (4, 5, 6)]
+    (tmp_path / "close.csv").write_text("\n".join(["date," + ",".join(names), *rows]))
+    frame = read_bars(tmp_path / "close.csv").frame
+    assert len(frame) == 3 * 6000
+    assert frame["symbol"].nunique() == 6000
+    assert frame.loc[frame["symbol"] == names[-1], "close"].tolist() == [4.5, 5.5, 6.5]
+
+
+def test_a_file_that_is_far_too_wide_is_refused_at_once(tmp_path):
+    (tmp_path / "close.csv").write_text("date" + ",a" * 1_000_000 + "\n2021-01-04" + ",1" * 1_000_000)
+    begin = time.perf_counter()
+    with pytest.raises(DataError, match="has 1,000,000 columns; 100,000 are the most"):
+        read_bars(tmp_path / "close.csv")
+    assert time.perf_counter() - begin < 3
+
+
+def parquet(path, **columns):
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+DATES = pa.array([date(2021, 1, 4), date(2021, 1, 5)])
+
+
+def test_columns_of_lists_and_bytes_are_left_out_and_named(tmp_path):
+    path = parquet(tmp_path / "AA.parquet", date=DATES, close=[1.0, 2.0], news=[["a"], []], raw=[b"\xff", b""])
+    raw = read_bars(path)
+    assert raw.frame["close"].tolist() == [1.0, 2.0]
+    assert raw.readings[0].notes == ("columns of lists, bytes or times of day are not read: news, raw",)
+
+
+def test_columns_of_parquet_may_have_any_name(tmp_path):
+    """Dots and brackets lead into nested columns where names are looked up."""
+    path = parquet(tmp_path / "close.parquet", **{"date": DATES, ".[/z5]": [1.0, 2.0], "a.b": [3.0, 4.0]})
+    assert sorted(set(read_bars(path).frame["symbol"])) == [".[/z5]", "a.b"]
+
+
+def test_instants_that_no_calendar_reaches_are_refused(tmp_path):
+    far = pa.array([2**62, 0], pa.timestamp("us"))
+    with pytest.raises(DataError, match="column date has dates beyond the year 9999"):
+        read_bars(parquet(tmp_path / "AA.parquet", date=far, close=[1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("2021-01-04,1e300\n2021-01-05,1", "row 2, column close: '1e\\+300' is no price"),
+        ("2021-01-04,1\n2021-01-05,1e-300", "row 3, column close: '1e-300' is no price"),
+        ("2021-01-04,0:0 Stock Split\n2021-01-05,1", "row 2: '0:0 Stock Split' tells no number"),
+        ("2021-01-04,1.2.3 Dividend\n2021-01-05,1", "row 2: '1.2.3 Dividend' tells no number"),
+        ("2021-01-04,0.5 Dividend\n2021-01-05,0.5 Dividend", "has rows and no bar in any of them"),
+    ],
+)
+def test_cells_that_no_market_shows(tmp_path, rows, told):
+    (tmp_path / "AA.csv").write_text(f"date,close\n{rows}\n")
+    with pytest.raises(DataError, match=told):
+        read_bars(tmp_path / "AA.csv")
