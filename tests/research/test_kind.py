@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from quantray.research.kind import Source, StudySettings
@@ -19,6 +20,15 @@ def test_where_a_study_runs_is_no_part_of_its_identity():
     elsewhere = settings_of(cluster=ClusterSettings(kind="serial")).model_copy(update={"runs": "elsewhere"})
     assert elsewhere.identity == plain.identity
     assert settings_of(resampling=ResamplingSettings(seed=1)).identity != plain.identity
+
+
+def test_results_lie_where_the_study_began_whatever_folder_follows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = settings_of().results
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir(tmp_path / "deeper")
+    store.put("ab12", pa.table({"x": [1.0]}))
+    assert [path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.parquet")] == [("runs", "results")]
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.0, 1), (3.5, 3)])
