@@ -216,6 +216,7 @@ def _changes() -> st.SearchStrategy[str]:
     return st.builds(lambda path, mark, value: f"{path}{mark}{value}", paths, marks, st.one_of(TEXTS, flows))
 
 
+@cache
 def _of_schema(kind: str) -> st.SearchStrategy[Any]:
     whole = _schema(kind)
     return _value(whole, whole.get("$defs", {}), 0)

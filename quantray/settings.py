@@ -49,9 +49,14 @@ class SettingsModel(BaseModel):
     def _measured(self) -> Self:
         for name, value in self:
             rules = type(self).model_fields[name].metadata
-            limited = any(hasattr(rule, "le") or hasattr(rule, "lt") for rule in rules)
-            if type(value) is int and abs(value) > _MOST and not limited:
-                raise ValueError(f"{name} is {value:,}; no study takes more than {_MOST:,}")
+            if any(hasattr(rule, "le") or hasattr(rule, "lt") for rule in rules):
+                continue
+            counts = {name: value}
+            if is_dataclass(value):
+                counts = {f"{name}.{field.name}": getattr(value, field.name) for field in fields(value)}
+            for place, count in counts.items():
+                if type(count) is int and abs(count) > _MOST:
+                    raise ValueError(f"{place} is {count:,}; no study takes more than {_MOST:,}")
         return self
 
 

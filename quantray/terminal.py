@@ -16,24 +16,27 @@ __all__ = ["console", "pass_on", "show_table", "tell"]
 
 _WIDTH = 140
 """Of tables in logs and pipes, which keeps them whole."""
+_NARROWEST = 20
 
 
 def console(*, error: bool = False) -> Console:
     """For standard output or standard error."""
     # Made on each use: tests and job drivers replace the standard streams after import.
-    if error:
-        return Console(stderr=True, soft_wrap=True)
-    return Console(width=None if sys.stdout.isatty() else _WIDTH, soft_wrap=False)
+    made = Console(stderr=error, soft_wrap=error, width=None if error or sys.stdout.isatty() else _WIDTH)
+    if made.width < _NARROWEST:
+        # COLUMNS may say 0, in which nothing would be shown.
+        made.width = _WIDTH
+    return made
 
 
 def tell(text: str, *, error: bool = False) -> None:
     """One line, not broken: a path over two lines could be neither clicked nor copied."""
-    console(error=error).print(Text(printable(text)), soft_wrap=True, highlight=False)
+    print(printable(text), file=sys.stderr if error else sys.stdout)
 
 
 def pass_on(text: str, *, error: bool = False) -> None:
     """What another program wrote, in its lines, as far as it came."""
-    console(error=error).print(_plain(text), soft_wrap=True, highlight=False, end="")
+    print(printable(text, keep="\n\t"), file=sys.stderr if error else sys.stdout, end="", flush=True)
 
 
 def show_table(

@@ -45,3 +45,12 @@ def test_a_line_stays_a_line_and_is_not_broken(capsys):
 def test_what_others_wrote_keeps_its_lines_only(capsys):
     pass_on("a [b]\n\x1b[31mc")
     assert capsys.readouterr().out == "a [b]\n\\x1b[31mc"
+
+
+def test_a_terminal_that_says_that_it_has_no_width_is_not_believed(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "0")
+    tell("an error", error=True)
+    show_table(("a",), [("cell",)])
+    said = capsys.readouterr()
+    assert said.err == "an error\n"
+    assert "cell" in said.out
