@@ -103,8 +103,11 @@ _RARER = (
     *("XSTO", "XSWX", "XAMS", "XMIL", "XMAD", "XBRU", "XHEL", "XCSE", "XOSL", "XWAR", "XLIS", "XDUB", "XWBO", "XIST"),
     *("XJSE", "BVMF", "XMEX", "XBUE", "XSGO", "XTAI", "XSES", "XNZE", "XIDX", "XBKK", "XKLS", "XPHS", "CMES"),
 )
-_CANDIDATES = (_COMMON, _RARER, ("XKRX",))
+_SEOUL = "XKRX"
+_CANDIDATES = (_COMMON, _RARER, (_SEOUL,))
 """A calendar takes a tenth of a second to make, Seoul's, which follows the moon, as long as all others together."""
+_SEOUL_RESTS = ("01-01", "03-01", "05-05", "08-15", "10-03", "12-25")
+"""Days on which Seoul rests every year: bars of others give themselves away by them."""
 _FITS = 0.995
 
 
@@ -126,6 +129,8 @@ def _fitting(days: Dates) -> dict[str, float]:
     found: dict[str, float] = {}
     for group in _CANDIDATES:
         for name in group:
+            if name == _SEOUL and _closed_in_seoul(days) > 1 - _FITS:
+                continue
             try:
                 sessions = sessions_within(days[0], days[-1], exchange=name)
             except InputError:
@@ -135,6 +140,12 @@ def _fitting(days: Dates) -> dict[str, float]:
         if max(found.values(), default=0.0) > _FITS:
             break
     return found
+
+
+def _closed_in_seoul(days: Dates) -> float:
+    """Share of days on which Seoul was surely closed."""
+    of_year = [str(day)[5:] for day in days]
+    return float((~np.is_busday(days) | np.isin(of_year, _SEOUL_RESTS)).mean())
 
 
 def fitting_calendar(bars: SortedBars, _: Flags) -> str:

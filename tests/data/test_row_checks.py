@@ -139,3 +139,28 @@ def test_another_exchange_is_named_and_filled_holidays_are_not_one():
     treated, findings = clean(filled.assign(dividend=0.0, split=1.0))
     assert [(f.check, f.n_changed) for f in findings] == [("non_trading_day", len(weekdays) - len(treated))]
     assert len(treated) == len(trading_days("2019-01-02", "2020-12-31"))
+
+
+def test_seoul_is_looked_for_only_where_its_holidays_were_kept(monkeypatch):
+    """Its calendar takes longest to make; here it is one that keeps nothing but the days that are sure."""
+    weekdays = pd.bdate_range("2019-01-02", "2020-12-31")
+    kept = weekdays[~weekdays.strftime("%m-%d").isin(["01-01", "03-01", "05-05", "08-15", "10-03", "12-25"])]
+    tried = []
+
+    def made(first, last, *, exchange):
+        tried.append(exchange)
+        fits = kept if exchange == "XKRX" else weekdays[::2]
+        return fits.to_numpy().astype("datetime64[D]")
+
+    monkeypatch.setattr("quantray.data.row_checks.sessions_within", made)
+    frames = [
+        pd.DataFrame({"date": days.astype("datetime64[s]"), "symbol": "A", "close": 50.0 + np.arange(len(days)) % 7})
+        for days in (kept, weekdays)
+    ]
+    with pytest.raises(DataError, match="XKRX fits best, 100% of the days"):
+        clean(frames[0].assign(dividend=0.0, split=1.0))
+    assert tried[-1] == "XKRX"
+    tried.clear()
+    clean(frames[1].assign(dividend=0.0, split=1.0))
+    assert "XLON" in tried
+    assert "XKRX" not in tried
