@@ -254,8 +254,7 @@ class VersionedTable:
 
     def _keep(self, name: str, rows: pa.Table) -> Part:
         sink = pa.BufferOutputStream()
-        texts = [field.name for field in self._schema if field.type == pa.string()]
-        pq.write_table(rows.cast(self._schema), sink, compression="zstd", use_dictionary=texts)
+        pq.write_table(rows.cast(self._schema), sink, compression="zstd")
         content = sink.getvalue()
         part = Part(name, f"{uuid.uuid4().hex}.parquet", rows.num_rows, sha256(content).hexdigest())
         self._place.write(part.file, content)
