@@ -44,6 +44,9 @@ TRADING_DAYS = 252
 Data of another calendar carry their own number, ``Panel.periods_per_year``, which ``data.calendar`` knows.
 """
 
+_DIGESTED = 256
+"""Rows of an array that ``digest`` makes plain at a time."""
+
 A = TypeVar("A", bound=np.generic)
 V = TypeVar("V")
 
@@ -80,8 +83,10 @@ def digest(parts: Iterable[bytes | str | npt.NDArray[Any]]) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             hasher.update(f"{part.dtype.str}{part.shape}".encode())
-            plain = np.where(np.isnan(part), np.nan, part + 0.0) if part.dtype.kind == "f" else part
-            hasher.update(np.ascontiguousarray(plain).view(np.uint8).data)
+            # Some rows at a time: whole, the plain copy would take as much memory as the array.
+            for rows in np.array_split(part, range(_DIGESTED, len(part), _DIGESTED)) if part.ndim else (part,):
+                plain = np.where(np.isnan(rows), np.nan, rows + 0.0) if rows.dtype.kind == "f" else rows
+                hasher.update(np.ascontiguousarray(plain).view(np.uint8).data)
         else:
             data = part.encode() if isinstance(part, str) else part
             hasher.update(len(data).to_bytes(8, "little") + data)

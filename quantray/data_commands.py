@@ -241,10 +241,12 @@ def simulate(
     from quantray.data.store import MarketStore  # noqa: PLC0415
     from quantray.data.synthetic import simulate_market  # noqa: PLC0415
 
-    panel = simulate_market(assets, days, seed=seed).panel
-    bars = panel.to_long()[["date", "symbol", "open", "high", "low", "close", "volume"]]
+    fields = ["date", "symbol", "open", "high", "low", "close", "volume"]
     target = MarketStore(store)
-    found = target.import_bars(RawBars(bars, (f"simulated market, seed {seed}",)))
+    # In one expression, so that neither the market nor its rows are held while they are checked.
+    found = target.import_bars(
+        RawBars(simulate_market(assets, days, seed=seed).panel.to_long()[fields], (f"simulated market, seed {seed}",))
+    )
     _print_quality(found)
     tell(f"{store} is now at version {target.version()}")
 

@@ -8,5 +8,5 @@ prices) find and ``quality`` treats what is wrong; ``examining`` does it all in 
 lets new ones go on from stored ones, ``restatements`` tell what was known when, ``symbols`` who is who. ``universe``
 says who was a member when, ``panel`` is what flows onward. ``calendar`` and ``splits`` hold dates, ``synthetic`` makes
 a market whose truth is known. ``files`` appear whole or not at all, ``seals`` tell whether they are what was written,
-``locks`` let one at a time write a folder.
+``locks`` let one at a time write a folder, ``frames`` spare memory.
 """

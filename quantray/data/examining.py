@@ -1,8 +1,12 @@
 """From bars as they stand in files to bars that may be stored, and the report on the way."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from quantray.data.events import normalise_events
+from quantray.data.frames import taken
+from quantray.data.implied import by_symbol
 from quantray.data.importing import RawBars
 from quantray.data.overlap import Joined, join
 from quantray.data.quality import Finding, QualityReport, QualitySettings, clean, noted
@@ -25,7 +29,12 @@ def examine(
         A check refuses the bars, or leaves none, or they do not go on from the stored ones.
     """
     settings = settings or QualitySettings()
-    bars, adjustment = normalise_events(raw.frame)
+    n_read, identified = len(raw.frame), "ticker" in raw.frame
+    span = raw.frame["date"].min(), raw.frame["date"].max()
+    # Handed over, not lent: a second hand on millions of bars would keep those that each stage replaces.
+    hand = [by_symbol(raw.frame.copy(deep=False))]
+    raw = replace(raw, frame=raw.frame.head(0))
+    bars, adjustment = normalise_events(hand.pop())
     findings = _findings_of_reading(raw)
     if context is not None:
         joined = join(bars, context, listing=adjustment.source.startswith("dividend"))
@@ -37,24 +46,30 @@ def examine(
         context = context[~again]
     bars = bars.drop(columns=["inside_split", "inside_dividend", "implied"], errors="ignore")
     if len(bars):
-        bars, found = clean(bars, settings, context=context)
+        hand.append(bars)
+        del bars
+        bars, found = clean(hand.pop(), settings, context=context)
         findings += found
     held = bars["close"].notna() | (bars["dividend"] > 0) | (bars["split"] != 1)
     if "delist_return" in bars:
         held |= bars["delist_return"].notna()
-    treated = (bars if held.all() else bars[held]).drop(columns=["adj_close", "doubt"], errors="ignore")
-    spanned = treated if len(treated) else raw.frame
+    treated = bars.drop(columns=["adj_close", "doubt"], errors="ignore")
+    del bars
+    if not held.all():
+        treated = taken(treated, held.to_numpy())
+    if len(treated):
+        span = treated["date"].min(), treated["date"].max()
     report = QualityReport(
         files=raw.files,
-        n_rows_read=len(raw.frame),
+        n_rows_read=n_read,
         n_rows_kept=len(treated),
         n_assets=treated["symbol"].nunique(),
-        first=str(spanned["date"].min().date()),
-        last=str(spanned["date"].max().date()),
+        first=str(span[0].date()),
+        last=str(span[1].date()),
         exchange=settings.exchange,
         bars=settings.bars,
         readings=raw.readings,
-        identified="ticker" in raw.frame,
+        identified=identified,
         adjustment=adjustment,
         findings=findings,
     )

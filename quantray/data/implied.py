@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import Bool, Float, Int
+from quantray.data.frames import taken
 
-__all__ = ["BarSeries", "implied_events", "sorted_series"]
+__all__ = ["BarSeries", "by_symbol", "implied_events", "sorted_series"]
 
 _ROUNDING = 5e-5
 """Vendors round adjusted closes; a daily factor nearer to one than this is rounding, not a dividend."""
@@ -65,16 +66,22 @@ class BarSeries:
 
 def sorted_series(bars: pd.DataFrame) -> BarSeries:
     """Bars by symbol and date, whatever order they come in."""
-    code, _ = pd.factorize(bars["symbol"], sort=True)
+    bars = by_symbol(bars.copy(deep=False))
+    code, _ = pd.factorize(bars["symbol"])
     date = bars["date"].to_numpy()
-    same = code[1:] == code[:-1]
-    if not ((code[1:] >= code[:-1]) & (~same | (date[1:] >= date[:-1]))).all():
-        order = np.lexsort((date, code))
-        bars, code, date = bars.iloc[order], code[order], date[order]
-    bars = bars.reset_index(drop=True)
     close = bars["close"].to_numpy(dtype=np.float64)
     before = _row_before(code, date, np.ones(len(bars), dtype=np.bool_))
     return BarSeries(bars, code.astype(np.int64), close, before, _ratio(close, before))
+
+
+def by_symbol(bars: pd.DataFrame) -> pd.DataFrame:
+    """Bars by symbol and date, whatever order they come in; the frame given is emptied, see ``frames.taken``."""
+    code, _ = pd.factorize(bars["symbol"], sort=True)
+    date = bars["date"].to_numpy()
+    same = code[1:] == code[:-1]
+    if ((code[1:] >= code[:-1]) & (~same | (date[1:] >= date[:-1]))).all():
+        return bars.reset_index(drop=True)
+    return taken(bars, np.lexsort((date, code)))
 
 
 def implied_events(series: BarSeries, split: Float, dividend: Float) -> tuple[Float, Float]:

@@ -351,7 +351,7 @@ def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Da
         _one_row_a_date(file, dates, numbers, sheet.header)
     key = names if ids is None else ids if names is None else ids.where(ids != "", names)
     assert key is not None, "one of the two was made above"
-    out = pd.DataFrame({"date": dates, "symbol": key, **numbers})
+    out = pd.DataFrame({"date": dates, "symbol": key, **numbers}, copy=False)
     if ids is not None and names is not None:
         out["ticker"] = names
     scale = form.scale

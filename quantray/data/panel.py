@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Names, as_day, digest, frozen
@@ -127,9 +126,12 @@ class Panel:
         for values in self.fields.values():
             known |= ~np.isnan(values)
         row, column = np.nonzero(known)
-        data: dict[str, npt.NDArray[Any]] = {"date": self.dates[row], "symbol": self.assets[column]}
-        data |= {name: values[row, column] for name, values in self.fields.items()}
-        return pd.DataFrame(data | {"member": self.member[row, column]})
+        # Names as numpy texts would take four bytes a letter in every row.
+        names = pd.array(self.assets.tolist(), dtype="str")
+        data: dict[str, Any] = {"date": self.dates[row], "symbol": names.take(column)}
+        del row, column
+        data |= {name: values[known] for name, values in self.fields.items()}
+        return pd.DataFrame(data | {"member": self.member[known]}, copy=False)
 
     def field(self, name: str) -> Float:
         """One field as a read-only (T, N) array.

@@ -5,15 +5,18 @@ Checks run in the order of ``checks.CHECKS``, each on what the one before it lef
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from quantray.arrays import Bool
 from quantray.data.calendar import BarLength
 from quantray.data.check import PRICES, Check, Flags, SortedBars, Thresholds, Treatment
 from quantray.data.checks import CHECKS
 from quantray.data.events import Adjustment
+from quantray.data.frames import taken
 from quantray.data.importing import FileReading
 from quantray.errors import DataError
 
@@ -137,6 +140,7 @@ def clean(
     chosen = settings or QualitySettings()
     # Checks compare neighbouring symbols over and over; categories make that a comparison of small integers.
     frame = bars.assign(fresh=True)
+    del bars
     if context is not None:
         frame = pd.concat([context.assign(fresh=False), frame], ignore_index=True)
     frame = frame.assign(symbol=pd.Categorical(frame["symbol"]))
@@ -145,55 +149,76 @@ def clean(
         frame = frame.iloc[np.lexsort((date, code))]
     frame = frame.reset_index(drop=True)
     findings = []
-    current = SortedBars(frame, chosen)
+    current: SortedBars | None = None
     for check in CHECKS:
         if frame.empty:
             break
         # What bars have worked out serves the next check, unless this one changed them.
-        current = current if current.frame is frame else SortedBars(frame, chosen)
-        fresh = current.frame["fresh"].to_numpy(dtype=np.bool_)
+        current = current or SortedBars(frame, chosen)
+        fresh = frame["fresh"].to_numpy(dtype=np.bool_)
         every = check.find(current)
         flags, stored = every.among(fresh), every.among(~fresh)
         treatment = chosen.treatments.get(check.name, check.treatment)
+        treated = _Treated(0)
         if flags.rows.any():
-            frame, changed = _treat(current, check, flags, treatment)
-            findings.append(_finding(current, check, flags, treatment, changed))
+            treated = _treat(current, check, flags, treatment)
+            findings.append(_finding(current, check, flags, treatment, treated.changed))
         if check.by_later and treatment == "drop_cell" and stored.rows.any():
             # New bars show that stored ones are wrong. These are not written again, but mislead no later check.
-            prices = {name: np.where(stored.rows, np.nan, frame[name]) for name in PRICES if name in frame}
-            frame = frame.assign(**prices)
+            known = frame if treated.frame is None else treated.frame
+            prices = {name: np.where(stored.rows, np.nan, known[name]) for name in PRICES if name in known}
+            treated = replace(treated, frame=known.assign(**prices))
             found = tuple(f"{check.name}: {text}" for text in _examples(current, check, stored))
             findings.append(noted("stored_bar_in_doubt", _STORED, "keep", found))
-    frame = frame if context is None else frame[frame["fresh"]].reset_index(drop=True)
+        if treated.gone is not None:
+            # What was worked out goes first, or it would hold the columns that are to go.
+            current = None
+            frame = taken(frame, ~treated.gone)
+        elif treated.frame is not None:
+            current, frame = None, treated.frame
+    if context is not None:
+        frame = taken(frame, frame["fresh"].to_numpy(dtype=np.bool_))
     frame = frame.drop(columns="fresh")
     if frame.empty or not (frame["close"] > 0).any():
         raise DataError("no bar is left after the quality checks; every close is missing or was dropped.")
-    return frame.assign(symbol=frame["symbol"].astype("str")), tuple(findings)
+    symbols = frame["symbol"].cat
+    # Converted as a whole, each row would become an object on the way.
+    return frame.assign(symbol=symbols.categories.astype("str").array.take(symbols.codes)), tuple(findings)
 
 
-def _treat(bars: SortedBars, check: Check, flags: Flags, treatment: Treatment) -> tuple[pd.DataFrame, int]:
-    """The frame after a treatment, and how many cells or rows it changed."""
+@dataclass(frozen=True, eq=False)
+class _Treated:
+    """What a treatment made of bars: rows that go, or the frame that takes their place, or neither."""
+
+    changed: int
+    """Cells or rows."""
+    gone: Bool | None = None
+    frame: pd.DataFrame | None = None
+
+
+def _treat(bars: SortedBars, check: Check, flags: Flags, treatment: Treatment) -> _Treated:
     frame, rows = bars.frame, flags.rows
     if treatment == "keep":
-        return frame, 0
+        return _Treated(0)
     if treatment == "refuse":
         example = next(_examples(bars, check, flags))
         advice = check.advice(bars, flags) if check.advice is not None else "treat them or mend the file"
         raise DataError(f"{int(rows.sum()):,} rows fail {check.name}, such as {example}; {advice}.")
     if treatment == "drop_row":
-        return frame[~rows].reset_index(drop=True), int(rows.sum())
+        return _Treated(int(rows.sum()), gone=rows)
     if treatment == "drop_asset":
         gone = pd.Series(rows).groupby(bars.code).cummax().to_numpy()
-        return frame[~gone].reset_index(drop=True), int(gone.sum())
+        return _Treated(int(gone.sum()), gone=gone)
     if treatment == "drop_cell":
         cells = flags.cells or {name: rows for name in flags.columns if name in frame}
         blank = {name: np.where(mask, np.nan, bars.column(name)) for name, mask in cells.items() if name in frame}
-        return frame.assign(**blank), sum(int(mask.sum()) for mask in cells.values())
+        return _Treated(sum(int(mask.sum()) for mask in cells.values()), frame=frame.assign(**blank))
     assert check.repair is not None, f"{check.name} allows repair but has none"
     repaired = check.repair(bars, flags)
     numbers = [c for c in repaired if c not in {"date", "symbol"}]
     before, after = frame.loc[rows, numbers], repaired.loc[rows, numbers]
-    return repaired, int((after.ne(before) & ~(after.isna() & before.isna())).to_numpy().sum())
+    changed = int((after.ne(before) & ~(after.isna() & before.isna())).to_numpy().sum())
+    return _Treated(changed, frame=repaired)
 
 
 def _finding(bars: SortedBars, check: Check, flags: Flags, treatment: str, changed: int) -> Finding:

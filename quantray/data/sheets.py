@@ -115,7 +115,7 @@ def _parquet(file: Path) -> Sheet:
     nested = [field.name for field in table.schema if not _is_plain(field.type)]
     notes = (f"columns of lists, bytes or times of day are not read: {', '.join(nested)}",) if nested else ()
     try:
-        frame: pd.DataFrame = _plain_columns(table).to_pandas(date_as_object=False)
+        frame: pd.DataFrame = _plain_columns(table).to_pandas(date_as_object=False, split_blocks=True)
     except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
         raise DataError(f"{file} cannot be read: what it says of its own columns is damaged ({error}).") from error
     _dates_of_this_world(file, frame)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -99,8 +100,7 @@ class MarketStore:
         DataError
             The files cannot be read, a check refuses them, or the store cannot be written.
         """
-        raw = source if isinstance(source, RawBars) else read_bars(source, form)
-        bars, report = examine(raw, settings)
+        bars, report = examine(source if isinstance(source, RawBars) else read_bars(source, form), settings)
         base = self._table.snapshot() if self._table.exists() else None
         self._table.write(_years(bars), _about("import", report), base=base, whole=True)
         return report
@@ -169,6 +169,8 @@ class MarketStore:
         fields: Sequence[str] | None = None,
         version: int | None = None,
         as_known: bool = False,
+        *,
+        absent: Literal["refuse", "leave out"] = "refuse",
     ) -> Panel:
         """The total-return-adjusted panel of a universe; see ``adjustment.total_return`` for the fields.
 
@@ -182,6 +184,7 @@ class MarketStore:
             data has.
         version : a version number; by default the latest.
         as_known : every bar as it was when the store first held it, not as it was corrected since.
+        absent : what to do about named fields that the data has not.
 
         Raises
         ------
@@ -217,9 +220,9 @@ class MarketStore:
             )
         panel = panel if ever.all() else panel.select(panel.assets[ever])
         held = {name: values for name, values in panel.fields.items() if not np.isnan(values).all()}
-        absent = [name for name in wanted if name not in held and name != "dividend_yield"]
-        if absent and fields is not None:
-            raise DataError(f"{self.uri} has no {absent[0]}; it has {', '.join(held)}.")
+        lacking = [name for name in wanted if name not in held and name != "dividend_yield"]
+        if lacking and fields is not None and absent == "refuse":
+            raise DataError(f"{self.uri} has no {lacking[0]}; it has {', '.join(held)}.")
         return replace(panel, fields={n: v for n, v in held.items() if n in wanted}, periods_per_year=periods)
 
     def _source(

@@ -13,6 +13,7 @@ from quantray.backtest.accounts import DELIST_AFTER
 from quantray.data import restatements
 from quantray.data.addresses import store_address
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
+from quantray.data.loading import ADJUSTED
 from quantray.data.panel import Panel
 from quantray.data.quality import QualityReport
 from quantray.data.store import MarketStore
@@ -274,7 +275,8 @@ def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: S
     if data.only_with_sector:
         universe = Among(tuple(sorted(sectors)), universe)
     span = data.start, data.end
-    panel = store.load(universe, *span, version=resolved.version, as_known=data.as_known).with_only(*fields)
+    asked = [name for name in fields if name in ADJUSTED]
+    panel = store.load(universe, *span, asked, resolved.version, data.as_known, absent="leave out")
     notes = universe.notes(panel)
     if data.as_known:
         notes += (
