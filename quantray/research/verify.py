@@ -81,7 +81,8 @@ def _store(seen: StoreSeen) -> Verified:
             f"{uri} has {rows:,} rows in version {number}, and the run read {seen.rows:,}: it is not what it was; put "
             "back a copy, or run the settings again on what is there now."
         )
-    return _fine(f"Market store {uri}: version {number} with {rows:,} rows.")
+    every = f"`quantray data verify --store {uri}` looks at every byte"
+    return _fine(f"Market store {uri}: version {number} with {rows:,} rows; {every}.")
 
 
 def _rows(versions: tuple[Version, ...], number: int) -> int:
