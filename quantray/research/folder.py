@@ -232,7 +232,7 @@ def list_runs(runs: Path) -> list[Run]:
     A folder that cannot be read is left out, and a line says so.
     """
     found = []
-    for folder in sorted(path.parent for path in runs.glob("*/settings.yaml")):
+    for folder in sorted({path.parent for name in ("settings.yaml", MARK) for path in runs.glob(f"*/{name}")}):
         try:
             found.append(read_run(folder))
         except DataError as error:

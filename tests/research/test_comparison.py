@@ -27,8 +27,12 @@ def test_runs_are_listed_the_last_first_and_the_unfinished_at_the_end(source, tm
     damaged = tmp_path / "runs" / "damaged"
     damaged.mkdir()
     (damaged / "settings.yaml").write_text("- 1")
+    lost = write("counting", with_settings(source, size=4), findings_of()) / "settings.yaml"
+    lost.unlink()
     runs = list_runs(tmp_path / "runs")
-    assert f"left out: {damaged} is not a run folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"left out: {damaged} is not a run folder" in said
+    assert f"left out: {lost} is missing" in said
     assert [run.about is None for run in runs] == [False, True]
     rows = listed(runs).groups[0].rows
     assert rows[0][1] == "counting"
