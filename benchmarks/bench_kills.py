@@ -79,9 +79,11 @@ def undisturbed(kind: Kind, template: Path, folder: Path) -> tuple[str, float]:
 
 def recorded() -> str:
     """A table of all rounds in the results."""
+    lines = (RESULTS / f"{_NAME}.jsonl").read_text(encoding="utf-8").splitlines()
+    # A round that was done again counts once.
+    latest = {(row["kind"], row["seed"], row["round"]): row for row in map(json.loads, lines)}
     tallies: dict[str, Tally] = {}
-    for line in (RESULTS / f"{_NAME}.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in latest.values():
         one = tallies.setdefault(row["kind"], Tally())
         one.rounds += 1
         one.equal += row["equal"]

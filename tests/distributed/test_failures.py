@@ -1,9 +1,7 @@
 """What is lost comes back: a killed driver, a Ray or a node that dies, an interrupted run."""
 
 import contextlib
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,22 +11,21 @@ from pathlib import Path
 import psutil
 import pytest
 
+from quantray.distributed.executor import OnRay
 from quantray.research.executor import Serial
+from quantray.research.folder import read_run
+from quantray.research.run import carry_out
 from quantray.settings import read_settings
+from quantray.studies.portfolios.kind import PORTFOLIOS
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "workflows" / "configs" / "demo.yaml"
-WORKFLOW = ROOT / "workflows" / "walk_forward.py"
 HELD = Path(__file__).with_name("held_study.py")
 CHANGES = ["data.n_assets=20", "data.n_days=400", "folds.test_days=21", "cluster.cpus=2", "runs=runs"]
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-
-
-def command(program):
-    return [sys.executable, str(program), str(CONFIG), *(word for change in CHANGES for word in ("--set", change))]
 
 
 def finished(folder):
@@ -38,9 +35,10 @@ def finished(folder):
 def ended_by(hit, folder):
     """Start the study, hit its processes once two more units are done, and return its exit code and what it said."""
     wanted = len(finished(folder)) + 2
+    command = [sys.executable, str(HELD), str(CONFIG), *(word for change in CHANGES for word in ("--set", change))]
     environment = os.environ | {"HELD_AT": str(wanted)}
     with (folder / "log").open("w") as log:
-        driver = subprocess.Popen(command(HELD), cwd=folder, stdout=log, stderr=log, env=environment)
+        driver = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
     children = []
     try:
         limit = time.monotonic() + 120
@@ -75,7 +73,7 @@ HITS = (
 )
 
 
-def test_whatever_dies_the_same_command_computes_only_what_is_missing(tmp_path, undisturbed):
+def test_whatever_dies_the_same_settings_compute_only_what_is_missing(tmp_path, undisturbed, ray_cluster, monkeypatch):
     """The study is interrupted, loses its Ray and is killed, one after the other, and then left in peace."""
     for hit, code, line in HITS:
         ended, said = ended_by(hit, tmp_path)
@@ -84,13 +82,13 @@ def test_whatever_dies_the_same_command_computes_only_what_is_missing(tmp_path, 
         assert "Traceback" not in said
         assert not list((tmp_path / "runs").glob("demo-*/report.html"))
     kept = len(finished(tmp_path))
-    again = subprocess.run(command(WORKFLOW), cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    about = json.loads(next((tmp_path / "runs").glob("demo-*/study.json")).read_text())
+    monkeypatch.chdir(tmp_path)
+    source = load_portfolios(read_settings(PortfolioSettings, CONFIG, CHANGES))
+    about = read_run(carry_out(PORTFOLIOS, source, OnRay())).about
     # A unit may have finished between the count and the end of its worker, never the other way round.
-    assert about["reused"] >= kept >= 2 * len(HITS)
-    assert about["computed"] >= 1
-    assert re.search(r"digest (\w+)", again.stdout).group(1) == undisturbed
+    assert about.reused >= kept >= 2 * len(HITS)
+    assert about.computed >= 1
+    assert about.digest == undisturbed
 
 
 def test_a_killed_node_changes_nothing(tmp_path):
