@@ -1,5 +1,7 @@
 """Pictures of regimes: shaded behind the price, as strips of lenses, and their probabilities."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -32,9 +34,8 @@ _KNOWN = {
 _OTHERS = ("#8FB8DE", "#D7DCE0", "#F2B661", "#C8452E", "#B79FCB", "#8CC2A4", "#C9A27C", "#7A8794")
 
 
-def regime_colours(path: RegimePath) -> dict[str, str]:
+def regime_colours(names: Sequence[str]) -> dict[str, str]:
     """The colour of each regime, by its name where that has a meaning and else by its place."""
-    names = path.names.tolist()
     if set(names) <= set(_KNOWN):
         return {name: _KNOWN[name] for name in names}
     scale = _SCALES.get(len(names), _OTHERS)
@@ -59,7 +60,7 @@ def regimes_over_price(dates: Dates, price: Float, path: RegimePath, *, title: s
     doubts = bool(((known > 0) & (known < 1)).any())
     heights = [0.72, 0.28] if doubts else [1.0]
     figure = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.05)
-    palette, span = regime_colours(path), _span(price)
+    palette, span = regime_colours(path.names.tolist()), _span(price)
     for name in path.names.tolist():
         inside = path.named == name
         if inside.any():
@@ -103,7 +104,7 @@ def lens_strips(lenses: Lenses, price: Float, *, title: str = "Index") -> Pictur
     figure.add_trace(_price(dates, price, title), row=1, col=1)
     for row, lens in enumerate(names, 2):
         path: RegimePath = getattr(lenses, lens).path
-        palette = regime_colours(path)
+        palette = regime_colours(path.names.tolist())
         for name in path.names.tolist():
             inside = path.named == name
             if inside.any():

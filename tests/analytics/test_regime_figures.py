@@ -35,10 +35,9 @@ def test_certain_paths_have_no_panel_of_probabilities():
 
 
 def test_colours_follow_the_meaning_of_names():
-    one = RegimePath.certain(DATES[:1], ("bear", "neutral", "bull"), np.array([0]))
-    other = RegimePath.certain(DATES[:1], ("bull", "bear"), np.array([0]))
-    assert regime_colours(one)["bull"] == regime_colours(other)["bull"]
-    assert len(set(regime_colours(one).values())) == 3
+    one, other = regime_colours(("bear", "neutral", "bull")), regime_colours(("bull", "bear"))
+    assert one["bull"] == other["bull"]
+    assert len(set(one.values())) == 3
 
 
 def test_the_five_lenses_stand_below_the_price():

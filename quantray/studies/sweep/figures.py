@@ -1,6 +1,6 @@
 """The pictures of a regime sweep."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import PALETTE, Picture, log_ticks, styled
+from quantray.analytics.regime_figures import regime_colours
 from quantray.arrays import Float
 from quantray.studies.sweep.record import ALL, POLICIES, SearchPolicy, SweepRecord
 
@@ -19,7 +20,6 @@ WORDS: dict[SearchPolicy, str] = {
     "unconditional": "searched on all days",
     "default": "default parameters",
 }
-_REGIMES = ("#8FB8DE", "#F2C877", "#D9573A", "#B79FCB", "#8CC2A4", "#C9A27C")
 _DIVERGING = [[0.0, "#B2182B"], [0.5, "#F7F7F7"], [1.0, "#2166AC"]]
 
 
@@ -41,20 +41,34 @@ def growth(record: SweepRecord, strategy: str) -> Picture:
         line = {"color": COLOURS[policy], "width": 1.7, "dash": "dot" if policy == "default" else "solid"}
         trace = go.Scatter(x=dates, y=np.round(wealth, 4), name=WORDS[policy], mode="lines", line=line)
         figure.add_trace(trace, row=1, col=1)
-    for number, name in enumerate(record.regimes):
-        inside = np.where(record.labels == number, 1.0, np.nan)
-        if np.isfinite(inside).any():
-            colour = _REGIMES[number % len(_REGIMES)]
-            strip = go.Bar(
-                x=dates, y=inside, name=name, marker={"color": colour, "line": {"width": 0}}, hovertemplate=name
-            )
-            figure.add_trace(strip, row=2, col=1)
+    for strip in _strips(record):
+        figure.add_trace(strip, row=2, col=1)
     ticks = log_ticks(min(lows), max(highs))
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks], title="Growth of 1", row=1)
     figure.update_yaxes(visible=False, range=[0, 1], row=2)
-    figure.update_layout(bargap=0, barmode="overlay")
+    figure.update_layout(barmode="overlay")
     note = f"{strategy}, out of sample, after costs, log scale; below, the regime known at each decision."
     return Picture(styled(figure, 430), note)
+
+
+def _strips(record: SweepRecord) -> Iterator[go.Bar]:
+    """A bar for each spell of each regime, in the colours that the regimes have over the price."""
+    begins = np.flatnonzero(np.diff(record.labels, prepend=record.labels[0] - 1))
+    ends = np.append(record.dates[begins[1:]], record.dates[-1] + 1)
+    lasts = (ends - record.dates[begins]).astype("timedelta64[ms]").astype(np.int64)
+    colours = regime_colours(record.regimes)
+    for number, name in enumerate(record.regimes):
+        own = record.labels[begins] == number
+        if own.any():
+            yield go.Bar(
+                x=record.dates[begins[own]].astype(str),
+                y=np.ones(own.sum()),
+                width=lasts[own],
+                offset=0,
+                name=name,
+                marker={"color": colours[name], "line": {"width": 0}},
+                hovertemplate=name,
+            )
 
 
 def differences(record: SweepRecord) -> Picture:

@@ -23,3 +23,18 @@ def test_pictures_carry_the_numbers():
 
 def test_parameters_are_written_in_short():
     assert written((("fast", 5), ("stop", None), ("width", 2.50))) == "fast 5, stop None, width 2.5"
+
+
+def test_every_spell_is_a_bar_to_the_next_one():
+    record = record_of(0.001)
+    bars = [trace for trace in growth(record, "Other").figure.data if trace.type == "bar"]
+    spells = np.flatnonzero(np.diff(record.labels, prepend=-2))
+    assert sum(len(bar.x) for bar in bars) == (record.labels[spells] >= 0).sum()
+    shown = {}
+    for bar in bars:
+        for first, width in zip(bar.x, bar.width, strict=True):
+            days = np.datetime64(first) + np.arange(width // 86_400_000)
+            shown |= dict.fromkeys(days.tolist(), bar.name)
+    known = record.labels >= 0
+    expected = [record.regimes[label] for label in record.labels[known]]
+    assert [shown.get(day) for day in record.dates[known].tolist()] == expected
