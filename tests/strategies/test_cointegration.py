@@ -60,9 +60,14 @@ def test_constant_series_have_no_statistic():
     assert np.isnan(dickey_fuller_of_all(prices)[:, 0]).all()
 
 
-def test_critical_values_of_mackinnon():
-    assert critical_value(10**9, 0.05) == pytest.approx(-3.33613)
-    assert critical_value(101, 0.05) == pytest.approx(-3.33613 - 0.061101 - 0.0006823)
+@pytest.mark.parametrize(
+    ("level", "limit", "of_a_hundred"),
+    [(0.01, -3.89644, -4.0082117), (0.05, -3.33613, -3.3979133), (0.10, -3.04445, -3.0871340)],
+)
+def test_critical_values_of_mackinnon(level, limit, of_a_hundred):
+    """MacKinnon (2010), *Critical values for cointegration tests*, table 2: two series and a constant."""
+    assert critical_value(10**9, level) == pytest.approx(limit)
+    assert critical_value(101, level) == pytest.approx(of_a_hundred, abs=1e-7)
 
 
 def test_wrong_input_is_refused():
