@@ -59,10 +59,11 @@ class Outcome:
 
 
 def tried(kind: str, examples: int, *, number: int) -> Outcome:
-    """Examples of a kind (``settings``, ``command lines`` or ``bars``), the same for the same number."""
+    """Examples of ``settings``, ``changes`` of them, ``command lines`` or ``bars``, the same for the same number."""
     outcome = Outcome()
     strategy, call = {
         "settings": (setting_files(), _read_setting_file),
+        "changes": (changed_settings(), _read_setting_file),
         "command lines": (command_lines(), _run_command_line),
         "bars": (bar_files(), _read_bar_file),
     }[kind]
@@ -172,6 +173,20 @@ def setting_files() -> st.SearchStrategy[SettingFile]:
     )
 
 
+_SMALL = b"""\
+kind: portfolios
+name: small
+data: {kind: simulated, n_assets: 5}
+allocators: [{name: HRP, rule: hrp}, {name: Equal weight, rule: equal_weight}]
+benchmark: HRP
+"""
+
+
+def changed_settings() -> st.SearchStrategy[SettingFile]:
+    """Good settings and what stands behind ``--set``."""
+    return st.builds(SettingFile, st.just(_SMALL), st.lists(_changes(), min_size=1, max_size=3).map(tuple))
+
+
 def _torn(content: bytes, place: int, text: bytes) -> SettingFile:
     place %= len(content)
     return SettingFile(content[:place] + text + content[place:], ())
@@ -211,7 +226,7 @@ _PATHS = ("data.n_assets", "data", "folds.test_days", "allocators.0.name", "allo
 
 def _changes() -> st.SearchStrategy[str]:
     paths = st.one_of(TEXTS, st.sampled_from(_PATHS))
-    flows = JUNK.map(lambda value: yaml.safe_dump(value, default_flow_style=True, allow_unicode=True))
+    flows = JUNK.map(lambda value: json.dumps(value, default=str, ensure_ascii=False))
     marks = st.sampled_from(["=", "=", "=", ""])
     return st.builds(lambda path, mark, value: f"{path}{mark}{value}", paths, marks, st.one_of(TEXTS, flows))
 

@@ -1,6 +1,6 @@
 """Thousands of settings, command lines and files of bars that nobody should send: each read or refused in one line.
 
-Usage: python benchmarks/bench_fuzz.py [--settings 8000] [--lines 3000] [--bars 10000] [--seed 0]
+Usage: python benchmarks/bench_fuzz.py [--settings 3000] [--changes 6000] [--lines 2500] [--bars 9000] [--seed 0]
 """
 
 import argparse
@@ -12,14 +12,16 @@ from _record import describe, machine, table, versions, write_line
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=int, default=8000)
-    parser.add_argument("--lines", type=int, default=3000)
-    parser.add_argument("--bars", type=int, default=10_000)
+    parser.add_argument("--settings", type=int, default=3000)
+    parser.add_argument("--changes", type=int, default=6000)
+    parser.add_argument("--lines", type=int, default=2500)
+    parser.add_argument("--bars", type=int, default=9000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     about, counts, finds = machine(), {}, {}
     for kind, number in (
         ("settings", arguments.settings),
+        ("changes", arguments.changes),
         ("command lines", arguments.lines),
         ("bars", arguments.bars),
     ):
