@@ -89,3 +89,36 @@ def test_a_token_is_made_only_where_ray_would_make_one(monkeypatch, tmp_path):
     (tmp_path / ".ray").write_text("in the way")
     with pytest.raises(ClusterError, match=r"cannot write a token for Ray to .*RAY_AUTH_TOKEN_PATH"):
         make_token()
+
+
+def test_nobody_else_can_read_a_token_or_put_one_in_its_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    seen, link = [], os.link
+    monkeypatch.setattr(
+        os, "link", lambda draft, path: (seen.append(os.stat(draft).st_mode & 0o777), link(draft, path))
+    )
+    before = os.umask(0)
+    try:
+        make_token()
+    finally:
+        os.umask(before)
+    token = tmp_path / "home" / ".ray" / "auth_token"
+    assert seen == [0o600]
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert token.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", nowhere)
+    with pytest.raises(ClusterError, match="there is no home folder for Ray's token; set HOME"):
+        make_token()
