@@ -1,0 +1,337 @@
+"""Value-at-risk and expected shortfall: how much is lost on a bad day, on average beyond it, and by which positions.
+
+Losses are positive fractions of NAV. A level of 0.99 means that one day in a hundred is worse. The value-at-risk is the
+loss at the level; the expected shortfall is the mean of the losses beyond it, and never smaller. Estimates from returns
+take a history as long as the level needs; those from a covariance take a mean of zero, as is usual for a day.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from quantray.arrays import Float
+from quantray.errors import InputError
+from quantray.portfolio.contributions import Covariance, checked, product, risk_contributions, variances, vector
+
+__all__ = [
+    "RiskSplit",
+    "age_weights",
+    "component_shortfall",
+    "component_var",
+    "cornish_fisher_var",
+    "expected_shortfall",
+    "gaussian_shortfall",
+    "gaussian_var",
+    "historical_var",
+    "incremental_var",
+    "marginal_var",
+    "rescaled_returns",
+    "student_shortfall",
+    "student_var",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class RiskSplit:
+    """A risk and what each position adds to it."""
+
+    total: float
+    parts: Float
+    """(N,) that sum to ``total``; negative where a position hedges."""
+
+
+def historical_var(returns: Float, *, level: float = 0.99, weights: Float | None = None) -> float:
+    """The loss that past returns exceeded on ``1 - level`` of the days.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns of a portfolio; no NaN.
+    level : confidence, between 0.5 and 1.
+    weights : (T,) of the days, as ``age_weights`` makes them; by default all count alike.
+
+    Returns
+    -------
+    Positive where money was lost. Without weights, the quantile of type 7 (Hyndman and Fan), which interpolates; with
+    weights, the smallest loss beyond which lies no more than ``1 - level`` of the weight.
+
+    Raises
+    ------
+    InputError
+        Fewer days than one in ``1 - level``, a missing return, a level out of range, or weights that do not fit.
+    """
+    returns = _history(returns, level)
+    if weights is None:
+        return float(-np.quantile(returns, 1 - level))
+    order, heavy = _weighted(returns, weights)
+    return float(-returns[order][np.searchsorted(np.cumsum(heavy[order]), 1 - level)])
+
+
+def expected_shortfall(returns: Float, *, level: float = 0.99, weights: Float | None = None) -> float:
+    """The mean loss on days as bad as ``historical_var`` or worse; takes and raises as that does."""
+    returns = _history(returns, level)
+    beyond = returns <= -historical_var(returns, level=level, weights=weights)
+    share = None if weights is None else np.asarray(weights, dtype=np.float64)[beyond]
+    return float(-np.average(returns[beyond], weights=share))
+
+
+def age_weights(n_days: int, *, half_life: float) -> Float:
+    """(T,) weights of days, oldest first, that halve every ``half_life`` days into the past and sum to one.
+
+    Raises
+    ------
+    InputError
+        No days, or a half-life of zero or below.
+
+    Source: Boudoukh, Richardson and Whitelaw (1998), *The best of both worlds*, Risk 11.
+    """
+    if n_days < 1 or not half_life > 0:
+        raise InputError(f"{n_days} days with a half-life of {half_life}: both must be positive.")
+    weights = 0.5 ** (np.arange(n_days - 1, -1, -1) / half_life)
+    return np.asarray(weights / weights.sum())
+
+
+def rescaled_returns(returns: Float, *, decay: float = 0.94) -> Float:
+    """Past returns as they would be at today's volatility: filtered historical simulation.
+
+    Each return is divided by the exponentially weighted volatility that was forecast for its day, and multiplied by the
+    forecast for the day after the last.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns, oldest first; no NaN.
+    decay : weight of yesterday's variance in today's, between 0 and 1; 0.94 is RiskMetrics' for days.
+
+    Raises
+    ------
+    InputError
+        A missing return, a decay out of range, fewer than 20 returns, or returns that do not vary.
+
+    Source: Hull and White (1998), *Incorporating volatility updating into the historical simulation method*, Journal of
+    Risk 1; J.P. Morgan (1996), *RiskMetrics technical document*.
+    """
+    returns = _complete(returns)
+    if not 0 < decay < 1 or len(returns) < _FIRST:
+        raise InputError(
+            f"{len(returns)} returns with decay {decay}: give at least {_FIRST}, and a decay between 0 and 1."
+        )
+    variance = float(returns[:_FIRST].var())
+    forecast = np.empty(len(returns) + 1)
+    for day, value in enumerate(returns):
+        forecast[day] = variance
+        variance = decay * variance + (1 - decay) * float(value) ** 2
+    forecast[-1] = variance
+    if not (forecast > 0).all():
+        raise InputError("the returns do not vary at first, so no volatility can be forecast; start later.")
+    return np.asarray(returns * np.sqrt(forecast[-1] / forecast[:-1]))
+
+
+_FIRST = 20
+"""Returns from which the first forecast of volatility is made."""
+
+
+def gaussian_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> float:
+    """The loss at a level where returns are normal with a mean of zero.
+
+    Parameters
+    ----------
+    weights : (N,) fractions of NAV; shorts negative.
+    covariance : (N, N) of one-period simple returns, or a factor model; the result is of the same period.
+    level : confidence, between 0.5 and 1.
+
+    Raises
+    ------
+    InputError
+        The covariance is not square, symmetric and finite, the shapes disagree, a weight is missing, or a level out of
+        range.
+    """
+    return float(stats.norm.ppf(_level(level))) * _volatility(weights, covariance)
+
+
+def gaussian_shortfall(weights: Float, covariance: Covariance, *, level: float = 0.99) -> float:
+    """The mean loss beyond ``gaussian_var``; takes and raises as that does."""
+    quantile = float(stats.norm.ppf(_level(level)))
+    return float(stats.norm.pdf(quantile)) / (1 - level) * _volatility(weights, covariance)
+
+
+def cornish_fisher_var(returns: Float, *, level: float = 0.99) -> float:
+    """The loss at a level by a normal quantile corrected for skewness and kurtosis.
+
+    Takes as ``historical_var``; moments with divisor T.
+
+    Raises
+    ------
+    InputError
+        As ``historical_var``, or skewness and kurtosis are so large that the corrected quantile does not rise with the
+        level everywhere: then it is no quantile.
+
+    Source: Cornish and Fisher (1938); Maillard (2012), *A user's guide to the Cornish Fisher expansion*.
+    """
+    returns = _history(returns, level)
+    skew, kurtosis = _shape(returns)
+    # The slope of the expansion in z, as a quadratic that must have no root.
+    square, linear = kurtosis / 8 - skew**2 / 6, skew / 3
+    constant = 1 - kurtosis / 8 + 5 * skew**2 / 36
+    if not (np.isfinite(skew) and square >= 0 and constant > 0 and linear**2 <= 4 * square * constant):
+        raise InputError(
+            f"skewness {skew:.2f} and excess kurtosis {kurtosis:.2f} are beyond the range in which the Cornish-Fisher "
+            "expansion rises with the level; use historical_var or student_var."
+        )
+    z = float(stats.norm.ppf(1 - level))
+    bent = z + (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * kurtosis / 24 - (2 * z**3 - 5 * z) * skew**2 / 36
+    return float(-(returns.mean() + bent * returns.std()))
+
+
+def student_var(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
+    """The loss at a level where returns follow Student's t with their mean and variance.
+
+    Takes and raises as ``historical_var``.
+
+    Parameters
+    ----------
+    degrees : of freedom, above 2; by default those of the sample's excess kurtosis, 4 + 6 / kurtosis, at most 100.
+    """
+    mean, scale, degrees = _student(returns, level, degrees)
+    return float(scale * stats.t.ppf(level, degrees) - mean)
+
+
+def student_shortfall(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
+    """The mean loss beyond ``student_var``; takes and raises as that does."""
+    mean, scale, degrees = _student(returns, level, degrees)
+    quantile = float(stats.t.ppf(level, degrees))
+    beyond = stats.t.pdf(quantile, degrees) * (degrees + quantile**2) / ((degrees - 1) * (1 - level))
+    return float(scale * beyond - mean)
+
+
+def marginal_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> Float:
+    """(N,) growth of ``gaussian_var`` per unit of each weight; takes as that does.
+
+    Raises
+    ------
+    InputError
+        As ``gaussian_var``, or the portfolio has no risk.
+    """
+    weights = _weights(weights, covariance)
+    volatility = _volatility(weights, covariance)
+    if not volatility > 0:
+        raise InputError("the portfolio has no risk, so no position has a marginal one; give it weights.")
+    return np.asarray(stats.norm.ppf(_level(level)) * product(covariance, weights) / volatility)
+
+
+def component_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> RiskSplit:
+    """Split ``gaussian_var`` among positions: weight times marginal value-at-risk.
+
+    Takes as ``gaussian_var``; raises as ``marginal_var``.
+
+    Source: Jorion (2007), *Value at Risk*, 3rd ed., ch. 7.
+    """
+    parts = float(stats.norm.ppf(_level(level))) * risk_contributions(covariance, weights)
+    return RiskSplit(float(parts.sum()), parts)
+
+
+def incremental_var(
+    weights: Float, trades: Float, covariance: Covariance, *, level: float = 0.99, exact: bool = True
+) -> float:
+    """What a basket of trades adds to ``gaussian_var``; negative where it hedges.
+
+    Parameters
+    ----------
+    weights, covariance, level : as of ``gaussian_var``.
+    trades : (N,) changes of weights.
+    exact : the difference of the two portfolios; else to first order, by ``marginal_var``, which needs one look at the
+        portfolio for any number of baskets.
+
+    Raises
+    ------
+    InputError
+        As ``gaussian_var``; to first order as ``marginal_var``.
+    """
+    weights, trades = _weights(weights, covariance), _weights(trades, covariance)
+    if not exact:
+        return float(trades @ marginal_var(weights, covariance, level=level))
+    after = gaussian_var(weights + trades, covariance, level=level)
+    return after - gaussian_var(weights, covariance, level=level)
+
+
+def component_shortfall(weights: Float, scenarios: Float, *, level: float = 0.99) -> RiskSplit:
+    """Split the expected shortfall among positions: what each lost on average in the scenarios beyond the level.
+
+    Parameters
+    ----------
+    weights : (N,) fractions of NAV; shorts negative.
+    scenarios : (S, N) simple returns, equally likely, past or simulated; no NaN.
+    level : confidence, between 0.5 and 1.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, a value is missing, or there are fewer scenarios than one in ``1 - level``.
+
+    Source: Tasche (1999), *Risk contributions and performance measurement*.
+    """
+    scenarios = np.asarray(scenarios, dtype=np.float64)
+    if scenarios.ndim != 2 or not np.isfinite(scenarios).all():
+        raise InputError(f"scenarios are {scenarios.shape} or incomplete; give (S, N) returns without NaN.")
+    weights = vector(weights, scenarios.shape[1], "weights")
+    returns = _history(scenarios @ weights, level)
+    beyond = returns <= -historical_var(returns, level=level)
+    parts = -weights * scenarios[beyond].mean(axis=0)
+    return RiskSplit(float(parts.sum()), parts)
+
+
+def _volatility(weights: Float, covariance: Covariance) -> float:
+    weights = _weights(weights, covariance)
+    return float(np.sqrt(max(float(weights @ product(covariance, weights)), 0.0)))
+
+
+def _weights(weights: Float, covariance: Covariance) -> Float:
+    return vector(weights, len(variances(checked(covariance))), "weights")
+
+
+def _student(returns: Float, level: float, degrees: float | None) -> tuple[float, float, float]:
+    """Mean, scale and degrees of freedom."""
+    returns = _history(returns, level)
+    kurtosis = _shape(returns)[1]
+    degrees = (min(100.0, 4 + 6 / kurtosis) if kurtosis > 0 else 100.0) if degrees is None else degrees
+    if not degrees > 2:
+        raise InputError(f"Student's t with {degrees} degrees of freedom has no variance; give more than 2.")
+    return float(returns.mean()), float(returns.std() * np.sqrt((degrees - 2) / degrees)), degrees
+
+
+def _shape(returns: Float) -> tuple[float, float]:
+    """Skewness and excess kurtosis, with divisor T."""
+    apart = returns - returns.mean()
+    variance = float((apart**2).mean())
+    if not variance > (1e-12 * float(np.abs(returns).max())) ** 2:
+        raise InputError("the returns do not vary, so their tail has no shape; use historical_var.")
+    return float((apart**3).mean()) / variance**1.5, float((apart**4).mean()) / variance**2 - 3
+
+
+def _weighted(returns: Float, weights: Float) -> tuple[np.ndarray, Float]:
+    """Days from the worst on, and their weights, which sum to one."""
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != returns.shape or not (weights >= 0).all() or not weights.sum() > 0:
+        raise InputError(f"weights {weights.shape} must be one for each of {len(returns)} days, none below zero.")
+    return np.argsort(returns, kind="stable"), weights / weights.sum()
+
+
+def _history(returns: Float, level: float) -> Float:
+    """Returns that are as many as a level needs."""
+    returns = _complete(returns)
+    needed = int(np.ceil(1 / (1 - _level(level)) - 1e-9))
+    if len(returns) < needed:
+        raise InputError(f"{len(returns)} returns say nothing of a level of {level:.6g}; give at least {needed}.")
+    return returns
+
+
+def _complete(returns: Float) -> Float:
+    returns = np.asarray(returns, dtype=np.float64)
+    if returns.ndim != 1 or not np.isfinite(returns).all():
+        raise InputError(f"returns are {returns.shape} or incomplete; give (T,) without NaN, gaps as zero or left out.")
+    return returns
+
+
+def _level(level: float) -> float:
+    if not 0.5 <= level < 1:
+        raise InputError(f"a level of {level} must be at least 0.5 and below 1, such as 0.99.")
+    return level
