@@ -8,6 +8,7 @@ from quantray.analytics.snapshot import effective_bets, take_snapshot
 from quantray.backtest.accounts import Decisions, backtest
 from quantray.backtest.costs import LinearCosts
 from quantray.covariance.factor import FactorModel
+from quantray.portfolio.frontier import efficient_frontier
 
 
 def record_of(panel, weights, name="x", rows=(600,)):
@@ -57,6 +58,22 @@ def test_the_frontier_rises_and_nobody_stands_above_it(seen):
     assert (np.diff(reward) >= -1e-7).all()
     equal = snapshot.holdings["equal"]
     assert np.interp(equal.volatility, volatility, reward) > equal.expected_return * equal.covered
+
+
+@pytest.mark.parametrize(("names", "most"), [(40, 0.05), (12, 0.125)])
+def test_no_name_of_the_frontier_is_above_the_cap(market, monkeypatch, names, most):
+    """A twentieth, or more where so few names could not hold all the money."""
+    limits = []
+
+    def seen_by(given, **arguments):
+        limits.append(given)
+        return efficient_frontier(given, **arguments)
+
+    monkeypatch.setattr("quantray.analytics.snapshot.efficient_frontier", seen_by)
+    alive = ~np.isnan(market.panel.field("close")).any(axis=0)
+    panel = market.panel.select(market.panel.assets[alive][:names])
+    take_snapshot(panel, (record_of(panel, np.full(names, 1 / names)),), {})
+    assert [given.weight for given in limits] == [(0.0, most)]
 
 
 def test_nothing_is_seen_after_the_last_trade(seen, market):

@@ -154,6 +154,10 @@ def test_an_asset_without_a_price_is_neither_traded_nor_lost():
     assert_allclose(record.unfilled[2], 50 / 110)
     # The catch-up move of A arrives with its next price.
     assert_allclose(record.nav[4], 110 + 25)
+    # A policy that would trade it cannot either.
+    eager = backtest(panel, decisions, costs=FREE, accounting=accounting, policy=Threshold(0.0))
+    assert_array_equal(eager.trades[2, 0], 0.0)
+    assert_allclose(eager.weights[2] * eager.nav[2], [50, 110])
 
 
 @pytest.mark.parametrize(("haircut", "left"), [(0.0, 50.0), (-0.3, 35.0)])
