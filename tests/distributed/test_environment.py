@@ -1,6 +1,7 @@
 """Ray starts for a user whatever was imported or started before, and its token stays its owner's."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -25,11 +26,42 @@ print("still connected" if ray.is_initialized() else "ended")
 """
 
 
+IMPORTED, STARTED = "from ray import train, tune", "ray.init(address='local', num_cpus=1, include_dashboard=False)"
+PROGRAMS = {
+    "token": WORK.format(first=IMPORTED, auth="token"),
+    "disabled": WORK.format(first=IMPORTED, auth="disabled"),
+    "started": WORK.format(first=STARTED, auth="disabled"),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(user_in, tmp_path_factory):
+    """The programs, each run by a user of his own, side by side: user and how it ended, by name."""
+    under_way = {}
+    for name, program in PROGRAMS.items():
+        user = user_in(tmp_path_factory.mktemp(name))
+        user.home.mkdir()
+        command, pipe = ["python", "-c", program], subprocess.PIPE
+        under_way[name] = (
+            user,
+            subprocess.Popen(command, cwd=user.folder, env=user.environment(), stdout=pipe, stderr=pipe, text=True),
+        )
+    found = {}
+    for name, (user, process) in under_way.items():
+        with process:
+            try:
+                out, err = process.communicate(timeout=120)
+            finally:
+                process.kill()
+        found[name] = user, subprocess.CompletedProcess(name, process.returncode, out, err)
+    return found
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize("auth", ["token", "disabled"])
-def test_it_starts_where_ray_was_imported_first(user, auth):
-    done = user.run("python", "-c", WORK.format(first="from ray import train, tune", auth=auth))
+def test_it_starts_where_ray_was_imported_first(ran, auth):
+    user, done = ran[auth]
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[2, 4]\nended\n"
     token = user.home / ".ray" / "auth_token"
@@ -41,9 +73,8 @@ def test_it_starts_where_ray_was_imported_first(user, auth):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_ray_that_runs_in_the_process_is_used_and_named(user):
-    start = "ray.init(address='local', num_cpus=1, include_dashboard=False)"
-    done = user.run("python", "-c", WORK.format(first=start, auth="disabled"))
+def test_a_ray_that_runs_in_the_process_is_used_and_named(ran):
+    _, done = ran["started"]
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[2, 4]\nstill connected\n"
     assert "on the Ray that this process is connected to: " in done.stderr
