@@ -170,7 +170,9 @@ def _study(folder: Path) -> None:
 
 
 def _search(folder: Path) -> None:
-    _study(folder)
+    # Of fewer and longer folds, the last of which are held out.
+    study = _STUDY | {"folds": {"lookback_days": 126, "test_days": 63}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
     (folder / "search.yaml").write_text(yaml.safe_dump(_SEARCH))
 
 
