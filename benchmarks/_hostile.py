@@ -32,9 +32,9 @@ from hypothesis import strategies as st
 
 from quantray import cli
 from quantray.data import synthetic
-from quantray.data.examining import examine
-from quantray.data.importing import read_bars
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.examining import examine
+from quantray.data.quality.treatment import QualitySettings
+from quantray.data.vendors.importing import read_bars
 from quantray.errors import QuantrayError
 from quantray.settings import as_mapping, checked, config_hash, read_settings, to_yaml
 from quantray.studies.kinds import KINDS, find_kind, read_study

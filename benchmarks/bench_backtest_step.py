@@ -22,7 +22,7 @@ from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from quantray.covariance.factor import FactorModel
-from quantray.data.events import normalise_events
+from quantray.data.quality.events import normalise_events
 from quantray.portfolio.constraints import Limits, Market
 from quantray.portfolio.mean_variance import MeanVariance, Objective
 

@@ -15,10 +15,10 @@ from _record import describe, machine, table, versions, write_line
 from _vendors import WRITERS, History, Writer, random_history
 
 from quantray.data.adjustment import total_return
-from quantray.data.examining import examine
-from quantray.data.importing import read_bars
 from quantray.data.panel import Panel
-from quantray.data.quality import QualityReport
+from quantray.data.quality.examining import examine
+from quantray.data.quality.treatment import QualityReport
+from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
 
 OUTCOMES = ("right", "told", "refused", "wrong")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from _record import describe, machine, seconds, table, versions, write_line
 
-from quantray.data.examining import examine
-from quantray.data.importing import read_bars
+from quantray.data.quality.examining import examine
 from quantray.data.store import MarketStore
+from quantray.data.vendors.importing import read_bars
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from _record import describe, machine, seconds, table, versions, write_line
 
-from quantray.data.importing import read_bars
+from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
 
 

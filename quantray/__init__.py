@@ -2,8 +2,8 @@
 
 The map of the house, left to right; a room imports only from rooms to its left:
 
-``data -> features -> covariance -> regimes | strategies | models -> portfolio -> risk -> analytics -> backtest ->
-research -> studies -> distributed -> cli``
+``storage -> data -> features -> covariance -> regimes | strategies | models -> portfolio -> risk -> analytics ->
+backtest -> research -> studies -> distributed -> cli``
 
 Importing ``quantray`` loads nothing heavy. Take names from where they live::
 

@@ -12,9 +12,9 @@ from quantray.printable import csv_text, printable
 from quantray.terminal import show_table, tell
 
 if TYPE_CHECKING:
-    from quantray.data.formats import Format
-    from quantray.data.importing import FileReading
-    from quantray.data.quality import Finding, QualityReport, QualitySettings
+    from quantray.data.quality.treatment import Finding, QualityReport, QualitySettings
+    from quantray.data.vendors.formats import Format
+    from quantray.data.vendors.importing import FileReading
 
 __all__ = ["data_app"]
 
@@ -58,7 +58,7 @@ def _form(
     scale: Scale = None,
 ) -> "Format":
     """The format that the options describe."""
-    from quantray.data.formats import Format, named_format  # noqa: PLC0415
+    from quantray.data.vendors.formats import Format, named_format  # noqa: PLC0415
 
     return (Format() if form is None else named_format(form)).with_options(
         adjusted=adjusted,
@@ -137,9 +137,9 @@ def check(
     described: "Format",
 ) -> None:
     """Show what was found in the data of a store and done about it, or what an import of files would find."""
-    from quantray.data.examining import examine  # noqa: PLC0415
-    from quantray.data.importing import read_bars  # noqa: PLC0415
+    from quantray.data.quality.examining import examine  # noqa: PLC0415
     from quantray.data.store import MarketStore  # noqa: PLC0415
+    from quantray.data.vendors.importing import read_bars  # noqa: PLC0415
 
     if path is None:
         reports = MarketStore(store).quality_reports()
@@ -152,8 +152,8 @@ def check(
 @data_app.command()
 def formats() -> None:
     """List the formats of files that are recognised, and what their prices account for."""
-    from quantray.data.formats import formats as known  # noqa: PLC0415
-    from quantray.data.formats import prices_of  # noqa: PLC0415
+    from quantray.data.vendors.formats import formats as known  # noqa: PLC0415
+    from quantray.data.vendors.formats import prices_of  # noqa: PLC0415
 
     rows = []
     for one in known():
@@ -169,10 +169,10 @@ def restated(
     output: Annotated[Path | None, typer.Option(help="CSV file for all of it.")] = None,
 ) -> None:
     """List fields and dates whose values were different when the store first held them."""
-    from quantray.data.files import write_atomically  # noqa: PLC0415
     from quantray.data.restatements import restated as changes_of  # noqa: PLC0415
     from quantray.data.restatements import summary  # noqa: PLC0415
     from quantray.data.store import MarketStore  # noqa: PLC0415
+    from quantray.storage.files import write_atomically  # noqa: PLC0415
 
     changes = changes_of(MarketStore(store))
     if output is not None:
@@ -237,9 +237,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same market.")] = 0,
 ) -> None:
     """Fill a store with a synthetic market of known truth."""
-    from quantray.data.importing import RawBars  # noqa: PLC0415
     from quantray.data.store import MarketStore  # noqa: PLC0415
     from quantray.data.synthetic import simulate_market  # noqa: PLC0415
+    from quantray.data.vendors.importing import RawBars  # noqa: PLC0415
 
     fields = ["date", "symbol", "open", "high", "low", "close", "volume"]
     target = MarketStore(store)
@@ -254,7 +254,7 @@ def simulate(
 def _quality(path: Path | None) -> "QualitySettings | None":
     if path is None:
         return None
-    from quantray.data.quality import QualitySettings  # noqa: PLC0415
+    from quantray.data.quality.treatment import QualitySettings  # noqa: PLC0415
     from quantray.settings import read_settings  # noqa: PLC0415
 
     return read_settings(QualitySettings, path)

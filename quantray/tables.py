@@ -14,8 +14,8 @@ __all__ = ["print_run", "print_table"]
 
 def print_run(folder: Path) -> None:
     """Print a finished run of any kind: its table, what it found, what it took, and where its report is."""
-    from quantray.data.locks import alone  # noqa: PLC0415
     from quantray.research.folder import finished, read_page, read_run  # noqa: PLC0415
+    from quantray.storage.locks import alone  # noqa: PLC0415
 
     with alone(folder):
         run = read_run(folder)

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from quantray.data.importing import read_bars
-from quantray.data.seals import to_parquet
+from quantray.data.vendors.importing import read_bars
 from quantray.errors import QuantrayError
 from quantray.models.checkpoint import load_checkpoint
 from quantray.research.folder import read_run
 from quantray.research.results import ResultStore
 from quantray.settings import read_content
+from quantray.storage.seals import to_parquet
 from quantray.studies.tuning.journal import Journal
 
 ROOT = Path(__file__).parents[1]

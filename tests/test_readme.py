@@ -10,9 +10,9 @@ import pytest
 import yaml
 from command_line import called
 
-from quantray.data.checks import CHECKS
-from quantray.data.formats import Format
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.checks import CHECKS
+from quantray.data.quality.treatment import QualitySettings
+from quantray.data.vendors.formats import Format
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
 from quantray.settings import read_settings

@@ -88,5 +88,5 @@ def test_every_module_has_a_page_and_every_program_a_place():
     for path in (ROOT / "quantray").rglob("*.py"):
         if not path.stem.startswith("_"):
             assert f"'api/{path.relative_to(ROOT / 'quantray').with_suffix('.md')}'" in named
-    assert [next(iter(room)) for room in rooms[1:4]] == ["data", "features", "covariance"]
+    assert [next(iter(room)) for room in rooms[1:6]] == ["storage", "data", "data/quality", "data/vendors", "features"]
     assert all(f"{{#{path.stem}}}" in pages._programs() for path in (ROOT / "workflows").rglob("*.yaml"))

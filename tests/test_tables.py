@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from quantray.analytics.page import Cell, Column, Page, Rows, Table
-from quantray.data.seals import file_hash
 from quantray.errors import DataError
 from quantray.research.folder import LAYOUT, About
+from quantray.storage.seals import file_hash
 from quantray.tables import print_run, print_table
 
 SUMMARY = Table(

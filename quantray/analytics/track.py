@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float, Names, digest
-from quantray.data.files import write_atomically
-from quantray.data.seals import from_parquet, to_parquet
 from quantray.errors import DataError
+from quantray.storage.files import write_atomically
+from quantray.storage.seals import from_parquet, to_parquet
 
 __all__ = ["Delistings", "TrackRecord"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import Bool, Float
-from quantray.data.overlap import join
+from quantray.data.quality.overlap import join
 
 __all__ = ["VersionedBars", "as_known", "restated", "summary"]
 

@@ -14,17 +14,17 @@ import pyarrow.dataset as ds
 from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
 from quantray.data.calendar import periods_per_year
-from quantray.data.examining import examine
-from quantray.data.formats import ADJUSTMENTS, CERTAIN, Format
-from quantray.data.importing import RawBars, read_bars
 from quantray.data.loading import ADJUSTED, adjusted_panel
 from quantray.data.panel import Panel
-from quantray.data.quality import Finding, QualityReport, QualitySettings, noted
+from quantray.data.quality.examining import examine
+from quantray.data.quality.treatment import Finding, QualityReport, QualitySettings, noted
 from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
 from quantray.data.universe import Everything, Universe
-from quantray.data.versions import OvertakenError, Snapshot, Verification, VersionedTable
+from quantray.data.vendors.formats import ADJUSTMENTS, CERTAIN, Format
+from quantray.data.vendors.importing import RawBars, read_bars
 from quantray.errors import DataError, InputError
 from quantray.printable import masked
+from quantray.storage.versions import OvertakenError, Snapshot, Verification, VersionedTable
 
 __all__ = ["MarketStore", "Version"]
 

@@ -13,7 +13,6 @@ from ray.train import torch as ray_torch
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from quantray.data.files import make_folder
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.distributed.auto import on_ray
@@ -27,6 +26,7 @@ from quantray.models.learned import FittedNetwork, NetworkForecaster
 from quantray.models.training import EpochReport
 from quantray.research.background import begin
 from quantray.research.executor import Executor
+from quantray.storage.files import make_folder
 
 __all__ = ["RayTraining", "fit_on_ray"]
 

@@ -26,8 +26,6 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from quantray.data.files import make_folder
-from quantray.data.locks import alone
 from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, QuantrayError
@@ -37,6 +35,8 @@ from quantray.research.kind import Kind
 from quantray.research.progress import say
 from quantray.research.space import SearchSpace
 from quantray.research.tunable import Subject
+from quantray.storage.files import make_folder
+from quantray.storage.locks import alone
 from quantray.studies.tuning.findings import find_tuning
 from quantray.studies.tuning.journal import Asked, Journal, Known, Shown
 from quantray.studies.tuning.record import TuningRecord, TuningTrial

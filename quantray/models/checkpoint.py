@@ -15,7 +15,6 @@ from torch import Tensor
 
 from quantray import __version__
 from quantray.arrays import Names, as_day, digest
-from quantray.data.files import write_atomically
 from quantray.data.splits import DateRange, Split
 from quantray.errors import DataError, InputError
 from quantray.models.encoders import LSTMState
@@ -24,6 +23,7 @@ from quantray.models.networks import NetworkSettings
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, KnownGraph
 from quantray.models.training import EpochReport, TrainingSettings, TrainingState
+from quantray.storage.files import write_atomically
 
 __all__ = ["Checkpoint", "ForecastState", "load_checkpoint", "save_checkpoint", "settings_hash"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from quantray.analytics.page import Column, Rows, Table
-from quantray.data.locks import alone
 from quantray.errors import InputError
 from quantray.research.folder import About, Run, finished, read_metrics, read_run
 from quantray.settings import flattened
+from quantray.storage.locks import alone
 
 __all__ = ["Comparison", "compare_runs", "listed"]
 

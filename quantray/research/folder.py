@@ -11,12 +11,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from quantray.analytics.page import Page
-from quantray.data.seals import fault, file_hash, seal_json
 from quantray.errors import DataError, InputError
 from quantray.printable import masked
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
 from quantray.settings import read_content
+from quantray.storage.seals import fault, file_hash, seal_json
 
 __all__ = [
     "LAYOUT",

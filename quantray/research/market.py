@@ -11,11 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 from quantray.arrays import Dates
 from quantray.backtest.accounts import DELIST_AFTER
 from quantray.data import restatements
-from quantray.data.addresses import store_address
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
 from quantray.data.loading import ADJUSTED
 from quantray.data.panel import Panel
-from quantray.data.quality import QualityReport
+from quantray.data.quality.treatment import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import MOST_CELLS, LeadLag, simulate_market
 from quantray.data.universe import (
@@ -33,6 +32,7 @@ from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_
 from quantray.research.progress import say
 from quantray.research.terms import Environment
 from quantray.settings import Seed, SettingsModel, nearest
+from quantray.storage.addresses import store_address
 
 __all__ = [
     "DataSettings",

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from quantray.data.files import write_atomically
-from quantray.data.seals import fault, from_parquet, to_parquet
 from quantray.errors import DataError
+from quantray.storage.files import write_atomically
+from quantray.storage.seals import fault, from_parquet, to_parquet
 
 __all__ = ["ResultState", "ResultStore"]
 

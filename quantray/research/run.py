@@ -16,9 +16,6 @@ from typing import Any, TypeVar
 
 from quantray import __version__
 from quantray.analytics.page import Page
-from quantray.data.files import make_folder, write_atomically
-from quantray.data.locks import alone
-from quantray.data.seals import file_hash, seal_html, to_parquet
 from quantray.errors import DataError
 from quantray.printable import masked
 from quantray.research.executor import Executor
@@ -41,6 +38,9 @@ from quantray.research.progress import say
 from quantray.research.tracking import TrackedRun, announce_trouble, track
 from quantray.research.units import noting_keys
 from quantray.settings import as_mapping, flattened, to_yaml
+from quantray.storage.files import make_folder, write_atomically
+from quantray.storage.locks import alone
+from quantray.storage.seals import file_hash, seal_html, to_parquet
 
 __all__ = ["carry_out", "render", "write"]
 

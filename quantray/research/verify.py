@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from quantray.data.locks import alone
 from quantray.data.store import MarketStore, Version
 from quantray.errors import DataError
 from quantray.research.folder import RESULTS, About, Run, StoreSeen, damage, finished, read_file, read_run
 from quantray.research.results import ResultState, ResultStore
+from quantray.storage.locks import alone
 
 __all__ = ["Verified", "verify_run"]
 

@@ -41,7 +41,7 @@ def bridged_close(panel: Panel) -> Float:
         row, column = np.argwhere(bad)[0]
         raise DataError(
             f"close of {panel.assets[column]} on {panel.dates[row]} is {close[row, column]}; "
-            "rules need positive prices, so set it to NaN or repair it with data.quality."
+            "rules need positive prices, so set it to NaN or repair it with quantray.data.quality.treatment.clean."
         )
     filled, age = carried_forward(close)
     return np.where(age <= _LONGEST_GAP, filled, np.nan)

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.analytics.track import TrackRecord
 from quantray.backtest.accounts import Decisions, backtest
-from quantray.data.seals import to_parquet
 from quantray.errors import DataError
+from quantray.storage.seals import to_parquet
 
 
 @pytest.fixture(scope="module")

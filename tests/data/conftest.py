@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.store import MarketStore
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from quantray.data.calendar import trading_days
-from quantray.data.importing import RawBars
 from quantray.data.restatements import as_known, restated, summary
 from quantray.data.store import MarketStore
+from quantray.data.vendors.importing import RawBars
 
 DAYS = pd.DatetimeIndex(trading_days("2021-01-04", "2021-12-31"))[:120]
 

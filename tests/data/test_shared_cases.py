@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantray.data.examining import examine
-from quantray.data.importing import read_bars
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.examining import examine
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.store import MarketStore
 from quantray.data.universe import MembershipFile
+from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "data"

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quantray.data.examining import examine
-from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.examining import examine
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.store import MarketStore
 from quantray.data.universe import RankBand, Symbols
+from quantray.data.vendors.importing import RawBars
 from quantray.errors import DataError, InputError
 
 FIELDS = ["open", "high", "low", "close", "volume"]

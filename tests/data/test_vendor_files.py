@@ -6,8 +6,8 @@ import pytest
 from vendor_bars import DAYS, growth, path_of, yfinance
 
 from quantray.data.calendar import trading_days
-from quantray.data.formats import Format
-from quantray.data.importing import read_bars
+from quantray.data.vendors.formats import Format
+from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
 
 

@@ -7,7 +7,7 @@ import pytest
 from _vendors import WRITERS, random_history
 from bench_formats import attempt, confusion
 
-from quantray.data.importing import read_bars
+from quantray.data.vendors.importing import read_bars
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from quantray.data.importing import RawBars
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import LeadLag, simulate_market
+from quantray.data.vendors.importing import RawBars
 from quantray.research.executor import Serial
 from quantray.research.folder import read_run
 from quantray.research.run import carry_out

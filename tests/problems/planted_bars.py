@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from quantray.data.calendar import trading_days
-from quantray.data.events import normalise_events
-from quantray.data.quality import QualitySettings, clean
+from quantray.data.quality.events import normalise_events
+from quantray.data.quality.treatment import QualitySettings, clean
 
 DAYS = trading_days("2020-01-02", "2020-06-30")
 

@@ -6,11 +6,11 @@ import os
 import pytest
 from counted_runs import findings_of, source_in
 
-from quantray.data.seals import file_hash, seal_json
 from quantray.errors import DataError, QuantrayError
 from quantray.research.comparison import compare_runs
 from quantray.research.folder import damage, list_runs, read_metrics, read_page, read_run
 from quantray.research.run import render, write
+from quantray.storage.seals import file_hash, seal_json
 
 DEEP = "[" * 100_000
 

@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.store import MarketStore
 from quantray.data.universe import RankBand
+from quantray.data.vendors.importing import RawBars
 from quantray.errors import DataError, InputError
 from quantray.research.market import MarketData, SimulatedData, StoreData, UniverseSettings, load_market
 from quantray.settings import to_yaml

@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from quantray.data.seals import to_parquet
 from quantray.errors import DataError
 from quantray.research.results import ResultState, ResultStore
+from quantray.storage.seals import to_parquet
 
 TABLE = pa.table({"x": np.array([1.0, 0.1 + 0.2]), "s": ["a", "b"]})
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import Dates, Float, Names, frozen
-from quantray.data.versions import OvertakenError, Snapshot, Verification, VersionedTable
 from quantray.errors import DataError, InputError
 from quantray.printable import masked
+from quantray.storage.versions import OvertakenError, Snapshot, Verification, VersionedTable
 
 __all__ = ["ForecastStore", "ForecastVersion", "Forecasts"]
 

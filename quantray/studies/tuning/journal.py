@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from quantray.data.files import write_atomically
 from quantray.errors import DataError
 from quantray.research.progress import say
+from quantray.storage.files import write_atomically
 
 __all__ = ["Asked", "Journal", "Known", "Shown"]
 

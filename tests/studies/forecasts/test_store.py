@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from quantray.data.importing import RawBars
 from quantray.data.store import MarketStore
+from quantray.data.vendors.importing import RawBars
 from quantray.errors import DataError, InputError
 from quantray.studies.forecasts.store import Forecasts, ForecastStore
 

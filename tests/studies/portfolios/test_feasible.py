@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
+from quantray.data.vendors.importing import RawBars
 from quantray.errors import DataError, InputError
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice

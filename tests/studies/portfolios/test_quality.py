@@ -3,9 +3,9 @@
 import pytest
 from planted_bars import scaled, sound
 
-from quantray.data.examining import examine
-from quantray.data.importing import read_bars
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.examining import examine
+from quantray.data.quality.treatment import QualitySettings
+from quantray.data.vendors.importing import read_bars
 from quantray.studies.portfolios.quality import quality_section
 
 

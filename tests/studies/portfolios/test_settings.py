@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
 from quantray.errors import InputError
 from quantray.research.market import UniverseSettings

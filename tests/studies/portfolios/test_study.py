@@ -12,10 +12,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from small_portfolios import ALLOCATORS, kept, settings_in
 
-from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
-from quantray.data.quality import QualitySettings
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.store import MarketStore
+from quantray.data.vendors.importing import RawBars
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from quantray.data.importing import RawBars
 from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import simulate_market
+from quantray.data.vendors.importing import RawBars
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import StoreData

@@ -1,0 +1,43 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from quantray.errors import DataError
+from quantray.storage.files import write_atomically
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="No space left on device; free space"):
+        write_atomically(tmp_path / "a" / "file.txt", "text")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_a_failed_write_keeps_the_old_content(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    write_atomically(path, "old")
+
+    def broken(source, target):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(DataError, match="Input/output error"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "runs").write_text("not a folder")
+    with pytest.raises(DataError, match="choose another folder"):
+        write_atomically(tmp_path / "runs" / "x.txt", "text")
+
+
+def test_files_are_readable_by_others(tmp_path):
+    write_atomically(tmp_path / "x", b"1")
+    assert stat.S_IMODE(Path(tmp_path / "x").stat().st_mode) == 0o644
