@@ -4,17 +4,19 @@ YAML can be made to eat memory (a list of aliases of lists of aliases), the stac
 thing twice; what it says here is small, plain and printable, or refused in a line.
 """
 
+import errno
+import os
 import re
 import stat
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
 from quantray.errors import InputError, QuantrayError
 
-__all__ = ["ordinary_file", "parse_yaml", "read_text", "read_yaml"]
+__all__ = ["open_file", "ordinary_file", "parse_yaml", "read_text", "read_yaml"]
 
 _MOST_BYTES = 4 << 20
 _MOST_DEEP = 50
@@ -44,10 +46,28 @@ def ordinary_file(path: str | Path, what: str, *, remedy: str = "", error: type[
         raise error(f"{what} {file} does not exist{instead}") from missing
     except (OSError, ValueError) as failure:
         raise error(f"{what} {file} cannot be read: {_reason(failure)}.") from failure
-    if stat.S_ISREG(mode):
+    if (kind := _other_kind(mode)) is None:
         return file
-    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
     raise error(f"{what} {file} is {kind}; {remedy or 'give an ordinary file'}.")
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """An ordinary file, open for reading; pipes and devices are not opened, as they may keep a reader for ever.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is no ordinary file.
+    """
+    _refuse_other_kinds(os.stat(path), path)
+    # What has come into its place since then keeps nobody waiting, either.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        _refuse_other_kinds(os.fstat(handle), path)
+    except OSError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
 
 
 def read_text(path: str | Path, what: str) -> str:
@@ -60,9 +80,10 @@ def read_text(path: str | Path, what: str) -> str:
     """
     file = ordinary_file(path, what)
     try:
-        if (size := file.stat().st_size) > _MOST_BYTES:
-            raise InputError(f"{what} {file} has {size:,} bytes; {_MOST_BYTES:,} are enough for settings.")
-        return file.read_text(encoding="utf-8")
+        with open_file(file) as opened:
+            if (size := os.fstat(opened.fileno()).st_size) > _MOST_BYTES:
+                raise InputError(f"{what} {file} has {size:,} bytes; {_MOST_BYTES:,} are enough for settings.")
+            return opened.read().decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {file} is not UTF-8: byte {error.start} cannot be read; save it as UTF-8.") from error
     except OSError as error:
@@ -149,6 +170,19 @@ class _Plain:
         if isinstance(value, int) and abs(value) >= _LARGEST:
             raise InputError(f"{self._where}: a number of {value.bit_length()} bits is too large for any setting.")
         return value
+
+
+def _other_kind(mode: int) -> str | None:
+    """What is no ordinary file, in words; none for those that are."""
+    if stat.S_ISREG(mode):
+        return None
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+
+
+def _refuse_other_kinds(seen: os.stat_result, path: str | Path) -> None:
+    if (kind := _other_kind(seen.st_mode)) is not None:
+        number = errno.EISDIR if stat.S_ISDIR(seen.st_mode) else errno.EINVAL
+        raise OSError(number, f"it is {kind}", str(path))
 
 
 def _reason(error: Exception) -> str:

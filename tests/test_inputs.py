@@ -86,6 +86,6 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_text", refuse)
+    monkeypatch.setattr("quantray.inputs.open_file", refuse)
     with pytest.raises(InputError, match=r"settings file .*a.yaml cannot be read: Permission denied"):
         read_yaml(tmp_path / "a.yaml", "settings file")

@@ -1,12 +1,16 @@
-"""Files that appear whole or not at all, and the folders that they are in."""
+"""Files that appear whole or not at all, are read without waiting, and the folders that they are in."""
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
 
-from quantray.errors import DataError
+import pyarrow as pa
 
-__all__ = ["make_folder", "write_atomically"]
+from quantray.errors import DataError
+from quantray.inputs import open_file
+
+__all__ = ["make_folder", "mapped_file", "read_file", "write_atomically"]
 
 
 def make_folder(folder: Path) -> None:
@@ -22,6 +26,20 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"cannot write {folder}: {reason}; free space or choose another folder.") from error
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of an ordinary file; raises OSError as ``open_file``."""
+    with open_file(path) as opened:
+        return opened.read()
+
+
+def mapped_file(path: Path) -> pa.Buffer:
+    """The bytes of an ordinary file, read from disk as they are used; raises OSError as ``open_file``."""
+    with open_file(path) as opened:
+        if os.fstat(opened.fileno()).st_size == 0:
+            return pa.py_buffer(b"")
+        return pa.py_buffer(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def write_atomically(path: Path, content: bytes | memoryview | str) -> None:

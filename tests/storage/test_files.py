@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from quantray.errors import DataError
-from quantray.storage.files import write_atomically
+from quantray.storage.files import mapped_file, read_file, write_atomically
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
@@ -41,3 +41,30 @@ def test_a_folder_that_is_a_file(tmp_path):
 def test_files_are_readable_by_others(tmp_path):
     write_atomically(tmp_path / "x", b"1")
     assert stat.S_IMODE(Path(tmp_path / "x").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("read", [read_file, mapped_file])
+def test_ordinary_files_are_read_and_nothing_else_is_waited_for(tmp_path, read):
+    for content in (b"", b"abc" * 5000):
+        (tmp_path / "a").write_bytes(content)
+        assert bytes(memoryview(read(tmp_path / "a"))) == content
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path / "link", Path("/dev/zero")):
+        with pytest.raises(OSError, match="it is a pipe or a device"):
+            read(place)
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none")
+
+
+def test_a_pipe_that_comes_into_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    seen = os.stat(tmp_path / "file")
+    monkeypatch.setattr(os, "stat", lambda path: seen)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="it is a pipe or a device"):
+        read_file(tmp_path / "pipe")
+    assert len(os.listdir("/proc/self/fd")) == before
