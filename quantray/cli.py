@@ -20,7 +20,7 @@ import psutil
 import typer
 
 from quantray.data_commands import data_app
-from quantray.errors import ClusterError, DataError, InputError, QuantrayError
+from quantray.errors import ClusterError, DataError, InputError, QuantrayError, reason
 from quantray.tables import print_run, print_table
 from quantray.terminal import pass_on, show_table, tell
 
@@ -276,8 +276,7 @@ def _said(error: QuantrayError | OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return "memory is exhausted; take fewer names or days, or a machine with more of it."
     where = f"{error.filename}: " if error.filename else ""
-    reason = error.strerror or str(error) or type(error).__name__
-    return f"{where}{reason}; free the way or choose another place (--debug tells where it happened)."
+    return f"{where}{reason(error)}; free the way or choose another place (--debug tells where it happened)."
 
 
 def _gpus() -> str:

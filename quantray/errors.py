@@ -9,12 +9,13 @@
     └── ClusterError     a worker, an address or shared storage cannot be reached
 
 All of them carry one line for the user, in which secrets are masked and nothing steers a terminal. They survive
-pickling, so they cross a cluster unchanged.
+pickling, so they cross a cluster unchanged. What the errors of others say goes into that line by ``first_line``, or by
+``reason`` where the line names the file itself.
 """
 
 from quantray.printable import printable
 
-__all__ = ["ClusterError", "DataError", "InputError", "QuantrayError", "SolverError"]
+__all__ = ["ClusterError", "DataError", "InputError", "QuantrayError", "SolverError", "first_line", "reason"]
 
 
 class QuantrayError(Exception):
@@ -38,6 +39,16 @@ class SolverError(QuantrayError):
 
 class ClusterError(QuantrayError):
     """A worker, an address or shared storage cannot be reached."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without what follows; the name of its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong: of an error of the operating system without its number and its file, else the first line."""
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 _BEGIN, _END = 1200, 600

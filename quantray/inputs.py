@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
-from quantray.errors import InputError, QuantrayError
+from quantray.errors import InputError, QuantrayError, reason
 
 __all__ = ["open_file", "ordinary_file", "parse_yaml", "read_text", "read_yaml"]
 
@@ -45,7 +45,7 @@ def ordinary_file(path: str | Path, what: str, *, remedy: str = "", error: type[
     except (FileNotFoundError, NotADirectoryError) as missing:
         raise error(f"{what} {file} does not exist{instead}") from missing
     except (OSError, ValueError) as failure:
-        raise error(f"{what} {file} cannot be read: {_reason(failure)}.") from failure
+        raise error(f"{what} {file} cannot be read: {reason(failure)}.") from failure
     if (kind := _other_kind(mode)) is None:
         return file
     raise error(f"{what} {file} is {kind}; {remedy or 'give an ordinary file'}.")
@@ -87,7 +87,7 @@ def read_text(path: str | Path, what: str) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {file} is not UTF-8: byte {error.start} cannot be read; save it as UTF-8.") from error
     except OSError as error:
-        raise InputError(f"{what} {file} cannot be read: {_reason(error)}.") from error
+        raise InputError(f"{what} {file} cannot be read: {reason(error)}.") from error
 
 
 def read_yaml(path: str | Path, what: str) -> Any:
@@ -183,7 +183,3 @@ def _refuse_other_kinds(seen: os.stat_result, path: str | Path) -> None:
     if (kind := _other_kind(seen.st_mode)) is not None:
         number = errno.EISDIR if stat.S_ISDIR(seen.st_mode) else errno.EINVAL
         raise OSError(number, f"it is {kind}", str(path))
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -4,7 +4,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from quantray.errors import InputError
+from quantray.errors import InputError, reason
 
 __all__ = ["write_starter"]
 
@@ -40,7 +40,7 @@ def write_starter(folder: str | Path) -> list[Path]:
         for item, path in planned:
             path.write_bytes(item.read_bytes())
     except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}; name another folder.") from error
+        raise InputError(f"{target} cannot be written: {reason(error)}; name another folder.") from error
     return [path for _, path in planned]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float, Names, digest
-from quantray.errors import DataError
+from quantray.errors import DataError, first_line, reason
 from quantray.storage.files import write_atomically
 from quantray.storage.seals import from_parquet, to_parquet
 
@@ -156,8 +156,7 @@ class TrackRecord:
         try:
             return cls._of(folder.name, _read(folder, "accounts"), _read(folder, "holdings"))
         except (LookupError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DataError(f"{folder} holds no track record: {reason}") from error
+            raise DataError(f"{folder} holds no track record: {first_line(error)}") from error
 
     @classmethod
     def _of(cls, name: str, accounts: pa.Table, held: pa.Table) -> "TrackRecord":
@@ -199,6 +198,6 @@ def _read(folder: Path, name: str) -> pa.Table:
     try:
         return from_parquet(path.read_bytes(), name)
     except OSError as error:
-        raise DataError(f"{folder} holds no track record: {path.name}: {error.strerror or error}") from error
+        raise DataError(f"{folder} holds no track record: {path.name}: {reason(error)}") from error
     except DataError as error:
         raise DataError(f"{path} {error}; put back a copy, or run the study again.") from error

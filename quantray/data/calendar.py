@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import TRADING_DAYS, WEEKS, Bool, Dates, Int, as_day
-from quantray.errors import DataError, InputError
+from quantray.errors import DataError, InputError, first_line
 
 __all__ = [
     "DEFAULT_EXCHANGE",
@@ -48,10 +48,9 @@ def _calendar(exchange: str) -> xcals.ExchangeCalendar:
         ) from error
     except ValueError as error:
         # Tables of special days in the library contradict each other, as those of Tel Aviv.
-        why = str(error).splitlines()[0][:80]
         raise InputError(
-            f"exchange_calendars cannot make the calendar {exchange} ({why}...); name another calendar, such as 24/7, "
-            "or update that package."
+            f"exchange_calendars cannot make the calendar {exchange} ({first_line(error)[:80]}...); name another "
+            "calendar, such as 24/7, or update that package."
         ) from error
 
 
@@ -118,8 +117,7 @@ def sessions_within(first: np.datetime64, last: np.datetime64, *, exchange: str)
     try:
         calendar = xcals.get_calendar(exchange, start=pd.Timestamp(first), end=pd.Timestamp(last))
     except (ValueError, xcals.errors.CalendarError) as error:
-        why = str(error).splitlines()[0][:80]
-        raise InputError(f"{exchange} has no calendar from {first} to {last} ({why}...).") from error
+        raise InputError(f"{exchange} has no calendar from {first} to {last} ({first_line(error)[:80]}...).") from error
     return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
 
 

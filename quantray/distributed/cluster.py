@@ -10,7 +10,7 @@ import psutil
 from quantray.distributed.auto import Auto
 from quantray.distributed.deaths import Watch
 from quantray.distributed.environment import describe_ray, is_connected, make_token, prepare_ray
-from quantray.errors import ClusterError, InputError
+from quantray.errors import ClusterError, InputError, first_line
 from quantray.research.executor import Executor, Serial
 from quantray.research.numerics import fixed_variables
 from quantray.research.progress import say
@@ -131,11 +131,10 @@ def _start(settings: ClusterSettings, shared_bytes: int, watch: Watch) -> None:
             )
         watch.started()
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         remedy = (
             f"check the address, that its authentication is {os.environ['RAY_AUTH_MODE']} as here, and the token in "
             "RAY_AUTH_TOKEN or ~/.ray/auth_token"
             if settings.kind == "address"
             else "free memory and space under /tmp, or do without it: --set cluster.kind=serial"
         )
-        raise ClusterError(f"Ray did not start or refused the connection: {reason}; {remedy}.") from error
+        raise ClusterError(f"Ray did not start or refused the connection: {first_line(error)}; {remedy}.") from error

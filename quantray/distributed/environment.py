@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from quantray.errors import ClusterError, InputError
+from quantray.errors import ClusterError, InputError, reason
 from quantray.research.progress import say
 
 __all__ = ["AuthMode", "describe_ray", "is_connected", "make_token", "prepare_ray"]
@@ -88,7 +88,7 @@ def make_token() -> None:
         _write_token(path)
     except OSError as error:
         raise ClusterError(
-            f"cannot write a token for Ray to {path}: {error.strerror}; name a file for it in RAY_AUTH_TOKEN_PATH, or "
+            f"cannot write a token for Ray to {path}: {reason(error)}; name a file for it in RAY_AUTH_TOKEN_PATH, or "
             "set cluster.auth to disabled."
         ) from error
 

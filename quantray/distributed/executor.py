@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import ray
 from ray import exceptions as ray_errors
 
-from quantray.errors import ClusterError, InputError, QuantrayError
+from quantray.errors import ClusterError, InputError, QuantrayError, first_line
 from quantray.research.executor import Shared, run_unit
 
 __all__ = ["OnRay"]
@@ -130,8 +130,7 @@ def _result(reference: ray.ObjectRef) -> Any:
         ray_errors.ObjectLostError,
         ray_errors.OutOfMemoryError,
     ) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise ClusterError(
-            f"a unit of work was lost for good ({type(error).__name__}: {reason}); run the same command again to "
-            "continue, with more memory per worker or fewer at a time (cluster.cpus_per_task)."
+            f"a unit of work was lost for good ({type(error).__name__}: {first_line(error)}); run the same command "
+            "again to continue, with more memory per worker or fewer at a time (cluster.cpus_per_task)."
         ) from error

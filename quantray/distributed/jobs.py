@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantray.distributed.environment import prepare_ray
-from quantray.errors import ClusterError, InputError
+from quantray.errors import ClusterError, InputError, first_line
 from quantray.printable import masked
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ def submit(
             _settle(client, name)
         info = client.get_job_info(name)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise ClusterError(
-            f"the cluster at {address} did not take the job: {reason}; check the dashboard's address and the token."
+            f"the cluster at {address} did not take the job: {first_line(error)}; check the dashboard's "
+            "address and the token."
         ) from error
     return JobOutcome(name, bool(running), str(info.status.value), info.message or "")
 

@@ -18,7 +18,7 @@ from quantray.data.splits import Split
 from quantray.distributed.auto import on_ray
 from quantray.distributed.environment import prepare_ray
 from quantray.distributed.workers import CHECKPOINT, fit_share
-from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError
+from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError, first_line
 from quantray.features.feature_set import Features
 from quantray.models.checkpoint import Checkpoint, load_checkpoint
 from quantray.models.forecaster import FitContext, features_of
@@ -333,5 +333,4 @@ def _reason(error: Exception, run: RayTraining) -> QuantrayError:
 
 
 def _one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["no reason given"]
-    return f"{type(error).__name__}: {lines[0]}"
+    return f"{type(error).__name__}: {first_line(error)}"

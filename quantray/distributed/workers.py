@@ -15,7 +15,7 @@ from torch import Tensor
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.distributed.heads import split_heads
-from quantray.errors import ClusterError, DataError, InputError
+from quantray.errors import ClusterError, DataError, InputError, reason
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import FittedNetwork, NetworkForecaster
 
@@ -146,7 +146,7 @@ def _same_checkpoint(folder: Path | None) -> Iterator[Path | None]:
         try:
             found = [path.read_bytes()]
         except OSError as error:
-            raise DataError(f"checkpoint {path} cannot be read: {error.strerror}; make its folder readable.") from error
+            raise DataError(f"checkpoint {path} cannot be read: {reason(error)}; make its folder readable.") from error
     # Nobody can pass here before the first process has read, and it cannot write before all have passed.
     dist.broadcast_object_list(found, src=0)
     if first:

@@ -16,7 +16,7 @@ from torch import Tensor
 from quantray import __version__
 from quantray.arrays import Names, as_day, digest
 from quantray.data.splits import DateRange, Split
-from quantray.errors import DataError, InputError
+from quantray.errors import DataError, InputError, first_line
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import Normaliser
 from quantray.models.networks import NetworkSettings
@@ -115,8 +115,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         pickle.UnpicklingError,
         zipfile.BadZipFile,
     ) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"checkpoint {path} cannot be read: {reason}; delete it and train again.") from error
+        raise DataError(f"checkpoint {path} cannot be read: {first_line(error)}; delete it and train again.") from error
     except InputError as error:
         raise DataError(f"checkpoint {path} holds settings that are refused now: {error}") from error
 

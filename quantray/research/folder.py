@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from quantray.analytics.page import Page
-from quantray.errors import DataError, InputError
+from quantray.errors import DataError, InputError, first_line, reason
 from quantray.printable import masked
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
@@ -143,7 +143,9 @@ def read_run(folder: Path) -> Run:
     try:
         settings = read_content(folder / "settings.yaml")
     except InputError as error:
-        raise DataError(f"{folder} is not a run folder: {_line(error)}; give a folder that a study wrote.") from error
+        raise DataError(
+            f"{folder} is not a run folder: {first_line(error)}; give a folder that a study wrote."
+        ) from error
     return Run(folder=folder, settings=settings, about=about)
 
 
@@ -175,7 +177,7 @@ def read_file(folder: Path, about: About, name: str) -> bytes:
     try:
         content = path.read_bytes() if path.is_file() else None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; {remedy}.") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}; {remedy}.") from error
     if content is None:
         raise DataError(f"{path} is missing; {remedy}.")
     if file_hash(content) != about.files.get(name):
@@ -249,7 +251,7 @@ def _read_about(folder: Path) -> About | None:
         wrong = fault(content, MARK)
         said = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, _line(error)) from error
+        raise _damaged(path, first_line(error)) from error
     if not isinstance(said, dict):
         raise _damaged(path, "it holds no entries")
     layout, wrote = said.get("layout"), said.get("versions")
@@ -266,12 +268,12 @@ def _read_about(folder: Path) -> About | None:
     try:
         return About.model_validate({name: value for name, value in said.items() if name != "seal"})
     except (ValidationError, RecursionError) as error:
-        raise _damaged(path, _line(error)) from error
+        raise _damaged(path, first_line(error)) from error
 
 
-def _damaged(path: Path, reason: str) -> DataError:
+def _damaged(path: Path, why: str) -> DataError:
     return DataError(
-        f"{path} is damaged ({reason}); put back a copy, or run the study again: quantray run "
+        f"{path} is damaged ({why}); put back a copy, or run the study again: quantray run "
         f"{path.with_name('settings.yaml')}"
     )
 
@@ -282,9 +284,5 @@ def _parsed(run: Run, name: str, parse: Callable[[bytes], V]) -> V:
         return parse(content)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{name} of {run.folder} cannot be read ({_line(error)}); run its settings.yaml again."
+            f"{name} of {run.folder} cannot be read ({first_line(error)}); run its settings.yaml again."
         ) from error
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

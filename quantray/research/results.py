@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from quantray.errors import DataError
+from quantray.errors import DataError, reason
 from quantray.storage.files import write_atomically
 from quantray.storage.seals import fault, from_parquet, to_parquet
 
@@ -86,7 +86,7 @@ class ResultStore:
                 "all machines mount at the same path."
             ) from error
         except OSError as error:
-            raise DataError(f"result {path} cannot be read: {error.strerror or error}; see to its folder.") from error
+            raise DataError(f"result {path} cannot be read: {reason(error)}; see to its folder.") from error
         except DataError as error:
             raise DataError(f"result {path} {error}; run the same command again, which computes it anew.") from error
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from quantray import __version__
 from quantray.analytics.page import Page
-from quantray.errors import DataError
+from quantray.errors import DataError, reason
 from quantray.printable import masked
 from quantray.research.executor import Executor
 from quantray.research.folder import (
@@ -136,7 +136,7 @@ def _unmark(folder: Path) -> None:
     try:
         (folder / MARK).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}; choose another folder.") from error
+        raise DataError(f"cannot write {folder}: {reason(error)}; choose another folder.") from error
 
 
 def _contents(

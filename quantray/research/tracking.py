@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quantray.errors import first_line
 from quantray.printable import printable
 from quantray.research.background import begin
 from quantray.research.probing import address_of, trouble_at
@@ -73,8 +74,7 @@ def track(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) 
         else:
             _follow(steps)
     except Exception as error:  # noqa: BLE001  (tracking is a courtesy: its failures are reported, not raised)
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        say(f"tracking failed and was skipped: {type(error).__name__}: {printable(reason)[:200]}")
+        say(f"tracking failed and was skipped: {type(error).__name__}: {printable(first_line(error))[:200]}")
 
 
 def _follow(steps: Iterator[None]) -> None:

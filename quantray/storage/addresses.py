@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from quantray.errors import InputError
+from quantray.errors import InputError, reason
 
 __all__ = ["store_address"]
 
@@ -39,7 +39,7 @@ def store_address(uri: str | Path) -> str:
     try:
         folder = os.path.realpath(unquote(text.removeprefix("file://")) if "://" in text else text)
     except OSError as error:
-        raise InputError(f"{text} is no place for a store: {error.strerror}; name another folder.") from error
+        raise InputError(f"{text} is no place for a store: {reason(error)}; name another folder.") from error
     if lost := _LOST.search(folder):
         raise InputError(
             f"{folder} cannot hold a store: the table format loses {lost[0]!r} in the name of a folder; name one "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from quantray.errors import DataError
+from quantray.errors import DataError, reason
 from quantray.inputs import open_file
 
 __all__ = ["make_folder", "mapped_file", "read_file", "write_atomically"]
@@ -24,8 +24,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {folder}: {reason}; free space or choose another folder.") from error
+        raise DataError(f"cannot write {folder}: {reason(error)}; free space or choose another folder.") from error
 
 
 def read_file(path: Path) -> bytes:
@@ -64,5 +63,4 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {path}: {reason}; free space or choose another folder.") from error
+        raise DataError(f"cannot write {path}: {reason(error)}; free space or choose another folder.") from error

@@ -10,7 +10,7 @@ import hashlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from quantray.errors import DataError
+from quantray.errors import DataError, first_line
 
 __all__ = ["fault", "file_hash", "from_parquet", "seal_html", "seal_json", "to_parquet"]
 
@@ -63,7 +63,7 @@ def from_parquet(content: bytes, name: str) -> pa.Table:
     try:
         return pq.read_table(pa.BufferReader(content))
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"is no table: {(str(error).splitlines() or ['no reason given'])[0]}") from error
+        raise DataError(f"is no table: {first_line(error)}") from error
 
 
 def seal_json(text: str, name: str) -> bytes:

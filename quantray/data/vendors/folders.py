@@ -8,7 +8,7 @@ import pandas as pd
 
 from quantray.data.symbols import symbol_key
 from quantray.data.vendors.sheets import ENDINGS, holds_bars
-from quantray.errors import DataError
+from quantray.errors import DataError, reason
 from quantray.inputs import ordinary_file
 
 __all__ = ["TOLD", "files_of", "one_spelling", "united"]
@@ -29,14 +29,14 @@ def files_of(source: Path) -> tuple[list[Path], tuple[str, ...]]:
     try:
         folder = source.is_dir()
     except (OSError, ValueError) as error:
-        raise DataError(f"{source} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise DataError(f"{source} cannot be read: {reason(error)}.") from error
     if not folder:
         remedy = "give a CSV or Parquet file, or a folder of them"
         return [ordinary_file(source, "file", remedy=remedy, error=DataError)], ()
     try:
         found = sorted(source.iterdir())
     except OSError as error:
-        raise DataError(f"folder {source} cannot be read: {error.strerror}.") from error
+        raise DataError(f"folder {source} cannot be read: {reason(error)}.") from error
     return _sorted_out(found)
 
 

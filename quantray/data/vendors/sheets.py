@@ -25,7 +25,7 @@ from quantray.data.vendors.headers import (
     label_rows,
 )
 from quantray.data.vendors.parsing import NUMBER, NumberStyle, number_style
-from quantray.errors import DataError
+from quantray.errors import DataError, reason
 
 __all__ = ["ENDINGS", "LEVELS", "Sheet", "holds_bars", "read_sheet", "stem"]
 
@@ -80,7 +80,7 @@ def read_sheet(file: Path, form: Format) -> Sheet:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{file} is empty; it needs a header and at least one row.") from error
     except (*_UNREADABLE, OSError) as error:
-        raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{file} cannot be read: {reason(error)}") from error
     frame = _without_blank_rows(sheet.frame)
     if frame.empty:
         raise DataError(f"{file} is empty; it needs a header and at least one row.")

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from quantray.errors import DataError
+from quantray.errors import DataError, reason
 from quantray.research.progress import say
 from quantray.storage.files import write_atomically
 
@@ -110,7 +110,7 @@ class Journal:
         try:
             content = self.path.read_bytes() if self.path.is_file() else b""
         except OSError as error:
-            raise DataError(f"{self.path} cannot be read: {error.strerror or error}; see to its folder.") from error
+            raise DataError(f"{self.path} cannot be read: {reason(error)}; see to its folder.") from error
         whole, lines = 0, content.split(b"\n")
         for number, line in enumerate(lines[:-1], 1):
             event = self._parsed(line)
@@ -156,7 +156,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise DataError(f"cannot write {self.path}: {error.strerror or error}; free space or set runs=.") from error
+            raise DataError(f"cannot write {self.path}: {reason(error)}; free space or set runs=.") from error
 
     def _line(self, event: _Line) -> bytes:
         text = event.model_dump_json().encode()
