@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pydantic import BaseModel, ValidationError
 
 from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
@@ -18,26 +19,18 @@ from quantray.data.loading import ADJUSTED, adjusted_panel
 from quantray.data.panel import Panel
 from quantray.data.quality.examining import examine
 from quantray.data.quality.treatment import Finding, QualityReport, QualitySettings, noted
+from quantray.data.rows import SCHEMA, by_year, table_of, with_stored_fields, within
 from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
 from quantray.data.universe import Everything, Universe
 from quantray.data.vendors.formats import ADJUSTMENTS, CERTAIN, Format
 from quantray.data.vendors.importing import RawBars, read_bars
 from quantray.errors import DataError, InputError
 from quantray.printable import masked
-from quantray.storage.versions import OvertakenError, Snapshot, Verification, VersionedTable
+from quantray.storage.entries import Snapshot
+from quantray.storage.versions import OvertakenError, Verification, VersionedTable
 
 __all__ = ["MarketStore", "Version"]
 
-_SCHEMA = pa.schema(
-    [
-        ("date", pa.date32()),
-        ("symbol", pa.string()),
-        ("ticker", pa.string()),
-        *((name, pa.float64()) for name in ("open", "high", "low", "close", "volume", "dividend", "split")),
-        ("delist_return", pa.float64()),
-    ]
-)
-"""``symbol`` is the permanent id where the data have one; ``ticker`` then is the symbol of the day."""
 _CONTEXT_DAYS = 100
 """Calendar days before an append that its quality checks see: enough for every check's look-back."""
 
@@ -59,6 +52,13 @@ class Version:
     """Rows that the commit wrote."""
 
 
+class _Commit(BaseModel):
+    """What a commit says of itself."""
+
+    operation: Literal["import", "append"]
+    quality: QualityReport
+
+
 class MarketStore:
     """Daily bars under a folder or an object-store address, versioned and safe for concurrent readers.
 
@@ -72,7 +72,7 @@ class MarketStore:
         self.uri = str(uri)
         remedies = f"run `quantray data import FILE --store {uri}`", "import bars into an empty folder"
         self._table = VersionedTable(
-            self.uri, kind="market store", schema=_SCHEMA, remedies=remedies, storage_options=storage_options
+            self.uri, kind="market store", schema=SCHEMA, remedies=remedies, storage_options=storage_options
         )
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class MarketStore:
         """
         bars, report = examine(source if isinstance(source, RawBars) else read_bars(source, form), settings)
         base = self._table.snapshot() if self._table.exists() else None
-        self._table.write(_years(bars), _about("import", report), base=base, whole=True)
+        self._table.write(by_year(bars), _about("import", report), base=base, whole=True)
         return report
 
     def append(
@@ -146,7 +146,7 @@ class MarketStore:
             update={"n_rows_read": n_read, "findings": (*respelled, *left_out, *report.findings)}
         )
         old = self._rows(base, first, last)
-        bars = _with_stored_fields(bars, old)
+        bars = with_stored_fields(bars, old)
         new = pd.concat([old, bars[[c for c in bars if c in old]]], ignore_index=True).drop_duplicates(
             ["date", "symbol"], keep="last"
         )
@@ -158,7 +158,7 @@ class MarketStore:
         report = report.model_copy(update={"n_rows_replaced": len(kept) - same})
         around = self._rows(base, f"{first.year}-01-01", f"{last.year}-12-31")
         others = around[(around["date"] < first) | (around["date"] > last)]
-        self._table.write(_years(pd.concat([others, new])), _about("append", report), base=base)
+        self._table.write(by_year(pd.concat([others, new])), _about("append", report), base=base)
         return report
 
     def load(
@@ -233,8 +233,8 @@ class MarketStore:
             found = self._table.snapshot(version)
             return lambda columns: self._tables(found, first, last, columns)
         known = restatements.as_known(self, version=version)
-        known = known[_within(known["date"], first, last)]
-        return lambda columns: iter((_stored(known, columns),))
+        known = known[within(known["date"], first, last)]
+        return lambda columns: iter((table_of(known, columns),))
 
     def bars(self, first: object = None, last: object = None, *, version: int | None = None) -> pd.DataFrame:
         """Rows of (date, symbol, ticker, fields...) as they are stored, from ``first`` to ``last``, both included.
@@ -300,9 +300,14 @@ class MarketStore:
     def _commits(self) -> list[tuple[Version, QualityReport]]:
         commits = []
         for entry in self._table.snapshots():
-            report = QualityReport.model_validate(entry.notes["quality"])
-            kind = str(entry.notes["operation"])
-            version = Version(entry.number, entry.time, kind, report.first, report.last, report.n_rows_kept)
+            try:
+                about = _Commit.model_validate(entry.notes)
+            except ValidationError as error:
+                raise DataError(
+                    f"{self.uri}: what version {entry.number} says of itself is no import's; import the bars anew."
+                ) from error
+            report = about.quality
+            version = Version(entry.number, entry.time, about.operation, report.first, report.last, report.n_rows_kept)
             commits.append((version, report))
         return commits
 
@@ -373,9 +378,9 @@ class MarketStore:
     def _rows(
         self, version: Snapshot, first: object, last: object, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        chosen = list(columns or _SCHEMA.names)
+        chosen = list(columns or SCHEMA.names)
         tables = list(self._tables(version, first, last, chosen))
-        empty = _SCHEMA.empty_table().select(chosen)
+        empty = SCHEMA.empty_table().select(chosen)
         table = pa.concat_tables([empty, *(table.cast(empty.schema) for table in tables)])
         frame: pd.DataFrame = table.to_pandas(date_as_object=False)
         return frame.assign(date=frame["date"].astype("datetime64[s]"))
@@ -394,23 +399,8 @@ class MarketStore:
         return self._table.read(version, columns, parts=lambda year: low <= year <= high, keep=keep)
 
 
-def _about(operation: str, report: QualityReport) -> dict[str, object]:
-    return {"operation": operation, "quality": report.model_dump(mode="json")}
-
-
-def _years(bars: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
-    """Bars by year, each year's by date and symbol: a load of few years then reads few files."""
-    year = bars["date"].dt.year.to_numpy()
-    for number in np.unique(year).tolist():
-        ordered = _by_date(bars[year == number])
-        yield f"{number:04d}", _stored(ordered, _SCHEMA.names)
-
-
-def _stored(bars: pd.DataFrame, names: Sequence[str]) -> pa.Table:
-    """Columns of these names; what the bars have not is unknown."""
-    columns = {name: bars[name] if name in bars else _absent(name, len(bars)) for name in names}
-    schema = pa.schema([_SCHEMA.field(name) for name in names])
-    return pa.Table.from_pandas(pd.DataFrame(columns), schema, preserve_index=False)
+def _about(operation: Literal["import", "append"], report: QualityReport) -> dict[str, object]:
+    return _Commit(operation=operation, quality=report).model_dump(mode="json")
 
 
 def _wanted(fields: Sequence[str] | None) -> list[str]:
@@ -419,34 +409,3 @@ def _wanted(fields: Sequence[str] | None) -> list[str]:
     if unknown := [name for name in wanted if name not in ADJUSTED]:
         raise DataError(f"field {unknown[0]!r} is not one of {', '.join(ADJUSTED)}.")
     return wanted
-
-
-def _with_stored_fields(bars: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
-    """Bars with the stored values of fields that their file does not have at all."""
-    absent = [name for name in _SCHEMA.names if name in old and (name not in bars or bars[name].isna().all())]
-    absent = [name for name in absent if name not in ("dividend", "split") and old[name].notna().any()]
-    if not absent or old.empty:
-        return bars
-    kept = bars[["date", "symbol"]].merge(old[["date", "symbol", *absent]], how="left", on=["date", "symbol"])
-    return bars.assign(**{name: kept[name].to_numpy() for name in absent})
-
-
-def _within(days: pd.Series, first: np.datetime64 | None, last: np.datetime64 | None) -> pd.Series:
-    inside = pd.Series(True, index=days.index)
-    if first is not None:
-        inside &= days >= pd.Timestamp(first)
-    return inside if last is None else inside & (days <= pd.Timestamp(last))
-
-
-def _by_date(bars: pd.DataFrame) -> pd.DataFrame:
-    """Bars by date, and by symbol within a date."""
-    symbol, _ = pd.factorize(bars["symbol"], sort=True)
-    date, _ = pd.factorize(bars["date"], sort=True)
-    # Small integers are sorted without comparing them.
-    small = np.uint16 if max(symbol.max(initial=0), date.max(initial=0)) < 2**16 else np.uint32
-    first = np.argsort(symbol.astype(small), kind="stable")
-    return bars.iloc[first[np.argsort(date.astype(small)[first], kind="stable")]].reset_index(drop=True)
-
-
-def _absent(name: str, count: int) -> object:
-    return np.full(count, None, dtype=object) if name == "ticker" else np.full(count, np.nan)

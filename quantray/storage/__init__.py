@@ -2,5 +2,5 @@
 
 ``files`` appear whole or not at all, ``seals`` tell whether they are what was written, ``locks`` let one at a time
 write a folder. ``addresses`` are those at which a table can lie, ``places`` the files there, ``versions`` tables of
-which every commit stays.
+which every commit stays, as the ``entries`` of their logs say.
 """

@@ -3,17 +3,35 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from quantray.errors import InputError, reason
 
-__all__ = ["store_address"]
+__all__ = ["local_folder", "store_address"]
 
 # Delta Lake turns a folder's path into a URL and back, and takes a backslash for a slash and an encoded letter for the
 # letter on the way.
 _LOST = re.compile(r"\\|%[0-9A-Fa-f]{2}")
 _LONGEST = 200
 """Bytes of a folder's name, which files within it must outlast."""
+
+
+def local_folder(uri: str) -> Path | None:
+    """The folder of a path or of a ``file://`` address; None for an address elsewhere.
+
+    Raises
+    ------
+    InputError
+        A ``file://`` address names a host, or has a query or a fragment.
+    """
+    if "://" not in uri:
+        return Path(uri).absolute()
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return None
+    if parts.netloc or parts.query or parts.fragment or "#" in uri or "?" in uri:
+        raise InputError(f"{uri} is no folder of this machine; write file:///PATH, with # and ? as %23 and %3F.")
+    return Path(unquote(parts.path)).absolute()
 
 
 def store_address(uri: str | Path) -> str:
@@ -34,10 +52,11 @@ def store_address(uri: str | Path) -> str:
     text = str(uri)
     if not text.strip() or not text.isprintable():
         raise InputError(f"{text!r} is no place for a store; name a folder, such as market, or an address.")
-    if "://" in text and not text.startswith("file://"):
+    place = local_folder(text)
+    if place is None:
         return text
     try:
-        folder = os.path.realpath(unquote(text.removeprefix("file://")) if "://" in text else text)
+        folder = os.path.realpath(place)
     except OSError as error:
         raise InputError(f"{text} is no place for a store: {reason(error)}; name another folder.") from error
     if lost := _LOST.search(folder):

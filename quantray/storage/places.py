@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 from deltalake.fs import DeltaStorageHandler
 
-from quantray.storage.addresses import store_address
+from quantray.storage.addresses import local_folder, store_address
 from quantray.storage.files import write_atomically
 
 __all__ = ["Place", "first_line"]
@@ -29,9 +28,8 @@ class Place:
     def at(cls, uri: str, options: Mapping[str, str] | None = None) -> "Place":
         """The place of an address: a path, ``file://`` or an object store's; raises as ``store_address``."""
         uri = store_address(uri)
-        if "://" not in uri or uri.startswith("file://"):
-            folder = Path(unquote(urlparse(uri).path) if "://" in uri else uri).absolute()
-            store_address(folder)
+        folder = local_folder(uri)
+        if folder is not None:
             return cls(str(folder), folder, pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem(use_mmap=True)))
         return cls(uri, None, pafs.PyFileSystem(DeltaStorageHandler(uri, dict(options or {}))))
 
@@ -44,7 +42,10 @@ class Place:
         return int(self.files.get_file_info(name).size)
 
     def read(self, name: str) -> pa.Buffer:
-        """The bytes of a file."""
+        """The bytes of a file; of what is none, such as a pipe, nothing is opened."""
+        kind = self.files.get_file_info(name).type
+        if kind != pafs.FileType.File:
+            raise FileNotFoundError(name) if kind == pafs.FileType.NotFound else OSError(f"{name} is no ordinary file")
         with self.files.open_input_file(name) as handle:
             return handle.read_buffer()
 
@@ -53,8 +54,10 @@ class Place:
         if self.folder is not None:
             write_atomically(self.folder / name, memoryview(content))
             return
-        with self.files.open_output_stream(name) as handle:
-            handle.write(content)
+        # Through pyarrow the handler would be given buffers, and it takes bytes alone.
+        stream = self.files.handler._handler.open_output_stream(name, None)
+        stream.write(bytes(content))
+        stream.close()
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""

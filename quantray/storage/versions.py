@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -27,9 +27,10 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from quantray.errors import DataError
+from quantray.storage.entries import ForeignError, Part, Snapshot, opened, sealed
 from quantray.storage.places import Place, first_line
 
-__all__ = ["OvertakenError", "Part", "Snapshot", "Verification", "VersionedTable"]
+__all__ = ["OvertakenError", "Verification", "VersionedTable"]
 
 _LOG = "_delta_log"
 _LATEST = "_latest_version"
@@ -48,34 +49,6 @@ class OvertakenError(DataError):
 
 class _DamagedError(Exception):
     """A file is not as it was written."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows of a version that lie in one file."""
-
-    name: str
-    """What they have in common, such as their year."""
-    file: str
-    n_rows: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One committed state of a table."""
-
-    number: int
-    time: datetime
-    notes: Mapping[str, Any]
-    """What the writer said of the commit."""
-    parts: tuple[Part, ...]
-    """Of the whole version, by name."""
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the whole version."""
-        return sum(part.n_rows for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -144,7 +117,7 @@ class VersionedTable:
         for each in range(latest if number is None else number, -1, -1):
             if (found := self._entry(each)) is not None:
                 return found
-        raise self._foreign()
+        raise DataError(f"{self.uri} is a Delta table but no {self._kind}; {self._remedies[1]}.")
 
     def snapshots(self) -> tuple[Snapshot, ...]:
         """All versions, oldest first; raises as ``snapshot``."""
@@ -173,8 +146,12 @@ class VersionedTable:
         """
         texts = [field.name for field in self._schema if field.type == pa.string()]
         for part in version.parts:
-            if parts(part.name):
-                content = self._content(version, part)
+            if not parts(part.name):
+                continue
+            content = self._content(version, part)
+            try:
+                if not pq.read_schema(pa.BufferReader(content)).equals(self._schema):
+                    raise DataError(f"{self.uri}: {part.file} holds other columns; write it anew.")
                 yield pq.read_table(
                     pa.BufferReader(content),
                     columns=list(columns or self._schema.names),
@@ -182,6 +159,10 @@ class VersionedTable:
                     read_dictionary=texts,
                     partitioning=None,
                 )
+            except (pa.ArrowException, OSError) as error:
+                raise DataError(
+                    f"{self.uri}: {part.file} cannot be read: {first_line(error)}; write it anew."
+                ) from error
 
     def write(
         self,
@@ -219,7 +200,8 @@ class VersionedTable:
             return self._commit(everything, notes, base)
         except (DeltaError, OSError, DataError) as error:
             for part in written:
-                self._place.remove(part.file)
+                with suppress(DeltaError, OSError):
+                    self._place.remove(part.file)
             if isinstance(error, DataError):
                 raise
             raise DataError(f"cannot write {self.uri}: {first_line(error)}") from error
@@ -270,7 +252,7 @@ class VersionedTable:
         adds = [self._added(part) for part in parts if part.file not in old]
         gone = old - {part.file for part in parts}
         now = int(time.time() * 1000)
-        properties = CommitProperties(custom_metadata=self._sealed(made), max_commit_retries=0)
+        properties = CommitProperties(custom_metadata=sealed(made, self._kind), max_commit_retries=0)
         schema = Schema.from_arrow(self._schema)
         try:
             if base is None:
@@ -287,22 +269,25 @@ class VersionedTable:
                 table = DeltaTable(self._place.address, version=latest, storage_options=self._options)
                 removes = [RemoveAction(file, True, now, None, {}) for file in sorted(gone)]
                 table.create_write_transaction([*adds, *removes], "append", schema, commit_properties=properties)
-        except DeltaError as error:
-            if max(self._numbers(), default=-1) > latest:
-                raise self._overtaken() from error
-            raise
-        # A crash before this line loses a safeguard of one version, not the version.
-        self._place.write(_LATEST, str(made.number).encode())
+        except (DeltaError, OSError) as error:
+            landed = self._readable(made.number)
+            if landed is None or landed.parts != made.parts or landed.time != made.time:
+                if max(self._numbers(), default=-1) > latest:
+                    raise self._overtaken() from error
+                raise
+            # The commit is in the log, and what Delta does after it is no part of it.
+        self._remember(made.number)
         return made
+
+    def _remember(self, number: int) -> None:
+        """Note the last version; without it a loss at the log's end would go unseen, but nothing is lost."""
+        with suppress(DataError, DeltaError, OSError, ValueError):
+            if not self._place.has(_LATEST) or int(self._place.read(_LATEST).to_pybytes()) < number:
+                self._place.write(_LATEST, str(number).encode())
 
     def _added(self, part: Part) -> AddAction:
         size = self._place.size(part.file)
         return AddAction(part.file, size, {}, int(time.time() * 1000), True, json.dumps({"numRecords": part.n_rows}))
-
-    def _sealed(self, made: Snapshot) -> dict[str, str]:
-        about = {"kind": self._kind, "time": made.time.isoformat(), "notes": made.notes}
-        text = json.dumps(about | {"parts": [list(asdict(part).values()) for part in made.parts]})
-        return {"quantray": text, "quantray_sha256": _seal(made.number, text)}
 
     def _numbers(self) -> Collection[int]:
         """Of the entries in the log."""
@@ -325,25 +310,16 @@ class VersionedTable:
         """What was committed; none for an entry that changed no rows, such as a vacuum's."""
         name = f"{_LOG}/{number:020d}.json"
         try:
-            lines = self._place.read(name).to_pybytes().splitlines()
-            actions = [json.loads(line) for line in lines if line.strip()]
-            about: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
-            text, seal = about.get("quantray"), about.get("quantray_sha256")
+            return opened(number, self._place.read(name).to_pybytes(), self._kind)
         except FileNotFoundError as error:
             raise DataError(f"{self.uri} has lost the entry of version {number}, {name}; put it back.") from error
-        except (DeltaError, OSError, ValueError, AttributeError, TypeError) as error:
-            raise DataError(f"{self.uri} cannot be read: {name} is damaged ({first_line(error)}).") from error
-        if text is None and seal is None:
-            if any("add" in each or "remove" in each or "metaData" in each for each in actions):
-                raise self._foreign(number)
-            return None
-        if not isinstance(text, str) or seal != _seal(number, text):
-            raise DataError(f"{self.uri} cannot be read: {name} is damaged; put it back, or read an earlier version.")
-        content = json.loads(text)
-        if content["kind"] != self._kind:
-            raise self._foreign()
-        parts = tuple(Part(*part) for part in content["parts"])
-        return Snapshot(number, datetime.fromisoformat(content["time"]), content["notes"], parts)
+        except (DeltaError, OSError, ValueError) as error:
+            told = f"{self.uri} cannot be read: {name} is damaged ({first_line(error)})"
+            raise DataError(f"{told}; put it back, or read an earlier version.") from error
+        except ForeignError as error:
+            raise DataError(
+                f"{self.uri} is a Delta table but no {self._kind} at version {number}; {self._remedies[1]}."
+            ) from error
 
     def _content(self, version: Snapshot, part: Part) -> pa.Buffer:
         try:
@@ -383,11 +359,3 @@ class VersionedTable:
 
     def _overtaken(self) -> OvertakenError:
         return OvertakenError(f"another writer changed {self.uri} meanwhile; run the same command again.")
-
-    def _foreign(self, number: int | None = None) -> DataError:
-        of = "" if number is None else f" at version {number}"
-        return DataError(f"{self.uri} is a Delta table but no {self._kind}{of}; {self._remedies[1]}.")
-
-
-def _seal(number: int, text: str) -> str:
-    return sha256(f"{number}\n{text}".encode()).hexdigest()

@@ -1,9 +1,10 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from quantray.errors import InputError
-from quantray.storage.addresses import store_address
+from quantray.storage.addresses import local_folder, store_address
 
 
 @pytest.mark.parametrize("name", ["a%20b", "a\\b"])
@@ -39,3 +40,15 @@ def test_addresses_pass_as_they_are(uri):
 def test_an_address_of_a_folder_is_held_to_the_same():
     with pytest.raises(InputError, match="/nowhere/a%20b cannot hold a store"):
         store_address("file:///nowhere/a%2520b")
+
+
+@pytest.mark.parametrize("uri", ["file:///x/q#1", "file:///x/q?1", "file://host/z", "FILE:///x?", "file://tmp"])
+def test_a_file_address_that_means_another_folder_is_refused(uri):
+    with pytest.raises(InputError, match="is no folder of this machine; write file:///PATH"):
+        store_address(uri)
+
+
+def test_folders_of_addresses(tmp_path):
+    assert local_folder("FILE:///x/a%23b") == Path("/x/a#b")
+    assert local_folder("s3://bucket/x") is None
+    assert local_folder(str(tmp_path)) == tmp_path

@@ -1,16 +1,23 @@
 """Tables in versions: whole commits, and no byte that is not as it was written."""
 
+import json
+import os
 import random
 import shutil
 import threading
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.fs import DeltaStorageHandler
 
 from quantray.errors import DataError
+from quantray.storage.places import Place
 from quantray.storage.versions import OvertakenError, VersionedTable
 
 SCHEMA = pa.schema([("key", pa.string()), ("value", pa.float64())])
@@ -120,6 +127,103 @@ def test_a_write_that_fails_leaves_no_file(table):
     assert sorted(folder(table).rglob("*")) == before
 
 
+def test_a_commit_that_landed_stands_whatever_fails_after_it(table, monkeypatch):
+    write = Place.write
+
+    def full(self, name, content):
+        if name == "_latest_version":
+            raise DataError("cannot write _latest_version: No space left on device")
+        write(self, name, content)
+
+    monkeypatch.setattr(Place, "write", full)
+    assert table.write([("d", rows("d", 7.0))], {}, base=table.snapshot()).number == 3
+    # Delta writes a checkpoint after every hundredth commit; a folder in its place makes that fail.
+    (folder(table) / "_delta_log" / "_last_checkpoint" / "x").mkdir(parents=True)
+    for number in range(4, 103):
+        assert table.write([("d", rows("d", float(number)))], {}, base=table.snapshot()).number == number
+    assert values(table) == [1, 2, 4, 5, 6, 102]
+    assert table.verify().problems == ()
+
+
+def test_the_note_of_the_last_version_never_goes_back(table):
+    (folder(table) / "_latest_version").write_text("7")
+    table._remember(3)
+    assert (folder(table) / "_latest_version").read_text() == "7"
+
+
+def test_object_stores_are_written_and_read_by_deltas_own_handler(tmp_path):
+    address = f"file://{tmp_path}"
+    place = Place(address, None, pafs.PyFileSystem(DeltaStorageHandler(address, {})))
+    table = table_at(tmp_path)
+    table.__dict__["_place"] = place
+    table.write([("a", rows("a", 1.0))], {}, base=None)
+    table.write([("b", rows("b", 2.0))], {}, base=table.snapshot())
+    with pytest.raises(OvertakenError):
+        table.write([("b", rows("b", 3.0))], {}, base=table.snapshot(0))
+    assert values(table) == values(table_at(tmp_path)) == [1, 2]
+    assert table.verify().problems == ()
+
+
+def forged(table, change):
+    """The table with other notes under a seal that fits, as anybody can make one."""
+    lines = [json.loads(line) for line in entry(table, 2).read_text().splitlines()]
+    info = next(line["commitInfo"] for line in lines if "commitInfo" in line)
+    notes = json.loads(info["quantray"])
+    change(notes)
+    text = json.dumps(notes)
+    info |= {"quantray": text, "quantray_sha256": sha256(f"2\n{text}".encode()).hexdigest()}
+    entry(table, 2).write_text("\n".join(map(json.dumps, lines)))
+
+
+def part_at(notes, position, value):
+    notes["parts"][0][position] = value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda notes: notes.pop("parts"),
+        lambda notes: notes.update(parts=[[1]]),
+        lambda notes: notes.update(time="never"),
+        lambda notes: part_at(notes, 1, "../../../etc/passwd"),
+        lambda notes: part_at(notes, 2, -1),
+        lambda notes: notes.update(notes=[]),
+    ],
+)
+def test_forged_notes_are_refused_in_a_line(table, change):
+    forged(table, change)
+    with pytest.raises(DataError, match=r"_delta_log/0+2.json is damaged \(it describes no version\); put it back, or"):
+        values(table)
+    assert len(table.verify().problems) == 1
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "[]", "7", "{}\n[]"])
+def test_a_log_that_is_no_log_is_refused_in_a_line(table, text):
+    entry(table, 2).write_text(text)
+    with pytest.raises(DataError, match="cannot be read: .* is damaged|is a Delta table but no") as refused:
+        values(table)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_part_of_other_columns_is_refused(table):
+    other = pa.BufferOutputStream()
+    pq.write_table(pa.table({"a": [1]}), other)
+    for content, told in ((other.getvalue().to_pybytes(), "holds other columns"), (b"no parquet", "cannot be read")):
+        file = folder(table) / table.snapshot().parts[0].file
+        file.write_bytes(content)
+        forged(table, lambda notes, content=content: part_at(notes, 3, sha256(content).hexdigest()))
+        with pytest.raises(DataError, match=f"{file.name} {told}.*; write it anew"):
+            values(table)
+
+
+def test_a_pipe_in_the_place_of_a_part_is_never_opened(table):
+    file = folder(table) / table.snapshot().parts[0].file
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(DataError, match="cannot be read .*is no ordinary file"):
+        values(table)
+
+
 def test_any_flipped_bit_is_seen_or_changes_nothing(table, tmp_path):
     draw = random.Random(0)
     whole = {number: content(table, number) for number in (0, 1, 2)}
@@ -204,7 +308,7 @@ def test_what_other_programs_did_is_told_apart(table):
 
 
 def test_a_table_of_another_kind_is_refused(table):
-    with pytest.raises(DataError, match="is a Delta table but no other table; choose an empty folder"):
+    with pytest.raises(DataError, match="is a Delta table but no other table at version 2; choose an empty folder"):
         table_at(table.uri, kind="other table").snapshot()
 
 

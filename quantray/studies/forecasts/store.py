@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quantray.arrays import Dates, Float, Names, frozen
 from quantray.errors import DataError, InputError
 from quantray.printable import masked
-from quantray.storage.versions import OvertakenError, Snapshot, Verification, VersionedTable
+from quantray.storage.entries import Snapshot
+from quantray.storage.versions import OvertakenError, Verification, VersionedTable
 
 __all__ = ["ForecastStore", "ForecastVersion", "Forecasts"]
 
@@ -90,6 +92,18 @@ class ForecastVersion:
     notes: Mapping[str, str]
 
 
+class _Commit(BaseModel):
+    """What a commit says of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    first: str
+    last: str
+    n_rows: int
+    notes: dict[str, str]
+
+
 class ForecastStore:
     """Scores by (date, symbol, model) under a folder or an object-store address, versioned and safe for readers.
 
@@ -142,8 +156,9 @@ class ForecastStore:
             },
             schema=_SCHEMA,
         )
-        about = {"model": model, "first": str(days[0]), "last": str(days[-1]), "n_rows": len(row)}
-        about["notes"] = {str(key): str(value) for key, value in (notes or {}).items()}
+        told = {str(key): str(value) for key, value in (notes or {}).items()}
+        commit = _Commit(model=model, first=str(days[0]), last=str(days[-1]), n_rows=len(row), notes=told)
+        about = commit.model_dump(mode="json")
         base = found = self._latest()
         for _ in range(_ATTEMPTS):
             if _of(found, model) != _of(base, model):
@@ -153,6 +168,13 @@ class ForecastStore:
             except OvertakenError:
                 found = self._latest()
         raise OvertakenError(f"another writer changed {model} in {self.uri} meanwhile; run the same command again.")
+
+    def _version(self, commit: Snapshot) -> ForecastVersion:
+        try:
+            about = _Commit.model_validate(commit.notes)
+        except ValidationError as error:
+            raise DataError(f"{self.uri}: version {commit.number} holds no forecasts; write them anew.") from error
+        return ForecastVersion(commit.number, commit.time, **about.model_dump())
 
     def _latest(self) -> Snapshot | None:
         return self._table.snapshot() if self.exists() else None
@@ -206,7 +228,7 @@ class ForecastStore:
         DataError
             No store.
         """
-        return tuple(ForecastVersion(each.number, each.time, **each.notes) for each in self._table.snapshots())
+        return tuple(self._version(each) for each in self._table.snapshots())
 
     def verify(self) -> Verification:
         """Look at every byte of every version; raises as ``versions``."""
