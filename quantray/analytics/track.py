@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float, Names, digest
 from quantray.errors import DataError, first_line, reason
-from quantray.storage.files import write_atomically
+from quantray.storage.files import read_file, write_atomically
 from quantray.storage.seals import from_parquet, to_parquet
 
 __all__ = ["Delistings", "TrackRecord"]
@@ -196,7 +196,7 @@ _TERMS = ("periods_per_year", "delistings")
 def _read(folder: Path, name: str) -> pa.Table:
     path = folder / f"{name}.parquet"
     try:
-        return from_parquet(path.read_bytes(), name)
+        return from_parquet(read_file(path), name)
     except OSError as error:
         raise DataError(f"{folder} holds no track record: {path.name}: {reason(error)}") from error
     except DataError as error:

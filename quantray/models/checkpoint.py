@@ -23,7 +23,7 @@ from quantray.models.networks import NetworkSettings
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, KnownGraph
 from quantray.models.training import EpochReport, TrainingSettings, TrainingState
-from quantray.storage.files import write_atomically
+from quantray.storage.files import read_file, write_atomically
 
 __all__ = ["Checkpoint", "ForecastState", "load_checkpoint", "save_checkpoint", "settings_hash"]
 
@@ -94,11 +94,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         There is none, or its file is damaged or of another version.
     """
     try:
+        content = io.BytesIO(read_file(path))
         # Torch does not check the sums of its files itself.
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(content) as parts:
             if broken := parts.testzip():
                 raise zipfile.BadZipFile(f"its part {broken} is damaged")
-        packed: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content.seek(0)
+        packed: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
         return _unpacked(packed)
     except FileNotFoundError as error:
         raise DataError(

@@ -16,6 +16,7 @@ from quantray.printable import masked
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
 from quantray.settings import read_content
+from quantray.storage.files import read_file
 from quantray.storage.seals import fault, file_hash, seal_json
 
 __all__ = [
@@ -29,10 +30,10 @@ __all__ = [
     "damage",
     "finished",
     "list_runs",
-    "read_file",
     "read_metrics",
     "read_page",
     "read_run",
+    "written_file",
 ]
 
 LAYOUT = 2
@@ -139,7 +140,7 @@ def read_run(folder: Path) -> Run:
     """
     about = _read_about(folder)
     if about is not None:
-        read_file(folder, about, "settings.yaml")
+        written_file(folder, about, "settings.yaml")
     try:
         settings = read_content(folder / "settings.yaml")
     except InputError as error:
@@ -164,7 +165,7 @@ def finished(run: Run) -> About:
     return run.about
 
 
-def read_file(folder: Path, about: About, name: str) -> bytes:
+def written_file(folder: Path, about: About, name: str) -> bytes:
     """A file as the run wrote it.
 
     Raises
@@ -175,11 +176,11 @@ def read_file(folder: Path, about: About, name: str) -> bytes:
     path = folder / name
     remedy = "put back a copy, or run the study again, which computes only what is missing"
     try:
-        content = path.read_bytes() if path.is_file() else None
+        content = read_file(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{path} is missing; {remedy}.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {reason(error)}; {remedy}.") from error
-    if content is None:
-        raise DataError(f"{path} is missing; {remedy}.")
     if file_hash(content) != about.files.get(name):
         raise DataError(f"{path} is damaged: it is not what the run wrote; {remedy}.")
     return content
@@ -219,13 +220,21 @@ def damage(run: Run, *, report: bool = True) -> list[str]:
     about, found = finished(run), []
     for name in about.files:
         try:
-            read_file(run.folder, about, name)
+            written_file(run.folder, about, name)
         except DataError as error:
             found.append(str(error))
-    page = run.folder / REPORT
-    if report and page.is_file() and (wrong := fault(page.read_bytes(), about.key)):
-        found.append(f"{page} {wrong}; write it again: quantray report {run.folder}")
+    if report and (wrong := _wrong_report(run.folder / REPORT, about)):
+        found.append(f"{run.folder / REPORT} {wrong}; write it again: quantray report {run.folder}")
     return found
+
+
+def _wrong_report(page: Path, about: About) -> str | None:
+    try:
+        return fault(read_file(page), about.key)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"cannot be read: {reason(error)}"
 
 
 def list_runs(runs: Path) -> list[Run]:
@@ -247,7 +256,7 @@ def _read_about(folder: Path) -> About | None:
     if not path.exists():
         return None
     try:
-        content = path.read_bytes() if path.is_file() else b""
+        content = read_file(path)
         wrong = fault(content, MARK)
         said = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
@@ -279,7 +288,7 @@ def _damaged(path: Path, why: str) -> DataError:
 
 
 def _parsed(run: Run, name: str, parse: Callable[[bytes], V]) -> V:
-    content = read_file(run.folder, finished(run), name)
+    content = written_file(run.folder, finished(run), name)
     try:
         return parse(content)
     except (ValueError, RecursionError) as error:

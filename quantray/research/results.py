@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from quantray.errors import DataError, reason
-from quantray.storage.files import write_atomically
+from quantray.storage.files import read_file, write_atomically
 from quantray.storage.seals import fault, from_parquet, to_parquet
 
 __all__ = ["ResultState", "ResultStore"]
@@ -46,7 +46,7 @@ class ResultStore:
     def state(self, key: str) -> ResultState:
         """What there is under a key; the file is read and its seal compared, which takes far less than using it."""
         try:
-            content = self.path(key).read_bytes()
+            content = read_file(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
             return ResultState.ABSENT
         except OSError:
@@ -79,7 +79,7 @@ class ResultStore:
                 with contextlib.suppress(OSError):
                     os.listdir(folder)
         try:
-            return from_parquet(path.read_bytes(), key)
+            return from_parquet(read_file(path), key)
         except FileNotFoundError as error:
             raise DataError(
                 f"result {path} is not there; if it was computed on another machine, choose a folder with runs= that "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quantray.data.store import MarketStore, Version
 from quantray.errors import DataError
-from quantray.research.folder import RESULTS, About, Run, StoreSeen, damage, finished, read_file, read_run
+from quantray.research.folder import RESULTS, About, Run, StoreSeen, damage, finished, read_run, written_file
 from quantray.research.results import ResultState, ResultStore
 from quantray.storage.locks import alone
 
@@ -49,7 +49,7 @@ def verify_run(folder: Path) -> Verified:
 def _results(run: Run, about: About) -> Verified:
     """The results that the run used, which lie beside its folder."""
     try:
-        keys = read_file(run.folder, about, RESULTS).decode(errors="replace").split()
+        keys = written_file(run.folder, about, RESULTS).decode(errors="replace").split()
     except DataError:
         return _fine("The results were not compared, for their list is damaged.")
     if strange := [key for key in keys if not _KEY.fullmatch(key)]:

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_returns_compound_to_the_nav(record):
 
 def test_a_folder_without_a_record(tmp_path):
     with pytest.raises(DataError, match="holds no track record"):
+        TrackRecord.read(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(record, tmp_path):
+    record.write(tmp_path)
+    (tmp_path / "holdings.parquet").unlink()
+    os.mkfifo(tmp_path / "holdings.parquet")
+    with pytest.raises(DataError, match=r"holds no track record: holdings.parquet: it is a pipe or a device"):
         TrackRecord.read(tmp_path)
 
 

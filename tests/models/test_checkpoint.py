@@ -1,4 +1,5 @@
 import copy
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -149,6 +150,12 @@ def test_thousands_of_names_stay_under_ten_megabytes(tmp_path):
 def test_a_missing_checkpoint(tmp_path):
     with pytest.raises(DataError, match=r"checkpoint .*c.pt is not there; train first"):
         load_checkpoint(tmp_path / "c.pt")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.pt")
+    with pytest.raises(DataError, match="a.pt cannot be read: .*it is a pipe or a device"):
+        load_checkpoint(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "half", "flipped", "other content", "a list", "no state"])

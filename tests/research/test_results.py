@@ -61,6 +61,17 @@ def test_a_result_is_bound_to_its_key(tmp_path):
         store.get("ab34")
 
 
+def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path):
+    store = ResultStore(tmp_path)
+    store.path("ab12").parent.mkdir()
+    os.mkfifo(store.path("ab12"))
+    assert store.state("ab12") is ResultState.DAMAGED
+    with pytest.raises(DataError, match="ab12.parquet cannot be read: it is a pipe or a device"):
+        store.get("ab12")
+    store.put("ab12", TABLE)
+    assert store.has("ab12")
+
+
 @pytest.mark.parametrize("metadata", [None, {"quantray": "{"}, {"quantray": "[1]"}, {"quantray": '{"a": 1}'}])
 def test_notes_that_no_study_wrote_are_refused_in_a_line(tmp_path, metadata):
     store = ResultStore(tmp_path)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from quantray.errors import DataError, reason
 from quantray.research.progress import say
-from quantray.storage.files import write_atomically
+from quantray.storage.files import read_file, write_atomically
 
 __all__ = ["Asked", "Journal", "Known", "Shown"]
 
@@ -108,7 +108,9 @@ class Journal:
     def _open(self, search: str) -> None:
         begun = Begun(search=search)
         try:
-            content = self.path.read_bytes() if self.path.is_file() else b""
+            content = read_file(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            content = b""
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {reason(error)}; see to its folder.") from error
         whole, lines = 0, content.split(b"\n")
