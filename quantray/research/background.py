@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
-__all__ = ["begin"]
+__all__ = ["begin", "within"]
 
 R = TypeVar("R")
 
@@ -27,3 +27,17 @@ def begin(work: Callable[[], R], *, name: str) -> "Future[R]":
 
     threading.Thread(target=run, name=f"quantray-{name}", daemon=True).start()
     return outcome
+
+
+def within(seconds: float, work: Callable[[], R], *, name: str) -> R:
+    """What work returns or raises in a thread of its own, which is left behind where it takes too long.
+
+    Raises
+    ------
+    TimeoutError
+        It was not done in time.
+    """
+    outcome = begin(work, name=name)
+    if not wait([outcome], timeout=seconds).done:
+        raise TimeoutError("timed out")
+    return outcome.result()

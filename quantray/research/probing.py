@@ -4,8 +4,11 @@ import http.client
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from quantray.research.background import within
 
 __all__ = ["Address", "address_of", "trouble_at"]
 
@@ -40,21 +43,27 @@ def trouble_at(uri: str, *, seconds: float | None = None) -> str | None:
 
     A web service is asked for its ``/health``, and whatever it says but an error of its own is an answer. Of others
     it is only seen whether they take a connection; what is reached through a proxy is not asked.
+
+    Parameters
+    ----------
+    seconds : that all of it may take, from the look-up of the name to the end of the answer.
     """
     address, seconds = address_of(uri), _SECONDS if seconds is None else seconds
     if address is None or (address.scheme in getproxies() and not proxy_bypass(address.host)):
         return None
     try:
-        if not address.scheme.startswith("http"):
-            socket.create_connection((address.host, address.port), timeout=seconds).close()
-            return None
-        status = _status(address, seconds)
+        # Limits of sockets count from byte to byte, and the look-up of a name has none.
+        status = within(seconds, partial(_status, address, seconds), name="probe")
     except (OSError, http.client.HTTPException) as error:
         return f"{address} does not answer ({str(error).strip() or type(error).__name__})"
-    return f"{address} answers with error {status}" if status >= 500 else None
+    return f"{address} answers with error {status}" if status is not None and status >= 500 else None
 
 
-def _status(address: Address, seconds: float) -> int:
+def _status(address: Address, seconds: float) -> int | None:
+    """Of a web service's answer; none of what only takes a connection."""
+    if not address.scheme.startswith("http"):
+        socket.create_connection((address.host, address.port), timeout=seconds).close()
+        return None
     # No secret is sent, and who answers does not matter here.
     connection = (
         http.client.HTTPConnection(address.host, address.port, timeout=seconds)

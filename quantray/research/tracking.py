@@ -24,6 +24,8 @@ _LONGEST_NAME = 250
 """Characters of a name that MLflow takes."""
 _PATIENCE = 30.0
 """Seconds for an answer from elsewhere before tracking is given up."""
+_IN_ALL = 300.0
+"""Seconds for all answers from elsewhere."""
 _LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -55,8 +57,8 @@ def announce_trouble(settings: TrackingSettings) -> None:
 def track(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) -> None:
     """Log finished runs once each; what is there is left alone, and what was cut off is completed.
 
-    Only the driver calls this. Whatever goes wrong is said in one line, and an address that gives no answer is waited
-    for half a minute at most.
+    Only the driver calls this. Whatever goes wrong is said in one line. An address that gives no answer is waited for
+    half a minute at most, and one that answers slowly five minutes in all.
 
     Parameters
     ----------
@@ -78,20 +80,22 @@ def track(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) 
 
 
 def _follow(steps: Iterator[None]) -> None:
-    """Take the steps in another thread, for as long as one follows upon the other."""
+    """Take the steps in another thread, for as long as one follows upon the other and all of them end in time."""
     for name, value in _LIMITS.items():
         os.environ.setdefault(name, value)
-    last = [time.monotonic()]
+    begun = time.monotonic()
+    last = [begun]
 
     def take() -> None:
         for _ in steps:
             last[0] = time.monotonic()
 
     outcome = begin(take, name="tracking")
-    while (left := last[0] + _PATIENCE - time.monotonic()) > 0:
-        if wait([outcome], timeout=left).done:
+    while (end := min(last[0] + _PATIENCE, begun + _IN_ALL)) > time.monotonic():
+        if wait([outcome], timeout=max(0.0, end - time.monotonic())).done:
             return outcome.result()
-    raise TimeoutError(f"no answer for {_PATIENCE:.0f} s; run the same command again to complete it")
+    told = f"not done in {_IN_ALL:.0f} s" if end == begun + _IN_ALL else f"no answer for {_PATIENCE:.0f} s"
+    raise TimeoutError(f"{told}; run the same command again to complete it")
 
 
 def _logged(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) -> Iterator[None]:

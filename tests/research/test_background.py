@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from quantray.research.background import begin
+from quantray.research.background import begin, within
 
 
 def test_the_result_comes_from_a_thread_that_does_not_outlive_the_process():
@@ -20,3 +20,11 @@ def test_whatever_is_raised_is_raised_where_the_result_is_asked_for(raised):
     with pytest.raises(type(raised)) as caught:
         begin(work, name="test").result(timeout=10)
     assert caught.value is raised
+
+
+def test_work_that_takes_too_long_is_left_behind():
+    over = threading.Event()
+    with pytest.raises(TimeoutError, match="timed out"):
+        within(0.05, over.wait, name="test")
+    over.set()
+    assert within(10, over.wait, name="test") is True

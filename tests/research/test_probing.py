@@ -1,5 +1,9 @@
 """Services that answer, refuse, keep silent or are ill, asked in a moment."""
 
+import contextlib
+import socket
+import threading
+
 import pytest
 
 from quantray.research.probing import address_of, trouble_at
@@ -45,3 +49,43 @@ def test_what_cannot_be_asked_has_no_trouble(monkeypatch, free_ports):
     assert trouble_at("sqlite:////tmp/mlflow.db") is None
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     assert trouble_at(f"http://elsewhere.example:{free_ports(1)[0]}") is None
+
+
+@pytest.fixture
+def dripping():
+    """host:port of a service that gives its answer byte by byte, for five seconds."""
+    over = threading.Event()
+
+    def drip(listener):
+        taken, _ = listener.accept()
+        with taken, contextlib.suppress(OSError):
+            taken.sendall(b"HTTP/1.1 200 OK\r\n")
+            for byte in b"X-A: b\r\n" * 30:
+                if over.wait(0.02):
+                    return
+                taken.sendall(bytes([byte]))
+            taken.sendall(b"\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        thread.join()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(dripping):
+    assert trouble_at(f"http://{dripping}", seconds=0.4) == f"{dripping} does not answer (timed out)"
+
+
+def test_a_name_that_nobody_looks_up_is_not_waited_for(monkeypatch):
+    over = threading.Event()
+
+    def look_up(*_):
+        over.wait(10)
+        raise OSError("nobody knows it")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for scheme in ("http", "mysql"):
+        assert "does not answer (timed out)" in trouble_at(f"{scheme}://name.example", seconds=0.1)
+    over.set()

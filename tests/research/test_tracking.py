@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from unittest.mock import MagicMock
 
 import mlflow
 import pytest
@@ -96,9 +97,7 @@ def test_a_run_that_was_cut_off_is_completed(run, tmp_path, monkeypatch, capsys)
 
 @pytest.fixture
 def patience(monkeypatch):
-    """Limits of a moment, in MLflow's own variables, too."""
-    monkeypatch.setattr(probing, "_SECONDS", 0.2)
-    monkeypatch.setattr(tracking, "_PATIENCE", 0.5)
+    """Limits of a moment in MLflow's own variables."""
     for name, value in (("TIMEOUT", "1"), ("MAX_RETRIES", "0"), ("BACKOFF_FACTOR", "0")):
         monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", value)
 
@@ -108,7 +107,7 @@ def at(uri):
 
 
 def test_a_dead_address_is_said_at_once_and_costs_a_moment_at_the_end(
-    run, tmp_path, capsys, patience, free_ports, silent, server
+    run, tmp_path, capsys, monkeypatch, free_ports, silent, server
 ):
     server.status = 500
     (port,) = free_ports(1)
@@ -117,10 +116,12 @@ def test_a_dead_address_is_said_at_once_and_costs_a_moment_at_the_end(
         (silent, "does not answer (timed out)"),
         (server.uri.removeprefix("http://"), "answers with error 500"),
     ):
+        # Who answers has the time that users have, however busy the machine is.
+        monkeypatch.setattr(probing, "_SECONDS", 0.2 if place == silent else 5.0)
         start, settings = time.monotonic(), at(f"http://me:secret@{place}")
         announce_trouble(settings)
         track((run,), settings, tmp_path)
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 10
         assert capsys.readouterr().err.splitlines() == [
             f"tracking: {place} {trouble}; the study goes on, and the address is tried again at its end",
             f"tracking was skipped: {place} {trouble}; run the same command again to track what is finished",
@@ -135,15 +136,15 @@ def test_no_trouble_is_announced_where_there_is_none(capsys, server):
 
 def test_a_service_that_falls_silent_is_not_waited_for(run, tmp_path, capsys, patience, server, monkeypatch):
     server.only_healthy = True
-    monkeypatch.setattr(tracking, "_PATIENCE", 10.0)
     start = time.monotonic()
     track((run,), at(server.uri), tmp_path)
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 20
     assert "tracking failed and was skipped: MlflowException: API request to http://127" in capsys.readouterr().err
 
 
-def test_a_call_that_never_returns_is_left_behind(run, tmp_path, capsys, patience, server, monkeypatch):
+def test_a_call_that_never_returns_is_left_behind(run, tmp_path, capsys, server, monkeypatch):
     """Whatever MLflow talks to: a database, a store of artifacts."""
+    monkeypatch.setattr(tracking, "_PATIENCE", 0.5)
     never = threading.Event()
 
     class Stuck:
@@ -157,11 +158,27 @@ def test_a_call_that_never_returns_is_left_behind(run, tmp_path, capsys, patienc
     start = time.monotonic()
     track((run,), at(server.uri), tmp_path)
     never.set()
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 20
     assert "TimeoutError: no answer for 0 s; run the same command again to complete it" in capsys.readouterr().err
 
 
-def test_a_password_in_the_address_is_not_repeated(run, tmp_path, capsys, patience, server, monkeypatch):
+def test_answers_that_come_without_end_are_left_behind(run, tmp_path, capsys, server, monkeypatch):
+    monkeypatch.setattr(tracking, "_IN_ALL", 0.5)
+    over = threading.Event()
+
+    def answer(*_):
+        if over.wait(0.02):
+            raise OSError
+        return []
+
+    client = MagicMock(search_runs=answer)
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: client)
+    track((run,) * 100, at(server.uri), tmp_path)
+    over.set()
+    assert "TimeoutError: not done in 0 s; run the same command again to complete it" in capsys.readouterr().err
+
+
+def test_a_password_in_the_address_is_not_repeated(run, tmp_path, capsys, server, monkeypatch):
     def refuse(uri):
         raise RuntimeError(f"cannot use {uri}")
 
