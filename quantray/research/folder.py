@@ -260,7 +260,7 @@ def _read_about(folder: Path) -> About | None:
         wrong = fault(content, MARK)
         said = json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, first_line(error)) from error
+        raise _damaged(path, reason(error)) from error
     if not isinstance(said, dict):
         raise _damaged(path, "it holds no entries")
     layout, wrote = said.get("layout"), said.get("versions")
