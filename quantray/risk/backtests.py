@@ -129,7 +129,7 @@ def duration(hits: Bool) -> RiskTest:
     Raises
     ------
     InputError
-        Fewer than two hits.
+        Fewer than two hits, or hits so regular that no distribution fits them best.
 
     Source: Christoffersen and Pelletier (2004), *Backtesting value-at-risk: a duration-based approach*, Journal of
     Financial Econometrics 2.
@@ -151,6 +151,10 @@ def duration(hits: Bool) -> RiskTest:
     best = optimize.minimize_scalar(
         lambda log: -fit(np.exp(log)), bounds=(np.log(0.02), np.log(50.0)), method="bounded"
     )
+    if best.x > np.log(49.0):
+        raise InputError(
+            f"{len(rows)} hits come at nearly equal times, to which every steeper hazard fits better; give more days."
+        )
     statistic = 2 * (-float(best.fun) - fit(1.0))
     return _ratio("Christoffersen-Pelletier, durations", statistic, 1, len(hits), len(rows))
 
@@ -201,7 +205,8 @@ def acerbi_szekely(
     Raises
     ------
     InputError
-        Shapes disagree, a shortfall is not positive or below its value-at-risk, or the first test has no hit.
+        Shapes disagree, a value is missing, a shortfall is not positive or below its value-at-risk, there is one degree
+        of freedom or less, no draw, or the first test has no hit.
 
     Source: Acerbi and Szekely (2014), *Backtesting expected shortfall*, Risk Magazine.
     """
@@ -214,6 +219,11 @@ def acerbi_szekely(
         day = int(np.argmin((shortfall > 0) & (shortfall >= var)))
         raise InputError(
             f"the shortfall of day {day}, {shortfall[day]:g}, must be positive and at least its var {var[day]:g}."
+        )
+    if not np.isfinite(losses).all() or not degrees > 1 or n_draws < 1:
+        raise InputError(
+            f"{int((~np.isfinite(losses)).sum())} losses are missing, degrees are {degrees} and draws {n_draws}: give "
+            "all losses, more than 1 degree of freedom, or a shortfall has no mean, and at least 1 draw."
         )
     hits = losses > var
     _require(int(hits.sum()), len(losses), probability)

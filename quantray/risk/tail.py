@@ -295,6 +295,8 @@ def _student(returns: Float, level: float, degrees: float | None) -> tuple[float
     degrees = (min(100.0, 4 + 6 / kurtosis) if kurtosis > 0 else 100.0) if degrees is None else degrees
     if not degrees > 2:
         raise InputError(f"Student's t with {degrees} degrees of freedom has no variance; give more than 2.")
+    # Beyond a million it is normal to the last digit, and its formulas lose theirs.
+    degrees = min(degrees, 1e6)
     return float(returns.mean()), float(returns.std() * np.sqrt((degrees - 2) / degrees)), degrees
 
 

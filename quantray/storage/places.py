@@ -9,9 +9,9 @@ import pyarrow.fs as pafs
 from deltalake.fs import DeltaStorageHandler
 
 from quantray.storage.addresses import local_folder, store_address
-from quantray.storage.files import write_atomically
+from quantray.storage.files import mapped_file, write_atomically
 
-__all__ = ["Place", "first_line"]
+__all__ = ["Place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Place:
         uri = store_address(uri)
         folder = local_folder(uri)
         if folder is not None:
-            return cls(str(folder), folder, pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem(use_mmap=True)))
+            return cls(str(folder), folder, pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem()))
         return cls(uri, None, pafs.PyFileSystem(DeltaStorageHandler(uri, dict(options or {}))))
 
     def has(self, name: str) -> bool:
@@ -43,9 +43,8 @@ class Place:
 
     def read(self, name: str) -> pa.Buffer:
         """The bytes of a file; of what is none, such as a pipe, nothing is opened."""
-        kind = self.files.get_file_info(name).type
-        if kind != pafs.FileType.File:
-            raise FileNotFoundError(name) if kind == pafs.FileType.NotFound else OSError(f"{name} is no ordinary file")
+        if self.folder is not None:
+            return mapped_file(self.folder / name)
         with self.files.open_input_file(name) as handle:
             return handle.read_buffer()
 
@@ -68,8 +67,3 @@ class Place:
         """Of the files in a folder; none where there is no such folder."""
         found = self.files.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
         return [each.base_name for each in found]
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without what follows."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

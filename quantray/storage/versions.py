@@ -26,9 +26,9 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from quantray.errors import DataError
+from quantray.errors import DataError, first_line
 from quantray.storage.entries import ForeignError, Part, Snapshot, opened, sealed
-from quantray.storage.places import Place, first_line
+from quantray.storage.places import Place
 
 __all__ = ["OvertakenError", "Verification", "VersionedTable"]
 

@@ -52,9 +52,11 @@ def test_hits_that_never_follow_one_another_still_count():
     assert found > 0.5
 
 
-def test_durations_without_memory_by_hand():
-    """Equal times between hits, nothing open: Weibull's likelihood grows with the shape without end."""
-    assert duration(days(21, 1, 6, 11, 16, 21)).p_value < 1e-4
+def test_durations_that_are_nearly_equal_have_a_memory():
+    found = duration(days(106, *range(3, 107, 5), 55))
+    assert found.p_value < 1e-3
+    # By hand, of two times: their logs are all that Weibull's shape is fitted to.
+    assert duration(days(31, 1, 11, 31)).statistic < duration(days(31, 1, 14, 31)).statistic
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,10 @@ def test_the_critical_value_that_the_authors_give(degrees):
         (lambda: christoffersen(np.zeros(1, dtype=bool)), "1 days show no succession"),
         (lambda: christoffersen(np.zeros(9)), r"hits are \(9,\) of float64; give \(T,\) booleans"),
         (lambda: duration(days(9, 2)), "1 hits span no time"),
+        (lambda: duration(days(21, 1, 6, 11, 16, 21)), "5 hits come at nearly equal times"),
+        (lambda: duration(np.ones(9, dtype=bool)), "9 hits come at nearly equal times"),
+        (lambda: acerbi_szekely(np.array([1, np.nan]), np.ones(2), np.ones(2), 0.05), "1 losses are missing"),
+        (lambda: acerbi_szekely(np.ones(2), np.ones(2), np.ones(2), 0.05, degrees=1), "degrees are 1"),
         (lambda: acerbi_szekely(np.ones(3), np.ones(2), np.ones(3), 0.05), "must be of the same days"),
         (
             lambda: acerbi_szekely(np.ones(2), np.ones(2), np.array([1, 0.5]), 0.05),

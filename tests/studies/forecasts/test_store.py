@@ -111,5 +111,7 @@ def test_a_market_store_is_no_forecast_store(tmp_path, market):
     bars = market.panel.select(market.panel.assets[:3]).to_long()[["date", "symbol", "close"]]
     MarketStore(tmp_path / "market").import_bars(RawBars(bars, ("simulated",)))
     for call in (lambda s: s.load("gat"), lambda s: s.versions(), lambda s: s.write("gat", DATES, ASSETS, VALUES)):
-        with pytest.raises(DataError, match="is a Delta table but no forecast store; choose an empty folder"):
+        with pytest.raises(
+            DataError, match="is a Delta table but no forecast store at version 0; choose an empty folder"
+        ):
             call(ForecastStore(tmp_path / "market"))
