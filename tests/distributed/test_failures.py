@@ -48,7 +48,9 @@ def ended_by(hit, folder):
             time.sleep(0.02)
         children = psutil.Process(driver.pid).children(recursive=True)
         hit(driver, {child.name(): child for child in children})
-        driver.wait(timeout=60)
+        driver.wait(timeout=180)
+    except subprocess.TimeoutExpired as error:
+        raise AssertionError(f"the study is still there three minutes later: {(folder / 'log').read_text()}") from error
     finally:
         driver.kill()
         driver.wait()
