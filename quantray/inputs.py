@@ -1,7 +1,8 @@
 """Files that people hand in: ordinary files only, text within a limit, and YAML that says each thing once.
 
-YAML can be made to eat memory (a list of aliases of lists of aliases), the stack (lists in lists) or time, and to say a
-thing twice; what it says here is small, plain and printable, or refused in a line.
+YAML can be made to eat memory (a list of aliases of lists of aliases), the stack (lists in lists) or time (merges of
+merges, numbers in base sixty), and to say a thing twice; what it says here is small, plain and printable, or refused in
+a line.
 """
 
 import errno
@@ -20,8 +21,13 @@ __all__ = ["open_file", "ordinary_file", "parse_yaml", "read_text", "read_yaml"]
 
 _MOST_BYTES = 4 << 20
 _MOST_DEEP = 50
-_MOST_VALUES = 200_000
+_MOST_VALUES = 100_000
+"""That a file holds or stands for, keys counted."""
 _LARGEST = 2**63
+_LONGEST_NUMBER = 100
+"""Characters of one."""
+_TAG = "tag:yaml.org,2002:"
+_KINDS = ("null", "bool", "int", "float", "timestamp", "str", "seq", "map")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -105,71 +111,120 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises
     ------
     InputError
-        It is not valid YAML, says a key twice, nests or repeats without measure, or holds a number, a date or a text
-        that no setting can be.
+        It is not valid YAML, says a key twice, nests or repeats without measure, or holds what is none of these or no
+        setting can be.
     """
     try:
-        loader = _Loader(text)
-        return _Plain(where).copy(loader.get_single_data())
+        return _Plain(where).copy(_Loader(text).get_single_data())
     except (yaml.YAMLError, RecursionError) as error:
         deep = f"it is nested more than {_MOST_DEEP} deep" if isinstance(error, RecursionError) else error
         raise InputError(f"{where} is not valid YAML: {' '.join(str(deep).split())}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key said twice, deep nesting, and what only looks like a number or a date."""
+    """YAML of plain values, each made once and in time that grows with the text.
 
-    depth = 0
+    Mappings are merged as values: PyYAML merges the pairs that they were written with, again at each alias.
+    """
+
+    yaml_constructors = {  # noqa: RUF012  (a class's table in PyYAML)
+        tag: make
+        for tag, make in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.removeprefix(_TAG) in _KINDS
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._nodes = self._merged = 0
+        # Or a mapping could be merged before it is filled.
+        self.deep_construct = True
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self.depth += 1
-        if self.depth > _MOST_DEEP:
+        self._depth, self._nodes = self._depth + 1, self._nodes + 1
+        if self._depth > _MOST_DEEP:
             raise yaml.YAMLError(f"it is nested more than {_MOST_DEEP} deep")
+        if self._nodes > _MOST_VALUES:
+            raise yaml.YAMLError(f"it holds more than {_MOST_VALUES:,} values")
         node: yaml.Node | None = super().compose_node(parent, index)
-        self.depth -= 1
+        self._depth -= 1
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
             shown = f"{node.value[:40]!r} " if isinstance(node, yaml.ScalarNode) else "what stands there "
-            kind, line = node.tag.rpartition(":")[2], node.start_mark.line + 1
-            raise yaml.YAMLError(f"{shown}in line {line} cannot be read as {kind}") from error
+            raise yaml.YAMLError(
+                f"{shown}in line {_line(node)} cannot be read as {node.tag.removeprefix(_TAG)}"
+            ) from error
+        if isinstance(value, int) and abs(value) >= _LARGEST:
+            raise yaml.YAMLError(f"a number of {value.bit_length()} bits is too large for any setting")
+        return value
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
+        # Of a mapping PyYAML would take what stands under its key "=".
+        if not isinstance(node, yaml.ScalarNode):
+            raise ValueError(f"a {node.id} is no scalar")
+        text: str = node.value
+        # Numbers in base sixty take time as the square of their length.
+        if len(text) > _LONGEST_NUMBER and node.tag in (f"{_TAG}int", f"{_TAG}float"):
+            raise ValueError("too long for a number")
+        if control := _CONTROL.search(text):
+            raise yaml.YAMLError(f"the text {text[:40]!r} holds {control[0]!r}, which no setting can")
+        return text
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            said = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
-            if said in seen and key.value != "<<":
-                line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"the key {key.value[:80]!r} stands there twice, again in line {line}; keep one")
-            seen.add(said)
-        return super().construct_mapping(node, deep=deep)
+        if not isinstance(node, yaml.MappingNode):
+            raise ValueError("no mapping")
+        merged: dict[Hashable, Any] = {}
+        own: dict[Hashable, Any] = {}
+        for name, content in node.value:
+            if name.tag == f"{_TAG}merge":
+                for source in self._sources(content):
+                    merged |= source
+                continue
+            key = self.construct_object(name)
+            if not isinstance(key, Hashable):
+                raise yaml.YAMLError(f"found unhashable key in line {_line(name)}")
+            if key in own:
+                raise yaml.YAMLError(
+                    f"the key {name.value[:80]!r} stands there twice, again in line {_line(name)}; keep one"
+                )
+            own[key] = self.construct_object(content)
+        return merged | own
+
+    def _sources(self, node: yaml.Node) -> list[dict[Hashable, Any]]:
+        """What is merged into a mapping; of two sources with a key, the last one counts."""
+        found = self.construct_object(node)
+        sources = found[::-1] if isinstance(found, list) else [found]
+        if not all(isinstance(source, dict) for source in sources):
+            raise yaml.YAMLError(f"what is merged in line {_line(node)} is no mapping")
+        self._merged += sum(1 + len(source) for source in sources)
+        if self._merged > _MOST_VALUES:
+            raise yaml.YAMLError("its merges stand for too much")
+        return sources
 
 
 class _Plain:
     """Copies in which nothing is shared, within limits."""
 
     def __init__(self, where: str) -> None:
-        self._where, self._count = where, 0
+        self._where, self._count, self._characters = where, 0, 0
 
     def copy(self, content: Any, depth: int = 0) -> Any:
         self._count += 1
-        if self._count > _MOST_VALUES or depth > _MOST_DEEP:
+        self._characters += len(content) if isinstance(content, str) else 0
+        if self._count > _MOST_VALUES or self._characters > _MOST_BYTES or depth > _MOST_DEEP:
             raise InputError(f"{self._where} repeats itself without measure: its aliases stand for too much.")
         if isinstance(content, dict):
-            return {self._value(key): self.copy(value, depth + 1) for key, value in content.items()}
+            return {self.copy(key, depth): self.copy(value, depth + 1) for key, value in content.items()}
         if isinstance(content, list):
             return [self.copy(item, depth + 1) for item in content]
-        return self._value(content)
+        return content
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, str) and (control := _CONTROL.search(value)):
-            raise InputError(f"{self._where}: the text {value[:40]!r} holds {control[0]!r}, which no setting can.")
-        if isinstance(value, int) and abs(value) >= _LARGEST:
-            raise InputError(f"{self._where}: a number of {value.bit_length()} bits is too large for any setting.")
-        return value
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
 def _other_kind(mode: int) -> str | None:

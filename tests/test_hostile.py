@@ -25,6 +25,7 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "\n".join(f"a{i}: &a{i} [{','.join([f'*
         (DEMO + "\nnumerics: " + "9" * 5000, "cannot be read as int"),
         (DEMO + "\nnumerics: " + "[" * 3000 + "]" * 3000, "nested more than 50 deep"),
         (BOMB, "its aliases stand for too much"),
+        ("n: " + "1:" * 400_000 + "1", "cannot be read as int"),
         (DEMO + "\nname: twice", "the key 'name' stands there twice"),
         (b"name: \xff", "is not UTF-8"),
         ("kind: '..:x'", "cannot be imported"),
@@ -56,6 +57,7 @@ def test_hostile_settings_files(tmp_path, content, words):
         ("data={kind: store, store: 'a%20b'}", "the table format loses '%20'"),
         ("data={kind: store, store: " + "x" * 300 + "}", "has a name of 300 bytes"),
         ("tracking.uri=http://[", "is no address"),
+        ("name=!!binary aGVsbG8=", "could not determine a constructor for the tag"),
         ("tracking.uri=http://***@host", "held a secret, which quantray writes nowhere; give it again"),
     ],
 )
