@@ -13,7 +13,7 @@ pickling, so they cross a cluster unchanged. What the errors of others say goes 
 ``reason`` where the line names the file itself.
 """
 
-from quantray.printable import printable
+from quantray.printable import masked, printable
 
 __all__ = ["ClusterError", "DataError", "InputError", "QuantrayError", "SolverError", "first_line", "reason"]
 
@@ -56,5 +56,5 @@ _BEGIN, _END = 1200, 600
 
 
 def _line(text: str) -> str:
-    line = printable(" ".join(filter(None, map(str.strip, text.split("\n")))))
+    line = printable(masked(" ".join(filter(None, map(str.strip, text.split("\n"))))))
     return line if len(line) <= _BEGIN + _END + 5 else f"{line[:_BEGIN]} ... {line[-_END:]}"

@@ -117,8 +117,7 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         return _Plain(where).copy(_Loader(text).get_single_data())
     except (yaml.YAMLError, RecursionError) as error:
-        deep = f"it is nested more than {_MOST_DEEP} deep" if isinstance(error, RecursionError) else error
-        raise InputError(f"{where} is not valid YAML: {' '.join(str(deep).split())}") from error
+        raise InputError(f"{where} is not valid YAML: {_wrong_with(error)}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -170,7 +169,10 @@ class _Loader(yaml.SafeLoader):
         if len(text) > _LONGEST_NUMBER and node.tag in (f"{_TAG}int", f"{_TAG}float"):
             raise ValueError("too long for a number")
         if control := _CONTROL.search(text):
-            raise yaml.YAMLError(f"the text {text[:40]!r} holds {control[0]!r}, which no setting can")
+            raise yaml.YAMLError(
+                f"character {control.start() + 1} of the text in line {_line(node)} holds {control[0]!r}, which no "
+                "setting can"
+            )
         return text
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -225,6 +227,16 @@ class _Plain:
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _wrong_with(error: yaml.YAMLError | RecursionError) -> str:
+    """In a line, which repeats no line of the file: it may hold a secret."""
+    if isinstance(error, RecursionError):
+        return f"it is nested more than {_MOST_DEEP} deep"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        at, words = error.problem_mark, ": ".join(filter(None, (error.context, error.problem)))
+        return f"{words} in line {at.line + 1}, column {at.column + 1}"
+    return " ".join(str(error).split())
 
 
 def _other_kind(mode: int) -> str | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from quantray.errors import InputError
 from quantray.inputs import parse_yaml, read_yaml
-from quantray.printable import is_masked, masked_content
+from quantray.printable import is_masked, masked_change, masked_content
 
 __all__ = [
     "Seed",
@@ -127,24 +127,25 @@ def config_hash(settings: BaseModel, *, exclude: set[str] | None = None) -> str:
 
 def _apply(content: dict[str, Any], change: str) -> None:
     path, equals, text = change.partition("=")
-    keys = path.strip().split(".")
+    keys, told = path.strip().split("."), f"--set {masked_change(change)!r}"
     if not equals or not all(keys):
-        raise InputError(f"--set {change!r} is not of the form a.b=value.")
-    _put(content, keys, parse_yaml(text, f"--set {change!r}: the value"), change)
+        # Whatever stands behind the key may be its secret.
+        raise InputError(f"--set {' '.join(path.replace(':', ' ').split()[:1])!r} is not of the form a.b=value.")
+    _put(content, keys, parse_yaml(text, f"{told}: the value"), told)
 
 
-def _put(node: Any, keys: Sequence[str], value: Any, change: str) -> None:
+def _put(node: Any, keys: Sequence[str], value: Any, told: str) -> None:
     """Set what a path leads to below a mapping or a list; mappings on the way are made where there is nothing."""
-    place, rest = _step(node, keys, change)
+    place, rest = _step(node, keys, told)
     if not rest:
         node[place] = value
         return
     if isinstance(node, dict) and node.get(place) is None:
         node[place] = {}
-    _put(node[place], rest, value, change)
+    _put(node[place], rest, value, told)
 
 
-def _step(node: Any, keys: Sequence[str], change: str) -> tuple[Any, Sequence[str]]:
+def _step(node: Any, keys: Sequence[str], told: str) -> tuple[Any, Sequence[str]]:
     """The key of a mapping, or the place in a list, that a path begins with, and the rest of the path.
 
     Keys and names may hold dots themselves: the longest beginning that is there counts.
@@ -154,7 +155,7 @@ def _step(node: Any, keys: Sequence[str], change: str) -> tuple[Any, Sequence[st
     elif isinstance(node, list):
         known = {str(item["name"]): i for i, item in enumerate(node) if isinstance(item, dict) and "name" in item}
     else:
-        raise InputError(f"--set {change!r}: {keys[0]!r} lies below a plain value.")
+        raise InputError(f"{told}: {keys[0]!r} lies below a plain value.")
     for size in range(len(keys), 0, -1):
         if (name := ".".join(keys[:size])) in known:
             return known[name], keys[size:]
@@ -163,9 +164,9 @@ def _step(node: Any, keys: Sequence[str], change: str) -> tuple[Any, Sequence[st
     if keys[0].isdecimal() and len(keys[0]) < 10 and int(keys[0]) < len(node):
         return int(keys[0]), keys[1:]
     if not known:
-        raise InputError(f"--set {change!r}: give the place in the list, from 0 to {len(node) - 1}, for {keys[0]!r}.")
+        raise InputError(f"{told}: give the place in the list, from 0 to {len(node) - 1}, for {keys[0]!r}.")
     hint = nearest(keys[0], list(known)) or f" names are {', '.join(known)}."
-    raise InputError(f"--set {change!r}: {keys[0]!r} is not in the list;{hint}")
+    raise InputError(f"{told}: {keys[0]!r} is not in the list;{hint}")
 
 
 def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[str, str]) -> str:
@@ -182,8 +183,8 @@ def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[st
         hint = nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
         return f"unknown key {key!r};{hint}"
     message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f" (got {str(given)[:80]!r})" if isinstance(given, str) else ""
+    given = masked_content(first.get("input"), str(first["loc"][-1]) if first["loc"] else "")
+    shown = f" (got {given[:80]!r})" if isinstance(given, str) else ""
     shown = f" (got {given!r})" if isinstance(given, int | float) else shown
     more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
     return f"{key + ': ' if key else ''}{message}{shown}.{more}"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quantray.printable import printable
+from quantray.printable import masked, printable
 
 __all__ = ["console", "pass_on", "show_table", "tell"]
 
@@ -31,12 +31,12 @@ def console(*, error: bool = False) -> Console:
 
 def tell(text: str, *, error: bool = False) -> None:
     """One line, not broken: a path over two lines could be neither clicked nor copied."""
-    print(printable(text), file=sys.stderr if error else sys.stdout)
+    print(printable(masked(text)), file=sys.stderr if error else sys.stdout)
 
 
 def pass_on(text: str, *, error: bool = False) -> None:
     """What another program wrote, in its lines, as far as it came."""
-    print(printable(text, keep="\n\t"), file=sys.stderr if error else sys.stdout, end="", flush=True)
+    print(printable(masked(text), keep="\n\t"), file=sys.stderr if error else sys.stdout, end="", flush=True)
 
 
 def show_table(

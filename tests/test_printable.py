@@ -4,7 +4,17 @@ import time
 
 import pytest
 
-from quantray.printable import csv_text, is_masked, masked, masked_content, printable
+from quantray.printable import (
+    csv_text,
+    each_text,
+    is_masked,
+    masked,
+    masked_addresses,
+    masked_change,
+    masked_content,
+    masked_uri,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +27,15 @@ from quantray.printable import csv_text, is_masked, masked, masked_content, prin
         ("http://h/x?a=1&access_token=abc&b=2", "http://h/x?a=1&access_token=***&b=2"),
         ("abfss://c@a.net/x?sv=1&sig=a%2Bb", "abfss://***@a.net/x?sv=1&sig=***"),
         ("AWS_SECRET_ACCESS_KEY=abc, region=x", "AWS_SECRET_ACCESS_KEY=***, region=x"),
+        ("'http://me:it's-a-secret@127.0.0.1:1/' is no address", "'http://***@127.0.0.1:1/' is no address"),
+        ('see http://me:a"b<c d@h:9/x of me', "see http://***@h:9/x of me"),
+        (f"http://me:{'long' * 500}@h/", "http://***@h/"),
+        ("s3://key:a@one, s3://key:b@two", "s3://***@one, s3://***@two"),
+        ("at http://h:80, http://[::1]:80: ask me@h", "at http://h:80, http://[::1]:80: ask me@h"),
+        ("password=abc,def", "password=***"),
+        ("(password='a b', user=c)", "(password=***, user=c)"),
+        ("PGPASSWORD=abc accessToken=d'ef. tokens=ghi", "PGPASSWORD=*** accessToken=***. tokens=***"),
+        ("bars of TOKEN=A, SIG=F", "bars of TOKEN=A, SIG=F"),
         ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
         ("n_tokens=4 design=3 bypass=1", "n_tokens=4 design=3 bypass=1"),
     ],
@@ -47,6 +66,38 @@ def test_settings_are_masked_by_the_names_of_their_keys_too():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("password", ["it's", 'a"b', "a<b", "a b", "a, b@c", "a/b#c", "a://b", "x" * 600, "12345'6"])
+def test_a_password_is_masked_whatever_it_holds(password):
+    uri = f"http://me:{password}@h:5/x"
+    assert masked_uri(uri) == masked_content(uri) == masked_uri(masked_uri(uri)) == "http://***@h:5/x"
+    assert masked_change(f"tracking.uri={uri}") == "tracking.uri=http://***@h:5/x"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "db_password", "PGPASSWORD", "accessToken", "authToken", "authtoken", "apiKey", "tokens", "sig"],
+)
+def test_whatever_stands_under_the_name_of_a_secret_is_masked(name):
+    for value in ("text", "a b", 7.5, ["one", "two"], {"value": "text", "n": "x"}):
+        assert "text" not in str(masked_content({name: value}))
+        assert "two" not in str(masked_content({name: value}))
+    assert masked_change(f"a.{name}=a b") == f"a.{name}=***"
+    assert masked_content({name: True, "other": None}) == {name: True, "other": None}
+
+
+def test_counts_and_symbols_are_no_secrets():
+    content = {"tokens": 4096, "max_tokens": 5, "symbols": ["TOKEN=ABC", "SIG=F"], "tokenizer": "words", "design": 3}
+    assert masked_content(content) == content
+    assert masked_content({"password": 12345}) == {"password": "***"}
+    assert csv_text("TOKEN=ABC") == printable("TOKEN=ABC") == "TOKEN=ABC"
+
+
+def test_the_texts_of_nested_content_are_changed_and_nothing_else():
+    content = {"http://u:p@h": ["http://u:p@h", 1, None, ("TOKEN=A",)], "as is": "http://u:p@h"}
+    left = {"http://u:p@h": ["http://***@h", 1, None, ["TOKEN=A"]], "as is": "http://u:p@h"}
+    assert each_text(content, masked_addresses, but=("as is",)) == left
+
+
 def test_what_steers_a_terminal_is_shown():
     assert printable("ES[/z5]\x1b[31m\u202e\udc80\n\r\x9b") == "ES[/z5]\\x1b[31m\\u202e\\udc80\\n\\r\\x9b"
     assert printable("a\n\tb", keep="\n") == "a\n\\tb"
@@ -65,6 +116,13 @@ def test_text_that_is_no_formula_stays():
 
 def test_masking_takes_no_longer_for_crafted_text():
     start = time.perf_counter()
-    for text in ("http://" * 20_000, "http://" + "a:" * 50_000, "token=" * 20_000, "-." * 50_000 + "token="):
+    for text in (
+        "http://" * 20_000,
+        "http://" + "a:" * 50_000,
+        "token=" * 20_000,
+        "-." * 50_000 + "token=",
+        "a://x:y@" * 40_000,
+    ):
         masked(text)
+        masked_uri(text)
     assert time.perf_counter() - start < 5

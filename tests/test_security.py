@@ -30,7 +30,7 @@ URI = f"sqlite:///nowhere.db?password={SECRET}"
 def test_a_secret_of_the_settings_is_written_nowhere(tmp_path, monkeypatch):
     """A whole run with a password in the tracking address, which does not answer: files, output and lists."""
     monkeypatch.chdir(tmp_path)
-    uri = f"http://user:{SECRET}@127.0.0.1:1/{SECRET}?access_token={SECRET}".replace(f"/{SECRET}?", "/?")
+    uri = f"http://user:it's-{SECRET}-a\"b<c@127.0.0.1:1/?access_token={SECRET}"
     small = [
         "data.n_assets=6",
         "data.n_days=330",
@@ -70,6 +70,25 @@ def test_errors_mask_what_they_repeat():
         assert SECRET not in str(error(f"postgresql://me:{SECRET}@db/x and ?sig={SECRET}"))
     with pytest.raises(InputError) as refused:
         read_settings(type(demo_settings()), "none.yaml", [f"a.token={SECRET}"])
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"tracking.uri=http://me:it's {SECRET}@h:99999/",
+        f"tracking.uri=http://me:{'x' * 90}{SECRET}@h:99999/",
+        f"accessToken=a {SECRET}",
+        f"a.password: {SECRET}",
+        f'a.password="{SECRET}\\x07"',
+        f"a.password='{SECRET}",
+        f"name.token=a {SECRET}",
+    ],
+)
+def test_a_refused_change_of_settings_does_not_show_its_secret(change, tmp_path):
+    (tmp_path / "a.yaml").write_text(to_yaml(demo_settings()))
+    with pytest.raises(InputError) as refused:
+        read_settings(type(demo_settings()), tmp_path / "a.yaml", [change])
     assert SECRET not in str(refused.value)
 
 

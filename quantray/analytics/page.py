@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jinja2
 from plotly.offline import get_plotlyjs
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import Picture
-from quantray.printable import printable
+from quantray.printable import each_text, masked_addresses, printable
 
 __all__ = [
     "Cell",
@@ -85,10 +85,11 @@ class Table(_Part):
 
 
 def _data_only(figure: str) -> str:
-    """Refuse what a browser would run where it looks for data."""
-    if not isinstance(json.loads(figure), dict):
+    """Refuse what a browser would run where it looks for data; without logins of addresses."""
+    data = json.loads(figure)
+    if not isinstance(data, dict):
         raise ValueError("a figure is an object of JSON")
-    return figure
+    return json.dumps(each_text(data, masked_addresses)) if "://" in figure else figure
 
 
 class Chart(_Part):
@@ -131,6 +132,11 @@ class Page(_Part):
     summary: Table
     """What a terminal shows."""
 
+    def kept(self) -> str:
+        """As JSON, without logins of addresses; ``model_validate_json`` reads it."""
+        said = each_text(self.model_dump(), masked_addresses, but=("figure",))
+        return type(self).model_validate(said).model_dump_json()
+
     def html(self, reproduction: Sequence[str], settings: Mapping[str, str]) -> str:
         """One file with plotly.js inside.
 
@@ -154,7 +160,7 @@ class Page(_Part):
 def chart(title: str, picture: Picture) -> Section:
     """A picture as a section of its own, with its line under the title."""
     height = picture.figure.layout.height or 450
-    figure = json.dumps(_plain_labels(json.loads(picture.figure.to_json())))
+    figure = json.dumps(each_text(json.loads(picture.figure.to_json()), _label))
     return Section(title=title, note=picture.note, parts=(Chart(figure=figure, height=height),))
 
 
@@ -207,14 +213,10 @@ def _plain(value: object) -> object:
 _OWN_TAGS = re.compile(r"(?:<br>|</?extra>|<span style=\"color:#[0-9A-Fa-f]{6}\">|</span>)")
 
 
-def _plain_labels(part: Any) -> Any:
-    """A figure whose texts are shown as they are."""
-    if isinstance(part, dict):
-        return {key: _plain_labels(value) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_plain_labels(item) for item in part]
-    if not isinstance(part, str) or part.isalnum():
-        return part
-    texts, tags = _OWN_TAGS.split(part), [*_OWN_TAGS.findall(part), ""]
+def _label(text: str) -> str:
+    """A text of a figure, which is shown as it is."""
+    if text.isalnum():
+        return text
+    texts, tags = _OWN_TAGS.split(text), [*_OWN_TAGS.findall(text), ""]
     shown = (re.sub(r"&(?=#?\w+;)", "&amp;", printable(text)).replace("<", "&lt;") for text in texts)
     return "".join(text + tag for text, tag in zip(shown, tags, strict=True))

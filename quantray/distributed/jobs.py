@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from quantray.distributed.environment import prepare_ray
 from quantray.errors import ClusterError, InputError, first_line
-from quantray.printable import masked
+from quantray.printable import masked_change
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -54,10 +54,10 @@ class JobRequest:
     """Environment variables of the job, such as ``QUANTRAY_STORE``."""
 
     def __post_init__(self) -> None:
-        if secret := next((change for change in self.changes if masked(change) != change), None):
+        if secret := next((change for change in self.changes if masked_change(change) != change), None):
             raise InputError(
-                f"--set {secret} would show a secret to all who see the cluster's jobs; write it into {self.config}, "
-                "or hand it over in the environment, as --env MLFLOW_TRACKING_PASSWORD=..."
+                f"--set {masked_change(secret)} would show a secret to all who see the cluster's jobs; write it into "
+                f"{self.config}, or hand it over in the environment, as --env MLFLOW_TRACKING_PASSWORD=..."
             )
         for name in (self.workflow, self.config):
             path = self.folder / name

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, TypeA
 
 from quantray.analytics.page import Page
 from quantray.errors import DataError, InputError, first_line, reason
-from quantray.printable import masked
+from quantray.printable import each_text, masked_addresses, masked_content, masked_uri
 from quantray.research.market import MarketData, StoreData
 from quantray.research.progress import say
 from quantray.settings import read_content
@@ -60,7 +60,7 @@ class StoreSeen(BaseModel):
         chosen = data.settings
         if not isinstance(chosen, StoreData) or chosen.version is None:
             return None
-        uri = chosen.store if "://" in chosen.store else str(Path(chosen.store).resolve())
+        uri = masked_uri(chosen.store) if "://" in chosen.store else str(Path(chosen.store).resolve())
         return cls(uri=uri, version=chosen.version, rows=sum(report.n_rows_kept for report in data.quality))
 
 
@@ -111,7 +111,8 @@ class About(BaseModel):
 
     def sealed(self) -> bytes:
         """As it is kept, without secrets."""
-        return seal_json(masked(self.model_dump_json(indent=2)), MARK)
+        said = each_text(self.model_dump(), masked_addresses) | {"facts": masked_content(self.facts)}
+        return seal_json(type(self).model_validate(said).model_dump_json(indent=2), MARK)
 
 
 class Run(BaseModel):

@@ -119,7 +119,7 @@ class Findings:
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
     """Name of a Parquet file without its ending -> what it holds."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Name of a file -> its text."""
+    """Name of a file -> its text, in which settings and addresses are masked already; see ``printable``."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """Of the run, for programs that read ``study.json``."""
     notes: tuple[str, ...] = ()

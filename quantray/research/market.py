@@ -29,6 +29,7 @@ from quantray.data.universe import (
 )
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
+from quantray.printable import masked_uri
 from quantray.research.progress import say
 from quantray.research.terms import Environment
 from quantray.settings import Seed, SettingsModel, nearest
@@ -270,7 +271,7 @@ def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: S
     quality = store.quality_reports(resolved.version)
     # An import settles the calendar of all appends to it.
     calendar = quality[0].exchange
-    _same_calendar(exchange, calendar, f"{data.store}, version {resolved.version}, was imported on")
+    _same_calendar(exchange, calendar, f"{masked_uri(data.store)}, version {resolved.version}, was imported on")
     universe = data.universe.build(calendar)
     if data.only_with_sector:
         universe = Among(tuple(sorted(sectors)), universe)
@@ -284,7 +285,7 @@ def load_market(data: StoreData | SimulatedData, exchange: str | None, fields: S
         )
     for note in notes:
         say(note)
-    text = "; ".join([f"market store {data.store}, version {resolved.version}", *notes])
+    text = "; ".join([f"market store {masked_uri(data.store)}, version {resolved.version}", *notes])
     return MarketData(resolved, panel, text, sectors, quality, calendar)
 
 

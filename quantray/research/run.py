@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from quantray import __version__
 from quantray.analytics.page import Page
 from quantray.errors import DataError, reason
-from quantray.printable import masked
 from quantray.research.executor import Executor
 from quantray.research.folder import (
     LAYOUT,
@@ -142,14 +141,14 @@ def _unmark(folder: Path) -> None:
 def _contents(
     settings: StudySettings, findings: Findings, metrics: Mapping[str, Any], keys: Sequence[str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file of a run but its mark and its report, by name; without secrets."""
+    """Every file of a run but its mark and its report, by name."""
     for name, table in findings.tables.items():
         yield f"{name}.parquet", to_parquet(table, Path(name).name)
     yield "settings.yaml", to_yaml(settings).encode()
     yield "metrics.json", json.dumps(metrics, indent=2).encode()
-    yield "page.json", masked(findings.page.model_dump_json()).encode()
+    yield "page.json", findings.page.kept().encode()
     for name, text in findings.files.items():
-        yield name, masked(text).encode()
+        yield name, text.encode()
     if keys:
         yield RESULTS, "".join(f"{key}\n" for key in dict.fromkeys(keys)).encode()
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quantray.analytics.bootstrap import Resampling
 from quantray.backtest.accounts import Accounting
 from quantray.backtest.costs import LinearCosts
+from quantray.printable import masked_uri
 from quantray.settings import Seed, SettingsModel
 
 __all__ = [
@@ -118,5 +119,5 @@ class TrackingSettings(SettingsModel):
             if uri is not None:
                 urlsplit(uri).port  # noqa: B018  (what it refuses)
         except ValueError as error:
-            raise ValueError(f"{uri!r} is no address: {error}") from error
+            raise ValueError(f"{masked_uri(uri or '')!r} is no address: {error}") from error
         return uri

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quantray.errors import first_line
-from quantray.printable import printable
+from quantray.printable import masked, masked_content, printable
 from quantray.research.background import begin
 from quantray.research.probing import address_of, trouble_at
 from quantray.research.progress import say
@@ -76,7 +76,7 @@ def track(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path) 
         else:
             _follow(steps)
     except Exception as error:  # noqa: BLE001  (tracking is a courtesy: its failures are reported, not raised)
-        say(f"tracking failed and was skipped: {type(error).__name__}: {printable(first_line(error))[:200]}")
+        say(f"tracking failed and was skipped: {type(error).__name__}: {masked(first_line(error))[:200]}")
 
 
 def _follow(steps: Iterator[None]) -> None:
@@ -129,14 +129,14 @@ def _logged(runs: Sequence[TrackedRun], settings: TrackingSettings, folder: Path
 def _log(client: Any, identity: str, run: TrackedRun) -> Iterator[None]:
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
 
-    now = int(1000 * time.time())
-    params = [Param(_named(name), printable(str(value))[:_LONGEST]) for name, value in run.settings.items()]
+    now, settings = int(1000 * time.time()), masked_content(run.settings)
+    params = [Param(_named(name), printable(str(value))[:_LONGEST]) for name, value in settings.items()]
     metrics = [
         Metric(_named(name), float(value), now, step)
         for name, values in run.metrics.items()
         for step, value in enumerate([values] if isinstance(values, int | float) else values)
     ]
-    tags = [RunTag(_named(name), printable(text)[:_LONGEST]) for name, text in run.tags.items()]
+    tags = [RunTag(_named(name), printable(masked(text))[:_LONGEST]) for name, text in run.tags.items()]
     for kind, entries, most in (("params", params, 100), ("metrics", metrics, 1000), ("tags", tags, 100)):
         for first in range(0, len(entries), most):
             client.log_batch(identity, **{kind: entries[first : first + most]})

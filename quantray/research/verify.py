@@ -6,6 +6,7 @@ from pathlib import Path
 
 from quantray.data.store import MarketStore, Version
 from quantray.errors import DataError
+from quantray.printable import is_masked
 from quantray.research.folder import RESULTS, About, Run, StoreSeen, damage, finished, read_run, written_file
 from quantray.research.results import ResultState, ResultStore
 from quantray.storage.locks import alone
@@ -65,6 +66,8 @@ def _results(run: Run, about: About) -> Verified:
 def _store(seen: StoreSeen) -> Verified:
     """The version of the market store that the run read, and its rows."""
     uri, number = seen.uri, seen.version
+    if is_masked(uri):
+        return _fine(f"The market store {uri} asks for a login, so its version {number} was not compared.")
     if "://" not in uri and not Path(uri).is_dir():
         return _fine(f"The market store {uri} is not here, so its version {number} was not compared.")
     try:

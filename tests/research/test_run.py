@@ -6,10 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import plotly.graph_objects as go
 import pyarrow.parquet as pq
 import pytest
 from counted_runs import TABLE, findings_of, source_in
 
+from quantray.analytics.figures import Picture
+from quantray.analytics.page import Chart, Page, Rows, Section, Table, chart
 from quantray.errors import DataError
 from quantray.research import run
 from quantray.research.folder import damage, read_page, read_run
@@ -125,3 +128,34 @@ def test_a_report_is_not_made_of_what_the_run_did_not_write(source, file):
         render(folder)
     (folder / file).write_bytes(content)
     assert render(folder).is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        *[(symbol, symbol) for symbol in ("TOKEN=A", "SIG=F", "TOKEN=ABC", "token=a", "=", "a=\\", "it's", "://", "€")],
+        ('token=a"b', 'token=a"b'),
+        ("password='a\\", "password='a\\"),
+        ("http://me:it's\"a<secret@h/x", "http://***@h/x"),
+        ('http://h/?access_token=a"secret', "http://h/?access_token=***"),
+    ],
+)
+def test_whatever_text_a_page_holds_it_is_read_back(source, text, left):
+    """Symbols as they are, in tables and pictures, and addresses without their logins."""
+    table = Table(title=text, columns=(text, text), groups=(Rows(title=text, rows=((text, text),)),))
+    figure = go.Figure(go.Bar(x=[text], y=[1.0], name=text)).update_layout(height=300)
+    direct = Chart(figure=json.dumps({"data": [{"name": text}]}), height=1)
+    sections = (chart(text, Picture(figure, text)), Section(title=text, parts=(table, direct)))
+    page = Page(
+        title=text, meta=text, headline=text, warnings=(text,), findings=(text,), sections=sections, summary=table
+    )
+    folder = write("counting", source, findings_of(page=page, notes=(text,), facts={"n": text, "of": [text]}))
+    run = read_run(folder)
+    kept = read_page(run)
+    assert (kept.title, kept.summary.groups[0].rows[0][0], kept.sections[0].note) == (left, left, left)
+    pictures = [json.loads(part.figure)["data"][0] for section in kept.sections for part in section.parts[-1:]]
+    assert [picture["name"] for picture in pictures] == [left, left]
+    assert (run.about.headline, run.about.notes) == (left, (left,))
+    assert damage(run) == []
+    assert render(folder).is_file()
+    assert not any(b"secret" in path.read_bytes() for path in folder.rglob("*") if path.is_file())

@@ -107,3 +107,11 @@ def test_the_version_of_the_store_is_compared(on_store, tmp_path):
     found = verify_run(folder)
     assert found.damage == ()
     assert found.checked[-1] == f"The market store {store.uri} is not here, so its version 1 was not compared."
+
+
+def test_a_store_that_asks_for_a_login_is_not_said_to_be_damaged(tmp_path, make_panel):
+    data = StoreData(store="s3://key:it's/secret@bucket/market", version=1)
+    found = verify_run(write("counting", source_in(tmp_path, make_panel, data), findings_of()))
+    assert found.damage == ()
+    store = "s3://***@bucket/market"
+    assert found.checked[-1] == f"The market store {store} asks for a login, so its version 1 was not compared."

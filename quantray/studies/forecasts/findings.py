@@ -8,6 +8,7 @@ import numpy as np
 from quantray.analytics.bootstrap import estimated_mean
 from quantray.analytics.forecasts import Decay, ic_decay, quantile_returns
 from quantray.features.returns import DELIST_RETURN
+from quantray.printable import masked_uri
 from quantray.research.kind import Findings, Work
 from quantray.studies.forecasts.report import ForecastReportInput, ForecastRow, forecast_page
 from quantray.studies.forecasts.store import ForecastStore
@@ -59,9 +60,9 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
         page=page,
         work=Work(study.n_computed, study.n_reused, study.seconds, called="fits"),
         metrics={row.name: _numbers(row) for row in rows},
-        files={"forecasts.json": json.dumps({"store": store.uri, "versions": versions}, indent=2)},
+        files={"forecasts.json": json.dumps({"store": masked_uri(store.uri), "versions": versions}, indent=2)},
         facts=tested.facts | {"n_folds": folds},
-        notes=(f"Forecasts are in {store.uri}.",),
+        notes=(f"Forecasts are in {masked_uri(store.uri)}.",),
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quantray.arrays import Dates, Float, Names, frozen
 from quantray.errors import DataError, InputError
-from quantray.printable import masked
+from quantray.printable import masked_uri
 from quantray.storage.entries import Snapshot
 from quantray.storage.versions import OvertakenError, Verification, VersionedTable
 
@@ -120,7 +120,7 @@ class ForecastStore:
         )
 
     def __repr__(self) -> str:
-        return f"ForecastStore({masked(self.uri)!r})"
+        return f"ForecastStore({masked_uri(self.uri)!r})"
 
     def write(
         self, model: str, dates: Dates, assets: Names, values: Float, notes: Mapping[str, str] | None = None
