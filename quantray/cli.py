@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 interrupted and resum
 """
 
 import argparse
-import io
 import os
 import platform
 import shlex
@@ -22,7 +21,7 @@ import typer
 from quantray.data_commands import data_app
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, reason
 from quantray.tables import print_run, print_table
-from quantray.terminal import pass_on, show_table, tell
+from quantray.terminal import pass_on, ready_streams, show_table, tell
 
 __all__ = ["app", "main", "run_workflow"]
 
@@ -252,10 +251,7 @@ def _invoke(arguments: list[str]) -> None:
 
 def _guarded(action: Callable[[], object], *, debug: bool) -> NoReturn:
     """Run and exit: one line for what quantray raises on purpose and for what the machine refuses, else a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # An old terminal that lacks a letter gets its code.
-            stream.reconfigure(errors="backslashreplace")
+    ready_streams()
     try:
         action()
     except (QuantrayError, OSError, MemoryError) as error:

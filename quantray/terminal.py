@@ -3,6 +3,8 @@
 Nothing here is read as markup, and what would steer a terminal is shown instead; see ``printable``.
 """
 
+import io
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -12,11 +14,24 @@ from rich.text import Text
 
 from quantray.printable import masked, printable
 
-__all__ = ["console", "pass_on", "show_table", "tell"]
+__all__ = ["console", "pass_on", "ready_streams", "show_table", "tell"]
 
 _WIDTH = 140
 """Of tables in logs and pipes, which keeps them whole."""
 _NARROWEST = 20
+
+
+def ready_streams() -> None:
+    """Make a program's standard streams take whatever is printed.
+
+    An old terminal that lacks a letter gets its code. Where whoever started the program closed a stream (``>&-``), what
+    is said there is lost, and no file that is opened later comes into its place.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (open until the program ends)
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def console(*, error: bool = False) -> Console:

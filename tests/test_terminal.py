@@ -1,5 +1,10 @@
 """Whatever stands in a line or a table reaches the terminal as text."""
 
+import sys
+
+import pytest
+
+from quantray.cli import main
 from quantray.terminal import pass_on, show_table, tell
 
 HOSTILE = (
@@ -54,3 +59,25 @@ def test_a_terminal_that_says_that_it_has_no_width_is_not_believed(monkeypatch, 
     said = capsys.readouterr()
     assert said.err == "an error\n"
     assert "cell" in said.out
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments", "code"),
+    [
+        ("stdout", ["data", "formats"], 0),
+        ("stdout", ["runs", "--runs", "none"], 1),
+        ("stderr", ["run", "none.yaml"], 2),
+    ],
+)
+def test_whoever_closes_a_stream_loses_what_is_said_there_and_nothing_else(
+    monkeypatch, capsys, stream, arguments, code
+):
+    monkeypatch.setattr(sys, "argv", ["quantray", *arguments])
+    monkeypatch.setattr(sys, stream, None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    getattr(sys, stream).close()
+    assert ended.value.code == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: there are no runs") == ("runs" in arguments)
