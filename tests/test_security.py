@@ -24,7 +24,8 @@ URI = f"sqlite:///nowhere.db?password={SECRET}"
 
 
 # Trusted: settings may name code (tests/data/test_formats.py, tests/laws/test_seventh_kind.py); files of settings hold
-# plain values only (tests/test_inputs.py, tests/test_hostile.py).
+# plain values only (tests/test_inputs.py, tests/test_hostile.py). Pipes and devices: tests/storage/test_files.py too;
+# packed files: tests/data/vendors/test_packed.py.
 
 
 def test_a_secret_of_the_settings_is_written_nowhere(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """Files as rows under one header: encodings, separators, blank rows, styles of numbers; see ``headers``."""
 
 import csv
-import gzip
 import io
 import warnings
 from collections import Counter
@@ -24,6 +23,7 @@ from quantray.data.vendors.headers import (
     flattened,
     label_rows,
 )
+from quantray.data.vendors.packed import opened
 from quantray.data.vendors.parsing import NUMBER, NumberStyle, number_style
 from quantray.errors import DataError, reason
 
@@ -223,7 +223,7 @@ _TEXT_NAMES = {*COLUMN_NAMES["symbol"], *COLUMN_NAMES["id"], "tsymbol", "securit
 
 def _sample(file: Path, size: int = _SAMPLE) -> tuple[str, str]:
     """The file's first lines and its encoding."""
-    with gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as handle:
+    with opened(file) as handle:
         raw = handle.read(size)
         # A line of a wide file is long, and one without an end is looked at no further than columns may go.
         while len(raw) >= size and raw.count(b"\n") < _LINES and len(raw) < _LONGEST_SAMPLE:
@@ -342,21 +342,22 @@ def _rows(
 
     def read(columns: Sequence[str]) -> pd.DataFrame:
         # Blank lines are kept for now, so that the index counts the lines of the file.
-        return pd.read_csv(
-            file,
-            sep=separator,
-            encoding=encoding,
-            header=None,
-            names=list(columns),
-            skiprows=skip,
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            low_memory=False,
-            index_col=False,
-            keep_default_na=False,
-            na_values={name: marks.get(name, [""]) for name in columns} if isinstance(marks, dict) else marks,
-            dtype=types,
-        )
+        with opened(file) as handle:
+            return pd.read_csv(
+                handle,
+                sep=separator,
+                encoding=encoding,
+                header=None,
+                names=list(columns),
+                skiprows=skip,
+                skip_blank_lines=False,
+                skipinitialspace=True,
+                low_memory=False,
+                index_col=False,
+                keep_default_na=False,
+                na_values={name: marks.get(name, [""]) for name in columns} if isinstance(marks, dict) else marks,
+                dtype=types,
+            )
 
     with warnings.catch_warnings():
         # A row longer than the header would lose its end with a warning only.
@@ -375,8 +376,7 @@ def _rows(
 def _longest(file: Path, separator: str, encoding: str, skip: int, width: int) -> int:
     """Cells of the longest row, where all beyond the header are empty."""
     longest = width
-    packed = file.name.lower().endswith(".gz")
-    with gzip.open(file, "rt", encoding=encoding) if packed else file.open(encoding=encoding, newline="") as handle:
+    with io.TextIOWrapper(opened(file), encoding=encoding, newline="") as handle:
         reader = csv.reader(handle, delimiter=separator, skipinitialspace=True)
         for row in reader:
             if reader.line_num <= skip or len(row) <= width:
