@@ -79,9 +79,11 @@ class Watch:
     def leaving(self) -> Iterator[None]:
         """A block that ends Ray: what dies in it is meant to."""
         self._ended.set()
-        yield
-        self._left.set()
-        self._dismiss()
+        try:
+            yield
+        finally:
+            self._left.set()
+            self._dismiss()
 
     def _run(self, in_main: bool) -> None:
         while not self._ended.wait(_POLL):

@@ -115,9 +115,11 @@ raylet = subprocess.Popen(["./raylet", "60"], stdout=subprocess.DEVNULL, stderr=
 watch.started()
 print(raylet.pid, flush=True)
 {act}
-with watch.leaving():
-    pass
-print("the end")
+try:
+    with watch.leaving():
+        {leave}
+finally:
+    print("the end")
 """
 
 
@@ -136,10 +138,16 @@ DIED = "Ray's process raylet died under way; run the same command again to conti
     ids=["ended by Ray", "killed", "does not come back", "ends well"],
 )
 def test_a_program_that_cannot_speak_for_itself_has_a_witness(tmp_path, act, code, line):
-    program = [sys.executable, "-c", ALONE.format(act=act)]
+    program = [sys.executable, "-c", ALONE.format(act=act, leave="pass")]
     done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     pid, *rest = done.stdout.split("\n")
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(int(pid)).kill()
     assert (done.returncode, rest) == (code, [""] if line else ["the end", ""])
     assert done.stderr == (f"error: {line}\n" if line else "")
+
+
+def test_the_witness_of_a_ray_that_does_not_end_well_is_sent_away_all_the_same(tmp_path):
+    program = [sys.executable, "-c", ALONE.format(act="raylet.kill()", leave="sys.exit(7)")]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.split("\n")[1:], done.stderr) == (7, ["the end", ""], "")
