@@ -3,29 +3,32 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+
+from quantray.terminal import tell
 
 __all__ = ["alone"]
 
 
 @contextmanager
-def alone(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[bool]:
+def alone(folder: Path, waits: Callable[[], None] | None = None) -> Iterator[bool]:
     """Hold the lock of a folder during a block; waits for whoever holds it, and ends with its process at the latest.
 
     Parameters
     ----------
-    waits : called where somebody else holds the lock, before waiting for it.
+    waits : called where somebody else holds the lock, before waiting for it; by default a line says so.
 
     Yields whether there is a lock: where the place cannot be written, or its file system has none, the block runs
     without.
     """
-    place = folder.resolve()
-    path = place.with_name(f".{place.name}.lock")
-    try:
-        handle: int | None = _acquired(path, waits)
-    except OSError:
-        handle = None
+    path, handle = folder, None
+    # A loop of links has no place, and the root of all folders no name that a lock could be beside.
+    with suppress(OSError, RuntimeError, ValueError):
+        place = folder.resolve()
+        path = place.with_name(f".{place.name}.lock")
+        handle = _acquired(path, waits or partial(_say_waiting, folder))
     try:
         yield handle is not None
     finally:
@@ -38,7 +41,7 @@ def alone(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[bo
 def _acquired(path: Path, waits: Callable[[], None]) -> int:
     while True:
         # Network file systems lock files that are open for writing only.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,3 +61,7 @@ def _is_at(handle: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _say_waiting(folder: Path) -> None:
+    tell(f"{folder} is held by another process of quantray; waiting for its end", error=True)

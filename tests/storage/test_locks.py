@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from quantray.storage.locks import alone
 
@@ -73,3 +74,34 @@ def test_a_lock_whose_file_is_gone_by_the_time_it_is_had_is_none(tmp_path, monke
 def test_where_nothing_can_be_written_the_block_runs_without(tmp_path):
     with alone(tmp_path / "nowhere" / "run") as locked:
         assert not locked
+
+
+def test_a_place_that_can_have_no_lock_is_used_without(tmp_path):
+    """The root of all folders, and links that lead to one another."""
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for place in (tmp_path / "a", Path("/")):
+        with alone(place) as locked:
+            assert not locked
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
+    (tmp_path / ".run.lock").symlink_to(tmp_path / "elsewhere")
+    with alone(tmp_path / "run") as locked:
+        assert not locked
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_whoever_waits_says_so(tmp_path, capsys, monkeypatch):
+    with alone(tmp_path / "run"):
+        monkeypatch.setattr(fcntl, "flock", lambda handle, kind: held(kind))
+        with alone(tmp_path / "run"):
+            pass
+    assert (
+        capsys.readouterr().err == f"{tmp_path / 'run'} is held by another process of quantray; waiting for its end\n"
+    )
+
+
+def held(kind):
+    if kind & fcntl.LOCK_NB:
+        raise BlockingIOError
