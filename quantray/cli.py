@@ -121,7 +121,7 @@ def runs(
     place = folder or Path(Environment().runs)
     found = list_runs(place)
     if not found:
-        raise DataError(f"there are no runs in {place}; name a folder with --runs, or run `quantray demo`.")
+        raise DataError(f"{place} holds no run that can be read; name a folder with --runs, or run `quantray demo`.")
     print_table(listed(found))
 
 

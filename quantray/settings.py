@@ -182,12 +182,22 @@ def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[st
         names = sorted(_keys(model))
         hint = nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
         return f"unknown key {key!r};{hint}"
+    if first["type"] == "union_tag_not_found":
+        name = first["ctx"]["discriminator"].strip("'")
+        return f"{key}.{name} is missing; say {' or '.join(_tags(model, first['loc'], name))}."
     message = first["msg"].removeprefix("Value error, ")
     given = masked_content(first.get("input"), str(first["loc"][-1]) if first["loc"] else "")
     shown = f" (got {given[:80]!r})" if isinstance(given, str) else ""
     shown = f" (got {given!r})" if isinstance(given, int | float) else shown
     more = f" ({error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
     return f"{key + ': ' if key else ''}{message}{shown}.{more}"
+
+
+def _tags(model: type[BaseModel], where: Sequence[int | str], name: str) -> list[str]:
+    """What a key may say that tells the members of a union apart."""
+    found = model.model_fields.get(str(where[0])) if len(where) == 1 else None
+    members = getattr(found.annotation, "__args__", ()) if found else ()
+    return [tag for one in members for tag in getattr(one.model_fields[name].annotation, "__args__", ())] or ["which"]
 
 
 def _keys(model: Any) -> set[str]:

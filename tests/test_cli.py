@@ -90,7 +90,7 @@ def test_doctor(tmp_path):
         (("data", "import", "none.csv", "--column", "x"), 2, ("FILE_COLUMN=FIELD",)),
         (("data", "import", "none.csv", "--quality", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("report", "none"), 1, ("none is not a run folder",)),
-        (("runs", "--runs", "none"), 1, ("there are no runs in none", "quantray demo")),
+        (("runs", "--runs", "none"), 1, ("none holds no run that can be read", "quantray demo")),
         (("verify", "none"), 1, ("none is not a run folder",)),
         (("compare", "none", "none"), 1, ("none is not a run folder",)),
         (("run", "none.yaml"), 2, ("none.yaml does not exist",)),

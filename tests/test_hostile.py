@@ -101,7 +101,7 @@ def places(tmp_path):
         (("data", "simulate", "--seed=-1"), 2, "seed -1 is negative"),
         (("data", "import", "bars.csv", "--store", "file/m"), 1, "cannot write"),
         (("report", "pipe.yaml"), 1, "is not a run folder"),
-        (("runs", "--runs", "file"), 1, "there are no runs in file"),
+        (("runs", "--runs", "file"), 1, "file holds no run that can be read"),
         (("init", "file/x"), 2, "cannot be written"),
         (("demo", "--serial", "--runs", "file/x"), 1, "cannot write"),
         (("submit", "file", "bars.csv", "--env", "A=b\nc"), 2, "--env A: the value must be one line"),

@@ -79,6 +79,7 @@ def test_the_hash_follows_what_changes_numbers():
             "kind 'address' needs an address, and the other kinds take none",
         ),
         (["cluster={kind: auto, cpus: 0}"], "cluster.cpus: Input should be greater than or equal to 1"),
+        (["data={store: x}"], "data.kind is missing; say store or simulated[.]$"),
         (["name=a/b"], "name: String should match pattern"),
         (["folds"], "is not of the form a.b=value"),
         (["name.first=x"], "'first' lies below a plain value"),

@@ -146,7 +146,7 @@ def read_run(folder: Path) -> Run:
         settings = read_content(folder / "settings.yaml")
     except InputError as error:
         raise DataError(
-            f"{folder} is not a run folder: {first_line(error)}; give a folder that a study wrote."
+            f"{folder} is not a run folder: {first_line(error).rstrip('.')}; give a folder that a study wrote."
         ) from error
     return Run(folder=folder, settings=settings, about=about)
 
@@ -233,7 +233,7 @@ def _wrong_report(page: Path, about: About) -> str | None:
     try:
         return fault(read_file(page), about.key)
     except FileNotFoundError:
-        return None
+        return "is missing"
     except OSError as error:
         return f"cannot be read: {reason(error)}"
 

@@ -157,3 +157,12 @@ def test_every_damaged_file_has_a_line(folder):
         ("inner/t.parquet", "extra.txt", "report.html"), lines, strict=True
     )] == [True] * 3  # fmt: skip
     assert lines[2].endswith(f"write it again: quantray report {folder}")
+
+
+def test_what_is_no_run_folder_is_said_in_one_sentence(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read_run(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} is not a run folder: settings file {tmp_path / 'settings.yaml'} does not exist; give a folder "
+        "that a study wrote."
+    )

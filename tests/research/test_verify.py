@@ -115,3 +115,11 @@ def test_a_store_that_asks_for_a_login_is_not_said_to_be_damaged(tmp_path, make_
     assert found.damage == ()
     store = "s3://***@bucket/market"
     assert found.checked[-1] == f"The market store {store} asks for a login, so its version 1 was not compared."
+
+
+def test_a_report_that_is_missing_is_named(tmp_path, make_panel):
+    folder = write("counting", source_in(tmp_path, make_panel), findings_of())
+    (folder / "report.html").unlink()
+    assert verify_run(folder).damage == (
+        f"{folder / 'report.html'} is missing; write it again: quantray report {folder}",
+    )
