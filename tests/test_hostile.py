@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from command_line import quantray, refused
+from hostile_yaml import TEXTS
 
 from quantray.data.store import MarketStore
 
@@ -120,6 +121,12 @@ _PLAIN_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os
 """Before a program that shall have no more rights than others have."""
 
 
+_CLOSED = {"run a.yaml": "2", "data import bars.csv": "2", "data import closed": "2", "data import closed/a.csv": "1",
+         "runs --runs closed": "2", "report closed/a": "1", "init closed/a": "2", "data info -s closed/m": "1",
+         "data check --quality a.yaml bars.csv": "2", "demo --serial --runs closed": "1"}  # fmt: skip
+"""Commands that meet a file or a folder that one may not enter, and their exit codes."""
+
+
 @pytest.mark.skipif(bool(_PLAIN_USER) and shutil.which("setpriv") is None, reason="root may read everything")
 def test_what_one_may_not_read_or_write(tmp_path):
     (tmp_path / "a.yaml").write_text(DEMO)
@@ -134,15 +141,12 @@ def test_what_one_may_not_read_or_write(tmp_path):
         "    try:\n        cli.main()\n"
         "    except SystemExit as stop:\n        print(stop.code, file=sys.stderr)\n"
     )
-    lines = {"run a.yaml": "2", "data import bars.csv": "2", "data import closed": "2", "data import closed/a.csv": "1",
-             "runs --runs closed": "2", "report closed/a": "1", "init closed/a": "2", "data info -s closed/m": "1",
-             "data check --quality a.yaml bars.csv": "2", "demo --serial --runs closed": "1"}  # fmt: skip
-    command = [*_PLAIN_USER, sys.executable, "-c", program, *lines]
+    command = [*_PLAIN_USER, sys.executable, "-c", program, *_CLOSED]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     (tmp_path / "closed").chmod(0o700)
     said = done.stderr.splitlines()
-    assert [line for line in said if line in set("0123")] == list(lines.values()), done.stderr
-    assert done.stderr.count("error: ") + done.stderr.count("Usage: ") == len(lines)
+    assert [line for line in said if line in set("0123")] == list(_CLOSED.values()), done.stderr
+    assert done.stderr.count("error: ") + done.stderr.count("Usage: ") == len(_CLOSED)
     assert "Traceback" not in done.stderr
 
 
@@ -169,3 +173,20 @@ def test_a_hostile_symbol_does_not_break_what_is_said_of_it(tmp_path):
     written = pd.read_csv(tmp_path / "all.csv", keep_default_na=False)["symbol"]
     assert set(written) <= {"ES[/z5]", "BRK[b]", "A\\x1b[31mB", "'=cmd()"}
     assert "'=cmd()" in set(written)
+
+
+def test_the_page_says_how_many_were_refused():
+    page = (Path(__file__).parents[1] / "docs" / "guarantees.md").read_text()
+    for kind, examples in (
+        ("files of settings", cases(test_hostile_settings_files)),
+        ("changes (`--set`)", cases(test_hostile_changes)),
+        ("paths, options and words", cases(test_hostile_places_and_words)),
+        ("what one may not read or write", _CLOSED),
+        ("texts of YAML", TEXTS),
+    ):
+        assert f"| {kind} | {len(examples)} | {len(examples)} |\n" in page, f"{len(examples)} {kind}"
+
+
+def cases(test):
+    """What a test is run on."""
+    return test.pytestmark[0].args[1]

@@ -2,7 +2,11 @@
 
 import mmap
 import os
+import re
 import tempfile
+import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,6 +54,7 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
         The folder cannot be written or the disk is full.
     """
     data = content.encode() if isinstance(content, str) else content
+    _tidy(path.parent)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,3 +69,18 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise DataError(f"cannot write {path}: {reason(error)}; free space or choose another folder.") from error
+
+
+_PART = re.compile(r"\.part-[a-z0-9_]{8}")
+_ABANDONED = 24 * 3600.0
+"""Seconds after which nobody writes on."""
+
+
+@cache
+def _tidy(folder: Path) -> None:
+    """Remove what killed writers left in a folder; once a process, for there may be thousands of files."""
+    with suppress(OSError), os.scandir(folder) as found:
+        for each in found:
+            ours = _PART.fullmatch(each.name) and each.is_file(follow_symlinks=False)
+            if ours and each.stat(follow_symlinks=False).st_mtime < time.time() - _ABANDONED:
+                os.unlink(each.path)

@@ -1,5 +1,6 @@
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,29 @@ def test_a_pipe_that_comes_into_the_place_of_a_file_is_not_waited_for(tmp_path, 
     with pytest.raises(OSError, match="it is a pipe or a device"):
         read_file(tmp_path / "pipe")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one_a_day_later(tmp_path):
+    for name, days in ((".part-abcd_012", 2), (".part-young123", 0.5), (".part-of-mine", 2), ("old.parquet", 2)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - days * 86400,) * 2)
+    (tmp_path / ".part-a_folder").mkdir()
+    os.utime(tmp_path / ".part-a_folder", (0, 0))
+    write_atomically(tmp_path / "new", b"1")
+    left = {".part-young123", ".part-of-mine", ".part-a_folder", "old.parquet", "new"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+def test_what_a_killed_writer_leaves_is_what_is_looked_for(tmp_path, monkeypatch):
+    def ends(descriptor):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", ends)
+        with pytest.raises(KeyboardInterrupt):
+            write_atomically(tmp_path / "a" / "file", "text")
+    (left,) = (tmp_path / "a").iterdir()
+    os.utime(left, (0, 0))
+    (tmp_path / "a").rename(tmp_path / "b")
+    write_atomically(tmp_path / "b" / "file", "text")
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["file"]
