@@ -1,4 +1,4 @@
-"""Files of text, packed or not, that unpack to what their size lets expect."""
+"""Files that unpack to what their size lets expect: packed text, and Parquet."""
 
 import gzip
 import io
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from quantray.errors import DataError, first_line
 from quantray.inputs import open_file
 
-__all__ = ["opened"]
+__all__ = ["opened", "refuse_bomb"]
 
 _ENOUGH = 64 << 20
 _TIMES = 200
@@ -28,6 +28,21 @@ def opened(file: Path) -> BinaryIO:
     """
     raw = open_file(file)
     return io.BufferedReader(_Unpacked(file, raw), 1 << 20) if file.name.lower().endswith(".gz") else raw
+
+
+def refuse_bomb(file: Path, cells: int) -> None:
+    """Refuse a table that fills memory from next to nothing, which Parquet packs without bound.
+
+    Raises
+    ------
+    DataError
+        It has more than 64 Mi cells, and more than 200 for each byte of its file.
+    """
+    if cells > max(_ENOUGH, _TIMES * file.stat().st_size):
+        raise DataError(
+            f"{file} has {cells:,} cells, more than {_TIMES} for each of its bytes, as no table does; look at what it "
+            "holds."
+        )
 
 
 class _Unpacked(io.RawIOBase):

@@ -23,7 +23,7 @@ from quantray.data.vendors.headers import (
     flattened,
     label_rows,
 )
-from quantray.data.vendors.packed import opened
+from quantray.data.vendors.packed import opened, refuse_bomb
 from quantray.data.vendors.parsing import NUMBER, NumberStyle, number_style
 from quantray.errors import DataError, reason
 
@@ -118,6 +118,7 @@ def _parquet(file: Path) -> Sheet:
     with pq.ParquetFile(file) as opened:
         # By place, for names of columns may hold dots and brackets.
         _not_too_wide(file, opened.metadata.num_columns)
+        refuse_bomb(file, opened.metadata.num_rows * opened.metadata.num_columns)
         table = opened.read()
     # Whoever wrote the file may have written what the types of its columns do not allow.
     table.validate(full=True)

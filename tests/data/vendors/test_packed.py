@@ -4,6 +4,8 @@ import gzip
 import os
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from quantray.data.vendors import packed
@@ -45,6 +47,13 @@ def test_a_damaged_one_is_refused_in_a_line(tmp_path, damage):
     (tmp_path / "bars.csv.gz").write_bytes(damage(gzip.compress(("date,symbol,close\n" + ROWS).encode())))
     with pytest.raises(DataError, match="bars.csv.gz cannot be read: "):
         read_bars(tmp_path / "bars.csv.gz")
+
+
+def test_a_parquet_file_of_one_value_without_end_is_refused_by_name(tmp_path, little_is_enough):
+    table = pa.table({"date": pa.array(["2020-01-02"] * 300_000).dictionary_encode(), "close": [1.0] * 300_000})
+    pq.write_table(table, tmp_path / "bomb.parquet")
+    with pytest.raises(DataError, match=r"bomb.parquet has 600,000 cells, more than 200 for each of its bytes"):
+        read_bars(tmp_path / "bomb.parquet")
 
 
 def test_files_are_closed(tmp_path):
