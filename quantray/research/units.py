@@ -16,7 +16,7 @@ from quantray.research.executor import Executor, Shared
 from quantray.research.numerics import require_numerics
 from quantray.research.progress import follow, say
 from quantray.research.provenance import Origin, difference, traits
-from quantray.research.results import ResultState, ResultStore
+from quantray.research.results import Layout, ResultState, ResultStore
 
 __all__ = ["Bundle", "Completed", "Unit", "Workplace", "complete", "noting_keys"]
 
@@ -44,6 +44,8 @@ class Unit(Generic[T]):
     key: str
     item: T
     origin: Origin
+    layout: Layout | None = None
+    """Of the result; none where whoever reads it looks for himself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def complete(
     for origin in dict.fromkeys(unit.origin for unit in units):
         require_numerics(origin.numerics, torch="torch" in origin.libraries)
     unique = {unit.key: unit for unit in units}
-    states = {key: place.data.results.state(key) for key in unique}
+    states = {key: place.data.results.state(key, unit.layout) for key, unit in unique.items()}
     missing = [unit for key, unit in unique.items() if states[key] is not ResultState.WHOLE]
     _say_damaged(place.data.results, [key for key, state in states.items() if state is ResultState.DAMAGED])
     if announce is not None:

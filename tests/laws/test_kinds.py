@@ -5,6 +5,7 @@ import os
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose
@@ -66,6 +67,19 @@ def test_a_run_that_was_cut_off_goes_on(kind, finished, studies, tmp_path):
     whole = finished[kind].about
     assert 0 < rest.about.computed < whole.computed + whole.reused
     assert rest.about.digest == whole.digest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_of_another_layout_are_computed_again(kind, finished, studies, tmp_path, capsys):
+    """As anybody may have sealed them."""
+    settings = studies.settings(kind, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        studies.run(settings, Dies(after=1))
+    for path in settings.results.root.rglob("*.parquet"):
+        settings.results.put(path.stem, pa.table({"a": [1]}))
+    again, whole = studies.run(settings).about, finished[kind].about
+    assert "are damaged, or of an older quantray, and computed again: " in capsys.readouterr().err
+    assert (again.computed, again.digest) == (whole.computed, whole.digest)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from quantray.errors import DataError
-from quantray.research.results import ResultState, ResultStore
+from quantray.research.results import Layout, ResultState, ResultStore, places
 from quantray.storage.seals import to_parquet
 
 TABLE = pa.table({"x": np.array([1.0, 0.1 + 0.2]), "s": ["a", "b"]})
@@ -132,3 +132,37 @@ def test_a_result_that_cannot_be_written_again_stays_as_it_was(tmp_path, monkeyp
         store.put("ab12", TABLE.slice(1), {"note": "second"})
     assert store.get("ab12").to_pydict() == TABLE.to_pydict()
     assert store.notes("ab12") == {"note": "first"}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (pa.table({"a": [1]}), "holds a int64, and the study's results x double, s string"),
+        (
+            pa.table({"x": [1, 2], "s": ["a", "b"]}),
+            "holds x int64, s string, and the study's results x double, s string",
+        ),
+        (TABLE.slice(1), "has 1 rows and not 2"),
+    ],
+)
+def test_a_result_of_another_layout_is_none(tmp_path, table, words):
+    store, layout = ResultStore(tmp_path), Layout(TABLE.schema, 2)
+    store.put("ab12", TABLE)
+    assert store.get("ab12", layout).equals(TABLE)
+    store.put("ab12", table)
+    assert store.has("ab12")
+    assert not store.has("ab12", layout)
+    assert store.state("ab12", layout) is ResultState.DAMAGED
+    with pytest.raises(DataError, match=f"{words}; run the same command again, which computes it anew"):
+        store.get("ab12", layout)
+
+
+def test_what_a_result_speaks_of_is_in_the_panel():
+    dates, assets = np.array(["2024-01-02", "2024-01-04"], dtype="datetime64[D]"), np.array(["A", "B"])
+    found = places(pa.table({"date": dates[[1, 0]], "symbol": ["B", "A"]}), dates, assets)
+    assert [part.tolist() for part in found] == [[1, 0], [1, 0]]
+    strange = [("2024-01-03", "A"), ("2024-01-05", "A"), ("2024-01-02", "C"), (None, "A"), ("2024-01-02", None)]
+    for day, symbol in strange:
+        table = pa.table({"date": np.array([day], dtype="datetime64[D]"), "symbol": pa.array([symbol], pa.string())})
+        with pytest.raises(DataError, match="a result speaks of .*, which the study does not; delete the folder"):
+            places(table, dates, assets)

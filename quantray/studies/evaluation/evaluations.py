@@ -15,7 +15,7 @@ from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor
 from quantray.research.provenance import Origin, notes_of, unit_key
-from quantray.research.results import ResultStore
+from quantray.research.results import Layout, ResultStore
 from quantray.research.source import classes_of, name_of
 from quantray.research.units import Bundle, Completed, Unit, Workplace, complete
 from quantray.strategies.rule import StrategyResult
@@ -90,7 +90,8 @@ def plan_key(data: SweepData, plan: Plan) -> str:
 def run_batch(data: SweepData, batch: Batch) -> tuple[str, ...]:
     """Play the sets that have no result yet, write one result each, and return the keys of all."""
     keys = batch_keys(data, batch)
-    missing = [(key, s) for key, s in zip(keys, batch.sets, strict=True) if not data.results.has(key)]
+    layout = _layout(data, kept=bool(data.kept))
+    missing = [(key, s) for key, s in zip(keys, batch.sets, strict=True) if not data.results.has(key, layout)]
     if missing:
         about = {"family": batch.family} | notes_of(_origin(data, _played, [batch.family]))
         played = _played(data, data.family(batch.family), [s for _, s in missing])
@@ -108,7 +109,7 @@ def run_plan(data: SweepData, plan: Plan) -> str:
         The plan is not for the panel's days or names a choice that it does not have.
     """
     key = plan_key(data, plan)
-    if not data.results.has(key):
+    if not data.results.has(key, _layout(data)):
         data.results.put(key, _replayed(data, plan), {"plan": plan.name} | notes_of(_plan_origin(data, plan)))
     return key
 
@@ -178,12 +179,14 @@ class Evaluations:
             As ``units.complete``.
         """
         fresh: dict[Chosen, Unit[Chosen]] = {}
+        layout = _layout(self._data, kept=bool(self._data.kept))
         for name, parameters in wanted:
             if (name, parameters) not in self._known:
                 (key,) = batch_keys(self._data, Batch(name, (parameters,)))
-                fresh[name, parameters] = Unit(key, (name, parameters), _origin(self._data, _played, [name]))
+                fresh[name, parameters] = Unit(key, (name, parameters), _origin(self._data, _played, [name]), layout)
         self._count(complete(self._place, run_batch, list(fresh.values()), label="strategies", bundle=self._batches))
-        self._known |= {chosen: _read(self._data.results, unit.key).returns for chosen, unit in fresh.items()}
+        for chosen, unit in fresh.items():
+            self._known[chosen] = _net(self._data.results.get(unit.key, layout)).returns
 
     def returns(self, chosen: Chosen) -> Float:
         """(T,) net returns of a set that was needed before."""
@@ -198,7 +201,7 @@ class Evaluations:
             The data name no days to keep.
         """
         (key,) = batch_keys(self._data, Batch(chosen[0], (chosen[1],)))
-        table = self._data.results.get(key)
+        table = self._data.results.get(key, _layout(self._data, kept=bool(self._data.kept)))
         return _net(table), Positions.from_table(table)
 
     def play(self, plans: Sequence[Plan]) -> list[NetReturns]:
@@ -209,10 +212,11 @@ class Evaluations:
         DataError
             As ``units.complete``.
         """
-        units = [Unit(plan_key(self._data, plan), plan, _plan_origin(self._data, plan)) for plan in plans]
+        layout = _layout(self._data)
+        units = [Unit(plan_key(self._data, plan), plan, _plan_origin(self._data, plan), layout) for plan in plans]
         done = complete(self._place, run_plan, units, label="replays")
         self._count(done)
-        return [_read(self._data.results, key) for key in done.keys]
+        return [_net(self._data.results.get(key, layout)) for key in done.keys]
 
     def _count(self, done: Completed) -> None:
         self.n_computed += done.n_computed
@@ -268,8 +272,11 @@ def _table(net: NetReturns, positions: Positions | None = None) -> pa.Table:
     return pa.table({**vars(net), **held})
 
 
-def _read(results: ResultStore, key: str) -> NetReturns:
-    return _net(results.get(key))
+def _layout(data: SweepData, *, kept: bool = False) -> Layout:
+    """A row a day of what was earned and, where days are kept, of what was held."""
+    columns = [(name, pa.float64()) for name in ("returns", "turnover", "costs")]
+    held = [("assets", pa.list_(pa.int32())), *((name, pa.list_(pa.float64())) for name in ("before", "after"))]
+    return Layout(pa.schema([*columns, *(held if kept else ())]), len(data.panel.dates))
 
 
 def _net(table: pa.Table) -> NetReturns:

@@ -20,6 +20,7 @@ from quantray.research.market import MarketData, read_market
 from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.trial import (
+    SCORES,
     ForecastData,
     ForecastTrial,
     forecast_key,
@@ -253,7 +254,7 @@ class _Plan:
         return None
 
     def _run(self, place: Workplace[ForecastData], trials: list[ForecastTrial]) -> int:
-        units = [Unit(forecast_key(self._data, trial), trial, forecast_origin(trial)) for trial in trials]
+        units = [Unit(forecast_key(self._data, trial), trial, forecast_origin(trial), SCORES) for trial in trials]
         for unit in units:
             self.keys[unit.item.model.name, unit.item.seed].append(unit.key)
         return complete(place, run_forecast, units, label="fits", announce="fits").n_computed

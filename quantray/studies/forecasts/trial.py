@@ -21,11 +21,12 @@ from quantray.models.training import TrainingSettings
 from quantray.research.numerics import Numerics
 from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
-from quantray.research.results import ResultStore
+from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import TableChoice, name_of
 from quantray.studies.forecasts.settings import ModelSettings
 
 __all__ = [
+    "SCORES",
     "ForecastData",
     "ForecastTrial",
     "build_forecaster",
@@ -121,6 +122,10 @@ def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
     )
 
 
+SCORES = Layout(pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("score", pa.float64())]))
+"""Of the result of a fit."""
+
+
 def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
     """Hash of the data slice, the settings and the origin that the trial's numbers depend on."""
     history = trial.history(data.panel)
@@ -148,7 +153,7 @@ def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
     An interrupted fit goes on from its last epoch, here or on another machine that sees the same folder.
     """
     key = forecast_key(data, trial)
-    if data.results.has(key):
+    if data.results.has(key, SCORES):
         return key
     with torch_threads(trial.threads):
         table, notes = _forecast(data, trial, key)
@@ -159,11 +164,9 @@ def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
 def scores_from(results: ResultStore, keys: list[str], panel: Panel) -> Float:
     """(T, N) scores on the panel's rows from the trials of consecutive folds; NaN elsewhere."""
     values = np.full(panel.shape, np.nan)
-    column = {asset: i for i, asset in enumerate(panel.assets.tolist())}
     for key in keys:
-        table = results.get(key)
-        rows = np.searchsorted(panel.dates, table["date"].to_numpy().astype("datetime64[D]"))
-        values[rows, [column[symbol] for symbol in table["symbol"].to_pylist()]] = table["score"].to_numpy()
+        table = results.get(key, SCORES)
+        values[places(table, panel.dates, panel.assets)] = table["score"].to_numpy()
     return values
 
 

@@ -31,6 +31,7 @@ from quantray.studies.portfolios.trial import (
     models_from,
     run_trial,
     trial_key,
+    trial_layout,
     trial_origin,
 )
 
@@ -133,7 +134,7 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
     # Allocators that act on forecasts share their models of risk.
     units = {
-        key: Unit(key, trial, trial_origin(trial))
+        key: Unit(key, trial, trial_origin(trial), trial_layout(trial))
         for name in trials
         for key, trial in zip(keys[name], trials[name], strict=True)
     }

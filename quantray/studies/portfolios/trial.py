@@ -17,7 +17,7 @@ from quantray.errors import DataError
 from quantray.features.returns import simple_returns
 from quantray.research.numerics import Numerics
 from quantray.research.provenance import Origin, notes_of, unit_key
-from quantray.research.results import ResultStore
+from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import name_of
 from quantray.studies.portfolios.allocators import allocate, choices_of
 from quantray.studies.portfolios.settings import AllocatorSettings
@@ -34,6 +34,7 @@ __all__ = [
     "models_from",
     "run_trial",
     "trial_key",
+    "trial_layout",
     "trial_origin",
 ]
 
@@ -112,6 +113,24 @@ class Eligible:
     """(T, n) simple returns of the look-back; NaN where missing."""
 
 
+_WEIGHTS = Layout(pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("weight", pa.float64())]))
+_MODELS = Layout(
+    pa.schema(
+        [
+            ("date", pa.date32()),
+            ("symbol", pa.string()),
+            ("specific_variance", pa.float64()),
+            ("loadings", pa.large_list(pa.float64())),
+        ]
+    )
+)
+
+
+def trial_layout(trial: Trial) -> Layout:
+    """Of the trial's result: weights, or models of risk for what acts on forecasts."""
+    return _WEIGHTS if trial.allocator.alpha is None else _MODELS
+
+
 def trial_key(panel: Panel, trial: Trial) -> str:
     """Hash of the data slice, the settings and the origin that the trial's numbers depend on.
 
@@ -137,7 +156,7 @@ def trial_origin(trial: Trial) -> Origin:
 def run_trial(data: StudyData, trial: Trial) -> str:
     """Decide at every rebalance date of the trial's fold, or model its risk, write the result, and return its key."""
     key = trial_key(data.panel, trial)
-    if not data.results.has(key):
+    if not data.results.has(key, trial_layout(trial)):
         history, dates = trial.history(data.panel), trial.decision_dates(data.panel.dates)
         tabulate = _weights_table if trial.allocator.alpha is None else _models_table
         table = tabulate(history, dates, trial)
@@ -190,19 +209,16 @@ def decisions_from(results: ResultStore, keys: list[str], trials: list[Trial], p
     """The decisions of one allocator's trials, in order of time."""
     dates = np.concatenate([trial.decision_dates(panel.dates) for trial in trials])
     weights = np.zeros((len(dates), len(panel.assets)))
-    column = {asset: i for i, asset in enumerate(panel.assets.tolist())}
     for key in keys:
-        table = results.get(key)
-        days = table["date"].to_numpy().astype("datetime64[D]")
-        place = [column[symbol] for symbol in table["symbol"].to_pylist()]
-        weights[np.searchsorted(dates, days), place] = table["weight"].to_numpy()
+        table = results.get(key, _WEIGHTS)
+        weights[places(table, dates, panel.assets)] = table["weight"].to_numpy()
     return Decisions(dates, panel.assets, weights)
 
 
 def models_from(results: ResultStore, keys: Sequence[str]) -> Iterator[DayModel]:
     """The models of risk of trials in order of time, one date after the other; one fold is in memory at a time."""
     for key in keys:
-        table = results.get(key)
+        table = results.get(key, _MODELS)
         if table.num_rows == 0:
             continue
         dates = table["date"].to_numpy().astype("datetime64[D]")
@@ -251,15 +267,7 @@ def _weights_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
 
 def _models_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
     """A row per eligible name and date: date, symbol, specific variance, and loadings on that date's factors."""
-    schema = pa.schema(
-        [
-            ("date", pa.date32()),
-            ("symbol", pa.string()),
-            ("specific_variance", pa.float64()),
-            ("loadings", pa.large_list(pa.float64())),
-        ]
-    )
-    parts = []
+    schema, parts = _MODELS.schema, []
     for day in dates:
         among = eligible(history, history.row(day), trial)
         model = statistical_factors(among.returns, trial.allocator.n_factors)
