@@ -80,4 +80,4 @@ def test_whoever_closes_a_stream_loses_what_is_said_there_and_nothing_else(
     assert ended.value.code == code
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("error: there are no runs") == ("runs" in arguments)
+    assert said.err.startswith("error: none holds no run") == ("runs" in arguments)

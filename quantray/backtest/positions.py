@@ -81,19 +81,24 @@ class Positions:
         }
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> "Positions":
-        """The positions that a table holds.
+    def from_table(cls, table: pa.Table, n_assets: int) -> "Positions":
+        """The positions that a table holds in some of so many assets.
 
         Raises
         ------
         DataError
-            It holds none.
+            It holds none, or some in other assets.
         """
         if "assets" not in table.column_names:
             raise DataError(f"the result holds no positions but {', '.join(table.column_names)}; name days to keep.")
         lists = [table[name].combine_chunks() for name in ("assets", "before", "after")]
         offsets = np.asarray(lists[0].offsets.to_numpy(), dtype=np.int64)
         columns, before, after = (part.flatten().to_numpy() for part in lists)
+        if not len(columns) == len(before) == len(after) or not ((columns >= 0) & (columns < n_assets)).all():
+            raise DataError(
+                f"the result holds positions in others than {n_assets} assets; delete the folder of results, and run the "
+                "study again."
+            )
         return cls(offsets - offsets[0], columns.astype(np.int64), before, after)
 
 

@@ -41,11 +41,13 @@ def test_a_table_gives_positions_back(market):
     panel = market.panel.select(market.panel.assets[:20]).until(200)
     days = (1, 90, 198)
     positions = Positions.of(weights_of(panel), execution_returns(panel.field("close"), days, 1), days)
-    again = Positions.from_table(pa.table({"returns": np.zeros(201), **positions.columns_of_table()}))
+    again = Positions.from_table(pa.table({"returns": np.zeros(201), **positions.columns_of_table()}), 20)
     for name in ("offsets", "columns", "before", "after"):
         assert_array_equal(getattr(positions, name), getattr(again, name))
     empty = Positions.of(np.zeros((5, 2)), np.zeros((1, 2)), (3,))
-    assert not Positions.from_table(pa.table(empty.columns_of_table())).at(3, 2).after.any()
+    with pytest.raises(DataError, match="holds positions in others than 3 assets; delete the folder of results"):
+        Positions.from_table(pa.table(positions.columns_of_table()), 3)
+    assert not Positions.from_table(pa.table(empty.columns_of_table()), 2).at(3, 2).after.any()
 
 
 @pytest.mark.parametrize("days", [(0,), (3, 3), (4, 2), (9,)])
@@ -58,4 +60,4 @@ def test_wrong_input_is_refused():
     with pytest.raises(InputError, match="returns are"):
         Positions.of(np.zeros((5, 2)), np.zeros((2, 2)), (3,))
     with pytest.raises(DataError, match="no positions but returns"):
-        Positions.from_table(pa.table({"returns": [0.0]}))
+        Positions.from_table(pa.table({"returns": [0.0]}), 1)

@@ -202,7 +202,7 @@ class Evaluations:
         """
         (key,) = batch_keys(self._data, Batch(chosen[0], (chosen[1],)))
         table = self._data.results.get(key, _layout(self._data, kept=bool(self._data.kept)))
-        return _net(table), Positions.from_table(table)
+        return _net(table), Positions.from_table(table, len(self._data.panel.assets))
 
     def play(self, plans: Sequence[Plan]) -> list[NetReturns]:
         """What each plan earns.
