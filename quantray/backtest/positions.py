@@ -96,8 +96,8 @@ class Positions:
         columns, before, after = (part.flatten().to_numpy() for part in lists)
         if not len(columns) == len(before) == len(after) or not ((columns >= 0) & (columns < n_assets)).all():
             raise DataError(
-                f"the result holds positions in others than {n_assets} assets; delete the folder of results, and run the "
-                "study again."
+                f"the result holds positions in others than {n_assets} assets; delete the folder of results, and run "
+                "the study again."
             )
         return cls(offsets - offsets[0], columns.astype(np.int64), before, after)
 
