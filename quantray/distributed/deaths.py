@@ -10,6 +10,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
 import psutil
 
@@ -19,6 +21,8 @@ __all__ = ["Watch"]
 
 _OWN = ("gcs_server", "raylet")
 """What a Ray cannot do without; when an agent dies, its raylet ends itself."""
+_CALL = signal.SIGUSR1
+"""Calls the main thread back: SIGINT is ignored in programs that a shell started in the background."""
 _POLL = 0.2
 _GRACE = 5.0
 """Seconds that the main thread has to come back."""
@@ -48,6 +52,7 @@ class Watch:
         self._lost: ClusterError | None = None
         self._looking = threading.Lock()
         self._witness: subprocess.Popen[bytes] | None = None
+        self._before: signal._HANDLER = None
 
     def begin(self) -> None:
         """Watch from now on; called just before Ray starts."""
@@ -55,6 +60,9 @@ class Watch:
             self._witness = _call_witness(f"error: Ray ended this program, or somebody killed it; {_AGAIN}")
         self._strangers = _offspring()
         in_main = threading.current_thread() is threading.main_thread()
+        if in_main:
+            # None where the last one was not set by Python.
+            self._before = signal.signal(_CALL, _interrupt) or signal.SIG_DFL
         threading.Thread(target=self._run, args=(in_main,), name="quantray-watch", daemon=True).start()
 
     def started(self) -> None:
@@ -83,6 +91,9 @@ class Watch:
             yield
         finally:
             self._left.set()
+            if self._before is not None:
+                signal.signal(_CALL, self._before)
+                self._before = None
             self._dismiss()
 
     def _run(self, in_main: bool) -> None:
@@ -95,7 +106,7 @@ class Watch:
         if self._lost is None:
             return
         if in_main and not self._back.is_set():
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, _CALL)
         if not (self._back.wait(_GRACE) and self._left.wait(_SHUTDOWN)) and self._alone:
             self._dismiss()
             os.write(2, f"error: {self._lost}\n".encode())
@@ -124,6 +135,10 @@ class Watch:
             for process in (self._family | self._own.keys() | _offspring()) - self._strangers:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _offspring() -> set[psutil.Process]:

@@ -67,6 +67,21 @@ def test_the_main_thread_is_called_back_and_the_others_are_ended(child, name):
     assert stranger.poll() is None
 
 
+def test_a_program_in_the_background_is_called_back_too(child):
+    """A shell lets what it starts in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.getsignal(signal.SIGUSR1)
+    try:
+        watch = Watch()
+        watch.begin()
+        raylet = child("raylet")
+        watch.started()
+        with pytest.raises(ClusterError, match="raylet died under way"):
+            under(watch, raylet.kill, wait)
+        assert signal.getsignal(signal.SIGUSR1) == before[1]
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+
+
 def test_one_that_dies_while_the_others_start_is_seen(child):
     watch = Watch()
     watch.begin()
@@ -132,7 +147,7 @@ DIED = "Ray's process raylet died under way; run the same command again to conti
     [
         ("os._exit(1)", 1, KILLED),
         ("os.kill(os.getpid(), signal.SIGKILL)", -9, KILLED),
-        ("signal.signal(signal.SIGINT, signal.SIG_IGN); raylet.kill(); time.sleep(30)", 1, DIED),
+        ("signal.signal(signal.SIGUSR1, signal.SIG_IGN); raylet.kill(); time.sleep(30)", 1, DIED),
         ("pass", 0, ""),
     ],
     ids=["ended by Ray", "killed", "does not come back", "ends well"],
