@@ -227,6 +227,8 @@ def verify(store: Store = "market") -> None:
     if found.problems:
         raise typer.Exit(1)
     tell(f"{store}: every byte is as it was written; versions: {found.n_versions:,}, files: {found.n_files:,}")
+    if found.strays:
+        tell(f"no version names these files; delete them if nothing is writing now: {', '.join(found.strays)}")
 
 
 @data_app.command()

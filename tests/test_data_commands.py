@@ -91,6 +91,9 @@ def test_verify_looks_at_every_byte(bars_file, tmp_path):
     assert quantray("data", "import", bars_file, "--store", "market", cwd=tmp_path).returncode == 0
     done = quantray("data", "verify", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "market: every byte is as it was written; versions: 1, files: 2\n")
+    (tmp_path / "market" / "left.parquet").write_bytes(b"")
+    assert quantray("data", "verify", cwd=tmp_path).stdout.endswith("if nothing is writing now: left.parquet\n")
+    (tmp_path / "market" / "left.parquet").unlink()
     victim = min((tmp_path / "market").glob("*.parquet"))
     victim.write_bytes(victim.read_bytes()[:-1])
     done = quantray("data", "verify", cwd=tmp_path)

@@ -59,6 +59,8 @@ class Verification:
     n_files: int
     problems: tuple[str, ...]
     """One line for each thing that is damaged or gone, with what to do; none where all is as it was written."""
+    strays: tuple[str, ...]
+    """Files of rows that no version names, as a killed writer leaves them, or one that is still at work."""
 
 
 class VersionedTable:
@@ -232,7 +234,9 @@ class VersionedTable:
             except _DamagedError as error:
                 damaged[file] = str(error)
         problems += [self._told(file, what, entries.values(), damaged) for file, what in damaged.items()]
-        return Verification(len(entries), len(files), tuple(problems))
+        strays = sorted(name for name in self._place.names("") if name.endswith(".parquet") and name not in files)
+        # Where an entry is lost, what it named is no stray.
+        return Verification(len(entries), len(files), tuple(problems), () if problems else tuple(strays))
 
     def _keep(self, name: str, rows: pa.Table) -> Part:
         sink = pa.BufferOutputStream()

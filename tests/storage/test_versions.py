@@ -260,6 +260,15 @@ def test_damage_is_named_with_the_version_that_does_without(table):
         values(table)
 
 
+def test_what_a_killed_writer_left_is_named(table):
+    assert table.verify().strays == ()
+    left = folder(table) / f"{'0' * 32}.parquet"
+    left.write_bytes(b"half")
+    assert table.verify().strays == (left.name,)
+    entry(table, 1).unlink()
+    assert table.verify().strays == ()
+
+
 def test_a_part_in_the_place_of_another_is_seen(table):
     first, second = table.snapshot().parts[:2]
     shutil.copy(folder(table) / first.file, folder(table) / second.file)
