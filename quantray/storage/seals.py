@@ -61,7 +61,9 @@ def from_parquet(content: bytes, name: str) -> pa.Table:
     if wrong := fault(content, name):
         raise DataError(wrong)
     try:
-        return pq.read_table(pa.BufferReader(content))
+        # Not by a scanner: its threads may still hold the bytes when Python ends, and take it down with them.
+        with pq.ParquetFile(pa.BufferReader(content)) as opened:
+            return opened.read()
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
         raise DataError(f"is no table: {first_line(error)}") from error
 

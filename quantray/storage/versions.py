@@ -139,7 +139,7 @@ class VersionedTable:
         Parameters
         ----------
         parts : which parts to read, by name.
-        keep : which rows.
+        keep : which rows, by the columns that are read.
 
         Raises
         ------
@@ -147,6 +147,7 @@ class VersionedTable:
             A file is not as it was written; the message says which version does without it.
         """
         texts = [field.name for field in self._schema if field.type == pa.string()]
+        chosen = list(columns or self._schema.names)
         for part in version.parts:
             if not parts(part.name):
                 continue
@@ -154,13 +155,10 @@ class VersionedTable:
             try:
                 if not pq.read_schema(pa.BufferReader(content)).equals(self._schema):
                     raise DataError(f"{self.uri}: {part.file} holds other columns; write it anew.")
-                yield pq.read_table(
-                    pa.BufferReader(content),
-                    columns=list(columns or self._schema.names),
-                    filters=keep,
-                    read_dictionary=texts,
-                    partitioning=None,
-                )
+                # Not by a scanner: its threads may still hold the bytes when Python ends, and take it down with them.
+                with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts) as opened:
+                    rows = opened.read(chosen).select(chosen)
+                yield rows if keep is None else rows.filter(keep)
             except (pa.ArrowException, OSError) as error:
                 raise DataError(
                     f"{self.uri}: {part.file} cannot be read: {first_line(error)}; write it anew."

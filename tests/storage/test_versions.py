@@ -67,7 +67,7 @@ def test_each_version_stays_as_it_was(table):
 
 def test_parts_columns_and_rows_are_chosen(table):
     assert content(table, parts=lambda name: name == "b", columns=["value"]) == [{"value": 4.0}, {"value": 5.0}]
-    assert content(table, keep=ds.field("value") > 4.5, columns=["key"]) == [{"key": "b"}, {"key": "c"}]
+    assert content(table, keep=ds.field("value") > 4.5, columns=["value"]) == [{"value": 5.0}, {"value": 6.0}]
 
 
 def test_a_whole_write_and_an_empty_part_leave_nothing_behind(table):
