@@ -26,3 +26,16 @@ def growth(panel, symbol=None):
     close = panel.field("close")[:, 0 if symbol is None else panel.assets.tolist().index(symbol)]
     close = close[~np.isnan(close)]
     return close[-1] / close[0] - 1
+
+
+LONG = """date,symbol,open,high,low,close,volume
+2020-01-02,AA,1,3,0.5,2,100
+2020-01-02,B,10,12,9,11,50
+2020-01-03,AA,2,4,1.5,3,
+"""
+
+
+def cells(bars):
+    """(date, symbol, close) of each row."""
+    frame = bars.frame
+    return list(zip(frame["date"].dt.strftime("%Y-%m-%d"), frame["symbol"], frame["close"], strict=True))

@@ -1,23 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from vendor_bars import DAYS
+from vendor_bars import DAYS, LONG, cells
 
 from quantray.data.vendors.formats import BAR_FIELDS, COLUMN_NAMES, Format, plain
 from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
-
-LONG = """date,symbol,open,high,low,close,volume
-2020-01-02,AA,1,3,0.5,2,100
-2020-01-02,B,10,12,9,11,50
-2020-01-03,AA,2,4,1.5,3,
-"""
-
-
-def cells(bars):
-    """(date, symbol, close) of each row."""
-    frame = bars.frame
-    return list(zip(frame["date"].dt.strftime("%Y-%m-%d"), frame["symbol"], frame["close"], strict=True))
 
 
 def test_pence_become_pounds(imported):

@@ -1,21 +1,10 @@
 import numpy as np
 import pytest
+from vendor_bars import LONG, cells
 
 from quantray.data.vendors.formats import Format
 from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
-
-LONG = """date,symbol,open,high,low,close,volume
-2020-01-02,AA,1,3,0.5,2,100
-2020-01-02,B,10,12,9,11,50
-2020-01-03,AA,2,4,1.5,3,
-"""
-
-
-def cells(bars):
-    """(date, symbol, close) of each row."""
-    frame = bars.frame
-    return list(zip(frame["date"].dt.strftime("%Y-%m-%d"), frame["symbol"], frame["close"], strict=True))
 
 
 def test_long_csv(write):

@@ -7,23 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from vendor_bars import DAYS, path_of
+from vendor_bars import DAYS, LONG, cells, path_of
 
 from quantray.data.vendors.formats import Format
 from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
-
-LONG = """date,symbol,open,high,low,close,volume
-2020-01-02,AA,1,3,0.5,2,100
-2020-01-02,B,10,12,9,11,50
-2020-01-03,AA,2,4,1.5,3,
-"""
-
-
-def cells(bars):
-    """(date, symbol, close) of each row."""
-    frame = bars.frame
-    return list(zip(frame["date"].dt.strftime("%Y-%m-%d"), frame["symbol"], frame["close"], strict=True))
 
 
 def test_a_symbol_twice_in_a_wide_file_is_refused(imported):
