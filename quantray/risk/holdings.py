@@ -1,0 +1,157 @@
+"""A book of positions: shares, bonds, commodities, currencies, futures and options, in several currencies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from quantray.arrays import Bool, Dates, Float, Int, Names, frozen
+from quantray.errors import InputError
+
+__all__ = ["AssetClass", "Bonds", "Holdings", "Options"]
+
+_DEFAULT: Any = None
+"""Filled in by ``__post_init__``, so that readers find an array."""
+
+AssetClass = Literal["equity", "fixed income", "commodity", "fx"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bonds:
+    """B positions whose price follows a yield: change = -duration * dy + convexity / 2 * dy ** 2.
+
+    Parameters
+    ----------
+    rows : (B,) places in the holdings.
+    yields : (B,) drivers of the market, yields as fractions.
+    duration : (B,) modified, in years.
+    convexity : (B,) in years squared.
+    """
+
+    rows: Int
+    yields: Names
+    duration: Float
+    convexity: Float
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """O European options on other drivers, priced by Black, Scholes and Merton.
+
+    Parameters
+    ----------
+    rows : (O,) places in the holdings; their drivers are the underlyings.
+    strike : (O,) in the currency of the underlying.
+    expiry : (O,) dates, after the market's.
+    is_call : (O,).
+    volatility : (O,) implied, a yearly fraction, today; moves with ``volatility_drivers`` where these are given.
+    volatility_drivers : (O,) drivers of the market, changes of volatility as fractions; empty where it stays.
+    rate : (O,) continuous yearly interest.
+    dividend_yield : (O,) continuous, yearly.
+    """
+
+    rows: Int
+    strike: Float
+    expiry: Dates
+    is_call: Bool
+    volatility: Float
+    volatility_drivers: Names
+    rate: Float
+    dividend_yield: Float
+
+
+@dataclass(frozen=True, eq=False)
+class Holdings:
+    """N positions and the NAV that they are risked against; all arrays are read-only.
+
+    Parameters
+    ----------
+    names : (N,) unique.
+    quantity : (N,) units, shares or contracts; shorts negative.
+    nav : money in the base currency.
+    drivers : (N,) driver of the market that the price follows: by default the name itself; of an option, its
+        underlying; of a bond in ``bonds``, one whose level is its price.
+    multiplier : (N,) units of the driver in a unit of the position; by default 1.
+    currency : (N,) codes; by default, and where empty, the base currency.
+    asset_class : (N,) of ``AssetClass``; by default equity.
+    strategy : (N,) whose position it is; by default empty.
+    funded : (N,) False of futures and forwards, which have exposure without value; by default True.
+    bonds, options : terms of the positions that are some.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, names repeat, a number is missing, the NAV is not positive, or an asset class is unknown.
+    """
+
+    names: Names
+    quantity: Float
+    nav: float
+    drivers: Names = _DEFAULT
+    multiplier: Float = _DEFAULT
+    currency: Names = _DEFAULT
+    asset_class: Names = _DEFAULT
+    strategy: Names = _DEFAULT
+    funded: Bool = _DEFAULT
+    bonds: Bonds | None = None
+    options: Options | None = None
+
+    def __post_init__(self) -> None:
+        names = np.asarray(self.names, dtype=np.str_)
+        n = len(names)
+        columns: dict[str, Any] = {
+            "names": names,
+            "quantity": np.asarray(self.quantity, dtype=np.float64),
+            "drivers": names if self.drivers is None else np.asarray(self.drivers, dtype=np.str_),
+            "multiplier": np.ones(n) if self.multiplier is None else np.asarray(self.multiplier, dtype=np.float64),
+            "currency": np.full(n, "") if self.currency is None else np.asarray(self.currency, dtype=np.str_),
+            "asset_class": np.full(n, "equity") if self.asset_class is None else np.asarray(self.asset_class, np.str_),
+            "strategy": np.full(n, "") if self.strategy is None else np.asarray(self.strategy, dtype=np.str_),
+            "funded": np.ones(n, dtype=np.bool_) if self.funded is None else np.asarray(self.funded, dtype=np.bool_),
+        }
+        for name, values in columns.items():
+            if values.shape != (n,):
+                raise InputError(f"{name} of the holdings are {values.shape} for {n} names; give one for each.")
+        self._check(columns)
+        for name, values in columns.items():
+            object.__setattr__(self, name, frozen(values))
+
+    def _check(self, columns: dict[str, Any]) -> None:
+        names = columns["names"]
+        if len(np.unique(names)) != len(names):
+            raise InputError("names of the holdings repeat; add up the quantities of each first.")
+        if not (np.isfinite(self.nav) and self.nav > 0):
+            raise InputError(f"a NAV of {self.nav} carries no positions; give positive money.")
+        for name in ("quantity", "multiplier"):
+            if not np.isfinite(columns[name]).all():
+                lost = ", ".join(names[~np.isfinite(columns[name])][:5].tolist())
+                raise InputError(
+                    f"{name} of {lost} is missing; give a number, or leave the position out if it is none."
+                )
+        if not set(np.unique(columns["asset_class"])) <= set(get_args(AssetClass)):
+            raise InputError(
+                f"asset classes {sorted(set(columns['asset_class'].tolist()))} must be among "
+                f"{', '.join(get_args(AssetClass))}."
+            )
+
+    @classmethod
+    def of_weights(cls, names: Sequence[str] | Names, weights: Float, prices: Float, *, nav: float = 1.0) -> "Holdings":
+        """Shares in the base currency, from (N,) weights and (N,) prices.
+
+        Raises
+        ------
+        InputError
+            As the class, or a position has no positive price.
+        """
+        names, weights, prices = (np.asarray(each) for each in (names, weights, prices))
+        if not names.shape == weights.shape == prices.shape:
+            raise InputError(f"names {names.shape}, weights {weights.shape} and prices {prices.shape} must be alike.")
+        lost = ~(prices > 0) & (weights != 0)
+        if lost.any():
+            raise InputError(f"{', '.join(names[lost][:5].tolist())} has no positive price; give it one or no weight.")
+        quantity = np.divide(weights * nav, prices, out=np.zeros(len(names)), where=prices > 0)
+        return cls(names, np.where(np.isnan(weights), np.nan, quantity), nav)
+
+    def __len__(self) -> int:
+        return len(self.names)

@@ -1,0 +1,113 @@
+"""What is known, at the close of a day, of the things that positions are worth."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quantray.arrays import Bool, Dates, Float, Int, Names, frozen
+from quantray.errors import InputError
+
+__all__ = ["Market"]
+
+_DEFAULT: Any = None
+"""Filled in by ``__post_init__``, so that readers find an array."""
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """M drivers of value at the close of a day, and T days of their past changes; all arrays are read-only.
+
+    A driver is the price of a share, a bond, a commodity or an index in its own currency, the price of a currency in
+    the base currency, under its code (``EUR``), or a yield or an implied volatility, as a fraction.
+
+    Parameters
+    ----------
+    date : of the close.
+    drivers : (M,) unique names.
+    levels : (M,) today; positive, but for yields.
+    dates : (T,) of the changes, oldest first, none after ``date``.
+    changes : (T, M) in a day: simple returns, of absolute drivers differences; NaN where unknown.
+    absolute : (M,) True of yields and volatilities; by default nowhere.
+    adv : (M,) money in the base currency that is traded on a usual day; NaN where nobody knows.
+    spread_bps : (M,) the whole quoted spread in basis points of the price; NaN where nobody quotes.
+    sectors : (M,) sector of each; by default, and where empty, none.
+    base_currency : code of the currency that NAV is counted in.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, names repeat, a level is missing, or a day of changes is later than the close.
+    """
+
+    date: np.datetime64
+    drivers: Names
+    levels: Float
+    dates: Dates
+    changes: Float
+    absolute: Bool = _DEFAULT
+    adv: Float = _DEFAULT
+    spread_bps: Float = _DEFAULT
+    sectors: Names = _DEFAULT
+    base_currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        drivers = np.asarray(self.drivers, dtype=np.str_)
+        m, t = len(drivers), len(self.dates)
+        unknown = np.full(m, np.nan)
+        columns: dict[str, Any] = {
+            "drivers": drivers,
+            "levels": np.asarray(self.levels, dtype=np.float64),
+            "absolute": np.zeros(m, dtype=np.bool_) if self.absolute is None else np.asarray(self.absolute, np.bool_),
+            "adv": unknown if self.adv is None else np.asarray(self.adv, dtype=np.float64),
+            "spread_bps": unknown if self.spread_bps is None else np.asarray(self.spread_bps, dtype=np.float64),
+            "sectors": np.full(m, "") if self.sectors is None else np.asarray(self.sectors, dtype=np.str_),
+        }
+        for name, values in columns.items():
+            if values.shape != (m,):
+                raise InputError(f"{name} of the market are {values.shape} for {m} drivers; give one for each.")
+        dates, changes = np.asarray(self.dates).astype("datetime64[D]"), np.asarray(self.changes, dtype=np.float64)
+        if changes.shape != (t, m):
+            raise InputError(f"changes of the market are {changes.shape} for {t} dates and {m} drivers.")
+        if len(np.unique(drivers)) != m:
+            raise InputError("drivers of the market repeat; give each one column.")
+        bad = ~np.isfinite(columns["levels"]) | ((columns["levels"] <= 0) & ~columns["absolute"])
+        if bad.any():
+            names = ", ".join(drivers[bad][:5].tolist())
+            raise InputError(
+                f"{int(bad.sum())} drivers have no positive level: {names}; fill them in or leave them out."
+            )
+        if t and (dates[-1] > self.date or not (np.diff(dates).astype(np.int64) > 0).all()):
+            raise InputError(f"dates of changes must rise and end by {self.date}, not on {dates[-1]}.")
+        for name, values in [*columns.items(), ("dates", dates), ("changes", changes)]:
+            object.__setattr__(self, name, frozen(values))
+        order = np.argsort(drivers, kind="stable")
+        object.__setattr__(self, "_sorted", (drivers[order], order))
+
+    @property
+    def n_drivers(self) -> int:
+        """M."""
+        return len(self.drivers)
+
+    def find(self, names: Names, what: str) -> Int:
+        """Places of some drivers.
+
+        Parameters
+        ----------
+        what : needs them, for the error.
+
+        Raises
+        ------
+        InputError
+            The market has none of that name.
+        """
+        known, order = self._sorted  # type: ignore[attr-defined]
+        place = np.minimum(np.searchsorted(known, names), max(len(known) - 1, 0))
+        missing = known[place] != names if len(known) else np.ones(len(names), dtype=np.bool_)
+        if missing.any():
+            lost = np.unique(np.asarray(names)[missing])
+            raise InputError(
+                f"{what}: the market has no {', '.join(lost[:5].tolist())}{' and more' if len(lost) > 5 else ''}; "
+                "give it a level and past changes there, or sell the positions first."
+            )
+        return np.asarray(order[place], dtype=np.int64)
