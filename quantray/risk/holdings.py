@@ -19,7 +19,7 @@ AssetClass = Literal["equity", "fixed income", "commodity", "fx"]
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """B positions whose price follows a yield: change = -duration * dy + convexity / 2 * dy ** 2.
+    """B positions whose price follows a yield: change = -duration * dy + convexity / 2 * dy ** 2; arrays are read-only.
 
     Parameters
     ----------
@@ -27,6 +27,11 @@ class Bonds:
     yields : (B,) drivers of the market, yields as fractions.
     duration : (B,) modified, in years.
     convexity : (B,) in years squared.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, or a number is missing.
     """
 
     rows: Int
@@ -34,21 +39,30 @@ class Bonds:
     duration: Float
     convexity: Float
 
+    def __post_init__(self) -> None:
+        kinds = {"rows": np.int64, "yields": np.str_, "duration": np.float64, "convexity": np.float64}
+        _fill(self, kinds, "bonds")
+
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """O European options on other drivers, priced by Black, Scholes and Merton.
+    """O European options on other drivers, priced by Black, Scholes and Merton; arrays are read-only.
 
     Parameters
     ----------
     rows : (O,) places in the holdings; their drivers are the underlyings.
     strike : (O,) in the currency of the underlying.
-    expiry : (O,) dates, after the market's.
+    expiry : (O,) dates, not before the market's.
     is_call : (O,).
     volatility : (O,) implied, a yearly fraction, today; moves with ``volatility_drivers`` where these are given.
     volatility_drivers : (O,) drivers of the market, changes of volatility as fractions; empty where it stays.
     rate : (O,) continuous yearly interest.
     dividend_yield : (O,) continuous, yearly.
+
+    Raises
+    ------
+    InputError
+        Shapes disagree, a number or date is missing, a strike is not positive, or a volatility is negative.
     """
 
     rows: Int
@@ -59,6 +73,32 @@ class Options:
     volatility_drivers: Names
     rate: Float
     dividend_yield: Float
+
+    def __post_init__(self) -> None:
+        numbers = dict.fromkeys(("strike", "volatility", "rate", "dividend_yield"), np.float64)
+        kinds = {"rows": np.int64, "expiry": "datetime64[D]", "is_call": np.bool_, "volatility_drivers": np.str_}
+        _fill(self, kinds | numbers, "options")
+        wrong = (self.strike <= 0) | (self.volatility < 0)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise InputError(
+                f"the option of row {self.rows[i]} has strike {self.strike[i]:g} and volatility "
+                f"{self.volatility[i]:g}; give a positive strike, and a volatility that is not negative."
+            )
+
+
+def _fill(terms: Any, kinds: dict[str, Any], what: str) -> None:
+    """Terms of some positions as read-only arrays of one length, without gaps."""
+    n = np.size(terms.rows)
+    for name, kind in kinds.items():
+        values = np.asarray(getattr(terms, name), dtype=kind)
+        if values.shape != (n,):
+            raise InputError(f"{name} of the {what} are {values.shape} for {n} rows; give one for each.")
+        missing = np.isnat(values) if values.dtype.kind == "M" else values.dtype.kind == "f" and ~np.isfinite(values)
+        if np.any(missing):
+            lost = np.asarray(terms.rows)[missing][:5].tolist()
+            raise InputError(f"{name} of the {what} in rows {lost} is missing; fill it in.")
+        object.__setattr__(terms, name, frozen(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +122,8 @@ class Holdings:
     Raises
     ------
     InputError
-        Shapes disagree, names repeat, a number is missing, the NAV is not positive, or an asset class is unknown.
+        Shapes disagree, names repeat, a number is missing, the NAV is not positive, an asset class is unknown, or a row
+        of ``bonds`` or ``options`` is none of the holdings or is there twice.
     """
 
     names: Names
@@ -114,12 +155,13 @@ class Holdings:
             if values.shape != (n,):
                 raise InputError(f"{name} of the holdings are {values.shape} for {n} names; give one for each.")
         self._check(columns)
+        self._check_rows(n)
         for name, values in columns.items():
             object.__setattr__(self, name, frozen(values))
 
     def _check(self, columns: dict[str, Any]) -> None:
         names = columns["names"]
-        if len(np.unique(names)) != len(names):
+        if len(set(names.tolist())) != len(names):
             raise InputError("names of the holdings repeat; add up the quantities of each first.")
         if not (np.isfinite(self.nav) and self.nav > 0):
             raise InputError(f"a NAV of {self.nav} carries no positions; give positive money.")
@@ -129,11 +171,18 @@ class Holdings:
                 raise InputError(
                     f"{name} of {lost} is missing; give a number, or leave the position out if it is none."
                 )
-        if not set(np.unique(columns["asset_class"])) <= set(get_args(AssetClass)):
-            raise InputError(
-                f"asset classes {sorted(set(columns['asset_class'].tolist()))} must be among "
-                f"{', '.join(get_args(AssetClass))}."
-            )
+        classes = set(columns["asset_class"].tolist())
+        if not classes <= set(get_args(AssetClass)):
+            raise InputError(f"asset classes {sorted(classes)} must be among {', '.join(get_args(AssetClass))}.")
+
+    def _check_rows(self, n: int) -> None:
+        rows = np.concatenate(
+            [terms.rows for terms in (self.bonds, self.options) if terms is not None] or [np.zeros(0, np.int64)]
+        )
+        if not ((rows >= 0) & (rows < n)).all():
+            raise InputError(f"bonds and options have rows up to {rows.max()} of {n} positions; count from 0.")
+        if len(np.unique(rows)) != len(rows):
+            raise InputError("a position is a bond or an option more than once; give each row one set of terms.")
 
     @classmethod
     def of_weights(cls, names: Sequence[str] | Names, weights: Float, prices: Float, *, nav: float = 1.0) -> "Holdings":

@@ -69,7 +69,8 @@ class Market:
         dates, changes = np.asarray(self.dates).astype("datetime64[D]"), np.asarray(self.changes, dtype=np.float64)
         if changes.shape != (t, m):
             raise InputError(f"changes of the market are {changes.shape} for {t} dates and {m} drivers.")
-        if len(np.unique(drivers)) != m:
+        places = dict(zip(drivers.tolist(), range(m), strict=True))
+        if len(places) != m:
             raise InputError("drivers of the market repeat; give each one column.")
         bad = ~np.isfinite(columns["levels"]) | ((columns["levels"] <= 0) & ~columns["absolute"])
         if bad.any():
@@ -81,33 +82,37 @@ class Market:
             raise InputError(f"dates of changes must rise and end by {self.date}, not on {dates[-1]}.")
         for name, values in [*columns.items(), ("dates", dates), ("changes", changes)]:
             object.__setattr__(self, name, frozen(values))
-        order = np.argsort(drivers, kind="stable")
-        object.__setattr__(self, "_sorted", (drivers[order], order))
+        object.__setattr__(self, "_places", places)
 
     @property
     def n_drivers(self) -> int:
         """M."""
         return len(self.drivers)
 
-    def find(self, names: Names, what: str) -> Int:
+    def find(self, names: Names, what: str, holders: Names | None = None) -> Int:
         """Places of some drivers.
 
         Parameters
         ----------
         what : needs them, for the error.
+        holders : who needs each, to be named where it is not the driver's own name.
 
         Raises
         ------
         InputError
             The market has none of that name.
         """
-        known, order = self._sorted  # type: ignore[attr-defined]
-        place = np.minimum(np.searchsorted(known, names), max(len(known) - 1, 0))
-        missing = known[place] != names if len(known) else np.ones(len(names), dtype=np.bool_)
-        if missing.any():
-            lost = np.unique(np.asarray(names)[missing])
+        if np.array_equal(names, self.drivers):
+            return np.arange(self.n_drivers)
+        places: dict[str, int] = self._places  # type: ignore[attr-defined]
+        wanted = np.asarray(names).tolist()
+        found = np.fromiter((places.get(name, -1) for name in wanted), dtype=np.int64, count=len(wanted))
+        if (found < 0).any():
+            rows = np.flatnonzero(found < 0)
+            by = wanted if holders is None else holders.tolist()
+            lost = sorted({wanted[i] if by[i] == wanted[i] else f"{wanted[i]} (for {by[i]})" for i in rows})
             raise InputError(
-                f"{what}: the market has no {', '.join(lost[:5].tolist())}{' and more' if len(lost) > 5 else ''}; "
+                f"{what}: the market has no {', '.join(lost[:5])}{' and more' if len(lost) > 5 else ''}; "
                 "give it a level and past changes there, or sell the positions first."
             )
-        return np.asarray(order[place], dtype=np.int64)
+        return found

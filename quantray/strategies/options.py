@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from quantray.arrays import TRADING_DAYS, Float
+from quantray.arrays import TRADING_DAYS, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility
@@ -35,10 +35,14 @@ class OptionValues:
     """Change of the price per year that passes; mostly negative."""
     rho: Float
     """Change of the price per 1.00 of the rate."""
+    vanna: Float
+    """Change of delta per 1.00 of volatility, which is that of vega per unit of the underlying's price."""
+    volga: Float
+    """Change of vega per 1.00 of volatility."""
 
 
 def black_scholes(
-    kind: Kind,
+    kind: Kind | Names,
     spot: npt.ArrayLike,
     strike: npt.ArrayLike,
     years: npt.ArrayLike,
@@ -53,6 +57,7 @@ def black_scholes(
 
     Parameters
     ----------
+    kind : of all of them, or of each, in a shape that broadcasts.
     spot, strike : positive prices.
     years : to expiry, not negative.
     volatility : per year, not negative.
@@ -66,18 +71,20 @@ def black_scholes(
     Source: Black and Scholes (1973), Journal of Political Economy 81; Merton (1973), *Theory of rational option
     pricing*, Bell Journal of Economics 4; Hull (2018), *Options, Futures and Other Derivatives*, 10th ed., ch. 19.
     """
-    if kind not in ("call", "put"):
-        raise InputError(f"kind {kind!r} is not one of call, put.")
+    kinds = np.asarray(kind)
+    is_call = kinds == "call"
+    if not (is_call | (kinds == "put")).all():
+        raise InputError(f"kind {str(kinds[~is_call & (kinds != 'put')][0])!r} is not one of call, put.")
     inputs = [
         np.asarray(values, dtype=np.float64) for values in (spot, strike, years, volatility, rate, dividend_yield)
     ]
+    inputs.append(np.where(is_call, 1.0, -1.0))
     try:
-        s, k, tau, sigma, r, q = np.broadcast_arrays(*inputs)
+        s, k, tau, sigma, r, q, sign = np.broadcast_arrays(*inputs)
     except ValueError as error:
         raise InputError(f"shapes {[values.shape for values in inputs]} of the inputs do not broadcast.") from error
     if (s <= 0).any() or (k <= 0).any() or (tau < 0).any() or (sigma < 0).any():
         raise InputError("spot and strike must be positive, and years and volatility not negative.")
-    sign = 1.0 if kind == "call" else -1.0
     carried, discount = np.exp(-q * tau), np.exp(-r * tau)
     width = sigma * np.sqrt(tau)
     alive = (width > 0) | np.isnan(width)
@@ -89,13 +96,18 @@ def black_scholes(
     density = np.where(alive, np.exp(-(np.where(alive, d1, 0.0) ** 2) / 2) / np.sqrt(2 * np.pi), 0.0)
     n1, n2 = ndtr(sign * d1), ndtr(sign * d2)
     decay = carried * s * density * sigma / (2 * np.where(tau > 0, np.sqrt(tau), 1.0))
+    vega = s * carried * density * np.sqrt(tau)
+    # Both vanish with the density where there is no width.
+    turned, spread = np.where(alive, d2, 0.0), np.where(alive, d1, 0.0) / np.where(alive, sigma, 1.0)
     return OptionValues(
         price=sign * (s * carried * n1 - k * discount * n2),
         delta=sign * carried * n1,
         gamma=carried * density / (s * safe),
-        vega=s * carried * density * np.sqrt(tau),
+        vega=vega,
         theta=-decay - sign * (r * k * discount * n2 - q * s * carried * n1),
         rho=sign * k * tau * discount * n2,
+        vanna=-carried * density * turned / np.where(alive, sigma, 1.0),
+        volga=vega * turned * spread,
     )
 
 

@@ -26,6 +26,8 @@ def test_drivers_are_found_in_any_order():
 def test_a_driver_that_is_not_there_is_named_with_who_needs_it():
     with pytest.raises(InputError, match="the book: the market has no C, D; give it a level"):
         market().find(np.array(["C", "A", "D"]), "the book")
+    with pytest.raises(InputError, match=r"the market has no C \(for call on C\)"):
+        market().find(np.array(["C", "A"]), "the book", np.array(["call on C", "A"]))
 
 
 def test_what_nobody_said_is_unknown_rather_than_zero():

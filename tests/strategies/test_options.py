@@ -70,6 +70,16 @@ def test_greeks_are_the_slopes_of_the_price(kind):
     assert_allclose(value.vega, slope("volatility"), rtol=1e-6)
     assert_allclose(value.theta, -slope("years"), rtol=1e-6)
     assert_allclose(value.rho, slope("rate"), rtol=1e-6)
+    assert_allclose(value.vanna, slope("volatility", "delta"), rtol=1e-6)
+    assert_allclose(value.vanna, slope("spot", "vega"), rtol=1e-6)
+    assert_allclose(value.volga, slope("volatility", "vega"), rtol=1e-5)
+
+
+def test_calls_and_puts_are_priced_together():
+    spots = np.array([90.0, 110.0])
+    both = black_scholes(np.array(["call", "put"]), spots, 100, 0.5, 0.2, rate=0.03)
+    assert both.price[0] == black_scholes("call", 90, 100, 0.5, 0.2, rate=0.03).price
+    assert both.delta[1] == black_scholes("put", 110, 100, 0.5, 0.2, rate=0.03).delta
 
 
 def test_without_time_or_volatility_options_are_worth_their_intrinsic_value():
@@ -79,7 +89,7 @@ def test_without_time_or_volatility_options_are_worth_their_intrinsic_value():
     assert_array_equal(expired.delta, [0, 0.5, 1])
     still = black_scholes("put", spots, 100, 1.0, 0.0, rate=0.05)
     assert_allclose(still.price, np.maximum(100 * np.exp(-0.05) - spots, 0))
-    assert_array_equal(expired.gamma + still.vega, 0)
+    assert_array_equal(expired.gamma + still.vega + expired.vanna + still.volga, 0)
 
 
 def test_unknown_stays_unknown():
