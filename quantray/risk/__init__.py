@@ -3,5 +3,5 @@
 ``holdings`` are a book of positions, ``market`` what is known of the drivers of their value, ``pricing`` what positions
 are worth after any change of these, and ``sensitivities`` how they follow small ones. ``tail`` estimates value-at-risk
 and expected shortfall, splits them among positions and says what trades would add; ``backtests`` hold forecasts of both
-against what happened.
+against what happened. ``factor`` splits risk among factors, groups and names.
 """

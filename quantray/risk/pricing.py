@@ -24,6 +24,8 @@ class Greeks:
 
     value: Float
     """(N,)."""
+    notional: Float
+    """(N,) size times price; of options, times the underlying's price and delta."""
     delta: Float
     """(N,) per unit of the driver's change."""
     gamma: Float
@@ -94,7 +96,7 @@ class Pricing:
 
     def greeks(self) -> Greeks:
         """Value and derivatives today."""
-        price, slope, bend = self.price, self.slope, self.bend
+        price, slope, bend, notional = self.price, self.slope, self.bend, self.size * self.price
         vega = vanna = volga = np.zeros(0)
         if self.options is not None:
             price, slope, bend = price.copy(), slope.copy(), bend.copy()
@@ -111,9 +113,10 @@ class Pricing:
                 dividend_yield=terms.dividend_yield,
             )
             price[rows], slope[rows], bend[rows] = each.price, each.delta * unit, each.gamma * unit**2
+            notional[rows] *= each.delta
             vega, vanna, volga = size * each.vega, size * each.vanna * unit, size * each.volga
         value = self.size * price * self.funded
-        return Greeks(value, self.size * slope, self.size * bend, vega, vanna, volga)
+        return Greeks(value, notional, self.size * slope, self.size * bend, vega, vanna, volga)
 
     def option_gains(self, changes: Float) -> Float:
         """(S, O) gains of the options under (S, M) changes, in their currency at today's rate."""

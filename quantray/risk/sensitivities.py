@@ -47,6 +47,8 @@ class Sensitivities:
     """(P,) drivers and (P,) other drivers."""
     cross: Float = field(default_factory=_none)
     """(P,)."""
+    notional: Float = field(default_factory=_none)
+    """(N,) exposure as money: of futures what they are on, of options delta times it, of all others the value."""
 
     @property
     def exposure(self) -> Float:
@@ -131,4 +133,5 @@ def sensitivities(holdings: Holdings, market: Market) -> Sensitivities:
         cross_rows=cross_rows,
         cross_columns=(first, second),
         cross=cross,
+        notional=greeks.notional,
     )

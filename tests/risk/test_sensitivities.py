@@ -42,6 +42,7 @@ def test_what_each_kind_of_position_moves_with():
     assert value["future"] == 0
     assert np.isclose(row["future"][at["index"]], 2 * 10 * 400 * 1.25 / 1e5)
     assert row["future"][at["EUR"]] == 0
+    assert np.isclose(seen.notional[holdings.names == "future"], 2 * 10 * 400 * 1.25 / 1e5)
     # Seven years of duration on 0.1 of NAV; the bond's own price does not move by itself.
     assert np.isclose(row["bond"][at["10 years"]], -0.7)
     assert row["bond"][at["bond"]] == 0
@@ -49,6 +50,9 @@ def test_what_each_kind_of_position_moves_with():
     # A put sold gains with the index, and its premium is owed in euros.
     assert row["put"][at["index"]] > 0 > row["put"][at["EUR"]]
     assert row["call"][at["vol"]] > 0
+    # Exposure as money is the value of what is paid for, and of an option that of its hedge.
+    assert np.allclose(seen.notional[:2], seen.value[:2])
+    assert np.isclose(seen.notional[holdings.names == "call"], row["call"][at["share"]])
     assert not seen.is_linear
 
 
