@@ -1,0 +1,154 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from mixed_book import changes_of_drivers, mixed_book
+from model_book import model_book
+
+from quantray.covariance.factor import statistical_factors
+from quantray.errors import InputError
+from quantray.risk.book import Book
+from quantray.risk.limits import Limit, Moves, breaches, check, read_limits, usage
+from quantray.risk.sensitivities import sensitivities
+from quantray.risk.tail import gaussian_shortfall, gaussian_var
+
+
+def limit(metric, scope="book", soft=0.5, hard=1.0, name="one", **more):
+    return Limit(name=name, metric=metric, scope=scope, soft=soft, hard=hard, **more)
+
+
+def measured(metric, scope="book", book=None, **more):
+    labels, values = usage(limit(metric, scope, **more), book or model_book())
+    return dict(zip(labels.tolist(), values.tolist(), strict=True))
+
+
+def test_every_metric_against_its_definition():
+    generator = np.random.default_rng(0)
+    returns = {"trend": generator.normal(0, 0.01, 100), "value": generator.normal(0, 0.01, 100)}
+    book = model_book(previous=np.zeros(40), returns=np.array([0.1, -0.1, -0.1]), strategy_returns=returns)
+    w, model, sector = book.weights, book.model, book.groups["sector"]
+    assert np.isclose(measured("gross", book=book)["book"], 1)
+    assert np.isclose(measured("net", book=book)["book"], abs(w.sum()))
+    assert np.isclose(measured("gross", "name S0003", book)["name S0003"], abs(w[3]))
+    assert np.isclose(measured("net", "sector Tech", book)["sector Tech"], abs(w[sector == "Tech"].sum()))
+    assert np.isclose(measured("net", "factor factor 2", book)["factor factor 2"], abs(model.loadings[:, 1] @ w))
+    assert np.isclose(measured("var", book=book)["book"], gaussian_var(w, model))
+    assert np.isclose(measured("es", book=book, level=0.975)["book"], gaussian_shortfall(w, model, level=0.975))
+    alone = gaussian_var(np.where(book.groups["strategy"] == "trend", w, 0), model)
+    assert np.isclose(measured("var", "every strategy", book)["strategy trend"], alone)
+    assert measured("stress loss", "every scenario", book) == {
+        "scenario crash": pytest.approx(0.2 * w.sum()),
+        "scenario rally": 0.0,
+        "scenario dip": pytest.approx(0.05 * w.sum()),
+    }
+    assert np.isclose(measured("liquidity days", "name S0000", book)["name S0000"], abs(w[0]) / book.adv[0] / 0.1)
+    assert np.isclose(measured("turnover", book=book)["book"], 0.5)
+    assert np.isclose(measured("drawdown", book=book)["book"], 0.19)
+    assert set(measured("drawdown", "every strategy", book)) == {"strategy trend", "strategy value"}
+    correlation = np.corrcoef(returns["trend"], returns["value"])[0, 1]
+    assert np.isclose(measured("correlation", book=book)["book"], max(correlation, 0))
+
+
+def test_the_worst_comes_first_and_each_breach_of_many_is_named():
+    book = model_book(weights=np.r_[0.06, -0.045, np.full(38, 0.01)])
+    uses = check(
+        [
+            limit("gross", soft=0.8, hard=1.0, name="gross"),
+            limit("gross", "every name", soft=0.04, hard=0.05, name="single name", action="reduce"),
+            limit("net", "every sector", soft=0.9, hard=1.0, name="sectors"),
+        ],
+        book,
+    )
+    assert [(use.name, use.scope, use.state) for use in uses[:2]] == [
+        ("single name", "name S0000", "hard"),
+        ("single name", "name S0001", "soft"),
+    ]
+    assert {use.name: use.state for use in uses[2:]} == {"gross": "met", "sectors": "met"}
+    assert np.isclose(uses[0].usage, 1.2)
+    assert uses[0].action == "reduce"
+    assert [use.state for use in breaches(uses)] == ["hard", "soft"]
+    assert [use.scope for use in breaches(uses, "hard")] == ["name S0000"]
+    assert json.loads(json.dumps(asdict(uses[0])))["value"] == 0.06
+
+
+def test_what_nobody_knows_is_noted_and_does_not_hide_the_rest():
+    book = model_book(adv=np.r_[np.nan, 0.0, np.full(38, 1.0)])
+    (use,) = check([limit("liquidity days", "every name", soft=5, hard=10)], book)
+    assert use.note == "unknown of 2: name S0000, name S0001"
+    assert 0 < use.value < 1
+    (nothing,) = check([limit("liquidity days", "name S0000", soft=5, hard=10)], book)
+    assert (nothing.value, nothing.state, nothing.note) == (0, "met", "unknown of 1: name S0000")
+
+
+def test_a_sector_that_nobody_is_in_is_within_its_limit():
+    assert measured("gross", "sector Real Estate") == {"sector Real Estate": 0.0}
+
+
+def test_a_book_of_every_kind_of_position_is_measured_by_its_drivers():
+    holdings, market = mixed_book()
+    model = statistical_factors(changes_of_drivers(60, 0.01), 2)
+    book = Book.of(holdings, market, model, sensitivities(holdings, market))
+    assert np.isclose(measured("var", book=book)["book"], gaussian_var(book.exposure, model))
+    assert set(measured("gross", "every asset class", book)) == {"asset class equity", "asset class fixed income"}
+    assert np.isclose(sum(measured("gross", "every currency", book).values()), measured("gross", book=book)["book"])
+
+
+def test_limits_come_from_a_file(tmp_path):
+    path = tmp_path / "limits.yaml"
+    path.write_text(
+        "limits:\n"
+        "- {name: single name, metric: gross, scope: every name, soft: 0.04, hard: 0.05, action: reduce}\n"
+        "- name: loss\n  metric: var\n  scope: book\n  soft: 0.015\n  hard: 0.02\n"
+        "  moves: {floor: 0.01, volatility: {extreme: 0.5}, trust: true}\n"
+    )
+    single, loss = read_limits(path, ["limits.single name.hard=0.06"])
+    assert (single.hard, single.kind, single.item) == (0.06, "name", "*")
+    assert loss.moves == Moves(floor=0.01, volatility={"extreme": 0.5}, trust=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{name: a, metric: gross, soft: 1, hard: 2}", "limits.0.scope: Field required"),
+        ("{name: a, metric: gross, scope: '', soft: 1, hard: 2}", "limit 'a' has no scope; say book"),
+        ("{name: a, metric: gross, scope: book, soft: 3, hard: 2}", "soft level 3 must not be above the hard one, 2"),
+        ("{name: a, metric: gros, scope: book, soft: 1, hard: 2}", "unknown metric 'gros'; did you mean 'gross'"),
+        ("{name: a, metric: gross, scope: every sectr, soft: 1, hard: 2}", "did you mean 'every sector'"),
+        ("{name: a, metric: var, scope: factor market, soft: 1, hard: 2}", "var has no scope 'factor market'"),
+        ("{name: a, metric: gross, scope: sector, soft: 1, hard: 2}", "gross has no scope 'sector'"),
+        ("{name: a, metric: gross, scope: book, soft: 1, hard: 2, hrd: 2}", "'limits.0.hrd'; did you mean 'hard'"),
+        ("{name: a, metric: var, scope: book, soft: 1, hard: 2, level: 2}", "level 2.0 must be at least 0.5"),
+        ("{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 3}}", "the floor 3 is above the hard"),
+        ("{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 0}}", "a floor of 0.0 must be positive"),
+    ],
+)
+def test_a_bad_limit_is_refused_in_a_line(tmp_path, line, said):
+    path = tmp_path / "limits.yaml"
+    path.write_text(f"limits:\n- {line}\n")
+    with pytest.raises(InputError, match=said) as error:
+        read_limits(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("factor factor 9", "the book has no factor 'factor 9'; did you mean 'factor"),
+        ("factor momentum", "the book has no factor 'momentum'; there are factor 1, factor 2, factor 3"),
+        ("sector Utilitys", "the book has no sector 'Utilitys'; did you mean 'Utilities'"),
+        ("currency EUR", r"needs Book\(groups=\{'currency': ...\}\)"),
+    ],
+)
+def test_what_the_book_has_not_is_said(scope, said):
+    with pytest.raises(InputError, match=said):
+        check([limit("net", scope)], model_book())
+
+
+def test_names_of_limits_are_unique_and_data_are_asked_for():
+    with pytest.raises(InputError, match="two limits are called 'one'"):
+        check([limit("gross"), limit("net")], model_book())
+    with pytest.raises(InputError, match=r"limit 'one' needs Book\(previous=...\)"):
+        check([limit("turnover")], model_book())
+    with pytest.raises(InputError, match=r"limit 'one' needs Book\(scenarios=...\)"):
+        check([limit("stress loss", "every scenario")], model_book(scenarios={}))
