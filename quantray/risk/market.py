@@ -32,6 +32,7 @@ class Market:
     adv : (M,) money in the base currency that is traded on a usual day; NaN where nobody knows.
     spread_bps : (M,) the whole quoted spread in basis points of the price; NaN where nobody quotes.
     sectors : (M,) sector of each; by default, and where empty, none.
+    asset_class : (M,) of ``holdings.AssetClass``; by default, and where empty, that of the positions which hold it.
     base_currency : code of the currency that NAV is counted in.
 
     Raises
@@ -50,6 +51,7 @@ class Market:
     spread_bps: Float = _DEFAULT
     sectors: Names = _DEFAULT
     base_currency: str = "USD"
+    asset_class: Names = _DEFAULT
 
     def __post_init__(self) -> None:
         drivers = np.asarray(self.drivers, dtype=np.str_)
@@ -62,6 +64,7 @@ class Market:
             "adv": unknown if self.adv is None else np.asarray(self.adv, dtype=np.float64),
             "spread_bps": unknown if self.spread_bps is None else np.asarray(self.spread_bps, dtype=np.float64),
             "sectors": np.full(m, "") if self.sectors is None else np.asarray(self.sectors, dtype=np.str_),
+            "asset_class": np.full(m, "") if self.asset_class is None else np.asarray(self.asset_class, dtype=np.str_),
         }
         for name, values in columns.items():
             if values.shape != (m,):

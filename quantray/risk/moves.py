@@ -1,0 +1,79 @@
+"""How drivers and factors move together: what a risk model expects of all of them, given what some of them do."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantray.arrays import Float, Int
+from quantray.covariance.factor import FactorModel
+from quantray.errors import InputError
+
+__all__ = ["Moves", "expected_moves", "filled_moves"]
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Moves of M drivers and K factors."""
+
+    drivers: Float
+    """(M,), or (T, M) day by day."""
+    factors: Float
+    """(K,), or (T, K) day by day."""
+
+
+def expected_moves(model: FactorModel, portfolios: Float, moves: Float, factors: Int, factor_moves: Float) -> Moves:
+    """The mean of all moves, given those of J portfolios of drivers and of F factors, if moves are normal with mean 0.
+
+    Parameters
+    ----------
+    portfolios : (J, M) weights of drivers.
+    moves : (J,) of the portfolios.
+    factors : (F,) places of factors in the model.
+    factor_moves : (F,).
+
+    Raises
+    ------
+    InputError
+        The moves contradict one another: under the model they cannot all be.
+    """
+    loads = np.vstack([portfolios @ model.loadings, np.eye(model.n_factors)[factors]])
+    specific = np.vstack([portfolios * model.specific_variance, np.zeros((len(factors), model.n_assets))])
+    with_factors = loads @ model.factor_covariance
+    variance = with_factors @ loads.T
+    variance[: len(portfolios), : len(portfolios)] += specific[: len(portfolios)] @ portfolios.T
+    given = np.concatenate([moves, factor_moves])
+    size = np.sqrt(np.diagonal(variance))
+    scale = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+    needed = np.linalg.pinv(variance * np.outer(scale, scale), rcond=1e-10, hermitian=True) @ (given * scale) * scale
+    off = np.abs(variance @ needed - given) > 1e-6 * max(float(np.abs(given).max(initial=0.0)), 1e-300)
+    if off.any():
+        raise InputError(
+            f"the shocks contradict one another: under the risk model {int(off.sum())} of {len(given)} cannot be with "
+            "the others; leave some out."
+        )
+    moved = with_factors.T @ needed
+    return Moves(model.loadings @ moved + specific.T @ needed, moved)
+
+
+def filled_moves(model: FactorModel, changes: Float) -> Moves:
+    """Moves of every driver on every day: what is known, and where nothing is, what the factors did to it.
+
+    A day's factor moves are their mean given the moves that are known that day, if moves are normal with mean 0.
+
+    Parameters
+    ----------
+    changes : (T, M); NaN where unknown.
+    """
+    values, vectors = np.linalg.eigh(model.factor_covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    loads = model.loadings @ root
+    # A driver without risk of its own tells the factors nearly, rather than infinitely, well.
+    floor = 1e-9 * float(model.variances.max(initial=0.0))
+    precise = loads / np.maximum(model.specific_variance, max(floor, 1e-300))[:, None]
+    known = ~np.isnan(changes)
+    factors, seen, inverse = np.zeros((len(changes), model.n_factors)), None, np.eye(model.n_factors)
+    for day, there in enumerate(known):
+        if seen is None or not np.array_equal(there, seen):
+            seen, inverse = there, np.linalg.inv(np.eye(model.n_factors) + loads[there].T @ precise[there])
+        factors[day] = root @ (inverse @ (precise[there].T @ changes[day, there]))
+    return Moves(np.where(known, changes, factors @ model.loadings.T), factors)

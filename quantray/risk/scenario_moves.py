@@ -1,0 +1,151 @@
+"""What a scenario does to every driver of a market: by its shocks, and by what a risk model expects of the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantray.arrays import Bool, Float, Int, Names
+from quantray.covariance.factor import FactorModel
+from quantray.errors import InputError
+from quantray.risk.holdings import Holdings
+from quantray.risk.market import Market
+from quantray.risk.moves import Moves, expected_moves
+from quantray.risk.scenarios import Scenario
+from quantray.settings import nearest
+
+__all__ = ["Reach", "scenario_moves"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """What shocks to classes of drivers meet."""
+
+    classes: Names
+    """(M,) asset class; empty where nobody says."""
+    yields: Bool
+    """(M,)."""
+    volatilities: Bool
+    """(M,)."""
+
+    @classmethod
+    def of(cls, holdings: Holdings, market: Market) -> "Reach":
+        """Classes as the market says, else those of the positions in it; raises as ``run_scenarios``."""
+        own = market.find(holdings.drivers, "holdings", holdings.names)
+        classes = market.asset_class.astype("U16")
+        codes = sorted(set(holdings.currency.tolist()) - {"", market.base_currency})
+        money = market.find(np.array(codes, dtype=np.str_), "currencies of the holdings")
+        unsaid = classes == ""
+        classes[money[unsaid[money]]] = "fx"
+        classes[own[unsaid[own]]] = holdings.asset_class[unsaid[own]]
+        yields, volatilities = (classes == "fixed income") & market.absolute, np.zeros(market.n_drivers, np.bool_)
+        if holdings.bonds is not None:
+            yields[market.find(holdings.bonds.yields, "yields of bonds")] = True
+        if holdings.options is not None:
+            moving = holdings.options.volatility_drivers
+            volatilities[market.find(moving[moving != ""], "volatilities of options")] = True
+        return cls(classes, yields, volatilities)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shock:
+    """A move of the mean over some drivers."""
+
+    members: Int
+    move: float
+
+
+def scenario_moves(
+    name: str, scenario: Scenario, reach: Reach, market: Market, model: FactorModel | None
+) -> tuple[Moves, tuple[str, ...]]:
+    """Moves of all drivers and factors in a scenario, and notes of what met nothing; raises as ``run_scenarios``."""
+    if model is None and scenario.needs_model:
+        raise InputError(
+            f"scenario {name} needs a risk model; give one, or let its groups move together and others stay."
+        )
+    shocks, notes = _met(name, scenario, reach, market)
+    direct, taken = np.zeros(market.n_drivers), np.zeros(market.n_drivers, dtype=np.bool_)
+    for shock in shocks:
+        direct[shock.members], taken[shock.members] = shock.move, True
+    if model is None:
+        return Moves(direct, np.zeros(0)), notes
+    factors, factor_moves, unknown = _factors(name, scenario, model)
+    notes, stay = (*notes, *unknown), scenario.others == "stay"
+    around = np.bincount(factors, factor_moves, model.n_factors).astype(np.float64)
+    if stay and scenario.groups == "together":
+        return Moves(np.where(taken, direct, model.loadings @ around), around), notes
+    # What has no risk in the model tells nothing of the others.
+    risky = model.variances > 0
+    rows = [(members, shock.move) for shock in shocks if len(members := shock.members[risky[shock.members]])]
+    portfolios = np.zeros((len(rows), market.n_drivers))
+    for row, (members, _) in zip(portfolios, rows, strict=True):
+        row[members] = 1 / len(members)
+    given = (factors[:0], factor_moves[:0]) if stay else (factors, factor_moves)
+    try:
+        expected = expected_moves(model, portfolios, np.array([move for _, move in rows]), *given)
+    except InputError as error:
+        raise InputError(f"scenario {name}: {error}") from error
+    inside = np.where(risky, expected.drivers, direct) if scenario.groups == "model" else direct
+    outside = Moves(model.loadings @ around, around) if stay else expected
+    return Moves(np.where(taken, inside, outside.drivers), outside.factors), notes
+
+
+def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[list[_Shock], tuple[str, ...]]:
+    """Shocks to disjoint sets of drivers, the narrowest first, and what met nothing."""
+    free = np.ones(market.n_drivers, dtype=np.bool_)
+    shocks: list[_Shock] = []
+    notes: list[str] = []
+
+    def take(what: str, members: Bool, move: float | None) -> None:
+        if move is None:
+            return
+        rows = np.flatnonzero(members & free)
+        if len(rows):
+            shocks.append(_Shock(rows, move))
+            free[rows] = False
+        else:
+            notes.append(f"nothing here is of {what}")
+
+    for skip, each in ((False, scenario), (True, scenario.where_known)):
+        for driver in _present(name, "driver", each.drivers, market.drivers.tolist(), notes, skip=skip):
+            move, here = each.drivers[driver], market.drivers == driver
+            if move < -1 and not market.absolute[here].any():
+                raise InputError(f"scenario {name}: a return of {move:g} of {driver} is below -1.")
+            take(f"driver {driver}", here, move)
+    sectors = market.sectors.tolist()
+    for skip, each in ((False, scenario), (True, scenario.where_known)):
+        for sector in _present(name, "sector", each.sectors, sorted(set(sectors) - {""}), notes, skip=skip):
+            here = market.sectors == sector
+            # A sector may hold companies' shares and yields of their bonds; a return is of prices.
+            priced = here & ~market.absolute
+            take(f"sector {sector}", priced if priced.any() else here, each.sectors[sector])
+    take("yields", reach.yields, scenario.yields)
+    take("volatilities", reach.volatilities, scenario.volatilities)
+    for asset_class, move in [*scenario.asset_classes.items(), *scenario.where_known.asset_classes.items()]:
+        take(f"asset class {asset_class}", (reach.classes == asset_class) & ~market.absolute, move)
+    return shocks, tuple(notes)
+
+
+def _factors(name: str, scenario: Scenario, model: FactorModel) -> tuple[Int, Float, tuple[str, ...]]:
+    """Places and moves of the factors that are shocked, and what was left out."""
+    known = np.asarray(model.factor_names, dtype=np.str_).tolist()
+    notes: list[str] = []
+    moves: dict[int, float] = {}
+    for skip, each in ((True, scenario.where_known), (False, scenario)):
+        for factor in _present(name, "factor", each.factors, known, notes, skip=skip):
+            moves[known.index(factor)] = each.factors[factor]
+    return np.array(list(moves), dtype=np.int64), np.array(list(moves.values()), dtype=np.float64), tuple(notes)
+
+
+def _present(
+    name: str, what: str, wanted: Mapping[str, float], known: Sequence[str], notes: list[str], *, skip: bool
+) -> list[str]:
+    """Those that are known; the others are refused, or left out and noted."""
+    missing = [each for each in wanted if each not in set(known)]
+    if missing and not skip:
+        raise InputError(
+            f"scenario {name}: there is no {what} {missing[0]!r};{nearest(missing[0], known)} known are "
+            f"{', '.join(known[:12])}{' and more' if len(known) > 12 else ''}."
+        )
+    notes.extend([f"left out, no such {what}: {', '.join(missing)}"] if missing else [])
+    return [each for each in wanted if each in set(known)]
