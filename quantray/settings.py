@@ -60,18 +60,22 @@ class SettingsModel(BaseModel):
         return self
 
 
-def read_content(path: str | Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+def read_content(path: str | Path | None, changes: Sequence[str] = ()) -> dict[str, Any]:
     """What a YAML file of settings holds, with changes such as ``folds.test_days=63`` applied, not checked yet.
 
     What stands in a list is reached by its place, as in ``allocators.0.rule``, or by its name, as in
     ``allocators.HRP.rule``.
+
+    Parameters
+    ----------
+    path : None for no file, so that there is what the changes say.
 
     Raises
     ------
     InputError
         The file cannot be read or is not plain YAML (see ``inputs``), or a change leads nowhere.
     """
-    content = read_yaml(path, "settings file")
+    content = {} if path is None else read_yaml(path, "settings file")
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold settings as `key: value` lines.")
     for change in changes:
@@ -106,9 +110,10 @@ def checked(model: type[M], content: Mapping[str, Any], where: str, renamed: Map
         raise InputError(f"{where}: {error}") from error
 
 
-def read_settings(model: type[M], path: str | Path, changes: Sequence[str] = ()) -> M:
-    """Settings of one model from a YAML file; raises as ``read_content`` and ``checked``."""
-    return checked(model, read_content(path, changes), f"{path} with --set" if changes else str(path))
+def read_settings(model: type[M], path: str | Path | None, changes: Sequence[str] = ()) -> M:
+    """Settings of one model from a YAML file; takes and raises as ``read_content``, and raises as ``checked``."""
+    told = " with ".join(filter(None, ["" if path is None else str(path), "--set" if changes else ""]))
+    return checked(model, read_content(path, changes), told or "settings")
 
 
 def to_yaml(settings: BaseModel) -> str:

@@ -46,8 +46,12 @@ def mapped_file(path: Path) -> pa.Buffer:
             return mapped.read_buffer()
 
 
-def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
+def write_atomically(path: Path, content: bytes | memoryview | str, *, mode: int = 0o644) -> None:
     """Write a file so that it appears whole or not at all.
+
+    Parameters
+    ----------
+    mode : who may read and write it, as ``chmod`` takes it.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
         if temporary is not None:

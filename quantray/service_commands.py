@@ -1,0 +1,90 @@
+"""``quantray serve`` and ``quantray keys``: the service of published books, and who may use it."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quantray.errors import InputError
+from quantray.terminal import show_table, tell
+
+__all__ = ["keys_app", "serve"]
+
+keys_app = typer.Typer(no_args_is_help=True, help="Create, list, revoke and rotate the keys of the service.")
+
+Folder = Annotated[Path, typer.Option("--keys", envvar="QUANTRAY_KEYS", help="Folder of the keys.")]
+
+
+def serve(
+    config: Annotated[str | None, typer.Argument(help="YAML file with the settings of the service.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="a=value; may be repeated.")] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=1000, help="Processes that read.")] = 1,
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a Ray head; by default one of this machine.")
+    ] = None,
+) -> None:
+    """Serve the published books over HTTP, until it is interrupted."""
+    from quantray.research.terms import ClusterSettings  # noqa: PLC0415
+    from quantray.serving.auth import KeyRing  # noqa: PLC0415
+    from quantray.serving.settings import ServiceSettings  # noqa: PLC0415
+    from quantray.settings import read_settings  # noqa: PLC0415
+
+    settings = read_settings(ServiceSettings, config, change or [])
+    if not settings.open and KeyRing(Path(settings.keys)).is_empty:
+        raise InputError(
+            f"{settings.keys} holds no key, so nobody could read; make one with "
+            f"`quantray keys create NAME --scope read --keys {settings.keys}`."
+        )
+    from quantray.serving.deployment import served  # noqa: PLC0415
+
+    cluster = ClusterSettings(kind="address", address=address) if address else ClusterSettings(kind="local")
+    with served(settings, cluster, replicas=replicas):
+        tell(f"serving {settings.books} at http://{settings.host}:{settings.port}; interrupt to end")
+        while True:
+            time.sleep(3600)
+
+
+@keys_app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    scope: Annotated[list[str], typer.Option(help="read, what-if, publish or admin; may be repeated.")],
+    days: Annotated[int | None, typer.Option(help="Until it expires; by default never.")] = None,
+    folder: Folder = Path("keys"),
+) -> None:
+    """Make a key and print it: nobody can see it again."""
+    from quantray.serving.auth import KeyRing  # noqa: PLC0415
+
+    tell(KeyRing(folder).create(name, scope, days=days).text)
+
+
+@keys_app.command("list")
+def list_keys(folder: Folder = Path("keys")) -> None:
+    """Show all keys, without their secrets."""
+    from quantray.serving.auth import KeyRing  # noqa: PLC0415
+
+    rows = KeyRing(folder).list()
+    if not rows:
+        raise InputError(f"{folder} holds no key; `quantray keys create NAME --scope read` makes one.")
+    show_table(("id", "name", "scopes", "state"), rows)
+
+
+@keys_app.command()
+def revoke(identity: Annotated[str, typer.Argument(metavar="ID")], folder: Folder = Path("keys")) -> None:
+    """End a key at once."""
+    from quantray.serving.auth import KeyRing  # noqa: PLC0415
+
+    KeyRing(folder).revoke(identity)
+    tell(f"revoked: {identity}")
+
+
+@keys_app.command()
+def rotate(
+    identity: Annotated[str, typer.Argument(metavar="ID")],
+    grace_hours: Annotated[int, typer.Option(help="That the old key works on.")] = 24,
+    folder: Folder = Path("keys"),
+) -> None:
+    """Make a key in place of another and print it."""
+    from quantray.serving.auth import KeyRing  # noqa: PLC0415
+
+    tell(KeyRing(folder).rotate(identity, grace_hours=grace_hours).text)

@@ -1,0 +1,7 @@
+"""Books at an address: published in versions, and served to whoever has a key.
+
+``publish`` keeps books in a folder or an object store and says which one is the latest; ``follower`` reads them as they
+come. ``app`` is the application and ``deployment`` puts it on Ray Serve; ``auth`` keeps keys, ``access`` asks for them,
+``passage`` and ``problems`` are what every request and every failure goes through. ``what_if`` computes on request, and
+``client`` is what downstream programs use.
+"""

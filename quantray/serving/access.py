@@ -1,0 +1,79 @@
+"""Who may call what, and how often."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from fastapi import Request
+
+from quantray.serving.auth import KeyRing, Principal, Scope
+from quantray.serving.problems import ProblemError
+
+__all__ = ["Access", "Allowance"]
+
+_MOST_NAMES = 10_000
+_ANYBODY = Principal("-", "anybody", frozenset({"read"}))
+
+
+class Allowance:
+    """So many calls a minute for each of some names, refilled as time goes by; forgets who has not called for long."""
+
+    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._clock = per_minute / 60, clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, name: str, *, take: bool = True) -> float:
+        """Seconds to wait before a call; 0 where it may be made, which takes one from what is left."""
+        now, most = self._clock(), 60 * self._rate
+        left, since = self._left.get(name, (most, now))
+        left = min(most, left + (now - since) * self._rate)
+        allowed = left >= 1
+        self._left[name] = (left - 1 if allowed and take else left, now)
+        self._left.move_to_end(name)
+        while len(self._left) > _MOST_NAMES:
+            self._left.popitem(last=False)
+        return 0.0 if allowed else (1 - left) / self._rate
+
+
+class Access:
+    """The check that routes ask for: a key with a scope, not too often.
+
+    Parameters
+    ----------
+    everybody : whether reading takes no key.
+    """
+
+    def __init__(self, keys: KeyRing, *, per_minute: int, failures: int, everybody: bool = False) -> None:
+        self._keys, self._everybody = keys, everybody
+        self._calls, self._failures = Allowance(per_minute), Allowance(failures)
+
+    def needs(self, scope: Scope) -> Callable[[Request], Principal]:
+        """A dependency of a route: who calls, if they may."""
+
+        def check(request: Request) -> Principal:
+            who = self._who(request)
+            request.scope["quantray_principal"] = who
+            if scope not in who.scopes:
+                raise ProblemError(403, f"this key has no scope {scope}; ask for one that has.")
+            wait = self._calls.wait(who.id)
+            if wait:
+                raise ProblemError(429, "this key calls too often; wait a little.", {"Retry-After": str(int(wait) + 1)})
+            return who
+
+        return check
+
+    def _who(self, request: Request) -> Principal:
+        kind, _, text = request.headers.get("authorization", "").partition(" ")
+        if not text and self._everybody:
+            return _ANYBODY
+        address = request.client.host if request.client else "-"
+        wait = self._failures.wait(address, take=False)
+        if wait:
+            raise ProblemError(429, "too many calls without a valid key.", {"Retry-After": str(int(wait) + 1)})
+        who = self._keys.principal(text.strip()) if kind.lower() == "bearer" else None
+        if who is None:
+            self._failures.wait(address)
+            raise ProblemError(
+                401, "send a valid key as `Authorization: Bearer ID.SECRET`.", {"WWW-Authenticate": "Bearer"}
+            )
+        return who

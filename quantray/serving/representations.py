@@ -1,0 +1,77 @@
+"""Books as JSON and as Arrow, made once for each version."""
+
+import json
+import math
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quantray.serving.follower import Served
+
+__all__ = ["FILTERS", "arrow", "chosen", "document", "forecasts", "portfolio", "schedule"]
+
+FILTERS = ("symbol", "algorithm", "venue", "parent")
+"""Columns of a schedule that a request may ask for one value of."""
+
+
+@lru_cache(maxsize=32)
+def portfolio(served: Served) -> bytes:
+    """The portfolio as JSON."""
+    book = served.book
+    about = {"portfolio": book.portfolio, "nav": book.nav, "cash": book.cash}
+    return _json(served, about | {"positions": _rows(book.tables["portfolio"])})
+
+
+@lru_cache(maxsize=32)
+def forecasts(served: Served) -> bytes:
+    """The forecasts as JSON."""
+    return _json(served, {"forecasts": _rows(served.book.tables["forecasts"])})
+
+
+@lru_cache(maxsize=32)
+def document(served: Served, name: str) -> bytes:
+    """The risk or the regimes as JSON."""
+    return _json(served, {"content": served.book.documents[name]})
+
+
+def schedule(served: Served, table: str, found: pa.Table, offset: int, limit: int) -> bytes:
+    """A page of the schedule as JSON."""
+    about = {"table": table, "total": found.num_rows, "offset": offset}
+    return _json(served, about | {table: _rows(found.slice(offset, limit))})
+
+
+def chosen(served: Served, table: str, wanted: dict[str, str]) -> pa.Table:
+    """The rows of a schedule's table with the values that were asked for."""
+    found = served.book.tables[table]
+    for name, value in wanted.items():
+        if name in found.column_names:
+            found = found.filter(pc.equal(found[name], value))
+    return found
+
+
+def arrow(served: Served, table: pa.Table) -> bytes:
+    """A table as an Arrow stream that says of which book it is."""
+    about = {"as_of": str(served.book.as_of), "version": served.version}
+    noted = table.replace_schema_metadata({"quantray": json.dumps(about)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, noted.schema) as stream:
+        stream.write_table(noted)
+    return bytes(sink.getvalue())
+
+
+def _json(served: Served, content: dict[str, Any]) -> bytes:
+    about = {"as_of": str(served.book.as_of), "version": served.version}
+    return json.dumps(about | content, allow_nan=False).encode()
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    return [{name: _plain(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; a number that is none as nothing."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,230 @@
+"use strict";
+// Reads the service with the key of this tab. Everything that comes from there is text, never markup.
+
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+let key = sessionStorage.getItem("quantray-key") || "";
+if (location.hash.startsWith("#key=")) {
+  key = decodeURIComponent(location.hash.slice(5));
+  sessionStorage.setItem("quantray-key", key);
+  history.replaceState(null, "", location.pathname);
+}
+
+const number = (value, digits = 0) => value === null || value === undefined ? "–" :
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const percent = (value, digits = 2) => value === null || value === undefined ? "–" : number(100 * value, digits) + " %";
+const signed = (value, digits = 2) => (value > 0 ? "+" : "") + percent(value, digits);
+
+function node(name, content, kind) {
+  const made = document.createElement(name);
+  if (kind) made.className = kind;
+  made.textContent = content ?? "";
+  return made;
+}
+function drawn(name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+function facts(place, pairs) {
+  $(place).replaceChildren(...pairs.map(([term, value]) => {
+    const both = node("div");
+    both.append(node("dt", term), node("dd", value));
+    return both;
+  }));
+}
+
+async function read(path) {
+  const answer = await fetch(path, { headers: key ? { Authorization: "Bearer " + key } : {} });
+  if (answer.status === 401 || answer.status === 403) throw Object.assign(new Error("key"), { key: true });
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok && !path.startsWith("/health")) throw new Error(content.detail || "the service answers " + answer.status);
+  return content;
+}
+
+function bars(place, rows, { form, both = false }) {
+  const width = 520, left = 150, right = 70, step = both ? 30 : 22, height = rows.length * step + 4;
+  const values = rows.flatMap((row) => row.values);
+  const low = Math.min(0, ...values), high = Math.max(0, ...values), span = high - low || 1;
+  const x = (value) => left + (value - low) / span * (width - left - right);
+  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": rows.map((r) => r.name + " " + form(r.values.at(-1))).join("; ") });
+  rows.forEach((row, i) => {
+    const y = i * step + 2;
+    svg.append(drawn("text", { x: left - 8, y: y + step / 2 + 3, "text-anchor": "end" }, row.name.length > 21 ? row.name.slice(0, 20) + "…" : row.name));
+    row.values.forEach((value, j) => {
+      const thick = both ? 10 : 14, top = y + (both ? j * 12 + 2 : 3);
+      const colour = both ? (j ? "var(--first)" : "var(--second)") : value < 0 ? "var(--down)" : "var(--up)";
+      svg.append(drawn("rect", { x: Math.min(x(0), x(value)), y: top, width: Math.max(Math.abs(x(value) - x(0)), 0.5), height: thick, fill: colour, rx: 1 }));
+    });
+    const last = row.values.at(-1);
+    svg.append(drawn("text", { class: "soft", x: width - right + 6, y: y + step / 2 + 3 }, form(last)));
+  });
+  svg.append(drawn("line", { x1: x(0), x2: x(0), y1: 0, y2: height, stroke: "var(--soft)", "stroke-width": 0.7 }));
+  $(place).replaceChildren(rows.length ? svg : node("p", "nothing to show", "note"));
+}
+
+function table(place, heads, rows) {
+  const head = node("thead"), body = node("tbody"), line = node("tr");
+  heads.forEach(([title, kind]) => { const cell = node("th", title, kind); cell.scope = "col"; line.append(cell); });
+  head.append(line);
+  body.append(...rows.map((row) => {
+    const made = node("tr");
+    made.append(...row.map((cell, i) => node("td", cell.text ?? cell, cell.kind ?? heads[i][1])));
+    return made;
+  }));
+  $(place).replaceChildren(head, body);
+}
+
+let positions = [];
+const MOST = 300;
+function showPositions() {
+  const asked = $("find").value.trim().toLowerCase();
+  const fits = positions.filter((p) => !asked || p.symbol.toLowerCase().includes(asked) || p.sector.toLowerCase().includes(asked));
+  table("positions", [["Symbol", "words"], ["Sector", "words"], ["Price"], ["Before"], ["After"], ["Change"], ["Shares"], ["Trade"]],
+    fits.slice(0, MOST).map((p) => {
+      const change = p.weight - p.weight_before, trade = p.shares - p.shares_before;
+      const kind = change > 0 ? "up" : change < 0 ? "down" : "";
+      return [p.symbol, p.sector || "–", number(p.price, 2), percent(p.weight_before), percent(p.weight),
+        { text: signed(change), kind }, number(p.shares), { text: (trade > 0 ? "+" : "") + number(trade), kind }];
+    }));
+  $("shown").textContent = fits.length > MOST ? `the ${MOST} largest of ${number(fits.length)}; type to find others` : `${number(fits.length)} positions`;
+}
+
+function showBook(book) {
+  $("name").textContent = book.portfolio;
+  positions = [...book.positions].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  const gross = positions.reduce((sum, p) => sum + Math.abs(p.weight), 0);
+  const turnover = positions.reduce((sum, p) => sum + Math.abs(p.weight - p.weight_before), 0) / 2;
+  facts("facts", [["NAV", number(book.nav)], ["Cash", percent(book.cash)], ["Gross", percent(gross, 1)],
+    ["Positions", number(positions.filter((p) => p.weight !== 0).length)], ["Turnover", percent(turnover)],
+    ["Largest", positions.length ? `${positions[0].symbol} ${percent(positions[0].weight)}` : "–"]]);
+  const sectors = new Map();
+  for (const p of positions) {
+    const sum = sectors.get(p.sector || "no sector") ?? [0, 0];
+    sectors.set(p.sector || "no sector", [sum[0] + p.weight_before, sum[1] + p.weight]);
+  }
+  bars("sectors", [...sectors].map(([name, values]) => ({ name, values })).sort((a, b) => b.values[1] - a.values[1]), { form: (v) => percent(v, 1), both: true });
+  const changed = [...positions].sort((a, b) => Math.abs(b.weight - b.weight_before) - Math.abs(a.weight - a.weight_before)).slice(0, 14);
+  bars("changes", changed.filter((p) => p.weight !== p.weight_before).map((p) => ({ name: p.symbol, values: [p.weight - p.weight_before] })), { form: signed });
+  showPositions();
+}
+
+function showRisk(risk) {
+  const figures = Object.entries(risk).filter(([, value]) => typeof value === "number");
+  facts("risks", figures.map(([name, value]) => [name.replaceAll("_", " "), Math.abs(value) < 5 ? percent(value) : number(value, 1)]));
+  const limits = Array.isArray(risk.limits) ? risk.limits : [];
+  $("limits").replaceChildren(...(limits.length ? limits.map((limit) => {
+    const line = node("div", "", "gauge"), bar = node("i"), level = node("b", "", limit.usage >= 1 ? "bad" : limit.usage >= 0.8 ? "warn" : "");
+    level.style.width = Math.min(100, Math.max(0, 100 * limit.usage)) + "%";
+    bar.append(level);
+    line.append(node("span", limit.name), bar, node("span", percent(limit.usage, 0) + (limit.usage >= 1 ? " breached" : "")));
+    return line;
+  }) : [node("p", "no limits are set", "note")]));
+}
+
+function showRegimes(regimes) {
+  const rows = Object.entries(regimes).map(([lens, said]) => {
+    const shown = typeof said === "object" && said !== null ? said : { label: said };
+    return [lens, String(shown.label ?? "–"), shown.probability === undefined ? "–" : percent(shown.probability, 0)];
+  });
+  const place = node("table");
+  place.id = "lens-table";
+  $("lenses").replaceChildren(rows.length ? place : node("p", "no regimes were named that day", "note"));
+  if (rows.length) table("lens-table", [["Lens", "words"], ["Regime", "words"], ["Probability"]], rows);
+}
+
+function showSchedule(orders, slices) {
+  const cost = orders.parents.reduce((sum, p) => sum + (p.expected_cost ?? 0), 0);
+  const algorithms = new Map();
+  for (const p of orders.parents) algorithms.set(p.algorithm, (algorithms.get(p.algorithm) ?? 0) + 1);
+  facts("orders", [["Orders", number(orders.total)], ["Slices", number(slices.total)], ["Expected cost", number(cost)],
+    ["By", [...algorithms].map(([name, count]) => `${name} ${count}`).join(", ") || "–"]]);
+  const all = slices.children.reduce((sum, c) => sum + Math.abs(c.shares), 0) || 1, times = new Map();
+  for (const c of slices.children) {
+    const sum = times.get(c.time) ?? [0, 0];
+    sum[c.shares > 0 ? 0 : 1] += c.shares / all;
+    times.set(c.time, sum);
+  }
+  const points = [...times].sort((a, b) => a[0] < b[0] ? -1 : 1), width = 720, height = 150;
+  const most = Math.max(...points.flatMap(([, [up, down]]) => [up, -down]), 1e-9), svg = drawn("svg", { viewBox: `0 0 ${width} ${height + 18}`, role: "img", "aria-label": "shares over the day" });
+  points.forEach(([time, [up, down]], i) => {
+    const x = i * width / points.length, wide = Math.max(width / points.length - 2, 1), scale = height / 2 / most;
+    svg.append(drawn("rect", { x, width: wide, y: height / 2 - up * scale, height: up * scale, fill: "var(--up)" }),
+      drawn("rect", { x, width: wide, y: height / 2, height: -down * scale, fill: "var(--down)" }));
+    if (i % Math.ceil(points.length / 8) === 0) svg.append(drawn("text", { class: "soft", x, y: height + 14 }, time.slice(11, 16)));
+  });
+  svg.append(drawn("line", { x1: 0, x2: width, y1: height / 2, y2: height / 2, stroke: "var(--soft)", "stroke-width": 0.7 }));
+  $("slices").replaceChildren(points.length ? svg : node("p", "nothing is traded", "note"));
+  table("parents", [["Order", "words"], ["Symbol", "words"], ["Shares"], ["Algorithm", "words"], ["Cost"], ["bp"]],
+    orders.parents.slice(0, MOST).map((p) => [p.parent, p.symbol, { text: (p.shares > 0 ? "+" : "") + number(p.shares), kind: p.shares > 0 ? "up" : "down" },
+      p.algorithm, number(p.expected_cost), number(p.expected_cost_bps, 1)]));
+}
+
+async function showHistory(books) {
+  const some = books.slice(-60), points = [];
+  for (const each of some) {
+    const book = await read("/v1/portfolio/" + each.as_of).catch(() => null);
+    if (book) points.push([each.as_of, book.nav]);
+  }
+  const width = 720, height = 120, values = points.map((p) => p[1]), low = Math.min(...values), span = Math.max(...values) - low || 1;
+  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height + 20}`, role: "img", "aria-label": "NAV over the published days" });
+  const at = (i, value) => `${points.length > 1 ? i * (width - 80) / (points.length - 1) : 0},${height - (value - low) / span * (height - 16)}`;
+  svg.append(drawn("polyline", { points: points.map(([, value], i) => at(i, value)).join(" "), fill: "none", stroke: "var(--first)", "stroke-width": 2 }));
+  if (points.length) {
+    svg.append(drawn("text", { class: "soft", x: 0, y: height + 16 }, points[0][0]), drawn("text", { class: "soft", x: width - 80, y: height + 16, "text-anchor": "end" }, points.at(-1)[0]),
+      drawn("text", { x: width - 74, y: height - (points.at(-1)[1] - low) / span * (height - 16) + 4 }, number(points.at(-1)[1])));
+  }
+  $("nav").replaceChildren(points.length > 1 ? svg : node("p", "one book so far", "note"));
+}
+
+async function showHealth() {
+  const health = await read("/health/ready").catch(() => ({ status: "not ready", problem: "the service does not answer" }));
+  const age = health.age_hours === null || health.age_hours === undefined ? "" : `, ${number(health.age_hours, 1)} h old`;
+  $("state").textContent = health.status === "ok" ? `book of ${health.as_of}${age}${health.problem ? ": " + health.problem : ""}` : `not ready: ${health.problem}`;
+  $("state").className = health.status !== "ok" ? "bad" : health.problem ? "warn" : "good";
+}
+
+async function show(day) {
+  const of = day ? "/" + day : "";
+  const book = await read("/v1/portfolio" + of);
+  showBook(book);
+  const [risk, regimes, orders, slices] = await Promise.all([read("/v1/risk/" + book.as_of), read("/v1/regimes/" + book.as_of),
+    read(`/v1/schedule/${book.as_of}?limit=10000`), read(`/v1/schedule/${book.as_of}?table=children&limit=10000`)]);
+  showRisk(risk.content);
+  showRegimes(regimes.content);
+  showSchedule(orders, slices);
+}
+
+async function begin() {
+  await showHealth();
+  try {
+    await show("");
+    const books = (await read("/v1/history")).books;
+    $("day").replaceChildren(...[...books].reverse().map((each) => { const made = node("option", each.as_of); made.value = each.as_of; return made; }));
+    $("content").hidden = false;
+    $("door").hidden = true;
+    await showHistory(books);
+  } catch (error) {
+    $("content").hidden = true;
+    if (error.key) {
+      $("door").hidden = false;
+      $("refused").textContent = key ? "That key does not open this service." : "";
+    } else {
+      $("state").textContent = "not ready: " + error.message;
+      $("state").className = "bad";
+    }
+  }
+  document.body.dataset.ready = "yes";
+}
+
+$("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = $("key").value.trim();
+  sessionStorage.setItem("quantray-key", key);
+  begin();
+});
+$("find").addEventListener("input", showPositions);
+$("day").addEventListener("change", () => show($("day").value).catch((error) => { $("state").textContent = error.message; }));
+setInterval(showHealth, 30000);
+begin();

@@ -1,0 +1,84 @@
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+from small_books import small_book, table
+
+from quantray.daily.book import empty_table
+from quantray.errors import InputError
+from quantray.serving.schemas import OptimiseRequest
+from quantray.serving.what_if import BusyError, OnThreads, optimise
+
+
+def test_the_least_variance_of_uncorrelated_names_is_known():
+    model = table(
+        "model",
+        symbol=["AAA", "BBB", "CCC"],
+        specific_variance=[1e-4, 2e-4, 1e-4],
+        cost=[0.0, 0.0, 0.0],
+        loadings=[[0.0], [0.0], [0.0]],
+    )
+    book = small_book(tables={**small_book().tables, "model": model})
+    found = optimise(book, OptimiseRequest(alpha={"AAA": 0.0}, max_weight=1.0))
+    # Inverse to the variances 1, 2, 1.
+    assert np.allclose(found.weights, [0.4, 0.2, 0.4], atol=1e-6)
+    assert found.volatility == pytest.approx(np.sqrt(0.4 * 1e-4), rel=1e-6)
+
+
+def test_turnover_is_counted_from_the_holdings_before_the_trades():
+    found = optimise(small_book(), OptimiseRequest(alpha={"CCC": 1.0}, max_weight=1.0, max_turnover=0.2))
+    assert found.turnover == pytest.approx(0.2, abs=1e-6)
+    assert np.abs(found.weights - [0.5, 0.3, 0.1]).sum() / 2 == pytest.approx(found.turnover)
+
+
+def test_long_and_short():
+    request = OptimiseRequest(alpha={"AAA": -0.01, "CCC": 0.01}, long_only=False, gross=0.5, max_weight=0.2)
+    found = optimise(small_book(), request)
+    assert found.weights[0] == pytest.approx(-0.2, abs=1e-6)
+    assert found.weights[2] == pytest.approx(0.2, abs=1e-6)
+    assert np.abs(found.weights).sum() <= 0.5 + 1e-6
+
+
+def test_a_book_without_a_model_says_so():
+    book = small_book(tables={**small_book().tables, "model": empty_table("model")})
+    with pytest.raises(InputError, match="the book has no model of risk"):
+        optimise(book, OptimiseRequest(alpha={"AAA": 0.1}))
+
+
+def test_who_comes_when_all_is_taken_is_sent_away_and_none_hangs():
+    gate = threading.Event()
+
+    async def twelve():
+        pool = OnThreads(2, seconds=30.0)
+        asked = [asyncio.create_task(pool.compute(gate.wait)) for _ in range(12)]
+        await asyncio.sleep(0)
+        sent_away = [task for task in asked if task.done()]
+        gate.set()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        later = await pool.compute(lambda: "served")
+        return len(sent_away), results, later
+
+    sent_away, results, later = asyncio.run(twelve())
+    assert sent_away == 8
+    assert sum(result is True for result in results) == 4
+    assert all(isinstance(result, BusyError) or result is True for result in results)
+    assert later == "served"
+
+
+def test_what_takes_too_long_is_given_up_and_holds_its_place_until_it_is_done():
+    gate = threading.Event()
+
+    async def slow():
+        pool = OnThreads(1, seconds=0.01)
+        for _ in range(2):
+            with pytest.raises(BusyError):
+                await pool.compute(gate.wait)
+        with pytest.raises(BusyError):
+            await pool.compute(lambda: "no place")
+        gate.set()
+        while pool._taken:
+            await asyncio.sleep(0.001)
+        return await pool.compute(lambda: "place again")
+
+    assert asyncio.run(slow()) == "place again"
