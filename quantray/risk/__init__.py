@@ -4,7 +4,9 @@
 are worth after any change of these, and ``sensitivities`` how they follow small ones. ``tail`` estimates value-at-risk
 and expected shortfall, splits them among positions and says what trades would add; ``backtests`` hold forecasts of both
 against what happened. ``factor`` splits risk among factors, groups and names.
-``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver.
+
+``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver, and
+``replay`` what would be lost in a crisis of the past.
 
 ``book`` is what the following look at. ``liquidity`` says how long selling takes and what it costs, ``concentration``
 how much hangs on how little, and ``limits`` what a book may be. ``scaling`` brings it to a risk budget, ``sizing`` says
