@@ -3,6 +3,7 @@
 By a mandate: ``constraints`` says what a portfolio may be, ``mean_variance`` finds the best one, ``frontier`` the ones
 of least risk and highest ratio. Underneath, ``problem`` states what is solved and certifies it, ``structured`` solves
 it, ``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises tail losses.
+``smallest_trade`` brings weights within caps, through ``conic_trade``.
 
 By risk alone: ``naive``, ``hrp`` and ``hierarchy`` on the tree of ``clusters``, ``hrp_large`` on ``spanning`` trees
 without a matrix, ``risk_parity`` with ``contributions``, ``diversification`` on ``nonnegative``. ``black_litterman``

@@ -9,6 +9,7 @@ against what happened. ``factor`` splits risk among factors, groups and names.
 ``replay`` what would be lost in a crisis of the past.
 
 ``book`` is what the following look at. ``liquidity`` says how long selling takes and what it costs, ``concentration``
-how much hangs on how little, and ``limits`` what a book may be. ``scaling`` brings it to a risk budget, ``sizing`` says
-how large to be, ``drawdown`` how deep the falls were and when to hold less, and ``overlay`` what that exposure does.
+how much hangs on how little, ``limits`` what a book may be, and ``cure`` the smallest trade that keeps it so.
+``scaling`` brings it to a risk budget, ``sizing`` says how large to be, ``drawdown`` how deep the falls were and when
+to hold less, and ``overlay`` what that exposure does.
 """

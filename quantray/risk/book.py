@@ -1,7 +1,7 @@
 """A book as limits, liquidity and concentration see it: weights, groups, how it follows the drivers, what it loses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from quantray.arrays import Float, Int, Names, frozen
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
+from quantray.portfolio.contributions import vector
 from quantray.risk.factor import checked_model, group_labels
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
@@ -147,6 +148,26 @@ class Book:
             return np.asarray(self.weights * chosen)
         s = self.sensitivities
         return np.asarray(np.bincount(s.columns, s.delta * chosen[s.rows], s.n_drivers), dtype=np.float64)
+
+    def at(self, weights: Float) -> "Book":
+        """The book with each position at another size, and all that goes with it.
+
+        Raises
+        ------
+        InputError
+            The shapes disagree, or a position without size is to have one, though what it would bring is not known.
+        """
+        weights = vector(weights, len(self.weights), "weights")
+        by_size = self.sensitivities is not None or bool(self.scenarios)
+        if by_size and (new := (self.weights == 0) & (weights != 0)).any():
+            raise InputError(f"nothing is held of {self.names[new][0]}; make a book that holds some, and price that.")
+        factor = np.divide(weights, self.weights, out=np.zeros(len(weights)), where=self.weights != 0)
+        return replace(
+            self,
+            weights=weights,
+            sensitivities=None if self.sensitivities is None else self.sensitivities.resized(factor),
+            scenarios={name: loss * factor for name, loss in self.scenarios.items()},
+        )
 
     def per_position(self, per_driver: Float) -> Float:
         """(N,) what the positions add, where a unit of each driver adds (N,) or (M,) so much."""

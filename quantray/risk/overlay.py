@@ -87,7 +87,8 @@ def whipsaws(returns: Float, traded: Float) -> tuple[int, int]:
     price = np.concatenate([[1.0], np.cumprod(1 + returns)])
     sales: list[tuple[float, float]] = []
     undone = dearer = 0
-    for day, bought in enumerate(traded.tolist()):
+    for day in range(len(returns)):
+        bought = float(traded[day])
         if bought < 0:
             sales.append((-bought, float(price[day])))
         while bought > 1e-12 and sales:

@@ -1,6 +1,6 @@
 """How positions follow the drivers of a market, to second order: value, delta, gamma, vega and their cross terms."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -69,6 +69,18 @@ class Sensitivities:
         """(N,) sums over drivers of delta times what (M,) a unit of each driver is worth, such as a marginal VaR."""
         return np.asarray(
             np.bincount(self.rows, self.delta * per_driver[self.columns], len(self.value)), dtype=np.float64
+        )
+
+    def resized(self, factors: Float) -> "Sensitivities":
+        """Those of the book with each position at (N,) some multiple of its size."""
+        each = factors[self.rows]
+        return replace(
+            self,
+            value=self.value * factors,
+            delta=self.delta * each,
+            gamma=self.gamma * each,
+            cross=self.cross * factors[self.cross_rows],
+            notional=self.notional * factors if len(self.notional) else self.notional,
         )
 
     def bent(self, change: Float) -> Float:
