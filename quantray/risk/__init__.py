@@ -5,8 +5,9 @@ are worth after any change of these, and ``sensitivities`` how they follow small
 and expected shortfall, splits them among positions and says what trades would add; ``backtests`` hold forecasts of both
 against what happened. ``factor`` splits risk among factors, groups and names.
 
-``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver, and
-``replay`` what would be lost in a crisis of the past.
+``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver,
+``replay`` what would be lost in a crisis of the past, ``reverse_stress`` how a given loss comes about, and
+``correlation_stress`` what diversification is worth once everything moves together.
 
 ``book`` is what the following look at. ``liquidity`` says how long selling takes and what it costs, ``concentration``
 how much hangs on how little, ``limits`` what a book may be, and ``cure`` the smallest trade that keeps it so.
