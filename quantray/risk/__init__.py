@@ -7,7 +7,7 @@ against what happened. ``factor`` splits risk among factors, groups and names.
 
 ``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver,
 ``replay`` what would be lost in a crisis of the past, ``reverse_stress`` how a given loss comes about, and
-``correlation_stress`` what diversification is worth once everything moves together.
+``correlation_stress`` what diversification is worth once everything moves together; ``stress_figures`` shows them.
 
 ``book`` is what the following look at. ``liquidity`` says how long selling takes and what it costs, ``concentration``
 how much hangs on how little, ``limits`` what a book may be, and ``cure`` the smallest trade that keeps it so.

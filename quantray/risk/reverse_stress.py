@@ -76,11 +76,10 @@ def reverse_stress(
     if not (np.isfinite(loss) and loss > 0 and np.isfinite(horizon_days) and horizon_days > 0):
         raise InputError(f"a loss of {loss} over {horizon_days} days: both must be positive, such as 0.1 and 1.")
     seen = sensitivities(holdings, market) if seen is None else seen
-    longer = FactorModel(
-        model.loadings,
-        model.factor_covariance * horizon_days,
-        model.specific_variance * horizon_days,
-        model.factor_names,
+    longer = replace(
+        model,
+        factor_covariance=model.factor_covariance * horizon_days,
+        specific_variance=model.specific_variance * horizon_days,
     )
     weights = most_likely_loss(seen, longer, loss)
     changes = longer.apply(weights)
