@@ -35,6 +35,7 @@ from quantray.studies.portfolios.trial import DayModel
 
 __all__ = [
     "AlphaDecisions",
+    "Start",
     "alpha_decisions",
     "check_alpha",
     "expected_returns",
@@ -43,6 +44,18 @@ __all__ = [
 ]
 
 _VOLUME_DAYS = 21
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What the first of some decisions finds."""
+
+    weights: Float
+    """(N,) held at the close of its date."""
+    used_turnover: float = 0.0
+    """Half of the weights traded so far in the calendar year of the decision before."""
+    decided: np.datetime64 | None = None
+    """Date of the decision before; None where there was none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +188,7 @@ def alpha_decisions(
     *,
     costs: CostModel,
     accounting: Accounting,
+    start: Start | None = None,
 ) -> AlphaDecisions:
     """Decide on forecasts, one date after the other, each from the weights that the date before left.
 
@@ -187,11 +201,13 @@ def alpha_decisions(
     panel : the fields that costs need, ``close``, and for a market-neutral mandate ``volume``.
     models : by date, in order of time.
     allocator : with ``alpha``.
+    start : what is held before the first decision; by default nothing.
 
     Raises
     ------
     InputError
-        The allocator has no forecasts, the dates are out of order, or a cap leaves too few names.
+        The allocator has no forecasts, what is held does not fit the panel, the dates are out of order, or a cap leaves
+        too few names.
     DataError
         No decision date has a score, a model has a name that the panel has not, or the mandate needs volumes that are
         not there.
@@ -202,7 +218,7 @@ def alpha_decisions(
     """
     if allocator.alpha is None:
         raise InputError(f"{allocator.name}: {allocator.rule} does not act on forecasts; use trial.decide.")
-    desk = _Desk(panel, allocator, costs, accounting)
+    desk = _Desk(panel, allocator, costs, accounting, start or Start(np.zeros(len(panel.assets))))
     rows, weights, counts = [], [], []
     for day in models:
         scores = forecasts.on(day.date, day.assets)
@@ -221,15 +237,19 @@ def alpha_decisions(
 class _Desk:
     """What one decision leaves to the next: the weights, when they were established, and the year's turnover."""
 
-    def __init__(self, panel: Panel, allocator: AllocatorSettings, costs: CostModel, accounting: Accounting) -> None:
+    def __init__(
+        self, panel: Panel, allocator: AllocatorSettings, costs: CostModel, accounting: Accounting, start: Start
+    ) -> None:
         assert allocator.alpha is not None, "checked at the door"
+        if start.weights.shape != (len(panel.assets),) or not np.isfinite(start.weights).all():
+            raise InputError(f"what is held, {start.weights.shape}, must be one weight for each asset of the panel.")
         self.panel, self.allocator, self.alpha = panel, allocator, allocator.alpha
         self.costs, self.accounting = costs, accounting
         self.price = carried_forward(panel.field("close"))[0]
         self.place = {asset: column for column, asset in enumerate(panel.assets.tolist())}
-        self.target, self.decided = np.zeros(len(panel.assets)), -1
-        self.used = 0.0
-        """Turnover of the calendar year so far."""
+        self.target, self.decided = start.weights, -1
+        self.last, self.used = start.decided, start.used_turnover
+        """Date of the decision before, and the turnover of its calendar year so far."""
         self.turnover: list[float] = []
         self.relaxed: list[str] = []
 
@@ -278,7 +298,7 @@ class _Desk:
             target /= target.sum()
         self.turnover.append(float(np.abs(target - before).sum()) / 2)
         self.used += self.turnover[-1]
-        self.target, self.decided = target, row
+        self.target, self.decided, self.last = target, row, day.date
         return target
 
     def _limits(self, date: np.datetime64, n_assets: int) -> Limits:
@@ -288,8 +308,8 @@ class _Desk:
         assert MARKET_NEUTRAL.annual_turnover is not None, "part of the mandate"
         year = date.astype("datetime64[Y]")
         share = 1.0
-        if self.decided >= 0:
-            last = self.panel.dates[self.decided]
+        if self.last is not None:
+            last = self.last
             self.used = self.used if last.astype("datetime64[Y]") == year else 0.0
             since, rest = (date - last).astype(int), ((year + 1).astype("datetime64[D]") - date).astype(int)
             share = since / (since + rest - 1)

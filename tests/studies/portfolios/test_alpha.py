@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.backtest.accounts import Accounting, Decisions, backtest
 from quantray.backtest.costs import LinearCosts
+from quantray.backtest.drift import drifted
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.panel import Panel
 from quantray.data.synthetic import LeadLag, simulate_market
@@ -20,7 +21,7 @@ from quantray.research.market import SimulatedData
 from quantray.research.results import ResultStore
 from quantray.research.run import write
 from quantray.studies.forecasts.store import Forecasts, ForecastStore
-from quantray.studies.portfolios.alpha import alpha_decisions, expected_returns, read_forecasts
+from quantray.studies.portfolios.alpha import Start, alpha_decisions, expected_returns, read_forecasts
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.findings import find_portfolios
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
@@ -431,3 +432,38 @@ def test_a_score_says_more_of_a_longer_year():
     """A year of 365 days holds 73 periods of five days."""
     got = expected_returns(np.array([1.0, 3.0]), np.array([0.2, 0.4]), ic=0.05, horizon_days=5, periods_per_year=365)
     assert_allclose(got, np.array([-0.2, 0.4]) * 0.05 * np.sqrt(73))
+
+
+def test_a_sequence_may_be_cut_anywhere_and_gone_on_with(planted):
+    """Decisions one at a time, each from what the one before left, are those of one go."""
+    panel, models, forecasts = planted
+    some = models[:12:4]
+    neutral = allocator(max_weight=0.15, ic=0.2, horizon_days=1, mandate="market_neutral")
+    for settings in (LONG, neutral):
+        whole = decide(panel, some, forecasts, settings, costs=LinearCosts(1.0))
+        start, terms = None, Accounting(lag=1)
+        for number, day in enumerate(some):
+            made = alpha_decisions(
+                panel, [day], forecasts, settings, costs=LinearCosts(1.0), accounting=terms, start=start
+            )
+            assert_allclose(made.decisions.weights[0], whole.decisions.weights[number], atol=2e-6)
+            if number + 1 < len(some):
+                row, later = panel.row(day.date) + 1, panel.row(some[number + 1].date)
+                growth = panel.field("close")[later] / panel.field("close")[row]
+                held = drifted(made.decisions.weights[0], np.where(made.decisions.weights[0] != 0, growth, 1.0))
+                used = whole.turnover[: number + 1].sum()
+                start = Start(held, used_turnover=used, decided=day.date)
+
+
+def test_holdings_of_other_assets_are_refused(planted):
+    panel, models, forecasts = planted
+    with pytest.raises(InputError, match="must be one weight for each asset of the panel"):
+        alpha_decisions(
+            panel,
+            models[:1],
+            forecasts,
+            LONG,
+            costs=LinearCosts(1.0),
+            accounting=Accounting(),
+            start=Start(np.zeros(3)),
+        )
