@@ -13,4 +13,7 @@ against what happened. ``factor`` splits risk among factors, groups and names.
 how much hangs on how little, ``limits`` what a book may be, and ``cure`` the smallest trade that keeps it so.
 ``scaling`` brings it to a risk budget, ``sizing`` says how large to be, ``drawdown`` how deep the falls were and when
 to hold less, and ``overlay`` what that exposure does.
+
+``report`` puts all of it into one report of a book, whose ``sections`` are plain values that JSON keeps; ``estimates``
+are its value-at-risk by every method, and ``page``, with ``figures``, is how it looks.
 """

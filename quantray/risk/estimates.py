@@ -1,0 +1,154 @@
+"""What today's book would have gained through the past, and what a bad day loses by every method."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy import special
+
+from quantray.arrays import Float, Names
+from quantray.covariance.factor import FactorModel
+from quantray.errors import InputError
+from quantray.risk.holdings import Holdings
+from quantray.risk.market import Market
+from quantray.risk.moves import filled_moves
+from quantray.risk.pricing import revalue, revalue_book
+from quantray.risk.sections import TailLoss
+from quantray.risk.sensitivities import Sensitivities
+from quantray.risk.tail import (
+    age_weights,
+    cornish_fisher_var,
+    expected_shortfall,
+    historical_var,
+    rescaled_returns,
+    student_shortfall,
+    student_var,
+)
+
+__all__ = ["DEFAULT", "LEVELS", "Past", "normal_quantile", "normal_shortfall", "replayed", "tail_losses", "worst_days"]
+
+LEVELS = (0.95, 0.99)
+DEFAULT = "history at today's volatility"
+"""The method that is quoted where none is named."""
+_HALF_LIFE = 125.0
+"""Days of the history by age."""
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Today's book on every day of the past."""
+
+    changes: Float
+    """(T, M) of the drivers, gaps filled."""
+    gains: Float
+    """(T,) of the book, fractions of today's NAV."""
+    filled: Names
+    """Positions that follow a driver whose gaps were filled."""
+
+
+def replayed(holdings: Holdings, market: Market, model: FactorModel, seen: Sensitivities) -> Past:
+    """Today's book on the days of the market's past; what a driver did on days without data, the factors say.
+
+    Raises
+    ------
+    InputError
+        As ``pricing.revalue_book``.
+    """
+    changes, filled = market.changes, np.zeros(0, dtype=np.str_)
+    gains = changes @ seen.exposure
+    # A gap anywhere makes the sum of its day unknown; looking at every number takes longer.
+    if np.isnan(gains).any():
+        gaps = np.asarray(np.isnan(changes).any(axis=0))
+        filled = holdings.names[np.unique(seen.rows[gaps[seen.columns]])]
+        changes = filled_moves(model, changes).drivers
+        gains = changes @ seen.exposure
+    if not seen.is_linear:
+        gains = revalue_book(holdings, market, changes)
+    return Past(changes, gains, filled)
+
+
+def worst_days(holdings: Holdings, market: Market, past: Past, level: float) -> Float:
+    """(N,) mean loss of each position on the days beyond the plain historical value-at-risk; zeros without a past.
+
+    They sum to the expected shortfall.
+    """
+    try:
+        beyond = past.gains <= -historical_var(past.gains, level=level)
+    except InputError:
+        return np.zeros(len(holdings))
+    return np.asarray(-revalue(holdings, market, past.changes[beyond]).mean(axis=0))
+
+
+def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
+    """Value-at-risk and expected shortfall by every method, at every level of ``LEVELS``.
+
+    A method that refuses the history says why in its note.
+
+    Parameters
+    ----------
+    gains : (T,) of today's book; no NaN.
+    volatility : of a day, by the model.
+    """
+    return tuple(_estimate(method, level) for method in _methods(gains, volatility) for level in LEVELS)
+
+
+def normal_quantile(level: float) -> float:
+    """Standard deviations that a normal loss exceeds with ``1 - level``."""
+    return float(special.ndtri(level))
+
+
+def normal_shortfall(level: float) -> float:
+    """Mean of a normal loss beyond that, in standard deviations."""
+    return float(np.exp(-(normal_quantile(level) ** 2) / 2) / np.sqrt(2 * np.pi) / (1 - level))
+
+
+@dataclass(frozen=True)
+class _Method:
+    name: str
+    var: Callable[[float], float]
+    es: Callable[[float], float] | None
+
+
+def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
+    # Made for the first level and kept for the next; a refusal is made again, and so noted at both.
+    scaled = cache(lambda: rescaled_returns(gains))
+    ages = cache(lambda: age_weights(len(gains), half_life=_HALF_LIFE))
+    return (
+        _Method(
+            DEFAULT,
+            lambda level: historical_var(scaled(), level=level),
+            lambda level: expected_shortfall(scaled(), level=level),
+        ),
+        _Method(
+            "history",
+            lambda level: historical_var(gains, level=level),
+            lambda level: expected_shortfall(gains, level=level),
+        ),
+        _Method(
+            "history, recent days count more",
+            lambda level: historical_var(gains, level=level, weights=ages()),
+            lambda level: expected_shortfall(gains, level=level, weights=ages()),
+        ),
+        _Method(
+            "normal, by the model",
+            lambda level: normal_quantile(level) * volatility,
+            lambda level: normal_shortfall(level) * volatility,
+        ),
+        _Method("Cornish-Fisher", lambda level: cornish_fisher_var(gains, level=level), None),
+        _Method(
+            "Student's t",
+            lambda level: student_var(gains, level=level),
+            lambda level: student_shortfall(gains, level=level),
+        ),
+    )
+
+
+def _estimate(method: _Method, level: float) -> TailLoss:
+    try:
+        var = method.var(level)
+        es = None if method.es is None else method.es(level)
+    except InputError as error:
+        return TailLoss(method=method.name, level=level, var=None, es=None, note=str(error))
+    note = "" if method.es is not None else "gives no shortfall"
+    return TailLoss(method=method.name, level=level, var=var, es=es, note=note)

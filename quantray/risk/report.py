@@ -1,0 +1,268 @@
+"""The risk of a book in one call: what can be lost, by what, how fast it can be sold, and which limits that meets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from pydantic import Field
+
+from quantray.arrays import TRADING_DAYS, Float
+from quantray.covariance.factor import FactorModel
+from quantray.errors import InputError
+from quantray.risk import sections
+from quantray.risk.book import Book
+from quantray.risk.concentration import Concentration, concentration_report
+from quantray.risk.estimates import DEFAULT, Past, normal_quantile, replayed, tail_losses, worst_days
+from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
+from quantray.risk.holdings import Holdings
+from quantray.risk.limits import Limit, check
+from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidation_cost, liquidity_risk
+from quantray.risk.market import Market
+from quantray.risk.scenarios import Scenario, standard_scenarios
+from quantray.risk.sections import RiskReport
+from quantray.risk.sensitivities import Sensitivities, sensitivities
+from quantray.risk.stress import StressResult, run_scenarios
+from quantray.settings import SettingsModel
+
+__all__ = ["Before", "ReportSettings", "assess"]
+
+
+class ReportSettings(SettingsModel):
+    """What a report is to say, where there is a choice."""
+
+    level: float = Field(0.99, ge=0.5, lt=1)
+    """Of the value-at-risk that is split among positions, groups and factors."""
+    participation: float = Field(0.10, gt=0, le=1)
+    """Share of a day's volume that may be sold."""
+    cash: float | None = None
+    """Free of margin, a fraction of NAV; where it is given, the need for funding is told."""
+    redemptions: float = Field(0.0, ge=0)
+    """To be paid, a fraction of NAV."""
+    margin: float = Field(0.0, ge=0)
+    """To be paid, a fraction of NAV."""
+    simulations: int = Field(0, ge=0)
+    """Scenarios of a Monte Carlo; 0 for none."""
+    backtest_days: int = Field(0, ge=0)
+    """Days of the past on which the default method is held against today's book; 0 for none."""
+    top: int = Field(10, ge=1)
+    """How many of the largest to name."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Before:
+    """What a book did before today, for limits that ask for it; see ``Book``."""
+
+    previous: Float | None = None
+    returns: Float | None = None
+    strategy_returns: Mapping[str, Float] = field(default_factory=dict)
+
+
+def assess(
+    holdings: Holdings,
+    market: Market,
+    model: FactorModel,
+    limits: Sequence[Limit] = (),
+    *,
+    settings: ReportSettings | None = None,
+    scenarios: Mapping[str, Scenario] | None = None,
+    trades: Mapping[str, Float] | None = None,
+    before: Before | None = None,
+) -> RiskReport:
+    """The risk report of a book.
+
+    Parameters
+    ----------
+    model : covariance of a day, of the market's drivers in their order.
+    scenarios : by name, beside the standard ones, which they may replace.
+    trades : name of a basket -> (N,) changes of quantities, whose effect on the value-at-risk is told.
+    before : for limits on turnover, drawdown and correlation.
+
+    Raises
+    ------
+    InputError
+        As ``sensitivities.sensitivities``, ``stress.run_scenarios`` and ``limits.check``; or the model is not of the
+        market's drivers.
+    """
+    terms, before = settings or ReportSettings(), before or Before()
+    seen = sensitivities(holdings, market)
+    split = risk_breakdown(holdings, market, model, seen=seen)
+    stressed = run_scenarios(holdings, market, {**standard_scenarios(), **(scenarios or {})}, model, seen=seen)
+    book = Book.of(
+        holdings,
+        market,
+        model,
+        seen,
+        scenarios={each.name: each.by_position for each in stressed},
+        previous=before.previous,
+        returns=before.returns,
+        strategy_returns=before.strategy_returns,
+    )
+    past = replayed(holdings, market, model, seen)
+    liquidity = liquidity_risk(book, participation=terms.participation, level=terms.level)
+    quantile = normal_quantile(terms.level)
+    return RiskReport(
+        date=str(market.date),
+        currency=market.base_currency,
+        nav=float(holdings.nav),
+        level=terms.level,
+        n_positions=len(holdings),
+        net=float(seen.notional.sum()),
+        gross=float(np.abs(seen.notional).sum()),
+        market=sections.MarketRisk(
+            default=DEFAULT,
+            n_days=len(past.gains),
+            estimates=tail_losses(past.gains, split.volatility),
+            trades=_trades(trades or {}, holdings, market, split, model, quantile),
+        ),
+        factors=_factors(split, quantile),
+        positions=_positions(seen, split, liquidity, book, quantile, worst_days(holdings, market, past, terms.level)),
+        groups={kind: _groups(each, quantile) for kind, each in split.groups.items()},
+        concentration=_concentration(book, terms.top),
+        liquidity=_liquidity(liquidity, book, terms),
+        stress=tuple(_scenario(each) for each in stressed),
+        limits=tuple(sections.LimitState(**vars(use)) for use in check(limits, book)),
+        marks=_marks(past, liquidity),
+    )
+
+
+def _trades(
+    trades: Mapping[str, Float],
+    holdings: Holdings,
+    market: Market,
+    split: RiskBreakdown,
+    model: FactorModel,
+    quantile: float,
+) -> tuple[sections.TradeEffect, ...]:
+    found = []
+    for name, change in trades.items():
+        if np.shape(change) != holdings.quantity.shape or not np.isfinite(change).all():
+            raise InputError(f"trade {name!r} is {np.shape(change)} for {len(holdings)} positions; give each a number.")
+        traded = sensitivities(replace(holdings, quantity=change), market).exposure
+        covariance = model.apply(traded)
+        first = float(traded @ split.tree.marginal)
+        after = split.volatility**2 + 2 * first * split.volatility + float(traded @ covariance)
+        exact = float(np.sqrt(max(after, 0.0))) - split.volatility
+        found.append(sections.TradeEffect(name=name, exact=quantile * exact, first_order=quantile * first))
+    return tuple(found)
+
+
+def _factors(split: RiskBreakdown, quantile: float) -> sections.FactorRisk:
+    tree = split.tree
+    scale = quantile / tree.volatility if tree.variance > 0 else 0.0
+    groups = zip(tree.groups, (tree.group_variance * scale).tolist(), strict=True)
+    rows = zip(tree.factor_names.tolist(), tree.exposures.tolist(), (tree.by_factor * scale).tolist(), strict=True)
+    return sections.FactorRisk(
+        volatility=tree.volatility,
+        yearly_volatility=tree.volatility * float(np.sqrt(TRADING_DAYS)),
+        groups=tuple(sections.FactorGroup(name=name, component_var=part) for name, part in groups),
+        factors=tuple(sections.Factor(name=name, exposure=loading, component_var=part) for name, loading, part in rows),
+        specific_var=tree.specific_variance * scale,
+        tree=tree.text(),
+    )
+
+
+def _groups(split: GroupRisk, quantile: float) -> tuple[sections.Group, ...]:
+    columns = (split.net.tolist(), split.gross.tolist(), (split.risk * quantile).tolist())
+    return tuple(
+        sections.Group(name=name, net=net, gross=gross, component_var=part)
+        for name, net, gross, part in zip(split.names, *columns, strict=True)
+    )
+
+
+def _positions(
+    seen: Sensitivities, split: RiskBreakdown, liquidity: LiquidityRisk, book: Book, quantile: float, worst: Float
+) -> sections.PositionRisk:
+    component = quantile * seen.by_position(split.tree.marginal)
+    marginal = np.divide(component, seen.notional, out=np.full(len(component), np.nan), where=seen.notional != 0)
+    return sections.PositionRisk(
+        names=tuple(book.names.tolist()),
+        value=tuple(seen.value.tolist()),
+        exposure=tuple(seen.notional.tolist()),
+        component_var=tuple(component.tolist()),
+        marginal_var=_known(marginal),
+        component_es=tuple(worst.tolist()),
+        days=_known(liquidity.days),
+        score=tuple(liquidity.scores.tolist()),
+        cost=_known(liquidation_cost(book)),
+    )
+
+
+def _concentration(book: Book, top: int) -> tuple[sections.Concentrated, ...]:
+    found = concentration_report(book, top=top)
+    parts = {"name": found.names, **found.groups, "factor": found.factors, "risk of a name": found.risk}
+    return tuple(_concentrated(of, each) for of, each in parts.items() if each is not None)
+
+
+def _concentrated(of: str, each: Concentration) -> sections.Concentrated:
+    largest = tuple(sections.Largest(name=name, share=share) for name, share in each.largest)
+    return sections.Concentrated(of=of, herfindahl=each.herfindahl, effective=each.effective, largest=largest)
+
+
+def _liquidity(found: LiquidityRisk, book: Book, terms: ReportSettings) -> sections.Liquidity:
+    funding = None
+    if terms.cash is not None:
+        need = funding_need(
+            book,
+            found.days,
+            cash=terms.cash,
+            redemptions=terms.redemptions,
+            margin=terms.margin,
+            horizons=found.horizons,
+        )
+        funding = sections.FundingNeed(
+            margin=need.margin,
+            redemptions=need.redemptions,
+            cash=need.cash,
+            need=need.need,
+            raised=need.by_horizon,
+            days=need.days,
+        )
+    return sections.Liquidity(
+        participation=terms.participation,
+        horizons=found.horizons,
+        sold=found.sold,
+        longest=found.longest,
+        spread_cost=found.spread_cost,
+        impact_cost=found.impact_cost,
+        var=found.var,
+        adjusted_var=found.adjusted_var,
+        multiplier=found.multiplier,
+        unknown=found.unknown,
+        unquoted=found.unquoted,
+        funding=funding,
+    )
+
+
+def _scenario(found: StressResult) -> sections.ScenarioLoss:
+    parts = dict(found.groups)
+    if found.by_factor is not None:
+        parts["factor"] = found.by_factor
+    return sections.ScenarioLoss(
+        name=found.name,
+        loss=found.loss,
+        source=found.source,
+        by=tuple(
+            sections.LossParts(kind=kind, names=each.names, losses=tuple(each.losses.tolist()))
+            for kind, each in parts.items()
+        ),
+        notes=found.notes,
+    )
+
+
+def _marks(past: Past, liquidity: LiquidityRisk) -> tuple[str, ...]:
+    found = {
+        "Replayed through the risk model on days without data of their own": past.filled.tolist(),
+        "Of unknown volume, so that no ladder sells them and no impact is counted": list(liquidity.unknown),
+        "Without a quoted spread, which is counted as none": list(liquidity.unquoted),
+    }
+    return tuple(f"{what}: {_listed(names)}." for what, names in found.items() if names)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
+def _known(values: Float) -> tuple[float | None, ...]:
+    """NaN as None, which JSON has."""
+    return tuple(None if value != value else value for value in values.tolist())

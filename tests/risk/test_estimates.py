@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from _books import simulated_book
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from quantray.risk.estimates import (
+    DEFAULT,
+    LEVELS,
+    normal_quantile,
+    normal_shortfall,
+    replayed,
+    tail_losses,
+    worst_days,
+)
+from quantray.risk.sensitivities import sensitivities
+from quantray.risk.tail import historical_var
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.99, 0.9999])
+def test_the_normal_tail_is_scipys(level):
+    assert normal_quantile(level) == pytest.approx(stats.norm.ppf(level), abs=1e-15)
+    assert normal_shortfall(level) == pytest.approx(stats.norm.expect(lb=stats.norm.ppf(level)) / (1 - level))
+
+
+def test_every_method_at_every_level_with_a_shortfall_beyond():
+    gains = np.random.default_rng(1).normal(0, 0.01, 2000)
+    found = tail_losses(gains, 0.01)
+    assert {each.level for each in found} == set(LEVELS)
+    assert found[0].method == DEFAULT
+    for each in found:
+        assert each.es is None or each.es >= each.var
+        # Today's volatility is not that of all days.
+        if each.method != DEFAULT:
+            assert each.var == pytest.approx({0.95: 0.01645, 0.99: 0.02326}[each.level], rel=0.2), f"{each.method} {each.var}"
+    assert [each.note for each in found if each.es is None] == ["gives no shortfall"] * 2
+
+
+def test_without_a_past_only_the_model_speaks():
+    found = tail_losses(np.zeros(0), 0.01)
+    assert [each.method for each in found if each.var is not None] == ["normal, by the model"] * 2
+    assert all(each.note for each in found if each.var is None)
+
+
+def test_gaps_are_filled_by_the_factors_and_their_holders_named():
+    book = simulated_book(40, 3, 200)
+    seen = sensitivities(book.holdings, book.market)
+    whole = replayed(book.holdings, book.market, book.model, seen)
+    changes = book.market.changes.copy()
+    changes[:50, 7] = np.nan
+    market = replace(book.market, changes=changes)
+    filled = replayed(book.holdings, market, book.model, seen)
+    assert filled.filled.tolist() == ["N00007"]
+    assert_allclose(filled.gains[50:], whole.gains[50:], rtol=1e-12)
+    # What the factors say is nearer than nothing.
+    missed = np.where(np.isnan(changes), 0.0, changes) @ seen.exposure
+    assert np.abs(filled.gains - whole.gains)[:50].sum() < np.abs(missed - whole.gains)[:50].sum()
+
+
+def test_the_worst_days_are_those_beyond_the_value_at_risk():
+    book = simulated_book(10, 2, 150)
+    seen = sensitivities(book.holdings, book.market)
+    past = replayed(book.holdings, book.market, book.model, seen)
+    beyond = past.gains <= -historical_var(past.gains, level=0.95)
+    parts = worst_days(book.holdings, book.market, past, 0.95)
+    assert_allclose(parts, -seen.exposure * book.market.changes[beyond].mean(axis=0))
+    short = replace(past, gains=past.gains[:30])
+    assert not worst_days(book.holdings, book.market, short, 0.99).any()
