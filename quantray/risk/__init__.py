@@ -16,4 +16,6 @@ to hold less, and ``overlay`` what that exposure does.
 
 ``report`` puts all of it into one report of a book, whose ``sections`` are plain values that JSON keeps; ``estimates``
 are its value-at-risk by every method, and ``page``, with ``figures``, is how it looks.
+
+``monitor`` follows a ``moving`` book from price to price; ``alerts`` come once for a breach, ``latency`` is counted.
 """

@@ -275,6 +275,15 @@ def quantile(limit: Limit) -> float:
     return z if limit.metric == "var" else float(stats.norm.pdf(z)) / (1 - limit.level)
 
 
+def use_of(limit: Limit, scope: str, value: float, note: str = "") -> LimitUse:
+    """The use of a limit at a value."""
+    passed = value > limit.hard * (1 + _SAME), value > limit.soft * (1 + _SAME)
+    state: Literal["met", "soft", "hard"] = "hard" if passed[0] else "soft" if passed[1] else "met"
+    return LimitUse(
+        limit.name, limit.metric, scope, value, value / limit.hard, limit.soft, limit.hard, state, limit.action, note
+    )
+
+
 _RANK = {"met": 0, "soft": 1, "hard": 2}
 
 
@@ -291,20 +300,12 @@ def _uses(limit: Limit, book: Book) -> list[LimitUse]:
     lost = labels[~known]
     note = f"unknown of {len(lost)}: {', '.join(lost[:3].tolist())}" if len(lost) else ""
     if not len(labels):
-        return [_use(limit, limit.scope, 0.0, f"the book has no {limit.kind}")]
+        return [use_of(limit, limit.scope, 0.0, f"the book has no {limit.kind}")]
     if not known.any():
-        return [_use(limit, limit.scope, 0.0, note)]
+        return [use_of(limit, limit.scope, 0.0, note)]
     over = np.flatnonzero(known & (values > limit.soft * (1 + _SAME)))
     chosen = over if len(over) else [int(np.nanargmax(values))]
-    return [_use(limit, str(labels[i]), float(values[i]), note) for i in chosen]
-
-
-def _use(limit: Limit, scope: str, value: float, note: str) -> LimitUse:
-    passed = value > limit.hard * (1 + _SAME), value > limit.soft * (1 + _SAME)
-    state: Literal["met", "soft", "hard"] = "hard" if passed[0] else "soft" if passed[1] else "met"
-    return LimitUse(
-        limit.name, limit.metric, scope, value, value / limit.hard, limit.soft, limit.hard, state, limit.action, note
-    )
+    return [use_of(limit, str(labels[i]), float(values[i]), note) for i in chosen]
 
 
 _BOOK = np.array([""])

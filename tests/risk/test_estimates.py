@@ -34,7 +34,9 @@ def test_every_method_at_every_level_with_a_shortfall_beyond():
         assert each.es is None or each.es >= each.var
         # Today's volatility is not that of all days.
         if each.method != DEFAULT:
-            assert each.var == pytest.approx({0.95: 0.01645, 0.99: 0.02326}[each.level], rel=0.2), f"{each.method} {each.var}"
+            assert each.var == pytest.approx({0.95: 0.01645, 0.99: 0.02326}[each.level], rel=0.2), (
+                f"{each.method} {each.var}"
+            )
     assert [each.note for each in found if each.es is None] == ["gives no shortfall"] * 2
 
 

@@ -1,0 +1,305 @@
+"""A book's risk as prices tick: each price changes what depends on it, and nothing else is computed again.
+
+Between closes a book moves to second order, by its sensitivities, and quantities stay. All is a fraction of the NAV of
+the close, as limits are. A price changes the exposures of the positions on its driver, and of those that are paid in it
+or paired with it; the K factor exposures and the variance follow in time that grows with K alone.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from quantray.arrays import Bool, Float, Int, Names
+from quantray.errors import InputError
+from quantray.risk.alerts import Alert, Watch
+from quantray.risk.book import Book
+from quantray.risk.latency import LatencyHistogram
+from quantray.risk.limits import Limit, LimitUse, grouped, place_of, quantile, use_of
+from quantray.risk.moving import Moved, MovingBook
+from quantray.settings import nearest
+
+__all__ = ["Monitor"]
+
+
+class Monitor:
+    """A book that is watched from one close to the next.
+
+    Watched are limits on gross, net, var, es and drawdown of the book, gross and net of names and groups, net of
+    factors, and liquidity days of names.
+
+    Parameters
+    ----------
+    book : at the close, with a model.
+    drivers : (M,) what prices are of; the positions themselves for a book without sensitivities.
+    levels : (M,) at the close.
+    limits : to be watched; those of other kinds are listed in ``unwatched``.
+    absolute : (M,) True of yields and volatilities, whose changes are differences; by default none.
+    margin : part of a level that a value must fall below it before passing it again is an alert.
+    settle_every : prices after which sums are made again, so that rounding does not add up.
+
+    Raises
+    ------
+    InputError
+        The book has no model, drivers and levels do not fit, or a limit is about what the book has not.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        drivers: Names,
+        levels: Float,
+        limits: Iterable[Limit] = (),
+        *,
+        absolute: Bool | None = None,
+        margin: float = 0.05,
+        settle_every: int = 10_000,
+    ) -> None:
+        self._settle_every = settle_every
+        self._model = book.needed("model", "a monitor")
+        m = self._model.n_assets
+        self._drivers, self._levels = np.asarray(drivers, dtype=np.str_), np.asarray(levels, dtype=np.float64)
+        self._absolute = np.zeros(m, dtype=np.bool_) if absolute is None else np.asarray(absolute, dtype=np.bool_)
+        if not self._drivers.shape == self._levels.shape == self._absolute.shape == (m,):
+            raise InputError(
+                f"drivers {self._drivers.shape}, levels {self._levels.shape} and absolute {self._absolute.shape} must "
+                f"be of the {m} drivers of the model."
+            )
+        if not 0 <= margin < 1 or settle_every < 1:
+            raise InputError(
+                f"a margin of {margin} must be 0 or more and below 1, and settle_every {settle_every} at least 1."
+            )
+        self._places = {name: place for place, name in enumerate(self._drivers.tolist())}
+        self._book, self._moving, self._sums = book, MovingBook(book, self._absolute), _Sums.of(book)
+        # Rank-one updates want each driver's row of the loadings and of their product with the factors' covariance.
+        self._loadings = np.ascontiguousarray(self._model.loadings)
+        self._priced = np.ascontiguousarray(self._model.loadings @ self._model.factor_covariance)
+        self.latency, self.ticks = LatencyHistogram(), 0
+        self.unwatched: tuple[str, ...] = ()
+        self._settle()
+        self._sums_watched: list[tuple[Watch, Callable[[], Float]]] = []
+        self._names_watched: list[tuple[Watch, Float]] = []
+        for limit in limits:
+            self._watch(limit, margin)
+        self.alerts = tuple(self._news(np.arange(len(book.names))))
+
+    def tick(self, driver: str, price: float) -> tuple[Alert, ...]:
+        """Take a price, and say which limits it broke.
+
+        Parameters
+        ----------
+        price : or level, of a driver such as a yield.
+
+        Raises
+        ------
+        InputError
+            There is no such driver, or the price is none; then nothing has changed.
+        """
+        start = time.perf_counter_ns()
+        place = self._places.get(driver)
+        if place is None:
+            hint = nearest(driver, list(self._places)) or " leave it out."
+            raise InputError(f"nothing here follows {driver!r};{hint}")
+        moving, absolute, level = self._moving, bool(self._absolute[place]), float(self._levels[place])
+        if not (0 < price < np.inf or (absolute and -np.inf < price < np.inf)):
+            raise InputError(f"a price of {price} for {driver} is none; leave it out until there is one.")
+        moved = moving.move(place, price - level if absolute else price / level - 1)
+        self.ticks += 1
+        if self.ticks % self._settle_every:
+            self._follow(moved)
+        else:
+            self._settle()
+        found = tuple(self._news(moved.rows))
+        self.latency.record(time.perf_counter_ns() - start)
+        return found
+
+    @property
+    def gain(self) -> float:
+        """Since the close, a fraction of NAV."""
+        return float(self._moving.gains.sum())
+
+    @property
+    def weights(self) -> Float:
+        """(N,) exposures as money."""
+        return self._moving.weights.copy()
+
+    @property
+    def exposure(self) -> Float:
+        """(M,) to the drivers."""
+        return self._moving.exposure.copy()
+
+    @property
+    def factor_exposures(self) -> Float:
+        """(K,)."""
+        return self._factors.copy()
+
+    @property
+    def gross(self) -> float:
+        """Sum of absolute weights."""
+        return self._gross
+
+    @property
+    def net(self) -> float:
+        """Sum of weights."""
+        return self._net
+
+    def groups(self, kind: str) -> Mapping[str, tuple[float, float]]:
+        """Label of a kind -> gross and net.
+
+        Raises
+        ------
+        InputError
+            The book has no such kind.
+        """
+        if kind not in self._sums.kinds:
+            raise InputError(f"the book has no groups by {kind}; it has {', '.join(self._sums.kinds) or 'none'}.")
+        labels, span = self._sums.kinds[kind]
+        pairs = zip(self._sums.gross[span].tolist(), self._sums.net[span].tolist(), strict=True)
+        return dict(zip(labels.tolist(), pairs, strict=True))
+
+    @property
+    def volatility(self) -> float:
+        """Of a day."""
+        return float(np.sqrt(max(float(self._factors @ self._with_factors) + self._specific, 0.0)))
+
+    def var(self, level: float = 0.99) -> float:
+        """Gaussian, of a day; a fraction of NAV."""
+        return float(stats.norm.ppf(level)) * self.volatility
+
+    def uses(self) -> tuple[LimitUse, ...]:
+        """How much of each watched limit is used, the worst first; of many items the largest."""
+        found = []
+        size = np.abs(self._moving.weights)
+        every = [(watch, values()) for watch, values in self._sums_watched]
+        for watch, values in [*every, *((watch, size * rate) for watch, rate in self._names_watched)]:
+            known = np.nan_to_num(values, nan=-1.0)
+            at = int(known.argmax()) if len(known) else -1
+            found.append(use_of(watch.limit, str(watch.labels[at]), max(float(known[at]), 0.0)))
+        return tuple(sorted(found, key=lambda use: -use.usage))
+
+    def _follow(self, moved: Moved) -> None:
+        """Bring sums and factors to where the positions are."""
+        moving, drivers, rows = self._moving, moved.drivers, moved.rows
+        exposure, weights = moving.exposure[drivers], moving.weights[rows]
+        change = exposure - moved.exposures
+        self._factors += change @ self._loadings[drivers]
+        self._with_factors += change @ self._priced[drivers]
+        self._specific += float(self._model.specific_variance[drivers] @ (change * (exposure + moved.exposures)))
+        more, larger = weights - moved.weights, np.abs(weights) - np.abs(moved.weights)
+        self._net += float(more.sum())
+        self._gross += float(larger.sum())
+        self._sums.add(rows, more, larger)
+
+    def _settle(self) -> None:
+        """Make all sums from the positions."""
+        self._moving.settle()
+        exposure, weights, model = self._moving.exposure, self._moving.weights, self._model
+        self._factors = np.asarray(model.loadings.T @ exposure)
+        self._with_factors = np.asarray(model.factor_covariance @ self._factors)
+        self._specific = float(model.specific_variance @ exposure**2)
+        self._net, self._gross = float(weights.sum()), float(np.abs(weights).sum())
+        self._sums.make(weights)
+
+    def _news(self, rows: Int) -> list[Alert]:
+        found: list[Alert] = []
+        every = slice(None)
+        for watch, values in self._sums_watched:
+            found += watch.look(every, values(), self.ticks)
+        if self._names_watched:
+            size = np.abs(self._moving.weights[rows])
+            for watch, rate in self._names_watched:
+                found += watch.look(rows, size * rate[rows], self.ticks)
+        return found
+
+    def _watch(self, limit: Limit, margin: float) -> None:
+        if limit.kind == "name" and limit.metric in ("gross", "net", "liquidity days"):
+            rate = np.ones(len(self._book.names))
+            if limit.metric == "liquidity days":
+                adv = self._book.adv
+                rate = np.divide(1 / limit.participation, adv, out=np.full(len(adv), np.nan), where=adv > 0)
+            if limit.item != "*":
+                rate = np.where(self._book.names == limit.item, rate, np.nan)
+            self._names_watched.append((Watch(limit, np.char.add("name ", self._book.names), margin), rate))
+        elif (measure := self._measure(limit)) is not None:
+            labels, values = measure
+            self._sums_watched.append((Watch(limit, labels, margin), values))
+        else:
+            self.unwatched = (*self.unwatched, limit.name)
+
+    def _measure(self, limit: Limit) -> tuple[Names, Callable[[], Float]] | None:
+        """What a limit is about and what makes its values; None where it is not watched."""
+        if limit.kind == "book":
+            values = self._of_book(limit)
+            return None if values is None else (np.array(["book"]), values)
+        if limit.metric not in ("gross", "net"):
+            return None
+        if limit.kind == "factor":
+            names = np.asarray(self._model.factor_names, dtype=np.str_)
+            span = slice(0, len(names))
+        else:
+            grouped(self._book, limit.kind, f"limit {limit.name!r}")
+            names, span = self._sums.kinds[limit.kind]
+
+        def amounts() -> Float:
+            return self._factors if limit.kind == "factor" else self._sums.of_metric(limit.metric)
+
+        if limit.item != "*":
+            place = place_of(limit, names)
+            if place is None:
+                return np.array([limit.scope]), lambda: np.zeros(1)
+            names, span = names[[place]], slice(span.start + place, span.start + place + 1)
+        return np.char.add(f"{limit.kind} ", names), lambda: np.abs(amounts()[span])
+
+    def _of_book(self, limit: Limit) -> Callable[[], Float] | None:
+        if limit.metric == "gross":
+            return lambda: np.array([self._gross])
+        if limit.metric == "net":
+            return lambda: np.array([abs(self._net)])
+        if limit.metric in ("var", "es"):
+            scale = quantile(limit)
+            return lambda: np.array([scale * self.volatility])
+        if limit.metric == "drawdown":
+            past = np.cumprod(1 + np.asarray(self._book.needed("returns", f"limit {limit.name!r}"), dtype=np.float64))
+            wealth, peak = float(past[-1]), max(1.0, float(past.max()))
+            return lambda: np.array([1 - wealth * (1 + self.gain) / peak])
+        return None
+
+
+@dataclass(eq=False)
+class _Sums:
+    """Gross and net by group of every kind, in one array each; the last place is of positions without a label."""
+
+    kinds: Mapping[str, tuple[Names, slice]]
+    places: Int
+    """(N, kinds) of each position."""
+    gross: Float
+    net: Float
+
+    @classmethod
+    def of(cls, book: Book) -> "_Sums":
+        kinds: dict[str, tuple[Names, slice]] = {}
+        columns, start = [], 0
+        for kind in book.groups:
+            labels, place = grouped(book, kind, "a monitor")
+            kinds[kind] = (labels, slice(start, start + len(labels)))
+            columns.append(np.where(place >= 0, place + start, -1))
+            start += len(labels)
+        places = np.column_stack(columns) if columns else np.zeros((len(book.names), 0), dtype=np.int64)
+        return cls(kinds, np.where(places < 0, start, places), np.zeros(start + 1), np.zeros(start + 1))
+
+    def of_metric(self, metric: str) -> Float:
+        return self.gross if metric == "gross" else self.net
+
+    def add(self, rows: Int, more: Float, larger: Float) -> None:
+        places = self.places[rows]
+        np.add.at(self.net, places, more[:, None])
+        np.add.at(self.gross, places, larger[:, None])
+
+    def make(self, weights: Float) -> None:
+        flat, n_kinds = self.places.ravel(), self.places.shape[1]
+        self.net, self.gross = (
+            np.asarray(np.bincount(flat, np.repeat(each, n_kinds), len(self.net)), dtype=np.float64)
+            for each in (weights, np.abs(weights))
+        )
