@@ -8,11 +8,20 @@ import numpy as np
 from quantray.arrays import Float, Names
 from quantray.covariance.factor import FactorModel, RiskTree, risk_tree
 from quantray.errors import InputError
+from quantray.risk.groups import Groups
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
 from quantray.risk.sensitivities import Sensitivities, sensitivities
 
-__all__ = ["GROUPS", "GroupRisk", "RiskBreakdown", "checked_model", "group_labels", "grouped", "risk_breakdown"]
+__all__ = [
+    "GROUPS",
+    "GroupRisk",
+    "RiskBreakdown",
+    "checked_model",
+    "group_labels",
+    "position_groups",
+    "risk_breakdown",
+]
 
 GROUPS = ("sector", "strategy", "asset class", "currency")
 """Kinds of groups that a book is split into."""
@@ -23,7 +32,7 @@ class GroupRisk:
     """G groups of positions; fractions of NAV."""
 
     names: tuple[str, ...]
-    """G, in alphabetical order; empty for positions without a label."""
+    """G, in alphabetical order, empty for positions without a label; of names in that of the positions."""
     net: Float
     """(G,) exposure as money, see ``Sensitivities.notional``."""
     gross: Float
@@ -40,7 +49,7 @@ class RiskBreakdown:
     tree: RiskTree
     """By factor and group of factors; its assets are the drivers of the market."""
     by_name: GroupRisk
-    """Every position, and of a benchmark those too."""
+    """Every position; with a benchmark in alphabetical order, and its positions too."""
     groups: Mapping[str, GroupRisk]
     """Kind of ``GROUPS`` -> its groups."""
 
@@ -76,18 +85,23 @@ def risk_breakdown(
     tree = risk_tree(model, np.sum([sign * each.exposure for sign, _, each in sides], axis=0))
     risk = np.concatenate([sign * each.by_position(tree.marginal) for sign, _, each in sides])
     net = np.concatenate([sign * each.notional for sign, _, each in sides])
-    labels = [group_labels(book, market) for _, book, _ in sides]
-    names = np.concatenate([book.names for _, book, _ in sides])
+    books = [book for _, book, _ in sides]
+    names = Groups(tuple(holdings.names.tolist()), np.arange(len(holdings)))
+    kinds = position_groups(holdings, market)
+    if benchmark is not None:
+        names = Groups.of(np.concatenate([book.names for book in books]))
+        labels = [group_labels(book, market) for book in books]
+        kinds = {kind: Groups.of(np.concatenate([each[kind] for each in labels])) for kind in GROUPS}
     return RiskBreakdown(
         tree.volatility,
         tree,
         _group_risk(names, net, risk),
-        {kind: _group_risk(np.concatenate([each[kind] for each in labels]), net, risk) for kind in GROUPS},
+        {kind: _group_risk(groups, net, risk) for kind, groups in kinds.items()},
     )
 
 
-def group_labels(holdings: Holdings, market: Market) -> dict[str, Names]:
-    """Kind of ``GROUPS`` -> (N,) labels; sectors are those of the positions' own drivers.
+def position_groups(holdings: Holdings, market: Market) -> dict[str, Groups]:
+    """Kind of ``GROUPS`` -> the positions by it; sectors are those of their own drivers.
 
     Raises
     ------
@@ -95,18 +109,18 @@ def group_labels(holdings: Holdings, market: Market) -> dict[str, Names]:
         The market lacks a driver.
     """
     own = market.find(holdings.drivers, "holdings", holdings.names)
-    currency = np.where(holdings.currency == "", market.base_currency, holdings.currency)
-    each = (market.sectors[own], holdings.strategy, holdings.asset_class, currency)
-    return dict(zip(GROUPS, each, strict=True))
+    known = holdings.groups
+    return {
+        "sector": market.sector_groups.at(own),
+        "strategy": known["strategy"],
+        "asset class": known["asset class"],
+        "currency": known["currency"].renamed("", market.base_currency),
+    }
 
 
-def grouped(labels: Names, *amounts: Float) -> tuple[tuple[str, ...], tuple[Float, ...]]:
-    """The labels in alphabetical order, and the sum of each of some (N,) amounts by label."""
-    listed = labels.tolist()
-    names = sorted(set(listed))
-    at = {name: i for i, name in enumerate(names)}
-    places = np.fromiter((at[label] for label in listed), dtype=np.int64, count=len(listed))
-    return tuple(names), tuple(np.asarray(np.bincount(places, each, len(names)), np.float64) for each in amounts)
+def group_labels(holdings: Holdings, market: Market) -> dict[str, Names]:
+    """Kind of ``GROUPS`` -> (N,) labels; raises as ``position_groups``."""
+    return {kind: groups.labels for kind, groups in position_groups(holdings, market).items()}
 
 
 def checked_model(model: FactorModel, market: Market) -> None:
@@ -118,6 +132,5 @@ def checked_model(model: FactorModel, market: Market) -> None:
         )
 
 
-def _group_risk(labels: Names, net: Float, risk: Float) -> GroupRisk:
-    names, (total, gross, part) = grouped(labels, net, np.abs(net), risk)
-    return GroupRisk(names, total, gross, part)
+def _group_risk(groups: Groups, net: Float, risk: Float) -> GroupRisk:
+    return GroupRisk(groups.names, groups.sums(net), groups.sums(np.abs(net)), groups.sums(risk))

@@ -1,13 +1,15 @@
 """A book of positions: shares, bonds, commodities, currencies, futures and options, in several currencies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from quantray.arrays import Bool, Dates, Float, Int, Names, frozen
 from quantray.errors import InputError
+from quantray.risk.groups import Groups
 
 __all__ = ["AssetClass", "Bonds", "Holdings", "Options"]
 
@@ -204,3 +206,12 @@ class Holdings:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def groups(self) -> Mapping[str, Groups]:
+        """The positions by strategy, asset class and currency."""
+        return {
+            "strategy": Groups.of(self.strategy),
+            "asset class": Groups.of(self.asset_class),
+            "currency": Groups.of(self.currency),
+        }

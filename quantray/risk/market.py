@@ -1,17 +1,23 @@
 """What is known, at the close of a day, of the things that positions are worth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from quantray.arrays import Bool, Dates, Float, Int, Names, frozen
 from quantray.errors import InputError
+from quantray.risk.groups import Groups
 
 __all__ = ["Market"]
 
 _DEFAULT: Any = None
 """Filled in by ``__post_init__``, so that readers find an array."""
+_REMEMBERED = 8
+"""Arrays of names whose places a market keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +92,22 @@ class Market:
         for name, values in [*columns.items(), ("dates", dates), ("changes", changes)]:
             object.__setattr__(self, name, frozen(values))
         object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_found", {})
 
     @property
     def n_drivers(self) -> int:
         """M."""
         return len(self.drivers)
+
+    @cached_property
+    def sector_groups(self) -> Groups:
+        """The drivers by sector."""
+        return Groups.of(self.sectors)
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """Driver -> its place."""
+        return MappingProxyType(self._places)  # type: ignore[attr-defined]
 
     def find(self, names: Names, what: str, holders: Names | None = None) -> Int:
         """Places of some drivers.
@@ -105,10 +122,12 @@ class Market:
         InputError
             The market has none of that name.
         """
-        if np.array_equal(names, self.drivers):
-            return np.arange(self.n_drivers)
-        places: dict[str, int] = self._places  # type: ignore[attr-defined]
-        wanted = np.asarray(names).tolist()
+        # A report asks for the same names again and again; they are held, so their address stays theirs.
+        before: dict[int, tuple[Names, Int]] = self._found  # type: ignore[attr-defined]
+        if id(names) in before:
+            return before[id(names)][1]
+        places = self.places
+        wanted = names.tolist()
         found = np.fromiter((places.get(name, -1) for name in wanted), dtype=np.int64, count=len(wanted))
         if (found < 0).any():
             rows = np.flatnonzero(found < 0)
@@ -118,4 +137,6 @@ class Market:
                 f"{what}: the market has no {', '.join(lost[:5])}{' and more' if len(lost) > 5 else ''}; "
                 "give it a level and past changes there, or sell the positions first."
             )
+        if not names.flags.writeable and len(before) < _REMEMBERED:
+            before[id(names)] = names, frozen(found)
         return found

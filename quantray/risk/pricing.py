@@ -143,12 +143,13 @@ class Pricing:
         return np.asarray(self.size[rows] * (prices[0] - prices[1]))
 
 
-def revalue(holdings: Holdings, market: Market, changes: Float) -> Float:
+def revalue(holdings: Holdings, market: Market, changes: Float, *, priced: Pricing | None = None) -> Float:
     """Gains of every position if drivers change at once: options by the formula, bonds by duration and convexity.
 
     Parameters
     ----------
     changes : (S, M) or (M,) of the drivers in their units: simple returns, of absolute drivers differences.
+    priced : ``Pricing.of(holdings, market)``, where it is known already.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def revalue(holdings: Holdings, market: Market, changes: Float) -> Float:
         As ``sensitivities.sensitivities``, or changes are missing or not one for each driver.
     """
     changes = _checked(changes, market)
-    priced = Pricing.of(holdings, market)
+    priced = Pricing.of(holdings, market) if priced is None else priced
     gains = _gains(priced, priced.greeks().value, np.atleast_2d(changes))
     return gains[0] if changes.ndim == 1 else gains
 

@@ -1,6 +1,6 @@
 """What a scenario does to every driver of a market: by its shocks, and by what a risk model expects of the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ class Reach:
         """Classes as the market says, else those of the positions in it; raises as ``run_scenarios``."""
         own = market.find(holdings.drivers, "holdings", holdings.names)
         classes = market.asset_class.astype("U16")
-        codes = sorted(set(holdings.currency.tolist()) - {"", market.base_currency})
+        codes = [code for code in holdings.groups["currency"].names if code not in ("", market.base_currency)]
         money = market.find(np.array(codes, dtype=np.str_), "currencies of the holdings")
         unsaid = classes == ""
         classes[money[unsaid[money]]] = "fx"
@@ -96,10 +96,10 @@ def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[l
     shocks: list[_Shock] = []
     notes: list[str] = []
 
-    def take(what: str, members: Bool, move: float | None) -> None:
+    def take(what: str, rows: Int, move: float | None) -> None:
         if move is None:
             return
-        rows = np.flatnonzero(members & free)
+        rows = rows[free[rows]]
         if len(rows):
             shocks.append(_Shock(rows, move))
             free[rows] = False
@@ -107,22 +107,22 @@ def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[l
             notes.append(f"nothing here is of {what}")
 
     for skip, each in ((False, scenario), (True, scenario.where_known)):
-        for driver in _present(name, "driver", each.drivers, market.drivers.tolist(), notes, skip=skip):
-            move, here = each.drivers[driver], market.drivers == driver
-            if move < -1 and not market.absolute[here].any():
+        for driver in _present(name, "driver", each.drivers, market.places, notes, skip=skip):
+            move, place = each.drivers[driver], market.places[driver]
+            if move < -1 and not market.absolute[place]:
                 raise InputError(f"scenario {name}: a return of {move:g} of {driver} is below -1.")
-            take(f"driver {driver}", here, move)
-    sectors = market.sectors.tolist()
+            take(f"driver {driver}", np.array([place]), move)
+    sectors = market.sector_groups
     for skip, each in ((False, scenario), (True, scenario.where_known)):
-        for sector in _present(name, "sector", each.sectors, sorted(set(sectors) - {""}), notes, skip=skip):
-            here = market.sectors == sector
+        for sector in _present(name, "sector", each.sectors, [s for s in sectors.names if s], notes, skip=skip):
+            here = np.flatnonzero(sectors.places == sectors.names.index(sector))
             # A sector may hold companies' shares and yields of their bonds; a return is of prices.
-            priced = here & ~market.absolute
-            take(f"sector {sector}", priced if priced.any() else here, each.sectors[sector])
-    take("yields", reach.yields, scenario.yields)
-    take("volatilities", reach.volatilities, scenario.volatilities)
+            prices = here[~market.absolute[here]]
+            take(f"sector {sector}", prices if len(prices) else here, each.sectors[sector])
+    take("yields", np.flatnonzero(reach.yields), scenario.yields)
+    take("volatilities", np.flatnonzero(reach.volatilities), scenario.volatilities)
     for asset_class, move in [*scenario.asset_classes.items(), *scenario.where_known.asset_classes.items()]:
-        take(f"asset class {asset_class}", (reach.classes == asset_class) & ~market.absolute, move)
+        take(f"asset class {asset_class}", np.flatnonzero((reach.classes == asset_class) & ~market.absolute), move)
     return shocks, tuple(notes)
 
 
@@ -138,14 +138,16 @@ def _factors(name: str, scenario: Scenario, model: FactorModel) -> tuple[Int, Fl
 
 
 def _present(
-    name: str, what: str, wanted: Mapping[str, float], known: Sequence[str], notes: list[str], *, skip: bool
+    name: str, what: str, wanted: Mapping[str, float], known: Collection[str], notes: list[str], *, skip: bool
 ) -> list[str]:
     """Those that are known; the others are refused, or left out and noted."""
-    missing = [each for each in wanted if each not in set(known)]
+    missing = [each for each in wanted if each not in known]
     if missing and not skip:
+        listed = list(known)
         raise InputError(
-            f"scenario {name}: there is no {what} {missing[0]!r};{nearest(missing[0], known)} known are "
-            f"{', '.join(known[:12])}{' and more' if len(known) > 12 else ''}."
+            f"scenario {name}: there is no {what} {missing[0]!r};{nearest(missing[0], listed)} known are "
+            f"{', '.join(listed[:12])}{' and more' if len(listed) > 12 else ''}."
         )
-    notes.extend([f"left out, no such {what}: {', '.join(missing)}"] if missing else [])
-    return [each for each in wanted if each in set(known)]
+    if missing:
+        notes.append(f"left out, no such {what}: {', '.join(missing)}")
+    return [each for each in wanted if each in known]

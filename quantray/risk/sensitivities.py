@@ -49,6 +49,8 @@ class Sensitivities:
     """(P,)."""
     notional: Float = field(default_factory=_none)
     """(N,) exposure as money: of futures what they are on, of options delta times it, of all others the value."""
+    pricing: Pricing | None = None
+    """How the positions were priced, so that they can be priced again."""
 
     @property
     def exposure(self) -> Float:
@@ -146,4 +148,5 @@ def sensitivities(holdings: Holdings, market: Market) -> Sensitivities:
         cross_columns=(first, second),
         cross=cross,
         notional=greeks.notional,
+        pricing=priced,
     )

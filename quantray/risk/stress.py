@@ -11,7 +11,7 @@ import numpy as np
 
 from quantray.arrays import Bool, Float
 from quantray.covariance.factor import FactorModel
-from quantray.risk.factor import checked_model, group_labels, grouped
+from quantray.risk.factor import checked_model, position_groups
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
 from quantray.risk.moves import Moves
@@ -173,8 +173,8 @@ def valued(
     """
     seen = sensitivities(holdings, market) if seen is None else seen
     changes, stopped = _stopped(moves.drivers, market)
-    losses = -revalue(holdings, market, changes)
-    labels = {kind: grouped(each, *losses) for kind, each in group_labels(holdings, market).items()}
+    losses = -revalue(holdings, market, changes, priced=seen.pricing)
+    labels = {kind: (each.names, each.sums(losses)) for kind, each in position_groups(holdings, market).items()}
     factors = None if model is None else _by_factor(seen.exposure, changes, moves.factors, losses.sum(axis=1), model)
     out = []
     for i, name in enumerate(names):
