@@ -113,6 +113,37 @@ def verify(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
 
 
 @app.command()
+def risk(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of kind portfolios.")],
+    portfolio: Annotated[list[str] | None, typer.Option(help="One of its portfolios; may be repeated.")] = None,
+    date: Annotated[str | None, typer.Option(help="YYYY-MM-DD; by default the last day of the accounts.")] = None,
+    level: Annotated[float, typer.Option(help="Of the value-at-risk that is split among positions.")] = 0.99,
+    limits: Annotated[Path | None, typer.Option(help="YAML file with limits.")] = None,
+    scenarios: Annotated[Path | None, typer.Option(help="YAML file with scenarios beside the six.")] = None,
+    nav: Annotated[float | None, typer.Option(help="Money to be risked; by default that of the accounts.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Page to write; by default risk.html in the run folder.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for all numbers, which JSON readers take.")] = None,
+) -> None:
+    """Tell what the portfolios of a finished run can lose, how fast they are sold and which limits that meets."""
+    from quantray.risk.limits import read_limits  # noqa: PLC0415
+    from quantray.risk.scenarios import read_scenarios  # noqa: PLC0415
+    from quantray.studies.portfolios.risk import Asked, run_risk, write_risk  # noqa: PLC0415
+
+    asked = Asked(
+        limits=() if limits is None else read_limits(limits),
+        scenarios=None if scenarios is None else read_scenarios(scenarios),
+        level=level,
+        nav=nav,
+    )
+    found = run_risk(folder, asked, portfolios=portfolio or (), date=date)
+    page = write_risk(found, folder.name, html or folder / "risk.html", json)
+    print_table(page.summary)
+    for line in (*page.warnings, page.headline):
+        tell(line)
+    tell(f"report: {html or folder / 'risk.html'}")
+
+
+@app.command()
 def runs(
     folder: Annotated[Path | None, typer.Option("--runs", help="By default QUANTRAY_RUNS or runs.")] = None,
 ) -> None:

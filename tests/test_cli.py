@@ -36,6 +36,10 @@ def test_demo_report_and_a_second_run(tmp_path):
     by_file = quantray("run", CONFIG, "--set", "cluster.kind=serial", cwd=tmp_path)
     assert "0 units computed, 30 reused" in by_file.stdout
     quantray("run", CONFIG, "--set", "cluster.kind=serial", "--set", "costs.commission_bps=9", cwd=tmp_path)
+    risked = quantray("risk", run, "--portfolio", "HRP", "--json", "risk.json", cwd=tmp_path)
+    assert "Value-at-risk at 99%" in risked.stdout
+    assert (run / "risk.html").is_file()
+    refused(quantray("risk", run, "--portfolio", "HPR", cwd=tmp_path), 2, "did you mean 'HRP'?")
     listed = quantray("runs", cwd=tmp_path).stdout
     assert listed.count("portfolios") == 2
     other = next(folder for folder in (tmp_path / "runs").glob("demo-*") if folder != run)
@@ -93,6 +97,8 @@ def test_doctor(tmp_path):
         (("runs", "--runs", "none"), 1, ("none holds no run that can be read", "quantray demo")),
         (("verify", "none"), 1, ("none is not a run folder",)),
         (("compare", "none", "none"), 1, ("none is not a run folder",)),
+        (("risk", "none"), 1, ("none is not a run folder",)),
+        (("risk", "none", "--limits", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", str(CONFIG), "--set", "kind=sweep"), 2, ("unknown key",)),
         (("submit", "none.py", str(CONFIG)), 2, ("none.py does not exist",)),

@@ -12,7 +12,7 @@ from quantray.features.returns import simple_returns
 from quantray.portfolio.constraints import Limits
 from quantray.portfolio.frontier import efficient_frontier
 
-__all__ = ["Holding", "Snapshot", "effective_bets", "take_snapshot"]
+__all__ = ["Holding", "Snapshot", "effective_bets", "risk_model", "take_snapshot"]
 
 _YEARS, _MODEL_YEARS = 2, 3
 """Behind the frontier, and at most behind the tree of risks."""
@@ -92,7 +92,7 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
     returns, names = returns[:, known], panel.assets[known]
     model = statistical_factors(returns)
     alpha = np.nanmean(returns, axis=0)
-    tree_model, note = _tree_model(panel, row, known, sectors, model)
+    tree_model, note = risk_model(panel, row, known, sectors, model)
     holdings = {}
     for record in records:
         place = {asset: i for i, asset in enumerate(record.assets.tolist())}
@@ -117,10 +117,20 @@ def take_snapshot(panel: Panel, records: tuple[TrackRecord, ...], sectors: dict[
     )
 
 
-def _tree_model(
+def risk_model(
     panel: Panel, row: int, known: np.ndarray, sectors: dict[str, str], fallback: FactorModel
 ) -> tuple[FactorModel, tuple[str, ...]]:
-    """A fundamental model where volumes and history allow one, else the statistical one with the reason."""
+    """A fundamental model of some names at the close of a row where volumes and history allow one, else another.
+
+    Parameters
+    ----------
+    known : (N,) which of the panel's names.
+    fallback : of them, from returns alone.
+
+    Returns
+    -------
+    The model, and its notes or the reason for the other.
+    """
     if "volume" not in panel.fields:
         return fallback, ("risk by statistical factors: the panel has no volume",)
     rows = slice(max(row - _MODEL_YEARS * panel.periods_per_year, 0), row + 1)

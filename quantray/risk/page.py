@@ -1,16 +1,18 @@
 """The risk report as a page that opens offline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from quantray.analytics.page import Cell, Column, Note, Page, Rows, Section, Table, chart, shown
+from quantray.errors import InputError
 from quantray.risk import figures
 from quantray.risk.sections import LimitState, RiskReport, ScenarioLoss
 
-__all__ = ["risk_page", "risk_summary"]
+__all__ = ["joint_page", "risk_page", "risk_summary"]
 
 _MOST_ROWS = 50
 """Positions and groups that the page lists; JSON holds all."""
 _MOST_WARNINGS = 6
+_SHOWN_DAYS = (1, 5, 20)
 _LEVELS = (0.95, 0.99)
 
 
@@ -30,27 +32,79 @@ def risk_page(report: RiskReport, *, title: str = "Risk", about: str = "") -> Pa
         warnings=_broken([use for use in report.limits if use.state == "hard"]),
         findings=report.marks,
         sections=tuple(_sections(report)),
-        summary=risk_summary(report, title),
+        summary=risk_summary({"": report}, title),
     )
 
 
-def risk_summary(report: RiskReport, title: str = "Risk") -> Table:
-    """The main numbers, as a terminal shows them."""
-    liquidity, factors = report.liquidity, report.factors
-    sold = dict(zip(liquidity.horizons, liquidity.sold, strict=True))
-    rows = [("Gross, net exposure", f"{report.gross:.0%}, {report.net:.0%}")]
-    rows += [(f"{name} at {level:.0%}", _percent(value)) for name, level, value in _quoted(report)]
-    rows += [
-        ("Volatility a year, by the model", f"{factors.yearly_volatility:.1%}"),
-        ("Part of the variance owed to factors", f"{_factor_share(report):.0%}"),
-        ("Effective names", f"{report.concentration[0].effective:,.0f} of {report.n_positions:,}"),
-        ("Sold within " + ", ".join(f"{day} d" for day in sold), ", ".join(f"{share:.0%}" for share in sold.values())),
-        ("Cost of selling all", f"{liquidity.cost:.2%}"),
+def risk_summary(reports: Mapping[str, RiskReport], title: str = "Risk") -> Table:
+    """The main numbers of one book or of several of one day, as a terminal shows them."""
+    columns = [list(_main(report)) for report in reports.values()]
+    labels = dict.fromkeys(label for column in columns for label, _ in column)
+    values = [dict(column) for column in columns]
+    rows = tuple((label, *(column.get(label, "–") for column in values)) for label in labels)
+    days = ", ".join(dict.fromkeys(report.date for report in reports.values()))
+    return Table(
+        title=f"{title}, {days}; of NAV", columns=("", *reports), groups=(Rows(rows=rows),), dense=len(reports) > 4
+    )
+
+
+def joint_page(reports: Mapping[str, RiskReport], *, title: str, about: str) -> Page:
+    """One page of the reports of several books: side by side, then one after the other.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if not reports:
+        raise InputError("there is no report to show; assess a book first.")
+    pages = {name: risk_page(report, title=name) for name, report in reports.items()}
+    if len(pages) == 1:
+        (page,) = pages.values()
+        return page.model_copy(update={"title": title, "meta": f"{about} · {page.meta}"})
+    summary = risk_summary(reports, title)
+    together = Section(title="Side by side", parts=(summary.model_copy(update={"title": ""}),))
+    each = [
+        section.model_copy(update={"title": f"{name}: {section.title}"})
+        for name, page in pages.items()
+        for section in page.sections
     ]
-    rows += [(f"Scenario {_words(each.name)}", _percent(each.loss, ".1%")) for each in report.stress]
-    rows.append(("Limits", _counted(report.limits)))
-    columns = ("", "")
-    return Table(title=f"{title}, {report.date}; losses of NAV", columns=columns, groups=(Rows(rows=tuple(rows)),))
+    return Page(
+        title=title,
+        meta=about,
+        headline=_extremes(reports),
+        warnings=tuple(f"{name}: {line}" for name, page in pages.items() for line in page.warnings),
+        findings=tuple(f"{name}: {line}" for name, page in pages.items() for line in page.findings),
+        sections=(together, *each),
+        summary=summary,
+    )
+
+
+def _extremes(reports: Mapping[str, RiskReport]) -> str:
+    """Which of several books may lose least and most."""
+    losses = {name: report.market.estimate(_LEVELS[-1]).var for name, report in reports.items()}
+    known = {name: loss for name, loss in losses.items() if loss is not None}
+    if not known:
+        return "No book has a past that is long enough for its value-at-risk."
+    least, most = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    return f"On a bad day {least} loses least, {known[least]:.2%} or more, and {most} most, {known[most]:.2%} or more."
+
+
+def _main(report: RiskReport) -> Iterator[tuple[str, str]]:
+    liquidity, factors = report.liquidity, report.factors
+    yield "Gross, net exposure", f"{report.gross:.0%}, {report.net:.0%}"
+    for name, level, value in _quoted(report):
+        yield f"{_capital(name)} at {level:.0%}", _percent(value)
+    yield "Volatility a year, by the model", f"{factors.yearly_volatility:.1%}"
+    yield "Part of the variance owed to factors", f"{_factor_share(report):.0%}"
+    yield "Effective names", f"{report.concentration[0].effective:,.0f} of {report.n_positions:,}"
+    for day, share in zip(liquidity.horizons, liquidity.sold, strict=True):
+        if day in _SHOWN_DAYS:
+            yield f"Sold within {day} day{'s' * (day > 1)}", f"{share:.0%}"
+    yield "Cost of selling all", f"{liquidity.cost:.2%}"
+    for each in report.stress:
+        yield f"Lost in {_words(each.name)}", _percent(each.loss, ".1%")
+    yield "Limits", _counted(report.limits)
 
 
 def _sections(report: RiskReport) -> Iterator[Section]:

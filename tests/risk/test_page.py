@@ -6,8 +6,9 @@ import pytest
 from _books import simulated_book
 
 from quantray.analytics.page import Page
+from quantray.errors import InputError
 from quantray.risk.limits import Limit
-from quantray.risk.page import risk_page, risk_summary
+from quantray.risk.page import joint_page, risk_page, risk_summary
 from quantray.risk.report import ReportSettings, assess
 
 
@@ -64,10 +65,21 @@ def test_hard_limits_that_are_passed_are_warnings_and_few(book):
 
 
 def test_the_terminal_shows_the_main_numbers(report):
-    table = risk_summary(report, "Fund")
-    shown = {row[0]: row[1] for row in table.groups[0].rows}
-    assert shown["value-at-risk at 99%"] == f"{report.var(0.99):.2%}"
-    assert shown["Scenario equity crash 20pct"] == f"{report.stress[0].loss:.1%}"
+    table = risk_summary({"Fund": report, "Other": report})
+    shown = {row[0]: row[1:] for row in table.groups[0].rows}
+    assert shown["Value-at-risk at 99%"] == (f"{report.var(0.99):.2%}",) * 2
+    assert shown["Lost in equity crash 20pct"][0] == f"{report.stress[0].loss:.1%}"
+
+
+def test_several_books_stand_side_by_side_and_then_one_by_one(report):
+    page = joint_page({"A": report, "B": report}, title="Two", about="a test")
+    assert texts(page)[:2] == ["Side by side", "A: Limits"]
+    assert len(page.sections) == 17
+    alone = joint_page({"A": report}, title="One", about="a test")
+    assert len(alone.sections) == 8
+    assert alone.meta.startswith("a test · 2024")
+    with pytest.raises(InputError, match="no report to show"):
+        joint_page({}, title="None", about="")
 
 
 def test_a_book_of_nothing_has_a_page(book):

@@ -35,9 +35,9 @@ from quantray.studies.portfolios.trial import (
     trial_origin,
 )
 
-__all__ = ["PortfolioSource", "StudyResult", "load_portfolios", "run_portfolios", "study_trials"]
+__all__ = ["FIELDS", "PortfolioSource", "StudyResult", "load_portfolios", "run_portfolios", "study_trials"]
 
-_FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
+FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
 """Prices within the day are not needed; volumes are for the risk tree, the rest for the accounts."""
 
 
@@ -71,7 +71,7 @@ def load_portfolios(settings: PortfolioSettings) -> PortfolioSource:
         that the settings name.
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
-    settings, data = read_market(settings.model_copy(update={"allocators": allocators}), _FIELDS)
+    settings, data = read_market(settings.model_copy(update={"allocators": allocators}), FIELDS)
     check_portfolios(data.panel, study_trials(settings, data.panel), settings.runs)
     return Source(settings, data, None)
 
