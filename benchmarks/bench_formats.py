@@ -17,7 +17,7 @@ from _vendors import WRITERS, History, Writer, random_history
 from quantray.data.adjustment import total_return
 from quantray.data.panel import Panel
 from quantray.data.quality.examining import examine
-from quantray.data.quality.treatment import QualityReport
+from quantray.data.quality.findings import QualityReport
 from quantray.data.vendors.importing import read_bars
 from quantray.errors import DataError
 

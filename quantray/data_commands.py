@@ -12,7 +12,8 @@ from quantray.printable import csv_text, printable
 from quantray.terminal import show_table, tell
 
 if TYPE_CHECKING:
-    from quantray.data.quality.treatment import Finding, QualityReport, QualitySettings
+    from quantray.data.quality.findings import Finding, QualityReport
+    from quantray.data.quality.treatment import QualitySettings
     from quantray.data.vendors.formats import Format
     from quantray.data.vendors.importing import FileReading
 
@@ -137,14 +138,14 @@ def check(
     described: "Format",
 ) -> None:
     """Show what was found in the data of a store and done about it, or what an import of files would find."""
-    from quantray.data.quality.examining import examine  # noqa: PLC0415
+    from quantray.data.quality.examining import examine_blocks  # noqa: PLC0415
     from quantray.data.store import MarketStore  # noqa: PLC0415
     from quantray.data.vendors.importing import read_bars  # noqa: PLC0415
 
     if path is None:
         reports = MarketStore(store).quality_reports()
     else:
-        reports = (examine(read_bars(path, described), _quality(quality))[1],)
+        reports = (examine_blocks(read_bars(path, described), _quality(quality))[1],)
     for found in reports:
         _print_quality(found)
 

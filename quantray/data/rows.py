@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from quantray.arrays import Int
+from quantray.data.blocks import Block
+
 __all__ = ["SCHEMA", "by_year", "table_of", "with_stored_fields", "within"]
 
 SCHEMA = pa.schema(
@@ -20,12 +23,37 @@ SCHEMA = pa.schema(
 """``symbol`` is the permanent id where the data have one; ``ticker`` then is the symbol of the day."""
 
 
-def by_year(bars: pd.DataFrame) -> Iterator[tuple[str, pa.Table]]:
+def by_year(blocks: Sequence[Block]) -> Iterator[tuple[str, pa.Table]]:
     """Bars by year, each year's by date and symbol: a load of few years then reads few files."""
-    year = bars["date"].dt.year.to_numpy()
-    for number in np.unique(year).tolist():
-        ordered = _by_date(bars[year == number])
-        yield f"{number:04d}", table_of(ordered, SCHEMA.names)
+    years = [block.columns["date"].astype("datetime64[Y]").astype(np.int16) for block in blocks]
+    for year in np.unique(np.concatenate([np.unique(each) for each in years])).tolist():
+        rows = [np.flatnonzero(each == year) for each in years]
+        yield f"{1970 + year:04d}", _of_rows(blocks, rows)
+
+
+def _of_rows(blocks: Sequence[Block], rows: Sequence[Int]) -> pa.Table:
+    """Some rows of blocks by date and symbol, column by column."""
+
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([block.columns[name][some] for block, some in zip(blocks, rows, strict=True)])
+
+    day = column("date").astype("datetime64[D]")
+    # Within a date the order of blocks is that of symbols. Small integers are sorted without comparing them.
+    order = np.argsort((day - day.min()).astype(np.uint16), kind="stable")
+    arrays = []
+    for name in SCHEMA.names:
+        if name not in blocks[0]:
+            arrays.append(pa.nulls(len(order), SCHEMA.field(name).type))
+        elif name in blocks[0].texts:
+            arrays.append(_texts(column(name)[order], blocks[0].texts[name]))
+        else:
+            arrays.append(pa.array(day[order] if name == "date" else column(name)[order], from_pandas=True))
+    return pa.Table.from_arrays(arrays, SCHEMA.names).cast(SCHEMA)
+
+
+def _texts(codes: np.ndarray, texts: pd.CategoricalDtype) -> pa.Array:
+    indices = pa.array(codes, mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(texts.categories, pa.string())).cast(pa.string())
 
 
 def table_of(bars: pd.DataFrame, names: Sequence[str]) -> pa.Table:
@@ -51,16 +79,6 @@ def within(days: pd.Series, first: np.datetime64 | None, last: np.datetime64 | N
     if first is not None:
         inside &= days >= pd.Timestamp(first)
     return inside if last is None else inside & (days <= pd.Timestamp(last))
-
-
-def _by_date(bars: pd.DataFrame) -> pd.DataFrame:
-    """Bars by date, and by symbol within a date."""
-    symbol, _ = pd.factorize(bars["symbol"], sort=True)
-    date, _ = pd.factorize(bars["date"], sort=True)
-    # Small integers are sorted without comparing them.
-    small = np.uint16 if max(symbol.max(initial=0), date.max(initial=0)) < 2**16 else np.uint32
-    first = np.argsort(symbol.astype(small), kind="stable")
-    return bars.iloc[first[np.argsort(date.astype(small)[first], kind="stable")]].reset_index(drop=True)
 
 
 def _absent(name: str, count: int) -> object:

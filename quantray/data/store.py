@@ -14,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 from quantray.arrays import TRADING_DAYS, as_day
 from quantray.data import restatements
+from quantray.data.blocks import in_blocks
 from quantray.data.calendar import periods_per_year
 from quantray.data.loading import ADJUSTED, adjusted_panel
 from quantray.data.panel import Panel
-from quantray.data.quality.examining import examine
-from quantray.data.quality.treatment import Finding, QualityReport, QualitySettings, noted
+from quantray.data.quality.examining import examine, examine_blocks
+from quantray.data.quality.findings import Finding, QualityReport, noted
+from quantray.data.quality.treatment import QualitySettings
 from quantray.data.rows import SCHEMA, by_year, table_of, with_stored_fields, within
 from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
 from quantray.data.universe import Everything, Universe
@@ -100,9 +102,9 @@ class MarketStore:
         DataError
             The files cannot be read, a check refuses them, or the store cannot be written.
         """
-        bars, report = examine(source if isinstance(source, RawBars) else read_bars(source, form), settings)
+        blocks, report = examine_blocks(source if isinstance(source, RawBars) else read_bars(source, form), settings)
         base = self._table.snapshot() if self._table.exists() else None
-        self._table.write(by_year(bars), _about("import", report), base=base, whole=True)
+        self._table.write(by_year(blocks), _about("import", report), base=base, whole=True)
         return report
 
     def append(
@@ -158,7 +160,7 @@ class MarketStore:
         report = report.model_copy(update={"n_rows_replaced": len(kept) - same})
         around = self._rows(base, f"{first.year}-01-01", f"{last.year}-12-31")
         others = around[(around["date"] < first) | (around["date"] > last)]
-        self._table.write(by_year(pd.concat([others, new])), _about("append", report), base=base)
+        self._table.write(by_year(in_blocks(pd.concat([others, new]))), _about("append", report), base=base)
         return report
 
     def load(

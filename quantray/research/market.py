@@ -14,7 +14,7 @@ from quantray.data import restatements
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
 from quantray.data.loading import ADJUSTED
 from quantray.data.panel import Panel
-from quantray.data.quality.treatment import QualityReport
+from quantray.data.quality.findings import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import MOST_CELLS, LeadLag, simulate_market
 from quantray.data.universe import (

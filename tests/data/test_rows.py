@@ -1,6 +1,7 @@
 import pandas as pd
 import pyarrow as pa
 
+from quantray.data.blocks import in_blocks
 from quantray.data.rows import SCHEMA, by_year, table_of, with_stored_fields, within
 
 
@@ -11,7 +12,7 @@ def bars(*rows, **more):
 
 def test_years_hold_their_rows_by_date_and_symbol():
     mixed = bars(("2021-01-04", "B", 4.0), ("2020-12-31", "A", 1.0), ("2021-01-04", "A", 3.0), ("2020-12-31", "B", 2.0))
-    made = dict(by_year(mixed))
+    made = dict(by_year(in_blocks(mixed)))
     assert list(made) == ["2020", "2021"]
     assert [made[year]["close"].to_pylist() for year in made] == [[1.0, 2.0], [3.0, 4.0]]
     assert all(table.schema.equals(SCHEMA) for table in made.values())

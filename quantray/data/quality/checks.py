@@ -1,10 +1,36 @@
 """The quality checks of daily bars: what each looks for, what may be done, and in which order they run."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from quantray.arrays import Float
 from quantray.data.quality import price_checks as prices
 from quantray.data.quality import row_checks as rows
-from quantray.data.quality.check import Check
+from quantray.data.quality.bars import Market, SortedBars
+from quantray.data.quality.check import Flags, Treatment
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "Check"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check: what it looks for, what may be done, and how it is written in messages."""
+
+    name: str
+    meaning: str
+    find: Callable[[SortedBars], Flags]
+    treatment: Treatment
+    allowed: tuple[Treatment, ...]
+    detail: str = ""
+    """Format of one example; ``{v}`` is the flag's value, ``{open}`` and so on the row's prices."""
+    repair: Callable[[SortedBars, Flags], Mapping[str, Float]] | None = None
+    """Columns as they should be."""
+    by_later: bool = False
+    """Whether later bars decide it, so that new ones may show that stored ones are wrong."""
+    advice: Callable[[Market, Mapping[int, Flags]], str] | None = None
+    """What to do about it, by the market and the flags of its blocks, for the message of a refusal; by default to treat
+    the rows or to mend the file."""
+
 
 CHECKS: tuple[Check, ...] = (
     Check(
@@ -39,7 +65,7 @@ CHECKS: tuple[Check, ...] = (
         "refuse",
         ("drop_asset", "refuse"),
         "close {close}, and another {factor:.3g} times as high",
-        advice=lambda bars, flags: "give each listing a symbol of its own",
+        advice=lambda market, flags: "give each listing a symbol of its own",
     ),
     Check(
         "conflicting_rows",
@@ -48,7 +74,7 @@ CHECKS: tuple[Check, ...] = (
         "refuse",
         ("drop_row", "drop_asset", "refuse"),
         "close {close} and other prices in another row",
-        advice=lambda bars, flags: (
+        advice=lambda market, flags: (
             "keep one row a day, or let the last one stand: conflicting_rows: drop_row in --quality"
         ),
     ),

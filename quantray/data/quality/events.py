@@ -1,5 +1,6 @@
-"""Splits and dividends beside the prices of bars: which of those that a file lists are in the prices already."""
+"""Splits and dividends beside the prices of bars: listed ones, those that adjusted closes imply, and how both agree."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,32 +8,17 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from quantray.arrays import Bool, Float, Int
-from quantray.data.quality.evidence import Verdict, price_evidence, vendor_evidence, weigh
-from quantray.data.quality.implied import BarSeries, implied_events, sorted_series
-from quantray.data.vendors.formats import ADJUSTMENTS, CERTAIN
+from quantray.data.blocks import Block, in_blocks, together
+from quantray.data.quality.implied import BarSeries, implied_events
+from quantray.data.quality.listed import listed_events, lists, pooled, statements
+from quantray.data.vendors.formats import ADJUSTMENTS
 
-__all__ = ["Adjustment", "normalise_events"]
+__all__ = ["Adjustment", "normalise_blocks", "normalise_events"]
 
-_STATED = np.log(30.0)
-"""Log odds of what a file's maker states of its prices."""
-_SURE = 3.0
-"""Log odds from which evidence against a statement, or without one, decides."""
-_NEAR_STATEMENT = np.log(4.0)
-"""Log odds down to which a statement stands although the prices lean the other way."""
 _LISTED = "dividend and split columns"
-_VERIFIED = np.log(100.0)
-"""Log odds from which the prices confirm or contradict a statement."""
-_CERTAIN = 1e3
-"""How much more a statement counts that the caller makes."""
-_MATTERS = 0.01
-"""Difference in total return between two readings below which an undecided one is only reported."""
-
-_IN_PRICES = {
-    "splits": np.array([0.0, -_STATED, _STATED, _STATED]),
-    "dividends": np.array([-_STATED, -_STATED, -_STATED, _STATED]),
-}
-"""Log odds that events are in the prices, by ``ADJUSTMENTS``; dividends of which nothing is said are beside them."""
-
+_SHOWN, _MISMATCHES = 20, 10
+"""Departures, or doubts, and mismatched days that a report shows."""
+_HELPERS = ("inside_split", "inside_dividend", "implied")
 
 _NOTHING_TELLS = (
     "nothing tells of dividends, and splits only where they are missing from the prices: returns are those of prices",
@@ -90,37 +76,92 @@ def normalise_events(bars: pd.DataFrame) -> tuple[pd.DataFrame, Adjustment]:
     nothing decides between them, a column ``doubt`` says so on the rows of its events. ``adj_close`` stays where it is
     zero or below somewhere, for the checks to see.
     """
-    series = sorted_series(bars)
-    made = _told_events(series)
-    settled, mismatches = _smaller_moves(series, made)
-    used = ["total_return", "price_factor", "basis", "lists"]
-    if "adj_close" in bars and not (bars["adj_close"] <= 0).any():
-        used.append("adj_close")
-    out = series.frame.drop(columns=used, errors="ignore").assign(dividend=settled.dividend, split=settled.split)
-    helpers = {
-        "inside_split": made.inside_split if (made.inside_split != 1).any() else None,
-        "inside_dividend": made.inside_dividend if (made.inside_dividend > 0).any() else None,
-        "implied": made.implied if made.implied.any() else None,
-        "doubt": made.doubt if made.doubts else None,
-    }
-    out = out.assign(**{name: values for name, values in helpers.items() if values is not None})
-    return out, Adjustment(
-        source=made.source,
-        prices=_quoted(made, series.frame),
-        n_splits=int((settled.split != 1).sum()),
-        n_dividends=int((settled.dividend > 0).sum()),
-        evidence=made.evidence,
-        unverified=made.unverified,
-        departures=made.departures,
-        doubts=made.doubts,
-        mismatched_days=len(mismatches),
-        mismatches=mismatches[:10],
+    blocks = in_blocks(bars.copy(deep=False))
+    adjustment = normalise_blocks(blocks, helpers=True)
+    return together(blocks), adjustment
+
+
+def normalise_blocks(blocks: Sequence[Block], *, helpers: bool) -> Adjustment:
+    """What ``normalise_events`` does, to bars in blocks in place.
+
+    Parameters
+    ----------
+    helpers : whether to add ``inside_split``, ``inside_dividend`` and ``implied``.
+    """
+    facts = _Facts.of(blocks)
+    judged = pooled(blocks) if facts.listing else ()
+    doubts = tuple(text for kind in judged for text in kind.doubts)
+    found = []
+    for number, block in enumerate(blocks):
+        series = BarSeries(block)
+        made = _told_events(series, [kind.of(number) for kind in judged], facts.vendor)
+        settled, n_mismatches, worst = _smaller_moves(series, made, number)
+        found.append(_Learnt.of(made, settled, n_mismatches, worst))
+        block.put("dividend", settled.dividend)
+        block.put("split", settled.split)
+        if doubts:
+            block.put("doubt", made.doubt)
+        for name in _HELPERS if helpers else ():
+            block.put(name, getattr(made, name))
+        block.drop(*facts.used)
+    for block in blocks if helpers else ():
+        block.drop(*(name for name in _HELPERS if not any(name in each.helpers for each in found)))
+    mismatches = sorted(each for learnt in found for each in learnt.mismatches)[:_MISMATCHES]
+    nothing = () if facts.listing or facts.vendor else (_NOTHING_TELLS[max(facts.stated)],)
+    return Adjustment(
+        source=facts.source,
+        prices=_quoted(found, facts),
+        n_splits=sum(each.n_splits for each in found),
+        n_dividends=sum(each.n_dividends for each in found),
+        evidence=(*nothing, *(text for kind in judged for text in kind.evidence)),
+        unverified=tuple(text for kind in judged for text in kind.unverified),
+        departures=tuple(text for kind in judged for text in kind.departures)[:_SHOWN],
+        doubts=doubts[:_SHOWN],
+        mismatched_days=sum(each.n_mismatches for each in found),
+        mismatches=tuple(text for *_, text in mismatches),
     )
 
 
 @dataclass(frozen=True, eq=False)
+class _Facts:
+    """What holds of all bars together."""
+
+    vendor: str | None
+    """The column by which the vendor says what a day returned; None where it says nothing."""
+    listing: bool
+    """Whether any file lists events."""
+    complete: bool
+    """Whether all list dividends and splits."""
+    stated: frozenset[int]
+    """Indices into ``ADJUSTMENTS``."""
+    used: tuple[str, ...]
+    """Columns that were evidence."""
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> "_Facts":
+        vendor = next((name for name in ("total_return", "adj_close") if name in blocks[0]), None)
+        listing, complete, stated = False, True, set[int]()
+        for block in blocks:
+            dividends, splits = lists(block)
+            listing = listing or bool((dividends | splits).any())
+            complete = complete and bool((dividends & splits).all())
+            stated |= {int(each) for each in np.unique(statements(block)[0])}
+        used = ["total_return", "price_factor", "basis", "lists"]
+        if "adj_close" in blocks[0] and not any((block.columns["adj_close"] <= 0).any() for block in blocks):
+            used.append("adj_close")
+        return cls(vendor, listing, complete, frozenset(stated), tuple(used))
+
+    @property
+    def source(self) -> str:
+        """Where events come from."""
+        listed = [_LISTED] if self.listing else []
+        implied = [self.vendor] if self.vendor and not (self.listing and self.complete) else []
+        return ", ".join([*listed, *implied]) or "none"
+
+
+@dataclass(frozen=True, eq=False)
 class _Events:
-    """Splits and dividends that are beside the prices, and what was found about those that are not."""
+    """Splits and dividends of a block that are beside the prices, and those that are not."""
 
     split: Float
     dividend: Float
@@ -131,200 +172,103 @@ class _Events:
     """Rows whose events were read from an adjusted close or a total return, for their file lists none."""
     doubt: np.ndarray
     """Text on rows of events that can be read in two ways."""
-    source: str = "none"
-    evidence: tuple[str, ...] = ()
-    departures: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    unverified: tuple[str, ...] = ()
 
 
-def _told_events(series: BarSeries) -> _Events:
+_Mismatch = tuple[float, int, int, str]
+"""Less the difference, block, row and text of a day on which the vendor disagrees with its own events."""
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What a block adds to the report."""
+
+    splits: bool
+    """Whether any is beside the prices."""
+    n_inside: int
+    """Dividends in the prices."""
+    n_beside: int
+    n_splits: int
+    n_dividends: int
+    helpers: frozenset[str]
+    """Those that say anything."""
+    n_mismatches: int
+    mismatches: tuple[_Mismatch, ...]
+
+    @classmethod
+    def of(cls, made: _Events, settled: _Events, n_mismatches: int, worst: tuple[_Mismatch, ...]) -> "_Learnt":
+        says = {
+            "inside_split": (made.inside_split != 1).any(),
+            "inside_dividend": (made.inside_dividend > 0).any(),
+            "implied": made.implied.any(),
+        }
+        return cls(
+            bool((made.split != 1).any()),
+            int((made.inside_dividend > 0).sum()),
+            int((made.dividend > 0).sum()),
+            int((settled.split != 1).sum()),
+            int((settled.dividend > 0).sum()),
+            frozenset(name for name, any_ in says.items() if any_),
+            n_mismatches,
+            worst,
+        )
+
+
+def _told_events(series: BarSeries, judged: Sequence[tuple[Int, Bool, np.ndarray]], vendor: str | None) -> _Events:
     """Listed events where a file lists them, and those that its adjusted close implies where it does not."""
-    bars, n = series.frame, len(series.frame)
-    has_dividends, has_splits = _lists(bars)
-    split = np.where(has_splits, series.column("split", default=1.0), 1.0)
-    dividend = np.where(has_dividends, series.column("dividend", default=0.0), 0.0)
-    empty = np.zeros(n, dtype=np.bool_), np.full(n, "", dtype=object)
-    listed = _Events(
-        np.where(split > 0, split, 1.0), np.maximum(dividend, 0.0), np.ones(n), np.zeros(n), empty[0], empty[1]
-    )
-    listing, vendor = has_dividends | has_splits, "total_return" if "total_return" in bars else "adj_close"
-    if series.theirs is None:
-        if listing.any():
-            return replace(_listed_events(series, listed), source=_LISTED)
-        return replace(listed, evidence=(_NOTHING_TELLS[int(_statements(bars)[0].max())],))
-    made = _listed_events(series, listed) if listing.any() else listed
+    bars, n = series.block, len(series.block)
+    split, dividend = listed_events(series)
+    made = _Events(split, dividend, np.ones(n), np.zeros(n), np.zeros(n, np.bool_), np.full(n, "", dtype=object))
+    for (rows, inside, doubt), beside, within, none in zip(
+        judged, (split, dividend), (made.inside_split, made.inside_dividend), (1.0, 0.0), strict=False
+    ):
+        made.doubt[rows[doubt != ""]] = doubt[doubt != ""]
+        held = rows[inside]
+        within[held], beside[held] = beside[held], none
+    has_dividends, has_splits = lists(bars)
     both = has_dividends & has_splits
-    if both.all():
-        return replace(made, source=_LISTED)
+    if vendor is None or both.all():
+        return made
     # Of what a file does not list, the adjusted close tells: it moves beyond the price and the listed events.
-    implied = implied_events(series, made.split, made.dividend)
-    sources = [_LISTED] if listing.any() else []
+    implied = implied_events(series, split, dividend)
     return replace(
         made,
-        split=np.where(has_splits, made.split, implied[0]),
-        dividend=np.where(has_dividends, made.dividend, implied[1]),
-        implied=~both & ~np.isnan(bars[vendor].to_numpy(dtype=np.float64)),
-        source=", ".join([*sources, vendor]),
+        split=np.where(has_splits, split, implied[0]),
+        dividend=np.where(has_dividends, dividend, implied[1]),
+        implied=~both & ~np.isnan(bars.columns[vendor]),
     )
 
 
-def _lists(bars: pd.DataFrame) -> tuple[Bool, Bool]:
-    """Rows of files with a column of dividends, and of files with one of splits."""
-    n = len(bars)
-    if "lists" not in bars:
-        return np.full(n, "dividend" in bars), np.full(n, "split" in bars)
-    flags = np.nan_to_num(bars["lists"].to_numpy(dtype=np.float64)).astype(np.int64)
-    return (flags & 1) > 0, (flags & 2) > 0
-
-
-def _smaller_moves(series: BarSeries, made: _Events) -> tuple[_Events, tuple[str, ...]]:
+def _smaller_moves(series: BarSeries, made: _Events, number: int) -> tuple[_Events, int, tuple[_Mismatch, ...]]:
     """The events where closes and adjusted closes agree on the day's return, else the smaller of the two moves.
 
-    An event that one of the two missed or invented shows as a large move.
+    An event that one of the two missed or invented shows as a large move. Beside them the number of days on which the
+    two differ, and the worst.
     """
-    theirs = series.theirs
-    listing = np.logical_and(*_lists(series.frame))
+    theirs, bars = series.theirs, series.block
+    listing = np.logical_and(*lists(bars))
     if theirs is None or not listing.any():
-        return made, ()
+        return made, 0, ()
     with np.errstate(divide="ignore", invalid="ignore"):
         ours = series.gross * made.split * (1 + made.dividend / series.close)
         differs = (np.abs(ours - theirs) > 0.005) & listing
         wrong = differs & (np.abs(np.log(theirs)) < np.abs(np.log(ours)))
         split = np.where(wrong, theirs / series.gross, made.split)
-    settled = replace(made, split=split, dividend=np.where(wrong, 0.0, made.dividend))
-    return settled, _mismatches(series.frame, ours, theirs, differs)
-
-
-def _quoted(made: _Events, bars: pd.DataFrame) -> str:
-    if (made.split != 1).any():
-        return "unadjusted"
-    inside = int((made.inside_dividend > 0).sum())
-    listed = inside + int((made.dividend > 0).sum())
-    stated = _statements(bars)[0]
-    if inside > listed / 2 or (not listed and (stated == ADJUSTMENTS.index("splits and dividends")).all()):
-        return "adjusted for splits and dividends"
-    return "unadjusted" if (stated == ADJUSTMENTS.index("none")).all() else "split-adjusted"
-
-
-def _listed_events(series: BarSeries, listed: _Events) -> _Events:
-    """Decide which of the listed events are in the prices; say in ``doubt`` of which rows nothing decides it."""
-    split, dividend, doubt = listed.split.copy(), listed.dividend.copy(), listed.doubt.copy()
-    bars, close = series.frame, series.close
-    # On the first bar no price tells; it has no return either.
-    open_question = series.before >= 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        paid = np.where((dividend > 0) & (close > 0), np.log1p(dividend / close), 0.0)
-        ratio = np.log(split)
-    stated, certain = _statements(bars)
-    event = (paid != 0) | (ratio != 0)
-    evidence, departures, doubts, unverified, inside = [], [], [], [], []
-    for kind, size, other in (("splits", ratio, paid), ("dividends", paid, ratio)):
-        rows = np.flatnonzero((size != 0) & open_question)
-        if len(rows) == 0:
-            inside.append(rows)
-            continue
-        says = _IN_PRICES[kind][stated[rows]] * np.where(certain[rows], _CERTAIN, 1.0)
-        verdict, owner, names = _judged(series, rows, size, other, event, says)
-        held = np.where(certain[rows], verdict.symbols[owner] > 0, verdict.events > 0)
-        inside.append(rows[held])
-        evidence.append(_evidence_text(kind, held, verdict, stated[rows]))
-        unverified += [kind] if np.abs(verdict.evidence.sum()) < _VERIFIED and (says != 0).all() else []
-        symbols = names.astype(str)
-        for i in np.flatnonzero(held != (verdict.symbols[owner] > 0)):
-            if np.abs(size[rows[i]]) > _MATTERS:
-                departures.append(
-                    f"{symbols[owner[i]]} {str(bars['date'].iloc[rows[i]])[:10]}: {kind[:-1]} "
-                    f"{'is' if held[i] else 'is not'} in the prices, unlike its others"
-                )
-        for s in _undecided(verdict, owner, size[rows], says):
-            mine = rows[owner == s]
-            doubts.append(_doubt_text(series, symbols[s], mine, size, kind, float(verdict.symbols[s])))
-            # Where the vendor says what the day returned, its word and the smaller move settle it.
-            settled = series.theirs is not None and np.isfinite(series.theirs[mine]).all()
-            if np.abs(size[mine]).sum() >= _MATTERS and not settled:
-                doubt[mine] = doubts[-1]
-    inside_split, inside_dividend = np.ones(len(bars)), np.zeros(len(bars))
-    inside_split[inside[0]], split[inside[0]] = split[inside[0]], 1.0
-    inside_dividend[inside[1]], dividend[inside[1]] = dividend[inside[1]], 0.0
-    return _Events(
-        split,
-        dividend,
-        inside_split,
-        inside_dividend,
-        listed.implied,
-        doubt,
-        evidence=tuple(evidence),
-        departures=tuple(departures[:20]),
-        doubts=tuple(doubts[:20]),
-        unverified=tuple(unverified),
-    )
-
-
-def _judged(
-    series: BarSeries, rows: Int, size: Float, other: Float, event: Bool, says: Float
-) -> tuple[Verdict, Int, np.ndarray]:
-    """What is to be believed of events, the number of each one's symbol, and the symbols' names."""
-    found = price_evidence(series.moves, series.code, rows, size[rows], event)
-    if series.theirs is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.log(series.theirs / series.gross)[rows]
-            tolerance = np.maximum(5e-4, 0.01 / series.close[rows])
-        factor = np.where(np.isfinite(factor), factor, np.nan)
-        found = found + vendor_evidence(factor, size[rows], other[rows], tolerance)
-    _, first, owner = np.unique(series.code[rows], return_index=True, return_inverse=True)
-    # Symbols of one statement share a maker.
-    group = np.unique(says[first], return_inverse=True)[1]
-    return weigh(found, owner, group, says[first]), owner, series.frame["symbol"].to_numpy()[rows][first]
-
-
-def _undecided(verdict: Verdict, owner: Int, size: Float, says: Float) -> Int:
-    """Symbols whose two readings differ and stay close to even, also for the single event."""
-    stated = says[np.unique(owner, return_index=True)[1]]
-    open_events = np.bincount(owner, weights=np.abs(verdict.events) < _SURE, minlength=len(stated)) > 0
-    towards = np.where(stated < 0, -verdict.symbols, verdict.symbols)
-    unsure = (towards < np.where(stated == 0, _SURE, _NEAR_STATEMENT)) & (towards > -_SURE)
-    large = np.bincount(owner, weights=np.abs(size), minlength=len(stated)) > 1e-4
-    return np.flatnonzero(unsure & large & open_events)
-
-
-def _statements(bars: pd.DataFrame) -> tuple[np.ndarray, Bool]:
-    """What is stated of each row's price, as index into ``ADJUSTMENTS``, and whether that leaves no question."""
-    if "basis" not in bars:
-        return np.zeros(len(bars), dtype=np.int8), np.zeros(len(bars), dtype=np.bool_)
-    basis = np.nan_to_num(bars["basis"].to_numpy()).astype(np.int8)
-    return basis % CERTAIN, basis >= CERTAIN
-
-
-def _evidence_text(kind: str, held: Bool, verdict: Verdict, stated: np.ndarray) -> str:
-    total = float(verdict.evidence.sum())
-    leaning = "in them" if total > 0 else "not in them"
-    strength = f"{np.exp(min(abs(total), 13.8)):,.0f} to 1" + (" or more" if abs(total) > 13.8 else "")
-    strength += ", too little to tell" if abs(total) < _VERIFIED else ""
-    files = " and ".join(ADJUSTMENTS[i] for i in np.unique(stated))
-    states = "the format does not say" if files == "unknown" else f"the format says adjusted for {files}"
-    return (
-        f"{kind}: {int(held.sum()):,} of {len(held):,} listed are in the prices already; {states}; "
-        f"the prices say {leaning}, {strength}"
-    )
-
-
-def _doubt_text(series: BarSeries, symbol: str, rows: Int, size: Float, kind: str, odds: float) -> str:
-    mine = np.flatnonzero((series.code == series.code[rows[0]]) & (series.close > 0))
-    growth = series.close[mine[-1]] / series.close[mine[0]]
-    outside = growth * np.exp(size[rows].sum())
-    return (
-        f"{symbol}: {len(rows)} {kind} may be in the prices (return {growth - 1:+.1%} from "
-        f"{str(series.frame['date'].iloc[mine[0]])[:10]} to {str(series.frame['date'].iloc[mine[-1]])[:10]}) or not "
-        f"({outside - 1:+.1%}); odds {np.exp(odds):.2g} to 1"
-    )
-
-
-def _mismatches(bars: pd.DataFrame, ours: Float, theirs: Float, differs: np.ndarray) -> tuple[str, ...]:
-    rows = np.flatnonzero(differs)
-    worst = rows[np.argsort(-np.abs(ours - theirs)[rows], kind="stable")]
-    return tuple(
-        f"{bars['symbol'].iloc[i]} {str(bars['date'].iloc[i])[:10]}: closes and events say {ours[i] - 1:+.1%}, "
-        f"adj_close {theirs[i] - 1:+.1%}"
+    rows, names = np.flatnonzero(differs), bars.texts["symbol"].categories
+    worst = rows[np.argsort(-np.abs(ours - theirs)[rows], kind="stable")][:_MISMATCHES]
+    told = (
+        f"{names[bars.columns['symbol'][i]]} {str(bars.columns['date'][i])[:10]}: "
+        f"closes and events say {ours[i] - 1:+.1%}, adj_close {theirs[i] - 1:+.1%}"
         for i in worst
     )
+    places = ((-float(abs(ours[i] - theirs[i])), number, int(i), text) for i, text in zip(worst, told, strict=True))
+    return replace(made, split=split, dividend=np.where(wrong, 0.0, made.dividend)), len(rows), tuple(places)
+
+
+def _quoted(found: Sequence[_Learnt], facts: _Facts) -> str:
+    if any(each.splits for each in found):
+        return "unadjusted"
+    inside = sum(each.n_inside for each in found)
+    listed = inside + sum(each.n_beside for each in found)
+    if inside > listed / 2 or (not listed and facts.stated == {ADJUSTMENTS.index("splits and dividends")}):
+        return "adjusted for splits and dividends"
+    return "unadjusted" if facts.stated == {ADJUSTMENTS.index("none")} else "split-adjusted"

@@ -56,8 +56,9 @@ def price_evidence(moves: Float, code: Int, rows: Int, ratio: Float, is_event: B
     offsets = np.arange(-_WINDOW, _WINDOW + 1)
     for start in range(0, len(rows), 20_000):
         some = rows[start : start + 20_000]
-        around = np.clip(some[:, None] + offsets, 0, len(moves) - 1)
-        seen = np.where(code[around] == code[some][:, None], quiet[around], np.nan)
+        around = some[:, None] + offsets
+        outside, around = (around < 0) | (around >= len(moves)), np.clip(around, 0, len(moves) - 1)
+        seen = np.where((code[around] == code[some][:, None]) & ~outside, quiet[around], np.nan)
         known = (~np.isnan(seen)).sum(axis=1)
         # NaN sort last, so the median of the known values is a matter of counting.
         ordered = np.sort(seen, axis=1)

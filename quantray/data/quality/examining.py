@@ -2,21 +2,31 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
-from quantray.data.frames import taken
-from quantray.data.quality.events import normalise_events
-from quantray.data.quality.implied import by_symbol
+from quantray.arrays import Bool
+from quantray.data.blocks import Block, in_blocks, together
+from quantray.data.quality.events import normalise_blocks
+from quantray.data.quality.findings import Finding, QualityReport, noted
 from quantray.data.quality.overlap import Joined, join
-from quantray.data.quality.treatment import Finding, QualityReport, QualitySettings, clean, noted
+from quantray.data.quality.treatment import QualitySettings, clean_blocks
 from quantray.data.vendors.importing import RawBars
 
-__all__ = ["examine"]
+__all__ = ["examine", "examine_blocks"]
 
 
 def examine(
     raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, QualityReport]:
+    """The bars that an import would write, and the report on what was found and done; see ``examine_blocks``."""
+    blocks, report = examine_blocks(raw, settings, context=context)
+    return together(blocks), report
+
+
+def examine_blocks(
+    raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
+) -> tuple[list[Block], QualityReport]:
     """The bars that an import would write, and the report on what was found and done.
 
     Parameters
@@ -32,38 +42,29 @@ def examine(
     n_read, identified = len(raw.frame), "ticker" in raw.frame
     span = raw.frame["date"].min(), raw.frame["date"].max()
     # Handed over, not lent: a second hand on millions of bars would keep those that each stage replaces.
-    hand = [by_symbol(raw.frame.copy(deep=False))]
-    raw = replace(raw, frame=raw.frame.head(0))
-    bars, adjustment = normalise_events(hand.pop())
+    hand = [raw.frame.copy(deep=False)]
+    raw = replace(raw, frame=pd.DataFrame())
+    blocks = in_blocks(hand.pop())
+    adjustment = normalise_blocks(blocks, helpers=context is not None)
     findings = _findings_of_reading(raw)
     if context is not None:
-        joined = join(bars, context, listing=adjustment.source.startswith("dividend"))
-        bars = joined.bars
+        joined = join(together(blocks), context, listing=adjustment.source.startswith("dividend"))
         findings += _findings_of_joining(joined)
-        again = pd.MultiIndex.from_frame(context[["date", "symbol"]]).isin(
-            pd.MultiIndex.from_frame(bars[["date", "symbol"]])
-        )
-        context = context[~again]
-    bars = bars.drop(columns=["inside_split", "inside_dividend", "implied"], errors="ignore")
-    if len(bars):
-        hand.append(bars)
-        del bars
-        bars, found = clean(hand.pop(), settings, context=context)
-        findings += found
-    held = bars["close"].notna() | (bars["dividend"] > 0) | (bars["split"] != 1)
-    if "delist_return" in bars:
-        held |= bars["delist_return"].notna()
-    treated = bars.drop(columns=["adj_close", "doubt"], errors="ignore")
-    del bars
-    if not held.all():
-        treated = taken(treated, held.to_numpy())
-    if len(treated):
-        span = treated["date"].min(), treated["date"].max()
+        blocks = in_blocks(_with_context(joined.bars, context) if len(joined.bars) else joined.bars)
+    if any(len(block) for block in blocks):
+        findings += clean_blocks(blocks, settings)
+    for block in blocks:
+        block.drop("adj_close", "doubt")
+        block.keep(_held(block))
+    blocks = [block for block in blocks if len(block)] or blocks[:1]
+    dates = [block.columns["date"] for block in blocks if len(block)]
+    if dates:
+        span = pd.Timestamp(min(each.min() for each in dates)), pd.Timestamp(max(each.max() for each in dates))
     report = QualityReport(
         files=raw.files,
         n_rows_read=n_read,
-        n_rows_kept=len(treated),
-        n_assets=treated["symbol"].nunique(),
+        n_rows_kept=sum(map(len, blocks)),
+        n_assets=sum(len(np.unique(block.columns["symbol"])) for block in blocks),
         first=str(span[0].date()),
         last=str(span[1].date()),
         exchange=settings.exchange,
@@ -73,7 +74,21 @@ def examine(
         adjustment=adjustment,
         findings=findings,
     )
-    return treated, report
+    return blocks, report
+
+
+def _with_context(bars: pd.DataFrame, context: pd.DataFrame) -> pd.DataFrame:
+    """New bars, and those stored bars that they do not replace."""
+    keys = (pd.MultiIndex.from_frame(frame[["date", "symbol"]]) for frame in (context, bars))
+    again = next(keys).isin(next(keys))
+    fresh = bars.drop(columns=["inside_split", "inside_dividend", "implied"], errors="ignore").assign(fresh=True)
+    return pd.concat([context[~again].assign(fresh=False), fresh], ignore_index=True)
+
+
+def _held(block: Block) -> Bool:
+    """Rows that say anything."""
+    held: Bool = ~np.isnan(block.columns["close"]) | (block.columns["dividend"] > 0) | (block.columns["split"] != 1)
+    return held | ~np.isnan(block.columns["delist_return"]) if "delist_return" in block else held
 
 
 def _findings_of_reading(raw: RawBars) -> tuple[Finding, ...]:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from quantray.arrays import Bool, Float, Int
-from quantray.data.frames import taken
+from quantray.data.blocks import Block
 
-__all__ = ["BarSeries", "by_symbol", "implied_events", "sorted_series"]
+__all__ = ["BarSeries", "implied_events"]
 
 _ROUNDING = 5e-5
 """Vendors round adjusted closes; a daily factor nearer to one than this is rounding, not a dividend."""
@@ -20,68 +19,62 @@ _ROUNDING = 5e-5
 class BarSeries:
     """Bars sorted by symbol and date, as arrays."""
 
-    frame: pd.DataFrame
-    code: Int
-    close: Float
-    before: Int
-    """The last row of an earlier date of the same symbol; -1 for none."""
-    gross: Float
-    """Price ratio to that row."""
+    block: Block
+
+    @property
+    def code(self) -> np.ndarray:
+        """Number of each row's symbol."""
+        return self.block.columns["symbol"]
+
+    @cached_property
+    def close(self) -> Float:
+        """(B,) closes."""
+        return self.block.columns["close"].astype(np.float64, copy=False)
+
+    @cached_property
+    def before(self) -> Int:
+        """The last row of an earlier date of the same symbol; -1 for none."""
+        return _row_before(self.code, self.block.columns["date"], np.ones(len(self.block), dtype=np.bool_))
+
+    @cached_property
+    def gross(self) -> Float:
+        """Price ratio to that row."""
+        return _ratio(self.close, self.before)
 
     @cached_property
     def theirs(self) -> Float | None:
         """What the vendor says that each day returned in all, as a ratio; None where it says nothing."""
-        if "total_return" in self.frame:
-            stated = 1 + self.frame["total_return"].to_numpy(dtype=np.float64)
+        if "total_return" in self.block:
+            stated = 1 + self.block.columns["total_return"]
             return np.where(stated >= 0, stated, np.nan)
-        if "adj_close" not in self.frame:
+        if "adj_close" not in self.block:
             return None
         return _ratio(self.adjusted, self.before)
 
     @cached_property
     def adjusted(self) -> Float:
         """Adjusted closes; NaN throughout for symbols where one is zero or below, which no ratio survives."""
-        adjusted = self.frame["adj_close"].to_numpy(dtype=np.float64)
+        adjusted = self.block.columns["adj_close"]
         wrong = np.zeros(int(self.code.max()) + 1, dtype=np.bool_)
         wrong[self.code[adjusted <= 0]] = True
         return np.where(wrong[self.code], np.nan, adjusted) if wrong.any() else adjusted
 
     def column(self, name: str, *, default: float) -> Float:
         """(B,) values of a column; the default where there is none."""
-        if name not in self.frame:
-            return np.full(len(self.frame), default)
-        return np.asarray(np.nan_to_num(self.frame[name].to_numpy(dtype=np.float64), nan=default))
+        if name not in self.block:
+            return np.full(len(self.block), default)
+        return np.asarray(np.nan_to_num(self.block.columns[name].astype(np.float64, copy=False), nan=default))
 
     @cached_property
     def moves(self) -> Float:
         """Log moves overnight where the open is known, else from close to close."""
         with np.errstate(divide="ignore", invalid="ignore"):
             daily = np.log(self.gross)
-            if "open" not in self.frame:
+            if "open" not in self.block:
                 return np.where(np.isfinite(daily), daily, np.nan)
-            gap = np.log(self.frame["open"].to_numpy(dtype=np.float64) / self.close[self.before])
+            gap = np.log(self.block.columns["open"] / self.close[self.before])
         gap = np.where((self.before >= 0) & np.isfinite(gap), gap, daily)
         return np.where(np.isfinite(gap), gap, np.nan)
-
-
-def sorted_series(bars: pd.DataFrame) -> BarSeries:
-    """Bars by symbol and date, whatever order they come in."""
-    bars = by_symbol(bars.copy(deep=False))
-    code, _ = pd.factorize(bars["symbol"])
-    date = bars["date"].to_numpy()
-    close = bars["close"].to_numpy(dtype=np.float64)
-    before = _row_before(code, date, np.ones(len(bars), dtype=np.bool_))
-    return BarSeries(bars, code.astype(np.int64), close, before, _ratio(close, before))
-
-
-def by_symbol(bars: pd.DataFrame) -> pd.DataFrame:
-    """Bars by symbol and date, whatever order they come in; the frame given is emptied, see ``frames.taken``."""
-    code, _ = pd.factorize(bars["symbol"], sort=True)
-    date = bars["date"].to_numpy()
-    same = code[1:] == code[:-1]
-    if ((code[1:] >= code[:-1]) & (~same | (date[1:] >= date[:-1]))).all():
-        return bars.reset_index(drop=True)
-    return taken(bars, np.lexsort((date, code)))
 
 
 def implied_events(series: BarSeries, split: Float, dividend: Float) -> tuple[Float, Float]:
@@ -91,8 +84,8 @@ def implied_events(series: BarSeries, split: Float, dividend: Float) -> tuple[Fl
     ----------
     split, dividend : (B,) listed events that are beside the prices; 1 and 0 where there are none.
     """
-    bars, code, close = series.frame, series.code, series.close
-    date, stated = bars["date"].to_numpy(), series.theirs
+    bars, code, close = series.block, series.code, series.close
+    date, stated = bars.columns["date"], series.theirs
     assert stated is not None, "checked by the caller"
     with np.errstate(divide="ignore", invalid="ignore"):
         if "total_return" in bars:
@@ -106,7 +99,7 @@ def implied_events(series: BarSeries, split: Float, dividend: Float) -> tuple[Fl
             tolerance = np.maximum(_ROUNDING, _rounding(series, known))
         factor = factor / (split * (1 + np.nan_to_num(dividend / close)))
         if "price_factor" in bars:
-            divisor = bars["price_factor"].to_numpy(dtype=np.float64)
+            divisor = bars.columns["price_factor"]
             divisor = np.where(divisor > 0, divisor, np.nan)
             told = np.where(known >= 0, divisor[known] / divisor / split, 1.0)
             return _beyond(factor, np.where(np.isfinite(told), told, 1.0), close)
@@ -138,7 +131,7 @@ def _rounding(series: BarSeries, known: Int) -> Float:
     return np.where(known >= 0, np.nan_to_num(reach + reach[known], nan=0.0, posinf=0.0), 0.0)
 
 
-def _unit(code: Int, prices: Float) -> Float:
+def _unit(code: np.ndarray, prices: Float) -> Float:
     """What each row's symbol rounds its prices to: cents, say; 0 where it is finer than a hundredth of a cent."""
     unit = np.zeros(int(code.max()) + 1)
     finer = np.ones(len(unit), dtype=np.bool_)
@@ -158,7 +151,7 @@ def _between_levels(series: BarSeries, factor: Float, known: Int, tolerance: Flo
 
     A day's factor is as unsure as the rounding; the ratio of the median levels before and after it is not.
     """
-    out, date = factor.copy(), series.frame["date"].to_numpy()
+    out, date = factor.copy(), series.block.columns["date"]
     with np.errstate(divide="ignore", invalid="ignore"):
         level = series.adjusted / series.close
     for code in np.unique(series.code[coarse]):

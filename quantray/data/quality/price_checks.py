@@ -1,10 +1,10 @@
 """Checks of prices: impossible ones, bad prints, missing splits and prices that do not move."""
 
 import numpy as np
-import pandas as pd
 
 from quantray.arrays import Bool, Float
-from quantray.data.quality.check import BEYOND_NEWS, BEYOND_QUIET, PRICES, Flags, SortedBars
+from quantray.data.quality.bars import SortedBars
+from quantray.data.quality.check import BEYOND_NEWS, BEYOND_QUIET, PRICES, Flags
 
 __all__ = [
     "alternating",
@@ -51,14 +51,12 @@ def price_range(bars: SortedBars) -> Flags:
         return Flags((high < low - slack) | (close > high + slack) | (close < low - slack))
 
 
-def widen_range(bars: SortedBars, flags: Flags) -> pd.DataFrame:
+def widen_range(bars: SortedBars, flags: Flags) -> dict[str, Float]:
     """Highs and lows that hold open and close."""
     stack = np.vstack([bars.column(name) for name in PRICES])
     wide = {"high": np.fmax.reduce(stack), "low": np.fmin.reduce(stack)}
-    held = {
-        name: np.where(flags.rows, widest, bars.column(name)) for name, widest in wide.items() if name in bars.frame
-    }
-    return bars.frame.assign(**held)
+    held = [name for name in wide if name in bars.block]
+    return {name: np.where(flags.rows, wide[name], bars.column(name)) for name in held}
 
 
 def negative_volume(bars: SortedBars) -> Flags:
@@ -69,7 +67,7 @@ def negative_volume(bars: SortedBars) -> Flags:
 
 def alternating(bars: SortedBars) -> Flags:
     """Rows of assets that jump between two levels at least four times within 60 rows."""
-    rows, moves, _ = bars.jumps
+    rows, moves = bars.jumps.rows, bars.jumps.moves
     if len(rows) < 4:
         return bars.flagged(rows[:0])
     code = bars.code[rows]
@@ -89,7 +87,7 @@ def alternating(bars: SortedBars) -> Flags:
 
 def reverting(bars: SortedBars) -> Flags:
     """Rows between a jump and the jump back to nearly the old level, a few rows later."""
-    rows, moves, before = bars.jumps
+    rows, moves, before = bars.jumps.rows, bars.jumps.moves, bars.jumps.before
     code = bars.code
     mask, value = np.zeros(len(bars), np.bool_), np.full(len(bars), np.nan)
     for i in range(len(rows) - 1):
@@ -106,17 +104,16 @@ def unadjusted(bars: SortedBars) -> Flags:
 
     Smaller quiet jumps at odd ratios may be true (oil shares opened at half their price in March 2020), so they stay.
     """
-    rows, moves, before = bars.jumps
+    rows, moves, before = bars.jumps.rows, bars.jumps.moves, bars.jumps.before
     close, high, low = bars.column("close"), bars.column("high"), bars.column("low")
     traded, opened, code = close * bars.column("volume"), bars.column("open"), bars.code
-    measured = not np.isnan(traded).all()
     whole = _whole_ratio(np.exp(-moves))[1]
     chosen = np.zeros(len(rows), dtype=np.bool_)
     for i, row in enumerate(rows):
         past = traded[max(0, row - 20) : row][code[max(0, row - 20) : row] == code[row]]
         usual = np.nanmedian(past) if np.isfinite(past).any() else np.nan
         # Where volumes are unknown, the price alone must speak.
-        surge = (traded[row] / usual if usual > 0 else np.inf) if measured else 0.0
+        surge = (traded[row] / usual if usual > 0 else np.inf) if bars.market.measured else 0.0
         gap = np.log(opened[row] / close[before[i]]) if opened[row] > 0 else moves[i]
         wide = high[row] / low[row] if low[row] > 0 else 1.0
         quiet = surge < 4 and wide < 1.4 and gap / moves[i] > 0.7 and (whole[i] or abs(moves[i]) > BEYOND_QUIET)
@@ -124,13 +121,13 @@ def unadjusted(bars: SortedBars) -> Flags:
     return bars.flagged(rows[chosen], moves[chosen])
 
 
-def insert_split(bars: SortedBars, flags: Flags) -> pd.DataFrame:
+def insert_split(bars: SortedBars, flags: Flags) -> dict[str, Float]:
     """The nearest whole ratio as a split, or the one that makes the day flat."""
     assert flags.value is not None, "unadjusted jumps carry their log move"
     ratio = np.exp(-np.nan_to_num(flags.value))
     simple, near = _whole_ratio(ratio)
     # Without a whole ratio the day's return is unknown; the split then makes it zero.
-    return bars.frame.assign(split=bars.column("split") * np.where(near, simple, ratio))
+    return {"split": bars.column("split") * np.where(near, simple, ratio)}
 
 
 def _whole_ratio(ratio: Float) -> tuple[Float, Bool]:

@@ -1,13 +1,16 @@
 """Checks of rows: whose they are, of which day, and whether they say one thing."""
 
+from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import Bool, Dates, Float
+from quantray.arrays import Dates
 from quantray.data.calendar import is_trading_day, sessions_within, trading_days
-from quantray.data.quality.check import PRICES, Flags, SortedBars
+from quantray.data.quality.bars import Market, SortedBars
+from quantray.data.quality.check import Flags
 from quantray.errors import InputError
 
 __all__ = [
@@ -30,33 +33,12 @@ __all__ = [
 
 def nameless(bars: SortedBars) -> Flags:
     """Rows without a symbol."""
-    return Flags((bars.frame["symbol"] == "").to_numpy())
-
-
-def _conflicts(bars: SortedBars) -> tuple[Bool, Float]:
-    """Rows that share symbol and date with others of another price; and how far apart, as log ratio of their closes."""
-    again = bars.repeated[0]
-    rows = np.flatnonzero(again)
-    apart = np.zeros(len(bars))
-    if len(rows) == 0:
-        return again, apart
-    again = again.copy()
-    held = [name for name in PRICES if name in bars.frame]
-    some = bars.frame.iloc[rows]
-    groups = some.groupby(["symbol", "date"], sort=False, observed=True)[held]
-    high, low = groups.transform("max").to_numpy(dtype=np.float64), groups.transform("min").to_numpy(dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.where((high > 0) & (low > 0), np.log(high / low), np.where(high == low, 0.0, np.inf))
-    spread = np.where(np.isnan(high) | np.isnan(low), 0.0, spread)
-    differs = np.zeros(len(bars), dtype=np.bool_)
-    differs[rows] = (spread > 1e-4).any(axis=1)
-    apart[rows] = spread[:, held.index("close")]
-    return differs, apart
+    return Flags((bars.block.written("symbol") == "").to_numpy())
 
 
 def listings(bars: SortedBars) -> Flags:
     """Conflicting rows of symbols whose closes stand on two levels day after day."""
-    differs, apart = _conflicts(bars)
+    differs, apart = bars.conflicts
     codes = bars.code[differs]
     if len(codes) == 0:
         return Flags(differs)
@@ -68,7 +50,7 @@ def listings(bars: SortedBars) -> Flags:
 
 def conflicting(bars: SortedBars) -> Flags:
     """Rows of a symbol and date whose prices another row contradicts, all but the last."""
-    differs, apart = _conflicts(bars)
+    differs, apart = bars.conflicts
     # The last row of each day is the one that may stand.
     return Flags(differs & bars.repeated[1], apart)
 
@@ -80,14 +62,16 @@ def duplicates(bars: SortedBars) -> Flags:
 
 def doubtful(bars: SortedBars) -> Flags:
     """Rows of events that may or may not be in the prices."""
-    if "doubt" not in bars.frame:
+    if "doubt" not in bars.block:
         return Flags(np.zeros(len(bars), dtype=np.bool_))
-    return Flags((bars.frame["doubt"].fillna("") != "").to_numpy())
+    return Flags((bars.block.written("doubt").fillna("") != "").to_numpy())
 
 
-def both_readings(bars: SortedBars, flags: Flags) -> str:
+def both_readings(market: Market, flagged: Mapping[int, Flags]) -> str:
     """The two readings of the symbols flagged, and how to choose."""
-    told = dict.fromkeys(bars.frame["doubt"][flags.rows])
+    told = dict.fromkeys(
+        text for number, flags in flagged.items() for text in market.blocks[number].written("doubt")[flags.rows]
+    )
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
     return "; ".join([*list(told)[:3]]) + f"{more}. Say which with --adjusted none, splits or 'splits and dividends'"
 
@@ -120,13 +104,14 @@ def foreign_days(bars: SortedBars) -> Flags:
     closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
     # A few holidays on which prices were filled in are dropped one by one; another exchange's days are not.
     several = closed.sum() >= 3 and closed.mean() > 0.01
-    foreign = several and (closed.mean() > 0.05 or max(_fitting(days).values()) > _FITS)
+    foreign = several and (closed.mean() > 0.05 or max(_fitting(days.tobytes()).values()) > _FITS)
     return Flags(closed[back] if foreign else rows, by_day=True)
 
 
-def _fitting(days: Dates) -> dict[str, float]:
-    """Share of the days that each calendar was open on, or of its own days that are there, if less."""
-    found: dict[str, float] = {}
+@lru_cache(maxsize=1)
+def _fitting(held: bytes) -> dict[str, float]:
+    """Share of the days, by their bytes, that each calendar was open on, or of its own days that are there, if less."""
+    days, found = np.frombuffer(held, dtype="datetime64[D]"), dict[str, float]()
     for group in _CANDIDATES:
         for name in group:
             if name == _SEOUL and _closed_in_seoul(days) > 1 - _FITS:
@@ -148,12 +133,12 @@ def _closed_in_seoul(days: Dates) -> float:
     return float((~np.is_busday(days) | np.isin(of_year, _SEOUL_RESTS)).mean())
 
 
-def fitting_calendar(bars: SortedBars, _: Flags) -> str:
+def fitting_calendar(market: Market, _: Mapping[int, Flags]) -> str:
     """The calendar that fits the days of the bars best."""
-    days = bars.days[0]
-    fitting = _fitting(days)
+    days = market.days[0]
+    fitting = _fitting(days.tobytes())
     best = max(fitting, key=lambda name: fitting[name])
-    chosen = bars.settings.exchange
+    chosen = market.settings.exchange
     known = f"{best} fits best, {fitting[best]:.0%} of the days: " if fitting[best] > 0.98 else ""
     held = is_trading_day(days, exchange=chosen).mean()
     return (
@@ -168,13 +153,10 @@ _MONTH = 20
 
 def not_daily(bars: SortedBars) -> Flags:
     """All rows, where most bars lie a week or more apart, or share their day with several others."""
-    if _within_days(bars):
+    if bars.market.several_a_day:
         return Flags(bars.repeated[0])
-    same = bars.code[1:] == bars.code[:-1]
-    apart = np.diff(bars.day).astype(np.int64)[same]
     limit = 6 if bars.settings.bars == "daily" else _MONTH
-    longer = len(apart) >= 8 and np.median(apart) >= limit
-    return Flags(np.full(len(bars), longer, dtype=np.bool_))
+    return Flags(np.full(len(bars), bars.market.spacing >= limit, dtype=np.bool_))
 
 
 def priceless(bars: SortedBars) -> Flags:
@@ -185,20 +167,11 @@ def priceless(bars: SortedBars) -> Flags:
     return Flags(np.isnan(bars.column("close")) & ~event)
 
 
-def _within_days(bars: SortedBars) -> bool:
-    """Whether most rows are one of three or more different prices of a symbol on a day."""
-    differs, _ = _conflicts(bars)
-    if 2 * differs.sum() <= len(bars):
-        return False
-    days = (bars.code * len(bars.days[0]) + bars.days[1])[differs]
-    return bool(np.median(np.unique(days, return_counts=True)[1]) >= 3)
-
-
-def daily_or_weekly(bars: SortedBars, _: Flags) -> str:
+def daily_or_weekly(market: Market, _: Mapping[int, Flags]) -> str:
     """What to do with bars that are not daily."""
-    if _within_days(bars):
+    if market.several_a_day:
         return "several bars of a day: give one, such as the last close with the day's high, low and volume"
-    if np.median(np.diff(bars.day).astype(np.int64)[bars.code[1:] == bars.code[:-1]]) >= _MONTH:
+    if market.spacing >= _MONTH:
         return "bars of a month or longer: only daily and weekly bars are supported; give one of these"
     return "say `bars: weekly` in the file of --quality, or give daily bars"
 
@@ -215,11 +188,11 @@ def gaps(bars: SortedBars) -> Flags:
     """The first rows after trading days, or weeks, that are missing."""
     if bars.settings.bars == "weekly":
         weeks = np.zeros(len(bars))
-        between = np.diff(bars.day).astype(np.int64)
-        weeks[1:] = np.where(bars.code[1:] == bars.code[:-1], np.round(between / 7) - 1, 0)
+        weeks[1:] = np.where(bars.code[1:] == bars.code[:-1], np.round(bars.apart / 7) - 1, 0)
         return Flags(weeks > 0, weeks)
-    sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
-    place, code = np.searchsorted(sessions, bars.day), bars.code
+    days, back, _ = bars.days
+    sessions = trading_days(days[0], days[-1], exchange=bars.settings.exchange)
+    place, code = np.searchsorted(sessions, days)[back], bars.code
     missing = np.zeros(len(bars))
     missing[1:] = np.where(code[1:] == code[:-1], np.diff(place) - 1, 0)
     return Flags(missing > 0, missing)
@@ -229,14 +202,14 @@ def thin(bars: SortedBars) -> Flags:
     """All rows of trading days that hold far fewer rows than the month around them."""
     if bars.settings.bars == "weekly":
         return Flags(np.zeros(len(bars), dtype=np.bool_))
-    sessions = trading_days(bars.day.min(), bars.day.max(), exchange=bars.settings.exchange)
-    place = np.searchsorted(sessions, bars.day)
+    days, back, count_of = bars.days
+    sessions = trading_days(days[0], days[-1], exchange=bars.settings.exchange)
+    place = np.searchsorted(sessions, days)
     inside = place < len(sessions)
-    count = np.bincount(place[inside], minlength=len(sessions)).astype(np.float64)
+    count = np.bincount(place[inside], weights=count_of[inside], minlength=len(sessions))
     usual = pd.Series(count).rolling(21, center=True, min_periods=5).median().fillna(np.median(count)).to_numpy()
     share = np.where(usual > 0, count / np.maximum(usual, 1), 1.0)
-    rows = np.zeros(len(bars), np.bool_)
-    rows[inside] = share[place[inside]] < bars.settings.thin_share
-    value = np.full(len(bars), np.nan)
+    few, value = np.zeros(len(days), dtype=np.bool_), np.full(len(days), np.nan)
+    few[inside] = share[place[inside]] < bars.settings.thin_share
     value[inside] = count[place[inside]]
-    return Flags(rows, value, by_day=True)
+    return Flags(few[back], value[back], by_day=True)

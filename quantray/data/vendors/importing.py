@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -165,6 +165,8 @@ def _read_one(file: Path, form: Format) -> _Part:
     else:
         frame = frame[[*renaming, *(["symbol"] if LEVELS in sheet.header else [])]].rename(columns=renaming)
         used = dict(renaming)
+    # Columns are let go as they are typed, which a second hand would prevent.
+    sheet = replace(sheet, frame=pd.DataFrame())
     frame = _with_events(file, frame, sheet)
     if frame.empty:
         raise DataError(f"{file} has rows and no bar in any of them; leave the file out.")
@@ -334,16 +336,16 @@ def _with_events(file: Path, frame: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
 
 
 def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.DataFrame:
-    """Dates, symbols and numbers of a long frame."""
+    """Dates, symbols and numbers of a long frame, which is emptied on the way."""
     columns = [c for c in (*_KEYS, *FIELDS) if c in frame]
     if not [c for c in columns if c in FIELDS and c != "currency"]:
         raise DataError(f"{file} has a date and a symbol but none of {', '.join(BAR_FIELDS)}.")
     dates = _cell_by_cell(
-        file, "date", frame["date"], sheet, lambda v: read_dates(v, form=form.dates, timezone=form.timezone)
+        file, "date", frame.pop("date"), sheet, lambda v: read_dates(v, form=form.dates, timezone=form.timezone)
     )
-    numbers = {c: _numbers(file, c, frame[c], form, sheet) for c in columns if c in FIELDS and c != "currency"}
-    ids = _names(frame["id"]) if "id" in frame else None
-    names = _names(frame["symbol"]) if "symbol" in frame else None
+    numbers = {c: _numbers(file, c, frame.pop(c), form, sheet) for c in columns if c in FIELDS and c != "currency"}
+    ids = _names(frame.pop("id")) if "id" in frame else None
+    names = _names(frame.pop("symbol")) if "symbol" in frame else None
     if names is not None and form.symbol_part is not None:
         names = _parts(names, form.symbol_part)
     if names is None and ids is None:
@@ -375,6 +377,8 @@ def _names(values: pd.Series) -> pd.Series:
     codes, unique = pd.factorize(values)
     # An empty cell somewhere makes whole numbers floats, in the program that wrote the file too.
     spelt = [re.sub(r"^(\d+)\.0$", r"\1", str(name).strip()) for name in unique]
+    if isinstance(values.dtype, pd.StringDtype) and spelt == list(unique) and (codes >= 0).all():
+        return values
     names = pd.array([*spelt, ""], dtype="str")
     return pd.Series(names.take(np.where(codes < 0, len(unique), codes)), index=values.index)
 

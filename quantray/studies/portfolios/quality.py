@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from quantray.analytics.page import Cell, Column, Note, Rows, Section, Table
-from quantray.data.quality.treatment import Finding, QualityReport
+from quantray.data.quality.findings import Finding, QualityReport
 
 __all__ = ["quality_section"]
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from quantray.data.quality.examining import examine
-from quantray.data.quality.treatment import QualityReport
+from quantray.data.quality.findings import QualityReport
 from quantray.data.synthetic import simulate_market
 from quantray.data.vendors.importing import RawBars, read_bars
 from quantray.errors import DataError

@@ -1,11 +1,26 @@
 import pandas as pd
 import pytest
 import yaml
-from planted_bars import DAYS, put, scaled, sound
+from planted_bars import DAYS, PLANTED, put, scaled, sound
 from pydantic import ValidationError
 
+from quantray.data import blocks
+from quantray.data.quality.checks import CHECKS
 from quantray.data.quality.treatment import QualitySettings, clean
 from quantray.errors import DataError
+
+
+@pytest.mark.parametrize("name", sorted(PLANTED))
+def test_a_division_into_blocks_changes_nothing(name, monkeypatch):
+    frame = pd.concat([PLANTED[name](), scaled(sound(8, seed=1), "S6", slice(30, None), 0.5)[-2 * len(DAYS) :]])
+    gentle = {check.name: "drop_row" if "drop_row" in check.allowed else "drop_asset" for check in CHECKS}
+    gentle |= {check.name: check.treatment for check in CHECKS if check.treatment != "refuse"} | {"not_daily": "keep"}
+    chosen = QualitySettings(treatments=gentle, today="2020-07-15")
+    whole = clean(frame, chosen)
+    monkeypatch.setattr(blocks, "_ROWS", 100)
+    divided = clean(frame, chosen)
+    pd.testing.assert_frame_equal(whole[0], divided[0])
+    assert whole[1] == divided[1]
 
 
 def test_sound_bars_stay_as_they_are():
