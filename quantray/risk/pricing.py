@@ -8,7 +8,7 @@ from quantray.arrays import Float, Int, Names
 from quantray.errors import InputError
 from quantray.risk.holdings import Holdings, Options
 from quantray.risk.market import Market
-from quantray.strategies.options import black_scholes
+from quantray.strategies.options import black_scholes, black_scholes_price
 
 __all__ = ["Greeks", "Pricing", "revalue", "revalue_book"]
 
@@ -128,8 +128,8 @@ class Pricing:
         spot = np.maximum(self.price[rows] + changes[:, self.driver[rows]] * self.unit[rows], floor)
         moved = np.where(self.volatility >= 0, changes[:, self.volatility], 0.0)
         volatility = np.maximum(terms.volatility + moved, 0.0)
-        prices = [
-            black_scholes(
+        now, then = (
+            black_scholes_price(
                 _kinds(terms),
                 underlying,
                 terms.strike,
@@ -137,10 +137,10 @@ class Pricing:
                 implied,
                 rate=terms.rate,
                 dividend_yield=terms.dividend_yield,
-            ).price
-            for underlying, implied in ((spot, volatility), (self.price[rows], terms.volatility))
-        ]
-        return np.asarray(self.size[rows] * (prices[0] - prices[1]))
+            )
+            for underlying, implied in ((self.price[rows], terms.volatility), (spot, volatility))
+        )
+        return np.asarray(self.size[rows] * (then - now))
 
 
 def revalue(holdings: Holdings, market: Market, changes: Float, *, priced: Pricing | None = None) -> Float:

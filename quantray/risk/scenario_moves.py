@@ -27,9 +27,11 @@ class Reach:
     """(M,)."""
     volatilities: Bool
     """(M,)."""
+    risky: Bool
+    """(M,) what has variance in the risk model; without one nothing."""
 
     @classmethod
-    def of(cls, holdings: Holdings, market: Market) -> "Reach":
+    def of(cls, holdings: Holdings, market: Market, model: FactorModel | None) -> "Reach":
         """Classes as the market says, else those of the positions in it; raises as ``run_scenarios``."""
         own = market.find(holdings.drivers, "holdings", holdings.names)
         classes = market.asset_class.astype("U16")
@@ -44,7 +46,8 @@ class Reach:
         if holdings.options is not None:
             moving = holdings.options.volatility_drivers
             volatilities[market.find(moving[moving != ""], "volatilities of options")] = True
-        return cls(classes, yields, volatilities)
+        risky = np.zeros(market.n_drivers, np.bool_) if model is None else model.variances > 0
+        return cls(classes, yields, volatilities, risky)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +78,7 @@ def scenario_moves(
     if stay and scenario.groups == "together":
         return Moves(np.where(taken, direct, model.loadings @ around), around), notes
     # What has no risk in the model tells nothing of the others.
-    risky = model.variances > 0
-    rows = [(members, shock.move) for shock in shocks if len(members := shock.members[risky[shock.members]])]
+    rows = [(members, shock.move) for shock in shocks if len(members := shock.members[reach.risky[shock.members]])]
     portfolios = np.zeros((len(rows), market.n_drivers))
     for row, (members, _) in zip(portfolios, rows, strict=True):
         row[members] = 1 / len(members)
@@ -85,7 +87,7 @@ def scenario_moves(
         expected = expected_moves(model, portfolios, np.array([move for _, move in rows]), *given)
     except InputError as error:
         raise InputError(f"scenario {name}: {error}") from error
-    inside = np.where(risky, expected.drivers, direct) if scenario.groups == "model" else direct
+    inside = np.where(reach.risky, expected.drivers, direct) if scenario.groups == "model" else direct
     outside = Moves(model.loadings @ around, around) if stay else expected
     return Moves(np.where(taken, inside, outside.drivers), outside.factors), notes
 

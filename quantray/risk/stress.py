@@ -102,7 +102,7 @@ def run_scenarios(
     """
     if model is not None:
         checked_model(model, market)
-    reach = Reach.of(holdings, market)
+    reach = Reach.of(holdings, market, model)
     moves, notes = [], []
     for name, scenario in scenarios.items():
         found, left_out = scenario_moves(name, scenario, reach, market, model)
@@ -142,14 +142,14 @@ def stress_grid(
         As ``run_scenarios``.
     """
     checked_model(model, market)
-    units = []
+    units, reach = [], Reach.of(holdings, market, model)
     known = np.asarray(model.factor_names, dtype=np.str_).tolist()
     for name, other in ((first[0], second[0]), (second[0], first[0])):
         sizes = {name: 1.0, other: 0.0}
         factors = {each: size for each, size in sizes.items() if each in known}
         drivers = {each: size for each, size in sizes.items() if each not in known}
         scenario = Scenario(factors=factors, drivers=drivers)
-        units.append(scenario_moves("grid", scenario, Reach.of(holdings, market), market, model)[0].drivers)
+        units.append(scenario_moves("grid", scenario, reach, market, model)[0].drivers)
     sizes_1, sizes_2 = np.asarray(first[1], dtype=np.float64), np.asarray(second[1], dtype=np.float64)
     changes = (sizes_1[:, None, None] * units[0] + sizes_2[None, :, None] * units[1]).reshape(-1, market.n_drivers)
     losses = -revalue_book(holdings, market, _stopped(changes, market)[0])

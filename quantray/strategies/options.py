@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from quantray.arrays import TRADING_DAYS, Float, Names
+from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.strategies.rolling import bridged_close, log_returns, rolling_volatility
 
-__all__ = ["Kind", "OptionPricing", "OptionValues", "PricedVolatility", "black_scholes"]
+__all__ = ["Kind", "OptionPricing", "OptionValues", "PricedVolatility", "black_scholes", "black_scholes_price"]
 
 Kind = Literal["call", "put"]
 
@@ -71,43 +71,110 @@ def black_scholes(
     Source: Black and Scholes (1973), Journal of Political Economy 81; Merton (1973), *Theory of rational option
     pricing*, Bell Journal of Economics 4; Hull (2018), *Options, Futures and Other Derivatives*, 10th ed., ch. 19.
     """
+    of = _standardised(kind, spot, strike, years, volatility, rate, dividend_yield)
+    s, k, tau, sigma, safe = of.spot, of.strike, of.years, of.volatility, of.width
+    n1, n2 = ndtr(of.sign * of.d1), ndtr(of.sign * of.d2)
+    # Without width there is no density, so no second derivative either.
+    bounded = np.where(of.alive, of.d1, 0.0)
+    density = np.where(of.alive, np.exp(-(bounded**2) / 2) / np.sqrt(2 * np.pi), 0.0)
+    decay = of.carried * s * density * sigma / (2 * np.where(tau > 0, np.sqrt(tau), 1.0))
+    vega = s * of.carried * density * np.sqrt(tau)
+    scaled = np.where(of.alive, of.d2, 0.0) / np.where(of.alive, sigma, 1.0)
+    return OptionValues(
+        price=of.sign * (s * of.carried * n1 - k * of.discount * n2),
+        delta=of.sign * of.carried * n1,
+        gamma=of.carried * density / (s * safe),
+        vega=vega,
+        theta=-decay - of.sign * (of.rate * k * of.discount * n2 - of.dividend_yield * s * of.carried * n1),
+        rho=of.sign * k * tau * of.discount * n2,
+        vanna=-of.carried * density * scaled,
+        volga=vega * bounded * scaled,
+    )
+
+
+def black_scholes_price(
+    kind: Kind | Names,
+    spot: npt.ArrayLike,
+    strike: npt.ArrayLike,
+    years: npt.ArrayLike,
+    volatility: npt.ArrayLike,
+    *,
+    rate: npt.ArrayLike = 0.0,
+    dividend_yield: npt.ArrayLike = 0.0,
+) -> Float:
+    """The price alone, in a third of the time; takes and raises as ``black_scholes``."""
+    of = _standardised(kind, spot, strike, years, volatility, rate, dividend_yield)
+    first = (of.sign * of.carried * of.spot) * ndtr(of.sign * of.d1)
+    return np.asarray(first - (of.sign * of.discount * of.strike) * ndtr(of.sign * of.d2))
+
+
+@dataclass(frozen=True, eq=False)
+class _Standardised:
+    """Options in units of the width of their distribution; arrays that broadcast to the shape of ``d1``."""
+
+    sign: Float
+    """1 of calls, -1 of puts."""
+    spot: Float
+    strike: Float
+    years: Float
+    volatility: Float
+    rate: Float
+    dividend_yield: Float
+    carried: Float
+    """Value today of a unit of the underlying at expiry."""
+    discount: Float
+    width: Float
+    """Standard deviation of the log price at expiry; 1 where there is none."""
+    alive: Bool
+    """Where there is one."""
+    d1: Float
+    d2: Float
+
+
+def _standardised(
+    kind: Kind | Names,
+    spot: npt.ArrayLike,
+    strike: npt.ArrayLike,
+    years: npt.ArrayLike,
+    volatility: npt.ArrayLike,
+    rate: npt.ArrayLike,
+    dividend_yield: npt.ArrayLike,
+) -> _Standardised:
     kinds = np.asarray(kind)
     is_call = kinds == "call"
     if not (is_call | (kinds == "put")).all():
         raise InputError(f"kind {str(kinds[~is_call & (kinds != 'put')][0])!r} is not one of call, put.")
-    inputs = [
-        np.asarray(values, dtype=np.float64) for values in (spot, strike, years, volatility, rate, dividend_yield)
-    ]
-    inputs.append(np.where(is_call, 1.0, -1.0))
+    given = (spot, strike, years, volatility, rate, dividend_yield)
+    s, k, tau, sigma, r, q = inputs = [np.asarray(values, dtype=np.float64) for values in given]
     try:
-        s, k, tau, sigma, r, q, sign = np.broadcast_arrays(*inputs)
+        shape = np.broadcast_shapes(kinds.shape, *(values.shape for values in inputs))
     except ValueError as error:
         raise InputError(f"shapes {[values.shape for values in inputs]} of the inputs do not broadcast.") from error
     if (s <= 0).any() or (k <= 0).any() or (tau < 0).any() or (sigma < 0).any():
         raise InputError("spot and strike must be positive, and years and volatility not negative.")
-    carried, discount = np.exp(-q * tau), np.exp(-r * tau)
     width = sigma * np.sqrt(tau)
     alive = (width > 0) | np.isnan(width)
     safe = np.where(alive, width, 1.0)
     distance = np.log(s / k) + (r - q) * tau
+    d1 = distance / safe + width / 2
     # Without width the option is worth its intrinsic value: both probabilities are 0, 1, or at the strike a half.
-    d1 = np.where(alive, distance / safe + width / 2, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
-    d2 = np.where(alive, d1 - width, d1)
-    density = np.where(alive, np.exp(-(np.where(alive, d1, 0.0) ** 2) / 2) / np.sqrt(2 * np.pi), 0.0)
-    n1, n2 = ndtr(sign * d1), ndtr(sign * d2)
-    decay = carried * s * density * sigma / (2 * np.where(tau > 0, np.sqrt(tau), 1.0))
-    vega = s * carried * density * np.sqrt(tau)
-    # Both vanish with the density where there is no width.
-    turned, spread = np.where(alive, d2, 0.0), np.where(alive, d1, 0.0) / np.where(alive, sigma, 1.0)
-    return OptionValues(
-        price=sign * (s * carried * n1 - k * discount * n2),
-        delta=sign * carried * n1,
-        gamma=carried * density / (s * safe),
-        vega=vega,
-        theta=-decay - sign * (r * k * discount * n2 - q * s * carried * n1),
-        rho=sign * k * tau * discount * n2,
-        vanna=-carried * density * turned / np.where(alive, sigma, 1.0),
-        volga=vega * turned * spread,
+    if not alive.all():
+        d1 = np.where(alive, d1, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
+    d1 = np.broadcast_to(d1, shape)
+    return _Standardised(
+        sign=np.where(is_call, 1.0, -1.0),
+        spot=s,
+        strike=k,
+        years=tau,
+        volatility=sigma,
+        rate=r,
+        dividend_yield=q,
+        carried=np.exp(-q * tau),
+        discount=np.exp(-r * tau),
+        width=safe,
+        alive=alive,
+        d1=d1,
+        d2=d1 - width,
     )
 
 

@@ -16,7 +16,7 @@ BOOK = shares([0.25, 0.25, 0.25, 0.25])
 
 def moved(model=None, **terms):
     market = share_market()
-    return scenario_moves("test", Scenario(**terms), Reach.of(BOOK, market), market, model)
+    return scenario_moves("test", Scenario(**terms), Reach.of(BOOK, market, model), market, model)
 
 
 PLAIN = {"groups": "together", "others": "stay"}
@@ -85,13 +85,21 @@ def test_yields_volatilities_and_currencies_of_a_mixed_book():
     holdings, market = mixed_book()
     model = FactorModel(np.zeros((7, 0)), np.zeros((0, 0)), np.full(7, 1e-4))
     terms = {"yields": 0.02, "volatilities": 0.3, "asset_classes": {"equity": -0.2, "fx": -0.1}}
-    found, notes = scenario_moves("test", Scenario(**terms), Reach.of(holdings, market), market, model)
+    found, notes = scenario_moves("test", Scenario(**terms), Reach.of(holdings, market, model), market, model)
     expected = {"share": -0.2, "foreign": -0.2, "index": -0.2, "bond": 0, "10 years": 0.02, "vol": 0.3, "EUR": -0.1}
     assert_allclose(found.drivers, [expected[name] for name in market.drivers.tolist()], atol=1e-12)
     assert notes == ()
     # What nobody holds is of the class that the market says.
     other = replace(market, asset_class=np.array(["", "", "commodity", "", "", "", ""]))
-    assert Reach.of(holdings, other).classes.tolist() == ["equity", "equity", "commodity", "fixed income", "", "", "fx"]
+    assert Reach.of(holdings, other, model).classes.tolist() == [
+        "equity",
+        "equity",
+        "commodity",
+        "fixed income",
+        "",
+        "",
+        "fx",
+    ]
 
 
 def test_drivers_without_risk_in_the_model_take_their_shock():

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 
 from quantray.errors import InputError
-from quantray.strategies.options import OptionPricing, black_scholes
+from quantray.strategies.options import OptionPricing, black_scholes, black_scholes_price
 
 
 def test_textbook_prices():
@@ -80,6 +80,16 @@ def test_calls_and_puts_are_priced_together():
     both = black_scholes(np.array(["call", "put"]), spots, 100, 0.5, 0.2, rate=0.03)
     assert both.price[0] == black_scholes("call", 90, 100, 0.5, 0.2, rate=0.03).price
     assert both.delta[1] == black_scholes("put", 110, 100, 0.5, 0.2, rate=0.03).delta
+    alike = black_scholes(np.array(["call", "put"]), 90.0, 100, 0.5, 0.2)
+    assert {values.shape for values in vars(alike).values()} == {(2,)}
+
+
+def test_the_price_alone_is_the_same():
+    generator = np.random.default_rng(1)
+    spot, years = generator.uniform(50, 150, (7, 5)), np.array([0, 0.1, 0.5, 1, 2])
+    terms = (np.array(["call", "put", "call", "put", "put"]), spot, 100, years, 0.2)
+    more = {"rate": 0.03, "dividend_yield": np.linspace(0, 0.1, 5)}
+    assert_allclose(black_scholes_price(*terms, **more), black_scholes(*terms, **more).price, rtol=1e-12)
 
 
 def test_without_time_or_volatility_options_are_worth_their_intrinsic_value():
