@@ -124,8 +124,8 @@ class Market:
         """
         # A report asks for the same names again and again; they are held, so their address stays theirs.
         before: dict[int, tuple[Names, Int]] = self._found  # type: ignore[attr-defined]
-        if id(names) in before:
-            return before[id(names)][1]
+        if (known := before.get(id(names))) is not None and known[0] is names:
+            return known[1]
         places = self.places
         wanted = names.tolist()
         found = np.fromiter((places.get(name, -1) for name in wanted), dtype=np.int64, count=len(wanted))

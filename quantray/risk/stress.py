@@ -11,6 +11,7 @@ import numpy as np
 
 from quantray.arrays import Bool, Float
 from quantray.covariance.factor import FactorModel
+from quantray.errors import InputError
 from quantray.risk.factor import checked_model, position_groups
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
@@ -112,8 +113,8 @@ def run_scenarios(
         holdings,
         market,
         Moves(
-            np.array([each.drivers for each in moves]).reshape(-1, market.n_drivers),
-            np.array([each.factors for each in moves]).reshape(len(moves), -1),
+            np.array([each.drivers for each in moves]).reshape(len(moves), market.n_drivers),
+            np.array([each.factors for each in moves]).reshape(len(moves), 0 if model is None else model.n_factors),
         ),
         model,
         names=tuple(scenarios),
@@ -139,9 +140,11 @@ def stress_grid(
     Raises
     ------
     InputError
-        As ``run_scenarios``.
+        Both are the same, or as ``run_scenarios``.
     """
     checked_model(model, market)
+    if first[0] == second[0]:
+        raise InputError(f"a grid moves two things, not {first[0]!r} twice; name another.")
     units, reach = [], Reach.of(holdings, market, model)
     known = np.asarray(model.factor_names, dtype=np.str_).tolist()
     for name, other in ((first[0], second[0]), (second[0], first[0])):

@@ -1,6 +1,9 @@
+import pickle
+
 import numpy as np
 import pytest
 
+from quantray.arrays import frozen
 from quantray.errors import InputError
 from quantray.risk.market import Market
 
@@ -21,6 +24,14 @@ def market(**changed):
 
 def test_drivers_are_found_in_any_order():
     assert market().find(np.array(["A", "10 years", "A"]), "the book").tolist() == [1, 2, 1]
+
+
+def test_names_are_found_again_in_copies_of_a_market():
+    one, names = market(), frozen(np.array(["10 years", "B"]))
+    assert one.find(names, "the book").tolist() == one.find(names, "the book").tolist() == [2, 0]
+    other = pickle.loads(pickle.dumps(one))
+    for wanted in (names, frozen(np.array(["A", "A"])), names):
+        assert other.drivers[other.find(wanted, "the book")].tolist() == wanted.tolist()
 
 
 def test_a_driver_that_is_not_there_is_named_with_who_needs_it():

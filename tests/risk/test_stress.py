@@ -9,6 +9,7 @@ from share_market import share_market, share_model, shares
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.factor import GROUPS
+from quantray.risk.holdings import Holdings
 from quantray.risk.pricing import revalue
 from quantray.risk.scenarios import Scenario, standard_scenarios
 from quantray.risk.stress import run_scenarios, stress, stress_grid
@@ -80,6 +81,15 @@ def test_a_grid_holds_the_losses_of_each_pair_of_shocks():
     assert_allclose(grid.losses[0, 1], one.loss)
     with pytest.raises(InputError, match="no driver 'volatilty'; did you mean 'vol'"):
         stress_grid(holdings, market, model, ("factor 1", [0.1]), ("volatilty", [0.1]))
+
+    with pytest.raises(InputError, match="moves two things, not 'vol' twice"):
+        stress_grid(holdings, market, model, ("vol", [0.1]), ("vol", [0.1]))
+
+
+def test_without_positions_or_scenarios_nothing_is_lost():
+    market, model = share_market(), share_model()
+    assert run_scenarios(shares([1.0]), market, {}, model) == ()
+    assert {found.loss for found in run_scenarios(Holdings([], [], 1.0), market, standard_scenarios(), model)} == {0.0}
 
 
 def test_a_model_of_other_drivers_is_refused():
