@@ -3,7 +3,8 @@
 ``holdings`` are a book of positions, ``market`` what is known of the drivers of their value, ``pricing`` what positions
 are worth after any change of these, and ``sensitivities`` how they follow small ones. ``tail`` estimates value-at-risk
 and expected shortfall, splits them among positions and says what trades would add; ``backtests`` hold forecasts of both
-against what happened. ``factor`` splits risk among factors, groups and names.
+against what happened; both take ``quantiles`` of standard losses. ``factor`` splits risk among factors, groups and
+names.
 
 ``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver,
 ``replay`` what would be lost in a crisis of the past, ``reverse_stress`` how a given loss comes about, and

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from quantray.arrays import Bool, Float
 from quantray.errors import InputError
+from quantray.risk.quantiles import normal_quantile, normal_shortfall, student_quantile, student_shortfall
 
 __all__ = [
     "RiskTest",
@@ -170,7 +171,7 @@ def traffic_light(hits: int, days: int, probability: float) -> TrafficLight:
     Source: Basel Committee (1996), *Supervisory framework for the use of backtesting*.
     """
     _require(hits, days, probability)
-    below = float(stats.binom.cdf(hits, days, probability))
+    below = float(special.bdtr(hits, days, probability))
     zone = "green" if below < 0.95 else "yellow" if below < 0.9999 else "red"
     named = days == 250 and np.isclose(probability, 0.01)
     return TrafficLight(zone, below, _MULTIPLIERS[min(hits, 10)] if named else None, days, hits)
@@ -278,7 +279,7 @@ def du_escanciano(ranks: Float, probability: float, *, lags: int | None = None) 
         spread = np.sqrt(probability * (1 / 3 - probability / 4) / n)
         statistic = float((depth.mean() - probability / 2) / spread)
         return RiskTest(
-            "Du-Escanciano, size of the tail", statistic, float(2 * stats.norm.sf(abs(statistic))), n, int(hits.sum())
+            "Du-Escanciano, size of the tail", statistic, float(2 * special.ndtr(-abs(statistic))), n, int(hits.sum())
         )
     if not 1 <= lags < n:
         raise InputError(f"{lags} lags take more than {n} days; give fewer.")
@@ -303,10 +304,8 @@ def _shortfall_ratio(losses_st: Float, var: Float, shortfall: Float, probability
 def _standard_tail(probability: float, degrees: float) -> tuple[float, float]:
     """Value-at-risk and expected shortfall of a standard normal or Student's t loss."""
     if np.isinf(degrees):
-        quantile = float(stats.norm.isf(probability))
-        return quantile, float(stats.norm.pdf(quantile)) / probability
-    quantile = float(stats.t.isf(probability, degrees))
-    return quantile, float(stats.t.pdf(quantile, degrees) * (degrees + quantile**2) / (degrees - 1)) / probability
+        return normal_quantile(1 - probability), normal_shortfall(1 - probability)
+    return student_quantile(1 - probability, degrees), student_shortfall(1 - probability, degrees)
 
 
 def _likelihood(counts: npt.NDArray[np.int64]) -> float:
@@ -318,7 +317,7 @@ def _likelihood(counts: npt.NDArray[np.int64]) -> float:
 def _ratio(name: str, statistic: float, degrees: int, days: int, hits: int) -> RiskTest:
     # Rounding may leave a likelihood ratio of the same likelihood a hair below zero.
     statistic = max(0.0, statistic)
-    return RiskTest(name, statistic, float(stats.chi2.sf(statistic, degrees)), days, hits)
+    return RiskTest(name, statistic, float(special.chdtrc(degrees, statistic)), days, hits)
 
 
 def _days(hits: Bool) -> Bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
 
 from quantray.arrays import Float, Names
 from quantray.covariance.factor import FactorModel
@@ -14,6 +13,7 @@ from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
 from quantray.risk.moves import filled_moves
 from quantray.risk.pricing import revalue, revalue_book
+from quantray.risk.quantiles import normal_quantile, normal_shortfall
 from quantray.risk.sections import TailLoss
 from quantray.risk.sensitivities import Sensitivities
 from quantray.risk.tail import (
@@ -26,7 +26,7 @@ from quantray.risk.tail import (
     student_var,
 )
 
-__all__ = ["DEFAULT", "LEVELS", "Past", "normal_quantile", "normal_shortfall", "replayed", "tail_losses", "worst_days"]
+__all__ = ["DEFAULT", "LEVELS", "Past", "replayed", "tail_losses", "worst_days"]
 
 LEVELS = (0.95, 0.99)
 DEFAULT = "history at today's volatility"
@@ -91,16 +91,6 @@ def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
     volatility : of a day, by the model.
     """
     return tuple(_estimate(method, level) for method in _methods(gains, volatility) for level in LEVELS)
-
-
-def normal_quantile(level: float) -> float:
-    """Standard deviations that a normal loss exceeds with ``1 - level``."""
-    return float(special.ndtri(level))
-
-
-def normal_shortfall(level: float) -> float:
-    """Mean of a normal loss beyond that, in standard deviations."""
-    return float(np.exp(-(normal_quantile(level) ** 2) / 2) / np.sqrt(2 * np.pi) / (1 - level))
 
 
 @dataclass(frozen=True)

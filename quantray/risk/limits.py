@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import stats
 
 from quantray.arrays import Float, Int, Names
 from quantray.errors import InputError
@@ -18,6 +17,7 @@ from quantray.risk.book import Book
 from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
 from quantray.risk.liquidity import liquidation_days
+from quantray.risk.quantiles import normal_quantile, normal_shortfall
 from quantray.settings import SettingsModel, nearest, read_settings
 
 __all__ = [
@@ -271,8 +271,7 @@ def grouped(book: Book, kind: str, use: str) -> tuple[Names, Int]:
 
 def quantile(limit: Limit) -> float:
     """Losses per unit of volatility that a limit on var or es counts."""
-    z = float(stats.norm.ppf(limit.level))
-    return z if limit.metric == "var" else float(stats.norm.pdf(z)) / (1 - limit.level)
+    return normal_quantile(limit.level) if limit.metric == "var" else normal_shortfall(limit.level)
 
 
 def use_of(limit: Limit, scope: str, value: float, note: str = "") -> LimitUse:

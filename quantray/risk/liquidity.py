@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, product
 from quantray.risk.book import Book
+from quantray.risk.quantiles import normal_quantile
 
 __all__ = [
     "Funding",
@@ -120,7 +120,7 @@ def liquidity_risk(
         sold=tuple(ladder(book.weights, days, horizons).tolist()),
         spread_cost=float(size @ half),
         impact_cost=float(np.nansum(_impact(book, coefficient))),
-        var=float(stats.norm.ppf(level)) * deviation,
+        var=normal_quantile(level) * deviation,
         spread_add_on=float(size @ add_on),
         multiplier=concentration_multiplier(book, days),
         unknown=tuple(book.names[held & np.isnan(days)].tolist()),

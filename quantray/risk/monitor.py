@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.errors import InputError
@@ -19,6 +18,7 @@ from quantray.risk.book import Book
 from quantray.risk.latency import LatencyHistogram
 from quantray.risk.limits import Limit, LimitUse, grouped, place_of, quantile, use_of
 from quantray.risk.moving import Moved, MovingBook
+from quantray.risk.quantiles import normal_quantile
 from quantray.settings import nearest
 
 __all__ = ["Monitor"]
@@ -166,7 +166,7 @@ class Monitor:
 
     def var(self, level: float = 0.99) -> float:
         """Gaussian, of a day; a fraction of NAV."""
-        return float(stats.norm.ppf(level)) * self.volatility
+        return normal_quantile(level) * self.volatility
 
     def uses(self) -> tuple[LimitUse, ...]:
         """How much of each watched limit is used, the worst first; of many items the largest."""

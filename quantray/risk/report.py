@@ -12,12 +12,13 @@ from quantray.errors import InputError
 from quantray.risk import sections
 from quantray.risk.book import Book
 from quantray.risk.concentration import Concentration, concentration_report
-from quantray.risk.estimates import DEFAULT, Past, normal_quantile, replayed, tail_losses, worst_days
+from quantray.risk.estimates import DEFAULT, Past, replayed, tail_losses, worst_days
 from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
 from quantray.risk.holdings import Holdings
 from quantray.risk.limits import Limit, check
 from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidation_cost, liquidity_risk
 from quantray.risk.market import Market
+from quantray.risk.quantiles import normal_quantile
 from quantray.risk.scenarios import Scenario, standard_scenarios
 from quantray.risk.sections import RiskReport
 from quantray.risk.sensitivities import Sensitivities, sensitivities

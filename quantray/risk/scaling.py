@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from scipy.optimize import brentq
 
 from quantray.arrays import Float, Names
 from quantray.errors import InputError
 from quantray.portfolio.contributions import vector
 from quantray.risk.book import Book
+from quantray.risk.quantiles import normal_quantile
 
 __all__ = ["ScaledPosition", "Scaling", "dynamic_scaling", "var_budget"]
 
@@ -105,7 +105,7 @@ def dynamic_scaling(
     ease = np.ones(n) if scores is None else vector(scores, n, "scores")
     if ((ease < 0) | (ease > 1)).any():
         raise InputError(f"scores run from {ease.min():g} to {ease.max():g}; they must lie between 0 and 1.")
-    z, budget = float(stats.norm.ppf(level)), var_budget(risk_budget)
+    z, budget = normal_quantile(level), var_budget(risk_budget)
 
     def parts(factors: Float) -> Float:
         exposure = book.part(factors)

@@ -1,13 +1,13 @@
 """How large to be: a target for volatility, a fraction of Kelly's bet, and positions that may lose a given amount."""
 
 import numpy as np
-from scipy import stats
 
 from quantray.analytics.metrics import checked_series
 from quantray.arrays import TRADING_DAYS, Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, checked, variances, vector
+from quantray.risk.quantiles import normal_quantile
 
 __all__ = ["fractional_kelly", "risk_based_size", "volatility_exposure"]
 
@@ -120,7 +120,7 @@ def risk_based_size(
         )
     if not 0.5 < level < 1:
         raise InputError(f"a level of {level} must be above 0.5 and below 1, such as 0.99.")
-    units = budget / (float(stats.norm.ppf(level)) * volatility * unit)
+    units = budget / (normal_quantile(level) * volatility * unit)
     # A budget that pays for a whole number of units must not lose one to rounding.
     whole = np.floor(units * (1 + 1e-12))
     return np.asarray(whole if adv_units is None else np.minimum(whole, np.floor(adv_units)))

@@ -8,11 +8,12 @@ take a history as long as the level needs; those from a covariance take a mean o
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, checked, product, risk_contributions, variances, vector
+from quantray.risk import quantiles
+from quantray.risk.quantiles import normal_quantile, normal_shortfall, student_quantile
 
 __all__ = [
     "RiskSplit",
@@ -145,13 +146,12 @@ def gaussian_var(weights: Float, covariance: Covariance, *, level: float = 0.99)
         The covariance is not square, symmetric and finite, the shapes disagree, a weight is missing, or a level out of
         range.
     """
-    return float(stats.norm.ppf(_level(level))) * _volatility(weights, covariance)
+    return normal_quantile(_level(level)) * _volatility(weights, covariance)
 
 
 def gaussian_shortfall(weights: Float, covariance: Covariance, *, level: float = 0.99) -> float:
     """The mean loss beyond ``gaussian_var``; takes and raises as that does."""
-    quantile = float(stats.norm.ppf(_level(level)))
-    return float(stats.norm.pdf(quantile)) / (1 - level) * _volatility(weights, covariance)
+    return normal_shortfall(_level(level)) * _volatility(weights, covariance)
 
 
 def cornish_fisher_var(returns: Float, *, level: float = 0.99) -> float:
@@ -177,7 +177,7 @@ def cornish_fisher_var(returns: Float, *, level: float = 0.99) -> float:
             f"skewness {skew:.2f} and excess kurtosis {kurtosis:.2f} are beyond the range in which the Cornish-Fisher "
             "expansion rises with the level; use historical_var or student_var."
         )
-    z = float(stats.norm.ppf(1 - level))
+    z = normal_quantile(1 - level)
     bent = z + (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * kurtosis / 24 - (2 * z**3 - 5 * z) * skew**2 / 36
     return float(-(returns.mean() + bent * returns.std()))
 
@@ -192,15 +192,13 @@ def student_var(returns: Float, *, level: float = 0.99, degrees: float | None = 
     degrees : of freedom, above 2; by default those of the sample's excess kurtosis, 4 + 6 / kurtosis, at most 100.
     """
     mean, scale, degrees = _student(returns, level, degrees)
-    return float(scale * stats.t.ppf(level, degrees) - mean)
+    return float(scale * student_quantile(level, degrees) - mean)
 
 
 def student_shortfall(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
     """The mean loss beyond ``student_var``; takes and raises as that does."""
     mean, scale, degrees = _student(returns, level, degrees)
-    quantile = float(stats.t.ppf(level, degrees))
-    beyond = stats.t.pdf(quantile, degrees) * (degrees + quantile**2) / ((degrees - 1) * (1 - level))
-    return float(scale * beyond - mean)
+    return float(scale * quantiles.student_shortfall(level, degrees) - mean)
 
 
 def marginal_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> Float:
@@ -215,7 +213,7 @@ def marginal_var(weights: Float, covariance: Covariance, *, level: float = 0.99)
     volatility = _volatility(weights, covariance)
     if not volatility > 0:
         raise InputError("the portfolio has no risk, so no position has a marginal one; give it weights.")
-    return np.asarray(stats.norm.ppf(_level(level)) * product(covariance, weights) / volatility)
+    return np.asarray(normal_quantile(_level(level)) * product(covariance, weights) / volatility)
 
 
 def component_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> RiskSplit:
@@ -225,7 +223,7 @@ def component_var(weights: Float, covariance: Covariance, *, level: float = 0.99
 
     Source: Jorion (2007), *Value at Risk*, 3rd ed., ch. 7.
     """
-    parts = float(stats.norm.ppf(_level(level))) * risk_contributions(covariance, weights)
+    parts = normal_quantile(_level(level)) * risk_contributions(covariance, weights)
     return RiskSplit(float(parts.sum()), parts)
 
 

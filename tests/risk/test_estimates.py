@@ -4,25 +4,16 @@ import numpy as np
 import pytest
 from _books import simulated_book
 from numpy.testing import assert_allclose
-from scipy import stats
 
 from quantray.risk.estimates import (
     DEFAULT,
     LEVELS,
-    normal_quantile,
-    normal_shortfall,
     replayed,
     tail_losses,
     worst_days,
 )
 from quantray.risk.sensitivities import sensitivities
 from quantray.risk.tail import historical_var
-
-
-@pytest.mark.parametrize("level", [0.5, 0.95, 0.99, 0.9999])
-def test_the_normal_tail_is_scipys(level):
-    assert normal_quantile(level) == pytest.approx(stats.norm.ppf(level), abs=1e-15)
-    assert normal_shortfall(level) == pytest.approx(stats.norm.expect(lb=stats.norm.ppf(level)) / (1 - level))
 
 
 def test_every_method_at_every_level_with_a_shortfall_beyond():
