@@ -15,6 +15,7 @@ from quantray.data.quality.treatment import QualitySettings
 from quantray.data.vendors.formats import Format
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
+from quantray.risk.scenarios import Scenario
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import PortfolioSettings
 
@@ -82,6 +83,9 @@ def test_yaml_is_valid_settings():
             Format.model_validate(yaml.safe_load(block))
         elif title == "# quality.yaml":
             QualitySettings.model_validate(yaml.safe_load(block))
+        elif title == "# scenarios.yaml":
+            for terms in yaml.safe_load(block).values():
+                Scenario.model_validate(terms)
         elif title == "# lenses":
             shown = {
                 name: tuple(v) if isinstance(v, list) else v for name, v in yaml.safe_load(block)["lenses"].items()
@@ -90,7 +94,7 @@ def test_yaml_is_valid_settings():
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 4
+    assert len(blocks("yaml")) == 5
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
