@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from quantray.data.panel import Panel
-from quantray.data.quality.treatment import QualityReport
+from quantray.data.quality.findings import QualityReport
 from quantray.errors import DataError
 from quantray.settings import SettingsModel
 
