@@ -21,16 +21,15 @@ The data hold the members of April 2021, who survived; nothing that failed in 20
 import argparse
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from _record import describe, machine, table, versions, write_line
+from _sp500 import DATA, Prices, read
 
 from quantray.covariance.estimators import ledoit_wolf_covariance
 from quantray.covariance.factor import FactorModel, fundamental_factors, statistical_factors
-from quantray.data.universe import read_sectors
 from quantray.portfolio.diversification import minimum_variance_weights
 from quantray.portfolio.hrp import hrp_weights
 from quantray.risk.correlation_stress import stressed_model
@@ -41,25 +40,11 @@ from quantray.risk.scenarios import Scenario
 from quantray.risk.sensitivities import sensitivities
 from quantray.risk.stress import stress
 
-DATA = Path(__file__).parents[1] / "../shared/data"
 DAYS = 504
 STYLES = 756
 CASES = {"autumn 2008": ("dot-com crash",), "March 2020": ("dot-com crash", "autumn 2008")}
 HIDDEN = (0.1, 0.33, 0.67)
 DRAWS = 20
-
-
-@dataclass(frozen=True, eq=False)
-class Prices:
-    """Bars of the members, dates by names."""
-
-    dates: np.ndarray
-    names: np.ndarray
-    close: np.ndarray
-    """Adjusted for dividends and splits."""
-    volume: np.ndarray
-    """In units of ``close``."""
-    sectors: np.ndarray
 
 
 def main() -> int:
@@ -88,18 +73,6 @@ def main() -> int:
         },
     )
     return 0
-
-
-def read(folder: Path) -> Prices:
-    columns = ["date", "symbol", "close", "adj_close", "volume"]
-    bars = pd.read_parquet(folder / "sp500_1999_2021.parquet", columns=columns).dropna(subset=["symbol"])
-    wide = {name: bars.pivot_table(index="date", columns="symbol", values=name).astype(float) for name in columns[2:]}
-    close = wide["adj_close"]
-    volume = wide["volume"] * wide["close"] / close
-    sectors = read_sectors(folder / "sp500_sectors.csv")
-    names = close.columns.to_numpy().astype(str)
-    labels = np.array([sectors.get(name, "") for name in names.tolist()])
-    return Prices(close.index.to_numpy().astype("datetime64[D]"), names, close.to_numpy(), volume.to_numpy(), labels)
 
 
 def study(prices: Prices, past: History, case: str, earlier: tuple[str, ...], seed: int) -> dict[str, object]:

@@ -11,7 +11,8 @@ names.
 ``correlation_stress`` what diversification is worth once everything moves together; ``stress_figures`` shows them.
 
 ``book`` is what the following look at. ``liquidity`` says how long selling takes and what it costs, ``concentration``
-how much hangs on how little, ``limits`` what a book may be, and ``cure`` the smallest trade that keeps it so.
+how much hangs on how little, ``limits`` what a book may be, and ``cure`` the smallest trade that keeps it so. Their
+levels move as ``limit_levels`` says, with ``trust`` in forecasts among others; ``limit_log`` remembers.
 ``scaling`` brings it to a risk budget, ``sizing`` says how large to be, ``drawdown`` how deep the falls were and when
 to hold less, and ``overlay`` what that exposure does.
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from quantray.errors import DataError, first_line
 
-__all__ = ["fault", "file_hash", "from_parquet", "seal_html", "seal_json", "to_parquet"]
+__all__ = ["fault", "file_hash", "from_parquet", "seal_html", "seal_json", "seal_line", "seal_of", "to_parquet"]
 
 _MARK = b"quantray-sha256:"
 _DIGITS = 64
@@ -74,6 +74,18 @@ def seal_json(text: str, name: str) -> bytes:
     end = len(content) - len(b"\n}")
     opened = content[:end] + b',\n  "seal": "'
     return _sealed(opened + b'"\n}', name, len(opened))
+
+
+def seal_line(text: str, name: str) -> bytes:
+    """A JSON object, written in a line, with its seal as the last entry ``seal`` and the end of the line."""
+    opened = text.encode()[: -len(b"}")] + b', "seal": "'
+    return _sealed(opened + b'"}\n', name, len(opened))
+
+
+def seal_of(content: bytes) -> str:
+    """The digits of the last seal in a file or line; empty where there is none."""
+    at = content.rfind(_MARK)
+    return "" if at < 0 else content[at + len(_MARK) : at + len(_MARK) + _DIGITS].decode(errors="replace")
 
 
 def seal_html(text: str, name: str) -> bytes:

@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from quantray.errors import DataError
-from quantray.storage.seals import fault, from_parquet, seal_html, seal_json, to_parquet
+from quantray.storage.seals import fault, from_parquet, seal_html, seal_json, seal_line, seal_of, to_parquet
 
 TABLE = pa.table({"x": [1.0, 0.1 + 0.2], "s": ["a", "b"]}, metadata={"note": "hello"})
 SEALED = {
     "parquet": to_parquet(TABLE, "n"),
     "json": seal_json(json.dumps({"a": 1, "b": "ü"}, indent=2), "n"),
+    "line": seal_line(json.dumps({"a": 1, "b": "ü"}), "n"),
     "html": seal_html("<p>a</p>\n", "n"),
 }
 
@@ -59,3 +60,10 @@ def test_what_is_sealed_and_no_table_is_refused_in_a_line():
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="carries no seal: it is damaged, or an older quantray wrote it"):
         from_parquet(b"PAR1", "n")
+
+
+def test_the_seal_of_a_line_is_its_last_entry():
+    line = SEALED["line"]
+    assert json.loads(line)["seal"].endswith(seal_of(line))
+    assert len(seal_of(line)) == 64
+    assert seal_of(b"nothing") == ""
