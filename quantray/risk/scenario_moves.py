@@ -97,6 +97,7 @@ def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[l
     free = np.ones(market.n_drivers, dtype=np.bool_)
     shocks: list[_Shock] = []
     notes: list[str] = []
+    unmet: list[str] = []
 
     def take(what: str, rows: Int, move: float | None) -> None:
         if move is None:
@@ -106,14 +107,16 @@ def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[l
             shocks.append(_Shock(rows, move))
             free[rows] = False
         else:
-            notes.append(f"nothing here is of {what}")
+            unmet.append(what)
 
     for skip, each in ((False, scenario), (True, scenario.where_known)):
-        for driver in _present(name, "driver", each.drivers, market.places, notes, skip=skip):
-            move, place = each.drivers[driver], market.places[driver]
-            if move < -1 and not market.absolute[place]:
-                raise InputError(f"scenario {name}: a return of {move:g} of {driver} is below -1.")
-            take(f"driver {driver}", np.array([place]), move)
+        money = market.drivers[reach.classes == "fx"].tolist()
+        for what, wanted, known in (("driver", each.drivers, market.places), ("currency", each.currencies, money)):
+            for driver in _present(name, what, wanted, known, notes, skip=skip):
+                move, place = wanted[driver], market.places[driver]
+                if move < -1 and not market.absolute[place]:
+                    raise InputError(f"scenario {name}: a return of {move:g} of {driver} is below -1.")
+                take(f"{what} {driver}", np.array([place]), move)
     sectors = market.sector_groups
     for skip, each in ((False, scenario), (True, scenario.where_known)):
         for sector in _present(name, "sector", each.sectors, [s for s in sectors.names if s], notes, skip=skip):
@@ -125,6 +128,8 @@ def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[l
     take("volatilities", np.flatnonzero(reach.volatilities), scenario.volatilities)
     for asset_class, move in [*scenario.asset_classes.items(), *scenario.where_known.asset_classes.items()]:
         take(f"asset class {asset_class}", np.flatnonzero((reach.classes == asset_class) & ~market.absolute), move)
+    if unmet:
+        notes.append(f"nothing here to shock: {', '.join(unmet)}")
     return shocks, tuple(notes)
 
 

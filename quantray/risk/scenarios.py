@@ -26,6 +26,8 @@ class Shocks(SettingsModel):
     """Asset class -> simple return of its prices."""
     sectors: dict[str, float] = Field(default_factory=dict)
     """Sector -> simple return of its prices, or change of its yields."""
+    currencies: dict[str, float] = Field(default_factory=dict)
+    """Code of a currency -> its return against the base currency; no share of the same name is meant."""
     drivers: dict[str, float] = Field(default_factory=dict)
     """Driver -> simple return, or change of a yield or volatility."""
 
@@ -52,9 +54,11 @@ class Scenario(Shocks):
         prices = [move for shocks in each for move in shocks.asset_classes.values()]
         if any(move < -1 for move in prices):
             raise ValueError(f"asset_classes: a return of {min(prices):g} is below -1; write -0.2 for a fall of 20 %")
-        named = any(s.factors or s.asset_classes or s.sectors or s.drivers for s in each)
+        named = any(s.factors or s.asset_classes or s.sectors or s.currencies or s.drivers for s in each)
         if not named and self.yields is None and self.volatilities is None:
-            raise ValueError("it shocks nothing; name factors, asset_classes, sectors, drivers, yields or volatilities")
+            raise ValueError(
+                "it shocks nothing; name factors, asset_classes, sectors, currencies, drivers, yields or volatilities"
+            )
         return self
 
     @property

@@ -77,7 +77,7 @@ def test_what_may_be_unknown_is_left_out_and_named():
     assert notes == (
         "left out, no such driver: XYZ",
         "left out, no such sector: Utilities",
-        "nothing here is of asset class commodity",
+        "nothing here to shock: asset class commodity",
     )
 
 
@@ -100,6 +100,19 @@ def test_yields_volatilities_and_currencies_of_a_mixed_book():
         "",
         "fx",
     ]
+
+
+def test_a_currency_is_no_share_of_that_name():
+    market = share_market(drivers=["A", "COP", "MXN", "D"], asset_class=["", "", "fx", ""])
+    found, notes = scenario_moves(
+        "test",
+        Scenario(**PLAIN, where_known=Shocks(currencies={"COP": -0.25, "MXN": -0.2})),
+        Reach.of(shares([1.0], market), market, None),
+        market,
+        None,
+    )
+    assert found.drivers.tolist() == [0, 0, -0.2, 0]
+    assert notes == ("left out, no such currency: COP",)
 
 
 def test_drivers_without_risk_in_the_model_take_their_shock():

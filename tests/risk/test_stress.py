@@ -44,7 +44,7 @@ def test_every_part_of_every_standard_scenario_sums_to_the_loss():
     at = {name: i for i, name in enumerate(market.drivers.tolist())}
     assert_allclose(crash.changes[at["vol"]], 0.25)
     assert_allclose(spike.changes[at["10 years"]], 0.02)
-    assert "nothing here is of asset class commodity" in results[2].notes
+    assert "nothing here to shock: asset class commodity" in results[2].notes
 
 
 def test_no_price_falls_below_zero_and_those_that_would_are_named():
