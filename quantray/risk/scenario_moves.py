@@ -1,6 +1,6 @@
 """What a scenario does to every driver of a market: by its shocks, and by what a risk model expects of the rest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,44 +93,50 @@ def scenario_moves(
 
 
 def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[list[_Shock], tuple[str, ...]]:
-    """Shocks to disjoint sets of drivers, the narrowest first, and what met nothing."""
+    """Shocks to disjoint sets of drivers, the narrowest first, and what was left out or met nothing."""
     free = np.ones(market.n_drivers, dtype=np.bool_)
     shocks: list[_Shock] = []
     notes: list[str] = []
     unmet: list[str] = []
-
-    def take(what: str, rows: Int, move: float | None) -> None:
-        if move is None:
-            return
-        rows = rows[free[rows]]
+    for what, meant, move in _named(name, scenario, reach, market, notes):
+        if move < -1 and not market.absolute[meant].all():
+            raise InputError(f"scenario {name}: {what} cannot return {move:g}; write -0.2 for a fall of 20 %.")
+        rows = meant[free[meant]]
+        free[rows] = False
         if len(rows):
             shocks.append(_Shock(rows, move))
-            free[rows] = False
         else:
             unmet.append(what)
+    if unmet:
+        notes.append(f"nothing here to shock: {', '.join(unmet)}")
+    return shocks, tuple(notes)
 
-    for skip, each in ((False, scenario), (True, scenario.where_known)):
-        money = market.drivers[reach.classes == "fx"].tolist()
+
+def _named(
+    name: str, scenario: Scenario, reach: Reach, market: Market, notes: list[str]
+) -> Iterator[tuple[str, Int, float]]:
+    """What each shock is to, the drivers that are meant and by how much they move, the narrowest first."""
+    both = ((False, scenario), (True, scenario.where_known))
+    money = market.drivers[reach.classes == "fx"].tolist()
+    for skip, each in both:
         for what, wanted, known in (("driver", each.drivers, market.places), ("currency", each.currencies, money)):
             for driver in _present(name, what, wanted, known, notes, skip=skip):
-                move, place = wanted[driver], market.places[driver]
-                if move < -1 and not market.absolute[place]:
-                    raise InputError(f"scenario {name}: a return of {move:g} of {driver} is below -1.")
-                take(f"{what} {driver}", np.array([place]), move)
+                yield f"{what} {driver}", np.array([market.places[driver]]), wanted[driver]
     sectors = market.sector_groups
-    for skip, each in ((False, scenario), (True, scenario.where_known)):
+    for skip, each in both:
         for sector in _present(name, "sector", each.sectors, [s for s in sectors.names if s], notes, skip=skip):
             here = np.flatnonzero(sectors.places == sectors.names.index(sector))
             # A sector may hold companies' shares and yields of their bonds; a return is of prices.
             prices = here[~market.absolute[here]]
-            take(f"sector {sector}", prices if len(prices) else here, each.sectors[sector])
-    take("yields", np.flatnonzero(reach.yields), scenario.yields)
-    take("volatilities", np.flatnonzero(reach.volatilities), scenario.volatilities)
+            yield f"sector {sector}", prices if len(prices) else here, each.sectors[sector]
+    for what, members, size in (
+        ("yields", reach.yields, scenario.yields),
+        ("volatilities", reach.volatilities, scenario.volatilities),
+    ):
+        if size is not None:
+            yield what, np.flatnonzero(members), size
     for asset_class, move in [*scenario.asset_classes.items(), *scenario.where_known.asset_classes.items()]:
-        take(f"asset class {asset_class}", np.flatnonzero((reach.classes == asset_class) & ~market.absolute), move)
-    if unmet:
-        notes.append(f"nothing here to shock: {', '.join(unmet)}")
-    return shocks, tuple(notes)
+        yield f"asset class {asset_class}", np.flatnonzero((reach.classes == asset_class) & ~market.absolute), move
 
 
 def _factors(name: str, scenario: Scenario, model: FactorModel) -> tuple[Int, Float, tuple[str, ...]]:

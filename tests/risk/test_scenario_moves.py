@@ -61,7 +61,8 @@ def test_what_is_unknown_is_refused_with_the_nearest():
         ({"factors": {"markets": -0.1}}, "scenario test: there is no factor 'markets'; did you mean 'market'"),
         ({"sectors": {"Tecnology": -0.1}}, "no sector 'Tecnology'; did you mean 'Technology'"),
         ({"drivers": {"Z": -0.1}}, "no driver 'Z'; known are A, B, C, D"),
-        ({"drivers": {"A": -1.5}}, "a return of -1.5 of A is below -1"),
+        ({"drivers": {"A": -1.5}}, "driver A cannot return -1.5; write -0.2"),
+        ({"sectors": {"Energy": -20.0}}, "sector Energy cannot return -20"),
         ({"factors": {"market": -0.1}, "drivers": {"B": -0.1}}, "scenario test: the shocks contradict"),
     ):
         with pytest.raises(InputError, match=said):
