@@ -41,18 +41,19 @@ class Watch:
         self._passes = np.array([limit.soft, limit.hard]) * (1 + 1e-9)
         self._rearms = np.array([limit.soft, limit.hard]) * (1 - margin)
         self._told = np.zeros(len(labels), dtype=np.int64)
-        self._any_told = False
+        self.told = False
+        """Whether any item has been reported and not been armed again."""
 
     def look(self, items: Int | slice, values: Float, tick: int) -> list[Alert]:
         """The news of some items, of which these are the values; unknown ones have none."""
-        if not self._any_told and not (values > self._passes[0]).any():
+        if not self.told and not (values > self._passes[0]).any():
             return []
         told = self._told[items]
         now = (values > self._passes[0]).astype(np.int64) + (values > self._passes[1])
         kept = (values >= self._rearms[0]).astype(np.int64) + (values >= self._rearms[1])
         new = np.flatnonzero(now > told)
         self._told[items] = np.maximum(now, np.minimum(told, kept))
-        self._any_told = bool(self._told.any())
+        self.told = bool(self._told.any())
         if not len(new):
             return []
         labels = self.labels[items]

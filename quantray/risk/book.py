@@ -62,7 +62,7 @@ class Book:
     def __post_init__(self) -> None:
         names = np.asarray(self.names, dtype=np.str_)
         n, unknown = len(names), np.full(len(names), np.nan)
-        if len(np.unique(names)) != n:
+        if len(set(names.tolist())) != n:
             raise InputError("names of the book repeat; give each position one of its own.")
         self._fits(n)
         own = self.model is not None and self.sensitivities is None
@@ -143,10 +143,12 @@ class Book:
         return self.weights if self.sensitivities is None else self.sensitivities.exposure
 
     def part(self, chosen: Float) -> Float:
-        """(N,) or (M,) exposure of the book with each position at (N,) some multiple of its size."""
+        """(N,) or (M,) exposure of the book with each position at (N,) some multiple of its size; (D, N) to (D, M)."""
         if self.sensitivities is None:
             return np.asarray(self.weights * chosen)
         s = self.sensitivities
+        if chosen.ndim == 2:
+            return np.array([self.part(row) for row in chosen])
         return np.asarray(np.bincount(s.columns, s.delta * chosen[s.rows], s.n_drivers), dtype=np.float64)
 
     def at(self, weights: Float) -> "Book":

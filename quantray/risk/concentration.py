@@ -11,6 +11,7 @@ from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, risk_contributions, vector
 from quantray.portfolio.strategy_mix import pairwise_correlation
 from quantray.risk.book import Book
+from quantray.risk.groups import Groups
 
 __all__ = [
     "Concentration",
@@ -65,34 +66,40 @@ def concentration(amounts: Float, names: Names, *, top: int = 10) -> Concentrati
     InputError
         The shapes disagree or an amount is missing.
     """
-    labels = np.asarray(names, dtype=np.str_)
-    size = np.abs(vector(amounts, len(labels), "amounts"))
-    unique, place = np.unique(labels, return_inverse=True)
-    total = np.where(unique == "", 0.0, np.bincount(place, size, len(unique)))
-    if not total.sum() > 0:
-        return Concentration(0.0, ())
-    share = total / total.sum()
-    order = np.argsort(-share, kind="stable")[:top]
-    largest = tuple((str(unique[i]), float(share[i])) for i in order if share[i] > 0)
-    return Concentration(float((share**2).sum()), largest)
+    groups = Groups.of(np.asarray(names, dtype=np.str_))
+    total = groups.sums(np.abs(vector(amounts, len(groups.places), "amounts")))
+    if groups.names[:1] == ("",):
+        total[0] = 0.0
+    return _spread(total, groups.names, top)
 
 
 def concentration_report(book: Book, *, top: int = 10) -> ConcentrationReport:
     """The concentration of a book by name, by every kind of group it has, and in risk if it has a model."""
     groups = {kind: concentration(book.weights, labels, top=top) for kind, labels in book.groups.items()}
-    names = concentration(book.weights, book.names, top=top)
+    names = _spread(np.abs(book.weights), book.names, top)
     model = book.model
     if model is None or not model.variance(book.exposure) > 0:
         return ConcentrationReport(names, groups, None, None)
     factors = (model.loadings.T @ book.exposure) ** 2 * np.diagonal(model.factor_covariance)
     marginal = model.apply(book.exposure) / np.sqrt(model.variance(book.exposure))
+    parts = np.abs(book.per_position(marginal))
     labels = np.asarray(model.factor_names, dtype=np.str_)
     return ConcentrationReport(
         names,
         groups,
         concentration(factors, labels, top=top),
-        concentration(book.per_position(marginal), book.names, top=top),
+        _spread(parts, book.names, top),
     )
+
+
+def _spread(sizes: Float, names: Sequence[str] | Names, top: int) -> Concentration:
+    """Of sizes of things with names of their own."""
+    if not sizes.sum() > 0:
+        return Concentration(0.0, ())
+    share = sizes / sizes.sum()
+    order = np.argsort(-share, kind="stable")[:top].tolist()
+    largest = tuple((str(names[i]), float(share[i])) for i in order if share[i] > 0)
+    return Concentration(float((share**2).sum()), largest)
 
 
 def effective_bets(covariance: Covariance, weights: Float) -> float:

@@ -16,6 +16,7 @@ from quantray.errors import InputError
 from quantray.risk.book import Book
 from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
+from quantray.risk.groups import Groups
 from quantray.risk.liquidity import liquidation_days
 from quantray.risk.quantiles import normal_quantile, normal_shortfall
 from quantray.settings import SettingsModel, nearest, read_settings
@@ -263,10 +264,10 @@ def grouped(book: Book, kind: str, use: str) -> tuple[Names, Int]:
         return book.names, np.arange(len(book.names))
     if kind not in book.groups:
         raise InputError(f"{use} needs Book(groups={{{kind!r}: ...}}).")
-    labels, place = np.unique(book.groups[kind], return_inverse=True)
-    if len(labels) and labels[0] == "":
-        return labels[1:], np.asarray(place - 1, dtype=np.int64)
-    return labels, np.asarray(place, dtype=np.int64)
+    found = Groups.of(book.groups[kind])
+    labels = np.array(found.names, dtype=np.str_)
+    # In alphabetical order, those without a label come first.
+    return (labels[1:], found.places - 1) if found.names[:1] == ("",) else (labels, found.places)
 
 
 def quantile(limit: Limit) -> float:

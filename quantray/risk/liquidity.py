@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.arrays import Float
+from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.portfolio.contributions import Covariance, product
 from quantray.risk.book import Book
 from quantray.risk.quantiles import normal_quantile
 
@@ -112,7 +112,7 @@ def liquidity_risk(
     size = np.abs(book.weights)
     half = np.nan_to_num(book.spread_bps) * 0.5e-4
     add_on = np.nan_to_num(book.spread_bps + spread_deviations * wide) * 0.5e-4
-    deviation = float(np.sqrt(max(float(book.exposure @ product(model, book.exposure)), 0.0)))
+    deviation = float(np.sqrt(max(model.variance(book.exposure), 0.0)))
     return LiquidityRisk(
         days=days,
         scores=liquidity_scores(days),
@@ -229,11 +229,11 @@ def concentration_multiplier(book: Book, days: Float) -> float:
     if not known.any():
         return 1.0
     lasting = np.minimum(np.where(known, np.maximum(days, 1.0), 1.0), _LONGEST)
-    first = _variance(model, book.part(known.astype(np.float64)))
-    total = 0.0
-    for day in range(int(np.ceil(lasting.max()))):
-        left = np.where(known, np.maximum(1 - day / lasting, 0.0), 0.0)
-        total += _variance(model, book.part(left))
+    first, total = 0.0, 0.0
+    # Some days at a time: all at once, a large book would fill memory.
+    for ahead in np.array_split(np.arange(np.ceil(lasting.max())), np.ceil(lasting.max() / 64)):
+        variances = _variances(model, book.part(np.maximum(1 - ahead[:, None] / lasting, 0.0) * known))
+        first, total = first or float(variances[0]), total + float(variances.sum())
     return float(np.sqrt(total / first)) if first > 0 else 1.0
 
 
@@ -301,5 +301,9 @@ def _impact(book: Book, coefficient: float) -> Float:
     return np.asarray(np.where(size == 0, 0.0, size * coefficient * book.volatility * np.sqrt(share)))
 
 
-def _variance(model: Covariance, exposure: Float) -> float:
-    return float(exposure @ product(model, exposure))
+def _variances(model: FactorModel, exposure: Float) -> Float:
+    """(D,) of (D, M) exposures."""
+    factors = exposure @ model.loadings
+    return np.asarray(
+        ((factors @ model.factor_covariance) * factors).sum(axis=1) + exposure**2 @ model.specific_variance
+    )

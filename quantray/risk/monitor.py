@@ -6,8 +6,9 @@ or paired with it; the K factor exposures and the variance follow in time that g
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -72,6 +73,7 @@ class Monitor:
                 f"a margin of {margin} must be 0 or more and below 1, and settle_every {settle_every} at least 1."
             )
         self._places = {name: place for place, name in enumerate(self._drivers.tolist())}
+        self._wealth = _of_the_high(book)
         self._book, self._moving, self._sums = book, MovingBook(book, self._absolute), _Sums.of(book)
         # Rank-one updates want each driver's row of the loadings and of their product with the factors' covariance.
         self._loadings = np.ascontiguousarray(self._model.loadings)
@@ -79,10 +81,11 @@ class Monitor:
         self.latency, self.ticks = LatencyHistogram(), 0
         self.unwatched: tuple[str, ...] = ()
         self._settle()
-        self._sums_watched: list[tuple[Watch, Callable[[], Float]]] = []
+        self._sums_watched: list[tuple[Watch, Int, float]] = []
         self._names_watched: list[tuple[Watch, Float]] = []
         for limit in limits:
             self._watch(limit, margin)
+        self._compiled = _Compiled.of(self._sums_watched)
         self.alerts = tuple(self._news(np.arange(len(book.names))))
 
     def tick(self, driver: str, price: float) -> tuple[Alert, ...]:
@@ -172,11 +175,13 @@ class Monitor:
         """How much of each watched limit is used, the worst first; of many items the largest."""
         found = []
         size = np.abs(self._moving.weights)
-        every = [(watch, values()) for watch, values in self._sums_watched]
+        sums = self._vector()
+        every = [(watch, sums[places] * scale) for watch, places, scale in self._sums_watched]
         for watch, values in [*every, *((watch, size * rate) for watch, rate in self._names_watched)]:
-            known = np.nan_to_num(values, nan=-1.0)
-            at = int(known.argmax()) if len(known) else -1
-            found.append(use_of(watch.limit, str(watch.labels[at]), max(float(known[at]), 0.0)))
+            known = np.flatnonzero(~np.isnan(values))
+            at = int(known[values[known].argmax()]) if len(known) else None
+            where = watch.limit.scope if at is None else str(watch.labels[at])
+            found.append(use_of(watch.limit, where, 0.0 if at is None else float(values[at])))
         return tuple(sorted(found, key=lambda use: -use.usage))
 
     def _follow(self, moved: Moved) -> None:
@@ -202,11 +207,21 @@ class Monitor:
         self._net, self._gross = float(weights.sum()), float(np.abs(weights).sum())
         self._sums.make(weights)
 
+    def _vector(self) -> Float:
+        """What limits on sums are about, without signs; in the order that ``_measure`` counts on."""
+        fall = max(1 - self._wealth * (1 + self.gain), 0.0)
+        head = np.array([self._gross, self._net, self.volatility, fall])
+        return np.asarray(np.abs(np.concatenate([head, self._factors, self._sums.gross, self._sums.net])))
+
     def _news(self, rows: Int) -> list[Alert]:
         found: list[Alert] = []
-        every = slice(None)
-        for watch, values in self._sums_watched:
-            found += watch.look(every, values(), self.ticks)
+        compiled = self._compiled
+        values = self._vector()[compiled.places] * compiled.scales
+        # All at once, for mostly there is nothing to tell.
+        if compiled.told or (values > compiled.soft).any():
+            for (watch, _, _), span in zip(self._sums_watched, compiled.spans, strict=True):
+                found += watch.look(_EVERY, values[span], self.ticks)
+            compiled.told = any(watch.told for watch, _, _ in self._sums_watched)
         if self._names_watched:
             size = np.abs(self._moving.weights[rows])
             for watch, rate in self._names_watched:
@@ -223,48 +238,73 @@ class Monitor:
                 rate = np.where(self._book.names == limit.item, rate, np.nan)
             self._names_watched.append((Watch(limit, np.char.add("name ", self._book.names), margin), rate))
         elif (measure := self._measure(limit)) is not None:
-            labels, values = measure
-            self._sums_watched.append((Watch(limit, labels, margin), values))
+            labels, places, scale = measure
+            self._sums_watched.append((Watch(limit, labels, margin), places, scale))
         else:
             self.unwatched = (*self.unwatched, limit.name)
 
-    def _measure(self, limit: Limit) -> tuple[Names, Callable[[], Float]] | None:
-        """What a limit is about and what makes its values; None where it is not watched."""
+    def _measure(self, limit: Limit) -> tuple[Names, Int, float] | None:
+        """What a limit is about, where in the vector, and what that is multiplied by; None where it is not watched."""
         if limit.kind == "book":
-            values = self._of_book(limit)
-            return None if values is None else (np.array(["book"]), values)
+            if limit.metric not in _OF_BOOK:
+                return None
+            if limit.metric == "drawdown":
+                self._book.needed("returns", f"limit {limit.name!r}")
+            scale = quantile(limit) if limit.metric in ("var", "es") else 1.0
+            return np.array(["book"]), np.array([_OF_BOOK[limit.metric]]), scale
         if limit.metric not in ("gross", "net"):
             return None
+        names, start = self._listed(limit)
+        if limit.item == "*":
+            return np.char.add(f"{limit.kind} ", names), start + np.arange(len(names)), 1.0
+        place = place_of(limit, names)
+        at = np.zeros(0, dtype=np.int64) if place is None else np.array([start + place])
+        return np.array([limit.scope])[: len(at)], at, 1.0
+
+    def _listed(self, limit: Limit) -> tuple[Names, int]:
+        """The labels of a kind, and where the first of them stands in the vector."""
         if limit.kind == "factor":
-            names = np.asarray(self._model.factor_names, dtype=np.str_)
-            span = slice(0, len(names))
-        else:
-            grouped(self._book, limit.kind, f"limit {limit.name!r}")
-            names, span = self._sums.kinds[limit.kind]
+            return np.asarray(self._model.factor_names, dtype=np.str_), len(_OF_VECTOR)
+        grouped(self._book, limit.kind, f"limit {limit.name!r}")
+        names, span = self._sums.kinds[limit.kind]
+        before = 0 if limit.metric == "gross" else len(self._sums.gross)
+        return names, len(_OF_VECTOR) + self._model.n_factors + before + span.start
 
-        def amounts() -> Float:
-            return self._factors if limit.kind == "factor" else self._sums.of_metric(limit.metric)
 
-        if limit.item != "*":
-            place = place_of(limit, names)
-            if place is None:
-                return np.array([limit.scope]), lambda: np.zeros(1)
-            names, span = names[[place]], slice(span.start + place, span.start + place + 1)
-        return np.char.add(f"{limit.kind} ", names), lambda: np.abs(amounts()[span])
+_OF_VECTOR = ("gross", "net", "volatility", "drawdown")
+_OF_BOOK = {"gross": 0, "net": 1, "var": 2, "es": 2, "drawdown": 3}
+_EVERY = slice(None)
 
-    def _of_book(self, limit: Limit) -> Callable[[], Float] | None:
-        if limit.metric == "gross":
-            return lambda: np.array([self._gross])
-        if limit.metric == "net":
-            return lambda: np.array([abs(self._net)])
-        if limit.metric in ("var", "es"):
-            scale = quantile(limit)
-            return lambda: np.array([scale * self.volatility])
-        if limit.metric == "drawdown":
-            past = np.cumprod(1 + np.asarray(self._book.needed("returns", f"limit {limit.name!r}"), dtype=np.float64))
-            wealth, peak = float(past[-1]), max(1.0, float(past.max()))
-            return lambda: np.array([1 - wealth * (1 + self.gain) / peak])
-        return None
+
+@dataclass(eq=False)
+class _Compiled:
+    """The limits on sums, one after the other."""
+
+    places: Int
+    scales: Float
+    soft: Float
+    spans: tuple[slice, ...]
+    told: bool = True
+    """Whether one of them is broken, so that each has to be looked at."""
+
+    @classmethod
+    def of(cls, watched: list[tuple[Watch, Int, float]]) -> "_Compiled":
+        ends = np.cumsum([0, *(len(places) for _, places, _ in watched)]).tolist()
+        nowhere = np.zeros(0, dtype=np.int64)
+        return cls(
+            np.concatenate([nowhere, *(places for _, places, _ in watched)]),
+            np.concatenate([np.zeros(0), *(np.full(len(places), scale) for _, places, scale in watched)]),
+            np.concatenate([np.zeros(0), *(np.full(len(places), watch.limit.soft) for watch, places, _ in watched)]),
+            tuple(slice(first, last) for first, last in pairwise(ends)),
+        )
+
+
+def _of_the_high(book: Book) -> float:
+    """The last close as a part of the highest; 1 where nothing is known of the past."""
+    if book.returns is None or not len(book.returns):
+        return 1.0
+    wealth = np.cumprod(1 + np.nan_to_num(np.asarray(book.returns, dtype=np.float64)))
+    return float(wealth[-1] / max(1.0, wealth.max()))
 
 
 @dataclass(eq=False)
@@ -288,9 +328,6 @@ class _Sums:
             start += len(labels)
         places = np.column_stack(columns) if columns else np.zeros((len(book.names), 0), dtype=np.int64)
         return cls(kinds, np.where(places < 0, start, places), np.zeros(start + 1), np.zeros(start + 1))
-
-    def of_metric(self, metric: str) -> Float:
-        return self.gross if metric == "gross" else self.net
 
     def add(self, rows: Int, more: Float, larger: Float) -> None:
         places = self.places[rows]
