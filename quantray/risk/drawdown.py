@@ -52,7 +52,7 @@ def drawdowns(returns: Float, *, peak_days: int | None = None) -> Float:
     Raises
     ------
     InputError
-        As ``metrics.checked_series``, or fewer than one day.
+        As ``metrics.checked_series``, or ``peak_days`` below 1.
     """
     returns = checked_series(returns, "returns")
     if peak_days is not None and peak_days < 1:
