@@ -14,8 +14,8 @@ every close and traded a day later, at 5 bp of the money traded:
 
 What is not invested earns the one-month bill rate (Fama and French; after November 2018 its last value). Each overlay
 is compared with the portfolio as it is, and with a constant part of it, the rest in bills, of the same volatility:
-falls that such a part does not have as well are what the overlay saved by its timing. Intervals of these differences are
-from a block bootstrap of days, the same for both. A sale that was bought back dearer is a whipsaw.
+falls that such a part does not have as well are what the overlay saved by its timing. Intervals of these differences
+are from a block bootstrap of days, the same for both. A sale that was bought back dearer is a whipsaw.
 """
 
 import argparse
