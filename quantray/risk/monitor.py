@@ -8,7 +8,6 @@ or paired with it; the K factor exposures and the variance follow in time that g
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -72,7 +71,7 @@ class Monitor:
             raise InputError(
                 f"a margin of {margin} must be 0 or more and below 1, and settle_every {settle_every} at least 1."
             )
-        self._places = {name: place for place, name in enumerate(self._drivers.tolist())}
+        self._driver_places = {name: place for place, name in enumerate(self._drivers.tolist())}
         self._wealth = _of_the_high(book)
         self._book, self._moving, self._sums = book, MovingBook(book, self._absolute), _Sums.of(book)
         # Rank-one updates want each driver's row of the loadings and of their product with the factors' covariance.
@@ -81,11 +80,16 @@ class Monitor:
         self.latency, self.ticks = LatencyHistogram(), 0
         self.unwatched: tuple[str, ...] = ()
         self._settle()
-        self._sums_watched: list[tuple[Watch, Int, float]] = []
-        self._names_watched: list[tuple[Watch, Float]] = []
+        self._of_sums: list[_Watched] = []
+        self._of_names: list[tuple[Limit, Float]] = []
         for limit in limits:
-            self._watch(limit, margin)
-        self._compiled = _Compiled.of(self._sums_watched)
+            self._sort(limit)
+        self._places = np.concatenate([np.zeros(0, dtype=np.int64), *(each.places for each in self._of_sums)])
+        self._scales = np.concatenate([np.zeros(0), *(np.full(len(e.places), e.scale) for e in self._of_sums)])
+        self._rates = np.array([rate for _, rate in self._of_names]).reshape(-1, len(book.names))
+        self._sums_watch = Watch([(each.limit, each.labels) for each in self._of_sums], margin)
+        labels = np.char.add("name ", book.names)
+        self._names_watch = Watch([(limit, labels) for limit, _ in self._of_names], margin)
         self.alerts = tuple(self._news(np.arange(len(book.names))))
 
     def tick(self, driver: str, price: float) -> tuple[Alert, ...]:
@@ -101,9 +105,9 @@ class Monitor:
             There is no such driver, or the price is none; then nothing has changed.
         """
         start = time.perf_counter_ns()
-        place = self._places.get(driver)
+        place = self._driver_places.get(driver)
         if place is None:
-            hint = nearest(driver, list(self._places)) or " leave it out."
+            hint = nearest(driver, list(self._driver_places)) or " leave it out."
             raise InputError(f"nothing here follows {driver!r};{hint}")
         moving, absolute, level = self._moving, bool(self._absolute[place]), float(self._levels[place])
         if not (0 < price < np.inf or (absolute and -np.inf < price < np.inf)):
@@ -174,14 +178,15 @@ class Monitor:
     def uses(self) -> tuple[LimitUse, ...]:
         """How much of each watched limit is used, the worst first; of many items the largest."""
         found = []
-        size = np.abs(self._moving.weights)
-        sums = self._vector()
-        every = [(watch, sums[places] * scale) for watch, places, scale in self._sums_watched]
-        for watch, values in [*every, *((watch, size * rate) for watch, rate in self._names_watched)]:
+        size, sums = np.abs(self._moving.weights), self._vector()
+        labels = np.char.add("name ", self._book.names)
+        every = [(each.limit, each.labels, sums[each.places] * each.scale) for each in self._of_sums]
+        every += [(limit, labels, size * rate) for limit, rate in self._of_names]
+        for limit, names, values in every:
             known = np.flatnonzero(~np.isnan(values))
             at = int(known[values[known].argmax()]) if len(known) else None
-            where = watch.limit.scope if at is None else str(watch.labels[at])
-            found.append(use_of(watch.limit, where, 0.0 if at is None else float(values[at])))
+            where = limit.scope if at is None else str(names[at])
+            found.append(use_of(limit, where, 0.0 if at is None else float(values[at])))
         return tuple(sorted(found, key=lambda use: -use.usage))
 
     def _follow(self, moved: Moved) -> None:
@@ -215,20 +220,16 @@ class Monitor:
 
     def _news(self, rows: Int) -> list[Alert]:
         found: list[Alert] = []
-        compiled = self._compiled
-        values = self._vector()[compiled.places] * compiled.scales
-        # All at once, for mostly there is nothing to tell.
-        if compiled.told or (values > compiled.soft).any():
-            for (watch, _, _), span in zip(self._sums_watched, compiled.spans, strict=True):
-                found += watch.look(_EVERY, values[span], self.ticks)
-            compiled.told = any(watch.told for watch, _, _ in self._sums_watched)
-        if self._names_watched:
-            size = np.abs(self._moving.weights[rows])
-            for watch, rate in self._names_watched:
-                found += watch.look(rows, size * rate[rows], self.ticks)
+        if len(self._places):
+            found += self._sums_watch.look(_EVERY, self._vector()[self._places] * self._scales, self.ticks)
+        if len(self._rates):
+            values = self._rates[:, rows] * np.abs(self._moving.weights[rows])
+            items = np.arange(len(self._rates))[:, None] * len(self._book.names) + rows
+            found += self._names_watch.look(items.ravel(), values.ravel(), self.ticks)
         return found
 
-    def _watch(self, limit: Limit, margin: float) -> None:
+    def _sort(self, limit: Limit) -> None:
+        """Put a limit among those on sums, those on names, or those that are not watched."""
         if limit.kind == "name" and limit.metric in ("gross", "net", "liquidity days"):
             rate = np.ones(len(self._book.names))
             if limit.metric == "liquidity days":
@@ -236,30 +237,29 @@ class Monitor:
                 rate = np.divide(1 / limit.participation, adv, out=np.full(len(adv), np.nan), where=adv > 0)
             if limit.item != "*":
                 rate = np.where(self._book.names == limit.item, rate, np.nan)
-            self._names_watched.append((Watch(limit, np.char.add("name ", self._book.names), margin), rate))
+            self._of_names.append((limit, rate))
         elif (measure := self._measure(limit)) is not None:
-            labels, places, scale = measure
-            self._sums_watched.append((Watch(limit, labels, margin), places, scale))
+            self._of_sums.append(measure)
         else:
             self.unwatched = (*self.unwatched, limit.name)
 
-    def _measure(self, limit: Limit) -> tuple[Names, Int, float] | None:
-        """What a limit is about, where in the vector, and what that is multiplied by; None where it is not watched."""
+    def _measure(self, limit: Limit) -> "_Watched | None":
+        """A limit on sums; None where it is not watched."""
         if limit.kind == "book":
             if limit.metric not in _OF_BOOK:
                 return None
             if limit.metric == "drawdown":
                 self._book.needed("returns", f"limit {limit.name!r}")
             scale = quantile(limit) if limit.metric in ("var", "es") else 1.0
-            return np.array(["book"]), np.array([_OF_BOOK[limit.metric]]), scale
+            return _Watched(limit, np.array(["book"]), np.array([_OF_BOOK[limit.metric]]), scale)
         if limit.metric not in ("gross", "net"):
             return None
         names, start = self._listed(limit)
         if limit.item == "*":
-            return np.char.add(f"{limit.kind} ", names), start + np.arange(len(names)), 1.0
+            return _Watched(limit, np.char.add(f"{limit.kind} ", names), start + np.arange(len(names)), 1.0)
         place = place_of(limit, names)
         at = np.zeros(0, dtype=np.int64) if place is None else np.array([start + place])
-        return np.array([limit.scope])[: len(at)], at, 1.0
+        return _Watched(limit, np.array([limit.scope])[: len(at)], at, 1.0)
 
     def _listed(self, limit: Limit) -> tuple[Names, int]:
         """The labels of a kind, and where the first of them stands in the vector."""
@@ -276,27 +276,16 @@ _OF_BOOK = {"gross": 0, "net": 1, "var": 2, "es": 2, "drawdown": 3}
 _EVERY = slice(None)
 
 
-@dataclass(eq=False)
-class _Compiled:
-    """The limits on sums, one after the other."""
+@dataclass(frozen=True, eq=False)
+class _Watched:
+    """A limit on sums."""
 
+    limit: Limit
+    labels: Names
     places: Int
-    scales: Float
-    soft: Float
-    spans: tuple[slice, ...]
-    told: bool = True
-    """Whether one of them is broken, so that each has to be looked at."""
-
-    @classmethod
-    def of(cls, watched: list[tuple[Watch, Int, float]]) -> "_Compiled":
-        ends = np.cumsum([0, *(len(places) for _, places, _ in watched)]).tolist()
-        nowhere = np.zeros(0, dtype=np.int64)
-        return cls(
-            np.concatenate([nowhere, *(places for _, places, _ in watched)]),
-            np.concatenate([np.zeros(0), *(np.full(len(places), scale) for _, places, scale in watched)]),
-            np.concatenate([np.zeros(0), *(np.full(len(places), watch.limit.soft) for watch, places, _ in watched)]),
-            tuple(slice(first, last) for first, last in pairwise(ends)),
-        )
+    """Of its sums, in the vector."""
+    scale: float
+    """That these are multiplied by."""
 
 
 def _of_the_high(book: Book) -> float:
