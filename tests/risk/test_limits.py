@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,13 @@ def test_limits_come_from_a_file(tmp_path):
     single, loss = read_limits(path, ["limits.single name.hard=0.06"])
     assert (single.hard, single.kind, single.item) == (0.06, "name", "*")
     assert loss.moves == Moves(floor=0.01, volatility={"extreme": 0.5}, trust=True)
+
+
+def test_the_shipped_limits_can_be_checked():
+    limits = read_limits(Path(__file__).parents[2] / "workflows" / "configs" / "limits.yaml")
+    uses = check(limits, model_book(short=0.0, returns=np.array([0.01, -0.02])))
+    assert {use.name for use in uses} == {limit.name for limit in limits}
+    assert [limit.name for limit in limits if limit.moves] == ["loss"]
 
 
 @pytest.mark.parametrize(
