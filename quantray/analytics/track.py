@@ -36,9 +36,10 @@ class Delistings:
 
 @dataclass(frozen=True, eq=False)
 class TrackRecord:
-    """A portfolio's accounts. Every day ``nav[t] - nav[t-1] = pnl[t] + dividends[t] + interest[t] - costs[t].sum()``.
+    """A portfolio's accounts. A day's change of ``nav`` is its ``pnl + dividends + interest - cost_series``.
 
-    T days of accounts, H days of holdings: every day as a backtest returns it, the days with trades as read back.
+    T days of accounts, D days of trades, H days of holdings: every day as a backtest returns it, those of trades as read
+    back.
     """
 
     name: str
@@ -62,10 +63,12 @@ class TrackRecord:
     """(H,)."""
     weights: Float
     """(H, N) fractions of NAV at the close, after trades."""
+    trade_dates: Dates
+    """(D,) days on which anything was traded."""
     trades: Float
-    """(H, N) money bought; sales negative."""
+    """(D, N) money bought; sales negative."""
     costs: Float
-    """(H, N) money paid for trading, not negative."""
+    """(D, N) money paid for trading, not negative."""
     periods_per_year: int = TRADING_DAYS
     """Days of accounts in a year, from the calendar of the panel."""
     delistings: Delistings = Delistings()
@@ -102,19 +105,13 @@ class TrackRecord:
 
     def on_trade_dates(self) -> "TrackRecord":
         """The same accounts with holdings on the days of trades only, which is what is kept on disk."""
-        traded = (self.trades != 0).any(axis=1)
-        return replace(
-            self,
-            holding_dates=self.holding_dates[traded],
-            weights=self.weights[traded],
-            trades=self.trades[traded],
-            costs=self.costs[traded],
-        )
+        traded = np.searchsorted(self.holding_dates, self.trade_dates)
+        return replace(self, holding_dates=self.trade_dates, weights=self.weights[traded])
 
     def digest(self) -> str:
         """Hash of the accounts and the holdings on trade dates; equal numbers give equal digests."""
         kept = self.on_trade_dates()
-        parts = [getattr(kept, f.name) for f in fields(kept) if f.name not in ("name", "assets", *_TERMS)]
+        parts = [getattr(kept, f.name) for f in fields(kept) if f.name not in _APART]
         return digest([*parts, "\n".join(self.assets.tolist())])
 
     def tables(self) -> dict[str, pa.Table]:
@@ -176,6 +173,7 @@ class TrackRecord:
             dates=dates,
             assets=assets,
             holding_dates=days,
+            trade_dates=days,
             periods_per_year=int(terms["periods_per_year"]),
             delistings=Delistings(**terms["delistings"]),
             **series,
@@ -184,13 +182,13 @@ class TrackRecord:
 
     def _daily(self, values: Float) -> Float:
         out = np.zeros(len(self.dates))
-        out[np.searchsorted(self.dates, self.holding_dates)] = values
+        out[np.searchsorted(self.dates, self.trade_dates)] = values
         return out
 
 
 _SERIES = ("nav", "cash", "pnl", "dividends", "interest", "unfilled")
-_TERMS = ("periods_per_year", "delistings")
-"""How the accounts are read rather than what is in them; kept in the metadata of their file."""
+_APART = ("name", "assets", "trade_dates", "periods_per_year", "delistings")
+"""How the accounts are read rather than what is in them."""
 
 
 def _read(folder: Path, name: str) -> pa.Table:

@@ -10,7 +10,7 @@ from quantray.arrays import Bool, Dates, Float, Names
 from quantray.backtest.costs import CostModel, LinearCosts, MarketDay
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.features.returns import DELIST_RETURN, carried_forward, delisting_returns
+from quantray.features.returns import DELIST_RETURN, delisting_returns
 from quantray.portfolio.rebalance import Policy
 
 __all__ = ["DELIST_AFTER", "Accounting", "Decisions", "backtest"]
@@ -134,29 +134,41 @@ class _Accounts:
 
     def __init__(self, panel: Panel, first: int, terms: Accounting) -> None:
         self._panel, self._first, self._terms = panel, first, terms
-        close, recorded = panel.field("close"), panel.fields.get(DELIST_RETURN)
-        self._price, self._age = carried_forward(close)
-        self._recorded = delisting_returns(close, recorded)
-        self._dividend_yield = panel.fields.get("dividend_yield") if terms.dividends == "cash" else None
         n_days, n_assets = len(panel.dates) - first, len(panel.assets)
+        # Last closes and how many days old they are; before the first, they count from the panel's first row.
+        self._price, self._age = np.full(n_assets, np.nan), np.zeros(n_assets, dtype=np.int64)
+        for t in range(first + 1):
+            self._see(t)
+        self._dividend_yield = panel.fields.get("dividend_yield") if terms.dividends == "cash" else None
         names = ("nav", "cash", "pnl", "dividends", "interest", "unfilled")
         self._series = {name: np.zeros(n_days) for name in names}
-        self._weights, self._trades, self._costs = np.zeros((3, n_days, n_assets))
+        self._weights = np.zeros((n_days, n_assets))
+        self._trades: dict[int, Float] = {}
+        self._costs: dict[int, Float] = {}
         self._held, self._cash, self._delistings = np.zeros(n_assets), terms.initial_nav, Delistings()
+
+    def _see(self, t: int) -> None:
+        """Closes of the day; where there is none, the last one is a day older."""
+        close = self._panel.field("close")[t]
+        unknown = np.isnan(close)
+        self._price = np.where(unknown, self._price, close)
+        self._age = np.where(unknown, self._age + 1, 0)
 
     def earn(self, t: int) -> None:
         """Prices move, dividends and interest are paid, and what is gone is sold."""
-        day, held = t - self._first, self._held
+        day, held, before = t - self._first, self._held, self._price
+        self._see(t)
         interest = self._cash * self._terms.cash_rate / self._panel.periods_per_year
-        earned = _earned(held, self._price[t], self._price[t - 1])
+        earned = _earned(held, self._price, before)
         paid = self._dividend_yield
         dividend = np.zeros(len(held)) if paid is None else np.nan_to_num(held * paid[t])
-        gone = (held != 0) & (self._age[t] == self._terms.delist_after)
+        gone = (held != 0) & (self._age == self._terms.delist_after)
         if gone.any():
             earned += self._ended(t, gone, held + earned - dividend)
         # Prices are total-return adjusted, so what is paid into cash leaves the price part of the return.
         held = held + earned - dividend
-        self._trades[day, gone] = -held[gone]
+        if gone.any():
+            self._trades[day] = np.where(gone, -held, 0.0)
         self._cash += interest + dividend.sum() + held[gone].sum()
         held[gone] = 0.0
         self._held = held
@@ -164,7 +176,7 @@ class _Accounts:
 
     def trade(self, t: int, target: Float, costs: CostModel, policy: Policy | None) -> None:
         """Move towards (N,) target weights, as far as the policy says and prices are there."""
-        day, held, tradable = t - self._first, self._held, self._age[t] == 0
+        day, held, tradable = t - self._first, self._held, self._age == 0
         nav, moving = float(held.sum() + self._cash), tradable
         # What holders received is written on the day of the last close, when nobody knew it.
         public = {key: values[t] for key, values in self._panel.fields.items() if key != DELIST_RETURN}
@@ -173,7 +185,7 @@ class _Accounts:
             # What stays must not trade the rounding of its weight, nor its share of the costs.
             moving = tradable & (target != held / nav)
         bought, paid = _trade(held, target, moving, MarketDay(self._panel.dates[t], nav, public), costs)
-        self._trades[day] += bought
+        self._trades[day] = self._trades.get(day, 0.0) + bought
         self._costs[day] = paid
         self._book(day, unfilled=np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav)
         self._held = held + bought
@@ -190,14 +202,17 @@ class _Accounts:
     def record(self, name: str) -> TrackRecord:
         """All that was written down."""
         panel, dates = self._panel, self._panel.dates[self._first :]
+        traded = [day for day, bought in sorted(self._trades.items()) if (bought != 0).any()]
+        none = np.zeros(len(panel.assets))
         return TrackRecord(
             name=name,
             dates=dates,
             assets=panel.assets,
             holding_dates=dates,
             weights=self._weights,
-            trades=self._trades,
-            costs=self._costs,
+            trade_dates=dates[traded],
+            trades=np.array([self._trades[day] for day in traded]).reshape(-1, len(none)),
+            costs=np.array([self._costs.get(day, none) for day in traded]).reshape(-1, len(none)),
             periods_per_year=panel.periods_per_year,
             delistings=self._delistings,
             **self._series,
@@ -205,9 +220,15 @@ class _Accounts:
 
     def _ended(self, t: int, gone: Bool, value: Float) -> Float:
         """(N,) money that the delisting returns of what is gone add to (N,) values."""
-        known = gone & ~np.isnan(self._recorded[t])
-        self._delistings = self._delistings.plus(recorded=int(known.sum()), assumed=int((gone & ~known).sum()))
-        return np.where(gone, value * np.where(known, self._recorded[t], self._terms.delisting_return), 0.0)
+        columns, terms = np.flatnonzero(gone), self._terms
+        recorded = self._panel.fields.get(DELIST_RETURN)
+        close = self._panel.field("close")[: t + 1, columns]
+        found = delisting_returns(close, None if recorded is None else recorded[: t + 1, columns])[t]
+        known = ~np.isnan(found)
+        self._delistings = self._delistings.plus(recorded=int(known.sum()), assumed=int((~known).sum()))
+        added = np.zeros(len(value))
+        added[columns] = value[columns] * np.where(known, found, terms.delisting_return)
+        return added
 
     def _book(self, day: int, **amounts: float) -> None:
         for name, amount in amounts.items():

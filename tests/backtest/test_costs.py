@@ -39,7 +39,7 @@ def test_accounts_pay_quoted_spreads(make_panel):
     panel = make_panel([[10.0, 20.0]] * 3, half_spread_bps=np.array([[10.0, np.nan]] * 3))
     decisions = Decisions(panel.dates[:1], panel.assets, np.array([[0.5, 0.5]]))
     record = backtest(panel, decisions, costs=LinearCosts(40.0, 1.0))
-    assert_allclose(record.costs[1], record.trades[1] * np.array([11e-4, 41e-4]))
+    assert_allclose(record.costs[0], record.trades[0] * np.array([11e-4, 41e-4]))
 
 
 def test_words_say_whether_spreads_are_quoted():
