@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixed_book import changes_of_drivers, mixed_book
 from model_book import model_book
@@ -39,6 +39,7 @@ def watching(*rules, book=SHARES, **more):
     return Monitor(book, book.names, LEVELS[: len(book.names)], rules, **more)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 11), st.floats(-0.5, 1.0)), max_size=40), st.integers(1, 50))
 def test_any_sequence_of_prices_gives_what_a_full_computation_gives(moves, settle):
     seen, change = watching(*limits(), settle_every=settle), np.zeros(12)
@@ -56,6 +57,7 @@ def test_any_sequence_of_prices_gives_what_a_full_computation_gives(moves, settl
     assert seen.ticks == seen.latency.total == len(moves)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.floats(-0.2, 0.2)), max_size=25))
 def test_bonds_options_and_currencies_too(moves):
     holdings, market = mixed_book()

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixed_book import changes_of_drivers, mixed_book
 from model_book import model_book
@@ -14,6 +14,7 @@ SEEN = sensitivities(HOLDINGS, MARKET)
 MIXED = Book.of(HOLDINGS, MARKET, statistical_factors(changes_of_drivers(60, 0.01), 2), SEEN)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.floats(-0.2, 0.2)), max_size=30))
 def test_any_sequence_of_moves_ends_where_one_move_would(moves):
     moving, change = MovingBook(MIXED, MARKET.absolute), np.zeros(7)

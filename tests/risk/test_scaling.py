@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixed_book import changes_of_drivers, mixed_book
 from model_book import model_book
@@ -13,6 +13,7 @@ from quantray.risk.sensitivities import sensitivities
 from quantray.risk.tail import component_var, gaussian_var
 
 
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), short=st.floats(0, 0.5), ratio=st.floats(0.05, 0.99), illiquid=st.booleans())
 def test_the_book_lands_on_its_budget_and_nothing_grows(seed, short, ratio, illiquid):
     book = model_book(seed=seed, short=short, gross=2.0)
