@@ -19,5 +19,6 @@ to hold less, and ``overlay`` what that exposure does.
 ``report`` puts all of it into one report of a book, whose ``sections`` are plain values that JSON keeps; ``estimates``
 are its value-at-risk by every method, and ``page``, with ``figures``, is how it looks.
 
-``monitor`` follows a ``moving`` book from price to price; ``alerts`` come once for a breach, ``latency`` is counted.
+``monitor`` follows a ``moving`` book from price to price, and the ``running`` sums of its risk; ``alerts`` come once
+for a breach, and ``latency`` is counted.
 """

@@ -17,8 +17,8 @@ from quantray.risk.alerts import Alert, Watch
 from quantray.risk.book import Book
 from quantray.risk.latency import LatencyHistogram
 from quantray.risk.limits import Limit, LimitUse, grouped, place_of, quantile, use_of
-from quantray.risk.moving import Moved, MovingBook
 from quantray.risk.quantiles import normal_quantile
+from quantray.risk.running import RunningRisk
 from quantray.settings import nearest
 
 __all__ = ["Monitor"]
@@ -57,11 +57,9 @@ class Monitor:
         margin: float = 0.05,
         settle_every: int = 10_000,
     ) -> None:
-        self._settle_every = settle_every
-        self._model = book.needed("model", "a monitor")
-        m = self._model.n_assets
         self._drivers, self._levels = np.asarray(drivers, dtype=np.str_), np.asarray(levels, dtype=np.float64)
-        self._absolute = np.zeros(m, dtype=np.bool_) if absolute is None else np.asarray(absolute, dtype=np.bool_)
+        self._absolute = np.zeros(len(levels), np.bool_) if absolute is None else np.asarray(absolute, np.bool_)
+        m = book.needed("model", "a monitor").n_assets
         if not self._drivers.shape == self._levels.shape == self._absolute.shape == (m,):
             raise InputError(
                 f"drivers {self._drivers.shape}, levels {self._levels.shape} and absolute {self._absolute.shape} must "
@@ -71,15 +69,11 @@ class Monitor:
             raise InputError(
                 f"a margin of {margin} must be 0 or more and below 1, and settle_every {settle_every} at least 1."
             )
+        self._book, self._risk, self._wealth = book, RunningRisk(book, self._absolute), _of_the_high(book)
         self._driver_places = {name: place for place, name in enumerate(self._drivers.tolist())}
-        self._wealth = _of_the_high(book)
-        self._book, self._moving, self._sums = book, MovingBook(book, self._absolute), _Sums.of(book)
-        # Rank-one updates want each driver's row of the loadings and of their product with the factors' covariance.
-        self._loadings = np.ascontiguousarray(self._model.loadings)
-        self._priced = np.ascontiguousarray(self._model.loadings @ self._model.factor_covariance)
+        self._settle_every = settle_every
         self.latency, self.ticks = LatencyHistogram(), 0
         self.unwatched: tuple[str, ...] = ()
-        self._settle()
         self._of_sums: list[_Watched] = []
         self._of_names: list[tuple[Limit, Float]] = []
         for limit in limits:
@@ -109,15 +103,13 @@ class Monitor:
         if place is None:
             hint = nearest(driver, list(self._driver_places)) or " leave it out."
             raise InputError(f"nothing here follows {driver!r};{hint}")
-        moving, absolute, level = self._moving, bool(self._absolute[place]), float(self._levels[place])
+        absolute, level = bool(self._absolute[place]), float(self._levels[place])
         if not (0 < price < np.inf or (absolute and -np.inf < price < np.inf)):
             raise InputError(f"a price of {price} for {driver} is none; leave it out until there is one.")
-        moved = moving.move(place, price - level if absolute else price / level - 1)
+        moved = self._risk.move(place, price - level if absolute else price / level - 1)
         self.ticks += 1
-        if self.ticks % self._settle_every:
-            self._follow(moved)
-        else:
-            self._settle()
+        if self.ticks % self._settle_every == 0:
+            self._risk.settle()
         found = tuple(self._news(moved.rows))
         self.latency.record(time.perf_counter_ns() - start)
         return found
@@ -125,32 +117,32 @@ class Monitor:
     @property
     def gain(self) -> float:
         """Since the close, a fraction of NAV."""
-        return float(self._moving.gains.sum())
+        return self._risk.gain
 
     @property
     def weights(self) -> Float:
         """(N,) exposures as money."""
-        return self._moving.weights.copy()
+        return self._risk.positions.weights.copy()
 
     @property
     def exposure(self) -> Float:
         """(M,) to the drivers."""
-        return self._moving.exposure.copy()
+        return self._risk.positions.exposure.copy()
 
     @property
     def factor_exposures(self) -> Float:
         """(K,)."""
-        return self._factors.copy()
+        return self._risk.factors.copy()
 
     @property
     def gross(self) -> float:
         """Sum of absolute weights."""
-        return self._gross
+        return self._risk.gross
 
     @property
     def net(self) -> float:
         """Sum of weights."""
-        return self._net
+        return self._risk.net
 
     def groups(self, kind: str) -> Mapping[str, tuple[float, float]]:
         """Label of a kind -> gross and net.
@@ -160,16 +152,18 @@ class Monitor:
         InputError
             The book has no such kind.
         """
-        if kind not in self._sums.kinds:
-            raise InputError(f"the book has no groups by {kind}; it has {', '.join(self._sums.kinds) or 'none'}.")
-        labels, span = self._sums.kinds[kind]
-        pairs = zip(self._sums.gross[span].tolist(), self._sums.net[span].tolist(), strict=True)
+        if kind not in self._risk.groups.kinds:
+            raise InputError(
+                f"the book has no groups by {kind}; it has {', '.join(self._risk.groups.kinds) or 'none'}."
+            )
+        labels, span = self._risk.groups.kinds[kind]
+        pairs = zip(self._risk.groups.gross[span].tolist(), self._risk.groups.net[span].tolist(), strict=True)
         return dict(zip(labels.tolist(), pairs, strict=True))
 
     @property
     def volatility(self) -> float:
         """Of a day."""
-        return float(np.sqrt(max(float(self._factors @ self._with_factors) + self._specific, 0.0)))
+        return self._risk.volatility
 
     def var(self, level: float = 0.99) -> float:
         """Gaussian, of a day; a fraction of NAV."""
@@ -178,7 +172,7 @@ class Monitor:
     def uses(self) -> tuple[LimitUse, ...]:
         """How much of each watched limit is used, the worst first; of many items the largest."""
         found = []
-        size, sums = np.abs(self._moving.weights), self._vector()
+        size, sums = np.abs(self._risk.positions.weights), self._vector()
         labels = np.char.add("name ", self._book.names)
         every = [(each.limit, each.labels, sums[each.places] * each.scale) for each in self._of_sums]
         every += [(limit, labels, size * rate) for limit, rate in self._of_names]
@@ -189,41 +183,18 @@ class Monitor:
             found.append(use_of(limit, where, 0.0 if at is None else float(values[at])))
         return tuple(sorted(found, key=lambda use: -use.usage))
 
-    def _follow(self, moved: Moved) -> None:
-        """Bring sums and factors to where the positions are."""
-        moving, drivers, rows = self._moving, moved.drivers, moved.rows
-        exposure, weights = moving.exposure[drivers], moving.weights[rows]
-        change = exposure - moved.exposures
-        self._factors += change @ self._loadings[drivers]
-        self._with_factors += change @ self._priced[drivers]
-        self._specific += float(self._model.specific_variance[drivers] @ (change * (exposure + moved.exposures)))
-        more, larger = weights - moved.weights, np.abs(weights) - np.abs(moved.weights)
-        self._net += float(more.sum())
-        self._gross += float(larger.sum())
-        self._sums.add(rows, more, larger)
-
-    def _settle(self) -> None:
-        """Make all sums from the positions."""
-        self._moving.settle()
-        exposure, weights, model = self._moving.exposure, self._moving.weights, self._model
-        self._factors = np.asarray(model.loadings.T @ exposure)
-        self._with_factors = np.asarray(model.factor_covariance @ self._factors)
-        self._specific = float(model.specific_variance @ exposure**2)
-        self._net, self._gross = float(weights.sum()), float(np.abs(weights).sum())
-        self._sums.make(weights)
-
     def _vector(self) -> Float:
         """What limits on sums are about, without signs; in the order that ``_measure`` counts on."""
-        fall = max(1 - self._wealth * (1 + self.gain), 0.0)
-        head = np.array([self._gross, self._net, self.volatility, fall])
-        return np.asarray(np.abs(np.concatenate([head, self._factors, self._sums.gross, self._sums.net])))
+        risk = self._risk
+        head = np.array([risk.gross, risk.net, risk.volatility, max(1 - self._wealth * (1 + risk.gain), 0.0)])
+        return np.asarray(np.abs(np.concatenate([head, risk.factors, risk.groups.gross, risk.groups.net])))
 
     def _news(self, rows: Int) -> list[Alert]:
         found: list[Alert] = []
         if len(self._places):
             found += self._sums_watch.look(_EVERY, self._vector()[self._places] * self._scales, self.ticks)
         if len(self._rates):
-            values = self._rates[:, rows] * np.abs(self._moving.weights[rows])
+            values = self._rates[:, rows] * np.abs(self._risk.positions.weights[rows])
             items = np.arange(len(self._rates))[:, None] * len(self._book.names) + rows
             found += self._names_watch.look(items.ravel(), values.ravel(), self.ticks)
         return found
@@ -264,11 +235,11 @@ class Monitor:
     def _listed(self, limit: Limit) -> tuple[Names, int]:
         """The labels of a kind, and where the first of them stands in the vector."""
         if limit.kind == "factor":
-            return np.asarray(self._model.factor_names, dtype=np.str_), len(_OF_VECTOR)
+            return np.asarray(self._book.needed("model", "a monitor").factor_names, dtype=np.str_), len(_OF_VECTOR)
         grouped(self._book, limit.kind, f"limit {limit.name!r}")
-        names, span = self._sums.kinds[limit.kind]
-        before = 0 if limit.metric == "gross" else len(self._sums.gross)
-        return names, len(_OF_VECTOR) + self._model.n_factors + before + span.start
+        names, span = self._risk.groups.kinds[limit.kind]
+        before = 0 if limit.metric == "gross" else len(self._risk.groups.gross)
+        return names, len(_OF_VECTOR) + len(self._risk.factors) + before + span.start
 
 
 _OF_VECTOR = ("gross", "net", "volatility", "drawdown")
@@ -294,38 +265,3 @@ def _of_the_high(book: Book) -> float:
         return 1.0
     wealth = np.cumprod(1 + np.nan_to_num(np.asarray(book.returns, dtype=np.float64)))
     return float(wealth[-1] / max(1.0, wealth.max()))
-
-
-@dataclass(eq=False)
-class _Sums:
-    """Gross and net by group of every kind, in one array each; the last place is of positions without a label."""
-
-    kinds: Mapping[str, tuple[Names, slice]]
-    places: Int
-    """(N, kinds) of each position."""
-    gross: Float
-    net: Float
-
-    @classmethod
-    def of(cls, book: Book) -> "_Sums":
-        kinds: dict[str, tuple[Names, slice]] = {}
-        columns, start = [], 0
-        for kind in book.groups:
-            labels, place = grouped(book, kind, "a monitor")
-            kinds[kind] = (labels, slice(start, start + len(labels)))
-            columns.append(np.where(place >= 0, place + start, -1))
-            start += len(labels)
-        places = np.column_stack(columns) if columns else np.zeros((len(book.names), 0), dtype=np.int64)
-        return cls(kinds, np.where(places < 0, start, places), np.zeros(start + 1), np.zeros(start + 1))
-
-    def add(self, rows: Int, more: Float, larger: Float) -> None:
-        places = self.places[rows]
-        np.add.at(self.net, places, more[:, None])
-        np.add.at(self.gross, places, larger[:, None])
-
-    def make(self, weights: Float) -> None:
-        flat, n_kinds = self.places.ravel(), self.places.shape[1]
-        self.net, self.gross = (
-            np.asarray(np.bincount(flat, np.repeat(each, n_kinds), len(self.net)), dtype=np.float64)
-            for each in (weights, np.abs(weights))
-        )
