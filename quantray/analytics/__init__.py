@@ -1,7 +1,7 @@
 """What happened and why: the track record of a portfolio, its metrics, and the page that people read.
 
 ``attribution`` says why a portfolio earned what it earned, in parts that add up. ``forecasts`` says how good scores
-are, ``selection`` what is left of a Sharpe ratio chosen from many, and ``bootstrap`` and ``sharpe_intervals`` how sure that
-is; ``regression`` has betas whose errors allow for autocorrelation. ``page`` is what every report is made of, with
+are, ``selection`` what is left of a Sharpe ratio chosen from many, and ``bootstrap`` and ``sharpe_intervals`` how sure
+that is; ``regression`` has betas whose errors allow for autocorrelation. ``page`` is what every report is made of, with
 ``figures`` and ``regime_figures``; ``summary`` is the terminal's table of portfolios.
 """

@@ -236,8 +236,7 @@ def _segments(
     labels: dict[str, tuple[list[str], tuple[str, ...] | None]] = {
         f"By {by}": (calendar_labels(dates, by), calendar_order(by)) for by in _CALENDARS
     }
-    traded = record.on_trade_dates().holding_dates
-    labels["By rebalancing period"] = (rebalance_labels(dates, traded), None)
+    labels["By rebalancing period"] = (rebalance_labels(dates, record.trade_dates), None)
     if given.regimes is not None:
         labels["By regime"] = (regime_labels(given.regimes, dates), None)
     else:

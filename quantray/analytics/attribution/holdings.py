@@ -167,14 +167,15 @@ def _sum(holdings: Holdings) -> Float:
 
 def _every_day(record: TrackRecord, panel: Panel | None) -> tuple[Float, Float]:
     """(T, N) weights at each close and money traded each day."""
+    trades = np.zeros((len(record.dates), len(record.assets)))
+    trades[np.searchsorted(record.dates, record.trade_dates)] = record.trades
     if len(record.holding_dates) == len(record.dates):
-        return record.weights, record.trades
+        return record.weights, trades
     if panel is None:
         raise InputError(f"{record.name} keeps holdings on days of trades only; give the panel that it was kept on.")
     growth = _growth(record, panel)
-    weights, trades = np.zeros((2, len(record.dates), len(record.assets)))
+    weights = np.zeros_like(trades)
     rows = np.searchsorted(record.dates, record.holding_dates)
-    trades[rows] = record.trades
     for k, row in enumerate(rows.tolist()):
         end = int(rows[k + 1]) if k + 1 < len(rows) else len(record.dates)
         money = record.weights[k] * record.nav[row]

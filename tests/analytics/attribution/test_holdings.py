@@ -52,10 +52,10 @@ def test_given_weights():
 
 def test_bad_input(accounts):
     record, panel = accounts.record, accounts.panel
-    series = ("dates", "nav", "cash", "pnl", "dividends", "interest", "unfilled")
-    rows = (*series, "holding_dates", "weights", "trades", "costs")
+    series = ("dates", "nav", "cash", "pnl", "dividends", "interest", "unfilled", "holding_dates", "weights")
+    none = {name: getattr(record, name)[:0] for name in ("trade_dates", "trades", "costs")}
     with pytest.raises(InputError, match="one day of accounts"):
-        held_days(replace(record, **{name: getattr(record, name)[:1] for name in rows}))
+        held_days(replace(record, **{name: getattr(record, name)[:1] for name in series}, **none))
     kept = record.on_trade_dates()
     with pytest.raises(InputError, match="holdings on days of trades only; give the panel"):
         held_days(kept)
