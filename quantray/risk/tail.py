@@ -12,20 +12,24 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, checked, product, risk_contributions, variances, vector
-from quantray.risk import quantiles
-from quantray.risk.quantiles import normal_quantile, normal_shortfall, student_quantile
+from quantray.risk.history import checked_level, complete_returns, long_enough
+from quantray.risk.laws import CornishFisher, Student, moments, student_degrees
+from quantray.risk.quantiles import normal_quantile, normal_shortfall
+from quantray.risk.volatility import Garch, exponential_weights, filtered_variances
 
 __all__ = [
     "RiskSplit",
     "age_weights",
     "component_shortfall",
     "component_var",
+    "cornish_fisher_shortfall",
     "cornish_fisher_var",
     "expected_shortfall",
     "gaussian_shortfall",
     "gaussian_var",
     "historical_var",
     "incremental_var",
+    "incremental_vars",
     "marginal_var",
     "rescaled_returns",
     "student_shortfall",
@@ -61,7 +65,7 @@ def historical_var(returns: Float, *, level: float = 0.99, weights: Float | None
     InputError
         Fewer days than one in ``1 - level``, a missing return, a level out of range, or weights that do not fit.
     """
-    returns = _history(returns, level)
+    returns = long_enough(returns, level)
     if weights is None:
         return float(-np.quantile(returns, 1 - level))
     order, heavy = _weighted(returns, weights)
@@ -70,7 +74,7 @@ def historical_var(returns: Float, *, level: float = 0.99, weights: Float | None
 
 def expected_shortfall(returns: Float, *, level: float = 0.99, weights: Float | None = None) -> float:
     """The mean loss on days as bad as ``historical_var`` or worse; takes and raises as that does."""
-    returns = _history(returns, level)
+    returns = long_enough(returns, level)
     beyond = returns <= -historical_var(returns, level=level, weights=weights)
     share = None if weights is None else np.asarray(weights, dtype=np.float64)[beyond]
     return float(-np.average(returns[beyond], weights=share))
@@ -92,16 +96,17 @@ def age_weights(n_days: int, *, half_life: float) -> Float:
     return np.asarray(weights / weights.sum())
 
 
-def rescaled_returns(returns: Float, *, decay: float = 0.94) -> Float:
+def rescaled_returns(returns: Float, *, decay: float = 0.94, model: Garch | None = None) -> Float:
     """Past returns as they would be at today's volatility: filtered historical simulation.
 
-    Each return is divided by the exponentially weighted volatility that was forecast for its day, and multiplied by the
-    forecast for the day after the last.
+    Each return is divided by the volatility that was forecast for its day, and multiplied by the forecast for the day
+    after the last.
 
     Parameters
     ----------
     returns : (T,) simple returns, oldest first; no NaN.
     decay : weight of yesterday's variance in today's, between 0 and 1; 0.94 is RiskMetrics' for days.
+    model : of the volatility, in place of a decay, such as ``volatility.fitted_garch`` makes.
 
     Raises
     ------
@@ -109,26 +114,12 @@ def rescaled_returns(returns: Float, *, decay: float = 0.94) -> Float:
         A missing return, a decay out of range, fewer than 20 returns, or returns that do not vary.
 
     Source: Hull and White (1998), *Incorporating volatility updating into the historical simulation method*, Journal of
-    Risk 1; J.P. Morgan (1996), *RiskMetrics technical document*.
+    Risk 1; Barone-Adesi, Giannopoulos and Vosper (1999), *VaR without correlations for portfolios of derivative
+    securities*, Journal of Futures Markets 19; J.P. Morgan (1996), *RiskMetrics technical document*.
     """
-    returns = _complete(returns)
-    if not 0 < decay < 1 or len(returns) < _FIRST:
-        raise InputError(
-            f"{len(returns)} returns with decay {decay}: give at least {_FIRST}, and a decay between 0 and 1."
-        )
-    variance = float(returns[:_FIRST].var())
-    forecast = np.empty(len(returns) + 1)
-    for day, value in enumerate(returns):
-        forecast[day] = variance
-        variance = decay * variance + (1 - decay) * float(value) ** 2
-    forecast[-1] = variance
-    if not (forecast > 0).all():
-        raise InputError("the returns do not vary at first, so no volatility can be forecast; start later.")
-    return np.asarray(returns * np.sqrt(forecast[-1] / forecast[:-1]))
-
-
-_FIRST = 20
-"""Returns from which the first forecast of volatility is made."""
+    returns = complete_returns(returns)
+    variances = filtered_variances(returns, model or exponential_weights(decay))
+    return np.asarray(returns * np.sqrt(variances[-1] / variances[:-1]))
 
 
 def gaussian_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> float:
@@ -146,12 +137,12 @@ def gaussian_var(weights: Float, covariance: Covariance, *, level: float = 0.99)
         The covariance is not square, symmetric and finite, the shapes disagree, a weight is missing, or a level out of
         range.
     """
-    return normal_quantile(_level(level)) * _volatility(weights, covariance)
+    return normal_quantile(checked_level(level)) * _volatility(weights, covariance)
 
 
 def gaussian_shortfall(weights: Float, covariance: Covariance, *, level: float = 0.99) -> float:
     """The mean loss beyond ``gaussian_var``; takes and raises as that does."""
-    return normal_shortfall(_level(level)) * _volatility(weights, covariance)
+    return normal_shortfall(checked_level(level)) * _volatility(weights, covariance)
 
 
 def cornish_fisher_var(returns: Float, *, level: float = 0.99) -> float:
@@ -165,21 +156,14 @@ def cornish_fisher_var(returns: Float, *, level: float = 0.99) -> float:
         As ``historical_var``, or skewness and kurtosis are so large that the corrected quantile does not rise with the
         level everywhere: then it is no quantile.
 
-    Source: Cornish and Fisher (1938); Maillard (2012), *A user's guide to the Cornish Fisher expansion*.
+    Source: see ``laws.CornishFisher``.
     """
-    returns = _history(returns, level)
-    skew, kurtosis = _shape(returns)
-    # The slope of the expansion in z, as a quadratic that must have no root.
-    square, linear = kurtosis / 8 - skew**2 / 6, skew / 3
-    constant = 1 - kurtosis / 8 + 5 * skew**2 / 36
-    if not (np.isfinite(skew) and square >= 0 and constant > 0 and linear**2 <= 4 * square * constant):
-        raise InputError(
-            f"skewness {skew:.2f} and excess kurtosis {kurtosis:.2f} are beyond the range in which the Cornish-Fisher "
-            "expansion rises with the level; use historical_var or student_var."
-        )
-    z = normal_quantile(1 - level)
-    bent = z + (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * kurtosis / 24 - (2 * z**3 - 5 * z) * skew**2 / 36
-    return float(-(returns.mean() + bent * returns.std()))
+    return float(_expansion(returns, level).var(level)[0])
+
+
+def cornish_fisher_shortfall(returns: Float, *, level: float = 0.99) -> float:
+    """The mean loss beyond ``cornish_fisher_var``; takes and raises as that does."""
+    return float(_expansion(returns, level).shortfall(level)[0])
 
 
 def student_var(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
@@ -191,14 +175,12 @@ def student_var(returns: Float, *, level: float = 0.99, degrees: float | None = 
     ----------
     degrees : of freedom, above 2; by default those of the sample's excess kurtosis, 4 + 6 / kurtosis, at most 100.
     """
-    mean, scale, degrees = _student(returns, level, degrees)
-    return float(scale * student_quantile(level, degrees) - mean)
+    return float(_student(returns, level, degrees).var(level)[0])
 
 
 def student_shortfall(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
     """The mean loss beyond ``student_var``; takes and raises as that does."""
-    mean, scale, degrees = _student(returns, level, degrees)
-    return float(scale * quantiles.student_shortfall(level, degrees) - mean)
+    return float(_student(returns, level, degrees).shortfall(level)[0])
 
 
 def marginal_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> Float:
@@ -213,7 +195,7 @@ def marginal_var(weights: Float, covariance: Covariance, *, level: float = 0.99)
     volatility = _volatility(weights, covariance)
     if not volatility > 0:
         raise InputError("the portfolio has no risk, so no position has a marginal one; give it weights.")
-    return np.asarray(normal_quantile(_level(level)) * product(covariance, weights) / volatility)
+    return np.asarray(normal_quantile(checked_level(level)) * product(covariance, weights) / volatility)
 
 
 def component_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> RiskSplit:
@@ -223,7 +205,7 @@ def component_var(weights: Float, covariance: Covariance, *, level: float = 0.99
 
     Source: Jorion (2007), *Value at Risk*, 3rd ed., ch. 7.
     """
-    parts = normal_quantile(_level(level)) * risk_contributions(covariance, weights)
+    parts = normal_quantile(checked_level(level)) * risk_contributions(covariance, weights)
     return RiskSplit(float(parts.sum()), parts)
 
 
@@ -234,8 +216,23 @@ def incremental_var(
 
     Parameters
     ----------
-    weights, covariance, level : as of ``gaussian_var``.
     trades : (N,) changes of weights.
+
+    Takes and raises as ``incremental_vars`` besides.
+    """
+    trades = _weights(trades, covariance)
+    return float(incremental_vars(weights, trades[:, None], covariance, level=level, exact=exact)[0])
+
+
+def incremental_vars(
+    weights: Float, baskets: Float, covariance: Covariance, *, level: float = 0.99, exact: bool = True
+) -> Float:
+    """(B,) what each of some baskets of trades would add to ``gaussian_var``; negative where it hedges.
+
+    Parameters
+    ----------
+    weights, covariance, level : as of ``gaussian_var``.
+    baskets : (N, B) changes of weights.
     exact : the difference of the two portfolios; else to first order, by ``marginal_var``, which needs one look at the
         portfolio for any number of baskets.
 
@@ -244,11 +241,15 @@ def incremental_var(
     InputError
         As ``gaussian_var``; to first order as ``marginal_var``.
     """
-    weights, trades = _weights(weights, covariance), _weights(trades, covariance)
+    weights, baskets = _weights(weights, covariance), np.asarray(baskets, dtype=np.float64)
+    if baskets.ndim != 2 or len(baskets) != len(weights) or not np.isfinite(baskets).all():
+        raise InputError(f"baskets are {baskets.shape}; {len(weights)} assets need ({len(weights)}, B) finite numbers.")
     if not exact:
-        return float(trades @ marginal_var(weights, covariance, level=level))
-    after = gaussian_var(weights + trades, covariance, level=level)
-    return after - gaussian_var(weights, covariance, level=level)
+        return np.asarray(marginal_var(weights, covariance, level=level) @ baskets)
+    after = weights[:, None] + baskets
+    variance = np.einsum("nb,nb->b", after, product(covariance, after))
+    losses = normal_quantile(checked_level(level)) * np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(losses - gaussian_var(weights, covariance, level=level))
 
 
 def component_shortfall(weights: Float, scenarios: Float, *, level: float = 0.99) -> RiskSplit:
@@ -271,7 +272,7 @@ def component_shortfall(weights: Float, scenarios: Float, *, level: float = 0.99
     if scenarios.ndim != 2 or not np.isfinite(scenarios).all():
         raise InputError(f"scenarios are {scenarios.shape} or incomplete; give (S, N) returns without NaN.")
     weights = vector(weights, scenarios.shape[1], "weights")
-    returns = _history(scenarios @ weights, level)
+    returns = long_enough(scenarios @ weights, level)
     beyond = returns <= -historical_var(returns, level=level)
     parts = -weights * scenarios[beyond].mean(axis=0)
     return RiskSplit(float(parts.sum()), parts)
@@ -286,25 +287,29 @@ def _weights(weights: Float, covariance: Covariance) -> Float:
     return vector(weights, len(variances(checked(covariance))), "weights")
 
 
-def _student(returns: Float, level: float, degrees: float | None) -> tuple[float, float, float]:
-    """Mean, scale and degrees of freedom."""
-    returns = _history(returns, level)
-    kurtosis = _shape(returns)[1]
-    degrees = (min(100.0, 4 + 6 / kurtosis) if kurtosis > 0 else 100.0) if degrees is None else degrees
+def _student(returns: Float, level: float, degrees: float | None) -> Student:
+    seen = _moments(returns, level)
+    degrees = float(student_degrees(seen.kurtosis)[0]) if degrees is None else degrees
     if not degrees > 2:
         raise InputError(f"Student's t with {degrees} degrees of freedom has no variance; give more than 2.")
-    # Beyond a million it is normal to the last digit, and its formulas lose theirs.
-    degrees = min(degrees, 1e6)
-    return float(returns.mean()), float(returns.std() * np.sqrt((degrees - 2) / degrees)), degrees
+    return Student(seen.scale, degrees, seen.mean)
 
 
-def _shape(returns: Float) -> tuple[float, float]:
-    """Skewness and excess kurtosis, with divisor T."""
-    apart = returns - returns.mean()
-    variance = float((apart**2).mean())
-    if not variance > (1e-12 * float(np.abs(returns).max())) ** 2:
+def _expansion(returns: Float, level: float) -> CornishFisher:
+    seen = _moments(returns, level)
+    if not seen.rises[0]:
+        raise InputError(
+            f"skewness {seen.skew[0]:.2f} and excess kurtosis {seen.kurtosis[0]:.2f} are beyond the range in which the "
+            "Cornish-Fisher expansion rises with the level; use historical_var or student_var."
+        )
+    return seen
+
+
+def _moments(returns: Float, level: float) -> CornishFisher:
+    seen = moments(long_enough(returns, level)[None, :])
+    if not np.isfinite(seen.skew[0]):
         raise InputError("the returns do not vary, so their tail has no shape; use historical_var.")
-    return float((apart**3).mean()) / variance**1.5, float((apart**4).mean()) / variance**2 - 3
+    return seen
 
 
 def _weighted(returns: Float, weights: Float) -> tuple[np.ndarray, Float]:
@@ -313,25 +318,3 @@ def _weighted(returns: Float, weights: Float) -> tuple[np.ndarray, Float]:
     if weights.shape != returns.shape or not (weights >= 0).all() or not weights.sum() > 0:
         raise InputError(f"weights {weights.shape} must be one for each of {len(returns)} days, none below zero.")
     return np.argsort(returns, kind="stable"), weights / weights.sum()
-
-
-def _history(returns: Float, level: float) -> Float:
-    """Returns that are as many as a level needs."""
-    returns = _complete(returns)
-    needed = int(np.ceil(1 / (1 - _level(level)) - 1e-9))
-    if len(returns) < needed:
-        raise InputError(f"{len(returns)} returns say nothing of a level of {level:.6g}; give at least {needed}.")
-    return returns
-
-
-def _complete(returns: Float) -> Float:
-    returns = np.asarray(returns, dtype=np.float64)
-    if returns.ndim != 1 or not np.isfinite(returns).all():
-        raise InputError(f"returns are {returns.shape} or incomplete; give (T,) without NaN, gaps as zero or left out.")
-    return returns
-
-
-def _level(level: float) -> float:
-    if not 0.5 <= level < 1:
-        raise InputError(f"a level of {level} must be at least 0.5 and below 1, such as 0.99.")
-    return level

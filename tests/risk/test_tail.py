@@ -12,17 +12,20 @@ from quantray.risk.tail import (
     age_weights,
     component_shortfall,
     component_var,
+    cornish_fisher_shortfall,
     cornish_fisher_var,
     expected_shortfall,
     gaussian_shortfall,
     gaussian_var,
     historical_var,
     incremental_var,
+    incremental_vars,
     marginal_var,
     rescaled_returns,
     student_shortfall,
     student_var,
 )
+from quantray.risk.volatility import filtered_variances, fitted_garch
 
 Z = 1.65
 LEVEL = float(stats.norm.cdf(Z))
@@ -68,6 +71,10 @@ def test_history_at_todays_volatility():
     found = rescaled_returns(jumped, decay=0.99)
     assert_allclose(found.std() / draw.std(), 2, rtol=0.2)
     assert_allclose(historical_var(found, level=0.99), 2 * 0.01 * stats.norm.ppf(0.99), rtol=0.2)
+    fitted = fitted_garch(jumped)
+    by_garch = rescaled_returns(jumped, model=fitted)
+    forecast = np.sqrt(filtered_variances(jumped, fitted))
+    assert_allclose(by_garch, jumped / forecast[:-1] * forecast[-1])
     # By hand: variance .04 of the first twenty, then one day of a return of zero.
     returns = np.array([0.2, -0.2] * 10 + [0.0])
     last = 0.94 * 0.04
@@ -83,6 +90,7 @@ def test_closed_forms_agree_with_many_draws():
     assert_allclose(student_var(heavy, degrees=6), historical_var(heavy), rtol=1e-2)
     assert_allclose(student_shortfall(heavy, degrees=6), expected_shortfall(heavy), rtol=2e-2)
     assert_allclose(cornish_fisher_var(normal), historical_var(normal), rtol=5e-3)
+    assert_allclose(cornish_fisher_shortfall(normal), expected_shortfall(normal), rtol=5e-3)
     assert_allclose(student_var(normal, degrees=np.inf), historical_var(normal), rtol=5e-3)
     assert_allclose(student_shortfall(normal, degrees=np.inf), expected_shortfall(normal), rtol=5e-3)
 
@@ -113,6 +121,13 @@ def test_laws_of_splits(seed):
     assert_allclose(split.parts, weights * marginal_var(weights, covariance))
     tail = component_shortfall(weights, scenarios, level=0.95)
     assert_allclose(tail.parts.sum(), expected_shortfall(scenarios @ weights, level=0.95))
+    baskets = np.column_stack([trades, -weights, 0 * trades])
+    whole = gaussian_var(weights, covariance)
+    added = [gaussian_var(weights + basket, covariance) - whole for basket in baskets.T]
+    assert_allclose(incremental_vars(weights, baskets, covariance), added, atol=1e-12)
+    assert_allclose(incremental_var(weights, trades, covariance), added[0])
+    first = incremental_vars(weights, baskets, covariance, exact=False)
+    assert_allclose(first, marginal_var(weights, covariance) @ baskets)
     # A small basket changes the risk by what its first order says.
     small = 1e-6 * trades
     assert_allclose(
@@ -149,9 +164,10 @@ def test_shortfall_is_coherent(seed, level):
         (lambda: historical_var(np.zeros(200), weights=-np.ones(200)), "must be one for each of 200 days, none below"),
         (lambda: age_weights(10, half_life=0), "10 days with a half-life of 0: both must be positive"),
         (lambda: rescaled_returns(np.zeros(30)), "the returns do not vary at first"),
-        (lambda: rescaled_returns(np.ones(5)), "5 returns with decay 0.94: give at least 20"),
+        (lambda: rescaled_returns(np.ones(5)), "volatility takes at least 20"),
         (lambda: student_var(np.ones(200)), "the returns do not vary, so their tail has no shape"),
         (lambda: student_var(np.arange(200.0), degrees=2.0), "has no variance; give more than 2"),
+        (lambda: incremental_vars(np.ones(2), np.ones((3, 4)), COVARIANCE), r"baskets are \(3, 4\); 2 assets need"),
         (lambda: gaussian_var(np.ones(3), COVARIANCE), "3 weights|weights"),
         (lambda: gaussian_var(np.array([1, np.nan]), COVARIANCE), "weights"),
         (lambda: marginal_var(np.zeros(2), COVARIANCE), "the portfolio has no risk"),
