@@ -1,10 +1,14 @@
 """What can be lost, and whether the forecasts of it were right.
 
 ``holdings`` are a book of positions, ``market`` what is known of the drivers of their value, ``pricing`` what positions
-are worth after any change of these, and ``sensitivities`` how they follow small ones. ``tail`` estimates value-at-risk
-and expected shortfall, splits them among positions and says what trades would add; ``backtests`` hold forecasts of both
-against what happened; both take ``quantiles`` of standard losses. ``factor`` splits risk among factors, groups and
-names.
+are worth after any change of these, and ``sensitivities`` how they follow small ones. ``factor`` splits risk
+among factors, groups and names.
+
+``tail`` estimates value-at-risk and expected shortfall from a ``history``, splits them among positions and says what
+trades would add. ``volatility`` changes from day to day, ``laws`` are distributions of a day's return, made of
+``quantiles``; ``simulation`` draws scenarios from a factor model, ``horizons`` are longer than a day, and ``intervals``
+say how sure an estimate is. ``var_forecasts`` are made for every day of a history, ``backtests`` hold forecasts against
+what happened, ``coverage`` puts all tests in a table, and ``backtest_figures`` shows them.
 
 ``stress`` says what is lost in ``scenarios``, which ``scenario_moves`` and ``moves`` turn into moves of every driver,
 ``replay`` what would be lost in a crisis of the past, ``reverse_stress`` how a given loss comes about, and
