@@ -2,6 +2,8 @@
 
 ``attribution`` says why a portfolio earned what it earned, in parts that add up. ``forecasts`` says how good scores
 are, ``selection`` what is left of a Sharpe ratio chosen from many, and ``bootstrap`` and ``sharpe_intervals`` how sure
-that is; ``regression`` has betas whose errors allow for autocorrelation. ``page`` is what every report is made of, with
-``figures`` and ``regime_figures``; ``summary`` is the terminal's table of portfolios.
+that is; ``regression`` has betas whose errors allow for autocorrelation. ``metrics`` has the
+measures that every study keeps, ``ratios``, ``drawdowns``, ``against`` (a benchmark) and ``periods`` the others, and
+``measures`` all by name. ``page`` is what every report is made of, with ``figures`` and ``regime_figures``; ``summary``
+is the terminal's table of portfolios.
 """

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from bacon_months import BENCHMARK, PORTFOLIO
 from numpy.testing import assert_allclose
 from scipy import stats
 
@@ -26,30 +27,20 @@ from quantray.backtest.costs import LinearCosts
 from quantray.errors import InputError
 from quantray.portfolio.rebalance import unnecessary_turnover
 
-# Bacon (2008), 24 monthly returns in per cent.
-BACON = np.array(
-    [0.3, 2.6, 1.1, -1, 1.5, 2.5, 1.6, 6.7, -1.4, 4, -0.5, 8.1, 4, -3.7, -6.1, 1.7, -4.9, -2.2, 7,
-     5.8, -6.5, 2.4, -0.5, -0.9]
-) / 100  # fmt: skip
-BENCHMARK = np.array(
-    [0.2, 2.5, 1.8, -1.1, 1.4, 1.8, 1.4, 6.5, -1.5, 4.2, -0.6, 8.3, 3.9, -3.8, -6.2, 1.5, -4.8, 2.1, 6,
-     5.6, -6.7, 1.9, -0.3, 0]
-) / 100  # fmt: skip
-
 
 def test_bacons_two_years():
-    measured = performance(BACON, periods_per_year=12)
+    measured = performance(PORTFOLIO, periods_per_year=12)
     assert_allclose(measured.annual_return, 0.103678, atol=5e-7)
     assert_allclose(measured.total_return, 0.218106, atol=5e-7)
     # Bacon divides by n, we by n - 1.
     assert_allclose(measured.annual_volatility * math.sqrt(23 / 24), 0.134116, atol=5e-7)
     assert_allclose(measured.max_drawdown, 0.144673, atol=5e-7)
-    assert_allclose(relative(BACON, BENCHMARK, periods_per_year=12).beta, 0.998850, atol=5e-7)
+    assert_allclose(relative(PORTFOLIO, BENCHMARK, periods_per_year=12).beta, 0.998850, atol=5e-7)
 
 
 def test_sortino_against_bacons_kappa():
     # Kappa of order two at 0.5 % a month is the monthly Sortino ratio against that rate.
-    measured = performance(BACON, risk_free=0.005 * 12, periods_per_year=12)
+    measured = performance(PORTFOLIO, risk_free=0.005 * 12, periods_per_year=12)
     assert_allclose(measured.sortino / math.sqrt(12), 0.1566, atol=5e-5)
 
 
@@ -94,7 +85,10 @@ def test_the_error_is_that_of_the_sharpe_estimate(year):
 
 
 def test_risk_free_rate_lowers_the_sharpe_ratio_by_its_share():
-    base, charged = performance(BACON, periods_per_year=12), performance(BACON, risk_free=0.06, periods_per_year=12)
+    base, charged = (
+        performance(PORTFOLIO, periods_per_year=12),
+        performance(PORTFOLIO, risk_free=0.06, periods_per_year=12),
+    )
     assert_allclose(base.sharpe - charged.sharpe, 0.06 / base.annual_volatility)
     assert charged.annual_return == base.annual_return
 
