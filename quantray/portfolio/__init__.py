@@ -5,6 +5,10 @@ of least risk and highest ratio. Underneath, ``problem`` states what is solved a
 it, ``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises tail losses.
 ``smallest_trade`` brings weights within caps, through ``conic_trade``.
 
+Over several periods at once: ``multi_period``, for which ``horizon_mandate`` puts together the problem that
+``horizon_problem`` states and certifies, ``horizon_solver`` solves on ``chains`` within ``horizon_limits``, and
+``horizon_relaxations`` explains.
+
 By risk alone: ``naive``, ``hrp`` and ``hierarchy`` on the tree of ``clusters``, ``hrp_large`` on ``spanning`` trees
 without a matrix, ``risk_parity`` with ``contributions``, ``diversification`` on ``nonnegative``. ``black_litterman``
 mixes views with the market's, ``strategy_mix`` allocates across strategies, and ``rebalance`` turns weights into

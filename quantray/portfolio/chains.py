@@ -161,7 +161,7 @@ class ChainSystem:
         own.flat[:: len(own) + 1] *= 1 + 1e-13
         own.flat[:: len(own) + 1] += 1e-300
         self._root, failed = dpotrf(own, lower=1)
-        return failed == 0
+        return bool(failed == 0)
 
     def solve(self, b: Float, c: Float, *, refine: bool) -> tuple[Float, Float]:
         """(H, N) w and (H P + J,) x, for (H, N) b and (H P + J,) c."""

@@ -1,21 +1,20 @@
 """An interior-point method for portfolios over several periods (see ``horizon_problem``).
 
 As in ``structured``, absolute values are split with helpers, here z >= |trade| and g >= |w|, which are eliminated in
-closed form. What is left in a Newton step is a chain over periods for every asset, coupled by the factors, rows and sums
-of each period (see ``chains``); no matrix of all assets is ever formed.
+closed form. What is left in a Newton step is a chain over periods for every asset, coupled by the factors, rows and
+sums of each period (see ``chains``); no matrix of all assets is ever formed.
 
-Source: Mehrotra (1992), *On the implementation of a primal-dual interior point method*, SIAM J. Optim. 2(4); Boyd et
-al. (2017), *Multi-period trading via convex optimization*, Foundations and Trends in Optimization 3(1), for the problem.
+Source: Mehrotra (1992), *On the implementation of a primal-dual interior point method*, SIAM J. Optim. 2(4).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.arrays import Bool, Float
+from quantray.arrays import Float
 from quantray.portfolio.chains import ChainSystem, Columns, moves, moves_back
+from quantray.portfolio.horizon_limits import HorizonLimits
 from quantray.portfolio.horizon_problem import HorizonPrices, HorizonProblem, horizon_gap, within_reach
-from quantray.portfolio.problem import NOTHING
 
 __all__ = ["HorizonResult", "solve_horizon"]
 
@@ -49,65 +48,12 @@ def solve_horizon(problem: HorizonProblem, *, tolerance: float = 1e-8) -> Horizo
     low, high = within_reach(problem)
     inner = _Iteration(problem, low, high)
     converged = inner.run(tolerance)
-    weights = np.clip(inner.w, low, np.maximum(low, high))
-    prices = inner.prices()
+    weights, prices = inner.weights(), inner.prices()
     gap = horizon_gap(problem, weights, prices)
     # The iteration measures itself by residuals; where it stopped short of these, the certificate has the last word.
     converged = converged or gap <= 1e-6 * problem.size(weights)
     converged = converged and problem.violation(weights) <= 10 * tolerance
     return HorizonResult(weights, bool(converged), inner.count, prices, gap)
-
-
-@dataclass(frozen=True, eq=False)
-class _Limits:
-    """Inequalities of single periods: rows from above, rows from below, sums of trades, sums of weights."""
-
-    above: Bool
-    """(H, M)."""
-    below: Bool
-    """(H, M)."""
-    equal: Bool
-    """(H, M)."""
-    turnover: Bool
-    """(H,)."""
-    gross: Bool
-    """(H,)."""
-    right: Float
-    """(L,)."""
-
-    @classmethod
-    def of(cls, problem: HorizonProblem, fixed: Bool) -> "_Limits":
-        none = np.zeros(problem.shape[0], dtype=np.bool_)
-        # A row on fixed weights alone is met or not, whatever is done.
-        free = (np.abs(problem.rows) @ (~fixed).astype(np.float64)[..., None])[..., 0] > 0
-        equal = problem.row_upper - problem.row_lower <= 1e-13
-        above = free & ~equal & np.isfinite(problem.row_upper)
-        below = free & ~equal & np.isfinite(problem.row_lower)
-        turnover = none if problem.turnover is None else np.isfinite(problem.turnover)
-        gross = none if problem.gross is None else np.isfinite(problem.gross)
-        sums = [
-            limit[mask] for limit, mask in ((problem.turnover, turnover), (problem.gross, gross)) if limit is not None
-        ]
-        right = np.concatenate([problem.row_upper[above], -problem.row_lower[below], *sums])
-        return cls(above, below, free & equal, turnover, gross, right)
-
-    def values(self, rows: Float, z: Float | None, g: Float | None) -> Float:
-        """(L,) left-hand sides, from (H, M) values of the rows and the helpers."""
-        parts = [rows[self.above], -rows[self.below]]
-        parts += [helper.sum(axis=1)[mask] for helper, mask in ((z, self.turnover), (g, self.gross)) if helper is not None]
-        return np.concatenate(parts)
-
-    def split(self, values: Float) -> tuple[Float, Float, Float, Float]:
-        """(H, M) of rows from above and from below, (H,) of sums of trades and of weights; zero where there is none."""
-        ends = np.cumsum([self.above.sum(), self.below.sum(), self.turnover.sum()])
-        out = []
-        for mask, part in zip(
-            (self.above, self.below, self.turnover, self.gross), np.split(values, ends), strict=True
-        ):
-            full = np.zeros(mask.shape)
-            full[mask] = part
-            out.append(full)
-        return out[0], out[1], out[2], out[3]
 
 
 class _Iteration:
@@ -127,20 +73,19 @@ class _Iteration:
         self.q, self.d = problem.linear, problem.diagonal
         self.quadratic, self.impact = problem.quadratic, problem.impact
         none = np.zeros(problem.shape)
-        self.limits = _Limits.of(problem, self.fixed)
+        self.limits = HorizonLimits.of(problem, self.fixed)
         capped = problem.cap is not None and bool(np.isfinite(problem.cap).any())
         priced = problem.cost is not None and bool((problem.cost > 0).any())
-        self.cost, self.cap = None, None
-        if priced or capped or problem.impact is not None or self.limits.turnover.any():
-            self.cost = none if problem.cost is None else problem.cost
+        self.trades = priced or capped or problem.impact is not None or bool(self.limits.turnover.any())
+        self.cost = none if problem.cost is None else problem.cost
+        self.cap = None
         if capped and problem.cap is not None:
             self.cap = np.minimum(problem.cap, 2 * float(np.maximum(np.abs(self.low), np.abs(self.high)).max()))
-        self.short = None
-        if problem.short is not None or self.limits.gross.any():
-            self.short = none if problem.short is None else problem.short
-            # short max(-w, 0) = short (|w| - w) / 2
-            self.q = self.q - self.short / 2
-        self.size_row = 2 + (0 if self.cost is None else 2) + (0 if self.cap is None else 1)
+        self.sizes = problem.short is not None or bool(self.limits.gross.any())
+        self.short = none if problem.short is None else problem.short
+        # short max(-w, 0) = short (|w| - w) / 2
+        self.q = self.q - self.short / 2
+        self.size_row = 2 + (2 if self.trades else 0) + (0 if self.cap is None else 1)
         self.columns = self._columns()
         self.width = problem.root.shape[-1]
         self.count = 0
@@ -162,9 +107,9 @@ class _Iteration:
         end = np.where(self.fixed[-1], self.middle[-1], self.previous)
         path = self.previous + np.arange(1, n_periods + 1)[:, None] / n_periods * (end - self.previous)
         self.w = np.where(self.fixed, self.middle, np.clip(path, self.low + 0.1 * width, self.high - 0.1 * width))
-        size = max(0.1 / np.sqrt(n_assets), 1e-3)
-        self.z = None if self.cost is None else np.abs(moves(self.w, self.previous)) + size
-        self.g = None if self.short is None else np.abs(self.w) + size
+        size = float(np.abs(path).mean()) or 1 / n_assets
+        self.z = np.abs(moves(self.w, self.previous)) + size
+        self.g = np.abs(self.w) + size
         self.y = np.zeros((n_periods, self.columns.width - self.width))
         self.exposure = self.problem.exposures(self.w)
         gradient = np.abs(self.q + self.d * self.w + self._risk())
@@ -172,13 +117,13 @@ class _Iteration:
         scale = max(float(np.median(gradient)), float(gradient.max()) * 1e-2, 1e-12)
         # In cash and without alpha the gradient vanishes; what it becomes with weights on counts.
         scale = max(scale, float(np.median(variance)) / n_assets)
-        self.s = np.maximum(self._asset_slack(), 1e-4)
+        self.s = np.maximum(self._asset_slack(), size)
         right = self.limits.right
         self.t = np.maximum(right - self._limit_values(), 0.1 * (1 + np.abs(right)))
         # Complementary pairs start with products of about one size; but what a helper costs, its two multipliers must
         # carry from the start, or a cost far above the rest would leave a dual residual that dwarfs them.
         self.m = np.clip(scale * float(np.median(self.s)) / self.s, 1e-3 * scale, 1e3 * scale)
-        if self.cost is not None:
+        if self.trades:
             self.m[2:4] = np.maximum(self.m[2:4], self.cost / 2)
         self.p = np.full(len(self.t), scale)
 
@@ -190,12 +135,12 @@ class _Iteration:
 
     def _asset_slack(self) -> Float:
         parts = [self.high - self.w, self.w - self.low]
-        if self.z is not None:
+        if self.trades:
             trade = moves(self.w, self.previous)
             parts += [self.z - trade, self.z + trade]
             if self.cap is not None:
                 parts.append(self.cap - self.z)
-        if self.g is not None:
+        if self.sizes:
             parts += [self.g - self.w, self.g + self.w]
         return np.array(parts)
 
@@ -208,7 +153,7 @@ class _Iteration:
         return HorizonPrices(self.y + above - below, turnover, gross, self._trade_price())
 
     def _trade_price(self) -> Float:
-        out = np.zeros(self.w.shape) if self.z is None else self.m[2] - self.m[3]
+        out = self.m[2] - self.m[3] if self.trades else np.zeros(self.w.shape)
         if self.quadratic is not None:
             out = out + 2 * self.quadratic * moves(self.w, self.previous)
         return np.asarray(out)
@@ -233,15 +178,18 @@ class _Iteration:
         return self._done(10 * tolerance)
 
     def _done(self, tolerance: float) -> bool:
-        size = self.problem.size(self.w)
-        residuals = (self.r_s, self.r_t, self.r_eq)
-        primal = max(float(np.abs(each).max(initial=0.0)) for each in residuals)
-        dual = max(float(np.abs(each).max()) for each in (self.r_w, self.r_z, self.r_g) if each is not None)
+        """Whether the plan, moved within its bounds, is certified to be feasible and optimal."""
+        primal = max(float(np.abs(each).max(initial=0.0)) for each in (self.r_s, self.r_t, self.r_eq))
+        weights, size = self.weights(), self.problem.size(self.w)
         gap = float((self.s * self.m).sum() + self.t @ self.p)
-        linear = np.abs(self.q) if self.cost is None else np.abs(self.q) + self.cost
-        reference = float(linear.max()) + float(np.abs(self._risk() + self.d * self.w).max())
-        reference += NOTHING / self.w.shape[1] * float((self.d + (self.root**2).sum(axis=-1)).max())
-        return bool(primal <= 0.1 * tolerance and dual <= tolerance * reference and gap <= tolerance * size)
+        if primal > tolerance or gap > 1e2 * tolerance * size:
+            return False
+        certified = horizon_gap(self.problem, weights, self.prices())
+        return certified <= tolerance * size and self.problem.violation(weights) <= tolerance
+
+    def weights(self) -> Float:
+        """(H, N) moved within bounds."""
+        return np.where(self.fixed, self.middle, np.clip(self.w, self.low, self.high))
 
     def _residuals(self) -> None:
         m, rows = self.m, self.problem.row_values(self.w)
@@ -249,14 +197,14 @@ class _Iteration:
         self.exposure = self.problem.exposures(self.w)
         self.r_w = self.q + self.d * self.w + m[0] - m[1] + moves_back(prices.trade)
         self.r_w += self.columns.spread(np.hstack([self.exposure, prices.row]))
-        self.r_z, self.r_g = None, None
-        if self.z is not None:
+        self.r_z = self.r_g = np.zeros(self.w.shape)
+        if self.trades:
             self.r_z = self.cost + prices.turnover[:, None] - m[2] - m[3]
             if self.impact is not None:
                 self.r_z += 1.5 * self.impact * np.sqrt(self.z)
             if self.cap is not None:
                 self.r_z += m[4]
-        if self.short is not None:
+        if self.sizes:
             more, less = m[self.size_row], m[self.size_row + 1]
             self.r_w += more - less
             self.r_g = self.short / 2 + prices.gross[:, None] - more - less
@@ -278,7 +226,7 @@ class _Iteration:
         after += float((self.t + length * move.t) @ (self.p + length * move.p))
         # The power 3/2 is curved: its linearisation holds over shorter steps, and complementarity must not run ahead
         # of the dual residual that each step leaves.
-        least, share = (0.0, 0.995) if self.impact is None else (0.1, 0.9)
+        least, share = (0.0, 0.995) if self.impact is None else (0.01, 0.98)
         target = mu * min(max((max(after, 0.0) / pairs / mu) ** 3, least), 1.0)
         move = self._direction(
             self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target, refine=True
@@ -287,10 +235,8 @@ class _Iteration:
         if not (np.isfinite(move.w).all() and np.isfinite(move.m).all()):
             return float("nan")
         self.w = self.w + length * move.w
-        if self.z is not None:
-            self.z = self.z + length * move.z
-        if self.g is not None:
-            self.g = self.g + length * move.g
+        self.z = self.z + length * move.z
+        self.g = self.g + length * move.g
         self.y = self.y + length * move.y
         self.s, self.m = self.s + length * move.s, self.m + length * move.m
         self.t, self.p = self.t + length * move.t, self.p + length * move.p
@@ -302,7 +248,7 @@ class _Iteration:
         node, link = self.d + theta[0] + theta[1], np.zeros(self.w.shape)
         if self.quadratic is not None:
             link = link + 2 * self.quadratic
-        if self.z is not None:
+        if self.trades:
             curvature = np.zeros(self.w.shape) if self.impact is None else 0.75 * self.impact / np.sqrt(self.z)
             if self.cap is not None:
                 curvature = curvature + theta[4]
@@ -310,7 +256,7 @@ class _Iteration:
             self.zz, self.tz = both + curvature, theta[3] - theta[2]
             # both - tz^2 / zz, multiplied out: as a difference it would lose all its digits.
             link = link + (4 * theta[2] * theta[3] + curvature * both) / self.zz
-        if self.g is not None:
+        if self.sizes:
             more, less = theta[self.size_row], theta[self.size_row + 1]
             self.gg, self.wg = more + less, less - more
             node = node + 4 * more * less / self.gg
@@ -320,9 +266,7 @@ class _Iteration:
         corner[limits.equal] = 0.0
         corner = np.hstack([np.ones((len(corner), self.width)), corner])
         extra, extra_corner = self._sums()
-        self.system = ChainSystem(
-            self.columns, np.maximum(node, 1e-14), link, self.fixed, corner, extra, extra_corner
-        )
+        self.system = ChainSystem(self.columns, np.maximum(node, 1e-14), link, self.fixed, corner, extra, extra_corner)
         return self.system.solvable
 
     def _sums(self) -> tuple[Float, Float]:
@@ -346,13 +290,13 @@ class _Iteration:
         push_t = (self.p * self.r_t - product_t) / self.t
         above, below, turnover, gross = limits.split(push_t)
         b_w = -(self.r_w + push[0] - push[1])
-        b_z, b_g = np.zeros(0), np.zeros(0)
-        if self.r_z is not None:
+        b_z = b_g = np.zeros(self.w.shape)
+        if self.trades:
             b_z = push[2] + push[3] - self.r_z
             if self.cap is not None:
                 b_z = b_z - push[4]
             b_w -= moves_back(push[2] - push[3] + self.tz / self.zz * b_z)
-        if self.r_g is not None:
+        if self.sizes:
             more, less = push[self.size_row], push[self.size_row + 1]
             b_g = more + less - self.r_g
             b_w -= more - less + self.wg / self.gg * b_g
@@ -377,18 +321,18 @@ class _Iteration:
         limits, n_periods = self.limits, len(w)
         count = n_periods * self.columns.width
         net = x[:count].reshape(n_periods, -1)[:, self.width :]
-        z = g = None
+        z = g = np.zeros(w.shape)
         parts = [w, -w]
         lift_z, lift_g = np.zeros(n_periods), np.zeros(n_periods)
         n_turnover = int(limits.turnover.sum())
         lift_z[limits.turnover], lift_g[limits.gross] = x[count : count + n_turnover], x[count + n_turnover :]
-        if self.r_z is not None:
+        if self.trades:
             trade = moves(w)
             z = (b_z - lift_z[:, None] - self.tz * trade) / self.zz
             parts += [trade - z, -trade - z]
             if self.cap is not None:
                 parts.append(z)
-        if self.r_g is not None:
+        if self.sizes:
             g = (b_g - lift_g[:, None] - self.wg * w) / self.gg
             parts += [w - g, -w - g]
         left = np.array(parts)
@@ -401,7 +345,7 @@ class _Iteration:
         """The longest step, at most one, that keeps slacks, multipliers (and z under a power) positive."""
         longest = 1.0
         pairs = [(self.s, move.s), (self.m, move.m), (self.t, move.t), (self.p, move.p)]
-        if self.impact is not None and self.z is not None and move.z is not None:
+        if self.impact is not None:
             pairs.append((self.z, move.z))
         for value, change in pairs:
             if value.size:
@@ -416,8 +360,8 @@ class _Move:
     """Changes of all variables."""
 
     w: Float
-    z: Float | None
-    g: Float | None
+    z: Float
+    g: Float
     y: Float
     s: Float
     m: Float
