@@ -21,7 +21,8 @@ levels move as ``limit_levels`` says, with ``trust`` in forecasts among others; 
 to hold less, and ``overlay`` what that exposure does.
 
 ``report`` puts all of it into one report of a book, whose ``sections`` are plain values that JSON keeps; ``estimates``
-are its value-at-risk by every method, and ``page``, with ``figures``, is how it looks.
+are its value-at-risk by every method, ``book_backtest`` holds them against the past, and ``page``, with ``figures``,
+is how it looks.
 
 ``monitor`` follows a ``moving`` book from price to price, and the ``running`` sums of its risk; ``alerts`` come once
 for a breach, and ``latency`` is counted.

@@ -14,10 +14,12 @@ from quantray.risk.market import Market
 from quantray.risk.moves import filled_moves
 from quantray.risk.pricing import revalue, revalue_book
 from quantray.risk.quantiles import normal_quantile, normal_shortfall
-from quantray.risk.sections import TailLoss
+from quantray.risk.sections import Simulation, TailLoss
 from quantray.risk.sensitivities import Sensitivities
+from quantray.risk.simulation import ScenarioLaw, driver_scenarios, simulate
 from quantray.risk.tail import (
     age_weights,
+    cornish_fisher_shortfall,
     cornish_fisher_var,
     expected_shortfall,
     historical_var,
@@ -26,7 +28,7 @@ from quantray.risk.tail import (
     student_var,
 )
 
-__all__ = ["DEFAULT", "LEVELS", "Past", "replayed", "tail_losses", "worst_days"]
+__all__ = ["DEFAULT", "LEVELS", "Past", "replayed", "simulated", "tail_losses", "worst_days"]
 
 LEVELS = (0.95, 0.99)
 DEFAULT = "history at today's volatility"
@@ -93,11 +95,38 @@ def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
     return tuple(_estimate(method, level) for method in _methods(gains, volatility) for level in LEVELS)
 
 
+def simulated(
+    holdings: Holdings, market: Market, model: FactorModel, seen: Sensitivities, law: ScenarioLaw
+) -> Simulation:
+    """What today's book loses in scenarios from its risk model; where it is not linear, each values it again.
+
+    Raises
+    ------
+    InputError
+        As ``simulation.simulate`` and ``pricing.revalue_book``, or fewer scenarios than the levels need.
+    """
+    if seen.is_linear:
+        gains = -simulate(seen.exposure, model, law).losses
+    else:
+        gains = np.concatenate([revalue_book(holdings, market, block) for block in driver_scenarios(model, law)])
+    estimates = tuple(
+        TailLoss(
+            method=law.name,
+            level=level,
+            var=historical_var(gains, level=level),
+            es=expected_shortfall(gains, level=level),
+        )
+        for level in LEVELS
+    )
+    seed = law.seed if isinstance(law.seed, int) else law.seed[0]
+    return Simulation(n_scenarios=law.n_scenarios, distribution=law.name, seed=seed, estimates=estimates)
+
+
 @dataclass(frozen=True)
 class _Method:
     name: str
     var: Callable[[float], float]
-    es: Callable[[float], float] | None
+    es: Callable[[float], float]
 
 
 def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
@@ -125,7 +154,11 @@ def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
             lambda level: normal_quantile(level) * volatility,
             lambda level: normal_shortfall(level) * volatility,
         ),
-        _Method("Cornish-Fisher", lambda level: cornish_fisher_var(gains, level=level), None),
+        _Method(
+            "Cornish-Fisher",
+            lambda level: cornish_fisher_var(gains, level=level),
+            lambda level: cornish_fisher_shortfall(gains, level=level),
+        ),
         _Method(
             "Student's t",
             lambda level: student_var(gains, level=level),
@@ -137,8 +170,7 @@ def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
 def _estimate(method: _Method, level: float) -> TailLoss:
     try:
         var = method.var(level)
-        es = None if method.es is None else method.es(level)
+        es = method.es(level)
     except InputError as error:
         return TailLoss(method=method.name, level=level, var=None, es=None, note=str(error))
-    note = "" if method.es is not None else "gives no shortfall"
-    return TailLoss(method=method.name, level=level, var=var, es=es, note=note)
+    return TailLoss(method=method.name, level=level, var=var, es=es)

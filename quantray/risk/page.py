@@ -190,6 +190,9 @@ def _losses(report: RiskReport) -> Section:
         said |= {f"{_capital(method)}: {each.note}": None for each in found if each.note}
         cells = [_percent(value) for each in found for value in (each.var, each.es)]
         rows.append((Cell(text=_capital(method), hint="quoted" if method == market.default else ""), *cells))
+    if (drawn := report.simulation) is not None:
+        cells = [_percent(value) for each in drawn.estimates for value in (each.var, each.es)]
+        rows.append((f"{drawn.n_scenarios:,} scenarios, {drawn.distribution}", *cells))
     columns = ["Method"]
     columns += [f"{what} {level:.0%}" for level in _LEVELS for what in ("VaR", "ES")]
     parts: list[Table | Note] = [Table(columns=tuple(columns), groups=(Rows(rows=tuple(rows)),))]

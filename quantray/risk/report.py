@@ -11,8 +11,9 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk import sections
 from quantray.risk.book import Book
+from quantray.risk.book_backtest import backtested
 from quantray.risk.concentration import Concentration, concentration_report
-from quantray.risk.estimates import DEFAULT, Past, replayed, tail_losses, worst_days
+from quantray.risk.estimates import DEFAULT, Past, replayed, simulated, tail_losses, worst_days
 from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
 from quantray.risk.holdings import Holdings
 from quantray.risk.limits import Limit, check
@@ -22,6 +23,7 @@ from quantray.risk.quantiles import normal_quantile
 from quantray.risk.scenarios import Scenario, standard_scenarios
 from quantray.risk.sections import RiskReport
 from quantray.risk.sensitivities import Sensitivities, sensitivities
+from quantray.risk.simulation import ScenarioLaw
 from quantray.risk.stress import StressResult, run_scenarios
 from quantray.settings import SettingsModel
 
@@ -43,6 +45,10 @@ class ReportSettings(SettingsModel):
     """To be paid, a fraction of NAV."""
     simulations: int = Field(0, ge=0)
     """Scenarios of a Monte Carlo; 0 for none."""
+    degrees: float = Field(5.0, gt=2)
+    """Of freedom of its Student's t; infinite for normal returns."""
+    seed: int = Field(0, ge=0)
+    """Of the Monte Carlo."""
     backtest_days: int = Field(0, ge=0)
     """Days of the past on which the default method is held against today's book; 0 for none."""
     top: int = Field(10, ge=1)
@@ -122,8 +128,19 @@ def assess(
         liquidity=_liquidity(liquidity, book, terms),
         stress=tuple(_scenario(each) for each in stressed),
         limits=tuple(sections.LimitState(**vars(use)) for use in check(limits, book)),
+        simulation=_simulation(holdings, market, model, seen, terms),
+        backtest=backtested(market, past, terms.backtest_days, terms.level) if terms.backtest_days else None,
         marks=_marks(past, liquidity),
     )
+
+
+def _simulation(
+    holdings: Holdings, market: Market, model: FactorModel, seen: Sensitivities, terms: ReportSettings
+) -> sections.Simulation | None:
+    if not terms.simulations:
+        return None
+    law = ScenarioLaw(n_scenarios=terms.simulations, degrees=terms.degrees, seed=terms.seed)
+    return simulated(holdings, market, model, seen, law)
 
 
 def _trades(

@@ -87,3 +87,12 @@ def test_a_book_of_nothing_has_a_page(book):
     page = risk_page(assess(empty, book.market, book.model))
     assert "No limits were given" in page.headline
     assert "What adds to the risk" not in texts(page)
+
+
+def test_simulated_losses_stand_among_the_methods_and_forecasts_are_held_against_the_past(book):
+    asked = ReportSettings(simulations=1000, backtest_days=50)
+    found = risk_page(assess(book.holdings, book.market, book.model, settings=asked), title="Fund")
+    assert "Were such forecasts right?" in texts(found)
+    html = found.html((), {})
+    assert "1,000 scenarios, Student&#39;s t with 5 degrees of freedom" in html
+    assert "Christoffersen, independence" in html

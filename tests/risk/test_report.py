@@ -206,3 +206,14 @@ def test_json_both_ways(report):
     text = report.to_json()
     json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
     assert RiskReport.from_json(text) == report
+
+
+def test_a_simulation_and_a_backtest_come_when_asked_for(book, report):
+    asked = ReportSettings(simulations=2000, degrees=4, seed=1, backtest_days=100)
+    found = assess(book.holdings, book.market, book.model, book.limits, settings=asked)
+    assert (report.simulation, report.backtest) == (None, None)
+    assert found.simulation.distribution == "Student's t with 4 degrees of freedom"
+    normal = found.market.estimate(0.99, "normal, by the model")
+    assert found.simulation.estimates[1].var == pytest.approx(normal.var * 3.747 / 2**0.5 / 2.3263, rel=0.1)
+    assert len(found.backtest.gains) == 100
+    assert RiskReport.from_json(found.to_json()) == found
