@@ -74,8 +74,8 @@ def moved_levels(declared: Iterable[Limit], conditions: Conditions, before: Sequ
     limits, changes = [], []
     for limit in declared:
         hard, why = _level(limit, conditions)
-        # The soft level of a limit whose hard one stays is what it is, to the bit.
-        soft = limit.soft if hard == limit.hard else limit.soft * hard / limit.hard
+        # A level that stays is the same to the bit, and rounding lifts no soft level above its hard one.
+        soft = limit.soft if hard == limit.hard else min(limit.soft * hard / limit.hard, hard)
         limits.append(replace(limit, soft=soft, hard=hard, moves=None))
         if abs(hard - held[limit.name]) > 1e-12 * limit.hard:
             changes.append(LevelChange(str(conditions.day), limit.name, held[limit.name], hard, why))

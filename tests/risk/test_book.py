@@ -58,6 +58,15 @@ def test_what_does_not_fit_is_refused(changed, said):
         Book(**({"names": ["A", "B"], "weights": [0.5, 0.5]} | changed))
 
 
+def test_positions_without_size_stay_so_at_other_sizes():
+    book = model_book(3, 1, weights=np.array([0.5, 0.0, -0.2]), scenarios={"crash": np.array([0.1, 0.0, -0.04])})
+    half = book.at(book.weights / 2)
+    assert half.scenarios["crash"].tolist() == [0.05, 0.0, -0.02]
+    assert half.volatility.tolist() == book.volatility.tolist()
+    with pytest.raises(InputError, match="nothing is held of S0001"):
+        book.at(np.array([0.5, 0.1, -0.2]))
+
+
 def test_what_a_use_needs_is_asked_for():
     with pytest.raises(InputError, match=r"this needs Book\(model=...\)"):
         model_book(model=None).needed("model", "this")

@@ -73,6 +73,16 @@ def test_hedging_needs_less_trading_than_selling():
     assert smallest_cure(rule, book, trading=Trading(hedging=True)).traded < smallest_cure(rule, book).traded
 
 
+def test_without_hedging_positions_only_shrink_and_with_it_nothing_new_is_bought():
+    book = model_book(weights=np.r_[np.full(4, 0.1), np.zeros(6), np.full(30, -0.05)])
+    rule = [limit("net", "net", "book", 0.3)]
+    sold = smallest_cure(rule, book).book.weights
+    assert ((sold * book.weights >= 0) & (np.abs(sold) <= np.abs(book.weights) + 1e-12)).all()
+    hedged = smallest_cure([limit("beta", "net", "factor factor 1", 0.01)], book, trading=Trading(hedging=True))
+    assert not hedged.trades[4:10].any()
+    assert np.abs(hedged.trades).max() > 0
+
+
 def test_a_book_within_its_limits_is_left_alone():
     cure = smallest_cure([limit("gross", "gross", "book", 2.0)], model_book())
     assert cure.traded == 0

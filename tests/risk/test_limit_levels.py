@@ -53,6 +53,13 @@ def test_no_conditions_take_a_level_above_its_cap_or_below_its_floor():
         assert 0.005 <= level <= 0.02
 
 
+def test_equal_levels_stay_equal_whatever_the_rounding():
+    one = replace(LOSS, soft=0.02)
+    for score in np.random.default_rng(0).random(500).tolist():
+        (moved,) = moved_levels([one], Conditions(day=DAY, trust=Trust(score, "doubt"))).limits
+        assert moved.soft == pytest.approx(moved.hard)
+
+
 def test_each_change_is_a_record_with_its_reason():
     first = moved_levels([LOSS, FIXED], Conditions(day=DAY, volatility="extreme", trust=Trust(0.5, "too many hits")))
     (change,) = first.changes
