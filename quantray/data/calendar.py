@@ -14,8 +14,10 @@ __all__ = [
     "DEFAULT_EXCHANGE",
     "BarLength",
     "Frequency",
+    "clock",
     "is_trading_day",
     "last_sessions_of_weeks",
+    "next_session",
     "periods_per_year",
     "rebalance_dates",
     "session_hours",
@@ -157,6 +159,26 @@ def session_hours(dates: Dates, *, exchange: str = DEFAULT_EXCHANGE) -> tuple[Da
         why = f"is outside the hours known, {sessions[0]} to {sessions[-1]}" if outside else "has no session"
         raise DataError(f"{bad} {why} at {exchange}; drop its rows or name another exchange.")
     return opens[position], closes[position]
+
+
+def next_session(day: np.datetime64, *, exchange: str = DEFAULT_EXCHANGE) -> np.datetime64:
+    """The first session after a day.
+
+    Raises
+    ------
+    InputError
+        Unknown exchange, or its calendar is not known so far.
+    """
+    sessions = _sessions(exchange)
+    place = int(np.searchsorted(sessions, day, side="right"))
+    if place == len(sessions):
+        raise InputError(f"the sessions of {exchange} are known up to {sessions[-1]}; update exchange_calendars.")
+    return np.datetime64(sessions[place])
+
+
+def clock(exchange: str = DEFAULT_EXCHANGE) -> str:
+    """The time zone of an exchange, such as America/New_York; raises ``InputError`` for an unknown one."""
+    return str(_calendar(exchange).tz)
 
 
 def last_sessions_of_weeks(dates: Dates, *, exchange: str = DEFAULT_EXCHANGE) -> Dates:

@@ -1,0 +1,220 @@
+"""A day from its bars to its book, stage by stage.
+
+Each stage is a function of the store's version, the settings and the book before, so that a day that was cut off
+anywhere and is run again ends in the same book.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from quantray.daily.book import TABLES, Book, empty_table
+from quantray.daily.decision import Decision, day_model, decide_day, is_due, scores_of
+from quantray.daily.gate import GateError, GateReport, examine_day
+from quantray.daily.market import DayMarket, load_day
+from quantray.daily.orders import orders_of
+from quantray.daily.positions import Positions, carried, read_positions, starting
+from quantray.daily.settings import RebalanceSettings
+from quantray.daily.targets import Targets, targets_of
+from quantray.data.calendar import DEFAULT_EXCHANGE
+from quantray.data.store import MarketStore
+from quantray.regimes.indicators import five_lenses
+from quantray.settings import config_hash
+from quantray.studies.portfolios.alpha import Start
+from quantray.studies.portfolios.trial import DayModel
+
+__all__ = ["Rebalanced", "rebalance"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rebalanced:
+    """What a day ended with."""
+
+    book: Book
+    gate: GateReport
+    seconds: Mapping[str, float]
+    """Stage -> time."""
+    notes: tuple[str, ...]
+
+
+def rebalance(
+    settings: RebalanceSettings,
+    before: Callable[[date], Book | None],
+    *,
+    bars: str | Path | None = None,
+    day: date | None = None,
+    holdings: pd.DataFrame | None = None,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Rebalanced:
+    """Append a day's bars and decide on them.
+
+    Parameters
+    ----------
+    before : gives the latest book of a day before one, or None where there is none.
+    bars : file or folder with the day's bars; None where the store holds them.
+    day : by default the last of the store.
+    holdings : what is really held, with columns symbol and shares; by default what the book before leaves once its
+        orders have filled at the next close.
+    progress : told of each stage as it begins.
+
+    Raises
+    ------
+    GateError
+        The day's bars are not good enough.
+    DataError, InputError, SolverError
+        The store, the settings or the optimisation, as each stage says.
+    """
+    stages = _Stages(progress)
+    with stages.take("append"):
+        if bars is not None:
+            MarketStore(settings.data.store).append(bars)
+    with stages.take("load"):
+        last = _last_day(settings) if day is None else day
+        earlier = before(last)
+        market = load_day(settings, last, since=None if earlier is None else earlier.as_of)
+    with stages.take("gate"):
+        gate = examine_day(market.panel, market.quality, settings.gate)
+        if gate.reasons:
+            raise GateError(f"{market.day} stops at the quality gate: {'; '.join(gate.reasons)}.")
+    with stages.take("positions"):
+        positions = _positions(settings, market, earlier, holdings)
+    with stages.take("forecast"):
+        due = is_due(market.panel, settings)
+        scores = scores_of(market.panel, settings) if due else None
+    with stages.take("optimise"):
+        model = day_model(market.panel, settings)
+        start = _start(market, positions, earlier)
+        decision = decide_day(market.panel, settings, model, scores, start) if due else None
+        targets = targets_of(market, positions, _wanted(market, decision), settings.policy.build())
+    with stages.take("regimes"):
+        regimes = _regimes(market) if settings.regimes else {}
+    with stages.take("schedule"):
+        exchange = settings.exchange or DEFAULT_EXCHANGE
+        orders = orders_of(targets, np.datetime64(market.day), settings.costs.build(), exchange)
+    with stages.take("book"):
+        notes = (*positions.notes, *(decision.notes if decision else ()))
+        told = _provenance(settings, market, gate, notes) | _turnover(start, market, targets)
+        documents = {"risk": _risk(model, targets), "regimes": regimes, "provenance": told}
+        tables = {
+            "portfolio": targets.table(market.sectors),
+            "parents": orders.parents,
+            "children": orders.children,
+            "forecasts": _forecasts(market, decision),
+            "model": _model(model, settings),
+        }
+        book = Book(market.day, settings.name, targets.nav, targets.cash, tables, documents)
+    return Rebalanced(book, gate, stages.seconds, notes)
+
+
+class _Stages:
+    """Takes the time of stages."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def take(self, name: str) -> Iterator[None]:
+        """A stage."""
+        self._progress(name)
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begun
+
+
+def _last_day(settings: RebalanceSettings) -> date:
+    reports = MarketStore(settings.data.store).quality_reports()
+    return max(date.fromisoformat(report.last) for report in reports)
+
+
+def _positions(
+    settings: RebalanceSettings, market: DayMarket, earlier: Book | None, holdings: pd.DataFrame | None
+) -> Positions:
+    if holdings is not None:
+        return read_positions(holdings, market.day, market.closes)
+    if earlier is None:
+        return starting(market.day, settings.accounting.initial_nav)
+    costs = settings.costs.build()
+    return carried(earlier, market.quotes, costs_bps=costs.half_spread_bps + costs.commission_bps)
+
+
+def _start(market: DayMarket, positions: Positions, earlier: Book | None) -> Start:
+    """What the decision finds: drifted weights, and how much was traded in the year so far."""
+    nav = positions.nav
+    names = market.panel.assets.tolist()
+    weights = np.array([positions.shares.get(name, 0) * positions.prices.get(name, 0.0) / nav for name in names])
+    if earlier is None:
+        return Start(weights)
+    used = float(earlier.documents["provenance"]["year_turnover"])
+    decided = np.datetime64(str(earlier.documents["provenance"]["decided"]))
+    return Start(weights, used, None if np.isnat(decided) else decided)
+
+
+def _turnover(start: Start, market: DayMarket, targets: Targets) -> dict[str, object]:
+    """How much was traded in the calendar year so far, and when last something was decided."""
+    if not targets.turnover:
+        return {"year_turnover": start.used_turnover, "decided": str(start.decided or "NaT")}
+    year = np.datetime64(market.day).astype("datetime64[Y]")
+    same = start.decided is not None and start.decided.astype("datetime64[Y]") == year
+    used = (start.used_turnover if same else 0.0) + targets.turnover
+    return {"year_turnover": used, "decided": str(market.day)}
+
+
+def _wanted(market: DayMarket, decision: Decision | None) -> dict[str, float] | None:
+    if decision is None:
+        return None
+    held = np.flatnonzero(decision.weights)
+    return dict(zip(market.panel.assets[held].tolist(), decision.weights[held].tolist(), strict=True))
+
+
+def _regimes(market: DayMarket) -> dict[str, Any]:
+    lenses = five_lenses(market.panel, market.sectors or None)
+    return {lens: {"label": str(labels[-1])} for lens, labels in lenses.labels.items()}
+
+
+def _risk(model: DayModel, targets: Targets) -> dict[str, Any]:
+    place = {name: i for i, name in enumerate(targets.symbols.tolist())}
+    weights = np.array([targets.weights[place[name]] if name in place else 0.0 for name in model.assets.tolist()])
+    return {"volatility": float(np.sqrt(model.model.variance(weights)))}
+
+
+def _forecasts(market: DayMarket, decision: Decision | None) -> pa.Table:
+    if decision is None or decision.scores is None:
+        return empty_table("forecasts")
+    known = np.flatnonzero(~np.isnan(decision.scores))
+    columns = {"symbol": market.panel.assets[known].tolist(), "forecast": decision.scores[known]}
+    return pa.table(columns, schema=TABLES["forecasts"])
+
+
+def _model(model: DayModel, settings: RebalanceSettings) -> pa.Table:
+    costs = settings.costs.build()
+    columns = {
+        "symbol": model.assets.tolist(),
+        "specific_variance": model.model.specific_variance,
+        "cost": np.full(len(model.assets), 1e-4 * (costs.half_spread_bps + costs.commission_bps)),
+        "loadings": model.model.loadings.tolist(),
+    }
+    return pa.table(columns, schema=TABLES["model"])
+
+
+def _provenance(
+    settings: RebalanceSettings,
+    market: DayMarket,
+    gate: GateReport,
+    notes: tuple[str, ...],
+) -> dict[str, object]:
+    """Where the book came from; nothing of when it was made, so that the same day makes the same book."""
+    return {
+        "store_version": market.version,
+        "settings": config_hash(settings, exclude={"books", "runs"}),
+        "gate": asdict(gate),
+        "notes": list(notes),
+    }
