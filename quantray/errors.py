@@ -5,6 +5,7 @@
     QuantrayError
     ├── InputError       an argument or a setting is wrong; the message says what to change
     ├── DataError        a file, a store or a panel does not hold what it should
+    ├── LimitBreach      a limit that must not be passed would be
     ├── SolverError      an algorithm did not reach a solution it can vouch for
     └── ClusterError     a worker, an address or shared storage cannot be reached
 
@@ -15,7 +16,16 @@ pickling, so they cross a cluster unchanged. What the errors of others say goes 
 
 from quantray.printable import masked, printable
 
-__all__ = ["ClusterError", "DataError", "InputError", "QuantrayError", "SolverError", "first_line", "reason"]
+__all__ = [
+    "ClusterError",
+    "DataError",
+    "InputError",
+    "LimitBreach",
+    "QuantrayError",
+    "SolverError",
+    "first_line",
+    "reason",
+]
 
 
 class QuantrayError(Exception):
@@ -31,6 +41,10 @@ class InputError(QuantrayError):
 
 class DataError(QuantrayError):
     """A file, a store or a panel does not hold what it should."""
+
+
+class LimitBreach(QuantrayError):
+    """A limit that must not be passed would be."""
 
 
 class SolverError(QuantrayError):

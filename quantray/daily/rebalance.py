@@ -22,11 +22,13 @@ from quantray.daily.gate import GateError, GateReport, examine_day
 from quantray.daily.market import DayMarket, load_day
 from quantray.daily.orders import orders_of
 from quantray.daily.positions import Positions, carried, read_positions, starting
+from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
 from quantray.daily.targets import Targets, targets_of
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.store import MarketStore
 from quantray.regimes.indicators import five_lenses
+from quantray.risk.limits import Limit, read_limits
 from quantray.settings import config_hash
 from quantray.studies.portfolios.alpha import Start
 from quantray.studies.portfolios.trial import DayModel
@@ -69,6 +71,8 @@ def rebalance(
     ------
     GateError
         The day's bars are not good enough.
+    LimitBreach
+        A limit that stops trading is broken.
     DataError, InputError, SolverError
         The store, the settings or the optimisation, as each stage says.
     """
@@ -94,15 +98,20 @@ def rebalance(
         start = _start(market, positions, earlier)
         decision = decide_day(market.panel, settings, model, scores, start) if due else None
         targets = targets_of(market, positions, _wanted(market, decision), settings.policy.build())
+    with stages.take("risk"):
+        limits = _limits(settings)
+        seen = view(targets, market, model, half_spread_bps=settings.costs.half_spread_bps)
+        targets, reduced = within_limits(targets, seen, limits)
+        risk = risk_report(targets, seen, limits)
     with stages.take("regimes"):
         regimes = _regimes(market) if settings.regimes else {}
     with stages.take("schedule"):
         exchange = settings.exchange or DEFAULT_EXCHANGE
         orders = orders_of(targets, np.datetime64(market.day), settings.costs.build(), exchange)
     with stages.take("book"):
-        notes = (*positions.notes, *(decision.notes if decision else ()))
+        notes = (*positions.notes, *(decision.notes if decision else ()), *reduced)
         told = _provenance(settings, market, gate, notes) | _turnover(start, market, targets)
-        documents = {"risk": _risk(model, targets), "regimes": regimes, "provenance": told}
+        documents = {"risk": risk, "regimes": regimes, "provenance": told}
         tables = {
             "portfolio": targets.table(market.sectors),
             "parents": orders.parents,
@@ -180,10 +189,8 @@ def _regimes(market: DayMarket) -> dict[str, Any]:
     return {lens: {"label": str(labels[-1])} for lens, labels in lenses.labels.items()}
 
 
-def _risk(model: DayModel, targets: Targets) -> dict[str, Any]:
-    place = {name: i for i, name in enumerate(targets.symbols.tolist())}
-    weights = np.array([targets.weights[place[name]] if name in place else 0.0 for name in model.assets.tolist()])
-    return {"volatility": float(np.sqrt(model.model.variance(weights)))}
+def _limits(settings: RebalanceSettings) -> tuple[Limit, ...]:
+    return () if settings.limits is None else read_limits(settings.limits)
 
 
 def _forecasts(market: DayMarket, decision: Decision | None) -> pa.Table:

@@ -38,6 +38,9 @@ class RebalanceSettings(MarketSettings):
     costs: CostSettings = CostSettings()
     accounting: AccountingSettings = AccountingSettings()
     """Its ``initial_nav`` is the money of the first book."""
+    limits: str | None = None
+    """YAML with limits; see ``risk.limits``. A hard one that is broken is only told, has the book reduced by the smallest
+    sales, or stops the day, as its action says."""
     regimes: bool = True
     """Whether the five lenses look at the day."""
     threads: int = Field(1, ge=1)
