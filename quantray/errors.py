@@ -5,7 +5,7 @@
     QuantrayError
     ├── InputError       an argument or a setting is wrong; the message says what to change
     ├── DataError        a file, a store or a panel does not hold what it should
-    ├── LimitBreach      a limit that must not be passed would be
+    ├── LimitBreachError a limit that must not be passed would be
     ├── SolverError      an algorithm did not reach a solution it can vouch for
     └── ClusterError     a worker, an address or shared storage cannot be reached
 
@@ -20,7 +20,7 @@ __all__ = [
     "ClusterError",
     "DataError",
     "InputError",
-    "LimitBreach",
+    "LimitBreachError",
     "QuantrayError",
     "SolverError",
     "first_line",
@@ -43,7 +43,7 @@ class DataError(QuantrayError):
     """A file, a store or a panel does not hold what it should."""
 
 
-class LimitBreach(QuantrayError):
+class LimitBreachError(QuantrayError):
     """A limit that must not be passed would be."""
 
 

@@ -13,9 +13,11 @@ from quantray.data.store import MarketStore
 from quantray.data.universe import Among, read_sectors
 from quantray.errors import DataError
 
-__all__ = ["DayMarket", "load_day"]
+__all__ = ["RISK_DAYS", "DayMarket", "load_day"]
 
 _FIELDS = ("high", "low", "close", "volume")
+RISK_DAYS = 500
+"""Trading days of the past that estimates of risk replay."""
 _REGIME_DAYS = 1300
 """Trading days that the lenses' trailing distributions reach back."""
 _SPARE_DAYS = 30
@@ -61,7 +63,7 @@ def load_day(settings: RebalanceSettings, day: date | None = None, *, since: dat
     version = store.version()
     reports = store.quality_reports(version)
     last = max(date.fromisoformat(report.last) for report in reports) if day is None else day
-    reach = max(settings.lookback_days, _REGIME_DAYS if settings.regimes else 0) + _SPARE_DAYS
+    reach = max(settings.lookback_days, RISK_DAYS, _REGIME_DAYS if settings.regimes else 0) + _SPARE_DAYS
     start = settings.data.start or last - timedelta(days=int(reach * _YEAR) + 10)
     sectors = read_sectors(settings.data.sectors) if settings.data.sectors else {}
     universe = settings.data.universe.build(reports[0].exchange)

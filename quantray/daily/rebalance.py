@@ -71,7 +71,7 @@ def rebalance(
     ------
     GateError
         The day's bars are not good enough.
-    LimitBreach
+    LimitBreachError
         A limit that stops trading is broken.
     DataError, InputError, SolverError
         The store, the settings or the optimisation, as each stage says.

@@ -8,9 +8,9 @@ import numpy as np
 
 from quantray.arrays import Float, Int
 from quantray.covariance.factor import FactorModel
-from quantray.daily.market import DayMarket
+from quantray.daily.market import RISK_DAYS, DayMarket
 from quantray.daily.targets import Targets
-from quantray.errors import LimitBreach
+from quantray.errors import LimitBreachError
 from quantray.features.liquidity import dollar_volume
 from quantray.features.returns import simple_returns
 from quantray.risk.book import Book
@@ -26,7 +26,6 @@ from quantray.studies.portfolios.trial import DayModel
 
 __all__ = ["RiskView", "risk_report", "view", "within_limits"]
 
-_HISTORY = 500
 _VOLUME_DAYS = 21
 _UNKNOWN = 0.9
 """Quantile of the specific variances that a name without a model gets."""
@@ -54,7 +53,7 @@ def view(targets: Targets, market: DayMarket, model: DayModel, *, half_spread_bp
     of_names, without = _model_of(names.tolist(), model)
     place = {name: i for i, name in enumerate(market.panel.assets.tolist())}
     column = np.array([place.get(name, -1) for name in names.tolist()], dtype=np.int64)
-    recent = slice(max(len(market.panel.dates) - _HISTORY - 1, 0), None)
+    recent = slice(max(len(market.panel.dates) - RISK_DAYS - 1, 0), None)
     drivers = Market(
         date=np.datetime64(market.day),
         drivers=names,
@@ -73,7 +72,7 @@ def within_limits(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> 
 
     Raises
     ------
-    LimitBreach
+    LimitBreachError
         A hard limit whose action is to stop is broken, or one whose action is to reduce and no sale cures it.
     InfeasibleError, SolverError
         As ``risk.cure.smallest_cure``.
@@ -84,14 +83,14 @@ def within_limits(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> 
     broken = breaches(check(limits, book), "hard")
     stopping = [use for use in broken if use.action == "stop"]
     if stopping:
-        raise LimitBreach(_told(stopping[0].name, stopping[0].value, stopping[0].hard))
+        raise LimitBreachError(_told(stopping[0].name, stopping[0].value, stopping[0].hard))
     reducing = [limit for limit in limits if limit.action == "reduce"]
     wrong = [use.name for use in broken if use.action == "reduce"]
     if not wrong:
         return targets, ()
     cure = smallest_cure(reducing, book, trading=Trading())
     if cure.left:
-        raise LimitBreach(f"limit {cure.left[0]!r} is broken by what has happened, and no trade cures it.")
+        raise LimitBreachError(f"limit {cure.left[0]!r} is broken by what has happened, and no trade cures it.")
     # Towards zero, so that whole shares keep what weights keep.
     wanted = (book.weights + cure.trades) * targets.nav / targets.prices
     changed = np.abs(cure.trades) > 1e-9
@@ -140,8 +139,8 @@ def _book(targets: Targets, seen: RiskView) -> Book:
 
 def _told(name: str, value: float, hard: float) -> str:
     return (
-        f"limit {name!r} is at {value:.4g} and must not pass {hard:.4g}; nothing was decided. Lower the position by hand, "
-        "or have the limit's action be reduce."
+        f"limit {name!r} is at {value:.4g} and must not pass {hard:.4g}; nothing was decided. Reduce what is held by "
+        "hand, or have the limit's action be reduce."
     )
 
 

@@ -39,7 +39,7 @@ class RebalanceSettings(MarketSettings):
     accounting: AccountingSettings = AccountingSettings()
     """Its ``initial_nav`` is the money of the first book."""
     limits: str | None = None
-    """YAML with limits; see ``risk.limits``. A hard one that is broken is only told, has the book reduced by the smallest
+    """YAML with limits; see ``risk.limits``. A hard one that is broken is told, has the book reduced by the smallest
     sales, or stops the day, as its action says."""
     regimes: bool = True
     """Whether the five lenses look at the day."""

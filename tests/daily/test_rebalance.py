@@ -1,0 +1,190 @@
+import shutil
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from small_market import FIRST, SmallMarket
+
+from quantray.backtest.accounts import Accounting, Decisions, backtest
+from quantray.backtest.costs import LinearCosts
+from quantray.daily.gate import GateError
+from quantray.daily.rebalance import rebalance
+from quantray.data.store import MarketStore
+from quantray.errors import DataError, InputError, LimitBreachError
+from quantray.serving.publish import Shelf
+
+ALPHA = {"forecasts": {"control": "reversal"}, "horizon_days": 5, "ic": 0.1}
+
+
+@pytest.fixture
+def market(tmp_path):
+    return SmallMarket(tmp_path)
+
+
+class Desk:
+    """Rebalances day by day and publishes."""
+
+    def __init__(self, market, **settings):
+        self.market, self.settings = market, market.settings(**settings)
+        self.shelf = Shelf.at(self.settings.books)
+
+    def before(self, day):
+        days = [each for each in self.shelf.days() if each < day]
+        return self.shelf.read(self.shelf.of(days[-1])) if days else None
+
+    def run(self, number, change=None, **more):
+        done = rebalance(self.settings, self.before, bars=self.market.day(number, change), **more)
+        self.shelf.publish(done.book)
+        return done
+
+
+def test_the_first_day_buys_what_is_decided(market):
+    done = Desk(market).run(0)
+    book, table = done.book, done.book.tables["portfolio"]
+    assert str(book.as_of) == str(market.days[FIRST].date())
+    assert book.nav == 10_000_000
+    assert 0 <= book.cash < 0.001
+    assert sum(table["shares_before"].to_pylist()) == 0
+    assert np.isclose(sum(table["weight"].to_pylist()) + book.cash, 1)
+    assert set(done.seconds) == {
+        *("append", "load", "gate", "positions", "forecast", "optimise", "risk", "regimes", "schedule", "book"),
+    }
+    assert book.documents["risk"]["var_99"] > 0
+    children = book.tables["children"]
+    assert set(children["algorithm"].to_pylist()) == {"CLOSE"}
+    assert children["time"].to_pylist()[0].date() > book.as_of
+
+
+@pytest.mark.parametrize(
+    "allocator",
+    [
+        {"rule": "inverse_volatility"},
+        {"rule": "mean_variance", "estimator": "statistical", "alpha": ALPHA, "max_weight": 0.3},
+    ],
+)
+def test_day_by_day_the_nav_is_that_of_a_backtest(market, allocator):
+    """What each day decided, replayed by the accounts of the backtest, earns what the books say.
+
+    But for a hair: a book orders shares at the day's closes, the backtest trades to weights at the next ones.
+    """
+    desk = Desk(market, allocator={"name": "A", **allocator}, costs={"half_spread_bps": 5, "commission_bps": 0.5})
+    books = [desk.run(number).book for number in range(6)]
+    panel = MarketStore(desk.settings.data.store).load()
+    weights = np.zeros((len(books), len(panel.assets)))
+    for row, book in zip(weights, books, strict=True):
+        table = book.tables["portfolio"]
+        place = [panel.assets.tolist().index(name) for name in table["symbol"].to_pylist()]
+        row[place] = table["weight"].to_numpy()
+    dates = np.array([str(book.as_of) for book in books], dtype="datetime64[D]")
+    record = backtest(
+        panel,
+        Decisions(dates, panel.assets, weights),
+        costs=LinearCosts(5, 0.5),
+        accounting=Accounting(initial_nav=1e7),
+    )
+    assert_allclose([book.nav for book in books], record.nav[: len(books)], rtol=3e-4)
+
+
+def test_the_same_day_again_is_the_same_book(market):
+    desk = Desk(market)
+    desk.run(0)
+    first = desk.run(1)
+    again = rebalance(desk.settings, desk.before, bars=market.day(1))
+    assert again.book.version == first.book.version
+    assert rebalance(desk.settings, desk.before).book.version == first.book.version
+
+
+def test_cut_off_at_any_stage_and_run_again_it_ends_in_the_same_book(market, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    desk, saved = Desk(market), tmp_path / "saved"
+    desk.run(0)
+    shutil.copytree(market.folder / "market", saved)
+    whole = rebalance(desk.settings, desk.before, bars=market.day(1))
+    for stage in whole.seconds:
+        shutil.rmtree(market.folder / "market")
+        shutil.copytree(saved, market.folder / "market")
+
+        def kill(name, stage=stage):
+            if name == stage:
+                raise Killed
+
+        with pytest.raises(Killed):
+            rebalance(desk.settings, desk.before, bars=market.day(1), progress=kill)
+        again = rebalance(desk.settings, desk.before, bars=market.day(1))
+        assert again.book.version == whole.book.version, stage
+
+
+def test_a_bad_day_stops_and_the_last_book_stays(market):
+    desk = Desk(market)
+    first = desk.run(0).book
+    with pytest.raises(GateError, match="stops at the quality gate: 50.0% of the names of .* have a close"):
+        desk.run(1, lambda rows: rows.iloc[:6])
+    assert desk.shelf.latest().version == first.version
+    assert desk.run(1).book.as_of > first.as_of
+
+
+def test_on_days_without_a_decision_what_is_held_stays(market):
+    desk = Desk(market, frequency="monthly")
+    books = [desk.run(number).book for number in range(25)]
+    traded = [book.tables["parents"].num_rows > 0 for book in books]
+    months = [pd.Timestamp(market.days[FIRST + n]).month for n in range(26)]
+    assert traded == [months[n] != months[n + 1] for n in range(25)]
+
+
+def test_a_limit_reduces_the_book(market):
+    path = market.folder / "limits.yaml"
+    path.write_text(
+        "limits: [{name: single, metric: net, scope: every name, soft: 0.05, hard: 0.06, action: reduce}]\n"
+    )
+    done = Desk(market, limits=str(path)).run(0)
+    weights = done.book.tables["portfolio"]["weight"].to_numpy()
+    assert weights.max() <= 0.06 + 1e-9
+    assert weights.max() > 0.0599
+    assert "to keep single" in done.notes[-1]
+    assert done.book.documents["risk"]["limits"][0]["state"] != "hard"
+
+
+def test_a_limit_stops_the_day(market):
+    path = market.folder / "limits.yaml"
+    path.write_text("limits: [{name: tail, metric: var, scope: book, soft: 0.0001, hard: 0.0002, action: stop}]\n")
+    desk = Desk(market, limits=str(path))
+    with pytest.raises(LimitBreachError, match="limit 'tail' is at .* and must not pass 0.0002; nothing was decided"):
+        desk.run(0)
+    assert desk.shelf.latest() is None
+
+
+def test_what_is_really_held_counts(market):
+    desk = Desk(market)
+    name = str(market.bars["symbol"].iloc[0])
+    holdings = pd.DataFrame({"symbol": [name, "CASH"], "shares": [100, 50_000]})
+    done = desk.run(0, holdings=holdings)
+    before = dict(
+        zip(*(done.book.tables["portfolio"][c].to_pylist() for c in ("symbol", "shares_before")), strict=True)
+    )
+    assert before[name] == 100
+    assert done.book.nav < 10_000_000
+
+
+def test_a_day_that_is_not_there_is_refused(market):
+    desk = Desk(market)
+    with pytest.raises(DataError, match="no bars"):
+        rebalance(desk.settings, desk.before, day=date(2031, 1, 1))
+    with pytest.raises(DataError, match="too few for a look-back of 320"):
+        Desk(market, lookback_days=320).run(0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"checkpoint": "x.pt"}, "inverse_volatility acts on no forecasts"),
+        ({"data": {"store": "market", "end": "2020-01-01"}}, "leave them out"),
+        ({"name": "../x"}, "name"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(market, changed, said):
+    with pytest.raises((ValueError, InputError), match=said):
+        market.settings(**changed)
