@@ -1,15 +1,22 @@
 """``quantray serve`` and ``quantray keys``: the service of published books, and who may use it."""
 
 import time
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quantray.errors import InputError
 from quantray.terminal import show_table, tell
 
-__all__ = ["keys_app", "serve"]
+if TYPE_CHECKING:
+    from quantray.serving.desk import Published
+
+__all__ = ["keys_app", "rebalance", "serve", "show_day"]
+
+_SHOWN = 15
+"""Trades that are printed."""
 
 keys_app = typer.Typer(no_args_is_help=True, help="Create, list, revoke and rotate the keys of the service.")
 
@@ -43,6 +50,60 @@ def serve(
         tell(f"serving {settings.books} at http://{settings.host}:{settings.port}; interrupt to end")
         while True:
             time.sleep(3600)
+
+
+def rebalance(
+    config: Annotated[str, typer.Argument(help="YAML file with the settings of the rebalance.")],
+    bars: Annotated[Path | None, typer.Option(help="File or folder with the day's bars, to append first.")] = None,
+    day: Annotated[str | None, typer.Option(help="YYYY-MM-DD; by default the last of the store.")] = None,
+    holdings: Annotated[
+        Path | None, typer.Option(help="CSV of symbol and shares really held, money in the row CASH.")
+    ] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="a.b=value; may be repeated.")] = None,
+) -> None:
+    """Decide on a day's bars and publish the book; the same day again publishes the same book, once."""
+    from quantray.daily.settings import RebalanceSettings  # noqa: PLC0415
+    from quantray.research.progress import say  # noqa: PLC0415
+    from quantray.serving.desk import run_day  # noqa: PLC0415
+    from quantray.settings import read_settings  # noqa: PLC0415
+
+    settings = read_settings(RebalanceSettings, config, change or [])
+    wanted = None if day is None else _day(day)
+    found = run_day(settings, bars=bars, day=wanted, holdings=holdings, progress=lambda stage: say(f"{stage} ..."))
+    show_day(found)
+    tell(f"published: {settings.books}, {found.pointer.version}")
+
+
+def show_day(found: "Published") -> None:
+    """Print what a day ended with: its largest trades, what it came to, and what each stage took."""
+    book = found.done.book
+    rows = sorted(book.tables["portfolio"].to_pylist(), key=lambda row: -abs(row["weight"] - row["weight_before"]))
+    traded = [row for row in rows if row["shares"] != row["shares_before"]]
+    shown = [
+        (
+            row["symbol"],
+            row["sector"],
+            f"{row['weight_before']:.2%}",
+            f"{row['weight']:.2%}",
+            f"{row['shares'] - row['shares_before']:+,}",
+        )
+        for row in traded[:_SHOWN]
+    ]
+    title = f"{book.portfolio}, {book.as_of}: the largest of {len(traded):,} trades"
+    show_table(("symbol", "sector", "before", "after", "shares"), shown, title=title, right=(2, 3, 4))
+    risk = book.documents["risk"]
+    tail = "" if risk.get("var_99") is None else f"; 99 % value-at-risk {risk['var_99']:.2%}"
+    tell(f"NAV {book.nav:,.0f}, {len(rows):,} positions, cash {book.cash:.2%}{tail}")
+    for note in found.done.notes:
+        tell(note)
+    tell(", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.done.seconds.items() if seconds >= 0.05))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is no day; write it as 2024-03-28.") from error
 
 
 @keys_app.command()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from quantray.daily.settings import RebalanceSettings
 from quantray.data.panel import Panel
-from quantray.data.quality.treatment import QualityReport
+from quantray.data.quality.findings import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.universe import Among, read_sectors
 from quantray.errors import DataError
