@@ -67,7 +67,7 @@ def demo(
     runs: Annotated[str | None, typer.Option(help="Folder for results; by default QUANTRAY_RUNS or runs.")] = None,
     serial: Annotated[bool, typer.Option("--serial", help="Without Ray.")] = False,
 ) -> None:
-    """Run a walk-forward study on a simulated market, on Ray, and write its report."""
+    """Run a study on a simulated market, on Ray, write its report, and publish the book of its last day."""
     from quantray.research.terms import ClusterSettings  # noqa: PLC0415
     from quantray.studies.portfolios.kind import PORTFOLIOS  # noqa: PLC0415
     from quantray.studies.portfolios.settings import demo_settings  # noqa: PLC0415
@@ -78,6 +78,13 @@ def demo(
     if serial:
         settings = settings.model_copy(update={"cluster": ClusterSettings(kind="serial")})
     _run(PORTFOLIOS, settings)
+    from quantray.serving.demo import publish_demo  # noqa: PLC0415
+
+    found = publish_demo(settings)
+    book = found.done.book
+    tell(f"published: the book of {book.as_of}, {book.tables['parents'].num_rows} orders, {found.pointer.version}")
+    elsewhere = "" if runs is None else f" --runs {shlex.quote(runs)}"
+    tell(f"serve it: quantray serve --demo{elsewhere}")
 
 
 @app.command()

@@ -1,6 +1,9 @@
 """``quantray serve`` and ``quantray keys``: the service of published books, and who may use it."""
 
+import contextlib
+import sys
 import time
+import webbrowser
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,15 +33,20 @@ def serve(
     address: Annotated[
         str | None, typer.Option(help="host:port of a Ray head; by default one of this machine.")
     ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="The books of `quantray demo`, with a key made for it.")] = False,
+    runs: Annotated[str | None, typer.Option(help="Folder that the demo ran in.")] = None,
 ) -> None:
     """Serve the published books over HTTP, until it is interrupted."""
     from quantray.research.terms import ClusterSettings  # noqa: PLC0415
     from quantray.serving.auth import KeyRing  # noqa: PLC0415
+    from quantray.serving.demo import demo_changes  # noqa: PLC0415
     from quantray.serving.settings import ServiceSettings  # noqa: PLC0415
     from quantray.settings import read_settings  # noqa: PLC0415
 
+    if demo:
+        change = [*demo_changes(runs), *(change or [])]
     settings = read_settings(ServiceSettings, config, change or [])
-    if not settings.open and KeyRing(Path(settings.keys)).is_empty:
+    if not demo and not settings.open and KeyRing(Path(settings.keys)).is_empty:
         raise InputError(
             f"{settings.keys} holds no key, so nobody could read; make one with "
             f"`quantray keys create NAME --scope read --keys {settings.keys}`."
@@ -47,9 +55,17 @@ def serve(
 
     cluster = ClusterSettings(kind="address", address=address) if address else ClusterSettings(kind="local")
     with served(settings, cluster, replicas=replicas):
-        tell(f"serving {settings.books} at http://{settings.host}:{settings.port}; interrupt to end")
-        while True:
-            time.sleep(3600)
+        place = f"http://{settings.host}:{settings.port}"
+        tell(f"serving {settings.books} at {place}; interrupt to end")
+        if demo:
+            key = KeyRing(Path(settings.keys)).create("demo", ["read", "what-if"], days=1).text
+            tell(f"key, valid for a day and shown once: {key}")
+            tell(f"dashboard: {place}/#key={key}")
+            if sys.stdout.isatty():
+                webbrowser.open(f"{place}/#key={key}")
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
 
 
 def rebalance(

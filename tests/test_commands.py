@@ -74,6 +74,8 @@ SMALL = {
     "configs/regime_sweep.yaml": SWEEP,
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
+    # A folder of its own in every test, and a key that nobody needs.
+    "configs/daily.yaml": "--set data.universe={} --set allocator.max_weight=0.1 --set lookback_days=120",
     "configs/combine.yaml": "--set data.universe={} --set resampling.samples=100 --set ensemble=false "
     + " ".join(f"--set strategies.{place}.count=1" for place in range(12)),
 }
@@ -93,6 +95,7 @@ NEEDS = {
     "configs/regime_sweep.yaml": IMPORT,
     "configs/combine.yaml": IMPORT,
     "configs/allocators.yaml": IMPORT,
+    "keys list": "quantray keys create desk --scope read --scope what-if",
     "RUN_FOLDER": "quantray run workflows/configs/sp400.yaml --set data.store=market",
     "OTHER_RUN_FOLDER": "quantray run workflows/configs/sp400.yaml --set data.store=market --set rebalance=weekly",
     "configs/learned.yaml": "python workflows/train_models.py workflows/configs/forecasts.yaml",
@@ -115,6 +118,9 @@ ON_RAY = (
 
 ELSEWHERE = {
     "ssh": "needs another machine",
+    "quantray serve": "serves until it is interrupted; tests/serving does that",
+    "--holdings": "needs what a broker holds; tests/daily has that",
+    "keys rotate ID": "needs the id of a key; tests/serving has that",
     "ray stop": "ends every Ray of the machine, also other people's",
     "python -m pytest": "is this very run of the tests",
 }

@@ -1,6 +1,7 @@
 """The service on Ray Serve: replicas that read, and others for what-ifs, so that neither waits for the other."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -109,6 +110,8 @@ def served(settings: ServiceSettings, cluster: ClusterSettings, *, replicas: int
     """
     with connect(cluster) as executor:
         executor.put(None)
+        # What it says of its own start and end is nothing to whoever waits for an address.
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         place = f"{settings.host}:{settings.port}"
         try:
             serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port))

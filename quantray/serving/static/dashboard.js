@@ -126,12 +126,13 @@ function showRisk(risk) {
 function showRegimes(regimes) {
   const rows = Object.entries(regimes).map(([lens, said]) => {
     const shown = typeof said === "object" && said !== null ? said : { label: said };
-    return [lens, String(shown.label ?? "–"), shown.probability === undefined ? "–" : percent(shown.probability, 0)];
+    return [lens, String(shown.label ?? "–"), ...(shown.probability === undefined ? [] : [percent(shown.probability, 0)])];
   });
+  const sure = rows.some((row) => row.length > 2);
   const place = node("table");
   place.id = "lens-table";
   $("lenses").replaceChildren(rows.length ? place : node("p", "no regimes were named that day", "note"));
-  if (rows.length) table("lens-table", [["Lens", "words"], ["Regime", "words"], ["Probability"]], rows);
+  if (rows.length) table("lens-table", [["Lens", "words"], ["Regime", "words"], ...(sure ? [["Probability"]] : [])], rows);
 }
 
 function showSchedule(orders, slices) {
