@@ -76,4 +76,4 @@ def _holds(store: MarketStore) -> bool:
 
 
 def _folder(runs: str) -> Path:
-    return Path(runs).resolve() / "demo-service"
+    return Path(runs).resolve() / "served"

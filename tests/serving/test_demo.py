@@ -3,6 +3,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,8 @@ def test_without_a_demo_nothing_can_be_served(tmp_path):
 def test_the_command_serves_the_demo_until_it_is_interrupted(study, tmp_path, free_ports):
     publish_demo(study)
     port = free_ports(1)[0]
-    command = [sys.executable, "-m", "quantray", "serve", "--demo", "--runs", str(tmp_path), "--set", f"port={port}"]
+    program = Path(sys.executable).with_name("quantray")
+    command = [program, "serve", "--demo", "--runs", str(tmp_path), "--set", f"port={port}"]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "HOME": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
         lines = iter(running.stdout.readline, "")
