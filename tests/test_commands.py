@@ -55,6 +55,7 @@ SMALL = {
     "simulate": "--assets 50 --days 600",
     "ray status": "--address HEAD_ADDRESS:6379",
     "configs/demo.yaml": "--set data.n_assets=20 --set data.n_days=400 --set folds.lookback_days=120",
+    "configs/risk.yaml": "--set data.n_assets=20 --set data.n_days=400 --set folds.lookback_days=120",
     "configs/sp400.yaml": "--set data.universe={} --set folds.lookback_days=252",
     "configs/allocators.yaml": "--set data.universe={} --set folds.lookback_days=252 "
     "--set 'allocators.Min variance.max_weight=0.1'",

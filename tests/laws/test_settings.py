@@ -99,6 +99,8 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         FACTORS | {f"allocators.0.{name}": value for name, value in FORECASTS.items()},
         {"allocators.0.alpha.risk_aversion": 50},
     ),
+    # Each of its own settings: tests/studies/portfolios/risk.
+    "portfolios risk": ({}, {"risk": {"overlay": {"risk_budget": 0.5}}}),
     "portfolios benchmark": ({}, {"benchmark": "HRP"}),
     "portfolios min_volatility": ({}, {"min_volatility": 0.3}),
     "portfolios policy.kind": ({}, {"policy": {"kind": "threshold", "size": 0.2}}),

@@ -10,6 +10,13 @@ from quantray.errors import QuantrayError
 from quantray.research.kind import Findings, Work
 from quantray.research.progress import say
 from quantray.studies.portfolios.report import ReportInput, portfolio_page
+from quantray.studies.portfolios.risk.sections import (
+    last_day_section,
+    overlay_effects,
+    overlay_metrics,
+    overlay_section,
+)
+from quantray.studies.portfolios.risk.settings import overlay_name
 from quantray.studies.portfolios.study import PortfolioSource, StudyResult
 
 __all__ = ["find_portfolios", "summary"]
@@ -27,6 +34,13 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
     except QuantrayError as error:
         say(f"the report has no view of the risk ahead: {error}")
     tested = source.data.sample(result.records[0].dates)
+    effects = overlay_effects(result.records, result.overlays, resampling)
+    for effect in effects:
+        metrics[overlay_name(effect.use.name)] |= overlay_metrics(effect)
+    risk = [overlay_section(effects, metrics)] if effects else []
+    if settings.risk is not None:
+        spread = settings.costs.half_spread_bps
+        risk.append(last_day_section(source.data, result.records, settings.risk, spread))
     page = portfolio_page(
         ReportInput(
             title=settings.name,
@@ -38,6 +52,7 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             data=source.data,
             snapshot=snapshot,
             delisting_return=settings.accounting.delisting_return,
+            risk=tuple(risk),
         )
     )
     return Findings(

@@ -34,6 +34,8 @@ class ReportInput:
     """None where there was nothing to see."""
     delisting_return: float = 0.0
     """What the accounts booked where the data hold no delisting return."""
+    risk: tuple[Section, ...] = ()
+    """Sections of risk, where the settings ask for them."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def portfolio_page(content: ReportInput) -> Page:
     if content.snapshot is not None:
         sections.append(chart("Where the risk comes from", figures.risk(content.snapshot)))
         sections.append(chart("Under the efficient frontier", figures.frontier(content.snapshot, records)))
+    sections += content.risk
     return Page(
         title=content.title,
         meta=content.meta,

@@ -18,6 +18,7 @@ from quantray.research.market import MarketSettings, SimulatedData
 from quantray.research.terms import AccountingSettings, ClusterSettings, CostSettings
 from quantray.settings import SettingsModel, nearest
 from quantray.studies.portfolios.alpha_settings import AlphaSettings
+from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
 
 __all__ = ["AllocatorSettings", "FoldSettings", "PolicySettings", "PortfolioSettings", "demo_settings"]
 
@@ -178,6 +179,16 @@ class PortfolioSettings(MarketSettings, StudySettings):
     policy: PolicySettings = PolicySettings()
     costs: CostSettings = CostSettings()
     accounting: AccountingSettings = AccountingSettings()
+    risk: RiskSettings | None = None
+    """Report of the risk on the last day, and an overlay on every allocator."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Studies without risk are written, and hashed, as if there were none."""
+        values: dict[str, Any] = dump(self)
+        if self.risk is None:
+            values.pop("risk", None)
+        return values
 
     @model_validator(mode="after")
     def _allocators(self) -> "PortfolioSettings":
@@ -186,6 +197,9 @@ class PortfolioSettings(MarketSettings, StudySettings):
             raise ValueError(f"allocator names repeat: {', '.join(names)}")
         if self.benchmark not in names:
             raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{nearest(self.benchmark, names)}")
+        overlaid = self.risk is not None and self.risk.overlay is not None
+        if overlaid and (taken := [name for name in names if overlay_name(name) in names]):
+            raise ValueError(f"{overlay_name(taken[0])!r} is the name of {taken[0]!r} with the overlay; choose another")
         return self
 
 

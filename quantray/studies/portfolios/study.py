@@ -22,6 +22,7 @@ from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.report import delisting_note
+from quantray.studies.portfolios.risk.overlay import OverlayUse, RiskOverlay
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 from quantray.studies.portfolios.trial import (
     Schedule,
@@ -49,7 +50,7 @@ class StudyResult:
     """What a study found and what it took."""
 
     records: tuple[TrackRecord, ...]
-    """One per allocator, in the settings' order."""
+    """One per allocator, in the settings' order; with an overlay, that with it follows the one without."""
     digest: str
     """Hash of all records: equal for equal numbers, wherever they were computed."""
     n_computed: int
@@ -59,6 +60,8 @@ class StudyResult:
     seconds: float
     notes: tuple[str, ...] = ()
     """What allocators had to do without, such as missing forecasts or limits that gave way."""
+    overlays: tuple[OverlayUse, ...] = ()
+    """What the overlay did to each allocator, where the settings have one."""
 
 
 def load_portfolios(settings: PortfolioSettings) -> PortfolioSource:
@@ -142,7 +145,13 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     done = complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
     records = []
     notes: list[str] = []
+    overlays: list[OverlayUse] = []
+    overlay = _overlay(source, next(iter(trials.values()))[0])
     costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
+
+    def replay(decisions: Decisions, name: str) -> TrackRecord:
+        return backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name)
+
     for name, group in follow(trials.items(), total=len(trials), label="backtests"):
         if group[0].allocator.alpha is None:
             decisions = decisions_from(results, keys[name], group, panel)
@@ -150,11 +159,28 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
             decisions, note = _on_forecasts(source, group, keys[name], results)
             say(note)
             notes.append(note)
-        records.append(backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name))
+        records.append(replay(decisions, name))
+        if overlay is not None:
+            record, use = overlay.apply(decisions, replay, name)
+            records.append(record)
+            overlays.append(use)
     say(delisting_note(records, settings.accounting.delisting_return))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     seconds = time.monotonic() - start
-    return StudyResult(tuple(records), everything, done.n_computed, done.n_reused, seconds, tuple(notes))
+    return StudyResult(
+        tuple(records), everything, done.n_computed, done.n_reused, seconds, tuple(notes), tuple(overlays)
+    )
+
+
+def _overlay(source: PortfolioSource, trial: Trial) -> RiskOverlay | None:
+    """The overlay of the settings, if they have one."""
+    settings = source.settings
+    if settings.risk is None or settings.risk.overlay is None:
+        return None
+    accounting = settings.accounting
+    return RiskOverlay(
+        settings.risk, source.panel, trial, source.data.sectors, accounting.initial_nav, accounting.execution_lag
+    )
 
 
 def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:
