@@ -44,7 +44,7 @@ def risk_summary(reports: Mapping[str, RiskReport], title: str = "Risk") -> Tabl
     rows = tuple((label, *(column.get(label, "–") for column in values)) for label in labels)
     days = ", ".join(dict.fromkeys(report.date for report in reports.values()))
     return Table(
-        title=f"{title}, {days}; of NAV", columns=("", *reports), groups=(Rows(rows=rows),), dense=len(reports) > 4
+        title=f"{title}, {days}; of NAV", columns=("", *reports), groups=(Rows(rows=rows),), dense=len(reports) > 1
     )
 
 
@@ -104,7 +104,7 @@ def _main(report: RiskReport) -> Iterator[tuple[str, str]]:
     yield "Cost of selling all", f"{liquidity.cost:.2%}"
     for each in report.stress:
         yield f"Lost in {_words(each.name)}", _percent(each.loss, ".1%")
-    yield "Limits", _counted(report.limits)
+    yield "Limits passed: hard, soft", _passed(report.limits)
 
 
 def _sections(report: RiskReport) -> Iterator[Section]:
@@ -153,6 +153,13 @@ def _counted(limits: Sequence[LimitState]) -> str:
     if not hard + soft:
         return f"All {len(limits)} limits are met, {limits[0].usage:.0%} of the tightest is used"
     return f"{hard} hard and {soft} soft limits are passed"
+
+
+def _passed(limits: Sequence[LimitState]) -> str:
+    if not limits:
+        return "none given"
+    hard, soft = (sum(use.state == state for use in limits) for state in ("hard", "soft"))
+    return f"{hard}, {soft}"
 
 
 def _broken(passed: Sequence[LimitState]) -> tuple[str, ...]:

@@ -15,7 +15,9 @@ from quantray.studies.scale.settings import ScaleSettings
 from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.tuning.settings import TuningSettings
 
-CONFIGS = sorted((Path(__file__).parents[3] / "workflows" / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[3] / "workflows" / "configs"
+CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem != "limits"]
+"""Of studies."""
 MODELS = {
     "combine": CombinationSettings,
     "forecasts": ForecastSettings,
@@ -24,7 +26,7 @@ MODELS = {
     "tune": TuningSettings,
 }
 """Beginning of a file's name -> what it holds, where that is no walk-forward study."""
-DEMO = Path(__file__).parents[3] / "workflows" / "configs" / "demo.yaml"
+DEMO = FOLDER / "demo.yaml"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

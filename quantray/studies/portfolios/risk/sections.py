@@ -83,7 +83,7 @@ def overlay_section(effects: Sequence[OverlayEffect], metrics: Mapping[str, Mapp
                 f"{effect.costs:+.2%}",
                 Cell(text=f"{use.mean_exposure:.0%}", below=f"lowest {use.lowest_exposure:.0%}"),
                 Cell(text=f"{use.undone}", below=f"{use.dearer} dearer"),
-                f"{use.scaled}, {use.cured} of {use.decisions}",
+                Cell(text=f"{use.scaled}, {use.cured}", below=f"of {use.decisions}"),
             )
         )
     columns = (
@@ -93,10 +93,10 @@ def overlay_section(effects: Sequence[OverlayEffect], metrics: Mapping[str, Mapp
         "on the others",
         "Volatility",
         "Maximum drawdown",
-        "Trading costs a year",
+        "Costs a year",
         "Exposure",
         "Cuts taken back",
-        "Decisions cut: budget, limits",
+        "Cut to budget, limits",
     )
     note = (
         f"Against the same portfolio without it, with intervals. The worst days are the {_WORST:.0%} on which that "
