@@ -9,6 +9,8 @@ every close and traded a day later, at 5 bp of the money traded:
 * protection: exposure cut to 75, 50 and 25 % at falls of 5, 10 and 15 % below the high, each undone at 2 % less;
 * the same, counting highs of the last year only;
 * volatility: exposure for a yearly volatility of 10 %, by squared returns that halve in 20 days, never above 1;
+* VaR limit: exposure cut so that the VaR at 99 % is 2 % of NAV, by the last 500 days, all alike, which is slow to see;
+* the same, with a level that trust in that forecast lowers to 1 % at worst (hits of the VaR at 95 %);
 * scaling: positions cut by what they add to the VaR, until that is 2 % of NAV at 99 %, by a statistical model of ten
   factors on 252 days that halve in 42, fitted each week.
 
@@ -45,11 +47,15 @@ from quantray.portfolio.hrp import hrp_weights
 from quantray.portfolio.naive import equal_weights
 from quantray.risk.book import Book
 from quantray.risk.drawdown import Protection, protected_exposure
+from quantray.risk.limit_levels import Conditions, moved_levels
+from quantray.risk.limits import Limit, Moves
 from quantray.risk.overlay import overlaid, whipsaws
 from quantray.risk.scaling import dynamic_scaling
 from quantray.risk.sizing import volatility_exposure
+from quantray.risk.tail import historical_var
+from quantray.risk.trust import Trust, trust_scores
 
-LOOKBACK, COSTS, BAND = 252, 5.0, 0.02
+LOOKBACK, HISTORY, COSTS, BAND = 252, 500, 5.0, 0.02
 MEASURES = ("return", "volatility", "Sharpe", "drawdown", "ES")
 FORMATS = {
     "return": "{:.1%}",
@@ -127,11 +133,35 @@ def study(
     rules = {"protection": Protection(lag=1), "protection, 1 year": Protection(lag=1, peak_days=LOOKBACK)}
     exposures = {label: protected_exposure(plain, each) for label, each in rules.items()}
     exposures["volatility"] = volatility_exposure(plain, target=0.10, lag=1)
+    exposures |= dict(zip(("VaR limit", "VaR limit, trust"), limited(plain, dates), strict=True))
     for label, exposure in exposures.items():
         made = overlaid(plain, exposure, cost_bps=COSTS, cash=cash, band=BAND)
         paths[label] = Way(made.returns, made.exposure, made.traded, made.costs)
     paths["scaling"] = scaled(panel, record.weights[1:-1], first + 1, models, cash)
     return shown(name, paths, cash, dates, resampling)
+
+
+def limited(returns: np.ndarray, dates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) exposures within a limit on the VaR, fixed and moved by trust; row t knows the returns up to t - 2."""
+    days, ones = range(HISTORY, len(returns)), np.ones(len(returns))
+    var, often = (
+        np.array([historical_var(returns[day - HISTORY : day], level=level) for day in days]) for level in (0.99, 0.95)
+    )
+    scores = trust_scores(-returns[HISTORY:] > often)
+    limit = Limit(name="loss", metric="var", scope="book", soft=0.02, hard=0.02, moves=Moves(floor=0.01, trust=True))
+    levels = np.array(
+        [
+            moved_levels([limit], Conditions(day=date, trust=Trust(float(score), "hits"))).limits[0].hard
+            for date, score in zip(dates[HISTORY:], scores, strict=True)
+        ]
+    )
+    found = []
+    for level in (np.full(len(var), limit.hard), levels):
+        exposure = ones.copy()
+        # The VaR of a day knows the day before; trust knows the day itself. Both are a close before the trade.
+        exposure[HISTORY + 2 :] = np.minimum(level[:-2] / var[1:-1], 1.0)
+        found.append(exposure)
+    return found[0], found[1]
 
 
 def monthly(panel: Panel, rule: Callable[[np.ndarray], np.ndarray]) -> Decisions:
