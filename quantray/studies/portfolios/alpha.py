@@ -26,10 +26,11 @@ from quantray.models.forecaster import FitContext
 from quantray.portfolio.constraints import MARKET_NEUTRAL, Limits, Market
 from quantray.portfolio.frontier import maximum_sharpe
 from quantray.portfolio.mean_variance import MeanVariance, Objective
-from quantray.portfolio.solve import InfeasibleError, Solution
+from quantray.portfolio.solve import InfeasibleError, Relaxation
 from quantray.studies.forecasts.store import Forecasts, ForecastStore
 from quantray.studies.portfolios.allocators import DUST, weight_cap
-from quantray.studies.portfolios.alpha_settings import ForecastChoice
+from quantray.studies.portfolios.alpha_plan import planned
+from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import DayModel
 
@@ -124,7 +125,7 @@ def check_alpha(panel: Panel, allocator: AllocatorSettings, dates: Dates, first:
     """
     if allocator.alpha is None:
         return
-    if allocator.alpha.mandate == "market_neutral":
+    if _needs_volume(allocator.alpha):
         _check_volume(panel, allocator)
     if allocator.alpha.forecasts.model is not None:
         forecasts = read_forecasts(allocator.alpha.forecasts, panel, first, runs)
@@ -198,7 +199,7 @@ def alpha_decisions(
 
     Parameters
     ----------
-    panel : the fields that costs need, ``close``, and for a market-neutral mandate ``volume``.
+    panel : the fields that costs need, ``close``, and ``volume`` for a market-neutral mandate or a plan.
     models : by date, in order of time.
     allocator : with ``alpha``.
     start : what is held before the first decision; by default nothing.
@@ -288,12 +289,22 @@ class _Desk:
             periods_per_year=year,
         )
         limits = self._limits(day.date, len(columns))
-        market = self._market(row, columns, yearly)
-        solution = self._solve(day, limits, expected, yearly, before[columns], market)
-        self.relaxed += [f"{day.date}: {change}" for change in solution.relaxed]
+        traded = self._traded(row, columns)
+        market = self._market(row, columns, yearly, traded)
+        try:
+            if self.alpha.plan is None:
+                weights, relaxed = self._solve(limits, expected, yearly, before[columns], market)
+            else:
+                over_horizon = expected * self.alpha.horizon_days / year
+                weights, relaxed = planned(limits, self.alpha, over_horizon, day.model, before[columns], market, traded)
+        except InfeasibleError as error:
+            raise InfeasibleError(f"{self.allocator.name} on {day.date}: {error}", error.conflicts) from error
+        except (DataError, InputError, SolverError) as error:
+            raise type(error)(f"{self.allocator.name} on {day.date}: {error}") from error
+        self.relaxed += [f"{day.date}: {change}" for change in relaxed]
         target = np.zeros(len(before))
         # The iteration stays inside its bounds, so it leaves dust on names that it does not hold.
-        target[columns] = np.where(np.abs(solution.weights) > DUST, solution.weights, 0.0)
+        target[columns] = np.where(np.abs(weights) > DUST, weights, 0.0)
         if limits.budget == (1.0, 1.0):
             target /= target.sum()
         self.turnover.append(float(np.abs(target - before).sum()) / 2)
@@ -317,39 +328,50 @@ class _Desk:
         most = min(self.allocator.max_weight, MARKET_NEUTRAL.weight[1])
         return replace(MARKET_NEUTRAL, weight=(-most, most), annual_turnover=None, turnover=left, relax=("turnover",))
 
-    def _market(self, row: int, columns: Int, model: FactorModel) -> Market:
-        """Costs of a year in which trades are made once per horizon, and for a neutral mandate betas and volumes."""
-        fields = {name: values[row, columns] for name, values in self.panel.fields.items()}
-        day = MarketDay(self.panel.dates[row], self.accounting.initial_nav, fields)
-        cost = self.costs(np.ones(len(columns)), day) * (self.panel.periods_per_year / self.alpha.horizon_days)
-        if self.alpha.mandate == "long_only":
-            return Market(cost=cost)
+    def _traded(self, row: int, columns: Int) -> Float:
+        """(N,) money traded in a day, on average; zero where it is not needed."""
+        if not _needs_volume(self.alpha):
+            return np.zeros(len(columns))
         _check_volume(self.panel, self.allocator)
         recent = slice(max(row + 1 - _VOLUME_DAYS, 0), row + 1)
         money = dollar_volume(self.panel.field("close")[recent, columns], self.panel.field("volume")[recent, columns])
-        average = np.nan_to_num(money).mean(axis=0)
+        return np.asarray(np.nan_to_num(money).mean(axis=0))
+
+    def _market(self, row: int, columns: Int, model: FactorModel, traded: Float) -> Market:
+        """Costs of a year in which trades are made once per horizon, or those of a trade where it is planned when.
+
+        For a neutral mandate betas and volumes, too.
+        """
+        fields = {name: values[row, columns] for name, values in self.panel.fields.items()}
+        day = MarketDay(self.panel.dates[row], self.accounting.initial_nav, fields)
+        times = self.panel.periods_per_year / self.alpha.horizon_days if self.alpha.plan is None else 1.0
+        cost = self.costs(np.ones(len(columns)), day) * times
+        if self.alpha.mandate == "long_only":
+            return Market(cost=cost)
         equal = np.full(len(columns), 1 / len(columns))
         beta = model.apply(equal) / model.variance(equal)
-        return Market(cost=cost, beta=beta, adv=average / self.accounting.initial_nav)
+        return Market(cost=cost, beta=beta, adv=traded / self.accounting.initial_nav)
 
     def _solve(
-        self, day: DayModel, limits: Limits, expected: Float, model: FactorModel, before: Float, market: Market
-    ) -> Solution:
-        try:
-            if self.allocator.rule == "max_sharpe":
-                return maximum_sharpe(limits, alpha=expected, model=model, previous=before, market=market)
+        self, limits: Limits, expected: Float, model: FactorModel, before: Float, market: Market
+    ) -> tuple[Float, tuple[Relaxation, ...]]:
+        if self.allocator.rule == "max_sharpe":
+            solution = maximum_sharpe(limits, alpha=expected, model=model, previous=before, market=market)
+        else:
             aim = Objective(risk_aversion=self.alpha.risk_aversion, cost_aversion=self.alpha.cost_aversion)
             optimiser = MeanVariance(limits, model.n_assets, model.n_factors, objective=aim)
-            return optimiser.solve(alpha=expected, model=model, previous=before, market=market)
-        except InfeasibleError as error:
-            raise InfeasibleError(f"{self.allocator.name} on {day.date}: {error}", error.conflicts) from error
-        except (InputError, SolverError) as error:
-            raise type(error)(f"{self.allocator.name} on {day.date}: {error}") from error
+            solution = optimiser.solve(alpha=expected, model=model, previous=before, market=market)
+        return solution.weights, solution.relaxed
+
+
+def _needs_volume(alpha: AlphaSettings) -> bool:
+    return alpha.mandate == "market_neutral" or alpha.plan is not None
 
 
 def _check_volume(panel: Panel, allocator: AllocatorSettings) -> None:
     if "volume" not in panel.fields:
-        raise DataError(f"{allocator.name}: market_neutral needs volumes; import bars with a volume column.")
+        need = "multi_period" if allocator.rule == "multi_period" else "market_neutral"
+        raise DataError(f"{allocator.name}: {need} needs volumes; import bars with a volume column.")
 
 
 def _without_forecasts(

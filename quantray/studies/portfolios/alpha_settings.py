@@ -1,13 +1,13 @@
 """Settings of allocators that act on forecasts."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from quantray.research.market import StoreAddress
 from quantray.settings import SettingsModel
 
-__all__ = ["AlphaSettings", "ForecastChoice"]
+__all__ = ["AlphaSettings", "ForecastChoice", "PlanSettings"]
 
 
 class ForecastChoice(SettingsModel):
@@ -36,6 +36,20 @@ class ForecastChoice(SettingsModel):
         return f"{self.model}, version {'latest' if self.version is None else self.version}"
 
 
+class PlanSettings(SettingsModel):
+    """The periods that rule ``multi_period`` plans at once; of each plan the first period is traded."""
+
+    periods: int = Field(8, ge=1, le=100)
+    step_days: int = Field(5, ge=1, le=252)
+    """Trading days of a period; near the days between rebalances."""
+    half_life_days: float = Field(10.0, gt=0)
+    """Trading days after which half of what a score expects of a day is left."""
+    aum: float = Field(1e9, gt=0)
+    """Money under management that impact is of."""
+    impact: float = Field(1.0, ge=0, le=100)
+    """Of the square root law: trading as much as a day's volume moves the price by this many daily volatilities."""
+
+
 class AlphaSettings(SettingsModel):
     """How scores become expected returns, and these a portfolio; see ``studies.portfolios.alpha``."""
 
@@ -47,10 +61,20 @@ class AlphaSettings(SettingsModel):
     largest_score: float = Field(3.0, gt=0)
     """Standardised scores beyond it, of either sign, count as this much."""
     risk_aversion: float = Field(10.0, gt=0, le=1e6)
-    """Of the yearly utility ``alpha'w - risk_aversion / 2 w'Sigma w - costs``; mean-variance only."""
+    """Of the yearly utility ``alpha'w - risk_aversion / 2 w'Sigma w - costs``; not for the highest Sharpe ratio."""
     cost_aversion: float = Field(1.0, ge=0, le=1e3)
-    """Multiple of the study's linear costs in the utility; 0 ignores them. Mean-variance only."""
+    """Multiple of costs in the utility; 0 ignores them. Not for the highest Sharpe ratio."""
     mandate: Literal["long_only", "market_neutral"] = "long_only"
     """``market_neutral``: ``portfolio.constraints.MARKET_NEUTRAL``. After the first purchase what is left of a calendar
     year's turnover is spread evenly over its rest, and gives way where drift leaves no other way to neutrality, which
     is recorded. Positions are limited by the volume of 21 days relative to the initial NAV."""
+    plan: PlanSettings | None = None
+    """Rule ``multi_period`` only, which needs it."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What plans nothing is written, and hashed, as if there were no plans."""
+        values: dict[str, Any] = dump(self)
+        if self.plan is None:
+            values.pop("plan", None)
+        return values

@@ -22,6 +22,8 @@ from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
 
 __all__ = ["AllocatorSettings", "FoldSettings", "PolicySettings", "PortfolioSettings", "demo_settings"]
 
+_ON_FORECASTS = ("mean_variance", "max_sharpe", "multi_period")
+
 
 class FoldSettings(SettingsModel):
     """Walk-forward folds; see ``research.folds.walk_forward``."""
@@ -55,10 +57,12 @@ class AllocatorSettings(SettingsModel):
         "minimum_cvar",
         "mean_variance",
         "max_sharpe",
+        "multi_period",
     ]
     """``hrp_large`` gives the weights of ``hrp`` on the sample covariance without a matrix, for thousands of names.
     Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero.
-    ``mean_variance`` and ``max_sharpe`` act on forecasts: they need ``alpha`` and the statistical model."""
+    ``mean_variance``, ``max_sharpe`` and ``multi_period`` act on forecasts: they need ``alpha`` and the statistical
+    model. ``multi_period`` plans several periods at once as ``alpha.plan`` says."""
     estimator: Literal[
         "sample",
         "ewma",
@@ -81,7 +85,7 @@ class AllocatorSettings(SettingsModel):
     linkage: Linkage = "single"
     """Rule ``hrp`` only."""
     alpha: AlphaSettings | None = None
-    """Forecasts and preferences; rules ``mean_variance`` and ``max_sharpe`` only."""
+    """Forecasts and preferences; rules ``mean_variance``, ``max_sharpe`` and ``multi_period`` only."""
 
     @property
     def invests_all(self) -> bool:
@@ -103,8 +107,8 @@ class AllocatorSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _forecasts(self) -> "AllocatorSettings":
-        if (self.rule in ("mean_variance", "max_sharpe")) != (self.alpha is not None):
-            raise ValueError(f"{self.name}: mean_variance and max_sharpe need alpha, and the other rules take none")
+        if (self.rule in _ON_FORECASTS) != (self.alpha is not None):
+            raise ValueError(f"{self.name}: {', '.join(_ON_FORECASTS)} need alpha, and the other rules take none")
         if self.alpha is None:
             return self
         if self.estimator != "statistical":
@@ -113,6 +117,8 @@ class AllocatorSettings(SettingsModel):
         unheard = [n for n in ("risk_aversion", "cost_aversion") if getattr(self.alpha, n) != defaults[n].default]
         if self.rule == "max_sharpe" and unheard:
             raise ValueError(f"{self.name}: max_sharpe takes no {unheard[0]}; ask for mean_variance")
+        if (self.rule == "multi_period") != (self.alpha.plan is not None):
+            raise ValueError(f"{self.name}: multi_period needs alpha.plan, and the other rules take none")
         return self
 
     @model_validator(mode="after")
@@ -127,8 +133,8 @@ class AllocatorSettings(SettingsModel):
             )
         if self.max_weight < 1 and not self._capped:
             raise ValueError(
-                f"{self.name}: {self.rule} takes no max_weight; rules that do are minimum_cvar, mean_variance, "
-                "max_sharpe, and minimum_variance with estimator statistical"
+                f"{self.name}: {self.rule} takes no max_weight; rules that do are minimum_cvar, "
+                f"{', '.join(_ON_FORECASTS)}, and minimum_variance with estimator statistical"
             )
         if self.n_factors is not None and self.estimator != "statistical":
             raise ValueError(f"{self.name}: n_factors needs estimator statistical")

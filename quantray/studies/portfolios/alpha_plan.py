@@ -1,0 +1,96 @@
+"""The plan of rule ``multi_period`` on one date: expectations that fade, and trades that move prices."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from quantray.arrays import Float
+from quantray.covariance.factor import FactorModel
+from quantray.errors import DataError
+from quantray.portfolio.constraints import Limits, Market
+from quantray.portfolio.mean_variance import Objective
+from quantray.portfolio.multi_period import decayed, multi_period
+from quantray.portfolio.solve import Relaxation
+from quantray.studies.portfolios.alpha_settings import AlphaSettings, PlanSettings
+
+__all__ = ["fading_returns", "impact_coefficients", "planned"]
+
+
+def fading_returns(horizon_return: Float, *, horizon_days: int, plan: PlanSettings) -> Float:
+    """(H, N) expected returns of the periods of a plan.
+
+    What is expected falls by half in each half-life, and over the days that the score is about it is what the score
+    says. So a short half-life leaves that sum as it is and brings it forward.
+
+    Parameters
+    ----------
+    horizon_return : (N,) expected over ``horizon_days``.
+    """
+    share = decayed(np.ones(1), periods=1, step_days=horizon_days, half_life_days=plan.half_life_days)[0, 0]
+    return decayed(
+        horizon_return / share, periods=plan.periods, step_days=plan.step_days, half_life_days=plan.half_life_days
+    )
+
+
+def impact_coefficients(daily_volatility: Float, traded: Float, plan: PlanSettings) -> Float:
+    """(N,) cost of |trade|^(3/2) as a fraction of NAV: a trade of q daily volumes moves its price by the root of q.
+
+    Parameters
+    ----------
+    daily_volatility : (N,).
+    traded : (N,) money traded in a day; a name without any counts as the least traded one.
+
+    Raises
+    ------
+    DataError
+        Nothing was traded in any name.
+
+    Source: Almgren, Thum, Hauptmann and Li (2005), *Direct estimation of equity market impact*, Risk 18(7); Toth et al.
+    (2011), *Anomalous price impact and the critical nature of liquidity*, Physical Review X 1, for the square root.
+    """
+    known = traded > 0
+    if not known.any():
+        raise DataError("nothing was traded in any name, so impact is unknown; import bars with volumes.")
+    volume = np.where(known, traded, traded[known].min())
+    return np.asarray(plan.impact * daily_volatility * np.sqrt(plan.aum / volume))
+
+
+def planned(
+    limits: Limits,
+    alpha: AlphaSettings,
+    expected: Float,
+    model: FactorModel,
+    previous: Float,
+    market: Market,
+    traded: Float,
+) -> tuple[Float, tuple[Relaxation, ...]]:
+    """(N,) weights after the first period of the best plan from what is held, and the limits that gave way.
+
+    Parameters
+    ----------
+    alpha : with ``plan``.
+    expected : (N,) over ``alpha.horizon_days``.
+    model : of daily returns.
+    market : ``cost`` of a unit traded.
+    traded : (N,) money traded in a day.
+
+    Raises
+    ------
+    DataError
+        As ``impact_coefficients``.
+    InputError, InfeasibleError, SolverError
+        As ``multi_period``.
+    """
+    plan = alpha.plan
+    assert plan is not None, "checked by the settings"
+    days = plan.step_days
+    of_period = FactorModel(model.loadings, days * model.factor_covariance, days * model.specific_variance)
+    found = multi_period(
+        limits,
+        alpha=fading_returns(expected, horizon_days=alpha.horizon_days, plan=plan),
+        model=of_period,
+        previous=previous,
+        market=replace(market, impact=impact_coefficients(np.sqrt(model.variances), traded, plan)),
+        objective=Objective(risk_aversion=alpha.risk_aversion, cost_aversion=alpha.cost_aversion),
+    )
+    return found.weights[0], found.relaxed
