@@ -1,7 +1,7 @@
 """What trading costs: basis points become money here, and quoted spreads are paid where the data hold them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -9,10 +9,13 @@ import numpy.typing as npt
 
 from quantray.arrays import Float
 from quantray.errors import InputError
+from quantray.execution.impact import ADV, DAILY_VOLATILITY, ImpactLaw, ImpactModel
+from quantray.portfolio.constraints import Market
 
 __all__ = [
     "HALF_SPREAD",
     "CostModel",
+    "ImpactCosts",
     "LinearCosts",
     "MarketDay",
     "from_bps",
@@ -64,9 +67,12 @@ class LinearCosts:
 
     def bps(self, fields: Mapping[str, Float]) -> float | Float:
         """Basis points of the money traded, in the shape of the field ``half_spread_bps``; one number without it."""
+        return self.half_spread(fields) + self.commission_bps
+
+    def half_spread(self, fields: Mapping[str, Float]) -> float | Float:
+        """``bps`` without the commission."""
         quoted = fields.get(HALF_SPREAD)
-        spread = self.half_spread_bps if quoted is None else np.where(quoted >= 0, quoted, self.half_spread_bps)
-        return spread + self.commission_bps
+        return self.half_spread_bps if quoted is None else np.where(quoted >= 0, quoted, self.half_spread_bps)
 
     def described(self, fields: Mapping[str, Float]) -> str:
         """What trades in a panel are charged, in words."""
@@ -76,6 +82,77 @@ class LinearCosts:
         if self.commission_bps:
             more = f" and {self.commission_bps:g} bp"
         return f"half of the quoted spread{more}, where none is known {flat}"
+
+
+@dataclass(frozen=True)
+class ImpactCosts:
+    """Spread and commission, and what trades of this size move prices by; needs ``impact.with_liquidity`` of the panel.
+
+    Parameters
+    ----------
+    law : the impact model, the same that schedules and optimisers use.
+    linear : spread and commission.
+    aum : money that is managed; trades are charged as if the accounts were as large. None takes them as they are.
+    days : over which every trade is executed at an even rate.
+    unknown_bps : all that is charged where the volume or the volatility is unknown.
+
+    Raises
+    ------
+    InputError
+        A number is out of range.
+    """
+
+    law: ImpactLaw
+    linear: LinearCosts
+    aum: float | None = None
+    days: float = 1.0
+    unknown_bps: float = 50.0
+
+    def __post_init__(self) -> None:
+        if not (self.days > 0 and self.unknown_bps >= 0 and (self.aum is None or self.aum > 0)):
+            raise InputError("days and aum must be positive, and unknown_bps not negative.")
+
+    def __call__(self, trades: Float, day: MarketDay) -> Float:
+        """See ``CostModel``."""
+        model = self.model(day.fields, len(trades))
+        larger = 1.0 if self.aum is None else self.aum / day.nav
+        known = model.known
+        paid = model.cost(np.where(known, trades, 0.0) * larger, days=self.days) / larger
+        size = np.abs(trades)
+        return np.where(known, paid + from_bps(self.linear.commission_bps) * size, from_bps(self.unknown_bps) * size)
+
+    def model(self, fields: Mapping[str, Float], n_assets: int) -> ImpactModel:
+        """The impact model of the N names of a day.
+
+        Raises
+        ------
+        InputError
+            The day has no trailing volumes and volatilities.
+        """
+        if ADV not in fields or DAILY_VOLATILITY not in fields:
+            raise InputError(f"costs with impact need {ADV} and {DAILY_VOLATILITY}; pass the panel to with_liquidity.")
+        spread = 2 * np.broadcast_to(self.linear.half_spread(fields), (n_assets,))
+        return self.law.model(fields[ADV], fields[DAILY_VOLATILITY], spread)
+
+    def market(self, market: Market, day: MarketDay, *, at: float = 0.05) -> Market:
+        """What an optimiser of one period knows of the same costs; see ``ImpactModel.folded_terms``.
+
+        Names of which no volume is known cost what was agreed for them, in proportion.
+        """
+        model = self.model(day.fields, len(day.fields[ADV]))
+        known = model.known
+        cost, impact = np.full(len(known), from_bps(self.unknown_bps)), np.zeros(len(known))
+        seen = model.select(known).folded_terms(self.aum or day.nav, days=self.days, at=at)
+        cost[known], impact[known] = seen.linear + from_bps(self.linear.commission_bps), seen.impact
+        return replace(market, cost=cost, impact=impact)
+
+    def described(self, fields: Mapping[str, Float]) -> str:
+        """What trades in a panel are charged, in words."""
+        size = "the accounts' size" if self.aum is None else f"{self.aum:,.0f} under management"
+        impact = f"{self.law.name.replace('_', ' ')} impact at {size}"
+        return (
+            f"{self.linear.described(fields)}, and {impact} (where no volume is known {self.unknown_bps:g} bp in all)"
+        )
 
 
 def from_bps(bps: npt.ArrayLike) -> Float:

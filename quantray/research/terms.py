@@ -1,14 +1,16 @@
 """What every kind of study has settings for in the same words: costs, accounts, resampling, where it runs, tracking."""
 
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.backtest.accounts import Accounting
-from quantray.backtest.costs import LinearCosts
+from quantray.backtest.costs import ImpactCosts, LinearCosts
+from quantray.data.panel import Panel
+from quantray.execution.impact import ImpactLaw, LawName, with_liquidity
 from quantray.printable import masked_uri
 from quantray.settings import Seed, SettingsModel
 
@@ -17,9 +19,11 @@ __all__ = [
     "ClusterSettings",
     "CostSettings",
     "Environment",
+    "ImpactSettings",
     "LagSettings",
     "ResamplingSettings",
     "TrackingSettings",
+    "TradingCostSettings",
 ]
 
 
@@ -43,6 +47,54 @@ class CostSettings(SettingsModel):
     def build(self) -> LinearCosts:
         """The cost model."""
         return LinearCosts(self.half_spread_bps, self.commission_bps)
+
+
+class ImpactSettings(SettingsModel):
+    """What trades move prices by; see ``execution.impact``."""
+
+    model: LawName = "square_root"
+    temporary: float | None = Field(None, gt=0)
+    """Coefficient of impact that is over when trading is; by default the published one."""
+    permanent: float | None = Field(None, ge=0)
+    """Coefficient of impact that stays; by default the published one."""
+    aum: float | None = Field(None, gt=0)
+    """Money that is managed, for which trades are charged; by default what the accounts hold."""
+    days: float = Field(1.0, gt=0, le=60)
+    """Over which a trade is executed."""
+    window_days: int = Field(21, ge=2, le=1000)
+    """Of the trailing volume and volatility."""
+    unknown_bps: float = Field(50.0, ge=0, le=10_000)
+    """All that trades cost in names of which no volume or volatility is known."""
+
+    def law(self) -> ImpactLaw:
+        """The impact model."""
+        return ImpactLaw(self.model, self.temporary, self.permanent)
+
+
+class TradingCostSettings(CostSettings):
+    """Costs of accounts in money, where the size of a trade can matter."""
+
+    impact: ImpactSettings | None = None
+    """None charges spread and commission alone."""
+
+    def build(self) -> LinearCosts | ImpactCosts:  # type: ignore[override]
+        """The cost model."""
+        linear, impact = super().build(), self.impact
+        if impact is None:
+            return linear
+        return ImpactCosts(impact.law(), linear, impact.aum, impact.days, impact.unknown_bps)
+
+    def prepared(self, panel: Panel) -> Panel:
+        """The panel with what the costs need to know; raises ``DataError`` where it has no volumes for it."""
+        return panel if self.impact is None else with_liquidity(panel, days=self.impact.window_days)
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Costs without impact are written, and hashed, as if there were none."""
+        values: dict[str, Any] = dump(self)
+        if self.impact is None:
+            values.pop("impact", None)
+        return values
 
 
 class LagSettings(SettingsModel):

@@ -3,8 +3,17 @@
 import pytest
 
 from quantray.backtest.accounts import Accounting
-from quantray.backtest.costs import LinearCosts
-from quantray.research.terms import AccountingSettings, ClusterSettings, CostSettings, Environment, ResamplingSettings
+from quantray.backtest.costs import ImpactCosts, LinearCosts
+from quantray.execution.impact import ImpactLaw
+from quantray.research.terms import (
+    AccountingSettings,
+    ClusterSettings,
+    CostSettings,
+    Environment,
+    ResamplingSettings,
+    TradingCostSettings,
+)
+from quantray.settings import config_hash
 
 
 def test_settings_become_what_they_name():
@@ -14,6 +23,15 @@ def test_settings_become_what_they_name():
     )
     resampling = ResamplingSettings(samples=500, confidence=0.9, seed=4).build()
     assert (resampling.n_samples, resampling.level, resampling.seed) == (500, 0.9, 4)
+
+
+def test_costs_without_impact_are_what_they_were():
+    plain = TradingCostSettings(half_spread_bps=3)
+    assert plain.build() == CostSettings(half_spread_bps=3).build()
+    assert config_hash(plain) == config_hash(CostSettings(half_spread_bps=3))
+    moved = TradingCostSettings.model_validate({"impact": {"model": "linear", "aum": 1e9}})
+    assert moved.build() == ImpactCosts(ImpactLaw("linear"), LinearCosts(5.0, 0.5), aum=1e9)
+    assert TradingCostSettings.model_validate(moved.model_dump()) == moved
 
 
 def test_the_environment_names_folders(monkeypatch):

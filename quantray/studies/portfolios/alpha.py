@@ -12,7 +12,7 @@ import numpy as np
 
 from quantray.arrays import TRADING_DAYS, Dates, Float, Int
 from quantray.backtest.accounts import Accounting, Decisions
-from quantray.backtest.costs import CostModel, MarketDay
+from quantray.backtest.costs import CostModel, ImpactCosts, MarketDay
 from quantray.backtest.drift import drifted
 from quantray.covariance.factor import FactorModel
 from quantray.data.panel import Panel
@@ -344,13 +344,21 @@ class _Desk:
         """
         fields = {name: values[row, columns] for name, values in self.panel.fields.items()}
         day = MarketDay(self.panel.dates[row], self.accounting.initial_nav, fields)
-        times = self.panel.periods_per_year / self.alpha.horizon_days if self.alpha.plan is None else 1.0
-        cost = self.costs(np.ones(len(columns)), day) * times
+        known = self._costs(day, len(columns))
         if self.alpha.mandate == "long_only":
-            return Market(cost=cost)
+            return known
         equal = np.full(len(columns), 1 / len(columns))
         beta = model.apply(equal) / model.variance(equal)
-        return Market(cost=cost, beta=beta, adv=traded / self.accounting.initial_nav)
+        return replace(known, beta=beta, adv=traded / self.accounting.initial_nav)
+
+    def _costs(self, day: MarketDay, n_assets: int) -> Market:
+        """Costs of trades, times those that are made in a year where no plan says when."""
+        times = self.panel.periods_per_year / self.alpha.horizon_days if self.alpha.plan is None else 1.0
+        if not isinstance(self.costs, ImpactCosts):
+            return Market(cost=self.costs(np.ones(n_assets), day) * times)
+        known = self.costs.market(Market(), day)
+        assert known.cost is not None and known.impact is not None, "given by the line before"  # noqa: PT018
+        return Market(cost=known.cost * times, impact=known.impact * times)
 
     def _solve(
         self, limits: Limits, expected: Float, model: FactorModel, before: Float, market: Market

@@ -15,7 +15,7 @@ from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Pol
 from quantray.research.folds import FoldKind
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings, SimulatedData
-from quantray.research.terms import AccountingSettings, ClusterSettings, CostSettings
+from quantray.research.terms import AccountingSettings, ClusterSettings, TradingCostSettings
 from quantray.settings import SettingsModel, nearest
 from quantray.studies.portfolios.alpha_settings import AlphaSettings
 from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
@@ -183,7 +183,7 @@ class PortfolioSettings(MarketSettings, StudySettings):
     """Yearly volatility over the look-back below which an asset is left out as cash-like."""
     folds: FoldSettings = FoldSettings()
     policy: PolicySettings = PolicySettings()
-    costs: CostSettings = CostSettings()
+    costs: TradingCostSettings = TradingCostSettings()
     accounting: AccountingSettings = AccountingSettings()
     risk: RiskSettings | None = None
     """Report of the risk on the last day, and an overlay on every allocator."""

@@ -1,7 +1,7 @@
 """A walk-forward study: load the data, decide in parallel, replay the decisions in sequence."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
@@ -147,10 +147,11 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     notes: list[str] = []
     overlays: list[OverlayUse] = []
     overlay = _overlay(source, next(iter(trials.values()))[0])
+    source = replace(source, data=replace(source.data, panel=settings.costs.prepared(panel)))
     costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
 
     def replay(decisions: Decisions, name: str) -> TrackRecord:
-        return backtest(panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name)
+        return backtest(source.panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name)
 
     for name, group in follow(trials.items(), total=len(trials), label="backtests"):
         if group[0].allocator.alpha is None:

@@ -20,7 +20,7 @@ from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData, StoreData, UniverseSettings
 from quantray.research.results import ResultStore
-from quantray.research.terms import CostSettings
+from quantray.research.terms import TradingCostSettings
 from quantray.studies.portfolios.settings import FoldSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
 from quantray.studies.portfolios.trial import StudyData, Trial, decide, run_trial, trial_key
@@ -223,7 +223,7 @@ def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, 
         data=StoreData(store=store.uri),
         allocators=ALLOCATORS[-1:],
         folds=FoldSettings(lookback_days=20, test_days=40),
-        costs=CostSettings(half_spread_bps=0, commission_bps=0),
+        costs=TradingCostSettings(half_spread_bps=0, commission_bps=0),
         rebalance="weekly",
     )
     source = load_portfolios(settings)
@@ -239,3 +239,15 @@ def test_a_year_has_the_periods_of_the_stores_calendar(tmp_path, step, quality, 
     html = (tmp_path / "runs").rglob("report.html").__next__().read_text()
     words = ("Weekly value at risk", "Longest drawdown (weeks)", "Trailing 26 weeks")
     assert [word in html for word in words] == [periods == 52] * 3
+
+
+def test_a_larger_study_pays_more_for_the_same_trades(study):
+    source, result = study
+
+    def costs(aum):
+        charged = TradingCostSettings.model_validate({"impact": {"aum": aum}})
+        changed = replace(source, settings=source.settings.model_copy(update={"costs": charged}))
+        return run_portfolios(changed, Serial()).records[0].cost_series.sum()
+
+    small, large = costs(1e7), costs(1e9)
+    assert result.records[0].cost_series.sum() < small < large
