@@ -20,7 +20,7 @@ import typer
 
 from quantray.data_commands import data_app
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, reason
-from quantray.service_commands import keys_app, rebalance, serve
+from quantray.service_commands import backup, keys_app, rebalance, restore, serve, watch
 from quantray.tables import print_run, print_table
 from quantray.terminal import pass_on, ready_streams, show_table, tell
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
-app.command()(rebalance)
-app.command()(serve)
+for verb in (rebalance, serve, watch, backup, restore):
+    app.command()(verb)
 
 
 def main() -> NoReturn:

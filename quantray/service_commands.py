@@ -16,7 +16,7 @@ from quantray.terminal import show_table, tell
 if TYPE_CHECKING:
     from quantray.serving.desk import Published
 
-__all__ = ["keys_app", "rebalance", "serve", "show_day"]
+__all__ = ["backup", "keys_app", "rebalance", "restore", "serve", "show_day", "watch"]
 
 _SHOWN = 15
 """Trades that are printed."""
@@ -66,6 +66,51 @@ def serve(
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
+
+
+def watch(
+    address: Annotated[str, typer.Argument(help="Of the service, such as http://127.0.0.1:8000.")],
+    alerts: Annotated[Path, typer.Option(help="YAML with rules of alerts.")],
+    seconds: Annotated[float, typer.Option(min=0.1, help="Between looks.")] = 60.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once: exit code 1 where the service is not ready.")
+    ] = False,
+) -> None:
+    """Look at a service again and again, and alert where it is not ready or its book is stale."""
+    from quantray.serving.alerts import Alerts, read_alerts  # noqa: PLC0415
+    from quantray.serving.watching import look  # noqa: PLC0415
+
+    given = Alerts(read_alerts(alerts))
+    while True:
+        wrong = look(address, given)
+        if wrong:
+            tell(wrong, error=True)
+        if once:
+            raise typer.Exit(1 if wrong else 0)
+        time.sleep(seconds)
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="File to write, such as backup.tar.gz.")],
+    store: Annotated[Path, typer.Option(envvar="QUANTRAY_STORE", help="Folder of the market store.")] = Path("market"),
+    books: Annotated[Path, typer.Option(help="Folder of the published books.")] = Path("books"),
+    folder: Folder = Path("keys"),
+) -> None:
+    """Pack the market store, the books and the keys into one file, whose every byte is checked when it is restored."""
+    from quantray.storage.archives import pack  # noqa: PLC0415
+
+    count = pack({"market": store, "books": books, "keys": folder}, target)
+    tell(f"packed: {count:,} files in {target}, {target.stat().st_size:,} bytes; it holds keys, keep it to yourself")
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    to: Annotated[Path, typer.Option(help="Folder for market, books and keys; empty or not there yet.")],
+) -> None:
+    """Bring a backup back: market store, books and keys, each in a folder of its name."""
+    from quantray.storage.archives import unpack  # noqa: PLC0415
+
+    tell(f"restored: {unpack(source, to):,} files in {to}")
 
 
 def rebalance(

@@ -96,6 +96,8 @@ NEEDS = {
     "configs/regime_sweep.yaml": IMPORT,
     "configs/combine.yaml": IMPORT,
     "configs/allocators.yaml": IMPORT,
+    "quantray backup": "quantray keys create desk --scope read --scope what-if",
+    "quantray restore": "quantray backup backup.tar.gz --store market --books books --keys keys",
     "keys list": "quantray keys create desk --scope read --scope what-if",
     "RUN_FOLDER": "quantray run workflows/configs/sp400.yaml --set data.store=market",
     "OTHER_RUN_FOLDER": "quantray run workflows/configs/sp400.yaml --set data.store=market --set rebalance=weekly",
@@ -120,6 +122,7 @@ ON_RAY = (
 ELSEWHERE = {
     "ssh": "needs another machine",
     "quantray serve": "serves until it is interrupted; tests/serving does that",
+    "quantray watch": "looks on and on; tests/serving does that",
     "--holdings": "needs what a broker holds; tests/daily has that",
     "keys rotate ID": "needs the id of a key; tests/serving has that",
     "ray stop": "ends every Ray of the machine, also other people's",

@@ -61,3 +61,23 @@ def test_keys_are_made_listed_rotated_and_revoked(tmp_path):
     assert quantray("keys", "rotate", identity, cwd=tmp_path).returncode == 0
     assert f"revoked: {identity}" in quantray("keys", "revoke", identity, cwd=tmp_path).stdout
     assert "revoked" in quantray("keys", "list", cwd=tmp_path).stdout
+
+
+def test_a_backup_is_restored_on_an_empty_machine(market, tmp_path):
+    done = quantray("backup", tmp_path / "all.tar.gz", "--store", "market", "--books", "books", cwd=market.folder)
+    assert "packed:" in done.stdout
+    assert quantray("restore", tmp_path / "all.tar.gz", "--to", tmp_path / "new", cwd=market.folder).returncode == 0
+    changes = ("--set", f"data.store={tmp_path / 'new' / 'market'}", "--set", f"books={tmp_path / 'new' / 'books'}")
+    again = quantray("rebalance", "daily.yaml", *changes, cwd=market.folder)
+    assert again.returncode == 0, again.stderr
+    refused(
+        quantray("restore", tmp_path / "all.tar.gz", "--to", tmp_path / "new", cwd=market.folder), 2, "empty folder"
+    )
+
+
+def test_a_service_that_is_not_there_is_told(market, tmp_path):
+    rules = tmp_path / "alerts.yaml"
+    rules.write_text(f"rules: [{{event: not ready, log: {tmp_path / 'log'}}}]\nstate: {tmp_path / 'state'}\n")
+    done = quantray("watch", "http://127.0.0.1:9", "--alerts", rules, "--once", cwd=market.folder)
+    assert done.returncode == 1
+    assert "does not answer" in done.stderr

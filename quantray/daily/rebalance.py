@@ -221,7 +221,7 @@ def _provenance(
     """Where the book came from; nothing of when it was made, so that the same day makes the same book."""
     return {
         "store_version": market.version,
-        "settings": config_hash(settings, exclude={"books", "runs"}),
+        "settings": config_hash(settings, exclude={"alerts", "books", "runs"}),
         "gate": asdict(gate),
         "notes": list(notes),
     }

@@ -41,6 +41,8 @@ class RebalanceSettings(MarketSettings):
     limits: str | None = None
     """YAML with limits; see ``risk.limits``. A hard one that is broken is told, has the book reduced by the smallest
     sales, or stops the day, as its action says."""
+    alerts: str | None = None
+    """YAML with rules of alerts; see ``serving.alerts``."""
     regimes: bool = True
     """Whether the five lenses look at the day."""
     threads: int = Field(1, ge=1)

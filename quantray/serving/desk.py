@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from quantray.daily.book import Book
+from quantray.daily.gate import GateError
 from quantray.daily.rebalance import Rebalanced, rebalance
 from quantray.daily.settings import RebalanceSettings
-from quantray.errors import InputError, first_line
+from quantray.errors import InputError, LimitBreachError, QuantrayError, first_line
 from quantray.inputs import read_text
+from quantray.serving.alerts import Alert, Alerts, Event, read_alerts
 from quantray.serving.publish import Pointer, Shelf
 from quantray.storage.files import write_atomically
 from quantray.storage.seals import seal_json
@@ -52,6 +54,26 @@ def run_day(
     DataError
         Besides: the books or the record cannot be written.
     """
+    alerts = None if settings.alerts is None else Alerts(read_alerts(settings.alerts))
+    try:
+        found = _run_day(settings, bars, day, holdings, progress)
+    except QuantrayError as error:
+        if alerts is not None:
+            alerts.give(Alert(_event(error), settings.name, str(error)))
+        raise
+    if alerts is not None:
+        for event in _EVENTS.values():
+            alerts.over(event, settings.name)
+    return found
+
+
+def _run_day(
+    settings: RebalanceSettings,
+    bars: str | Path | None,
+    day: date | None,
+    holdings: Path | None,
+    progress: Callable[[str], None],
+) -> Published:
     shelf = Shelf.at(settings.books)
     held = None if holdings is None else read_holdings(holdings)
     before = last_before(shelf)
@@ -61,6 +83,17 @@ def run_day(
     record = Path(settings.runs) / "daily" / settings.name / f"{pointer.as_of}.json"
     write_atomically(record, seal_json(_record(pointer, done), record.name))
     return Published(pointer, done, record)
+
+
+_EVENTS: dict[type[QuantrayError], Event] = {
+    GateError: "gate failed",
+    LimitBreachError: "limit breached",
+    QuantrayError: "rebalance failed",
+}
+
+
+def _event(error: QuantrayError) -> Event:
+    return next(event for kind, event in _EVENTS.items() if isinstance(error, kind))
 
 
 def last_before(shelf: Shelf) -> Callable[[date], Book | None]:
