@@ -16,6 +16,7 @@ from quantray.data.vendors.formats import Format
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
 from quantray.risk.scenarios import Scenario
+from quantray.serving.alerts import AlertSettings
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import PortfolioSettings
 
@@ -83,6 +84,8 @@ def test_yaml_is_valid_settings():
             Format.model_validate(yaml.safe_load(block))
         elif title == "# quality.yaml":
             QualitySettings.model_validate(yaml.safe_load(block))
+        elif title == "# alerts.yaml":
+            AlertSettings.model_validate(yaml.safe_load(block))
         elif title == "# scenarios.yaml":
             for terms in yaml.safe_load(block).values():
                 Scenario.model_validate(terms)
