@@ -97,7 +97,7 @@ def test_yaml_is_valid_settings():
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 5
+    assert len(blocks("yaml")) == 6
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
