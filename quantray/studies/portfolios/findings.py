@@ -12,6 +12,7 @@ from quantray.research.progress import say
 from quantray.studies.portfolios.report import ReportInput, portfolio_page
 from quantray.studies.portfolios.risk.sections import (
     last_day_section,
+    level_changes,
     overlay_effects,
     overlay_metrics,
     overlay_section,
@@ -64,7 +65,8 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             f"tracks/{record.name}/{name}": table
             for record in result.records
             for name, table in record.tables().items()
-        },
+        }
+        | ({"limit_levels": level_changes(result.overlays)} if any(use.changes for use in result.overlays) else {}),
         facts=tested.facts | {"n_dates": len(panel.dates), "yearly_exits": source.data.yearly_exits},
         notes=tuple(f"{note}." for note in result.notes),
     )

@@ -19,11 +19,13 @@ from quantray.features.liquidity import dollar_volume
 from quantray.risk.book import Book
 from quantray.risk.cure import smallest_cure
 from quantray.risk.drawdown import protected_exposure
+from quantray.risk.limit_levels import LevelChange
 from quantray.risk.limits import breaches, check
 from quantray.risk.liquidity import liquidation_days, liquidity_scores
 from quantray.risk.overlay import whipsaws
 from quantray.risk.scaling import dynamic_scaling
 from quantray.risk.sizing import volatility_exposure
+from quantray.studies.portfolios.risk.levels import MovingLevels
 from quantray.studies.portfolios.risk.settings import OverlaySettings, RiskSettings, overlay_name
 from quantray.studies.portfolios.trial import Trial, eligible
 
@@ -52,6 +54,18 @@ class OverlayUse:
     """Cuts of the exposure that were taken back."""
     dearer: int
     """Those of them at a higher price."""
+    changes: tuple[LevelChange, ...] = ()
+    """Of levels of limits that move, each with its reason."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """Decisions within the budget and the limits, how many were not, and levels that moved on the way."""
+
+    decisions: Decisions
+    scaled: int = 0
+    cured: int = 0
+    changes: tuple[LevelChange, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +98,8 @@ class RiskOverlay:
         replay : decisions and a name to a record, as the study replays them.
         """
         with threadpool_limits(limits=self.trial.threads):
-            cut, scaled, cured = self._cut(decisions)
+            made = self._cut(decisions)
+        cut = made.decisions
         full = replay(cut, overlay_name(name))
         exposure = self._exposure(full)
         held, traded = self._held(cut, full, exposure)
@@ -92,7 +107,15 @@ class RiskOverlay:
         undone, dearer = whipsaws(full.returns, traded)
         level = 1 + np.cumsum(traded)
         use = OverlayUse(
-            name, scaled, cured, len(decisions.dates), float(level.mean()), float(level.min()), undone, dearer
+            name,
+            made.scaled,
+            made.cured,
+            len(decisions.dates),
+            float(level.mean()),
+            float(level.min()),
+            undone,
+            dearer,
+            made.changes,
         )
         return record, use
 
@@ -101,17 +124,20 @@ class RiskOverlay:
         assert self.settings.overlay is not None, "made only with one"
         return self.settings.overlay
 
-    def _cut(self, decisions: Decisions) -> tuple[Decisions, int, int]:
+    def _cut(self, decisions: Decisions) -> "_Cut":
         """Decisions within the risk budget and the limits, and how many were not."""
         scaled = cured = 0
         weights = decisions.weights.copy()
         if self._terms.risk_budget is None and not self._terms.obey:
-            return decisions, 0, 0
+            return _Cut(decisions)
+        levels = MovingLevels(self.settings.limits if self._terms.obey else (), self.panel)
         for day, decided in zip(decisions.dates, weights, strict=True):
             held = np.flatnonzero(np.abs(decided) > _NONE)
             if len(held) == 0:
                 continue
-            book = self._book(self.panel.row(day), held, decided[held])
+            row = self.panel.row(day)
+            limits, book = levels.at(row), self._book(row, held, decided[held])
+            levels.decided(row, decided.copy(), book.needed("model", "the overlay").variance(book.weights))
             if self._terms.risk_budget is not None:
                 scores = liquidity_scores(liquidation_days(book.weights, book.adv))
                 # Without any volume there is no telling who is liquid.
@@ -119,10 +145,11 @@ class RiskOverlay:
                 scaling = dynamic_scaling(book, risk_budget=self._terms.risk_budget, scores=ease)
                 scaled += bool((scaling.factors < 1).any())
                 book = book.at(scaling.weights)
-            if self._terms.obey and breaches(check(self.settings.limits, book), "hard"):
-                book, cured = smallest_cure(self.settings.limits, book).book, cured + 1
+            if self._terms.obey and breaches(check(limits, book), "hard"):
+                book, cured = smallest_cure(limits, book).book, cured + 1
             decided[held] = book.weights
-        return Decisions(decisions.dates, decisions.assets, weights), scaled, cured
+        made = Decisions(decisions.dates, decisions.assets, weights)
+        return _Cut(made, scaled, cured, tuple(levels.changes))
 
     def _book(self, row: int, held: Int, weights: Float) -> Book:
         """What was decided at the close of a row, by its own names, with the risk model of that day."""

@@ -1,23 +1,33 @@
 """What the report of a study says of risk: the overlay against doing without, and the last day."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import pyarrow as pa
 
 from quantray.analytics.bootstrap import Estimate, Resampling, estimated_mean
 from quantray.analytics.page import Cell, Note, Rows, Section, Table, ranged
 from quantray.analytics.track import TrackRecord
 from quantray.errors import QuantrayError
 from quantray.research.market import MarketData
+from quantray.risk.limit_levels import LevelChange
 from quantray.risk.page import risk_summary
 from quantray.risk.sections import RiskReport
 from quantray.studies.portfolios.risk.last_day import Asked, portfolio_risk
 from quantray.studies.portfolios.risk.overlay import OverlayUse
 from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
 
-__all__ = ["OverlayEffect", "last_day_section", "overlay_effects", "overlay_metrics", "overlay_section"]
+__all__ = [
+    "OverlayEffect",
+    "last_day_section",
+    "level_changes",
+    "overlay_effects",
+    "overlay_metrics",
+    "overlay_section",
+]
 
+_CHANGE = tuple(field.name for field in fields(LevelChange))
 _WORST = 0.05
 """Share of the days without the overlay that count as the worst."""
 
@@ -105,8 +115,27 @@ def overlay_section(effects: Sequence[OverlayEffect], metrics: Mapping[str, Mapp
     return Section(
         title="What the risk overlay cost and saved",
         note=note,
-        parts=(Table(columns=columns, groups=(Rows(rows=tuple(rows)),), dense=True),),
+        parts=(Table(columns=columns, groups=(Rows(rows=tuple(rows)),), dense=True), *_moved(effects)),
     )
+
+
+def level_changes(uses: Sequence[OverlayUse]) -> pa.Table:
+    """Every level that moved, portfolio by portfolio in order of time, with its reason."""
+    found = [(use.name, change) for use in uses for change in use.changes]
+    columns = {name: [getattr(change, name) for _, change in found] for name in _CHANGE}
+    return pa.table({"portfolio": [name for name, _ in found], "limit": columns.pop("name"), **columns})
+
+
+def _moved(effects: Sequence[OverlayEffect]) -> list[Note]:
+    """How often levels moved, and why they did last."""
+    return [
+        Note(
+            text=f"{effect.use.name}: levels moved {len(effect.use.changes)} times, last {last.name} on {last.day} "
+            f"from {last.before:.4g} to {last.after:.4g}: {last.why}"
+        )
+        for effect in effects
+        for last in effect.use.changes[-1:]
+    ]
 
 
 def last_day_section(

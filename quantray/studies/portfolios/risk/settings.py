@@ -66,6 +66,8 @@ class RiskSettings(SettingsModel):
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"two limits are called {twice[0]!r}; give each a name of its own")
         if self.overlay is None or not self.overlay.obey:
+            if moving := [limit.name for limit in self.limits if limit.moves is not None]:
+                raise ValueError(f"{moving[0]!r} moves, which overlay.obey alone follows; set it, or leave moves out")
             return self
         if not self.limits:
             raise ValueError("overlay.obey needs limits")

@@ -12,7 +12,7 @@ from quantray.backtest.costs import LinearCosts
 from quantray.covariance.factor import statistical_factors
 from quantray.research.executor import Serial
 from quantray.risk.drawdown import Protection, protected_exposure
-from quantray.risk.limits import Limit
+from quantray.risk.limits import Limit, Moves
 from quantray.risk.sizing import volatility_exposure
 from quantray.risk.tail import gaussian_var
 from quantray.studies.portfolios.risk.overlay import RiskOverlay
@@ -64,7 +64,7 @@ def test_a_risk_budget_lands_on_its_value_at_risk(study):
     assert record.name == overlay_name("Equal")
     assert use.scaled == use.decisions == len(decisions.dates)
     panel, trial = source.panel, next(iter(study_trials(source.settings, source.panel).values()))[0]
-    cut, _, _ = overlay(study, risk_budget=0.5)._cut(decisions)
+    cut = overlay(study, risk_budget=0.5)._cut(decisions).decisions
     for day, weights in zip(cut.dates, cut.weights, strict=True):
         among = eligible(panel, panel.row(day), trial)
         model = statistical_factors(among.returns)
@@ -84,13 +84,29 @@ def test_a_budget_that_is_enough_changes_nothing(study):
 def test_limits_are_kept_by_the_smallest_trade(study):
     decisions = equal_decisions(study)
     limit = Limit(name="gross", metric="gross", scope="book", soft=0.4, hard=0.6)
-    cut, _, cured = overlay(study, limits=(limit,), obey=True)._cut(decisions)
-    assert cured == len(decisions.dates)
-    assert_allclose(cut.weights.sum(axis=1), 0.6, rtol=1e-6)
+    made = overlay(study, limits=(limit,), obey=True)._cut(decisions)
+    assert made.cured == len(decisions.dates)
+    assert_allclose(made.decisions.weights.sum(axis=1), 0.6, rtol=1e-6)
     slack = Limit(name="gross", metric="gross", scope="book", soft=1.5, hard=2.0)
-    kept, _, cured = overlay(study, limits=(slack,), obey=True)._cut(decisions)
-    assert cured == 0
-    assert_array_equal(kept.weights, decisions.weights)
+    kept = overlay(study, limits=(slack,), obey=True)._cut(decisions)
+    assert kept.cured == 0
+    assert_array_equal(kept.decisions.weights, decisions.weights)
+
+
+def test_limits_that_move_are_obeyed_where_they_are(study):
+    decisions = equal_decisions(study)
+    moves = Moves(floor=0.3, trust=True, volatility=dict.fromkeys(("unknown", "low", "medium", "high", "extreme"), 0.7))
+    limit = Limit(name="gross", metric="gross", scope="book", soft=0.5, hard=0.6, moves=moves)
+    made = overlay(study, limits=(limit,), obey=True)._cut(decisions)
+    gross = made.decisions.weights.sum(axis=1)
+    first, *later = made.changes
+    assert (first.before, first.after) == (0.6, pytest.approx(0.42))
+    assert first.why == "volatility is unknown: 70%"
+    levels = {change.day: change.after for change in made.changes}
+    held = first.after
+    for day, value in zip(decisions.dates, gross, strict=True):
+        held = levels.get(str(day), held)
+        assert value == pytest.approx(held, rel=1e-5)
 
 
 @pytest.mark.parametrize("lag", [0, 1, 3])

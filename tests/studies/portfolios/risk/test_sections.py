@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_portfolios import ALLOCATORS, settings_in
@@ -6,6 +8,7 @@ from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.page import Table
 from quantray.research.executor import Serial
 from quantray.risk.drawdown import Protection
+from quantray.risk.limit_levels import LevelChange
 from quantray.risk.limits import Limit
 from quantray.studies.portfolios.findings import find_portfolios
 from quantray.studies.portfolios.risk.sections import overlay_effects
@@ -57,3 +60,28 @@ def test_the_last_day_stands_side_by_side(overlaid):
     findings = find_portfolios(type(source)(plain, source.data, None), result)
     section = next(each for each in findings.page.sections if each.title == "Risk on the last day")
     assert section.parts[0].columns == ("", "Equal weight", "Equal weight with overlay")
+
+
+def test_every_level_that_moved_is_kept_with_its_reason(overlaid):
+    source, result = overlaid
+    changes = (
+        LevelChange("2020-03-02", "loss", 0.02, 0.01, "volatility is extreme: 50%"),
+        LevelChange("2020-06-01", "loss", 0.01, 0.02, "conditions and trust are back"),
+    )
+    (use,) = result.overlays
+    moved = replace(result, overlays=(replace(use, changes=changes),))
+    findings = find_portfolios(source, moved)
+    table = findings.tables["limit_levels"].to_pylist()
+    assert table[0] == {
+        "portfolio": "Equal weight",
+        "limit": "loss",
+        "day": "2020-03-02",
+        "before": 0.02,
+        "after": 0.01,
+        "why": "volatility is extreme: 50%",
+    }
+    assert len(table) == 2
+    section = next(each for each in findings.page.sections if each.title.startswith("What the risk overlay"))
+    assert section.parts[1].text == (
+        "Equal weight: levels moved 2 times, last loss on 2020-06-01 from 0.01 to 0.02: conditions and trust are back"
+    )

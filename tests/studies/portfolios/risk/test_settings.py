@@ -38,6 +38,10 @@ def test_yaml_both_ways(tmp_path):
             {"limits": [GROSS | {"metric": "drawdown"}], "overlay": {"obey": True}},
             "cannot keep 'gross': of a decision it knows gross, net",
         ),
+        (
+            {"limits": [GROSS | {"moves": {"floor": 0.5}}], "overlay": {"risk_budget": 1.0}},
+            "'gross' moves, which overlay.obey alone follows",
+        ),
         ({"overlay": {"protection": {"depths": [0.1, 0.05], "exposures": [0.5, 0.2]}}}, "must rise"),
         ({"overlays": {}}, "did you mean 'overlay'"),
     ],
