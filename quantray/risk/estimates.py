@@ -71,12 +71,12 @@ def replayed(holdings: Holdings, market: Market, model: FactorModel, seen: Sensi
 
 
 def worst_days(holdings: Holdings, market: Market, past: Past, level: float) -> Float:
-    """(N,) mean loss of each position on the days beyond the plain historical value-at-risk; zeros without a past.
+    """(N,) mean loss of each position on the days beyond the historical value-at-risk; zeros without a past.
 
     They sum to the expected shortfall.
     """
     try:
-        beyond = past.gains <= -historical_var(past.gains, level=level)
+        beyond = past.gains <= -historical_var(past.gains, level=level, predictive=True)
     except InputError:
         return np.zeros(len(holdings))
     return np.asarray(-revalue(holdings, market, past.changes[beyond]).mean(axis=0))
@@ -136,13 +136,13 @@ def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
     return (
         _Method(
             DEFAULT,
-            lambda level: historical_var(scaled(), level=level),
-            lambda level: expected_shortfall(scaled(), level=level),
+            lambda level: historical_var(scaled(), level=level, predictive=True),
+            lambda level: expected_shortfall(scaled(), level=level, predictive=True),
         ),
         _Method(
             "history",
-            lambda level: historical_var(gains, level=level),
-            lambda level: expected_shortfall(gains, level=level),
+            lambda level: historical_var(gains, level=level, predictive=True),
+            lambda level: expected_shortfall(gains, level=level, predictive=True),
         ),
         _Method(
             "history, recent days count more",

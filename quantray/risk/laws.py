@@ -32,17 +32,20 @@ class Law(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Past or simulated returns, each as likely as its weight."""
+    """Past or simulated returns, each as likely as its weight; see ``tail.historical_var``."""
 
     returns: Float
     """(D, W)."""
     weights: Float | None = None
     """(W,) that sum to one; by default all alike."""
+    predictive: bool = False
+    """Quantiles that one more return falls below with their own probability; not with weights."""
 
     def var(self, level: float) -> Float:
         """See ``Law``."""
         if self.weights is None:
-            return np.asarray(-np.quantile(self.returns, 1 - level, axis=1))
+            quantiles = np.quantile(self.returns, 1 - level, axis=1, method="weibull" if self.predictive else "linear")
+            return np.asarray(-quantiles)
         order, below = self._sorted
         # The first weight that reaches beyond, as a search from the left finds it.
         places = (below < 1 - level).sum(axis=1, keepdims=True)

@@ -46,7 +46,9 @@ class RiskSplit:
     """(N,) that sum to ``total``; negative where a position hedges."""
 
 
-def historical_var(returns: Float, *, level: float = 0.99, weights: Float | None = None) -> float:
+def historical_var(
+    returns: Float, *, level: float = 0.99, weights: Float | None = None, predictive: bool = False
+) -> float:
     """The loss that past returns exceeded on ``1 - level`` of the days.
 
     Parameters
@@ -54,28 +56,35 @@ def historical_var(returns: Float, *, level: float = 0.99, weights: Float | None
     returns : (T,) simple returns of a portfolio; no NaN.
     level : confidence, between 0.5 and 1.
     weights : (T,) of the days, as ``age_weights`` makes them; by default all count alike.
+    predictive : the loss that one more day like those exceeds with a probability of exactly ``1 - level``; the usual
+        quantile is a description of the days that were, and of 500 at 99 % one more day exceeds it with 1.2 %.
 
     Returns
     -------
-    Positive where money was lost. Without weights, the quantile of type 7 (Hyndman and Fan), which interpolates; with
-    weights, the smallest loss beyond which lies no more than ``1 - level`` of the weight.
+    Positive where money was lost. Without weights, the quantile of type 7 (Hyndman and Fan), which interpolates, or of
+    type 6 if predictive; with weights, the smallest loss beyond which lies no more than ``1 - level`` of the weight.
 
     Raises
     ------
     InputError
-        Fewer days than one in ``1 - level``, a missing return, a level out of range, or weights that do not fit.
+        Fewer days than one in ``1 - level``, a missing return, a level out of range, weights that do not fit, or
+        weights where a predictive quantile is asked for.
     """
     returns = long_enough(returns, level)
     if weights is None:
-        return float(-np.quantile(returns, 1 - level))
+        return float(-np.quantile(returns, 1 - level, method="weibull" if predictive else "linear"))
+    if predictive:
+        raise InputError("days that count unlike have no predictive quantile; leave out the weights.")
     order, heavy = _weighted(returns, weights)
     return float(-returns[order][np.searchsorted(np.cumsum(heavy[order]), 1 - level)])
 
 
-def expected_shortfall(returns: Float, *, level: float = 0.99, weights: Float | None = None) -> float:
+def expected_shortfall(
+    returns: Float, *, level: float = 0.99, weights: Float | None = None, predictive: bool = False
+) -> float:
     """The mean loss on days as bad as ``historical_var`` or worse; takes and raises as that does."""
     returns = long_enough(returns, level)
-    beyond = returns <= -historical_var(returns, level=level, weights=weights)
+    beyond = returns <= -historical_var(returns, level=level, weights=weights, predictive=predictive)
     share = None if weights is None else np.asarray(weights, dtype=np.float64)[beyond]
     return float(-np.average(returns[beyond], weights=share))
 

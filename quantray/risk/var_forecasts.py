@@ -2,7 +2,8 @@
 
 A method sees, for each day, the returns of the days before it and nothing else. These are either the trailing returns
 of a series (``trailing``), or what the weights held on the day before would have earned in the past (``held``), which
-is how a book is risked: its past is that of today's positions.
+is how a book is risked: its past is that of today's positions. Quantiles of the past are predictive, as
+``tail.historical_var`` explains, but where days count unlike.
 """
 
 from collections.abc import Sequence
@@ -151,8 +152,9 @@ class History:
 
     def law(self, windows: Float) -> Sample:
         """See ``Method``."""
-        weights = None if self.half_life is None else age_weights(windows.shape[1], half_life=self.half_life)
-        return Sample(windows, weights)
+        if self.half_life is None:
+            return Sample(windows, predictive=True)
+        return Sample(windows, age_weights(windows.shape[1], half_life=self.half_life))
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class FilteredHistory:
 
     def law(self, windows: Float) -> Sample:
         """See ``Method``."""
-        return Sample(_rescaled(windows, exponential_weights(self.decay)))
+        return Sample(_rescaled(windows, exponential_weights(self.decay)), predictive=True)
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class GarchHistory:
         for first in range(0, len(windows), self.refit_days):
             model = fitted_garch(windows[first], start=model, leverage=self.leverage)
             rows.append(_rescaled(windows[first : first + self.refit_days], model))
-        return Sample(np.concatenate(rows))
+        return Sample(np.concatenate(rows), predictive=True)
 
 
 @dataclass(frozen=True)

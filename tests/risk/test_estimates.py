@@ -60,7 +60,7 @@ def test_the_worst_days_are_those_beyond_the_value_at_risk():
     book = simulated_book(10, 2, 150)
     seen = sensitivities(book.holdings, book.market)
     past = replayed(book.holdings, book.market, book.model, seen)
-    beyond = past.gains <= -historical_var(past.gains, level=0.95)
+    beyond = past.gains <= -historical_var(past.gains, level=0.95, predictive=True)
     parts = worst_days(book.holdings, book.market, past, 0.95)
     assert_allclose(parts, -seen.exposure * book.market.changes[beyond].mean(axis=0))
     short = replace(past, gains=past.gains[:30])

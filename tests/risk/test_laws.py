@@ -44,6 +44,21 @@ def test_a_sample_of_many_days_is_the_history_of_each(weights):
         )
 
 
+def test_predictive_quantiles_are_those_of_one_history_and_ranks_agree_with_them():
+    windows = np.random.default_rng(2).standard_normal((3, 199))
+    law = Sample(windows, predictive=True)
+    assert_allclose(law.var(0.95), [historical_var(row, level=0.95, predictive=True) for row in windows])
+    assert_allclose(law.shortfall(0.95), [expected_shortfall(row, level=0.95, predictive=True) for row in windows])
+    assert_allclose(law.rank(-law.var(0.95)), 0.05, atol=0.5 / 200 + 1e-9)
+
+
+@pytest.mark.parametrize(("predictive", "share"), [(True, 0.05), (False, (0.05 * 99 + 1) / 101)])
+def test_one_more_day_exceeds_a_predictive_quantile_as_often_as_the_level_says(predictive, share):
+    days = np.random.default_rng(8).standard_normal((20_000, 101))
+    hits = -days[:, 100] > Sample(days[:, :100], predictive=predictive).var(0.95)
+    assert hits.mean() == pytest.approx(share, abs=0.0045)
+
+
 def test_ranks_in_a_sample_are_uniform_by_hand():
     law = Sample(np.tile([0.1, 0.2, 0.3], (4, 1)))
     assert_allclose(law.rank(np.array([0.0, 0.15, 0.25, 0.9])), [0.125, 0.375, 0.625, 0.875])

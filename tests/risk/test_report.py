@@ -89,8 +89,10 @@ def test_parts_sum_to_totals(book, report):
 def test_says_what_the_rooms_functions_say(book, report):
     held = weights(book)
     past = book.market.changes @ held
-    assert report.market.estimate(0.95, "history").var == pytest.approx(historical_var(past, level=0.95))
-    assert report.var(0.99) == pytest.approx(historical_var(rescaled_returns(past), level=0.99))
+    assert report.market.estimate(0.95, "history").var == pytest.approx(
+        historical_var(past, level=0.95, predictive=True)
+    )
+    assert report.var(0.99) == pytest.approx(historical_var(rescaled_returns(past), predictive=True))
     assert report.expected_shortfall(0.95) >= report.var(0.95)
     assert report.liquidity.var == pytest.approx(gaussian_var(held, book.model))
     assert_allclose(report.positions.marginal_var, 2.3263479 * book.model.apply(held) / report.factors.volatility)
@@ -113,7 +115,7 @@ def test_every_kind_of_position_is_valued_again():
     holdings, market, model = mixed()
     report = assess(holdings, market, model)
     past = revalue_book(holdings, market, market.changes)
-    assert report.market.estimate(0.99, "history").var == pytest.approx(historical_var(past))
+    assert report.market.estimate(0.99, "history").var == pytest.approx(historical_var(past, predictive=True))
     assert sum(report.positions.component_es) == pytest.approx(report.market.estimate(0.99, "history").es)
     assert {group.name for group in report.groups["asset class"]} == {"equity", "fixed income"}
     assert {group.name for group in report.groups["currency"]} == {"EUR", "USD"}

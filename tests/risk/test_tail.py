@@ -51,6 +51,13 @@ def test_history_by_hand():
     assert_allclose(expected_shortfall(returns, level=0.95), np.mean([1.0, 0.99, 0.98, 0.97, 0.96]))
 
 
+def test_a_predictive_quantile_by_hand():
+    # Type 6: position 0.05 * 101 = 5.05 of the worst, between -0.96 and -0.95.
+    returns = -np.arange(1, 101) / 100.0
+    assert_allclose(historical_var(returns, level=0.95, predictive=True), 0.9595)
+    assert_allclose(expected_shortfall(returns, level=0.95, predictive=True), np.mean([1.0, 0.99, 0.98, 0.97, 0.96]))
+
+
 def test_equal_weights_of_days_and_old_days_that_hardly_count():
     returns = np.random.default_rng(0).standard_normal(999) / 100
     flat = historical_var(returns, level=0.95, weights=np.ones(999))
@@ -162,6 +169,7 @@ def test_shortfall_is_coherent(seed, level):
         (lambda: historical_var(np.array([0.1, np.nan] * 100)), r"returns are \(200,\) or incomplete"),
         (lambda: historical_var(np.zeros(200), level=99.0), "a level of 99.0 must be at least 0.5 and below 1"),
         (lambda: historical_var(np.zeros(200), weights=-np.ones(200)), "must be one for each of 200 days, none below"),
+        (lambda: historical_var(np.zeros(200), weights=np.ones(200), predictive=True), "leave out the weights"),
         (lambda: age_weights(10, half_life=0), "10 days with a half-life of 0: both must be positive"),
         (lambda: rescaled_returns(np.zeros(30)), "the returns do not vary at first"),
         (lambda: rescaled_returns(np.ones(5)), "volatility takes at least 20"),

@@ -1,5 +1,7 @@
 """Forecasts day by day: equal to the estimates of one history, blind to the future, right where the truth is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -47,7 +49,7 @@ METHODS = [
 @pytest.mark.parametrize(
     ("method", "var", "shortfall"),
     [
-        (History(), historical_var, expected_shortfall),
+        (History(), partial(historical_var, predictive=True), partial(expected_shortfall, predictive=True)),
         (
             History(half_life=60),
             lambda past, level: historical_var(past, level=level, weights=age_weights(DAYS, half_life=60)),
@@ -55,8 +57,8 @@ METHODS = [
         ),
         (
             FilteredHistory(),
-            lambda past, level: historical_var(rescaled_returns(past), level=level),
-            lambda past, level: expected_shortfall(rescaled_returns(past), level=level),
+            lambda past, level: historical_var(rescaled_returns(past), level=level, predictive=True),
+            lambda past, level: expected_shortfall(rescaled_returns(past), level=level, predictive=True),
         ),
         (StudentMoments(), student_var, student_shortfall),
         (CornishFisherMoments(), cornish_fisher_var, cornish_fisher_shortfall),
@@ -76,9 +78,11 @@ def test_garch_is_fitted_again_every_so_many_days():
     found = forecast(WINDOWS, OUTCOMES, GarchHistory(refit_days=30))
     past = RETURNS[29 : 29 + DAYS]
     model = fitted_garch(WINDOWS[0])
-    assert_allclose(found.var[29, 1], historical_var(rescaled_returns(past, model=model)))
+    assert_allclose(found.var[29, 1], historical_var(rescaled_returns(past, model=model), predictive=True))
     model = fitted_garch(WINDOWS[30], start=model)
-    assert_allclose(found.var[30, 1], historical_var(rescaled_returns(RETURNS[30 : 30 + DAYS], model=model)))
+    assert_allclose(
+        found.var[30, 1], historical_var(rescaled_returns(RETURNS[30 : 30 + DAYS], model=model), predictive=True)
+    )
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
