@@ -12,6 +12,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
+from quantray.execution.impact import square_root_impact
 from quantray.risk.book import Book
 from quantray.risk.quantiles import normal_quantile
 
@@ -297,8 +298,10 @@ def _impact(book: Book, coefficient: float) -> Float:
     if not coefficient >= 0:
         raise InputError(f"the coefficient {coefficient} of the square root law must not be negative.")
     size = np.abs(book.weights)
-    share = np.divide(size, book.adv, out=np.full(len(size), np.nan), where=book.adv > 0)
-    return np.asarray(np.where(size == 0, 0.0, size * coefficient * book.volatility * np.sqrt(share)))
+    model = square_root_impact(book.adv, book.volatility, coefficient=coefficient)
+    out, known = np.where(size == 0, 0.0, np.nan), model.known
+    out[known] = model.select(known).cost(size[known])
+    return np.asarray(out)
 
 
 def _variances(model: FactorModel, exposure: Float) -> Float:
