@@ -98,8 +98,18 @@ def run(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of any kind.")]) -> None:
-    """Write the report of a finished run again."""
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of any kind.")],
+    reader: Annotated[str | None, typer.Option(help="client, manager or risk: a report of one portfolio.")] = None,
+    period: Annotated[str | None, typer.Option(help="day, week, month, quarter, year or inception.")] = None,
+    portfolio: Annotated[str | None, typer.Option(help="Which; by default the first that is no benchmark.")] = None,
+    attribution: Annotated[bool, typer.Option("--attribution", help="Explain it; reads the run's data.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="On paper, too; needs Chromium.")] = False,
+) -> None:
+    """Write the report of a finished run again, or one for a reader of one of its portfolios."""
+    if reader or period or portfolio or attribution or pdf:
+        _report_for(folder, reader, period, portfolio, attribution=attribution, pdf=pdf)
+        return
     from quantray.research.run import render  # noqa: PLC0415
 
     path = render(folder)
@@ -256,6 +266,28 @@ def doctor(
     show_table(("", ""), rows, title="quantray doctor", head=False)
     if not reachable:
         raise typer.Exit(1)
+
+
+def _report_for(
+    folder: Path, reader: str | None, period: str | None, portfolio: str | None, *, attribution: bool, pdf: bool
+) -> None:
+    """Write the report of a portfolio, and say what was written and what could not be had."""
+    from quantray.studies.reports.written import ReportTerms, write_report  # noqa: PLC0415
+
+    terms = ReportTerms(
+        reader=reader or "client",
+        period=period or "inception",
+        portfolio=portfolio,
+        attribution=attribution,
+        pdf=pdf,
+    )
+    files = write_report(folder, terms)
+    for note in files.notes:
+        tell(note)
+    tell(f"report: {files.page}")
+    tell(f"numbers: {', '.join(path.name for path in files.numbers)}")
+    if files.paper is not None:
+        tell(f"paper: {files.paper}")
 
 
 def _run_file(config: str, changes: Sequence[str], *, check: bool, kind: str | None = None) -> None:

@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from quantray.analytics.bootstrap import Estimate
+from quantray.analytics.drawing import Drawing
 from quantray.analytics.figures import Picture
 from quantray.printable import each_text, masked_addresses, printable
 
@@ -114,7 +115,7 @@ class Section(_Part):
     title: str
     note: str = ""
     """The line under the title."""
-    parts: tuple[Annotated[Table | Chart | Note, Field(discriminator="kind")], ...] = ()
+    parts: tuple[Annotated[Table | Chart | Note | Drawing, Field(discriminator="kind")], ...] = ()
 
 
 class Page(_Part):
@@ -138,7 +139,7 @@ class Page(_Part):
         return type(self).model_validate(said).model_dump_json()
 
     def html(self, reproduction: Sequence[str], settings: Mapping[str, str]) -> str:
-        """One file with plotly.js inside.
+        """One file, with plotly.js inside where the page has a chart.
 
         Parameters
         ----------
@@ -153,8 +154,17 @@ class Page(_Part):
             lstrip_blocks=True,
         )
         return environment.get_template("page.html.j2").render(
-            page=self, reproduction=reproduction, settings=settings, plotly_js=get_plotlyjs(), script=_script
+            page=self,
+            reproduction=reproduction,
+            settings=settings,
+            plotly_js=get_plotlyjs() if self.interactive else "",
+            script=_script,
         )
+
+    @property
+    def interactive(self) -> bool:
+        """Whether it has a chart, which takes plotly.js."""
+        return any(isinstance(part, Chart) for section in self.sections for part in section.parts)
 
 
 def chart(title: str, picture: Picture) -> Section:

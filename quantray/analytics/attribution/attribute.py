@@ -1,7 +1,8 @@
 """Every dimension at once: each sums to the record's return, and says why where it could not be computed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,13 +32,13 @@ from quantray.analytics.attribution.segments import (
 from quantray.analytics.attribution.strategies import StrategyAttribution, StrategyShares, attribute_strategies
 from quantray.analytics.attribution.weeks import TYPES, week_types
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import Dates, Float
+from quantray.arrays import TRADING_DAYS, Bool, Dates, Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import simple_returns
 from quantray.regimes.path import RegimePath
 
-__all__ = ["Attribution", "Currencies", "Explanation", "attribute"]
+__all__ = ["Attribution", "Currencies", "Explanation", "attribute", "attribute_returns"]
 
 _CALENDARS: tuple[Calendar, ...] = ("year", "quarter", "month", "month of the year", "weekday")
 
@@ -74,6 +75,8 @@ class Explanation:
     """Kind -> (T,) fractions of NAV; by default one kind, what the accounts booked."""
     currencies: Currencies | None = None
     method: Linking = "carino"
+    since: np.datetime64 | None = None
+    """A close after which returns are explained; by default all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,8 @@ class Attribution:
     factors: FactorAttribution | None = None
     regressed: RegressedFactors | None = None
     strategies: StrategyAttribution | None = None
+    holdings: Holdings | None = None
+    """None of returns alone."""
 
     @property
     def largest_gap(self) -> float:
@@ -117,56 +122,129 @@ def attribute(record: TrackRecord, given: Explanation | None = None) -> Attribut
     """
     given = given or Explanation()
     holdings = held_days(record, given.panel)
-    dates, returns, method = holdings.dates, holdings.returns, given.method
-    against, series = _benchmark(given, dates)
-    found: dict[str, Breakdown] = {"Contributions": _contributions(holdings, given.sectors, method)}
+    against, series = _benchmark(given, holdings.dates)
+    days = _Days(record.name, holdings.dates, holdings.returns, series, record.periods_per_year, record.trade_dates)
+    if given.since is not None:
+        keep = _kept(holdings.dates, given.since)
+        days, holdings = days.on(keep), holdings.on(keep)
+        against, given = None if against is None else against.on(keep), _cut(given, keep)
+    return _explained(days, holdings, against, given)
+
+
+def attribute_returns(
+    name: str, dates: Dates, returns: Float, given: Explanation | None = None, *, periods_per_year: int = TRADING_DAYS
+) -> Attribution:
+    """Explain returns of which no holdings are known: by strategy, regressed factors, segments of time and costs.
+
+    Parameters
+    ----------
+    dates, returns : (T,) after costs.
+
+    Raises
+    ------
+    InputError, DataError
+        As ``attribute``.
+    """
+    given = given or Explanation()
+    returns = known(returns, dates, f"returns of {name}")
+    _, series = _benchmark(given, dates)
+    days = _Days(name, dates, returns, series, periods_per_year, None)
+    if given.since is not None:
+        keep = _kept(dates, given.since)
+        days, given = days.on(keep), _cut(given, keep)
+    return _explained(days, None, None, given)
+
+
+@dataclass(frozen=True, eq=False)
+class _Days:
+    """What is explained."""
+
+    name: str
+    dates: Dates
+    returns: Float
+    benchmark: Float | None
+    periods_per_year: int
+    traded: Dates | None
+
+    def on(self, keep: Bool) -> "_Days":
+        benchmark = None if self.benchmark is None else self.benchmark[keep]
+        return replace(self, dates=self.dates[keep], returns=self.returns[keep], benchmark=benchmark)
+
+
+def _explained(days: _Days, holdings: Holdings | None, against: Holdings | None, given: Explanation) -> Attribution:
+    method, dates, returns = given.method, days.dates, days.returns
+    found: dict[str, Breakdown] = {}
     absent: dict[str, str] = {}
-    if against is not None:
+    if holdings is not None:
+        found["Contributions"] = _contributions(holdings, given.sectors, method)
+    if holdings is not None and against is not None:
         found["Sectors"] = attribute_sectors(holdings, against, given.sectors, method=method)
     else:
-        absent["Sectors"] = "no benchmark with holdings"
-    factors, regressed = _factors(holdings, given)
-    if factors is not None:
-        found["Factors"] = factors.breakdown
-    elif regressed is not None:
-        found["Factors by regression"] = regressed.breakdown
-    else:
+        absent["Sectors"] = "no holdings" if holdings is None else "no benchmark with holdings"
+    factors, regressed = _factors(days, holdings, given)
+    for split in (factors, regressed):
+        if split is not None:
+            found[split.breakdown.title] = split.breakdown
+    if factors is None and regressed is None:
         absent["Factors"] = "no factor model and no factor returns"
     strategies = None
     if given.strategies is not None:
-        strategies = attribute_strategies(dates, given.strategies, total=returns, benchmark=series, method=method)
+        strategies = attribute_strategies(
+            dates, given.strategies, total=returns, benchmark=days.benchmark, method=method
+        )
         found["Strategies"] = strategies.breakdown
     else:
         absent["Strategies"] = "no strategies that share the capital"
-    segments = _segments(record, given, holdings, series, absent)
+    segments = _segments(days, given, absent)
     found |= {title: segment.breakdown for title, segment in segments.items()}
-    costs = {COSTS: holdings.costs} if given.costs is None else given.costs
-    found["Execution"] = attribute_execution(dates, returns, costs, method=method)
+    costs = {COSTS: holdings.costs} if given.costs is None and holdings is not None else given.costs
+    if costs is not None:
+        found["Execution"] = attribute_execution(dates, returns, costs, method=method)
+    else:
+        absent["Execution"] = "no costs by day"
     if given.currencies is not None:
         of = given.currencies
         found["Currencies"] = attribute_currencies(
-            dates,
-            of.markets,
-            of.book,
-            benchmark=of.benchmark,
-            returns=returns,
-            method=method,
+            dates, of.markets, of.book, benchmark=of.benchmark, returns=returns, method=method
         )
     else:
         absent["Currencies"] = "one currency"
     return Attribution(
-        record.name,
+        days.name,
         dates,
         returns,
         compounded(returns),
-        series,
+        days.benchmark,
         found,
         absent,
         segments,
         factors,
         regressed,
         strategies,
+        holdings,
     )
+
+
+def _kept(dates: Dates, since: np.datetime64) -> Bool:
+    keep = np.asarray(dates > since)
+    if not keep.any():
+        raise InputError(f"no day lies after {since}; the last is {dates[-1]}.")
+    return keep
+
+
+def _cut(given: Explanation, keep: Bool) -> Explanation:
+    """The inputs on some days."""
+    cut: dict[str, Any] = {}
+    for name in ("factor_returns", "market"):
+        value = getattr(given, name)
+        cut[name] = None if value is None else value[keep]
+    if given.costs is not None:
+        cut["costs"] = {kind: values[keep] for kind, values in given.costs.items()}
+    if given.strategies is not None:
+        cut["strategies"] = given.strategies.on(keep)
+    if given.currencies is not None:
+        raise InputError("currencies are given for all days; cut them first, or leave since out.")
+    return replace(given, **cut)
 
 
 def _benchmark(given: Explanation, dates: Dates) -> tuple[Holdings | None, Float | None]:
@@ -204,8 +282,10 @@ def _contributions(holdings: Holdings, sectors: Mapping[str, str], method: Linki
     )
 
 
-def _factors(holdings: Holdings, given: Explanation) -> tuple[FactorAttribution | None, RegressedFactors | None]:
-    if given.models is not None:
+def _factors(
+    days: _Days, holdings: Holdings | None, given: Explanation
+) -> tuple[FactorAttribution | None, RegressedFactors | None]:
+    if given.models is not None and holdings is not None:
         estimated = given.factor_returns is None
         if estimated and given.panel is None:
             raise InputError("factor returns are estimated on a panel; give one, or factor_returns of the models.")
@@ -215,11 +295,12 @@ def _factors(holdings: Holdings, given: Explanation) -> tuple[FactorAttribution 
             asset_returns=_asset_returns(given.panel, holdings) if estimated and given.panel is not None else None,
             factor_returns=given.factor_returns,
             method=given.method,
+            periods_per_year=days.periods_per_year,
         ), None
     if given.factor_returns is None:
         return None, None
     names = given.factor_names or tuple(f"factor {k + 1}" for k in range(given.factor_returns.shape[1]))
-    return None, regressed_factors(holdings.dates, holdings.returns, given.factor_returns, names, method=given.method)
+    return None, regressed_factors(days.dates, days.returns, given.factor_returns, names, method=given.method)
 
 
 def _asset_returns(panel: Panel, holdings: Holdings) -> Float:
@@ -229,19 +310,18 @@ def _asset_returns(panel: Panel, holdings: Holdings) -> Float:
     return np.asarray(simple_returns(chosen.field("close"))[rows])
 
 
-def _segments(
-    record: TrackRecord, given: Explanation, holdings: Holdings, benchmark: Float | None, absent: dict[str, str]
-) -> dict[str, SegmentAttribution]:
-    dates, returns = holdings.dates, holdings.returns
+def _segments(days: _Days, given: Explanation, absent: dict[str, str]) -> dict[str, SegmentAttribution]:
+    dates = days.dates
     labels: dict[str, tuple[list[str], tuple[str, ...] | None]] = {
         f"By {by}": (calendar_labels(dates, by), calendar_order(by)) for by in _CALENDARS
     }
-    labels["By rebalancing period"] = (rebalance_labels(dates, record.trade_dates), None)
+    if days.traded is not None:
+        labels["By rebalancing period"] = (rebalance_labels(dates, days.traded), None)
     if given.regimes is not None:
         labels["By regime"] = (regime_labels(given.regimes, dates), None)
     else:
         absent["By regime"] = "no path of regimes"
-    market = given.market if given.market is not None else benchmark
+    market = given.market if given.market is not None else days.benchmark
     if market is not None:
         labels["By week type, in hindsight"] = (week_types(dates, market), TYPES)
         labels["By week type, known at its start"] = (week_types(dates, market, known_at="start"), TYPES)
@@ -251,11 +331,11 @@ def _segments(
         title: attribute_segments(
             title,
             dates,
-            returns,
+            days.returns,
             each,
             order=order,
             method=given.method,
-            periods_per_year=record.periods_per_year,
+            periods_per_year=days.periods_per_year,
         )
         for title, (each, order) in labels.items()
     }

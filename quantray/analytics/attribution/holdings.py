@@ -1,13 +1,13 @@
 """What every holding of a record earned, day by day, from its accounts: the ground that attributions stand on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from quantray.analytics.attribution.breakdown import closed, known
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import Dates, Float, Names
+from quantray.arrays import Bool, Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.features.returns import carried_forward
@@ -43,6 +43,11 @@ class Holdings:
     """(T,) of trading, not negative."""
     returns: Float
     """(T,) after costs: contributions, interest and dividends less costs."""
+
+    def on(self, keep: Bool) -> "Holdings":
+        """Some of the days."""
+        days = ("dates", "weights", "contributions", "cash", "dividends", "costs", "returns")
+        return replace(self, **{name: getattr(self, name)[keep] for name in days})
 
     @property
     def gross(self) -> Float:

@@ -1,19 +1,20 @@
 """Strategies that share capital: what each contributed, by the policy it had, by timing, and what netting saved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from quantray.analytics.attribution.breakdown import Breakdown, break_down, known
 from quantray.analytics.attribution.holdings import CASH
 from quantray.analytics.attribution.linking import Linking
-from quantray.arrays import Dates, Float
+from quantray.arrays import Bool, Dates, Float
 from quantray.errors import InputError
 
-__all__ = ["NETTING", "StrategyAttribution", "StrategyShares", "attribute_strategies"]
+__all__ = ["MOVING", "NETTING", "StrategyAttribution", "StrategyShares", "attribute_strategies"]
 
-NETTING = "netting"
+NETTING, MOVING = "netting", "moving capital"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,8 +31,18 @@ class StrategyShares:
     cash: Float | None = None
     """(T,) return of what is left; by default zero."""
     netting: Float | None = None
-    """(T,) fraction of NAV that the one book earned beyond its strategies: costs that netting saved, less those of
-    moving capital; by default zero."""
+    """(T,) fraction of NAV that the one book saved because its strategies' trades cancel; by default zero."""
+    moving: Float | None = None
+    """(T,) fraction of NAV that moving capital would have cost strategies alone; by default zero."""
+
+    def on(self, keep: Bool) -> "StrategyShares":
+        """Some of the days; the policy stays."""
+        days = ("weights", "returns", "cash", "netting", "moving")
+        cut: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[keep] for name in days
+        }
+        policy = self.weights.mean(axis=0) if self.policy is None else self.policy
+        return replace(self, policy=policy, **cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +51,10 @@ class StrategyAttribution:
 
     breakdown: Breakdown
     """Effects of each strategy: ``benchmark`` (policy weight at the benchmark's return), ``selection`` (policy weight
-    times excess return), ``allocation`` (weight beyond policy at the benchmark's return) and ``interaction``; cash and
-    netting in rows of their own."""
+    times excess return), ``allocation`` (weight beyond policy at the benchmark's return) and ``interaction``; cash,
+    netting and moving capital in rows of their own."""
     contribution: dict[str, float]
-    """Linked, by strategy; with those of cash and netting they sum to the total return."""
+    """Linked, by strategy; with those of cash, netting and moving capital they sum to the total return."""
     average_weight: dict[str, float]
     weight_volatility: dict[str, float]
     """Standard deviation through time, of a day."""
@@ -77,8 +88,8 @@ def attribute_strategies(
         raise InputError(
             f"weights {weights.shape} and returns {returns.shape} must be (days, {len(names)} strategies)."
         )
-    if len(set(names)) != len(names) or {CASH, NETTING} & set(names):
-        raise InputError(f"strategy names must differ from one another and from {CASH} and {NETTING}.")
+    if len(set(names)) != len(names) or {CASH, NETTING, MOVING} & set(names):
+        raise InputError(f"strategy names must differ from one another and from {CASH}, {NETTING} and {MOVING}.")
     policy = weights.mean(axis=0) if shares.policy is None else np.asarray(shares.policy, dtype=np.float64)
     none = np.zeros(len(dates))
     market = (none if benchmark is None else known(benchmark, dates, "benchmark returns"))[:, None]
@@ -86,18 +97,19 @@ def attribute_strategies(
     interest = none if shares.cash is None else known(shares.cash, dates, "returns of cash")
     idle = (1 - weights.sum(axis=1)) * interest
     netting = none if shares.netting is None else known(shares.netting, dates, NETTING)
+    moving = none if shares.moving is None else known(shares.moving, dates, MOVING)
     blocks = {
         "benchmark": policy * market,
         "selection": policy * excess,
         "allocation": beyond * market,
         "interaction": beyond * excess,
     }
-    parts = np.column_stack([*blocks.values(), idle, netting])
+    parts = np.column_stack([*blocks.values(), idle, netting, -moving])
     split = break_down(
         "Strategies",
         dates,
-        names * len(blocks) + [CASH, NETTING],
-        [effect for effect in blocks for _ in names] + [CASH, NETTING],
+        names * len(blocks) + [CASH, NETTING, MOVING],
+        [effect for effect in blocks for _ in names] + [CASH, NETTING, MOVING],
         parts,
         parts.sum(axis=1) if total is None else total,
         method=method,
