@@ -47,10 +47,12 @@ _HEARTBEAT = 15.0
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {MEDIA: {}}, "description": what}
     for status, what in (
+        (400, "The request cannot be read."),
         (401, "No valid key."),
         (403, "The key lacks the scope."),
         (404, "No such book."),
         (406, "Not to be had in that form."),
+        (409, "The book does not allow it: a name that it has not, or limits that exclude each other."),
         (413, "The request is too large."),
         (422, "The request holds what cannot be."),
         (429, "Too many requests."),

@@ -23,6 +23,7 @@ _TITLES = {
     404: "not found",
     405: "method not allowed",
     406: "no such form",
+    409: "not with this book",
     413: "request too large",
     422: "wrong content",
     429: "too many requests",
@@ -68,10 +69,8 @@ def explain(app: FastAPI) -> None:
 
     @app.exception_handler(QuantrayError)
     async def _refused(request: Request, error: QuantrayError) -> Response:
-        if isinstance(error, InputError):
-            return problem(_id(request), 422, str(error))
-        if isinstance(error, SolverError):
-            return problem(_id(request), 422, str(error))
+        if isinstance(error, (InputError, SolverError)):
+            return problem(_id(request), 409, str(error))
         _LOG.error("request %s: %s", _id(request), error)
         return problem(_id(request), 503, "the book cannot be read now; its owner finds why in the log.")
 
