@@ -142,7 +142,7 @@ def test_what_is_not_there_is_a_problem(service, path):
 
 def test_what_cannot_be_is_a_problem(service):
     headers = service.signed("what-if") | {"Content-Type": "application/json"}
-    assert service.http.post("/v1/optimise", content=b"\xff\xfe", headers=headers).status_code == 400
+    assert service.http.post("/v1/optimise", content=b"\x81{\xd5", headers=headers).status_code == 400
     assert service.get("/v1/portfolio/2024-99-99").status_code == 422
     assert service.get("/v1/schedule?limit=0").status_code == 422
     assert service.get("/v1/portfolio", Accept="text/html").status_code == 406
