@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -62,6 +62,7 @@ def test_backtest_optimiser_and_schedule_agree_on_a_trade(law):
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+@settings(deadline=None, max_examples=40)
 @given(shares=st.lists(st.floats(-3, 3), min_size=2, max_size=6), days=st.floats(0.05, 5))
 def test_no_round_trip_earns(law, shares, days):
     model = law.model(*one(1e6, 0.02, 10.0))
