@@ -33,7 +33,7 @@ def simulated_book(n_positions: int, n_factors: int = 20, n_days: int = 500, *, 
     factors = generator.normal(size=(n_days, n_factors)) * deviation
     changes = factors @ loadings.T + generator.normal(size=(n_days, n_positions)) * specific
     names = np.array([f"N{i:05d}" for i in range(n_positions)])
-    kinds = ["market", *(f"{'sector' if k <= n_factors // 2 else 'style'}: {k}" for k in range(1, n_factors))]
+    kinds = np.array(["market", *(f"{'sector' if k <= n_factors // 2 else 'style'}: {k}" for k in range(1, n_factors))])
     market = Market(
         DAY,
         names,

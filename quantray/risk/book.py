@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from quantray.arrays import Float, Int, Names, frozen
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.contributions import vector
-from quantray.risk.factor import checked_model, group_labels
+from quantray.risk.factor import checked_model, position_groups
+from quantray.risk.groups import Groups
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
 from quantray.risk.sensitivities import Sensitivities
@@ -124,18 +126,26 @@ class Book:
         """
         checked_model(model, market)
         own = market.find(holdings.drivers, "holdings", holdings.names)
-        weights = sensitivities.notional
-        return cls(
+        weights, groups = sensitivities.notional, position_groups(holdings, market)
+        made = cls(
             names=holdings.names,
             weights=weights,
             model=model,
             sensitivities=sensitivities,
-            groups=group_labels(holdings, market),
+            groups={kind: each.labels for kind, each in groups.items()},
             adv=market.adv[own] / holdings.nav * _shares(weights, own, market.n_drivers),
             spread_bps=market.spread_bps[own],
             volatility=np.where(market.absolute[own], np.nan, np.sqrt(model.variances[own])),
             **more,
         )
+        # Known already, so that nobody counts labels again.
+        vars(made)["grouped"] = groups
+        return made
+
+    @cached_property
+    def grouped(self) -> Mapping[str, Groups]:
+        """``groups``, with the place of each position among the labels."""
+        return {kind: Groups.of(labels) for kind, labels in self.groups.items()}
 
     @property
     def exposure(self) -> Float:

@@ -67,15 +67,12 @@ def concentration(amounts: Float, names: Names, *, top: int = 10) -> Concentrati
         The shapes disagree or an amount is missing.
     """
     groups = Groups.of(np.asarray(names, dtype=np.str_))
-    total = groups.sums(np.abs(vector(amounts, len(groups.places), "amounts")))
-    if groups.names[:1] == ("",):
-        total[0] = 0.0
-    return _spread(total, groups.names, top)
+    return _by_group(vector(amounts, len(groups.places), "amounts"), groups, top)
 
 
 def concentration_report(book: Book, *, top: int = 10) -> ConcentrationReport:
     """The concentration of a book by name, by every kind of group it has, and in risk if it has a model."""
-    groups = {kind: concentration(book.weights, labels, top=top) for kind, labels in book.groups.items()}
+    groups = {kind: _by_group(book.weights, each, top) for kind, each in book.grouped.items()}
     names = _spread(np.abs(book.weights), book.names, top)
     model = book.model
     if model is None or not model.variance(book.exposure) > 0:
@@ -92,12 +89,21 @@ def concentration_report(book: Book, *, top: int = 10) -> ConcentrationReport:
     )
 
 
+def _by_group(amounts: Float, groups: Groups, top: int) -> Concentration:
+    total = groups.sums(np.abs(amounts))
+    if groups.names[:1] == ("",):
+        total[0] = 0.0
+    return _spread(total, groups.names, top)
+
+
 def _spread(sizes: Float, names: Sequence[str] | Names, top: int) -> Concentration:
     """Of sizes of things with names of their own."""
     if not sizes.sum() > 0:
         return Concentration(0.0, ())
     share = sizes / sizes.sum()
-    order = np.argsort(-share, kind="stable")[:top].tolist()
+    # Sorting the largest alone is several times as fast as sorting all.
+    most = np.sort(np.argpartition(-share, top)[:top]) if len(share) > top else np.arange(len(share))
+    order = most[np.argsort(-share[most], kind="stable")].tolist()
     largest = tuple((str(names[i]), float(share[i])) for i in order if share[i] > 0)
     return Concentration(float((share**2).sum()), largest)
 

@@ -10,6 +10,7 @@ from quantray.arrays import Float, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.holdings import Holdings
+from quantray.risk.laws import Law
 from quantray.risk.market import Market
 from quantray.risk.moves import filled_moves
 from quantray.risk.pricing import revalue, revalue_book
@@ -19,13 +20,11 @@ from quantray.risk.sensitivities import Sensitivities
 from quantray.risk.simulation import ScenarioLaw, driver_scenarios, simulate
 from quantray.risk.tail import (
     age_weights,
-    cornish_fisher_shortfall,
-    cornish_fisher_var,
-    expected_shortfall,
+    expansion_law,
+    historical_tail,
     historical_var,
     rescaled_returns,
-    student_shortfall,
-    student_var,
+    student_law,
 )
 
 __all__ = ["DEFAULT", "LEVELS", "Past", "replayed", "simulated", "tail_losses", "worst_days"]
@@ -70,7 +69,7 @@ def replayed(holdings: Holdings, market: Market, model: FactorModel, seen: Sensi
     return Past(changes, gains, filled)
 
 
-def worst_days(holdings: Holdings, market: Market, past: Past, level: float) -> Float:
+def worst_days(holdings: Holdings, market: Market, past: Past, seen: Sensitivities, level: float) -> Float:
     """(N,) mean loss of each position on the days beyond the historical value-at-risk; zeros without a past.
 
     They sum to the expected shortfall.
@@ -79,7 +78,7 @@ def worst_days(holdings: Holdings, market: Market, past: Past, level: float) -> 
         beyond = past.gains <= -historical_var(past.gains, level=level, predictive=True)
     except InputError:
         return np.zeros(len(holdings))
-    return np.asarray(-revalue(holdings, market, past.changes[beyond]).mean(axis=0))
+    return np.asarray(-revalue(holdings, market, past.changes[beyond], priced=seen.pricing).mean(axis=0))
 
 
 def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
@@ -113,10 +112,11 @@ def simulated(
         TailLoss(
             method=law.name,
             level=level,
-            var=historical_var(gains, level=level),
-            es=expected_shortfall(gains, level=level),
+            var=var,
+            es=es,
         )
         for level in LEVELS
+        for var, es in (historical_tail(gains, level=level),)
     )
     seed = law.seed if isinstance(law.seed, int) else law.seed[0]
     return Simulation(n_scenarios=law.n_scenarios, distribution=law.name, seed=seed, estimates=estimates)
@@ -125,8 +125,8 @@ def simulated(
 @dataclass(frozen=True)
 class _Method:
     name: str
-    var: Callable[[float], float]
-    es: Callable[[float], float]
+    tail: Callable[[float], tuple[float, float]]
+    """Level -> value-at-risk and expected shortfall."""
 
 
 def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
@@ -134,43 +134,25 @@ def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
     scaled = cache(lambda: rescaled_returns(gains))
     ages = cache(lambda: age_weights(len(gains), half_life=_HALF_LIFE))
     return (
-        _Method(
-            DEFAULT,
-            lambda level: historical_var(scaled(), level=level, predictive=True),
-            lambda level: expected_shortfall(scaled(), level=level, predictive=True),
-        ),
-        _Method(
-            "history",
-            lambda level: historical_var(gains, level=level, predictive=True),
-            lambda level: expected_shortfall(gains, level=level, predictive=True),
-        ),
-        _Method(
-            "history, recent days count more",
-            lambda level: historical_var(gains, level=level, weights=ages()),
-            lambda level: expected_shortfall(gains, level=level, weights=ages()),
-        ),
+        _Method(DEFAULT, lambda level: historical_tail(scaled(), level=level, predictive=True)),
+        _Method("history", lambda level: historical_tail(gains, level=level, predictive=True)),
+        _Method("history, recent days count more", lambda level: historical_tail(gains, level=level, weights=ages())),
         _Method(
             "normal, by the model",
-            lambda level: normal_quantile(level) * volatility,
-            lambda level: normal_shortfall(level) * volatility,
+            lambda level: (normal_quantile(level) * volatility, normal_shortfall(level) * volatility),
         ),
-        _Method(
-            "Cornish-Fisher",
-            lambda level: cornish_fisher_var(gains, level=level),
-            lambda level: cornish_fisher_shortfall(gains, level=level),
-        ),
-        _Method(
-            "Student's t",
-            lambda level: student_var(gains, level=level),
-            lambda level: student_shortfall(gains, level=level),
-        ),
+        _Method("Cornish-Fisher", lambda level: _of_law(expansion_law(gains, level), level)),
+        _Method("Student's t", lambda level: _of_law(student_law(gains, level), level)),
     )
+
+
+def _of_law(law: Law, level: float) -> tuple[float, float]:
+    return float(law.var(level)[0]), float(law.shortfall(level)[0])
 
 
 def _estimate(method: _Method, level: float) -> TailLoss:
     try:
-        var = method.var(level)
-        es = method.es(level)
+        var, es = method.tail(level)
     except InputError as error:
         return TailLoss(method=method.name, level=level, var=None, es=None, note=str(error))
     return TailLoss(method=method.name, level=level, var=var, es=es)

@@ -22,8 +22,10 @@ class Groups:
     @classmethod
     def of(cls, labels: Names) -> Self:
         """The groups of (N,) labels."""
-        # A table of the few labels is several times as fast as sorting all.
         each = labels.tolist()
+        if each and each.count(each[0]) == len(each):
+            return cls((each[0],), np.zeros(len(each), dtype=np.int64))
+        # A table of the few labels is several times as fast as sorting all.
         names = sorted(set(each))
         at = {name: i for i, name in enumerate(names)}
         return cls(tuple(names), np.fromiter(map(at.__getitem__, each), dtype=np.int64, count=len(each)))

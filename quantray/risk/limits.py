@@ -16,7 +16,6 @@ from quantray.errors import InputError
 from quantray.risk.book import Book
 from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
-from quantray.risk.groups import Groups
 from quantray.risk.liquidity import liquidation_days
 from quantray.risk.quantiles import normal_quantile, normal_shortfall
 from quantray.settings import SettingsModel, nearest, read_settings
@@ -221,14 +220,19 @@ def usage(limit: Limit, book: Book) -> tuple[Names, Float]:
     -------
     (I,) such as ``sector Energy``, and (I,) values; one of each unless the limit is on every one of a kind.
     """
+    labels, values = _measured(limit, book)
+    return labels if limit.kind == "book" else np.char.add(f"{limit.kind} ", labels), values
+
+
+def _measured(limit: Limit, book: Book) -> tuple[Names, Float]:
+    """As ``usage``, but with names alone, which are many."""
     labels, values = _MEASURES[limit.metric](limit, book)
     if limit.kind == "book":
         return np.array(["book"]), values
-    if limit.item != "*":
-        place = place_of(limit, labels)
-        labels = np.array([limit.item])
-        values = np.zeros(1) if place is None else values[[place]]
-    return np.char.add(f"{limit.kind} ", labels), values
+    if limit.item == "*":
+        return labels, values
+    place = place_of(limit, labels)
+    return np.array([limit.item]), np.zeros(1) if place is None else values[[place]]
 
 
 def place_of(limit: Limit, labels: Names) -> int | None:
@@ -264,7 +268,7 @@ def grouped(book: Book, kind: str, use: str) -> tuple[Names, Int]:
         return book.names, np.arange(len(book.names))
     if kind not in book.groups:
         raise InputError(f"{use} needs Book(groups={{{kind!r}: ...}}).")
-    found = Groups.of(book.groups[kind])
+    found = book.grouped[kind]
     labels = np.array(found.names, dtype=np.str_)
     # In alphabetical order, those without a label come first.
     return (labels[1:], found.places - 1) if found.names[:1] == ("",) else (labels, found.places)
@@ -295,17 +299,18 @@ def _distinct(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
 
 
 def _uses(limit: Limit, book: Book) -> list[LimitUse]:
-    labels, values = usage(limit, book)
+    labels, values = _measured(limit, book)
+    about = "" if limit.kind == "book" else f"{limit.kind} "
     known = ~np.isnan(values)
-    lost = labels[~known]
-    note = f"unknown of {len(lost)}: {', '.join(lost[:3].tolist())}" if len(lost) else ""
+    lost = [f"{about}{name}" for name in labels[~known].tolist()]
+    note = f"unknown of {len(lost)}: {', '.join(lost[:3])}" if lost else ""
     if not len(labels):
         return [use_of(limit, limit.scope, 0.0, f"the book has no {limit.kind}")]
     if not known.any():
         return [use_of(limit, limit.scope, 0.0, note)]
     over = np.flatnonzero(known & (values > limit.soft * (1 + _SAME)))
     chosen = over if len(over) else [int(np.nanargmax(values))]
-    return [use_of(limit, str(labels[i]), float(values[i]), note) for i in chosen]
+    return [use_of(limit, f"{about}{labels[i]}", float(values[i]), note) for i in chosen]
 
 
 _BOOK = np.array([""])
@@ -324,7 +329,7 @@ def _net(limit: Limit, book: Book) -> tuple[Names, Float]:
         return _BOOK, np.abs(book.weights.sum(keepdims=True))
     if limit.kind == "factor":
         model = book.needed("model", f"limit {limit.name!r}")
-        return model.factor_names, np.abs(model.loadings.T @ book.exposure)
+        return np.asarray(model.factor_names, dtype=np.str_), np.abs(model.loadings.T @ book.exposure)
     labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
     return labels, np.abs(_sums(place, book.weights, len(labels)))
 

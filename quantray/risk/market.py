@@ -126,17 +126,18 @@ class Market:
         before: dict[int, tuple[Names, Int]] = self._found  # type: ignore[attr-defined]
         if (known := before.get(id(names))) is not None and known[0] is names:
             return known[1]
-        places = self.places
+        places: dict[str, int] = self._places  # type: ignore[attr-defined]
         wanted = names.tolist()
-        found = np.fromiter((places.get(name, -1) for name in wanted), dtype=np.int64, count=len(wanted))
-        if (found < 0).any():
-            rows = np.flatnonzero(found < 0)
+        try:
+            found = np.fromiter(map(places.__getitem__, wanted), dtype=np.int64, count=len(wanted))
+        except KeyError as error:
+            rows = [i for i, name in enumerate(wanted) if name not in places]
             by = wanted if holders is None else holders.tolist()
             lost = sorted({wanted[i] if by[i] == wanted[i] else f"{wanted[i]} (for {by[i]})" for i in rows})
             raise InputError(
                 f"{what}: the market has no {', '.join(lost[:5])}{' and more' if len(lost) > 5 else ''}; "
                 "give it a level and past changes there, or sell the positions first."
-            )
+            ) from error
         if not names.flags.writeable and len(before) < _REMEMBERED:
             before[id(names)] = names, frozen(found)
         return found

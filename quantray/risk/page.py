@@ -262,7 +262,7 @@ def _concentration(report: RiskReport) -> Table:
             f"By {each.of}",
             f"{each.effective:,.1f}",
             f"{each.herfindahl:.3f}",
-            ", ".join(f"{one.name or 'none'} {one.share:.1%}" for one in each.largest[:3]),
+            ", ".join(f"{name or 'none'} {share:.1%}" for name, share in each.largest[:3]),
         )
         for each in report.concentration
     )

@@ -122,7 +122,9 @@ def assess(
             trades=_trades(trades or {}, holdings, market, split, model, quantile),
         ),
         factors=_factors(split, quantile),
-        positions=_positions(seen, split, liquidity, book, quantile, worst_days(holdings, market, past, terms.level)),
+        positions=_positions(
+            seen, split, liquidity, book, quantile, worst_days(holdings, market, past, seen, terms.level)
+        ),
         groups={kind: _groups(each, quantile) for kind, each in split.groups.items()},
         concentration=_concentration(book, terms.top),
         liquidity=_liquidity(liquidity, book, terms),
@@ -192,7 +194,8 @@ def _positions(
 ) -> sections.PositionRisk:
     component = quantile * seen.by_position(split.tree.marginal)
     marginal = np.divide(component, seen.notional, out=np.full(len(component), np.nan), where=seen.notional != 0)
-    return sections.PositionRisk(
+    # Nine thousand numbers are not looked at again: whatever is not known is None already.
+    return sections.PositionRisk.model_construct(
         names=tuple(book.names.tolist()),
         value=tuple(seen.value.tolist()),
         exposure=tuple(seen.notional.tolist()),
@@ -212,8 +215,7 @@ def _concentration(book: Book, top: int) -> tuple[sections.Concentrated, ...]:
 
 
 def _concentrated(of: str, each: Concentration) -> sections.Concentrated:
-    largest = tuple(sections.Largest(name=name, share=share) for name, share in each.largest)
-    return sections.Concentrated(of=of, herfindahl=each.herfindahl, effective=each.effective, largest=largest)
+    return sections.Concentrated(of=of, herfindahl=each.herfindahl, effective=each.effective, largest=each.largest)
 
 
 def _liquidity(found: LiquidityRisk, book: Book, terms: ReportSettings) -> sections.Liquidity:
@@ -283,4 +285,6 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 def _known(values: Float) -> tuple[float | None, ...]:
     """NaN as None, which JSON has."""
-    return tuple(None if value != value else value for value in values.tolist())
+    # Where all is known, nothing need be looked at twice.
+    listed = values.tolist()
+    return tuple(listed if not np.isnan(values).any() else [None if value != value else value for value in listed])

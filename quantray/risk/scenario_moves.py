@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
+from quantray.risk.groups import Groups
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
 from quantray.risk.moves import Moves, expected_moves
@@ -23,12 +25,21 @@ class Reach:
 
     classes: Names
     """(M,) asset class; empty where nobody says."""
+    absolute: Bool
+    """(M,) what changes by differences, as yields do."""
     yields: Bool
     """(M,)."""
     volatilities: Bool
     """(M,)."""
     risky: Bool
     """(M,) what has variance in the risk model; without one nothing."""
+
+    @cached_property
+    def priced(self) -> Mapping[str, Int]:
+        """Asset class -> the prices in it."""
+        groups = Groups.of(self.classes)
+        prices = ~self.absolute
+        return {name: np.flatnonzero((groups.places == i) & prices) for i, name in enumerate(groups.names)}
 
     @classmethod
     def of(cls, holdings: Holdings, market: Market, model: FactorModel | None) -> "Reach":
@@ -47,7 +58,10 @@ class Reach:
             moving = holdings.options.volatility_drivers
             volatilities[market.find(moving[moving != ""], "volatilities of options")] = True
         risky = np.zeros(market.n_drivers, np.bool_) if model is None else model.variances > 0
-        return cls(classes, yields, volatilities, risky)
+        return cls(classes, market.absolute, yields, volatilities, risky)
+
+
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +150,7 @@ def _named(
         if size is not None:
             yield what, np.flatnonzero(members), size
     for asset_class, move in [*scenario.asset_classes.items(), *scenario.where_known.asset_classes.items()]:
-        yield f"asset class {asset_class}", np.flatnonzero((reach.classes == asset_class) & ~market.absolute), move
+        yield f"asset class {asset_class}", reach.priced.get(asset_class, _NOBODY), move
 
 
 def _factors(name: str, scenario: Scenario, model: FactorModel) -> tuple[Int, Float, tuple[str, ...]]:

@@ -14,7 +14,6 @@ __all__ = [
     "FactorRisk",
     "FundingNeed",
     "Group",
-    "Largest",
     "LimitState",
     "Liquidity",
     "LossParts",
@@ -145,13 +144,6 @@ class FactorRisk(_Part):
     """As text, annualised."""
 
 
-class Largest(_Part):
-    """A share of a total."""
-
-    name: str
-    share: float
-
-
 class Concentrated(_Part):
     """How a total is spread."""
 
@@ -159,7 +151,8 @@ class Concentrated(_Part):
     herfindahl: float
     effective: float
     """How many of equal size would be as concentrated."""
-    largest: tuple[Largest, ...]
+    largest: tuple[tuple[str, float], ...]
+    """Names and shares."""
 
 
 class FundingNeed(_Part):

@@ -61,10 +61,10 @@ def test_the_worst_days_are_those_beyond_the_value_at_risk():
     seen = sensitivities(book.holdings, book.market)
     past = replayed(book.holdings, book.market, book.model, seen)
     beyond = past.gains <= -historical_var(past.gains, level=0.95, predictive=True)
-    parts = worst_days(book.holdings, book.market, past, 0.95)
+    parts = worst_days(book.holdings, book.market, past, seen, 0.95)
     assert_allclose(parts, -seen.exposure * book.market.changes[beyond].mean(axis=0))
     short = replace(past, gains=past.gains[:30])
-    assert not worst_days(book.holdings, book.market, short, 0.99).any()
+    assert not worst_days(book.holdings, book.market, short, seen, 0.99).any()
 
 
 def test_simulated_losses_of_a_linear_book_are_those_of_its_exposure():
