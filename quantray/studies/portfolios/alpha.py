@@ -30,7 +30,7 @@ from quantray.portfolio.solve import InfeasibleError, Relaxation
 from quantray.studies.forecasts.store import Forecasts, ForecastStore
 from quantray.studies.portfolios.allocators import DUST, weight_cap
 from quantray.studies.portfolios.alpha_plan import planned
-from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
+from quantray.studies.portfolios.alpha_settings import ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import DayModel
 
@@ -125,7 +125,7 @@ def check_alpha(panel: Panel, allocator: AllocatorSettings, dates: Dates, first:
     """
     if allocator.alpha is None:
         return
-    if _needs_volume(allocator.alpha):
+    if allocator.alpha.mandate == "market_neutral":
         _check_volume(panel, allocator)
     if allocator.alpha.forecasts.model is not None:
         forecasts = read_forecasts(allocator.alpha.forecasts, panel, first, runs)
@@ -199,7 +199,7 @@ def alpha_decisions(
 
     Parameters
     ----------
-    panel : the fields that costs need, ``close``, and ``volume`` for a market-neutral mandate or a plan.
+    panel : the fields that costs need, ``close``, and for a market-neutral mandate ``volume``.
     models : by date, in order of time.
     allocator : with ``alpha``.
     start : what is held before the first decision; by default nothing.
@@ -289,17 +289,16 @@ class _Desk:
             periods_per_year=year,
         )
         limits = self._limits(day.date, len(columns))
-        traded = self._traded(row, columns)
-        market = self._market(row, columns, yearly, traded)
+        market = self._market(row, columns, yearly)
         try:
             if self.alpha.plan is None:
                 weights, relaxed = self._solve(limits, expected, yearly, before[columns], market)
             else:
                 over_horizon = expected * self.alpha.horizon_days / year
-                weights, relaxed = planned(limits, self.alpha, over_horizon, day.model, before[columns], market, traded)
+                weights, relaxed = planned(limits, self.alpha, over_horizon, day.model, before[columns], market)
         except InfeasibleError as error:
             raise InfeasibleError(f"{self.allocator.name} on {day.date}: {error}", error.conflicts) from error
-        except (DataError, InputError, SolverError) as error:
+        except (InputError, SolverError) as error:
             raise type(error)(f"{self.allocator.name} on {day.date}: {error}") from error
         self.relaxed += [f"{day.date}: {change}" for change in relaxed]
         target = np.zeros(len(before))
@@ -328,28 +327,20 @@ class _Desk:
         most = min(self.allocator.max_weight, MARKET_NEUTRAL.weight[1])
         return replace(MARKET_NEUTRAL, weight=(-most, most), annual_turnover=None, turnover=left, relax=("turnover",))
 
-    def _traded(self, row: int, columns: Int) -> Float:
-        """(N,) money traded in a day, on average; zero where it is not needed."""
-        if not _needs_volume(self.alpha):
-            return np.zeros(len(columns))
-        _check_volume(self.panel, self.allocator)
-        recent = slice(max(row + 1 - _VOLUME_DAYS, 0), row + 1)
-        money = dollar_volume(self.panel.field("close")[recent, columns], self.panel.field("volume")[recent, columns])
-        return np.asarray(np.nan_to_num(money).mean(axis=0))
-
-    def _market(self, row: int, columns: Int, model: FactorModel, traded: Float) -> Market:
-        """Costs of a year in which trades are made once per horizon, or those of a trade where it is planned when.
-
-        For a neutral mandate betas and volumes, too.
-        """
+    def _market(self, row: int, columns: Int, model: FactorModel) -> Market:
+        """Costs, and for a neutral mandate betas and volumes."""
         fields = {name: values[row, columns] for name, values in self.panel.fields.items()}
         day = MarketDay(self.panel.dates[row], self.accounting.initial_nav, fields)
         known = self._costs(day, len(columns))
         if self.alpha.mandate == "long_only":
             return known
+        _check_volume(self.panel, self.allocator)
+        recent = slice(max(row + 1 - _VOLUME_DAYS, 0), row + 1)
+        money = dollar_volume(self.panel.field("close")[recent, columns], self.panel.field("volume")[recent, columns])
+        average = np.nan_to_num(money).mean(axis=0)
         equal = np.full(len(columns), 1 / len(columns))
         beta = model.apply(equal) / model.variance(equal)
-        return replace(known, beta=beta, adv=traded / self.accounting.initial_nav)
+        return replace(known, beta=beta, adv=average / self.accounting.initial_nav)
 
     def _costs(self, day: MarketDay, n_assets: int) -> Market:
         """Costs of trades, times those that are made in a year where no plan says when."""
@@ -372,14 +363,9 @@ class _Desk:
         return solution.weights, solution.relaxed
 
 
-def _needs_volume(alpha: AlphaSettings) -> bool:
-    return alpha.mandate == "market_neutral" or alpha.plan is not None
-
-
 def _check_volume(panel: Panel, allocator: AllocatorSettings) -> None:
     if "volume" not in panel.fields:
-        need = "multi_period" if allocator.rule == "multi_period" else "market_neutral"
-        raise DataError(f"{allocator.name}: {need} needs volumes; import bars with a volume column.")
+        raise DataError(f"{allocator.name}: market_neutral needs volumes; import bars with a volume column.")
 
 
 def _without_forecasts(

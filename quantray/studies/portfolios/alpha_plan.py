@@ -1,19 +1,16 @@
-"""The plan of rule ``multi_period`` on one date: expectations that fade, and trades that move prices."""
-
-from dataclasses import replace
+"""The plan of rule ``multi_period`` on one date: expectations that fade, and trades that cost what they will."""
 
 import numpy as np
 
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
-from quantray.errors import DataError
 from quantray.portfolio.constraints import Limits, Market
 from quantray.portfolio.mean_variance import Objective
 from quantray.portfolio.multi_period import decayed, multi_period
 from quantray.portfolio.solve import Relaxation
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, PlanSettings
 
-__all__ = ["fading_returns", "impact_coefficients", "planned"]
+__all__ = ["fading_returns", "planned"]
 
 
 def fading_returns(horizon_return: Float, *, horizon_days: int, plan: PlanSettings) -> Float:
@@ -32,29 +29,6 @@ def fading_returns(horizon_return: Float, *, horizon_days: int, plan: PlanSettin
     )
 
 
-def impact_coefficients(daily_volatility: Float, traded: Float, plan: PlanSettings) -> Float:
-    """(N,) cost of |trade|^(3/2) as a fraction of NAV: a trade of q daily volumes moves its price by the root of q.
-
-    Parameters
-    ----------
-    daily_volatility : (N,).
-    traded : (N,) money traded in a day; a name without any counts as the least traded one.
-
-    Raises
-    ------
-    DataError
-        Nothing was traded in any name.
-
-    Source: Almgren, Thum, Hauptmann and Li (2005), *Direct estimation of equity market impact*, Risk 18(7); Toth et al.
-    (2011), *Anomalous price impact and the critical nature of liquidity*, Physical Review X 1, for the square root.
-    """
-    known = traded > 0
-    if not known.any():
-        raise DataError("nothing was traded in any name, so impact is unknown; import bars with volumes.")
-    volume = np.where(known, traded, traded[known].min())
-    return np.asarray(plan.impact * daily_volatility * np.sqrt(plan.aum / volume))
-
-
 def planned(
     limits: Limits,
     alpha: AlphaSettings,
@@ -62,7 +36,6 @@ def planned(
     model: FactorModel,
     previous: Float,
     market: Market,
-    traded: Float,
 ) -> tuple[Float, tuple[Relaxation, ...]]:
     """(N,) weights after the first period of the best plan from what is held, and the limits that gave way.
 
@@ -71,13 +44,10 @@ def planned(
     alpha : with ``plan``.
     expected : (N,) over ``alpha.horizon_days``.
     model : of daily returns.
-    market : ``cost`` of a unit traded.
-    traded : (N,) money traded in a day.
+    market : costs of trades as they will be paid, not by the year.
 
     Raises
     ------
-    DataError
-        As ``impact_coefficients``.
     InputError, InfeasibleError, SolverError
         As ``multi_period``.
     """
@@ -90,7 +60,7 @@ def planned(
         alpha=fading_returns(expected, horizon_days=alpha.horizon_days, plan=plan),
         model=of_period,
         previous=previous,
-        market=replace(market, impact=impact_coefficients(np.sqrt(model.variances), traded, plan)),
+        market=market,
         objective=Objective(risk_aversion=alpha.risk_aversion, cost_aversion=alpha.cost_aversion),
     )
     return found.weights[0], found.relaxed

@@ -37,17 +37,16 @@ class ForecastChoice(SettingsModel):
 
 
 class PlanSettings(SettingsModel):
-    """The periods that rule ``multi_period`` plans at once; of each plan the first period is traded."""
+    """The periods that rule ``multi_period`` plans at once; of each plan the first period is traded.
+
+    Trades cost what the study's ``costs`` say, impact at their size included.
+    """
 
     periods: int = Field(8, ge=1, le=100)
     step_days: int = Field(5, ge=1, le=252)
     """Trading days of a period; near the days between rebalances."""
     half_life_days: float = Field(10.0, gt=0)
     """Trading days after which half of what a score expects of a day is left."""
-    aum: float = Field(1e9, gt=0)
-    """Money under management that impact is of."""
-    impact: float = Field(1.0, ge=0, le=100)
-    """Of the square root law: trading as much as a day's volume moves the price by this many daily volatilities."""
 
 
 class AlphaSettings(SettingsModel):
