@@ -164,9 +164,9 @@ def replay(
 ) -> Replay:
     """Value a book as if drivers moved from here as they did from the close of ``start`` to that of ``end``.
 
-    Positions are held through the window; returns compound, differences add up. On days without a change of a driver
-    the risk model moves it by what the day's other changes say of the factors: such drivers are named, and have no move
-    of their own, which makes their losses too even.
+    Positions are held through the window, and options do not age; returns compound, differences add up. On days without
+    a change of a driver the risk model moves it by what the day's other changes say of the factors: such drivers are
+    named, and have no move of their own, which makes their losses too even.
 
     Parameters
     ----------

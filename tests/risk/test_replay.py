@@ -80,6 +80,15 @@ def test_changes_of_levels():
     assert_allclose(found.changes, [[np.nan, np.nan], [np.nan, 0], [0, 0.5], [0.1, np.nan]])
 
 
+def test_changes_of_a_panel_are_returns(make_panel):
+    panel = make_panel(np.array([[10.0, 5], [11, 4], [11, 6]]), open=np.array([[8.0, 5], [4, 5], [4, 5]]))
+    found = History.of_panel(panel)
+    assert found.dates.tolist() == panel.dates.tolist()
+    assert found.drivers.tolist() == panel.assets.tolist()
+    assert_allclose(found.changes, [[np.nan, np.nan], [0.1, -0.2], [0, 0.5]])
+    assert_allclose(History.of_panel(panel, "open").changes[1:], [[-0.5, 0], [0, 0]])
+
+
 def test_histories_are_joined_on_the_days_of_the_first():
     other = History(DAYS[1:], ["oil", "A"], np.array([[0.1, 9], [0.2, 9], [0.3, 9]]))
     both = history(dates=DAYS[[0, 1, 3]], changes=history().changes[[0, 1, 3]]).with_drivers(other)
@@ -93,6 +102,7 @@ def test_histories_are_joined_on_the_days_of_the_first():
     [
         ({"drivers": ["A"]}, r"changes are \(4, 4\) for 4 dates and 1 drivers"),
         ({"dates": DAYS[::-1]}, "increasing dates and each driver once"),
+        ({"dates": DAYS[[0, 1, 1, 2]]}, "increasing dates and each driver once"),
         ({"drivers": ["A", "A", "B", "C"]}, "increasing dates and each driver once"),
     ],
 )
