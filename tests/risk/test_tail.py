@@ -51,6 +51,17 @@ def test_history_by_hand():
     assert_allclose(expected_shortfall(returns, level=0.95), np.mean([1.0, 0.99, 0.98, 0.97, 0.96]))
 
 
+def test_history_against_another_library():
+    from skfolio import measures
+
+    returns = np.random.default_rng(6).standard_t(4, 1001) / 100
+    for level in (0.9, 0.95, 0.99):
+        theirs = measures.value_at_risk(returns, beta=level)
+        assert_allclose(historical_var(returns, level=level, weights=np.ones(1001)), theirs)
+        # Of 1,000 days, those beyond are a whole number, which both average.
+        assert_allclose(expected_shortfall(returns[:1000], level=level), measures.cvar(returns[:1000], beta=level))
+
+
 def test_a_predictive_quantile_by_hand():
     # Type 6: position 0.05 * 101 = 5.05 of the worst, between -0.96 and -0.95.
     returns = -np.arange(1, 101) / 100.0
