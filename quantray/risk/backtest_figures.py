@@ -87,6 +87,7 @@ def years_map(found: Mapping[str, Mapping[int, Coverage]], *, test: str = "frequ
             z=np.round(ratios, 2).tolist(),
             text=texts,
             texttemplate="%{text}",
+            textfont={"size": 12},
             zmin=0,
             zmid=1,
             zmax=4,
@@ -101,9 +102,7 @@ def years_map(found: Mapping[str, Mapping[int, Coverage]], *, test: str = "frequ
     figure.update_yaxes(autorange="reversed", showgrid=False)
     finished = styled(figure, 130 + 34 * len(found))
     finished.update_layout(margin={"l": 240}, hovermode="closest")
-    return Picture(
-        finished, f"Hits of each year; a star where they are so {test} that right forecasts rarely give them."
-    )
+    return Picture(finished, f"Hits of each year; a star where the test of {test} rejects at 5 %.")
 
 
 def _marked(cell: Coverage, test: str) -> str:

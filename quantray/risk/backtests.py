@@ -264,7 +264,7 @@ def du_escanciano(ranks: Float, probability: float, *, lags: int | None = None) 
     Raises
     ------
     InputError
-        Ranks outside 0 to 1, or no more days than lags.
+        Ranks outside 0 to 1, or with lags no more days than these or none in the tail.
 
     Source: Du and Escanciano (2017), *Backtesting expected shortfall: accounting for tail risk*, Management Science 63.
     """
@@ -281,6 +281,9 @@ def du_escanciano(ranks: Float, probability: float, *, lags: int | None = None) 
         return RiskTest(
             "Du-Escanciano, size of the tail", statistic, float(2 * special.ndtr(-abs(statistic))), n, int(hits.sum())
         )
+    if not hits.any():
+        # Centred at its expectation, an empty tail would look like perfect memory.
+        raise InputError(f"none of {n} returns is in the tail, so it shows no memory; give more days.")
     if not 1 <= lags < n:
         raise InputError(f"{lags} lags take more than {n} days; give fewer.")
     centred = depth - probability / 2

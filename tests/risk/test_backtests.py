@@ -161,7 +161,8 @@ def test_the_critical_value_that_the_authors_give(degrees):
         ),
         (lambda: acerbi_szekely(np.zeros(9), np.ones(9), np.ones(9), 0.05), "no loss exceeded its value-at-risk"),
         (lambda: du_escanciano(np.array([0.5, np.nan]), 0.05), "must be .* probabilities between 0 and 1"),
-        (lambda: du_escanciano(np.full(9, 0.5), 0.05, lags=9), "9 lags take more than 9 days"),
+        (lambda: du_escanciano(np.full(9, 0.01), 0.05, lags=9), "9 lags take more than 9 days"),
+        (lambda: du_escanciano(np.full(9, 0.5), 0.05, lags=2), "none of 9 returns is in the tail"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(call, text):
