@@ -135,6 +135,34 @@ def test_one_period_equals_the_method_of_one_period(seed):
     assert abs(alone.objective(ours.weights[0]) - alone.objective(theirs.weights)) <= 1e-6 * alone.size(theirs.weights)
 
 
+def made_hard(problem, path, kind):
+    """The same problem, and hard in one way."""
+    shape, size = problem.shape, np.abs(problem.linear).max()
+    trade = np.abs(moves(path, problem.previous))
+    twice = {name: np.hstack([getattr(problem, name)] * 2) for name in ("row_lower", "row_upper")}
+    changes = {
+        "no risk": {"diagonal": np.zeros(shape), "root": np.zeros((shape[1], 0))},
+        "no alpha": {"linear": np.zeros(shape)},
+        "huge costs": {"cost": np.full(shape, 1000 * size)},
+        "caps without room": {"cap": trade},
+        "turnover without room": {"turnover": trade.sum(axis=1)},
+        "rows twice": {"rows": np.concatenate([problem.rows, problem.rows], axis=-2), **twice},
+    }
+    return replace(problem, **changes[kind])
+
+
+@pytest.mark.parametrize("seed", range(5000, 5008))
+@pytest.mark.parametrize(
+    "kind", ["no risk", "no alpha", "huge costs", "caps without room", "turnover without room", "rows twice"]
+)
+def test_hard_problems_are_solved(kind, seed):
+    problem = made_hard(*random_horizon(seed), kind)
+    result = solve_horizon(problem)
+    assert result.converged
+    assert problem.violation(result.weights) <= 1e-7
+    assert result.gap <= 1e-6 * problem.size(result.weights)
+
+
 # Laws
 
 
