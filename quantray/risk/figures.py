@@ -37,7 +37,7 @@ def contributions(report: RiskReport) -> Picture:
         # Room for the numbers beside the bars.
         ends = [part for _, part in shown]
         low, high = min(0.0, *ends), max(0.0, *ends)
-        figure.update_xaxes(range=[low - 0.18 * (high - low) * (low < 0), high + 0.12 * (high - low)], col=column)
+        figure.update_xaxes(range=[low - 0.18 * (high - low) * (low < 0), high + 0.2 * (high - low)], col=column)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(tickformat=".2%", zeroline=True)
     finished = styled(figure, 110 + 26 * (_MOST_BARS + 1))

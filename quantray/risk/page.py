@@ -248,8 +248,8 @@ def _liquidity(report: RiskReport) -> Section:
         ("Risk until all is sold, over that of a day", f"{found.multiplier:.2f}"),
     ]
     if (need := found.funding) is not None:
-        when = "no horizon" if need.days is None else f"{need.days:g} days"
-        rows.append(("To be funded beyond cash", f"{need.need:.2%}, raised within {when}"))
+        when = "by no horizon" if need.days is None else f"raised within {need.days:g} days"
+        rows.append(("To be funded beyond cash", f"{need.need:.2%}, {when}" if need.need > 0 else "nothing"))
     table = Table(columns=("", ""), groups=(Rows(rows=tuple(rows)),))
     positions = report.positions
     drawn = chart("How fast it can be sold", figures.ladder(found, positions.days, positions.exposure))
