@@ -25,7 +25,8 @@ CODES = (
 )
 YIELDS: dict[str, tuple[float, str]] = {
     "UST 2Y": (0.045, "government"), "UST 5Y": (0.042, "government"), "UST 10Y": (0.042, "government"),
-    "UST 30Y": (0.044, "government"), "AAA 10Y": (0.048, "AAA"), "BAA 10Y": (0.060, "BAA"), "HY 5Y": (0.078, "high yield"),
+    "UST 30Y": (0.044, "government"), "AAA 10Y": (0.048, "AAA"), "BAA 10Y": (0.060, "BAA"),
+    "HY 5Y": (0.078, "high yield"),
 }  # fmt: skip
 """Yield -> its level and sector."""
 CURVE = {"UST 2Y": 1.9, "UST 5Y": 4.5, "UST 10Y": 8.2, "UST 30Y": 16.0, "AAA 10Y": 7.8, "BAA 10Y": 7.2, "HY 5Y": 3.9}
@@ -143,7 +144,7 @@ def _positions(generator, market, shares, curve, durations, scale) -> Holdings:
         + ["commodity"] * COMMODITIES
         + ["fx"] * CURRENCIES
     )
-    # Of NAV: shares long 80 % and short 50 %, a hedge in futures, bonds long 70 %, commodities and currencies both ways.
+    # Of NAV: shares 80 % long and 50 % short, a hedge in futures, 70 % in bonds, commodities and currencies both ways.
     size = np.concatenate(
         [
             np.where(generator.random(SHARES) < 0.62, 1.0, -1.0) * generator.uniform(0.5, 1.5, SHARES) * 1.3 / SHARES,
