@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from quantray.settings import flattened, nearest
 from quantray.storage.files import write_atomically
 from quantray.studies.reports.explained import Explained, explain_run
 
-__all__ = ["ReportFiles", "ReportTerms", "write_report"]
+__all__ = ["ReportFiles", "ReportTerms", "write_files", "write_report"]
 
 _LEAST_DAYS, _STEP = 252, 21
 """Days before an outlook, and between the forecasts that measure it."""
@@ -76,10 +76,37 @@ def write_report(folder: Path, terms: ReportTerms) -> ReportFiles:
     run = read_run(folder)
     about = finished(run)
     found = explain_run(run, portfolio=terms.portfolio, period=terms.period, attribution=terms.attribution)
+    made = f"From the run with digest {about.digest}, settings {about.config_hash}."
+    shown = {} if terms.reader == "client" else {key: str(v) for key, v in flattened(run.settings).items()}
+    return write_files(folder, about.name, found, terms, reproduction=(made,), settings=shown)
+
+
+def write_files(
+    folder: Path,
+    study: str,
+    found: Explained,
+    terms: ReportTerms,
+    *,
+    reproduction: tuple[str, ...] = (),
+    settings: Mapping[str, str] | None = None,
+) -> ReportFiles:
+    """Write the page and the numbers of what was explained, and print it where that is asked for.
+
+    Parameters
+    ----------
+    study : its name.
+    reproduction : sentences on how it came to be.
+    settings : of the study, flattened; shown where given.
+
+    Raises
+    ------
+    InputError, DataError
+        The record is too short, or as ``print_pdf``.
+    """
     ahead, covered = _outlook(found)
     page = reader_page(
         ReaderInput(
-            title=f"{about.name}: {found.whole.name}",
+            title=f"{study}: {found.whole.name}",
             meta=f"For the {_SAID[terms.reader]} · {_when(found.recent)} · {found.about}",
             reader=terms.reader,
             period=terms.period,
@@ -94,10 +121,8 @@ def write_report(folder: Path, terms: ReportTerms) -> ReportFiles:
         )
     )
     stem = f"report-{terms.reader}-{terms.period}"
-    made = f"From the run with digest {about.digest}, settings {about.config_hash}."
     html = folder / f"{stem}.html"
-    shown = {} if terms.reader == "client" else {key: str(v) for key, v in flattened(run.settings).items()}
-    write_atomically(html, page.html((made, *found.notes), shown).encode())
+    write_atomically(html, page.html((*reproduction, *found.notes), settings or {}).encode())
     numbers = []
     for name, text in _numbers(found, ahead, covered):
         path = folder / f"{stem}-{name}"
