@@ -38,7 +38,7 @@ class Delistings:
 class TrackRecord:
     """A portfolio's accounts. A day's change of ``nav`` is its ``pnl + dividends + interest - cost_series``.
 
-    T days of accounts, D days of trades, H days of holdings: every day as a backtest returns it, those of trades as read
+    T days of accounts, D days of trades, H days of holdings: every day as a backtest returns it, days of trades as read
     back.
     """
 
