@@ -78,7 +78,10 @@ def worst_days(holdings: Holdings, market: Market, past: Past, seen: Sensitiviti
         beyond = past.gains <= -historical_var(past.gains, level=level, predictive=True)
     except InputError:
         return np.zeros(len(holdings))
-    return np.asarray(-revalue(holdings, market, past.changes[beyond], priced=seen.pricing).mean(axis=0))
+    worst = past.changes[beyond]
+    if seen.is_linear:
+        return -seen.by_position(worst.mean(axis=0))
+    return np.asarray(-revalue(holdings, market, worst, priced=seen.pricing).mean(axis=0))
 
 
 def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
