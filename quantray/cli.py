@@ -139,6 +139,8 @@ def risk(
     limits: Annotated[Path | None, typer.Option(help="YAML file with limits.")] = None,
     scenarios: Annotated[Path | None, typer.Option(help="YAML file with scenarios beside the six.")] = None,
     nav: Annotated[float | None, typer.Option(help="Money to be risked; by default that of the accounts.")] = None,
+    simulations: Annotated[int, typer.Option(help="Scenarios of a Monte Carlo, such as 10000.")] = 0,
+    backtest_days: Annotated[int, typer.Option(help="Days of the past on which to test the forecasts.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Page to write; by default risk.html in the run folder.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for all numbers, which JSON readers take.")] = None,
 ) -> None:
@@ -151,6 +153,8 @@ def risk(
         limits=() if limits is None else read_limits(limits),
         scenarios=None if scenarios is None else read_scenarios(scenarios),
         level=level,
+        simulations=simulations,
+        backtest_days=backtest_days,
         nav=nav,
     )
     found = run_risk(folder, asked, portfolios=portfolio or (), date=date)

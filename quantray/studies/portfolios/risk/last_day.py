@@ -44,6 +44,8 @@ _KNOWN = 0.9
 _LEAST = 5
 """Names with such a past, below which there is no model."""
 _VOLUME_DAYS = 21
+_TERMS = ("level", "simulations", "backtest_days")
+"""What is asked of a report in its own words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,10 @@ class Asked:
     scenarios: Mapping[str, Scenario] | None = None
     level: float = 0.99
     """Of the value-at-risk that is split among positions."""
+    simulations: int = 0
+    """Scenarios of a Monte Carlo; 0 for none."""
+    backtest_days: int = 0
+    """Days of the past on which forecasts are tested; 0 for none."""
     nav: float | None = None
     """Money to be risked instead of that of the accounts."""
     half_spread_bps: float = 0.0
@@ -149,7 +155,7 @@ def portfolio_risk(data: MarketData, record: TrackRecord, asked: Asked, *, date:
         market,
         model,
         asked.limits,
-        settings=checked(ReportSettings, {"level": asked.level}, "risk"),
+        settings=checked(ReportSettings, {name: getattr(asked, name) for name in _TERMS}, "risk"),
         scenarios=asked.scenarios,
         before=Before(returns=past) if len(past) else None,
     )

@@ -77,6 +77,15 @@ def test_what_is_not_there_is_refused(run, asked, error, told):
         run_risk(run, Asked(), **asked)
 
 
+def test_a_simulation_and_a_backtest_where_they_are_asked_for(run):
+    asked = Asked(simulations=1000, backtest_days=60)
+    found = run_risk(run, asked, portfolios=["HRP"])["HRP"]
+    assert found.simulation.n_scenarios == 1000
+    assert len(found.backtest.dates) == 60
+    with pytest.raises(InputError, match="ask for at most"):
+        run_risk(run, Asked(backtest_days=5000), portfolios=["HRP"])
+
+
 def test_levels_out_of_range_are_refused(run):
     with pytest.raises(InputError, match="level"):
         run_risk(run, Asked(level=1.2), portfolios=["HRP"])
