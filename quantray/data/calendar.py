@@ -22,6 +22,7 @@ __all__ = [
     "rebalance_dates",
     "session_hours",
     "sessions_within",
+    "time_zone",
     "trading_days",
 ]
 
@@ -178,6 +179,11 @@ def next_session(day: np.datetime64, *, exchange: str = DEFAULT_EXCHANGE) -> np.
 
 def clock(exchange: str = DEFAULT_EXCHANGE) -> str:
     """The time zone of an exchange, such as America/New_York; raises ``InputError`` for an unknown one."""
+    return str(_calendar(exchange).tz)
+
+
+def time_zone(exchange: str = DEFAULT_EXCHANGE) -> str:
+    """Name of the zone of an exchange's clock, such as America/New_York; raises ``InputError`` for an unknown one."""
     return str(_calendar(exchange).tz)
 
 
