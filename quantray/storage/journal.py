@@ -20,6 +20,8 @@ __all__ = ["append_lines", "read_lines"]
 def append_lines(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Add records at the end of a journal, which is made where it is not there; on disk when this returns.
 
+    All lines before are checked first, so a journal is for what happens now and then.
+
     Parameters
     ----------
     records : what JSON holds, with finite numbers and without a key ``seal``.
