@@ -1,6 +1,7 @@
 """How drivers and factors move together: what a risk model expects of all of them, given what some of them do."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from quantray.arrays import Float, Int
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 
-__all__ = ["Moves", "expected_moves", "filled_moves"]
+__all__ = ["Expectation", "Moves", "expected_moves", "filled_moves"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,49 @@ class Moves:
     """(M,), or (T, M) day by day."""
     factors: Float
     """(K,), or (T, K) day by day."""
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """What a model expects of all moves, given those of G portfolios and factors, if moves are normal with mean 0."""
+
+    variance: Float
+    """(G, G) of what is given."""
+    inverse: Float
+    """(G, G) its pseudoinverse."""
+    drivers: Float
+    """(M, G) moves of the drivers per unit of what is given, through the inverse."""
+    factors: Float
+    """(K, G) of the factors."""
+
+    @classmethod
+    def of(cls, model: FactorModel, portfolios: Float, factors: Int) -> Self:
+        """Of (J, M) portfolios of drivers and the (F,) places of factors; G is J + F."""
+        loads = np.vstack([portfolios @ model.loadings, np.eye(model.n_factors)[factors]])
+        own, n = portfolios * model.specific_variance, len(portfolios)
+        with_factors = loads @ model.factor_covariance
+        variance = with_factors @ loads.T
+        variance[:n, :n] += own @ portfolios.T
+        size = np.sqrt(np.diagonal(variance))
+        scale = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+        # The pseudoinverse by hand, which takes a third of the time of numpy's for so few.
+        sizes, axes = np.linalg.eigh(variance * np.outer(scale, scale))
+        told = np.abs(sizes) > 1e-10 * max(float(np.abs(sizes).max(initial=0.0)), 0.0)
+        inverse = (axes * np.divide(1.0, sizes, out=np.zeros_like(sizes), where=told)) @ axes.T * np.outer(scale, scale)
+        moved = with_factors.T @ inverse
+        return cls(variance, inverse, model.loadings @ moved + own.T @ inverse[:n], moved)
+
+    def given(self, moves: Float) -> Moves:
+        """All moves, given (G,) of them; raises as ``expected_moves``."""
+        off = np.abs(self.variance @ (self.inverse @ moves) - moves) > 1e-6 * max(
+            float(np.abs(moves).max(initial=0.0)), 1e-300
+        )
+        if off.any():
+            raise InputError(
+                f"the shocks contradict one another: under the risk model {int(off.sum())} of {len(moves)} cannot be "
+                "with the others; leave some out."
+            )
+        return Moves(self.drivers @ moves, self.factors @ moves)
 
 
 def expected_moves(model: FactorModel, portfolios: Float, moves: Float, factors: Int, factor_moves: Float) -> Moves:
@@ -36,27 +80,7 @@ def expected_moves(model: FactorModel, portfolios: Float, moves: Float, factors:
     InputError
         The moves contradict one another: under the model they cannot all be.
     """
-    loads = np.vstack([portfolios @ model.loadings, np.eye(model.n_factors)[factors]])
-    specific = np.vstack([portfolios * model.specific_variance, np.zeros((len(factors), model.n_assets))])
-    with_factors = loads @ model.factor_covariance
-    variance = with_factors @ loads.T
-    variance[: len(portfolios), : len(portfolios)] += specific[: len(portfolios)] @ portfolios.T
-    given = np.concatenate([moves, factor_moves])
-    size = np.sqrt(np.diagonal(variance))
-    scale = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    # The pseudoinverse by hand, which takes a third of the time of numpy's for so few.
-    sizes, axes = np.linalg.eigh(variance * np.outer(scale, scale))
-    told = np.abs(sizes) > 1e-10 * max(float(np.abs(sizes).max(initial=0.0)), 0.0)
-    inverse = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=told)
-    needed = axes @ (inverse * (axes.T @ (given * scale))) * scale
-    off = np.abs(variance @ needed - given) > 1e-6 * max(float(np.abs(given).max(initial=0.0)), 1e-300)
-    if off.any():
-        raise InputError(
-            f"the shocks contradict one another: under the risk model {int(off.sum())} of {len(given)} cannot be with "
-            "the others; leave some out."
-        )
-    moved = with_factors.T @ needed
-    return Moves(model.loadings @ moved + specific.T @ needed, moved)
+    return Expectation.of(model, portfolios, factors).given(np.concatenate([moves, factor_moves]))
 
 
 def filled_moves(model: FactorModel, changes: Float) -> Moves:

@@ -1,7 +1,7 @@
 """What a scenario does to every driver of a market: by its shocks, and by what a risk model expects of the rest."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from quantray.errors import InputError
 from quantray.risk.groups import Groups
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
-from quantray.risk.moves import Moves, expected_moves
+from quantray.risk.moves import Expectation, Moves
 from quantray.risk.scenarios import Scenario
 from quantray.settings import nearest
 
@@ -33,6 +33,21 @@ class Reach:
     """(M,)."""
     risky: Bool
     """(M,) what has variance in the risk model; without one nothing."""
+
+    _expectations: dict[tuple[bytes, ...], Expectation] = field(default_factory=dict)
+
+    def expectation(self, model: FactorModel, members: Sequence[Int], factors: Int) -> Expectation:
+        """What the model that this was made for expects, given means over some drivers, and factors.
+
+        Scenarios that shock the same things in other sizes share it.
+        """
+        key = (*(rows.tobytes() for rows in members), factors.tobytes())
+        if key not in self._expectations:
+            portfolios = np.zeros((len(members), model.n_assets))
+            for row, rows in zip(portfolios, members, strict=True):
+                row[rows] = 1 / len(rows)
+            self._expectations[key] = Expectation.of(model, portfolios, factors)
+        return self._expectations[key]
 
     @cached_property
     def priced(self) -> Mapping[str, Int]:
@@ -93,12 +108,10 @@ def scenario_moves(
         return Moves(np.where(taken, direct, model.loadings @ around), around), notes
     # What has no risk in the model tells nothing of the others.
     rows = [(members, shock.move) for shock in shocks if len(members := shock.members[reach.risky[shock.members]])]
-    portfolios = np.zeros((len(rows), market.n_drivers))
-    for row, (members, _) in zip(portfolios, rows, strict=True):
-        row[members] = 1 / len(members)
     given = (factors[:0], factor_moves[:0]) if stay else (factors, factor_moves)
+    moves = np.concatenate([[move for _, move in rows], given[1]])
     try:
-        expected = expected_moves(model, portfolios, np.array([move for _, move in rows]), *given)
+        expected = reach.expectation(model, [members for members, _ in rows], given[0]).given(moves)
     except InputError as error:
         raise InputError(f"scenario {name}: {error}") from error
     inside = np.where(reach.risky, expected.drivers, direct) if scenario.groups == "model" else direct
