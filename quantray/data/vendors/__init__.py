@@ -1,5 +1,5 @@
 """Files as people have them: which vendor's they are, and the bars that they hold.
 
 ``formats`` say what vendors' files look like; ``packed``, ``sheets``, ``headers`` and ``parsing`` read their tables,
-``importing`` and ``folders`` make bars of them.
+``cells``, ``importing`` and ``folders`` make bars of them.
 """

@@ -1,17 +1,15 @@
 """Daily bars from files of any known format: long or wide, one file or a folder."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from quantray.arrays import Float
-from quantray.data.symbols import symbol_key
+from quantray.data.vendors.cells import KEYS, numbers, option, positive, typed, with_events
 from quantray.data.vendors.folders import TOLD, files_of, one_spelling, united
 from quantray.data.vendors.formats import (
     ADJUSTMENTS,
@@ -26,21 +24,16 @@ from quantray.data.vendors.formats import (
     spelling,
     stated,
 )
-from quantray.data.vendors.parsing import NumberStyle, UnreadableError, read_dates, read_numbers
+from quantray.data.vendors.parsing import NumberStyle
 from quantray.data.vendors.sheets import ENDINGS, LEVELS, Sheet, read_sheet, stem
 from quantray.errors import DataError
 
 __all__ = ["FileReading", "RawBars", "read_bars"]
 
-R = TypeVar("R")
-
-_KEYS = ("date", "symbol", "id")
 _DIVIDENDS, _SPLITS = 1, 2
 _EVIDENCE = ("capital_gains", "total_return", "price_factor")
 _BAR_WORDS = {"open", "high", "low", "close", "volume"}
 _EVENTLIKE = re.compile(r"gain|distribut|spin|rights|bonus|dividend|split|capital", re.IGNORECASE)
-_MINOR_UNITS = {"GBX": 0.01, "GBp": 0.01, "GBPENCE": 0.01, "ZAc": 0.01, "ZAX": 0.01, "ILA": 0.01}
-"""Currencies in which prices are quoted in hundredths."""
 
 
 class FileReading(BaseModel):
@@ -156,7 +149,7 @@ def _read_one(file: Path, form: Format) -> _Part:
     renaming = _renaming(file, present, form, own, sheet.frame)
     original = {name: column for column, name in renaming.items()}
     if "date" not in original:
-        raise DataError(f"{file} has no date column among {present[:12]}; name it with {_option(present, 'date')}.")
+        raise DataError(f"{file} has no date column among {present[:12]}; name it with {option(present, 'date')}.")
     wide = not {"symbol", "id"} & set(original) and LEVELS not in sheet.header
     if wide and _is_wide(file, renaming, present, form):
         frame = _melt(file, frame.rename(columns={original["date"]: "date"}), form, sheet)
@@ -167,15 +160,15 @@ def _read_one(file: Path, form: Format) -> _Part:
         used = dict(renaming)
     # Columns are let go as they are typed, which a second hand would prevent.
     sheet = replace(sheet, frame=pd.DataFrame())
-    frame = _with_events(file, frame, sheet)
+    frame = with_events(file, frame, sheet)
     if frame.empty:
         raise DataError(f"{file} has rows and no bar in any of them; leave the file out.")
-    out = _typed(file, frame, form, sheet)
+    out = typed(file, frame, form, sheet)
     notes: dict[str, tuple[str, ...]] = {}
     left = tuple(c for c in present if c not in used)
     if unread := tuple(c for c in left if _EVENTLIKE.search(c) and spelling(c) not in {*map(spelling, form.ignored)}):
         notes["ignored_event_column"] = tuple(f"{c} of {file.name}" for c in unread)
-    out, midpoints = _positive(out, form)
+    out, midpoints = positive(out, form)
     if midpoints:
         notes["midpoint_price"] = (f"{midpoints} rows of {file.name}",)
     reading = FileReading(
@@ -206,20 +199,14 @@ def _recognised(file: Path, sheet: Sheet, form: Format) -> Format:
     return found.with_options(**form.model_dump(exclude_defaults=True, exclude={"name", "description"}))
 
 
-def _option(present: Sequence[str], field: str) -> str:
-    """What to write on the command line to name a column, one without a name in the file too."""
-    unnamed = next((name for name in present if re.fullmatch(r"column \d+", name)), None)
-    return f"--column FILE_COLUMN={field}" + (f", as --column '{unnamed}={field}'" if unnamed else "")
-
-
 def _renaming(
     file: Path, present: Sequence[str], form: Format, own: Mapping[str, str], frame: pd.DataFrame
 ) -> dict[str, str]:
     """Column in the file -> what it is; ``own`` are those that the caller named."""
-    fields = {*_KEYS, *FIELDS}
+    fields = {*KEYS, *FIELDS}
     named = form.columns
     if unknown := [name for name in named.values() if name not in fields]:
-        raise DataError(f"column mapping names {unknown[0]!r}; a column is one of {', '.join([*_KEYS, *FIELDS])}.")
+        raise DataError(f"column mapping names {unknown[0]!r}; a column is one of {', '.join([*KEYS, *FIELDS])}.")
     exact = {column: name for column, name in named.items() if column in present}
     spelt = {spelling(column): name for column, name in named.items() if column not in exact}
     alike = {c: spelt[spelling(c)] for c in present if spelling(c) in spelt and c not in exact}
@@ -276,7 +263,7 @@ def _is_wide(file: Path, renaming: Mapping[str, str], present: Sequence[str], fo
     if wide and not named and words:
         raise DataError(
             f"{file} has a column {words[0]} and no close among {', '.join(present[:12])}; name it with "
-            f"{_option(present, 'close')}, or say with --field what its columns hold if they are symbols."
+            f"{option(present, 'close')}, or say with --field what its columns hold if they are symbols."
         )
     return wide
 
@@ -293,7 +280,7 @@ def _melt(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Dat
     values_nt = np.empty((len(symbols), len(frame)))
     for row, (symbol, cells) in enumerate(frame[symbols].items()):
         # Column by column, so that a message names the symbol.
-        values_nt[row] = _numbers(file, str(symbol), cells, form, sheet)
+        values_nt[row] = numbers(file, str(symbol), cells, form, sheet)
     known = ~np.isnan(values_nt)
     places = np.broadcast_to(np.arange(len(frame)), values_nt.shape)[known]
     dates = frame["date"].iloc[places]
@@ -303,148 +290,9 @@ def _melt(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Dat
     return pd.DataFrame(columns, index=places)
 
 
-_DIVIDEND_ROW = re.compile(r"^\s*\$?([\d.,]+)\s*(?:Cash )?Dividends?\s*$", re.IGNORECASE)
-_SPLIT_ROW = re.compile(r"^\s*([\d.]+)\s*[:/-]\s*([\d.]+)\s*(?:Stock )?Splits?\s*$", re.IGNORECASE)
-
-
-def _with_events(file: Path, frame: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
-    """Rows that tell a dividend or a split in words, as Yahoo's table does, as columns of their own."""
-    texts = [c for c in frame.columns if c not in _KEYS and pd.api.types.is_string_dtype(frame[c])]
-    wordy = [c for c in texts if frame[c].astype("str").str.contains(r"Dividend|Split", case=False, regex=True).any()]
-    if not wordy:
-        return frame
-    words = frame[wordy].astype("str").fillna("")
-    told = words.agg(" ".join, axis=1)
-    dividend, split = np.zeros(len(frame)), np.ones(len(frame))
-    for row, cells in enumerate(words.to_numpy()):
-        for cell in cells:
-            try:
-                if paid := _DIVIDEND_ROW.match(cell):
-                    dividend[row] = float(paid[1].replace(sheet.style.thousands or ",", ""))
-                elif ratio := _SPLIT_ROW.match(cell):
-                    split[row] = float(ratio[1]) / float(ratio[2])
-            except (ValueError, ZeroDivisionError) as error:
-                line = int(frame.index[row]) + sheet.first_line
-                raise DataError(f"{file} row {line}: {cell!r} tells no number; mend or delete the row.") from error
-    event = (dividend > 0) | (split != 1) | told.str.contains("Dividend|Split", case=False).to_numpy()
-    events = frame[event].assign(dividend=dividend[event], split=split[event])
-    by_day = events.groupby("date", sort=False).agg({"dividend": "sum", "split": "prod"})
-    bars = frame[~event]
-    paid, ratio = bars["date"].map(by_day["dividend"]).fillna(0.0), bars["date"].map(by_day["split"]).fillna(1.0)
-    told_by_day: pd.DataFrame = bars.assign(dividend=paid.to_numpy(), split=ratio.to_numpy())
-    return told_by_day
-
-
-def _typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.DataFrame:
-    """Dates, symbols and numbers of a long frame, which is emptied on the way."""
-    columns = [c for c in (*_KEYS, *FIELDS) if c in frame]
-    if not [c for c in columns if c in FIELDS and c != "currency"]:
-        raise DataError(f"{file} has a date and a symbol but none of {', '.join(BAR_FIELDS)}.")
-    dates = _cell_by_cell(
-        file, "date", frame.pop("date"), sheet, lambda v: read_dates(v, form=form.dates, timezone=form.timezone)
-    )
-    numbers = {c: _numbers(file, c, frame.pop(c), form, sheet) for c in columns if c in FIELDS and c != "currency"}
-    ids = _names(frame.pop("id")) if "id" in frame else None
-    names = _names(frame.pop("symbol")) if "symbol" in frame else None
-    if names is not None and form.symbol_part is not None:
-        names = _parts(names, form.symbol_part)
-    if names is None and ids is None:
-        names = pd.Series(_file_symbol(file, form), index=frame.index, dtype="str")
-        _one_row_a_date(file, dates, numbers, sheet.header)
-    key = names if ids is None else ids if names is None else ids.where(ids != "", names)
-    assert key is not None, "one of the two was made above"
-    out = pd.DataFrame({"date": dates, "symbol": key, **numbers}, copy=False)
-    if ids is not None and names is not None:
-        out["ticker"] = names
-    scale = form.scale
-    minor = np.ones(len(out), dtype=np.float64)
-    if "currency" in frame:
-        minor[:] = frame["currency"].astype("str").str.strip().map(_MINOR_UNITS).fillna(1.0).to_numpy(dtype=np.float64)
-    if scale != 1 or (minor != 1).any():
-        prices = ("open", "high", "low", "close", "adj_close", "dividend", "capital_gains")
-        out = out.assign(**{c: out[c] * scale * minor for c in prices if c in out})
-    if "capital_gains" in out:
-        paid = out["dividend"].fillna(0.0) if "dividend" in out else 0.0
-        out = out.assign(dividend=paid + out["capital_gains"].fillna(0.0)).drop(columns="capital_gains")
-    return out
-
-
-def _names(values: pd.Series) -> pd.Series:
-    if pd.api.types.is_float_dtype(values):
-        # Numbers beside empty cells.
-        known = values.dropna()
-        values = values.astype("Int64") if ((known % 1 == 0) & (known.abs() < 2**53)).all() else values
-    codes, unique = pd.factorize(values)
-    # An empty cell somewhere makes whole numbers floats, in the program that wrote the file too.
-    spelt = [re.sub(r"^(\d+)\.0$", r"\1", str(name).strip()) for name in unique]
-    if isinstance(values.dtype, pd.StringDtype) and spelt == list(unique) and (codes >= 0).all():
-        return values
-    names = pd.array([*spelt, ""], dtype="str")
-    return pd.Series(names.take(np.where(codes < 0, len(unique), codes)), index=values.index)
-
-
-def _parts(names: pd.Series, pattern: str) -> pd.Series:
-    codes, unique = pd.factorize(names)
-    found = [re.search(pattern, str(name)) for name in unique]
-    parts = [str(name) if match is None else match[1] for name, match in zip(unique, found, strict=True)]
-    whole: dict[str, set[str]] = {}
-    for name, part in zip(unique, parts, strict=True):
-        whole.setdefault(part, set()).add(symbol_key(str(name)))
-    # What two names have in common is the name of neither: VOD LN and VOD US are two listings.
-    apart = [str(name) if len(whole[part]) > 1 else part for name, part in zip(unique, parts, strict=True)]
-    cut = np.array(apart, dtype="O")
-    return pd.Series(cut[codes], index=names.index, dtype="str")
-
-
-def _file_symbol(file: Path, form: Format) -> str:
-    name = stem(file)
-    if form.symbol_from is None:
-        return name
-    found = re.search(form.symbol_from, name)
-    if found is None:
-        raise DataError(f"{file}: the name does not fit --symbol-from {form.symbol_from!r}; mend the expression.")
-    return found[1]
-
-
-def _one_row_a_date(file: Path, dates: pd.Series, numbers: Mapping[str, Float], present: Sequence[str]) -> None:
-    """Refuse a file without symbols in which many dates have several bars: it holds more than one symbol."""
-    values = pd.DataFrame({"date": dates, **numbers}).drop_duplicates()
-    several = int(values["date"].duplicated().sum())
-    if several > max(2, 0.05 * len(values)):
-        day = values["date"][values["date"].duplicated()].iloc[0]
-        raise DataError(
-            f"{file} has {int((values['date'] == day).sum())} different rows on {day.date()} and no column of symbols; "
-            f"name it with {_option(present, 'symbol')}, or give one bar a day."
-        )
-
-
-def _positive(frame: pd.DataFrame, form: Format) -> tuple[pd.DataFrame, int]:
-    """CRSP marks the midpoint of a quote on a day without trades by a minus sign; and what it misses by -66 or -99."""
-    if not form.name.startswith("crsp"):
-        return frame, 0
-    midpoints = int((frame["close"] < 0).sum()) if "close" in frame else 0
-    prices = {c: frame[c].abs().replace(0.0, np.nan) for c in ("open", "high", "low", "close") if c in frame}
-    least = {"volume": 0.0, "total_return": -1.0, "delist_return": -1.0}
-    known = {c: frame[c].where(frame[c] >= low) for c, low in least.items() if c in frame}
-    return frame.assign(**prices, **known), midpoints
-
-
 def _summed(readings: Sequence[FileReading]) -> tuple[FileReading, ...]:
     """One reading for all files that were read alike."""
     alike: dict[str, list[FileReading]] = {}
     for reading in readings:
         alike.setdefault(reading.model_dump_json(exclude={"files", "example"}), []).append(reading)
     return tuple(group[0].model_copy(update={"files": len(group)}) for group in alike.values())
-
-
-def _numbers(file: Path, name: str, values: pd.Series, form: Format, sheet: Sheet) -> Float:
-    return _cell_by_cell(file, name, values, sheet, lambda v: read_numbers(v, sheet.style, missing=form.missing))
-
-
-def _cell_by_cell(file: Path, name: str, values: pd.Series, sheet: Sheet, read: Callable[[pd.Series], R]) -> R:
-    try:
-        return read(values)
-    except UnreadableError as error:
-        cell = "" if pd.isna(values.iloc[error.position]) else values.iloc[error.position]
-        line = int(values.index[error.position]) + sheet.first_line
-        raise DataError(f"{file} row {line}, column {name}: {str(cell)!r} {error.remedy}") from None

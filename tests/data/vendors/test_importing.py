@@ -22,13 +22,6 @@ def test_other_columns_are_left_out(write):
     assert list(read_bars(path).frame.columns) == ["date", "symbol", "close"]
 
 
-def test_symbols_stay_text(write):
-    rows = [f"2020-01-02,{symbol},2" for symbol in ("0005", "TRUE", "1E5", "NA", "INF")]
-    for text in [*rows, "\n".join(rows)]:
-        expected = [line.split(",")[1] for line in text.split("\n")]
-        assert read_bars(write(f"date,ticker,close\n{text}\n")).frame["symbol"].tolist() == expected
-
-
 def test_a_file_without_symbols_is_one_symbol(write):
     path = write("Date,Open,High,Low,Close,Adj Close,Volume\n2020-01-02,1,3,0.5,2,1.9,100\n", "LOW.csv")
     bars = read_bars(path)
@@ -131,13 +124,6 @@ def test_which_events_a_file_has_columns_of(write, tmp_path):
     assert dict(zip(frame["symbol"], frame["lists"], strict=True)) == {"AA": 0, "B": 1, "C": 2, "D": 3, "E": 1}
 
 
-def test_rows_without_a_permanent_id_go_by_their_symbol(write):
-    frame = read_bars(write("date,symbol,figi,close\n2020-01-02,AA,BBG1,2\n2020-01-02,SPX,,3\n")).frame
-    assert frame["symbol"].tolist() == ["BBG1", "SPX"]
-    assert frame["ticker"].tolist() == ["AA", "SPX"]
-    assert read_bars(write("date,permno,close\n2020-01-02,10001.0,2\n")).frame["symbol"].tolist() == ["10001"]
-
-
 def test_columns_of_prices_are_neither_symbols_nor_fields_by_chance(write):
     wide = read_bars(write("Date,AAPL,SID,MSFT\n2020-01-02,40.5,4.5,80.5\n2020-01-03,41,4,81\n", "prices.csv"))
     assert sorted(set(wide.frame["symbol"])) == ["AAPL", "MSFT", "SID"]
@@ -150,9 +136,3 @@ def test_a_wide_file_of_another_field_says_how_to_take_it(write):
     with pytest.raises(DataError, match="--field close takes adj_close for it"):
         read_bars(path)
     assert read_bars(path, Format(field="close")).frame["close"].tolist() == [2.5, 3.5]
-
-
-def test_codes_of_missing_returns_are_no_returns_and_a_midpoint_of_99_is_a_price(write):
-    frame = read_bars(write("PERMNO,date,PRC,VOL,RET\n1,20200102,-99.0,-99,-66.0\n1,20200103,98.0,5,0.01\n")).frame
-    assert frame["close"].tolist() == [99.0, 98.0]
-    np.testing.assert_array_equal(frame[["volume", "total_return"]], [[np.nan, np.nan], [5, 0.01]])
