@@ -89,7 +89,8 @@ def growth(records: Records, benchmark: str) -> Picture:
     ticks = log_ticks(min(lows), max(highs))
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{v:g}" for v in ticks], title="Growth of 1", row=1)
     figure.update_yaxes(tickformat=".0%", title="Drawdown", row=2)
-    return Picture(styled(figure, 520), f"After costs, dividends included, log scale; the dotted line is {benchmark}.")
+    dotted = f"; the dotted line is {benchmark}" if any(record.name == benchmark for record in records) else ""
+    return Picture(styled(figure, 520), f"After costs, dividends included, log scale{dotted}.")
 
 
 def years(records: Records) -> Picture:

@@ -6,9 +6,11 @@ from quantray.analytics.selection import SharpeEstimate, minimum_track_record
 from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.analytics.snapshot import take_snapshot
 from quantray.analytics.track import TrackRecord
+from quantray.arrays import Float
 from quantray.errors import QuantrayError
 from quantray.research.kind import Findings, Work
 from quantray.research.progress import say
+from quantray.studies.portfolios.benchmark import benchmark_table
 from quantray.studies.portfolios.report import ReportInput, portfolio_page
 from quantray.studies.portfolios.risk.sections import (
     last_day_section,
@@ -26,7 +28,13 @@ __all__ = ["find_portfolios", "summary"]
 def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
     """Records as tables below ``tracks``, all metrics by portfolio, and the report."""
     settings, panel = source.settings, source.panel
-    benchmark = next(record for record in result.records if record.name == settings.benchmark)
+    outside = source.prepared
+    benchmark: TrackRecord | Float
+    if outside is None:
+        benchmark = next(record for record in result.records if record.name == settings.benchmark)
+        called = benchmark.name
+    else:
+        benchmark, called = outside.returns_on(result.records[0].dates), outside.label
     resampling, rate = settings.resampling.build(), settings.accounting.cash_rate
     metrics = {record.name: summary(record, benchmark, rate, resampling) for record in result.records}
     snapshot = None
@@ -49,7 +57,7 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             span=f"{tested.first} to {tested.last}",
             records=result.records,
             metrics=metrics,
-            benchmark=settings.benchmark,
+            benchmark=called,
             data=source.data,
             snapshot=snapshot,
             delisting_return=settings.accounting.delisting_return,
@@ -66,6 +74,7 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             for record in result.records
             for name, table in record.tables().items()
         }
+        | ({} if outside is None else {"benchmark": benchmark_table(outside)})
         | ({"limit_levels": level_changes(result.overlays)} if any(use.changes for use in result.overlays) else {}),
         facts=tested.facts | {"n_dates": len(panel.dates), "yearly_exits": source.data.yearly_exits},
         notes=tuple(f"{note}." for note in result.notes),
@@ -73,21 +82,23 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
 
 
 def summary(
-    record: TrackRecord, benchmark: TrackRecord, cash_rate: float, resampling: Resampling | None = None
+    record: TrackRecord, benchmark: TrackRecord | Float, cash_rate: float, resampling: Resampling | None = None
 ) -> dict[str, float]:
     """All metrics of a record by name; those relative to the benchmark carry the prefix ``vs_``.
 
     Parameters
     ----------
+    benchmark : a record on the same days, or returns on them.
     cash_rate : a year, that Sharpe ratios are in excess of.
     resampling : for the intervals of the Sharpe ratio and of its difference to the benchmark's.
     """
     periods = record.periods_per_year
+    other = benchmark.returns if isinstance(benchmark, TrackRecord) else benchmark
     own = performance(record.returns, risk_free=cash_rate, periods_per_year=periods).as_dict()
     own |= trading(record).as_dict()
-    against = relative(record.returns, benchmark.returns, periods_per_year=periods).as_dict()
+    against = relative(record.returns, other, periods_per_year=periods).as_dict()
     found = own | {f"vs_{name}": value for name, value in against.items()}
-    excess, base = (each.returns - cash_rate / periods for each in (record, benchmark))
+    excess, base = (returns - cash_rate / periods for returns in (record.returns, other))
     if varies(excess):
         sharpe = sharpe_interval(excess, resampling=resampling, periods_per_year=periods)
         found |= {"sharpe_low": sharpe.interval.low, "sharpe_high": sharpe.interval.high}

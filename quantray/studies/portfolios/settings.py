@@ -18,6 +18,7 @@ from quantray.research.market import MarketSettings, SimulatedData
 from quantray.research.terms import AccountingSettings, ClusterSettings, TradingCostSettings
 from quantray.settings import SettingsModel, nearest
 from quantray.studies.portfolios.alpha_settings import AlphaSettings
+from quantray.studies.portfolios.benchmark import BenchmarkSettings
 from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
 
 __all__ = ["AllocatorSettings", "FoldSettings", "PolicySettings", "PortfolioSettings", "demo_settings"]
@@ -174,8 +175,8 @@ class PortfolioSettings(MarketSettings, StudySettings):
 
     kind: Literal["portfolios"] = "portfolios"
     allocators: tuple[AllocatorSettings, ...] = Field(min_length=1)
-    benchmark: str
-    """Name of the allocator that the others are measured against."""
+    benchmark: str | BenchmarkSettings
+    """What portfolios are measured against: the name of an allocator, or a symbol, a file or a blend."""
     rebalance: Frequency = "monthly"
     min_history: float = Field(0.9, gt=0, le=1)
     """Share of the look-back's returns that an asset must have to receive a weight."""
@@ -201,7 +202,7 @@ class PortfolioSettings(MarketSettings, StudySettings):
         names = [a.name for a in self.allocators]
         if len(set(names)) != len(names):
             raise ValueError(f"allocator names repeat: {', '.join(names)}")
-        if self.benchmark not in names:
+        if isinstance(self.benchmark, str) and self.benchmark not in names:
             raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{nearest(self.benchmark, names)}")
         overlaid = self.risk is not None and self.risk.overlay is not None
         if overlaid and (taken := [name for name in names if overlay_name(name) in names]):

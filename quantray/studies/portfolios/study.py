@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
+from quantray.analytics.benchmarks import Benchmark
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
 from quantray.backtest.accounts import Decisions, backtest
@@ -15,11 +16,12 @@ from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
-from quantray.research.market import read_market
+from quantray.research.market import MarketData, read_market
 from quantray.research.progress import follow, say
 from quantray.research.results import ResultStore
 from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
+from quantray.studies.portfolios.benchmark import outside_benchmark
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.report import delisting_note
 from quantray.studies.portfolios.risk.overlay import OverlayUse, RiskOverlay
@@ -42,7 +44,8 @@ FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
 """Prices within the day are not needed; volumes are for the risk tree, the rest for the accounts."""
 
 
-PortfolioSource = Source[PortfolioSettings, None]
+PortfolioSource = Source[PortfolioSettings, Benchmark | None]
+"""Prepared is a benchmark that is none of the portfolios."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +78,9 @@ def load_portfolios(settings: PortfolioSettings) -> PortfolioSource:
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
     settings, data = read_market(settings.model_copy(update={"allocators": allocators}), FIELDS)
-    check_portfolios(data.panel, study_trials(settings, data.panel), settings.runs)
-    return Source(settings, data, None)
+    trials = study_trials(settings, data.panel)
+    check_portfolios(data.panel, trials, settings.runs)
+    return Source(settings, data, _outside(settings, data, next(iter(trials.values()))))
 
 
 def study_trials(settings: PortfolioSettings, panel: Panel) -> dict[str, list[Trial]]:
@@ -182,6 +186,16 @@ def _overlay(source: PortfolioSource, trial: Trial) -> RiskOverlay | None:
     return RiskOverlay(
         settings.risk, source.panel, trial, source.data.sectors, accounting.initial_nav, accounting.execution_lag
     )
+
+
+def _outside(settings: PortfolioSettings, data: MarketData, trials: list[Trial]) -> Benchmark | None:
+    """The benchmark where it is none of the portfolios, on all days that they may have accounts."""
+    if isinstance(settings.benchmark, str):
+        return None
+    dates = data.panel.dates
+    decided = next(found for trial in trials if len(found := trial.decision_dates(dates)))
+    first = max(data.panel.row(decided[0]) - 1, 0)
+    return outside_benchmark(settings.benchmark, data, dates[first:])
 
 
 def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:

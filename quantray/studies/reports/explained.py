@@ -14,7 +14,7 @@ from quantray.analytics.attribution.factor import COSTS, Models
 from quantray.analytics.attribution.strategies import StrategyShares
 from quantray.analytics.reader import period_start
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import TRADING_DAYS, Dates
+from quantray.arrays import TRADING_DAYS, Dates, Float
 from quantray.covariance.factor import fundamental_factors, statistical_factors
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError, QuantrayError
@@ -26,6 +26,7 @@ from quantray.research.market import MarketData, load_market
 from quantray.settings import checked, nearest
 from quantray.studies.combination.record import EQUAL, MIX
 from quantray.studies.combination.settings import CombinationSettings
+from quantray.studies.portfolios.benchmark import table_benchmark
 from quantray.studies.portfolios.settings import PortfolioSettings
 
 __all__ = ["Explained", "explain_run"]
@@ -83,13 +84,12 @@ def _walk_forward(run: Run, portfolio: str | None, period: str, attribution: boo
     chosen = portfolio or next((name for name in names if name != settings.benchmark), names[0])
     _among(chosen, names)
     record = TrackRecord.read(run.folder / "tracks" / chosen)
-    other = None if chosen == settings.benchmark else TrackRecord.read(run.folder / "tracks" / settings.benchmark)
+    other, benchmark = _benchmark(run, settings, chosen, record)
     since = period_start(record.dates[1:], period)
-    benchmark = "" if other is None else settings.benchmark
     terms = (benchmark, settings.accounting.cash_rate, record.periods_per_year, finished(run).data)
     if not attribution:
         costs = {COSTS: record.cost_series[1:] / record.nav[:-1]}
-        given = Explanation(benchmark=None if other is None else other.returns, costs=costs)
+        given = Explanation(benchmark=other.returns if isinstance(other, TrackRecord) else other, costs=costs)
         whole, recent = (
             attribute_returns(
                 chosen,
@@ -109,8 +109,20 @@ def _walk_forward(run: Run, portfolio: str | None, period: str, attribution: boo
     return Explained(whole, recent, *terms, warnings, notes)
 
 
+def _benchmark(
+    run: Run, settings: PortfolioSettings, chosen: str, record: TrackRecord
+) -> tuple[TrackRecord | Float | None, str]:
+    """What the portfolio is measured against, and its name; nothing where it is itself that."""
+    if not isinstance(settings.benchmark, str):
+        kept = table_benchmark(_table(run, "benchmark"))
+        return kept.returns_on(record.dates), kept.label
+    if chosen == settings.benchmark:
+        return None, ""
+    return TrackRecord.read(run.folder / "tracks" / settings.benchmark), settings.benchmark
+
+
 def _explanation(
-    data: MarketData, record: TrackRecord, other: TrackRecord | None
+    data: MarketData, record: TrackRecord, other: TrackRecord | Float | None
 ) -> tuple[Explanation, tuple[str, ...]]:
     """What the data of a run explain of a record, and what they do not."""
     notes: list[str] = []
