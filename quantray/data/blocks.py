@@ -93,6 +93,9 @@ def in_blocks(frame: pd.DataFrame) -> list[Block]:
         if name == "symbol":
             whole[name] = code
             continue
+        if pd.api.types.is_numeric_dtype(values.dtype) and pd.api.types.is_extension_array_dtype(values.dtype):
+            # Of numbers that may be missing, in a frame of the caller's.
+            values = values.astype(np.float64)
         if isinstance(values.dtype, pd.StringDtype):
             codes, texts[name] = _coded(values)
             whole[name] = codes if order is None else codes[order]

@@ -65,6 +65,12 @@ def test_a_column_may_take_another_type(divided):
     assert together(divided)["close"].dtype == np.int64
 
 
+def test_whole_numbers_that_may_be_missing_are_floats(bars):
+    (block,) = in_blocks(bars.assign(volume=pd.array([1, None, *range(10)], dtype="Int64")))
+    assert block.columns["volume"].dtype == np.float64
+    assert np.isnan(block.columns["volume"]).sum() == 1
+
+
 def test_no_rows_are_one_block():
     (block,) = in_blocks(pd.DataFrame({"date": pd.to_datetime([]), "symbol": pd.array([], dtype="str")}))
     assert len(block) == 0
