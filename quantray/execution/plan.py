@@ -244,7 +244,8 @@ def plan_execution(
     hours = [
         session(day, terms.slices, closing=terms.closing, exchange=terms.exchange) for day in _dates(date, days, terms)
     ]
-    market = trading_terms(trades.impact, trades.price, at=np.minimum(np.abs(trades.shares) / trades.impact.adv, 1.0))
+    part = np.abs(trades.shares) / days / trades.impact.adv
+    market = trading_terms(trades.impact, trades.price, at=np.minimum(part, 1.0))
     # Sessions of one length have the same slices and the same shapes.
     shapes = {h.days: _shapes(trades, h, market, facts, days, terms) for h in hours}
     costs, risks = _candidates(trades, hours, shapes, days)
