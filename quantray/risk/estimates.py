@@ -9,6 +9,7 @@ import numpy as np
 from quantray.arrays import Float, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
+from quantray.risk.history import long_enough
 from quantray.risk.holdings import Holdings
 from quantray.risk.laws import Law
 from quantray.risk.market import Market
@@ -32,6 +33,8 @@ __all__ = ["DEFAULT", "LEVELS", "Past", "replayed", "simulated", "tail_losses", 
 LEVELS = (0.95, 0.99)
 DEFAULT = "history at today's volatility"
 """The method that is quoted where none is named."""
+_ANY = 0.5
+"""Level for which every history is long enough."""
 _HALF_LIFE = 125.0
 """Days of the history by age."""
 
@@ -135,6 +138,7 @@ class _Method:
 def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
     # Made for the first level and kept for the next; a refusal is made again, and so noted at both.
     scaled = cache(lambda: rescaled_returns(gains))
+    bent, student = cache(lambda: expansion_law(gains, _ANY)), cache(lambda: student_law(gains, _ANY))
     ages = cache(lambda: age_weights(len(gains), half_life=_HALF_LIFE))
     return (
         _Method(DEFAULT, lambda level: historical_tail(scaled(), level=level, predictive=True)),
@@ -144,12 +148,13 @@ def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
             "normal, by the model",
             lambda level: (normal_quantile(level) * volatility, normal_shortfall(level) * volatility),
         ),
-        _Method("Cornish-Fisher", lambda level: _of_law(expansion_law(gains, level), level)),
-        _Method("Student's t", lambda level: _of_law(student_law(gains, level), level)),
+        _Method("Cornish-Fisher", lambda level: _of_law(bent(), gains, level)),
+        _Method("Student's t", lambda level: _of_law(student(), gains, level)),
     )
 
 
-def _of_law(law: Law, level: float) -> tuple[float, float]:
+def _of_law(law: Law, gains: Float, level: float) -> tuple[float, float]:
+    long_enough(gains, level)
     return float(law.var(level)[0]), float(law.shortfall(level)[0])
 
 

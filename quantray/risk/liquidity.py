@@ -48,6 +48,8 @@ class LiquidityRisk:
     """Share of the book's gross exposure sold by then; positions of unknown volume never are."""
     spread_cost: float
     """Half of the spread on all that is sold; positions without a quote cost nothing here."""
+    costs: Float
+    """(N,) of selling each position, see ``liquidation_cost``."""
     impact_cost: float
     """What selling moves the price by; positions of unknown volume or volatility cost nothing here."""
     var: float
@@ -114,13 +116,15 @@ def liquidity_risk(
     half = np.nan_to_num(book.spread_bps) * 0.5e-4
     add_on = np.nan_to_num(book.spread_bps + spread_deviations * wide) * 0.5e-4
     deviation = float(np.sqrt(max(model.variance(book.exposure), 0.0)))
+    impact = _impact(book, coefficient)
     return LiquidityRisk(
         days=days,
         scores=liquidity_scores(days),
         horizons=tuple(int(day) for day in horizons),
         sold=tuple(ladder(book.weights, days, horizons).tolist()),
         spread_cost=float(size @ half),
-        impact_cost=float(np.nansum(_impact(book, coefficient))),
+        costs=_spread_cost(book) + impact,
+        impact_cost=float(np.nansum(impact)),
         var=normal_quantile(level) * deviation,
         spread_add_on=float(size @ add_on),
         multiplier=concentration_multiplier(book, days),
@@ -202,8 +206,7 @@ def liquidation_cost(book: Book, *, coefficient: float = 1.0) -> Float:
     InputError
         The coefficient is negative.
     """
-    spread = np.where(book.weights == 0, 0.0, np.abs(book.weights) * book.spread_bps * 0.5e-4)
-    return np.asarray(spread + _impact(book, coefficient))
+    return np.asarray(_spread_cost(book) + _impact(book, coefficient))
 
 
 def concentration_multiplier(book: Book, days: Float) -> float:
@@ -293,6 +296,11 @@ def funding_need(
     return Funding(margin, redemptions, cash, need, tuple(raised.tolist()), when)
 
 
+def _spread_cost(book: Book) -> Float:
+    """(N,) half of the spread on each position; NaN where nobody quotes."""
+    return np.where(book.weights == 0, 0.0, np.abs(book.weights) * book.spread_bps * 0.5e-4)
+
+
 def _impact(book: Book, coefficient: float) -> Float:
     """(N,) cost of selling each position whole; NaN where volume or volatility are unknown."""
     if not coefficient >= 0:
@@ -300,6 +308,8 @@ def _impact(book: Book, coefficient: float) -> Float:
     size = np.abs(book.weights)
     model = square_root_impact(book.adv, book.volatility, coefficient=coefficient)
     out, known = np.where(size == 0, 0.0, np.nan), model.known
+    if known.all():
+        return model.cost(size)
     out[known] = model.select(known).cost(size[known])
     return np.asarray(out)
 

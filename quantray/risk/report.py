@@ -17,7 +17,7 @@ from quantray.risk.estimates import DEFAULT, Past, replayed, simulated, tail_los
 from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
 from quantray.risk.holdings import Holdings
 from quantray.risk.limits import Limit, check
-from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidation_cost, liquidity_risk
+from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidity_risk
 from quantray.risk.market import Market
 from quantray.risk.quantiles import normal_quantile
 from quantray.risk.scenarios import Scenario, standard_scenarios
@@ -204,7 +204,7 @@ def _positions(
         component_es=tuple(worst.tolist()),
         days=_known(liquidity.days),
         score=tuple(liquidity.scores.tolist()),
-        cost=_known(liquidation_cost(book)),
+        cost=_known(liquidity.costs),
     )
 
 

@@ -1,10 +1,11 @@
 """How positions follow the drivers of a market, to second order: value, delta, gamma, vega and their cross terms."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from quantray.arrays import Float, Int
+from quantray.arrays import Float, Int, frozen
 from quantray.risk.holdings import Holdings
 from quantray.risk.market import Market
 from quantray.risk.pricing import Pricing
@@ -52,10 +53,10 @@ class Sensitivities:
     pricing: Pricing | None = None
     """How the positions were priced, so that they can be priced again."""
 
-    @property
+    @cached_property
     def exposure(self) -> Float:
         """(M,) delta of the whole book: what takes the place of weights in a covariance of drivers."""
-        return np.asarray(np.bincount(self.columns, self.delta, self.n_drivers), dtype=np.float64)
+        return frozen(np.asarray(np.bincount(self.columns, self.delta, self.n_drivers), dtype=np.float64))
 
     @property
     def curvature(self) -> Float:

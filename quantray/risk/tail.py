@@ -96,8 +96,9 @@ def historical_tail(
     var = historical_var(returns, level=level, weights=weights, predictive=predictive)
     returns = np.asarray(returns, dtype=np.float64)
     beyond = returns <= -var
-    share = None if weights is None else np.asarray(weights, dtype=np.float64)[beyond]
-    return var, float(-np.average(returns[beyond], weights=share))
+    if weights is None:
+        return var, -float(returns[beyond].mean())
+    return var, -float(np.average(returns[beyond], weights=np.asarray(weights, dtype=np.float64)[beyond]))
 
 
 def age_weights(n_days: int, *, half_life: float) -> Float:
