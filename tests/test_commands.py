@@ -75,6 +75,8 @@ SMALL = {
     "configs/regime_sweep.yaml": SWEEP,
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
+    "configs/capacity.yaml": "--set data.universe={} --set folds.lookback_days=252 --set aums=[1e8,1e10] "
+    "--set rebalances=[monthly] --set execution_days=[1] --set 'allocators.Min variance.max_weight=0.1'",
     # A folder of its own in every test, and a key that nobody needs.
     "configs/daily.yaml": "--set data.universe={} --set allocator.max_weight=0.1 --set lookback_days=120",
     "configs/combine.yaml": "--set data.universe={} --set resampling.samples=100 --set ensemble=false "
@@ -95,6 +97,7 @@ NEEDS = {
     "configs/scale.yaml": IMPORT,
     "configs/regime_sweep.yaml": IMPORT,
     "configs/combine.yaml": IMPORT,
+    "configs/capacity.yaml": IMPORT,
     "configs/allocators.yaml": IMPORT,
     "quantray backup": "quantray keys create desk --scope read --scope what-if",
     "quantray restore": "quantray backup backup.tar.gz --store market --books books --keys keys",

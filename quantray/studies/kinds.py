@@ -18,6 +18,7 @@ KINDS = {
     "scale": "quantray.studies.scale.kind:SCALE",
     "sweep": "quantray.studies.sweep.kind:SWEEP",
     "combination": "quantray.studies.combination.kind:COMBINATION",
+    "capacity": "quantray.studies.capacity.kind:CAPACITY",
     # A search is driven by Ray Tune, so this one lies where Ray is known.
     "tuning": "quantray.distributed.tuning:TUNING",
 }

@@ -1,6 +1,7 @@
 """A walk-forward study: load the data, decide in parallel, replay the decisions in sequence."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
@@ -19,7 +20,7 @@ from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
 from quantray.research.progress import follow, say
 from quantray.research.results import ResultStore
-from quantray.research.units import Unit, Workplace, complete
+from quantray.research.units import Completed, Unit, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.studies.portfolios.benchmark import outside_benchmark
 from quantray.studies.portfolios.feasible import check_portfolios
@@ -38,7 +39,16 @@ from quantray.studies.portfolios.trial import (
     trial_origin,
 )
 
-__all__ = ["FIELDS", "PortfolioSource", "StudyResult", "load_portfolios", "run_portfolios", "study_trials"]
+__all__ = [
+    "FIELDS",
+    "PortfolioSource",
+    "StudyResult",
+    "decide_all",
+    "decisions_of",
+    "load_portfolios",
+    "run_portfolios",
+    "study_trials",
+]
 
 FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
 """Prices within the day are not needed; volumes are for the risk tree, the rest for the accounts."""
@@ -135,33 +145,21 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     Decisions are kept under ``runs/results`` by content, so the same command computes only what is not there yet.
     """
     start = time.monotonic()
-    settings, panel = source.settings, source.panel
-    results = settings.results
-    trials = study_trials(settings, panel)
-    keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
-    # Allocators that act on forecasts share their models of risk.
-    units = {
-        key: Unit(key, trial, trial_origin(trial), trial_layout(trial))
-        for name in trials
-        for key, trial in zip(keys[name], trials[name], strict=True)
-    }
-    place = Workplace(executor, StudyData(panel.with_only("close"), results))
-    done = complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
+    settings = source.settings
+    trials, keys, done = decide_all(source, executor)
     records = []
     notes: list[str] = []
     overlays: list[OverlayUse] = []
     overlay = _overlay(source, next(iter(trials.values()))[0])
-    source = replace(source, data=replace(source.data, panel=settings.costs.prepared(panel)))
+    source = replace(source, data=replace(source.data, panel=settings.costs.prepared(source.panel)))
     costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
 
     def replay(decisions: Decisions, name: str) -> TrackRecord:
         return backtest(source.panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name)
 
     for name, group in follow(trials.items(), total=len(trials), label="backtests"):
-        if group[0].allocator.alpha is None:
-            decisions = decisions_from(results, keys[name], group, panel)
-        else:
-            decisions, note = _on_forecasts(source, group, keys[name], results)
+        decisions, note = _decisions(source, group, keys[name])
+        if note:
             say(note)
             notes.append(note)
         records.append(replay(decisions, name))
@@ -175,6 +173,40 @@ def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
     return StudyResult(
         tuple(records), everything, done.n_computed, done.n_reused, seconds, tuple(notes), tuple(overlays)
     )
+
+
+def decide_all(
+    source: PortfolioSource, executor: Executor
+) -> tuple[dict[str, list[Trial]], dict[str, list[str]], Completed]:
+    """Allocator -> its trials, in order of time, and the keys of their results, which are there afterwards."""
+    settings, panel = source.settings, source.panel
+    trials = study_trials(settings, panel)
+    keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
+    # Allocators that act on forecasts share their models of risk.
+    units = {
+        key: Unit(key, trial, trial_origin(trial), trial_layout(trial))
+        for name in trials
+        for key, trial in zip(keys[name], trials[name], strict=True)
+    }
+    place = Workplace(executor, StudyData(panel.with_only("close"), settings.results))
+    return trials, keys, complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
+
+
+def decisions_of(source: PortfolioSource, allocator: str, keys: Sequence[str]) -> tuple[Decisions, str]:
+    """What an allocator decided, from results that ``decide_all`` left under some keys, and what to say of it.
+
+    Parameters
+    ----------
+    source : whose panel holds what its costs need to know.
+    """
+    return _decisions(source, study_trials(source.settings, source.panel)[allocator], list(keys))
+
+
+def _decisions(source: PortfolioSource, group: list[Trial], keys: list[str]) -> tuple[Decisions, str]:
+    results = source.settings.results
+    if group[0].allocator.alpha is None:
+        return decisions_from(results, keys, group, source.panel), ""
+    return _on_forecasts(source, group, keys, results)
 
 
 def _overlay(source: PortfolioSource, trial: Trial) -> RiskOverlay | None:
