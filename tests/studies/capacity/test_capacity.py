@@ -17,7 +17,7 @@ def settings(folder, **changed):
         "data": {"kind": "simulated", "n_assets": 20, "n_days": 400, "seed": 1},
         "allocators": ({"name": "HRP", "rule": "hrp"}, {"name": "EW", "rule": "equal_weight"}),
         "benchmark": "EW",
-        "aums": (1e5, 1e9, 1e11),
+        "aums": (1e2, 1e9, 1e11),
         "rebalances": ("monthly", "quarterly"),
         "execution_days": (1, 3),
         "folds": {"lookback_days": 120, "test_days": 126},
@@ -62,23 +62,23 @@ def test_more_money_costs_more_and_longer_execution_less(study):
 
 def test_a_small_purse_pays_little_beyond_the_spread(study):
     source, result = study
-    cell = Cell(1e5, "monthly", 1)
+    cell = Cell(1e2, "monthly", 1)
     whole = source.settings.study(cell)
     plain = whole.model_copy(update={"costs": whole.costs.model_copy(update={"impact": None})})
     for record in run_portfolios(load_portfolios(plain), Serial()).records:
         spread = (record.cost_series[1:] / record.nav[:-1]).sum()
-        assert 1.0 < result.replayed[record.name, cell].cost.sum() / spread < 1.6
+        assert 1.0 < result.replayed[record.name, cell].cost.sum() / spread < 1.1
 
 
 def test_the_report_says_who_loses_most(study):
     source, result = study
     found = find_capacity(source, result)
-    assert found.page.headline.startswith("From 100K to 100B,")
+    assert found.page.headline.startswith("From 100 to 100B,")
     assert set(found.metrics) == {f"{name} at {aum:.3g}" for name in ("HRP", "EW") for aum in source.settings.aums}
     assert found.tables["cells"].num_rows == 2 * len(source.settings.cells)
     one = found.metrics["EW at 1e+11"]
     assert one["sharpe_low"] < one["sharpe"] < one["sharpe_high"]
-    assert one["sharpe"] < found.metrics["EW at 1e+05"]["sharpe"]
+    assert one["sharpe"] < found.metrics["EW at 100"]["sharpe"]
     html = found.page.html([], {})
     assert "All ways to run them" in html
 
