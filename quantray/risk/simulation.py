@@ -121,6 +121,11 @@ class Simulated:
 
         These are as many as half of those beyond, on either side; the parts are brought to sum to the value-at-risk.
 
+        Raises
+        ------
+        InputError
+            As ``var``, or nothing can be lost.
+
         Source: Hallerbach (2003), *Decomposing portfolio value-at-risk: a general analysis*, Journal of Risk 5.
         """
         total, reach = self.var(level), max(1, round((1 - level) * len(self.losses) / 2))
@@ -130,6 +135,8 @@ class Simulated:
         chosen = np.zeros(len(self.losses), dtype=np.bool_)
         chosen[near] = True
         parts = self._mean_losses(chosen)
+        if not total * parts.sum() > 0:
+            raise InputError("the book loses nothing at this level, so there is nothing to split; give it weights.")
         return RiskSplit(total, parts * (total / parts.sum()))
 
     def _mean_losses(self, chosen: np.ndarray) -> Float:

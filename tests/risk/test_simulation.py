@@ -125,6 +125,7 @@ def test_a_book_without_specific_risk_and_names_of_laws():
         (lambda: simulate(np.ones(3), MODEL), r"weights are \(3,\); 12 assets"),
         (lambda: simulate(WEIGHTS, MODEL, ScenarioLaw(marginals=[])), "0 marginals for 3 factors"),
         (lambda: next(driver_scenarios(MODEL, block=0)), "blocks of 0 scenarios"),
+        (lambda: simulate(np.zeros(N), MODEL).component_var(), "the book loses nothing at this level"),
         (lambda: simulate(WEIGHTS, MODEL, ScenarioLaw(n_scenarios=50)).var(), "50 returns say nothing of a level"),
         (
             lambda: simulate(
