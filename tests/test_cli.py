@@ -32,6 +32,10 @@ def test_demo_report_and_a_second_run(tmp_path):
     (run / "report.html").unlink()
     assert quantray("report", run, cwd=tmp_path).returncode == 0
     assert (run / "report.html").is_file()
+    told = quantray("report", run, "--reader", "risk", "--period", "year", "--attribution", cwd=tmp_path)
+    assert "report: " in told.stdout, told.stderr
+    assert (run / "report-risk-year.html").stat().st_size < 200_000
+    refused(quantray("report", run, "--reader", "clients", cwd=tmp_path), 2, "did you mean 'client'?")
     # By its settings file it is the same run; another setting makes another.
     by_file = quantray("run", CONFIG, "--set", "cluster.kind=serial", cwd=tmp_path)
     assert "0 units computed, 30 reused" in by_file.stdout

@@ -224,7 +224,9 @@ def _formatted(name: str, value: float) -> str:
         return "never"
     if name.endswith(("_days", "n_days")):
         return shown(value, ",.0f")
-    percent = any(word in name for word in _PERCENT) and not name.endswith(("ratio", "sharpe_error", "beta_error"))
+    percent = any(word in name for word in _PERCENT) and not name.endswith(
+        ("ratio", "sharpe_error", "beta_error", "_t")
+    )
     return shown(value, ".2%" if percent else ".3g")
 
 

@@ -7,6 +7,7 @@
 ``combination``  how many strategies share capital
 ``tuning``       which settings of another study are better
 ``evaluation``   is no kind: strategies played through a panel, for sweeps and combinations
+``reports``      is none either: finished runs explained for a client, a manager or a risk officer
 
 Each folder holds its ``settings``, its ``study``, what is kept of it (``findings``, ``report``), and its ``kind``.
 """

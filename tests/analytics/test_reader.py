@@ -80,6 +80,12 @@ def test_every_period_closes(period):
     assert found.largest_gap < 1e-10
 
 
+def test_weeks_of_a_period_are_told_from_the_whole_record(content):
+    title = "By week type, in hindsight"
+    assert set(content.recent.segments[title].segments) <= {"up", "down", "flat", "wild"}
+    assert "too early to tell" in content.whole.segments[title].segments
+
+
 def test_bad_input(content):
     with pytest.raises(InputError, match="period 'mnth' is unknown; did you mean 'month'"):
         period_start(DAYS, "mnth")

@@ -31,6 +31,6 @@ def test_small_parts_are_one_row():
 
 def test_numbers_have_sensible_digits():
     table = reader_tables.named({"annual_return": 0.12345, "omega": 1.23456, "minimum_track_record": np.inf,
-                                 "max_drawdown_days": 1234.0, "vs_beta": np.nan})  # fmt: skip
+                                 "max_drawdown_days": 1234.0, "vs_alpha_t": 2.5, "vs_beta": np.nan})  # fmt: skip
     cells = [cell for row in rows(table) for cell in row]
-    assert {"12.35%", "1.23", "never", "1,234", "–"} <= set(cells)
+    assert {"12.35%", "1.23", "never", "1,234", "2.5", "–"} <= set(cells)

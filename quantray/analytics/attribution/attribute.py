@@ -32,7 +32,7 @@ from quantray.analytics.attribution.segments import (
 from quantray.analytics.attribution.strategies import StrategyAttribution, StrategyShares, attribute_strategies
 from quantray.analytics.attribution.weeks import TYPES, week_types
 from quantray.analytics.track import TrackRecord
-from quantray.arrays import TRADING_DAYS, Bool, Dates, Float
+from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import simple_returns
@@ -123,7 +123,15 @@ def attribute(record: TrackRecord, given: Explanation | None = None) -> Attribut
     given = given or Explanation()
     holdings = held_days(record, given.panel)
     against, series = _benchmark(given, holdings.dates)
-    days = _Days(record.name, holdings.dates, holdings.returns, series, record.periods_per_year, record.trade_dates)
+    days = _Days(
+        record.name,
+        holdings.dates,
+        holdings.returns,
+        series,
+        record.periods_per_year,
+        record.trade_dates,
+        _weeks(given, holdings.dates, series),
+    )
     if given.since is not None:
         keep = _kept(holdings.dates, given.since)
         days, holdings = days.on(keep), holdings.on(keep)
@@ -148,7 +156,7 @@ def attribute_returns(
     given = given or Explanation()
     returns = known(returns, dates, f"returns of {name}")
     _, series = _benchmark(given, dates)
-    days = _Days(name, dates, returns, series, periods_per_year, None)
+    days = _Days(name, dates, returns, series, periods_per_year, None, _weeks(given, dates, series))
     if given.since is not None:
         keep = _kept(dates, given.since)
         days, given = days.on(keep), _cut(given, keep)
@@ -165,10 +173,13 @@ class _Days:
     benchmark: Float | None
     periods_per_year: int
     traded: Dates | None
+    weeks: Mapping[str, Names]
+    """Title -> (T,) types of the days' weeks, told from all days of the record; empty without a market."""
 
     def on(self, keep: Bool) -> "_Days":
         benchmark = None if self.benchmark is None else self.benchmark[keep]
-        return replace(self, dates=self.dates[keep], returns=self.returns[keep], benchmark=benchmark)
+        weeks = {title: labels[keep] for title, labels in self.weeks.items()}
+        return replace(self, dates=self.dates[keep], returns=self.returns[keep], benchmark=benchmark, weeks=weeks)
 
 
 def _explained(days: _Days, holdings: Holdings | None, against: Holdings | None, given: Explanation) -> Attribution:
@@ -225,6 +236,16 @@ def _explained(days: _Days, holdings: Holdings | None, against: Holdings | None,
     )
 
 
+def _weeks(given: Explanation, dates: Dates, benchmark: Float | None) -> dict[str, Names]:
+    market = given.market if given.market is not None else benchmark
+    if market is None:
+        return {}
+    return {
+        "By week type, in hindsight": np.array(week_types(dates, market)),
+        "By week type, known at its start": np.array(week_types(dates, market, known_at="start")),
+    }
+
+
 def _kept(dates: Dates, since: np.datetime64) -> Bool:
     keep = np.asarray(dates > since)
     if not keep.any():
@@ -235,9 +256,8 @@ def _kept(dates: Dates, since: np.datetime64) -> Bool:
 def _cut(given: Explanation, keep: Bool) -> Explanation:
     """The inputs on some days."""
     cut: dict[str, Any] = {}
-    for name in ("factor_returns", "market"):
-        value = getattr(given, name)
-        cut[name] = None if value is None else value[keep]
+    if given.factor_returns is not None:
+        cut["factor_returns"] = given.factor_returns[keep]
     if given.costs is not None:
         cut["costs"] = {kind: values[keep] for kind, values in given.costs.items()}
     if given.strategies is not None:
@@ -321,11 +341,8 @@ def _segments(days: _Days, given: Explanation, absent: dict[str, str]) -> dict[s
         labels["By regime"] = (regime_labels(given.regimes, dates), None)
     else:
         absent["By regime"] = "no path of regimes"
-    market = given.market if given.market is not None else days.benchmark
-    if market is not None:
-        labels["By week type, in hindsight"] = (week_types(dates, market), TYPES)
-        labels["By week type, known at its start"] = (week_types(dates, market, known_at="start"), TYPES)
-    else:
+    labels |= {title: (types.tolist(), TYPES) for title, types in days.weeks.items()}
+    if not days.weeks:
         absent["By week type"] = "no market or benchmark whose weeks have types"
     return {
         title: attribute_segments(
