@@ -22,7 +22,7 @@ from quantray.research.units import Unit, Workplace, complete
 from quantray.settings import as_mapping
 from quantray.studies.capacity.settings import CapacitySettings, Cell
 from quantray.studies.portfolios.settings import PortfolioSettings
-from quantray.studies.portfolios.study import decide_all, decisions_of, load_portfolios
+from quantray.studies.portfolios.study import PortfolioSource, decide_all, decisions_of, load_portfolios
 from quantray.studies.portfolios.trial import trial_origin
 
 __all__ = ["CapacityResult", "CapacitySource", "Replayed", "load_capacity", "run_capacity"]
@@ -146,7 +146,7 @@ def _run_replay(shared: _Shared, replay: _Replay) -> str:
 def _replayed_table(shared: _Shared, replay: _Replay) -> pa.Table:
     settings = replay.settings
     panel: Panel = settings.costs.prepared(shared.data.panel)
-    source = Source(settings, replace(shared.data, panel=panel), None)
+    source: PortfolioSource = Source(settings, replace(shared.data, panel=panel), None)
     decisions, _ = decisions_of(source, replay.allocator, replay.decisions)
     record = backtest(
         panel,
