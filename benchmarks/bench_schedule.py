@@ -16,7 +16,8 @@ from _record import describe, machine, seconds, table, versions, write_line
 
 from quantray.execution.impact import square_root_impact
 from quantray.execution.orders import ALGORITHMS
-from quantray.execution.plan import PlanTerms, TradeList, plan_execution
+from quantray.execution.plan import plan_execution
+from quantray.execution.trade_list import PlanTerms, TradeList
 from quantray.execution.venues import VENUES, named_venues
 
 TARGET_SECONDS = 0.2

@@ -3,17 +3,13 @@
 What comes out is arrays, for thousands of orders at once; ``ExecutionPlan.schedule`` makes the objects of one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 
-from quantray.arrays import Bool, Dates, Float, Int, Names, as_day
-from quantray.data.calendar import DEFAULT_EXCHANGE, time_zone, trading_days
+from quantray.arrays import Float, Int
+from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.execution.almgren_chriss import (
     TradingTerms,
@@ -21,119 +17,17 @@ from quantray.execution.almgren_chriss import (
     risk_aversion_of_urgency,
     trading_terms,
 )
+from quantray.execution.basket import basket_trajectory
 from quantray.execution.children import ChildOrders
-from quantray.execution.impact import ImpactModel
 from quantray.execution.orders import ALGORITHMS, ChildOrder, ExecutionSchedule, Order, Side
 from quantray.execution.rounding import apportioned
+from quantray.execution.routing import plan_hours, routed_children
 from quantray.execution.schedules import usual_profile
-from quantray.execution.selection import OrderFacts, Selection, SelectionRules, path_cost, select_algorithm
-from quantray.execution.sessions import Session, session
-from quantray.execution.venues import VENUES, Venue, route
+from quantray.execution.selection import OrderFacts, Selection, path_cost, select_algorithm
+from quantray.execution.sessions import Session
+from quantray.execution.trade_list import PlanTerms, TradeList, days_to_complete
 
-__all__ = ["ExecutionPlan", "PlanTerms", "TradeList", "days_to_complete", "plan_execution", "trades_of_weights"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TradeList:
-    """What shall be traded, and what is known of it.
-
-    Parameters
-    ----------
-    symbols : (P,) unique.
-    shares : (P,) whole; sales negative.
-    price : (P,) money a share, on arrival.
-    impact : of the P names, with ``adv`` in shares.
-    halted : (P,) names that are not traded now.
-    float_shares : (P,) shares that can be bought at all; infinite where nobody knows.
-    limits : (P,) worst prices, by default none.
-
-    Raises
-    ------
-    InputError
-        A name repeats or is halted, shares are not whole or are zero, a price or a volume is unknown, or an order is
-        larger than the float.
-    """
-
-    symbols: Names
-    shares: Int
-    price: Float
-    impact: ImpactModel
-    halted: Bool | None = None
-    float_shares: Float | None = None
-    limits: tuple[Decimal | None, ...] | None = None
-
-    def __post_init__(self) -> None:
-        n_orders = len(self.symbols)
-        if self.shares.shape != (n_orders,) or self.price.shape != (n_orders,) or self.impact.adv.shape != (n_orders,):
-            raise InputError(f"shares, prices and impact must be of all {n_orders} symbols.")
-        if len(set(self.symbols.tolist())) != n_orders:
-            raise InputError("symbols of a trade list repeat; add their shares up first.")
-        if self.shares.dtype.kind != "i":
-            raise InputError("shares of a trade list must be whole; round them first, as trades_of_weights does.")
-        self._refuse(self.shares == 0, "have no shares; leave them out")
-        self._refuse(~(self.price > 0) | ~np.isfinite(self.price), "have no price; leave them out or wait for one")
-        self._refuse(
-            ~self.impact.known, "have no known volume, volatility or spread; fill in their adv or leave them out"
-        )
-        self._refuse(~(self.impact.volatility > 0), "have no volatility; fill it in or leave them out")
-        if self.halted is not None:
-            self._refuse(self.halted, "are halted; leave them out until they trade again")
-        if self.float_shares is not None:
-            self._refuse(self.shares > self.float_shares, "are ordered beyond their float; make the orders smaller")
-
-    def _refuse(self, bad: Bool, why: str) -> None:
-        if bad.any():
-            some = ", ".join(self.symbols[bad][:3].tolist())
-            raise InputError(f"{int(bad.sum())} of {len(bad)} names ({some}) {why}.")
-
-    @property
-    def value(self) -> Float:
-        """(P,) money, not negative."""
-        return np.asarray(np.abs(self.shares) * self.price)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlanTerms:
-    """How a list of trades is executed.
-
-    Parameters
-    ----------
-    participation : most of a day's volume that an order may be; above 0 and at most 1.
-    when_late : what happens to an order that needs more than ``most_days``; one that needs fewer is always stretched.
-    most_days : trading days that an order may take.
-    slices : of continuous trading in a day.
-    closing : whether to trade in the closing auction, too.
-    urgency : of orders that are not given one.
-    rules : of the selection.
-    venues : to send slices to.
-    dark : share of each slice that is offered to dark pools.
-    exchange : whose hours hold.
-
-    Raises
-    ------
-    InputError
-        A number is out of range.
-    """
-
-    participation: float = 0.10
-    when_late: Literal["stretch", "refuse"] = "refuse"
-    most_days: int = 10
-    slices: int = 8
-    closing: bool = False
-    urgency: float = 1.0
-    rules: SelectionRules = field(default_factory=SelectionRules)
-    venues: tuple[Venue, ...] = VENUES
-    dark: float = 0.15
-    exchange: str = DEFAULT_EXCHANGE
-
-    def __post_init__(self) -> None:
-        if not 0 < self.participation <= 1 or self.most_days < 1 or self.urgency < 0:
-            raise InputError(
-                f"participation {self.participation:g} must be above 0 and at most 1, most_days {self.most_days} at "
-                f"least 1, and urgency {self.urgency:g} not negative."
-            )
-        if self.when_late not in ("stretch", "refuse"):
-            raise InputError(f"when_late {self.when_late!r} is not one of stretch, refuse.")
+__all__ = ["ExecutionPlan", "plan_basket", "plan_execution"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +47,8 @@ class ExecutionPlan:
     """(P, 5) of every algorithm over the same days, in the order of ``orders.ALGORITHMS``; NaN where it cannot be."""
     candidate_risk_bps: Float
     """(P, 5)."""
+    total_risk_bps: float | None = None
+    """Standard deviation of the cost of all orders, of their value, where they were scheduled together."""
 
     @property
     def total_cost_bps(self) -> float:
@@ -197,25 +93,6 @@ class ExecutionPlan:
         )
 
 
-def trades_of_weights(target: Float, held: Float, price: Float, aum: float) -> Int:
-    """(N,) shares to trade from held weights to target ones, towards zero; sales negative.
-
-    Raises
-    ------
-    InputError
-        The AUM is not positive, or a name to trade has no price.
-    """
-    moved = np.asarray(target, dtype=np.float64) - np.asarray(held, dtype=np.float64)
-    if not aum > 0 or not (np.asarray(price)[moved != 0] > 0).all():
-        raise InputError(f"aum {aum:g} must be positive, and every name that is traded must have a price.")
-    return np.trunc(np.divide(moved * aum, price, out=np.zeros_like(moved), where=moved != 0)).astype(np.int64)
-
-
-def days_to_complete(shares: Int, adv: Float, participation: float) -> Int:
-    """(P,) trading days that orders need at a share of a usual day's volume, 1 at least."""
-    return np.maximum(np.ceil(np.abs(shares) / (participation * adv) - 1e-9), 1).astype(np.int64)
-
-
 def plan_execution(
     trades: TradeList, date: object, terms: PlanTerms | None = None, *, facts: OrderFacts | None = None
 ) -> ExecutionPlan:
@@ -241,9 +118,7 @@ def plan_execution(
         urgency=terms.urgency,
     )
     selection = select_algorithm(facts, terms.rules)
-    hours = [
-        session(day, terms.slices, closing=terms.closing, exchange=terms.exchange) for day in _dates(date, days, terms)
-    ]
+    hours = plan_hours(date, int(days.max()), terms)
     part = np.abs(trades.shares) / days / trades.impact.adv
     market = trading_terms(trades.impact, trades.price, at=np.minimum(part, 1.0))
     # Sessions of one length have the same slices and the same shapes.
@@ -258,9 +133,75 @@ def plan_execution(
             f"participation of {terms.participation:g}; give it more days or a higher participation."
         )
     by_day = apportioned(np.abs(trades.shares), (np.arange(len(hours)) < days[:, None]).astype(np.float64))
-    parts = [_children(trades, h, shapes[h.days][chosen, one], by_day[:, k], terms) for k, h in enumerate(hours)]
-    children = _joined(trades, parts, chosen, terms)
+    sliced = [apportioned(by_day[:, k], shapes[h.days][chosen, one]) for k, h in enumerate(hours)]
+    children = routed_children(trades, hours, sliced, chosen, terms)
     return ExecutionPlan(trades, children, selection, days, costs[one, chosen], risks[one, chosen], costs, risks)
+
+
+def plan_basket(
+    trades: TradeList,
+    date: object,
+    risk: FactorModel | Float,
+    terms: PlanTerms | None = None,
+    *,
+    days: int = 1,
+    risk_aversion: float = 1e-7,
+    cash: float | None = None,
+) -> ExecutionPlan:
+    """Schedule a list of trades together, so that what is left of it stays hedged, then slice and route it.
+
+    The participation of the terms holds in every slice; there is no closing auction.
+
+    Parameters
+    ----------
+    date : the first trading day.
+    risk : of daily returns of the P names; see ``basket.basket_trajectory``.
+    days : trading days, of one length, until all is done.
+    risk_aversion : per money.
+    cash : money that purchases may use beyond what sales have brought.
+
+    Raises
+    ------
+    InputError
+        As ``basket_trajectory``, or a half-day is among the days.
+    SolverError
+        The schedule was not found.
+    """
+    terms = replace(terms or PlanTerms(), closing=False)
+    hours = plan_hours(date, days, terms)
+    if len({each.days for each in hours}) > 1:
+        raise InputError("a half-day is among the days of the basket; begin after it, or end before it.")
+    money = replace(trades.impact, adv=trades.impact.adv * trades.price)
+    orders = trades.shares * trades.price
+    found = basket_trajectory(
+        orders,
+        money,
+        risk,
+        days=days * hours[0].days,
+        slices=days * terms.slices,
+        risk_aversion=risk_aversion,
+        participation=terms.participation,
+        cash=cash,
+    )
+    shapes = np.maximum(found.trades / orders, 0.0).T
+    sliced = apportioned(np.abs(trades.shares), shapes)
+    code = np.full(len(orders), ALGORITHMS.index("AC"))
+    by_day = np.split(sliced, days, axis=1)
+    children = routed_children(trades, hours, by_day, code, terms)
+    last = sliced.shape[1] - np.argmax(sliced[:, ::-1] > 0, axis=1)
+    facts = OrderFacts(
+        adv_share=np.abs(trades.shares) / trades.impact.adv,
+        volatility=trades.impact.volatility,
+        risk_aversion=risk_aversion,
+    )
+    why = Selection(code, np.zeros_like(code), facts, ("scheduled with the others, so that what is left stays hedged",))
+    cost = found.costs / np.abs(orders) * 1e4
+    left = (found.holdings[1:] / orders) ** 2
+    alone = trades.impact.volatility * np.sqrt(left.sum(axis=0) * hours[0].days / terms.slices) * 1e4
+    costs, risks = (np.where(np.arange(len(ALGORITHMS)) == code[0], v[:, None], np.nan) for v in (cost, alone))
+    together = float(np.sqrt(found.variance) / np.abs(orders).sum() * 1e4)
+    spent = -(-last // terms.slices)
+    return ExecutionPlan(trades, children, why, spent, cost, alone, costs, risks, together)
 
 
 def _days(trades: TradeList, terms: PlanTerms) -> Int:
@@ -274,16 +215,6 @@ def _days(trades: TradeList, terms: PlanTerms) -> Int:
             "or set when_late to stretch."
         )
     return days
-
-
-def _dates(date: object, days: Int, terms: PlanTerms) -> Dates:
-    first, count = as_day(date), int(days.max())
-    found = trading_days(first, first + np.timedelta64(2 * count + 14, "D"), exchange=terms.exchange)[:count]
-    if found[0] != first:
-        raise InputError(f"{terms.exchange} is closed on {first}; choose a trading day such as {found[0]}.")
-    if len(found) < count:
-        raise InputError(f"an order needs {count} days, beyond the calendar of {terms.exchange}; trade less or faster.")
-    return found
 
 
 def _shapes(
@@ -335,38 +266,3 @@ def _candidates(trades: TradeList, hours: list[Session], shapes: dict[float, Flo
         costs.append(day["cost_bps"] + lasting)
         risks.append(np.sqrt(variance) * 1e4)
     return np.array(costs).T, np.array(risks).T
-
-
-def _children(trades: TradeList, hours: Session, shape: Float, quantity: Int, terms: PlanTerms) -> list[np.ndarray]:
-    """Columns parent, slice, time, quantity, venue of a day's children."""
-    active = np.flatnonzero(quantity)
-    sliced = apportioned(quantity[active], shape[active])
-    order, slot = np.nonzero(sliced)
-    order = active[order]
-    shares = sliced[sliced > 0]
-    volume = (usual_profile(hours) * hours.length)[slot] * trades.impact.adv[order]
-    # The spread is what the last share at a venue may cost; a penny stands for one that is not known.
-    depth = np.maximum(2 * trades.impact.half_spread * trades.price, 0.01)[order]
-    auction = ~hours.continuous[slot]
-    routed = np.zeros((len(shares), len(terms.venues)), dtype=np.int64)
-    routed[~auction] = route(
-        shares[~auction], volume[~auction], terms.venues, depth_cost=depth[~auction], dark=terms.dark
-    )
-    primary = next((k for k, venue in enumerate(terms.venues) if venue.kind == "lit"), 0)
-    routed[auction, primary] = shares[auction]
-    row, venue = np.nonzero(routed)
-    time = _utc(hours.times, terms.exchange)[slot[row]]
-    return [order[row], time, routed[row, venue], venue]
-
-
-def _joined(trades: TradeList, parts: Sequence[list[np.ndarray]], chosen: Int, terms: PlanTerms) -> ChildOrders:
-    parent, time, quantity, venue = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    order = np.argsort(parent, kind="stable")
-    names = tuple(each.name for each in terms.venues)
-    parent = parent[order]
-    return ChildOrders(trades.symbols, names, parent, time[order], quantity[order], venue[order], chosen[parent])
-
-
-def _utc(times: Dates, exchange: str) -> Dates:
-    local = pd.DatetimeIndex(times.astype("datetime64[s]")).tz_localize(time_zone(exchange))
-    return np.asarray(local.tz_convert("UTC").tz_localize(None).to_numpy(), dtype="datetime64[s]")

@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from quantray.errors import InputError
 from quantray.execution.impact import square_root_impact
 from quantray.execution.orders import ALGORITHMS, ExecutionSchedule
-from quantray.execution.plan import PlanTerms, TradeList, days_to_complete, plan_execution, trades_of_weights
+from quantray.execution.plan import plan_basket, plan_execution
 from quantray.execution.selection import OrderFacts
+from quantray.execution.trade_list import PlanTerms, TradeList
 
 ADV = np.array([2e6, 1e6, 5e5, 4e5])
 IMPACT = square_root_impact(ADV, np.array([0.012, 0.02, 0.015, 0.045]), np.array([2.0, 4.0, 6.0, 10.0]))
@@ -90,14 +91,6 @@ def test_a_half_day_ends_early():
     assert str(first.max()) == "2024-11-29T18:00:00"
 
 
-def test_weights_become_shares():
-    found = trades_of_weights(
-        np.array([0.5, 0.2, 0.0]), np.array([0.1, 0.3, 0.0]), np.array([30.0, 7.0, np.nan]), 1000.0
-    )
-    assert_array_equal(found, [13, -14, 0])
-    assert_array_equal(days_to_complete(np.array([100, -301]), np.array([1000.0, 1000.0]), 0.1), [1, 4])
-
-
 def test_what_was_asked_for_is_done():
     facts = OrderFacts(
         adv_share=0.01, volatility=0.01, volume_uncertainty=[1, 0, 0, 0], risk_aversion=[np.nan] * 3 + [1]
@@ -107,22 +100,22 @@ def test_what_was_asked_for_is_done():
     assert_array_equal(plan.children.totals(), np.abs(TRADES.shares))
 
 
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"shares": np.array([0, 1, 1, 1])}, r"1 of 4 names \(CALM\) have no shares"),
-        ({"shares": np.ones(4)}, "must be whole"),
-        ({"price": np.array([1, 1, np.nan, 1])}, r"\(LARGE\) have no price"),
-        ({"impact": square_root_impact(ADV * [1, 0, 1, 1], ADV * 1e-8)}, r"\(USUAL\) have no known volume"),
-        ({"halted": np.array([False] * 3 + [True])}, r"\(WILD\) are halted"),
-        ({"float_shares": np.array([3000.0] * 4)}, r"\(CALM, LARGE\) are ordered beyond their float"),
-        ({"symbols": np.array(["A", "A", "B", "C"])}, "symbols of a trade list repeat"),
-        ({"price": np.ones(3)}, "of all 4 symbols"),
-    ],
-)
-def test_bad_trades_are_refused(changes, told):
-    with pytest.raises(InputError, match=told):
-        replace(TRADES, **changes)
+def test_orders_that_hedge_each_other_are_planned_together():
+    covariance = np.diag(IMPACT.volatility**2) + 1e-4
+    trades = replace(TRADES, shares=np.array([60_000, -20_000, 60_000, -8000]))
+    plan = plan_basket(trades, DAY, covariance, days=2, risk_aversion=1e-6, cash=8e6)
+    assert_array_equal(plan.children.totals(), np.abs(trades.shares))
+    assert plan.selection.name(0) == "AC"
+    assert "scheduled with the others" in plan.explained(1)
+    assert plan.days.max() <= 2
+    assert plan.total_risk_bps > 0
+    urgent = plan_basket(trades, DAY, covariance, days=2, risk_aversion=1e-4, cash=8e6)
+    assert urgent.total_risk_bps < plan.total_risk_bps
+    assert urgent.total_cost_bps > plan.total_cost_bps
+    with pytest.raises(InputError, match="a half-day is among"):
+        plan_basket(trades, "2024-11-27", covariance, days=2)
+    with pytest.raises(InputError, match="larger than their participation"):
+        plan_basket(trades, DAY, covariance)
 
 
 @pytest.mark.parametrize(
