@@ -63,6 +63,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_regimes.py
 	$(BIN)/python benchmarks/bench_replay.py
 	$(BIN)/python benchmarks/bench_coverage.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_attribution.py
+	$(BIN)/python benchmarks/bench_why.py
+	$(BIN)/python benchmarks/bench_outlook.py
 	$(BIN)/python benchmarks/bench_formats.py
 	$(BIN)/python benchmarks/bench_damage.py
 	$(BIN)/python benchmarks/bench_monitor.py

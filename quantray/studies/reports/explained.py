@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from quantray.analytics.attribution.attribute import Attribution, Explanation, attribute, attribute_returns
-from quantray.analytics.attribution.factor import COSTS, Models
+from quantray.analytics.attribution.factor import Models
 from quantray.analytics.attribution.strategies import StrategyShares
 from quantray.analytics.reader import period_start
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import TRADING_DAYS, Dates, Float
+from quantray.backtest.costs import from_bps
 from quantray.covariance.factor import fundamental_factors, statistical_factors
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError, QuantrayError
@@ -88,7 +89,7 @@ def _walk_forward(run: Run, portfolio: str | None, period: str, attribution: boo
     since = period_start(record.dates[1:], period)
     terms = (benchmark, settings.accounting.cash_rate, record.periods_per_year, finished(run).data)
     if not attribution:
-        costs = {COSTS: record.cost_series[1:] / record.nav[:-1]}
+        costs = _costs(settings, record)
         given = Explanation(benchmark=other.returns if isinstance(other, TrackRecord) else other, costs=costs)
         whole, recent = (
             attribute_returns(
@@ -102,7 +103,8 @@ def _walk_forward(run: Run, portfolio: str | None, period: str, attribution: boo
         )
         return Explained(whole, recent, *terms)
     data = load_market(settings.data, settings.exchange, _FIELDS)
-    given, notes = _explanation(data, record, other)
+    found, notes = _explanation(data, record, other)
+    given = replace(found, costs=_costs(settings, record))
     whole = attribute(record, given)
     recent = whole if period == "inception" else attribute(record, replace(given, since=since))
     warnings = data.survivors("returns of all portfolios are biased upward")
@@ -119,6 +121,17 @@ def _benchmark(
     if chosen == settings.benchmark:
         return None, ""
     return TrackRecord.read(run.folder / "tracks" / settings.benchmark), settings.benchmark
+
+
+def _costs(settings: PortfolioSettings, record: TrackRecord) -> dict[str, Float]:
+    """What trading cost by kind: commission is so much of what was charged, and spread and impact are the rest."""
+    # What ended with a delisting was sold without costs.
+    traded = np.where(record.costs > 0, np.abs(record.trades), 0.0).sum(axis=1)
+    commission = np.zeros(len(record.dates))
+    commission[np.searchsorted(record.dates, record.trade_dates)] = from_bps(settings.costs.commission_bps) * traded
+    rest = "spread" if settings.costs.impact is None else "spread and impact"
+    paid = {rest: record.cost_series - commission, "commission": commission}
+    return {kind: money[1:] / record.nav[:-1] for kind, money in paid.items()}
 
 
 def _explanation(

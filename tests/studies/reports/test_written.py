@@ -62,3 +62,11 @@ def test_bad_input(run):
         ReportTerms(period="decade")
     with pytest.raises(InputError, match="reader 'boss' is unknown;.* take client, manager, risk"):
         ReportTerms(reader="boss")
+
+
+def test_costs_have_a_name_where_settings_tell_them_apart(run):
+    write_report(run, ReportTerms(reader="manager", period="year", attribution=True))
+    parts = rows(run / "report-manager-year-attribution.csv")
+    found = {row["row"]: float(row["return"]) for row in parts if row["dimension"] == "Execution"}
+    assert set(found) == {"before trading", "spread", "commission"}
+    assert found["spread"] < found["commission"] < 0
