@@ -107,7 +107,7 @@ def waterfall(
     return _bars([*texts, total[0]], spans, [*shown, total[1]], all_colours, label, form)
 
 
-def fan(days: Sequence[int], quantiles: Float, *, label: str) -> Drawing:
+def fan(days: Sequence[int], quantiles: Float, *, label: str, unit: str = "d") -> Drawing:
     """Bands of a distribution over horizons: (H, 7) quantiles, the median in the middle; time by its square root."""
     height, plot = 260.0, _plot(260.0)
     grid = np.vstack([np.zeros(7), quantiles])
@@ -122,7 +122,7 @@ def fan(days: Sequence[int], quantiles: Float, *, label: str) -> Drawing:
     middle = tuple((float(x), axis.at(float(v))) for x, v in zip(across, grid[:, 3], strict=True))
     shapes.append(Shape(kind="path", points=middle, colour=_UP, thickness=2))
     for x, day in zip(across[1:], days, strict=True):
-        shapes.append(_text(float(x), height - 6, f"{day} d", anchor="end" if day == days[-1] else "middle"))
+        shapes.append(_text(float(x), height - 6, f"{day} {unit}", anchor="end" if day == days[-1] else "middle"))
     return Drawing(label=label, height=height, shapes=tuple(shapes))
 
 

@@ -20,7 +20,7 @@ from quantray.analytics.metrics import performance
 from quantray.analytics.outlook import Outlook
 from quantray.analytics.page import Note, Page, Section
 from quantray.analytics.periods import extremes, rolling_volatility
-from quantray.arrays import TRADING_DAYS, Dates, Float
+from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float
 from quantray.errors import InputError
 from quantray.settings import nearest
 
@@ -298,8 +298,11 @@ def _ahead(content: ReaderInput, *, full: bool) -> Section:
         return Section(title="What may come")
     horizons = content.outlook.horizons
     grid = np.array([horizon.quantiles["return"][-1] for horizon in horizons])
-    drawn = fan([horizon.days for horizon in horizons], grid, label="bands of 50, 80 and 95 % of returns ahead")
-    sentence = tables.right_so_far(content.coverage)
+    unit = "w" if content.periods_per_year == WEEKS else "d"
+    drawn = fan(
+        [horizon.days for horizon in horizons], grid, label="bands of 50, 80 and 95 % of returns ahead", unit=unit
+    )
+    sentence = tables.right_so_far(content.coverage, periods_per_year=content.periods_per_year)
     parts = (drawn, Note(text=sentence)) if sentence else (drawn,)
     if full and content.coverage:
         parts = (*parts, tables.coverage(content.coverage))

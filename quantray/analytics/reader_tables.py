@@ -15,7 +15,7 @@ from quantray.analytics.coverage import BANDS, Coverage
 from quantray.analytics.drawdowns import Drawdown
 from quantray.analytics.page import Cell, Column, Rows, Table, shown
 from quantray.analytics.periods import Period, month_grid
-from quantray.arrays import Dates, Float
+from quantray.arrays import TRADING_DAYS, WEEKS, Dates, Float
 
 __all__ = [
     "coverage",
@@ -181,22 +181,22 @@ def coverage(found: Sequence[Coverage]) -> Table:
             for share, interval in zip(each.covered, each.intervals, strict=True)
         ]
         hit = f"{each.hit_rate:.0%} / {each.base_rate:.0%}" if math.isfinite(each.hit_rate) else "–"
-        lines.append((f"{each.quantity}, {each.days} d", str(each.n), *shares, f"{each.pinball:.3%}", hit))
+        lines.append((f"{each.quantity}, {each.days} ahead", str(each.n), *shares, f"{each.pinball:.3%}", hit))
     bands = tuple(f"in the {band:.0%} band" for band in BANDS)
     columns = ("", "forecasts", *bands, "pinball loss", "direction / base rate")
     return Table(columns=columns, groups=(Rows(rows=tuple(lines)),), dense=True)
 
 
-def right_so_far(found: Sequence[Coverage]) -> str:
+def right_so_far(found: Sequence[Coverage], *, periods_per_year: int = TRADING_DAYS) -> str:
     """One sentence on how often the outlook was right; empty where nothing was measured."""
     of_returns = [each for each in found if each.quantity == "return"]
     if not of_returns:
         return ""
-    each = min(of_returns, key=lambda one: abs(one.days - 21))
+    each = min(of_returns, key=lambda one: abs(one.days - periods_per_year // 12))
     interval = each.hit_interval
     within = "" if interval is None else f" ({interval.low:.0%} to {interval.high:.0%})"
     return (
-        f"Made {each.n} times along this record, the 95 % band over {each.days} days held {each.covered[-1]:.1%} of "
+        f"Made {each.n} times along this record, the 95 % band over {each.days} {'weeks' if periods_per_year == WEEKS else 'days'} held {each.covered[-1]:.1%} of "
         f"outcomes. The likelier direction came in {each.hit_rate:.0%}{within}; always naming the more frequent one, "
         f"{each.base_rate:.0%}."
     )

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quantray.analytics.attribution.attribute import Attribution
@@ -16,6 +16,7 @@ from quantray.analytics.outlook import LEVELS, Outlook, OutlookSettings, outlook
 from quantray.analytics.pdf import print_pdf
 from quantray.analytics.periods import period_returns
 from quantray.analytics.reader import PERIODS, READERS, ReaderInput, reader_page
+from quantray.arrays import WEEKS
 from quantray.errors import InputError
 from quantray.printable import csv_text
 from quantray.research.folder import finished, read_run
@@ -24,9 +25,6 @@ from quantray.storage.files import write_atomically
 from quantray.studies.reports.explained import Explained, explain_run
 
 __all__ = ["ReportFiles", "ReportTerms", "write_files", "write_report"]
-
-_LEAST_DAYS, _STEP = 252, 21
-"""Days before an outlook, and between the forecasts that measure it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +101,8 @@ def write_files(
     InputError, DataError
         The record is too short, or as ``print_pdf``.
     """
-    ahead, covered = _outlook(found)
+    ahead, covered, more = _outlook(found)
+    notes = (*found.notes, *more)
     page = reader_page(
         ReaderInput(
             title=f"{study}: {found.whole.name}",
@@ -122,14 +121,14 @@ def write_files(
     )
     stem = f"report-{terms.reader}-{terms.period}"
     html = folder / f"{stem}.html"
-    write_atomically(html, page.html((*reproduction, *found.notes), settings or {}).encode())
+    write_atomically(html, page.html((*reproduction, *notes), settings or {}).encode())
     numbers = []
     for name, text in _numbers(found, ahead, covered):
         path = folder / f"{stem}-{name}"
         write_atomically(path, text.encode())
         numbers.append(path)
     paper = print_pdf(html, folder / f"{stem}.pdf") if terms.pdf else None
-    return ReportFiles(html, tuple(numbers), paper, found.notes)
+    return ReportFiles(html, tuple(numbers), paper, notes)
 
 
 _SAID = {"client": "client", "manager": "portfolio manager", "risk": "risk officer"}
@@ -139,14 +138,16 @@ def _when(of: Attribution) -> str:
     return f"{of.dates[0]} to {of.dates[-1]}"
 
 
-def _outlook(found: Explained) -> tuple[Outlook | None, tuple[Coverage, ...]]:
-    """None of a record too short for one."""
-    returns = found.whole.returns
-    if len(returns) < _LEAST_DAYS + 1 or found.periods_per_year < _LEAST_DAYS:
-        return None, ()
-    settings = OutlookSettings(periods_per_year=found.periods_per_year)
-    measured = OutlookSettings(n_paths=500, periods_per_year=found.periods_per_year)
-    return outlook(returns, settings), walk_outlook(returns, measured, step=_STEP)
+def _outlook(found: Explained) -> tuple[Outlook | None, tuple[Coverage, ...], tuple[str, ...]]:
+    """The outlook, what was measured of it, and why there is none where a record is shorter than a year."""
+    returns, year = found.whole.returns, found.periods_per_year
+    if len(returns) <= year:
+        return None, (), (f"there is no outlook: {len(returns)} returns are less than a year",)
+    terms = OutlookSettings(periods_per_year=year, least=year, window=10 * year)
+    if year <= WEEKS:
+        terms = replace(terms, horizons=(1, 4, 13, 26, 52))
+    measured = walk_outlook(returns, replace(terms, n_paths=500), step=max(year // 12, 1))
+    return outlook(returns, terms), measured, ()
 
 
 def _numbers(found: Explained, ahead: Outlook | None, covered: tuple[Coverage, ...]) -> Iterator[tuple[str, str]]:

@@ -4,15 +4,18 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from small_portfolios import kept, settings_in
 
+from quantray.analytics.attribution.attribute import attribute_returns
 from quantray.analytics.track import TrackRecord
 from quantray.errors import InputError
 from quantray.research.executor import Serial
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
-from quantray.studies.reports.written import ReportTerms, write_report
+from quantray.studies.reports.explained import Explained
+from quantray.studies.reports.written import ReportTerms, write_files, write_report
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,18 @@ def test_costs_have_a_name_where_settings_tell_them_apart(run):
     found = {row["row"]: float(row["return"]) for row in parts if row["dimension"] == "Execution"}
     assert set(found) == {"before trading", "spread", "commission"}
     assert found["spread"] < found["commission"] < 0
+
+
+def test_weeks_have_an_outlook_and_short_records_say_why_not(tmp_path):
+    dates = np.datetime64("2018-01-05", "D") + 7 * np.arange(150)
+    weeks = attribute_returns("Weekly", dates, np.random.default_rng(0).normal(0.002, 0.02, 150), periods_per_year=52)
+    explained = Explained(weeks, weeks, "", 0.0, 52, "simulated")
+    files = write_files(tmp_path, "study", explained, ReportTerms())
+    assert files.notes == ()
+    page = files.page.read_text()
+    assert "What may come" in page
+    assert "band over 4 weeks held" in page
+    short = attribute_returns("Weekly", dates[:20], weeks.returns[:20], periods_per_year=52)
+    files = write_files(tmp_path, "study", Explained(short, short, "", 0.0, 52, "simulated"), ReportTerms())
+    assert files.notes == ("there is no outlook: 20 returns are less than a year",)
+    assert "What may come" not in files.page.read_text()
