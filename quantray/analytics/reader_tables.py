@@ -195,8 +195,9 @@ def right_so_far(found: Sequence[Coverage], *, periods_per_year: int = TRADING_D
     each = min(of_returns, key=lambda one: abs(one.days - periods_per_year // 12))
     interval = each.hit_interval
     within = "" if interval is None else f" ({interval.low:.0%} to {interval.high:.0%})"
+    unit = "weeks" if periods_per_year == WEEKS else "days"
     return (
-        f"Made {each.n} times along this record, the 95 % band over {each.days} {'weeks' if periods_per_year == WEEKS else 'days'} held {each.covered[-1]:.1%} of "
+        f"Made {each.n} times along this record, the 95 % band over {each.days} {unit} held {each.covered[-1]:.1%} of "
         f"outcomes. The likelier direction came in {each.hit_rate:.0%}{within}; always naming the more frequent one, "
         f"{each.base_rate:.0%}."
     )
