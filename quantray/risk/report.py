@@ -119,7 +119,7 @@ def assess(
             default=DEFAULT,
             n_days=len(past.gains),
             estimates=tail_losses(past.gains, split.volatility),
-            trades=_trades(trades or {}, holdings, market, split, model, quantile),
+            trades=_trades(trades or {}, holdings, market, seen, split, model, quantile),
         ),
         factors=_factors(split, quantile),
         positions=_positions(
@@ -149,6 +149,7 @@ def _trades(
     trades: Mapping[str, Float],
     holdings: Holdings,
     market: Market,
+    seen: Sensitivities,
     split: RiskBreakdown,
     model: FactorModel,
     quantile: float,
@@ -157,13 +158,22 @@ def _trades(
     for name, change in trades.items():
         if np.shape(change) != holdings.quantity.shape or not np.isfinite(change).all():
             raise InputError(f"trade {name!r} is {np.shape(change)} for {len(holdings)} positions; give each a number.")
-        traded = sensitivities(replace(holdings, quantity=change), market).exposure
+        traded = _exposure_of(change, holdings, market, seen)
         covariance = model.apply(traded)
         first = float(traded @ split.tree.marginal)
         after = split.volatility**2 + 2 * first * split.volatility + float(traded @ covariance)
         exact = float(np.sqrt(max(after, 0.0))) - split.volatility
         found.append(sections.TradeEffect(name=name, exact=quantile * exact, first_order=quantile * first))
     return tuple(found)
+
+
+def _exposure_of(change: Float, holdings: Holdings, market: Market, seen: Sensitivities) -> Float:
+    """(M,) exposure of (N,) changes of quantities; what is held already has no need to be priced again."""
+    held = holdings.quantity != 0
+    if change[~held].any():
+        return sensitivities(replace(holdings, quantity=change), market).exposure
+    share = np.divide(change, holdings.quantity, out=np.zeros(len(change)), where=held)
+    return np.asarray(np.bincount(seen.columns, seen.delta * share[seen.rows], seen.n_drivers), dtype=np.float64)
 
 
 def _factors(split: RiskBreakdown, quantile: float) -> sections.FactorRisk:

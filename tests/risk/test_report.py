@@ -107,6 +107,11 @@ def test_what_trades_add_is_the_difference_of_two_reports(book, report):
     assert effect.exact == pytest.approx(difference)
     held, bought = weights(book), change * book.market.levels / book.holdings.nav
     assert effect.first_order == pytest.approx(incremental_var(held, bought, book.model, exact=False))
+    # Of what is not held yet, too.
+    sold = replace(book.holdings, quantity=book.holdings.quantity - change)
+    (again,) = assess(sold, book.market, book.model, trades={"back": change}).market.trades
+    before = assess(sold, book.market, book.model).market.estimate(0.99, name).var
+    assert again.exact == pytest.approx(report.market.estimate(0.99, name).var - before)
     with pytest.raises(InputError, match=r"trade 'none' is \(3,\) for 60 positions"):
         assess(book.holdings, book.market, book.model, trades={"none": np.zeros(3)})
 
