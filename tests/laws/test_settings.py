@@ -101,6 +101,8 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     # Each of its own settings: tests/studies/portfolios/risk.
     "portfolios risk": ({}, {"risk": {"overlay": {"risk_budget": 0.5}}}),
+    # Each of its own settings: tests/execution and tests/backtest.
+    "portfolios costs.impact": ({}, {"costs.impact": {"aum": 1e9}}),
     "portfolios benchmark": ({}, {"benchmark": "HRP"}),
     "portfolios min_volatility": ({}, {"min_volatility": 0.3}),
     "portfolios policy.kind": ({}, {"policy": {"kind": "threshold", "size": 0.2}}),
