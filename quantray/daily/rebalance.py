@@ -20,7 +20,7 @@ from quantray.daily.book import TABLES, Book, empty_table
 from quantray.daily.decision import Decision, day_model, decide_day, is_due, scores_of
 from quantray.daily.gate import GateError, GateReport, examine_day
 from quantray.daily.market import DayMarket, load_day
-from quantray.daily.orders import orders_of
+from quantray.daily.orders import impact_of, orders_of, within_volume
 from quantray.daily.positions import Positions, carried, read_positions, starting
 from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
@@ -98,6 +98,9 @@ def rebalance(
         start = _start(market, positions, earlier)
         decision = decide_day(market.panel, settings, model, scores, start) if due else None
         targets = targets_of(market, positions, _wanted(market, decision), settings.policy.build())
+        costs = settings.costs.build()
+        impact = impact_of(targets.symbols, targets.prices, market, costs, settings.execution.impact)
+        targets, cut = within_volume(targets, impact, settings.execution.participation)
     with stages.take("risk"):
         limits = _limits(settings)
         seen = view(targets, market, model, half_spread_bps=settings.costs.half_spread_bps)
@@ -107,9 +110,9 @@ def rebalance(
         regimes = _regimes(market) if settings.regimes else {}
     with stages.take("schedule"):
         exchange = settings.exchange or DEFAULT_EXCHANGE
-        orders = orders_of(targets, np.datetime64(market.day), settings.costs.build(), exchange)
+        orders = orders_of(targets, impact, np.datetime64(market.day), settings.execution, costs, exchange)
     with stages.take("book"):
-        notes = (*positions.notes, *(decision.notes if decision else ()), *reduced)
+        notes = (*positions.notes, *(decision.notes if decision else ()), *cut, *reduced, *orders.notes)
         told = _provenance(settings, market, gate, notes) | _turnover(start, market, targets)
         documents = {"risk": risk, "regimes": regimes, "provenance": told}
         tables = {

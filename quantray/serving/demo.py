@@ -44,6 +44,8 @@ def publish_demo(study: PortfolioSettings) -> Published:
             "runs": study.runs,
             "allocator": study.allocators[0].model_dump(),
             "lookback_days": study.folds.lookback_days,
+            # What so small a market can take in a day.
+            "accounting": {"initial_nav": 1_000_000},
         }
     )
     return run_day(settings)

@@ -13,6 +13,7 @@ from quantray.daily.gate import GateError
 from quantray.daily.rebalance import rebalance
 from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError, LimitBreachError
+from quantray.execution.orders import ALGORITHMS
 from quantray.serving.publish import Shelf
 
 ALPHA = {"forecasts": {"control": "reversal"}, "horizon_days": 5, "ic": 0.1}
@@ -44,8 +45,8 @@ def test_the_first_day_buys_what_is_decided(market):
     done = Desk(market).run(0)
     book, table = done.book, done.book.tables["portfolio"]
     assert str(book.as_of) == str(market.days[FIRST].date())
-    assert book.nav == 10_000_000
-    assert 0 <= book.cash < 0.001
+    assert book.nav == 100_000
+    assert 0 <= book.cash < 0.005
     assert sum(table["shares_before"].to_pylist()) == 0
     assert np.isclose(sum(table["weight"].to_pylist()) + book.cash, 1)
     assert set(done.seconds) == {
@@ -53,8 +54,9 @@ def test_the_first_day_buys_what_is_decided(market):
     }
     assert book.documents["risk"]["var_99"] > 0
     children = book.tables["children"]
-    assert set(children["algorithm"].to_pylist()) == {"CLOSE"}
-    assert children["time"].to_pylist()[0].date() > book.as_of
+    assert set(children["algorithm"].to_pylist()) <= set(ALGORITHMS)
+    assert all(time.date() > book.as_of for time in children["time"].to_pylist())
+    assert np.isfinite(book.tables["parents"]["expected_cost_bps"].to_numpy()).all()
 
 
 @pytest.mark.parametrize(
@@ -82,9 +84,9 @@ def test_day_by_day_the_nav_is_that_of_a_backtest(market, allocator):
         panel,
         Decisions(dates, panel.assets, weights),
         costs=LinearCosts(5, 0.5),
-        accounting=Accounting(initial_nav=1e7),
+        accounting=Accounting(initial_nav=1e5),
     )
-    assert_allclose([book.nav for book in books], record.nav[: len(books)], rtol=3e-4)
+    assert_allclose([book.nav for book in books], record.nav[: len(books)], rtol=5e-4)
 
 
 def test_the_same_day_again_is_the_same_book(market):
@@ -135,6 +137,18 @@ def test_on_days_without_a_decision_what_is_held_stays(market):
     assert traded == [months[n] != months[n + 1] for n in range(25)]
 
 
+def test_trades_stay_within_the_volume_and_go_on_the_next_day(market):
+    desk = Desk(market, accounting={"initial_nav": 50_000_000.0})
+    first, second = desk.run(0), desk.run(1)
+    assert first.book.cash > 0.3
+    assert "trades were cut to 10% of the volume" in " ".join(first.notes)
+    assert second.book.cash < first.book.cash
+    panel = MarketStore(desk.settings.data.store).load()
+    for order in first.book.tables["parents"].to_pylist():
+        volume = panel.field("volume")[-23:-2, panel.assets.tolist().index(order["symbol"])]
+        assert abs(order["shares"]) <= 0.1 * volume.mean() * 1.3
+
+
 def test_a_limit_reduces_the_book(market):
     path = market.folder / "limits.yaml"
     path.write_text(
@@ -166,7 +180,7 @@ def test_what_is_really_held_counts(market):
         zip(*(done.book.tables["portfolio"][c].to_pylist() for c in ("symbol", "shares_before")), strict=True)
     )
     assert before[name] == 100
-    assert done.book.nav < 10_000_000
+    assert done.book.nav < 100_000
 
 
 def test_a_day_that_is_not_there_is_refused(market):

@@ -49,5 +49,7 @@ class SmallMarket:
             "lookback_days": 60,
             "regimes": False,
             "gate": {"most_unmoved": 0.5},
+            # Small enough for what is traded in so small a market.
+            "accounting": {"initial_nav": 100_000.0},
         }
         return RebalanceSettings(**(terms | changed))
