@@ -1,4 +1,7 @@
-"""The day's bars in, the portfolio and its orders out, published: `CONFIG [--bars FILE]`, on a laptop or as a job."""
+"""The day's bars in, the portfolio and its orders out, published; on a laptop or as a job.
+
+Usage: python workflows/daily_rebalance.py workflows/configs/daily.yaml [--bars FILE] [--set a.b=value ...]
+"""
 
 import sys
 
