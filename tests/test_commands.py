@@ -98,6 +98,7 @@ NEEDS = {
     "configs/regime_sweep.yaml": IMPORT,
     "configs/combine.yaml": IMPORT,
     "configs/capacity.yaml": IMPORT,
+    "configs/daily.yaml": IMPORT,
     "configs/allocators.yaml": IMPORT,
     "quantray backup": "quantray keys create desk --scope read --scope what-if",
     "quantray restore": "quantray backup backup.tar.gz --store market --books books --keys keys",
@@ -124,10 +125,10 @@ ON_RAY = (
 
 ELSEWHERE = {
     "ssh": "needs another machine",
+    "quantray keys rotate ID": "needs the id of a key; tests/test_service_commands has that",
+    "quantray keys revoke ID": "needs the id of a key; tests/test_service_commands has that",
     "quantray serve": "serves until it is interrupted; tests/serving does that",
     "quantray watch": "looks on and on; tests/serving does that",
-    "--holdings": "needs what a broker holds; tests/daily has that",
-    "keys rotate ID": "needs the id of a key; tests/serving has that",
     "ray stop": "ends every Ray of the machine, also other people's",
     "python -m pytest": "is this very run of the tests",
 }
