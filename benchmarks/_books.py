@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.covariance.factor import FactorModel
-from quantray.risk.holdings import Holdings
 from quantray.risk.limits import Limit
-from quantray.risk.market import Market
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
 
 NAV = 1e9
 DAY = np.datetime64("2024-01-05")

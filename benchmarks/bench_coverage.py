@@ -37,9 +37,9 @@ from quantray.data.calendar import rebalance_dates
 from quantray.features.returns import simple_returns
 from quantray.portfolio.diversification import minimum_variance_weights
 from quantray.portfolio.hrp import hrp_weights
-from quantray.risk.backtest_figures import forecast_bands, years_map
-from quantray.risk.coverage import TESTS, Coverage, coverage, coverage_by_year
-from quantray.risk.var_forecasts import (
+from quantray.risk.forecasting.backtest_figures import forecast_bands, years_map
+from quantray.risk.forecasting.coverage import TESTS, Coverage, coverage, coverage_by_year
+from quantray.risk.forecasting.var_forecasts import (
     ByModel,
     CornishFisherMoments,
     FilteredHistory,

@@ -23,9 +23,9 @@ from _record import describe, machine, seconds, table, versions, write_line
 from threadpoolctl import threadpool_limits
 
 from quantray.covariance.factor import FactorModel
-from quantray.risk.book import Book
 from quantray.risk.limits import Limit, check
 from quantray.risk.monitor import Monitor
+from quantray.risk.positions.book import Book
 
 RULES = (
     ("gross", "book"),

@@ -45,15 +45,15 @@ from quantray.features.returns import simple_returns
 from quantray.portfolio.diversification import minimum_variance_weights
 from quantray.portfolio.hrp import hrp_weights
 from quantray.portfolio.naive import equal_weights
-from quantray.risk.book import Book
 from quantray.risk.drawdown import Protection, protected_exposure
-from quantray.risk.limit_levels import Conditions, moved_levels
+from quantray.risk.limiting.limit_levels import Conditions, moved_levels
+from quantray.risk.limiting.trust import Trust, trust_scores
 from quantray.risk.limits import Limit, Moves
 from quantray.risk.overlay import overlaid, whipsaws
+from quantray.risk.positions.book import Book
 from quantray.risk.scaling import dynamic_scaling
 from quantray.risk.sizing import volatility_exposure
 from quantray.risk.tail import historical_var
-from quantray.risk.trust import Trust, trust_scores
 
 LOOKBACK, HISTORY, COSTS, BAND = 252, 500, 5.0, 0.02
 MEASURES = ("return", "volatility", "Sharpe", "drawdown", "ES")

@@ -32,13 +32,13 @@ from quantray.covariance.estimators import ledoit_wolf_covariance
 from quantray.covariance.factor import FactorModel, fundamental_factors, statistical_factors
 from quantray.portfolio.diversification import minimum_variance_weights
 from quantray.portfolio.hrp import hrp_weights
-from quantray.risk.correlation_stress import stressed_model
-from quantray.risk.holdings import Holdings
-from quantray.risk.market import Market
-from quantray.risk.replay import CRISES, History, replay
-from quantray.risk.scenarios import Scenario
-from quantray.risk.sensitivities import sensitivities
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.stress import stress
+from quantray.risk.stressing.correlation_stress import stressed_model
+from quantray.risk.stressing.replay import CRISES, History, replay
+from quantray.risk.stressing.scenarios import Scenario
 
 DAYS = 504
 STYLES = 756

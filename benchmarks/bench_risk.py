@@ -29,7 +29,7 @@ from _books import SimulatedBook, simulated_book
 from _record import describe, machine, seconds, table, versions, write_line
 
 from quantray.risk.report import ReportSettings, assess
-from quantray.risk.sections import RiskReport
+from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.tail import component_shortfall, expected_shortfall, historical_var
 
 FACTORS, DAYS = 20, 500

@@ -146,7 +146,7 @@ def risk(
 ) -> None:
     """Tell what the portfolios of a finished run can lose, how fast they are sold and which limits that meets."""
     from quantray.risk.limits import read_limits  # noqa: PLC0415
-    from quantray.risk.scenarios import read_scenarios  # noqa: PLC0415
+    from quantray.risk.stressing.scenarios import read_scenarios  # noqa: PLC0415
     from quantray.studies.portfolios.risk.last_day import Asked, run_risk, write_risk  # noqa: PLC0415
 
     asked = Asked(

@@ -15,7 +15,7 @@ from quantray.data.quality.treatment import QualitySettings
 from quantray.data.vendors.formats import Format
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
-from quantray.risk.scenarios import Scenario
+from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import PortfolioSettings

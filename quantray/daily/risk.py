@@ -13,15 +13,15 @@ from quantray.daily.targets import Targets
 from quantray.errors import LimitBreachError
 from quantray.features.liquidity import dollar_volume
 from quantray.features.returns import simple_returns
-from quantray.risk.book import Book
-from quantray.risk.cure import Trading, smallest_cure
-from quantray.risk.holdings import Holdings
+from quantray.risk.limiting.cure import Trading, smallest_cure
 from quantray.risk.limits import Limit, breaches, check
-from quantray.risk.market import Market
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.report import Before, assess
-from quantray.risk.scenarios import standard_scenarios
-from quantray.risk.sensitivities import sensitivities
 from quantray.risk.stress import run_scenarios
+from quantray.risk.stressing.scenarios import standard_scenarios
 from quantray.studies.portfolios.trial import DayModel
 
 __all__ = ["RiskView", "risk_report", "view", "within_limits"]

@@ -14,7 +14,7 @@ from scipy import optimize, special
 
 from quantray.arrays import Bool, Float
 from quantray.errors import InputError
-from quantray.risk.quantiles import normal_quantile, normal_shortfall, student_quantile, student_shortfall
+from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall, student_quantile, student_shortfall
 
 __all__ = [
     "RiskTest",

@@ -10,8 +10,8 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, risk_contributions, vector
 from quantray.portfolio.strategy_mix import pairwise_correlation
-from quantray.risk.book import Book
-from quantray.risk.groups import Groups
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.groups import Groups
 
 __all__ = [
     "Concentration",

@@ -8,10 +8,10 @@ import numpy as np
 from quantray.arrays import Float, Names
 from quantray.covariance.factor import FactorModel, RiskTree, risk_tree
 from quantray.errors import InputError
-from quantray.risk.groups import Groups
-from quantray.risk.holdings import Holdings
-from quantray.risk.market import Market
-from quantray.risk.sensitivities import Sensitivities, sensitivities
+from quantray.risk.positions.groups import Groups
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
 
 __all__ = [
     "GROUPS",

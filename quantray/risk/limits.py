@@ -13,11 +13,11 @@ import numpy as np
 
 from quantray.arrays import Float, Int, Names
 from quantray.errors import InputError
-from quantray.risk.book import Book
 from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
+from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
 from quantray.risk.liquidity import liquidation_days
-from quantray.risk.quantiles import normal_quantile, normal_shortfall
+from quantray.risk.positions.book import Book
 from quantray.settings import SettingsModel, nearest, read_settings
 
 __all__ = [

@@ -13,8 +13,8 @@ from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.execution.impact import square_root_impact
-from quantray.risk.book import Book
-from quantray.risk.quantiles import normal_quantile
+from quantray.risk.forecasting.quantiles import normal_quantile
+from quantray.risk.positions.book import Book
 
 __all__ = [
     "Funding",

@@ -13,12 +13,12 @@ import numpy as np
 
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.errors import InputError
-from quantray.risk.alerts import Alert, Watch
-from quantray.risk.book import Book
-from quantray.risk.latency import LatencyHistogram
+from quantray.risk.forecasting.quantiles import normal_quantile
 from quantray.risk.limits import Limit, LimitUse, grouped, place_of, quantile, use_of
-from quantray.risk.quantiles import normal_quantile
-from quantray.risk.running import RunningRisk
+from quantray.risk.positions.book import Book
+from quantray.risk.watching.alerts import Alert, Watch
+from quantray.risk.watching.latency import LatencyHistogram
+from quantray.risk.watching.running import RunningRisk
 from quantray.settings import nearest
 
 __all__ = ["Monitor"]

@@ -9,22 +9,22 @@ from pydantic import Field
 from quantray.arrays import TRADING_DAYS, Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.risk import sections
-from quantray.risk.book import Book
-from quantray.risk.book_backtest import backtested
 from quantray.risk.concentration import Concentration, concentration_report
-from quantray.risk.estimates import DEFAULT, Past, replayed, simulated, tail_losses, worst_days
 from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
-from quantray.risk.holdings import Holdings
+from quantray.risk.forecasting.quantiles import normal_quantile
+from quantray.risk.forecasting.simulation import ScenarioLaw
 from quantray.risk.limits import Limit, check
 from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidity_risk
-from quantray.risk.market import Market
-from quantray.risk.quantiles import normal_quantile
-from quantray.risk.scenarios import Scenario, standard_scenarios
-from quantray.risk.sections import RiskReport
-from quantray.risk.sensitivities import Sensitivities, sensitivities
-from quantray.risk.simulation import ScenarioLaw
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
+from quantray.risk.reporting import sections
+from quantray.risk.reporting.book_backtest import backtested
+from quantray.risk.reporting.estimates import DEFAULT, Past, replayed, simulated, tail_losses, worst_days
+from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.stress import StressResult, run_scenarios
+from quantray.risk.stressing.scenarios import Scenario, standard_scenarios
 from quantray.settings import SettingsModel
 
 __all__ = ["Before", "ReportSettings", "assess"]

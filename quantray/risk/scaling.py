@@ -9,8 +9,8 @@ from scipy.optimize import brentq
 from quantray.arrays import Float, Names
 from quantray.errors import InputError
 from quantray.portfolio.contributions import vector
-from quantray.risk.book import Book
-from quantray.risk.quantiles import normal_quantile
+from quantray.risk.forecasting.quantiles import normal_quantile
+from quantray.risk.positions.book import Book
 
 __all__ = ["ScaledPosition", "Scaling", "dynamic_scaling", "var_budget"]
 

@@ -7,7 +7,7 @@ from quantray.arrays import TRADING_DAYS, Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, checked, variances, vector
-from quantray.risk.quantiles import normal_quantile
+from quantray.risk.forecasting.quantiles import normal_quantile
 
 __all__ = ["fractional_kelly", "risk_based_size", "volatility_exposure"]
 

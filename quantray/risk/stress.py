@@ -13,13 +13,13 @@ from quantray.arrays import Bool, Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.factor import checked_model, position_groups
-from quantray.risk.holdings import Holdings
-from quantray.risk.market import Market
-from quantray.risk.moves import Moves
-from quantray.risk.pricing import revalue, revalue_book
-from quantray.risk.scenario_moves import Reach, scenario_moves
-from quantray.risk.scenarios import Scenario
-from quantray.risk.sensitivities import Sensitivities, sensitivities
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.pricing import revalue, revalue_book
+from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
+from quantray.risk.stressing.moves import Moves
+from quantray.risk.stressing.scenario_moves import Reach, scenario_moves
+from quantray.risk.stressing.scenarios import Scenario
 
 __all__ = ["LossParts", "StressGrid", "StressResult", "run_scenarios", "stress", "stress_grid", "valued"]
 

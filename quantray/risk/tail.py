@@ -12,10 +12,10 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, checked, product, risk_contributions, variances, vector
-from quantray.risk.history import checked_level, complete_returns, long_enough
-from quantray.risk.laws import CornishFisher, Student, moments, student_degrees
-from quantray.risk.quantiles import normal_quantile, normal_shortfall
-from quantray.risk.volatility import Garch, exponential_weights, filtered_variances
+from quantray.risk.forecasting.history import checked_level, complete_returns, long_enough
+from quantray.risk.forecasting.laws import CornishFisher, Student, moments, student_degrees
+from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
+from quantray.risk.forecasting.volatility import Garch, exponential_weights, filtered_variances
 
 __all__ = [
     "RiskSplit",

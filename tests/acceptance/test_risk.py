@@ -7,13 +7,13 @@ import pytest
 from institutional_book import AUM, LIMITS, institutional_book
 from numpy.testing import assert_allclose
 
-from quantray.risk.book import Book
 from quantray.risk.liquidity import liquidation_days, liquidity_scores
-from quantray.risk.page import risk_page
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.report import ReportSettings, assess
+from quantray.risk.reporting.page import risk_page
+from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.scaling import dynamic_scaling
-from quantray.risk.sections import RiskReport
-from quantray.risk.sensitivities import sensitivities
 
 
 @pytest.fixture(scope="module")

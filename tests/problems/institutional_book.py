@@ -11,9 +11,9 @@ import numpy as np
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.synthetic import simulate_market
 from quantray.features.returns import simple_returns
-from quantray.risk.holdings import Bonds, Holdings, Options
 from quantray.risk.limits import Limit
-from quantray.risk.market import Market
+from quantray.risk.positions.holdings import Bonds, Holdings, Options
+from quantray.risk.positions.market import Market
 
 AUM = 2_000_000_000.0
 SHARES, BONDS, COMMODITIES, CURRENCIES = 320, 110, 35, 20

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from quantray.risk.holdings import Bonds, Holdings, Options
-from quantray.risk.market import Market
+from quantray.risk.positions.holdings import Bonds, Holdings, Options
+from quantray.risk.positions.market import Market
 
 _DAY = np.datetime64("2020-06-30")
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from quantray.covariance.factor import FactorModel
-from quantray.risk.book import Book
+from quantray.risk.positions.book import Book
 
 
 def factor_model(n_assets, n_factors, *, seed=0):

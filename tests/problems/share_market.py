@@ -3,8 +3,8 @@
 import numpy as np
 
 from quantray.covariance.factor import FactorModel
-from quantray.risk.holdings import Holdings
-from quantray.risk.market import Market
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
 
 DAY = np.datetime64("2020-06-30")
 

@@ -7,9 +7,9 @@ from mixed_book import mixed_book
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.factor import GROUPS, risk_breakdown
-from quantray.risk.holdings import Holdings
-from quantray.risk.market import Market
-from quantray.risk.sensitivities import sensitivities
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.sensitivities import sensitivities
 
 SHARES = Market(
     np.datetime64("2020-06-30"),

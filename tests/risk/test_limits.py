@@ -9,9 +9,9 @@ from model_book import model_book
 
 from quantray.covariance.factor import statistical_factors
 from quantray.errors import InputError
-from quantray.risk.book import Book
 from quantray.risk.limits import Limit, Moves, breaches, check, read_limits, usage
-from quantray.risk.sensitivities import sensitivities
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.tail import gaussian_shortfall, gaussian_var
 
 

@@ -4,7 +4,6 @@ from model_book import model_book
 
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.risk.book import Book
 from quantray.risk.liquidity import (
     concentration_multiplier,
     funding_need,
@@ -14,6 +13,7 @@ from quantray.risk.liquidity import (
     liquidity_risk,
     liquidity_scores,
 )
+from quantray.risk.positions.book import Book
 
 
 def shares(weights, **fields):

@@ -7,10 +7,10 @@ from model_book import model_book
 
 from quantray.covariance.factor import statistical_factors
 from quantray.errors import InputError
-from quantray.risk.book import Book
 from quantray.risk.limits import Limit, check
 from quantray.risk.monitor import Monitor
-from quantray.risk.sensitivities import sensitivities
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.tail import gaussian_var
 
 SHARES = model_book(12, 3, returns=np.array([0.05, -0.02]))

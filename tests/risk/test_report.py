@@ -9,13 +9,13 @@ from numpy.testing import assert_allclose
 
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.risk.holdings import Holdings
 from quantray.risk.limits import Limit
-from quantray.risk.market import Market
-from quantray.risk.pricing import revalue_book
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
+from quantray.risk.positions.pricing import revalue_book
 from quantray.risk.report import Before, ReportSettings, assess
-from quantray.risk.scenarios import Scenario
-from quantray.risk.sections import RiskReport
+from quantray.risk.reporting.sections import RiskReport
+from quantray.risk.stressing.scenarios import Scenario
 from quantray.risk.tail import gaussian_var, historical_var, incremental_var, rescaled_returns
 
 

@@ -7,9 +7,9 @@ from model_book import model_book
 
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.errors import InputError
-from quantray.risk.book import Book
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.scaling import dynamic_scaling, var_budget
-from quantray.risk.sensitivities import sensitivities
 from quantray.risk.tail import component_var, gaussian_var
 
 

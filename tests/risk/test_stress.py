@@ -9,10 +9,10 @@ from share_market import share_market, share_model, shares
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.factor import GROUPS
-from quantray.risk.holdings import Holdings
-from quantray.risk.pricing import revalue
-from quantray.risk.scenarios import Scenario, standard_scenarios
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.pricing import revalue
 from quantray.risk.stress import run_scenarios, stress, stress_grid
+from quantray.risk.stressing.scenarios import Scenario, standard_scenarios
 
 
 def test_hand_computed_loss():

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from quantray.errors import InputError
+from quantray.risk.forecasting.volatility import filtered_variances, fitted_garch
 from quantray.risk.tail import (
     age_weights,
     component_shortfall,
@@ -25,7 +26,6 @@ from quantray.risk.tail import (
     student_shortfall,
     student_var,
 )
-from quantray.risk.volatility import filtered_variances, fitted_garch
 
 Z = 1.65
 LEVEL = float(stats.norm.cdf(Z))

@@ -23,13 +23,13 @@ from quantray.features.returns import carried_forward, simple_returns
 from quantray.printable import is_masked
 from quantray.research.folder import Run, finished, read_run, written_file
 from quantray.research.market import MarketData, SimulatedData, StoreData, load_market
-from quantray.risk.holdings import Holdings
 from quantray.risk.limits import Limit
-from quantray.risk.market import Market
-from quantray.risk.page import joint_page
+from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.market import Market
 from quantray.risk.report import Before, ReportSettings, assess
-from quantray.risk.scenarios import Scenario
-from quantray.risk.sections import RiskReport
+from quantray.risk.reporting.page import joint_page
+from quantray.risk.reporting.sections import RiskReport
+from quantray.risk.stressing.scenarios import Scenario
 from quantray.settings import checked, nearest
 from quantray.storage.files import write_atomically
 from quantray.studies.portfolios.settings import PortfolioSettings

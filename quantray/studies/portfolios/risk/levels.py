@@ -10,10 +10,10 @@ from quantray.features.returns import simple_returns
 from quantray.regimes.indicators import market_lens, volatility_lens
 from quantray.regimes.path import UNKNOWN, RegimePath
 from quantray.regimes.week import week_classes
-from quantray.risk.limit_levels import Conditions, LevelChange, moved_levels
+from quantray.risk.forecasting.quantiles import normal_quantile
+from quantray.risk.limiting.limit_levels import Conditions, LevelChange, moved_levels
+from quantray.risk.limiting.trust import TrustRule, trust
 from quantray.risk.limits import Limit
-from quantray.risk.quantiles import normal_quantile
-from quantray.risk.trust import TrustRule, trust
 
 __all__ = ["MovingLevels"]
 

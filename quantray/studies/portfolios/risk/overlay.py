@@ -16,13 +16,13 @@ from quantray.backtest.accounts import Decisions
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.panel import Panel
 from quantray.features.liquidity import dollar_volume
-from quantray.risk.book import Book
-from quantray.risk.cure import smallest_cure
 from quantray.risk.drawdown import protected_exposure
-from quantray.risk.limit_levels import LevelChange
+from quantray.risk.limiting.cure import smallest_cure
+from quantray.risk.limiting.limit_levels import LevelChange
 from quantray.risk.limits import breaches, check
 from quantray.risk.liquidity import liquidation_days, liquidity_scores
 from quantray.risk.overlay import whipsaws
+from quantray.risk.positions.book import Book
 from quantray.risk.scaling import dynamic_scaling
 from quantray.risk.sizing import volatility_exposure
 from quantray.studies.portfolios.risk.levels import MovingLevels

@@ -11,9 +11,9 @@ from quantray.analytics.page import Cell, Note, Rows, Section, Table, ranged
 from quantray.analytics.track import TrackRecord
 from quantray.errors import QuantrayError
 from quantray.research.market import MarketData
-from quantray.risk.limit_levels import LevelChange
-from quantray.risk.page import risk_summary
-from quantray.risk.sections import RiskReport
+from quantray.risk.limiting.limit_levels import LevelChange
+from quantray.risk.reporting.page import risk_summary
+from quantray.risk.reporting.sections import RiskReport
 from quantray.studies.portfolios.risk.last_day import Asked, portfolio_risk
 from quantray.studies.portfolios.risk.overlay import OverlayUse
 from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name

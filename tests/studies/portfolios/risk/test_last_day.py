@@ -8,7 +8,7 @@ from small_portfolios import kept
 
 from quantray.errors import DataError, InputError
 from quantray.risk.limits import Limit
-from quantray.risk.sections import RiskReport
+from quantray.risk.reporting.sections import RiskReport
 from quantray.studies.portfolios.risk.last_day import Asked, portfolio_risk, run_risk, write_risk
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from quantray.regimes.indicators import market_lens, volatility_lens
 from quantray.regimes.week import week_classes
+from quantray.risk.limiting.trust import trust
 from quantray.risk.limits import Limit, Moves
-from quantray.risk.trust import trust
 from quantray.studies.portfolios.risk.levels import MovingLevels
 
 ROWS = range(260, 700, 20)

@@ -8,7 +8,7 @@ from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.page import Table
 from quantray.research.executor import Serial
 from quantray.risk.drawdown import Protection
-from quantray.risk.limit_levels import LevelChange
+from quantray.risk.limiting.limit_levels import LevelChange
 from quantray.risk.limits import Limit
 from quantray.studies.portfolios.findings import find_portfolios
 from quantray.studies.portfolios.risk.sections import overlay_effects

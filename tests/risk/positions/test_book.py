@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from mixed_book import changes_of_drivers, mixed_book
+from model_book import factor_model, model_book
+
+from quantray.covariance.factor import statistical_factors
+from quantray.errors import InputError
+from quantray.risk.positions.book import Book
+from quantray.risk.positions.sensitivities import sensitivities
+
+
+def test_a_book_of_every_kind_of_position_keeps_the_sum_of_its_parts():
+    holdings, market = mixed_book()
+    model = statistical_factors(changes_of_drivers(60, 0.01), 2)
+    seen = sensitivities(holdings, market)
+    book = Book.of(holdings, market, model, seen, scenarios={"crash": np.full(6, 0.01)})
+    assert book.weights.tolist() == seen.notional.tolist()
+    assert np.allclose(book.part(np.ones(6)), seen.exposure)
+    halves = book.part(np.eye(6)[0]) + book.part(np.array([0, 1, 1, 1, 1, 1.0]))
+    assert np.allclose(halves, book.exposure)
+    marginal = model.apply(book.exposure)
+    assert np.isclose(book.per_position(marginal).sum(), model.variance(book.exposure))
+    assert book.groups["sector"].tolist() == ["Technology", "Energy", "", "", "Technology", ""]
+
+
+def test_positions_of_one_driver_share_its_volume():
+    holdings, market = mixed_book()
+    market = type(market)(
+        market.date,
+        market.drivers,
+        market.levels,
+        market.dates,
+        market.changes,
+        absolute=market.absolute,
+        adv=np.full(7, 1e6),
+    )
+    book = Book.of(holdings, market, statistical_factors(market.changes, 2), sensitivities(holdings, market))
+    shared = book.adv[[0, 4]]
+    assert np.isclose(shared.sum(), 1e6 / holdings.nav)
+    assert np.isclose(shared[0] / shared[1], abs(book.weights[0] / book.weights[4]))
+    assert np.isclose(book.adv[3], 1e6 / holdings.nav)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"names": ["A", "A"]}, "names of the book repeat"),
+        ({"weights": [0.5, np.nan]}, "weights of B is missing"),
+        ({"weights": [0.5]}, r"weights of the book is \(1,\) for 2 names"),
+        ({"groups": {"sector": ["Tech"]}}, r"sector of the book is \(1,\) for 2 names"),
+        ({"scenarios": {"crash": [0.1, np.inf]}}, "crash of B is missing"),
+        ({"adv": [1.0, -1.0]}, "adv of B is negative"),
+        ({"model": factor_model(3, 1)}, "the risk model is of 3 drivers, the book follows 2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changed, said):
+    with pytest.raises(InputError, match=said):
+        Book(**({"names": ["A", "B"], "weights": [0.5, 0.5]} | changed))
+
+
+def test_positions_without_size_stay_so_at_other_sizes():
+    book = model_book(3, 1, weights=np.array([0.5, 0.0, -0.2]), scenarios={"crash": np.array([0.1, 0.0, -0.04])})
+    half = book.at(book.weights / 2)
+    assert half.scenarios["crash"].tolist() == [0.05, 0.0, -0.02]
+    assert half.volatility.tolist() == book.volatility.tolist()
+    with pytest.raises(InputError, match="nothing is held of S0001"):
+        book.at(np.array([0.5, 0.1, -0.2]))
+
+
+def test_what_a_use_needs_is_asked_for():
+    with pytest.raises(InputError, match=r"this needs Book\(model=...\)"):
+        model_book(model=None).needed("model", "this")
