@@ -37,6 +37,7 @@ PORTFOLIOS = {
 }
 SMALL: dict[str, dict[str, Any]] = {
     "portfolios": PORTFOLIOS,
+    "capacity": PORTFOLIOS | {"aums": [1.0e6, 1.0e9], "execution_days": [1, 3]},
     "forecasts": {"models": [NETWORK], "seeds": 1, "folds": FOLDS | {"most": 2}},
     "scale": {"models": [NETWORK], "seeds": 1, "folds": FOLDS | {"most": 2}, "sizes": [20], "measured_epochs": 1},
     "sweep": {
@@ -109,6 +110,5 @@ def other_store(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(studies, tmp_path_factory):
-    """Kind -> a finished run of it."""
-    runs = tmp_path_factory.mktemp("runs")
-    return {kind: studies.run(studies.settings(kind, runs)) for kind in SMALL}
+    """Kind -> a finished run of it, in a folder of its own: some kinds share units of work."""
+    return {kind: studies.run(studies.settings(kind, tmp_path_factory.mktemp(kind))) for kind in SMALL}

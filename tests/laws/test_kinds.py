@@ -20,7 +20,7 @@ from quantray.studies.kinds import find_kind, read_study
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("portfolios", "forecasts", "scale", "sweep", "combination")
+KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination")
 CUT = date(2024, 9, 30)
 """Before the last day of the market."""
 
@@ -176,6 +176,26 @@ PINNED = """
             "sharpe": 0.3356338,
             "max_drawdown": 0.1670266,
             "annual_turnover": 0.8111658
+        }
+    },
+    "capacity": {
+        "Low risk at 1e+09": {
+            "sharpe": -0.3165420,
+            "annual_cost": 0.04379482,
+            "turnover": 1.877969,
+            "execution_days": 3.0
+        },
+        "HRP at 1e+06": {
+            "sharpe": 0.3082699,
+            "annual_cost": 0.003944734,
+            "turnover": 1.815498,
+            "execution_days": 1.0
+        },
+        "Equal at 1e+09": {
+            "sharpe": 0.1113147,
+            "annual_cost": 0.02045016,
+            "turnover": 0.8026313,
+            "execution_days": 3.0
         }
     },
     "forecasts": {

@@ -39,6 +39,9 @@ IDLE: dict[str, set[str]] = {
         # Of labels, and of borders that a fold without labels does not have.
         "folds.horizon", "folds.purge", "folds.embargo",
     },
+    "capacity": EVERYWHERE
+    | INTERVALS
+    | {"benchmark", "data.sectors", "folds.purge", "folds.embargo"},
     "forecasts": EVERYWHERE | INTERVALS | {"forecasts", "models.0.reference"},
     "sweep": EVERYWHERE
     | INTERVALS
@@ -109,6 +112,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "portfolios policy.size": ({"policy": {"kind": "partial", "size": 0.5}}, {"policy.size": 0.25}),
     "portfolios accounting.cash_rate": ({"policy": {"kind": "partial", "size": 0.5}}, {"accounting.cash_rate": 0.1}),
     "portfolios accounting.delisting_return": ({}, {"accounting.delisting_return": -0.3}),
+    "capacity rebalances": ({}, {"rebalances": ["weekly"]}),
     "forecasts models.0.graph.kind": (NEIGHBOURS, {"models.0.graph.kind": "random"}),
     "forecasts models.0.graph.threshold": (NEIGHBOURS, {"models.0.graph.threshold": 0.2}),
     "forecasts models.0.training.stages": ({}, {"models.0.training.stages": ["encoder", "cross"]}),
@@ -140,12 +144,21 @@ COMPANY |= {
     )
     for name, (_, value) in LENSES.items()
 }
+COMPANY |= {
+    place.replace("portfolios ", "capacity "): case
+    for place, case in COMPANY.items()
+    if place.startswith("portfolios ") and place not in ("portfolios risk", "portfolios costs.impact")
+}
 """Setting, with its kind before it where there are several -> what must stand beside it, and another value of it."""
 ELSEWHERE = {
     "sweep regimes.seed": "fits from all starts agree on so short a market; see tests/regimes",
     "cluster.address": "needs a cluster; see tests/distributed",
     "forecasts models.0.device": "needs a GPU",
     "portfolios accounting.dividends": "the market pays none; see tests/backtest",
+    "capacity accounting.dividends": "the market pays none; see tests/backtest",
+    "capacity folds.horizon": "no other value is valid",
+    "capacity impact.aum": "the study varies it",
+    "capacity impact.days": "the study varies it",
 }
 """Setting -> why no other value can be tried here."""
 

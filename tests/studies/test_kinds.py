@@ -8,7 +8,9 @@ from quantray.errors import InputError
 from quantray.research.kind import Kind, StudySettings
 from quantray.studies.kinds import KINDS, find_kind, read_study
 
-CONFIGS = sorted((Path(__file__).parents[2] / "workflows" / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "workflows" / "configs"
+CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem not in ("daily", "limits")]
+"""Of studies."""
 NOTHING = 1
 
 

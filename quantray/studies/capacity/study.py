@@ -117,7 +117,10 @@ def run_capacity(source: CapacitySource, executor: Executor) -> CapacityResult:
     place = Workplace(executor, _Shared(source.data, settings.results))
     done = complete(place, _run_replay, list(units.values()), label="replays", announce="replays")
     found = {what: _read(settings.results, unit.key) for what, unit in units.items()}
-    everything = digest([part for each in found.values() for part in (each.net, each.cost, each.turnover)])
+    parts = (
+        (name, f"{cell.aum!r} {cell.name}", each.net, each.cost, each.turnover) for (name, cell), each in found.items()
+    )
+    everything = digest(part for each in parts for part in each)
     taken = time.monotonic() - start
     return CapacityResult(found, everything, computed + done.n_computed, reused + done.n_reused, taken)
 

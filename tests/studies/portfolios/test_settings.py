@@ -7,6 +7,7 @@ from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand
 from quantray.errors import InputError
 from quantray.research.market import UniverseSettings
 from quantray.settings import read_settings, to_yaml
+from quantray.studies.capacity.settings import CapacitySettings
 from quantray.studies.combination.settings import CombinationSettings
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).parents[3] / "workflows" / "configs"
 CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem not in ("daily", "limits")]
 """Of studies."""
 MODELS = {
+    "capacity": CapacitySettings,
     "combine": CombinationSettings,
     "forecasts": ForecastSettings,
     "regime_sweep": SweepSettings,
@@ -29,10 +31,14 @@ MODELS = {
 DEMO = FOLDER / "demo.yaml"
 
 
+def model_of(path):
+    """The settings that a shipped file holds."""
+    return next((model for start, model in MODELS.items() if path.stem.startswith(start)), PortfolioSettings)
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_shipped_settings_are_valid_and_named_after_their_file(path):
-    model = next((model for start, model in MODELS.items() if path.stem.startswith(start)), PortfolioSettings)
-    assert read_settings(model, path).name == path.stem
+    assert read_settings(model_of(path), path).name == path.stem
 
 
 def test_the_demo_and_its_file_say_the_same():
@@ -74,7 +80,7 @@ def test_universes_are_built_from_settings():
 
 @pytest.mark.parametrize("path", [path for path in CONFIGS if "preset: " in path.read_text()], ids=lambda p: p.stem)
 def test_an_empty_universe_takes_the_place_of_a_preset_and_means_all_names(path):
-    model = ForecastSettings if path.stem == "forecasts" else PortfolioSettings
+    model = model_of(path)
     assert read_settings(model, path).data.universe.preset is not None
     changed = read_settings(model, path, ["data.universe={}"])
     assert changed.data.universe == UniverseSettings()

@@ -11,10 +11,11 @@ from quantray.research.space import Choice
 from quantray.research.terms import (
     AccountingSettings,
     ClusterSettings,
-    CostSettings,
     ResamplingSettings,
     TrackingSettings,
+    TradingCostSettings,
 )
+from quantray.studies.portfolios.risk.settings import RiskSettings
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PolicySettings, PortfolioSettings
 from quantray.studies.tuning.settings import StoppingSettings, TuningSettings
 from quantray.studies.tuning.study import load_tuning
@@ -64,11 +65,12 @@ OTHER_STUDY = {
     "min_volatility": 0.01,
     "folds": FoldSettings(lookback_days=126, test_days=63, embargo=1),
     "policy": PolicySettings(kind="threshold", size=0.1),
-    "costs": CostSettings(half_spread_bps=6.0),
+    "costs": TradingCostSettings(half_spread_bps=6.0),
     "accounting": AccountingSettings(execution_lag=2),
     "resampling": ResamplingSettings(seed=1),
     "cluster": ClusterSettings(kind="serial"),
     "tracking": TrackingSettings(mlflow=True),
+    "risk": RiskSettings(level=0.95),
     "numerics": "any",
     "runs": "elsewhere",
 }
