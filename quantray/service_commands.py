@@ -99,8 +99,13 @@ def backup(
     """Pack the market store, the books and the keys into one file, whose every byte is checked when it is restored."""
     from quantray.storage.archives import pack  # noqa: PLC0415
 
-    count = pack({"market": store, "books": books, "keys": folder}, target)
-    tell(f"packed: {count:,} files in {target}, {target.stat().st_size:,} bytes; it holds keys, keep it to yourself")
+    parts = {"market": store, "books": books, "keys": folder}
+    count = pack(parts, target)
+    tell(f"packed: {count:,} files in {target}, {target.stat().st_size:,} bytes")
+    if missing := [f"{name} ({path})" for name, path in parts.items() if not path.is_dir()]:
+        tell(f"not in it, as there is no such folder: {', '.join(missing)}")
+    if folder.is_dir():
+        tell("it holds keys, keep it to yourself")
 
 
 def restore(

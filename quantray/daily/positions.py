@@ -1,6 +1,6 @@
 """From the book of the last day to what is held at the close of this one: trades filled, splits, dividends, ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -40,7 +40,9 @@ def starting(as_of: date, nav: float) -> Positions:
     return Positions(as_of, {}, {}, nav)
 
 
-def carried(book: Book, quotes: pd.DataFrame, *, costs_bps: float) -> Positions:
+def carried(
+    book: Book, quotes: pd.DataFrame, *, costs_bps: float, unpriced: Mapping[str, int] | None = None
+) -> Positions:
     """What a book leaves at the close of the last day of some quotes.
 
     The orders of the book fill whole at the close of the first day after it; those of names without a close that day do
@@ -52,6 +54,7 @@ def carried(book: Book, quotes: pd.DataFrame, *, costs_bps: float) -> Positions:
     quotes : rows of date, symbol, close and, where the data have them, split and dividend, as quoted, of the trading
         days after the book.
     costs_bps : paid on the money traded.
+    unpriced : symbol -> trading days that it had been without a close on the day of the book; by default 0.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def carried(book: Book, quotes: pd.DataFrame, *, costs_bps: float) -> Positions:
     frame = frame[frame["symbol"].isin(symbols)]
     days = sorted(set(quotes["date"]) - {day for day in quotes["date"] if day <= pd.Timestamp(book.as_of)})
     by_day = dict(list(frame.groupby("date")))
+    state.age |= {symbol: age for symbol, age in (unpriced or {}).items() if symbol in state.age}
     for number, day in enumerate(days):
         state.open(by_day.get(day))
         if number == 0:
@@ -106,6 +110,8 @@ class _State:
                 self.price[symbol], self.age[symbol] = float(close), 0
             if np.isfinite(split) and split not in (0.0, 1.0):
                 self._split(symbol, float(split))
+                if not np.isfinite(close):
+                    self.price[symbol] /= float(split)
             if np.isfinite(dividend) and dividend:
                 self.cash += self.held[symbol] * float(dividend)
 

@@ -26,6 +26,7 @@ from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
 from quantray.daily.targets import Targets, targets_of
 from quantray.data.calendar import DEFAULT_EXCHANGE
+from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.regimes.indicators import five_lenses
 from quantray.risk.limits import Limit, read_limits
@@ -88,6 +89,14 @@ def rebalance(
         gate = examine_day(market.panel, market.quality, settings.gate)
         if gate.reasons:
             raise GateError(f"{market.day} stops at the quality gate: {'; '.join(gate.reasons)}.")
+        # Orders of the last book fill on days of which there is no book: these must be good, too.
+        for missed in _missed(market, earlier):
+            panel = market.panel.between(market.panel.dates[0], missed)
+            if reasons := examine_day(panel, None, settings.gate).reasons:
+                raise GateError(
+                    f"{market.day} stops at the quality gate, as {missed}, which the last book's orders or positions "
+                    f"go through, is not good: {'; '.join(reasons)}. Append that day's bars again as they should be."
+                )
     with stages.take("positions"):
         positions = _positions(settings, market, earlier, holdings)
     with stages.take("forecast"):
@@ -155,7 +164,26 @@ def _positions(
     if earlier is None:
         return starting(market.day, settings.accounting.initial_nav)
     costs = settings.costs.build()
-    return carried(earlier, market.quotes, costs_bps=costs.half_spread_bps + costs.commission_bps)
+    rate = costs.half_spread_bps + costs.commission_bps
+    return carried(earlier, market.quotes, costs_bps=rate, unpriced=_unpriced(market.panel, earlier.as_of))
+
+
+def _missed(market: DayMarket, earlier: Book | None) -> list[np.datetime64]:
+    """Trading days between the last book and this day."""
+    if earlier is None:
+        return []
+    dates = market.panel.dates
+    return list(dates[(dates > np.datetime64(earlier.as_of)) & (dates < np.datetime64(market.day))])
+
+
+def _unpriced(panel: Panel, day: date) -> dict[str, int]:
+    """Symbol -> trading days up to a day since it had a close; names that never had one are left out."""
+    priced = np.isfinite(panel.field("close")[panel.dates <= np.datetime64(day)])
+    if not len(priced):
+        return {}
+    ages = np.argmax(priced[::-1], axis=0)
+    some = priced.any(axis=0)
+    return dict(zip(panel.assets[some].tolist(), ages[some].tolist(), strict=True))
 
 
 def _start(market: DayMarket, positions: Positions, earlier: Book | None) -> Start:

@@ -129,9 +129,9 @@ class Limit:
                 f"{where}: the soft level {self.soft:g} must not be above the hard one, {self.hard:g}; neither may be "
                 "negative, nor the hard one 0."
             )
-        if not 0.5 <= self.level < 1 or not 0 < self.participation <= 1 or self.action not in get_args(Action):
+        if not 0.5 < self.level < 1 or not 0 < self.participation <= 1 or self.action not in get_args(Action):
             raise InputError(
-                f"{where}: level {self.level} must be at least 0.5 and below 1, participation {self.participation} "
+                f"{where}: level {self.level} must be above 0.5 and below 1, participation {self.participation} "
                 f"above 0 and at most 1, and action {self.action!r} one of {', '.join(get_args(Action))}."
             )
         if self.moves is not None and self.moves.floor > self.hard:

@@ -65,6 +65,12 @@ class Monitor:
                 f"drivers {self._drivers.shape}, levels {self._levels.shape} and absolute {self._absolute.shape} must "
                 f"be of the {m} drivers of the model."
             )
+        unknown = ~np.isfinite(self._levels) | (~self._absolute & (self._levels <= 0))
+        if unknown.any():
+            raise InputError(
+                f"{int(unknown.sum())} drivers ({', '.join(self._drivers[unknown][:3].tolist())}) have no closing "
+                "level to move from; give one above zero, or leave the positions out."
+            )
         if not 0 <= margin < 1 or settle_every < 1:
             raise InputError(
                 f"a margin of {margin} must be 0 or more and below 1, and settle_every {settle_every} at least 1."

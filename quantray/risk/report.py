@@ -33,7 +33,7 @@ __all__ = ["Before", "ReportSettings", "assess"]
 class ReportSettings(SettingsModel):
     """What a report is to say, where there is a choice."""
 
-    level: float = Field(0.99, ge=0.5, lt=1)
+    level: float = Field(0.99, gt=0.5, lt=1)
     """Of the value-at-risk that is split among positions, groups and factors."""
     participation: float = Field(0.10, gt=0, le=1)
     """Share of a day's volume that may be sold."""

@@ -301,7 +301,13 @@ def component_shortfall(weights: Float, scenarios: Float, *, level: float = 0.99
 
 def _volatility(weights: Float, covariance: Covariance) -> float:
     weights = _weights(weights, covariance)
-    return float(np.sqrt(max(float(weights @ product(covariance, weights)), 0.0)))
+    variance = float(weights @ product(covariance, weights))
+    if variance < -1e-12 * float(weights**2 @ variances(covariance)):
+        raise InputError(
+            f"the covariance gives this portfolio a variance of {variance:.3g}; make it positive semidefinite first, "
+            "as covariance.estimators.nearest_psd does."
+        )
+    return float(np.sqrt(max(variance, 0.0)))
 
 
 def _weights(weights: Float, covariance: Covariance) -> Float:
@@ -339,6 +345,8 @@ def _quantile(values: Float, share: float, *, predictive: bool) -> float:
     """Of type 6 where it is predictive, else of type 7; numpy's own takes ten times as long for some hundred values."""
     last = len(values) - 1
     place = min(max(share * (last + 2) - 1, 0.0), float(last)) if predictive else share * last
+    # A place that is a day but for rounding is that day, so that all multiples of a portfolio have the same tail.
+    place = float(round(place)) if abs(place - round(place)) < 1e-9 else place
     low = int(place)
     around = np.partition(values, (low, min(low + 1, last)))[low : low + 2]
     return float(around[0] + (place - low) * (around[-1] - around[0]))

@@ -22,13 +22,13 @@ class Allowance:
         self._rate, self._clock = per_minute / 60, clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, name: str, *, take: bool = True) -> float:
+    def wait(self, name: str) -> float:
         """Seconds to wait before a call; 0 where it may be made, which takes one from what is left."""
         now, most = self._clock(), 60 * self._rate
         left, since = self._left.get(name, (most, now))
         left = min(most, left + (now - since) * self._rate)
         allowed = left >= 1
-        self._left[name] = (left - 1 if allowed and take else left, now)
+        self._left[name] = (left - 1 if allowed else left, now)
         self._left.move_to_end(name)
         while len(self._left) > _MOST_NAMES:
             self._left.popitem(last=False)
@@ -66,13 +66,12 @@ class Access:
         kind, _, text = request.headers.get("authorization", "").partition(" ")
         if not text and self._everybody:
             return _ANYBODY
-        address = request.client.host if request.client else "-"
-        wait = self._failures.wait(address, take=False)
-        if wait:
-            raise ProblemError(429, "too many calls without a valid key.", {"Retry-After": str(int(wait) + 1)})
         who = self._keys.principal(text.strip()) if kind.lower() == "bearer" else None
         if who is None:
-            self._failures.wait(address)
+            # Many may stand behind one address: those who have a key are not held up by those who have none.
+            wait = self._failures.wait(request.client.host if request.client else "-")
+            if wait:
+                raise ProblemError(429, "too many calls without a valid key.", {"Retry-After": str(int(wait) + 1)})
             raise ProblemError(
                 401, "send a valid key as `Authorization: Bearer ID.SECRET`.", {"WWW-Authenticate": "Bearer"}
             )

@@ -41,7 +41,7 @@ from quantray.serving.what_if import OnThreads, Pool
 __all__ = ["make_app"]
 
 _PAGE = 10_000
-_MOST_STREAMS = 200
+_MOST_STREAMS = 32
 _HEARTBEAT = 15.0
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {

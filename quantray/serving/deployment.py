@@ -121,4 +121,8 @@ def served(settings: ServiceSettings, cluster: ClusterSettings, *, replicas: int
         try:
             yield
         finally:
-            serve.shutdown()
+            # On somebody's cluster other applications may be served, too.
+            if cluster.kind == "address":
+                serve.delete(_NAME)
+            else:
+                serve.shutdown()

@@ -18,6 +18,11 @@ def look(address: str, alerts: Alerts, *, client: Client | None = None) -> str:
     except ServiceError as error:
         alerts.give(Alert("not ready", address, str(error)))
         return str(error)
+    if found.status == "ok" and found.problem:
+        # What is served is whole, and older than it should be.
+        said = f"{address} serves {found.version}, but {found.problem}"
+        alerts.give(Alert("book stale", address, said))
+        return said
     if found.status == "ok":
         alerts.over("not ready", address)
         alerts.over("book stale", address)

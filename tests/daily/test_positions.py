@@ -47,11 +47,28 @@ def test_a_split_changes_shares_and_no_money():
     assert found.nav == pytest.approx(carried(small_book(), quotes(*FIRST), costs_bps=0).nav)
 
 
+def test_a_split_on_a_day_without_a_close_is_no_money_either():
+    found = carried(small_book(), quotes(FIRST[0], ("2024-04-01", "BBB", np.nan, 2.0, 0.0), *FIRST[2:]), costs_bps=0)
+    whole = carried(small_book(), quotes(FIRST[0], ("2024-04-01", "BBB", np.nan, 1.0, 0.0), *FIRST[2:]), costs_bps=0)
+    assert found.shares["BBB"] == 2 * whole.shares["BBB"]
+    assert found.nav == pytest.approx(whole.nav)
+
+
 def test_a_fraction_of_a_share_is_paid_in_money():
     odd = [*FIRST, ("2024-04-02", "CCC", 150.0, 1 / 3, 0.0), *closes("2024-04-02", AAA=11.0, BBB=20.0)]
     found = carried(small_book(), quotes(*odd), costs_bps=0)
     assert found.shares["CCC"] == 1666
     assert found.nav == pytest.approx(carried(small_book(), quotes(*FIRST), costs_bps=0).nav)
+
+
+def test_a_name_that_has_gone_is_paid_out_however_often_a_book_is_made():
+    """Day by day: how long it has had no close is known from before the book."""
+    day = closes("2024-04-01", AAA=11.0, BBB=20.0)
+    assert carried(small_book(), quotes(*day), costs_bps=0, unpriced={"CCC": 8}).shares["CCC"] > 0
+    found = carried(small_book(), quotes(*day), costs_bps=0, unpriced={"CCC": 9, "ELSEWHERE": 40})
+    assert "CCC" not in found.shares
+    assert "1 names without a close for 10 days were paid out: CCC" in found.notes
+    assert found.nav == pytest.approx(carried(small_book(), quotes(*day), costs_bps=0).nav)
 
 
 def test_dividends_go_to_who_holds_on_the_day():

@@ -129,6 +129,18 @@ def test_a_bad_day_stops_and_the_last_book_stays(market):
     assert desk.run(1).book.as_of > first.as_of
 
 
+def test_orders_do_not_fill_at_closes_that_were_refused(market):
+    """The day after a bad one stops, too, until the bad one's bars are there as they should be."""
+    desk = Desk(market)
+    desk.run(0)
+    with pytest.raises(GateError):
+        desk.run(1, lambda rows: rows.iloc[:6])
+    with pytest.raises(GateError, match="which the last book's orders or positions go through, is not good: 50.0%"):
+        desk.run(2)
+    # With good bars of the bad day, the last day that is there is decided.
+    assert desk.run(1).book.as_of == market.days[FIRST + 2].date()
+
+
 def test_on_days_without_a_decision_what_is_held_stays(market):
     desk = Desk(market, frequency="monthly")
     books = [desk.run(number).book for number in range(25)]

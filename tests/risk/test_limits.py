@@ -126,7 +126,7 @@ def test_the_shipped_limits_can_be_checked():
         ("{name: a, metric: var, scope: factor market, soft: 1, hard: 2}", "var has no scope 'factor market'"),
         ("{name: a, metric: gross, scope: sector, soft: 1, hard: 2}", "gross has no scope 'sector'"),
         ("{name: a, metric: gross, scope: book, soft: 1, hard: 2, hrd: 2}", "'limits.0.hrd'; did you mean 'hard'"),
-        ("{name: a, metric: var, scope: book, soft: 1, hard: 2, level: 2}", "level 2.0 must be at least 0.5"),
+        ("{name: a, metric: var, scope: book, soft: 1, hard: 2, level: 2}", "level 2.0 must be above 0.5"),
         ("{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 3}}", "the floor 3 is above the hard"),
         ("{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 0}}", "a floor of 0.0 must be positive"),
     ],

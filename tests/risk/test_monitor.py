@@ -139,6 +139,9 @@ def test_bad_input_is_refused():
         watching(book=model_book(model=None))
     with pytest.raises(InputError, match=r"levels \(3,\)"):
         Monitor(SHARES, SHARES.names, np.ones(3))
+    for level in (np.nan, 0.0):
+        with pytest.raises(InputError, match=r"1 drivers \(S0002\) have no closing level"):
+            Monitor(SHARES, SHARES.names, np.where(np.arange(12) == 2, level, LEVELS))
     with pytest.raises(InputError, match="a margin of 1"):
         watching(margin=1)
     with pytest.raises(InputError, match="did you mean 'factor"):

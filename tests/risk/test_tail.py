@@ -196,3 +196,18 @@ def test_shortfall_is_coherent(seed, level):
 def test_what_says_nothing_is_refused(call, text):
     with pytest.raises(InputError, match=text):
         call()
+
+
+@pytest.mark.parametrize("days", [99, 101, 499, 501])
+def test_a_multiple_of_a_portfolio_has_that_multiple_of_its_shortfall(days):
+    """At levels whose day is a whole number but for rounding, too."""
+    draws = np.random.default_rng(0).standard_normal((50, days)) * 0.01
+    for returns in draws:
+        for level in (0.8, 0.9, 0.95):
+            once = expected_shortfall(returns, level=level)
+            assert expected_shortfall(3 * returns, level=level) == pytest.approx(3 * once, rel=1e-12)
+
+
+def test_a_covariance_that_is_none_is_refused():
+    with pytest.raises(InputError, match="nearest_psd"):
+        gaussian_var(np.array([1.0, -1.0]), np.array([[1.0, 2.0], [2.0, 1.0]]))

@@ -1,4 +1,5 @@
 import json
+from datetime import date
 
 import httpx2 as httpx
 import pytest
@@ -37,6 +38,17 @@ def test_a_service_is_looked_at_and_each_change_alerts_once(tmp_path, alerts):
     old = Service(tmp_path, stale_after_hours=1.0)
     assert "hours old" in looked(old, alerts)
     assert given(tmp_path) == ["not ready", "book stale"]
+
+
+def test_a_newest_book_that_is_damaged_alerts_while_the_one_before_is_served(tmp_path, alerts):
+    service = Service(tmp_path)
+    service.publish(small_book())
+    pointer = service.shelf.publish(small_book(date(2024, 4, 1)))
+    path = service.shelf.place.folder / "books" / pointer.version / "portfolio.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    service.http.post("/v1/refresh", headers=service.signed("publish"))
+    assert "serves 2024-03-28" in looked(service, alerts)
+    assert given(tmp_path) == ["book stale"]
 
 
 def test_a_service_that_does_not_answer_alerts(tmp_path, alerts):

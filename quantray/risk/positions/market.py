@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from quantray.arrays import Bool, Dates, Float, Int, Names, frozen
 from quantray.errors import InputError
 from quantray.risk.positions.groups import Groups
+from quantray.risk.positions.holdings import AssetClass
 
 __all__ = ["Market"]
 
@@ -87,6 +88,10 @@ class Market:
             raise InputError(
                 f"{int(bad.sum())} drivers have no positive level: {names}; fill them in or leave them out."
             )
+        if wrong := {*columns["asset_class"].tolist()} - {"", *get_args(AssetClass)}:
+            raise InputError(f"asset classes {sorted(wrong)} must be among {', '.join(get_args(AssetClass))}.")
+        if (columns["spread_bps"] < 0).any():
+            raise InputError("spreads of the market must not be negative; leave unknown ones NaN.")
         if t and (dates[-1] > self.date or not (np.diff(dates).astype(np.int64) > 0).all()):
             raise InputError(f"dates of changes must rise and end by {self.date}, not on {dates[-1]}.")
         for name, values in [*columns.items(), ("dates", dates), ("changes", changes)]:

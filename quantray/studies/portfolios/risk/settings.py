@@ -55,7 +55,7 @@ class OverlaySettings(SettingsModel):
 class RiskSettings(SettingsModel):
     """The risk of the portfolios on their last day, and an overlay."""
 
-    level: float = Field(0.99, ge=0.5, lt=1)
+    level: float = Field(0.99, gt=0.5, lt=1)
     """Of the value-at-risk that is split among positions, in the report."""
     limits: tuple[Limit, ...] = ()
     overlay: OverlaySettings | None = None
