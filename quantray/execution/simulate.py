@@ -181,7 +181,7 @@ def execute(
     for k in range(n_intervals):
         wanted = left + abs(slices[k])
         room = _room(market.volumes[:, k], participation)
-        in_dark = _found(dark, market.volumes[:, k], draw, wanted)
+        in_dark = np.minimum(_found(dark, market.volumes[:, k], draw, wanted), room)
         on_lit = np.minimum(wanted - in_dark, np.maximum(room - in_dark, 0.0))
         moved = _moved(lit, k, market.interval_days, impact, decay)
         middle = market.prices[:, k] + sign * decision * moved

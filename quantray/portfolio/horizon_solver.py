@@ -16,6 +16,7 @@ from quantray.arrays import Float
 from quantray.portfolio.chains import ChainSystem, Columns, moves, moves_back
 from quantray.portfolio.horizon_limits import HorizonLimits
 from quantray.portfolio.horizon_problem import HorizonPrices, HorizonProblem, horizon_gap, within_reach
+from quantray.portfolio.newton import Move, longest_step
 
 __all__ = ["HorizonResult", "solve_horizon"]
 
@@ -225,7 +226,7 @@ class _Iteration:
             return float("nan")
         # The predictor only says how far one can go; digits matter in the corrector.
         move = self._direction(self.s * self.m, self.t * self.p, refine=False)
-        length = self._longest(move, 1.0)
+        length = longest_step(self, move, 1.0)
         after = float(((self.s + length * move.s) * (self.m + length * move.m)).sum())
         after += float((self.t + length * move.t) @ (self.p + length * move.p))
         # The power 3/2 is curved: its linearisation holds over shorter steps, and complementarity must not run ahead
@@ -235,7 +236,7 @@ class _Iteration:
         move = self._direction(
             self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target, refine=True
         )
-        length = self._longest(move, share)
+        length = longest_step(self, move, share)
         if not (np.isfinite(move.w).all() and np.isfinite(move.m).all()):
             return float("nan")
         self.w = self.w + length * move.w
@@ -285,7 +286,7 @@ class _Iteration:
                 corner.append(part[h] + (1 / (self.zz if helper == "z" else self.gg)[h]).sum())
         return np.array(columns).reshape(len(columns), *self.w.shape), np.array(corner)
 
-    def _direction(self, product_s: Float, product_t: Float, *, refine: bool) -> "_Move":
+    def _direction(self, product_s: Float, product_t: Float, *, refine: bool) -> Move:
         """The Newton direction towards complementary products of zero less ``product``."""
         theta, limits = self.theta, self.limits
         # Slack and multiplier of every inequality in terms of the move of (w, z, g):
@@ -320,7 +321,7 @@ class _Iteration:
         w, x = self.system.solve(b_w, c, refine=refine)
         return self._unfolded(w, x, b_z, b_g, push, push_t)
 
-    def _unfolded(self, w: Float, x: Float, b_z: Float, b_g: Float, push: Float, push_t: Float) -> "_Move":
+    def _unfolded(self, w: Float, x: Float, b_z: Float, b_g: Float, push: Float, push_t: Float) -> Move:
         """The moves of everything that was eliminated."""
         limits, n_periods = self.limits, len(w)
         count = n_periods * self.columns.width
@@ -343,31 +344,4 @@ class _Iteration:
         moved = limits.values(self.problem.row_values(w), z, g)
         dy = np.where(limits.equal, net, 0.0)
         dp = push_t + self.p / self.t * moved
-        return _Move(w, z, g, dy, -self.r_s - left, push + self.theta * left, -self.r_t - moved, dp)
-
-    def _longest(self, move: "_Move", share: float) -> float:
-        """The longest step, at most one, that keeps slacks, multipliers (and z under a power) positive."""
-        longest = 1.0
-        pairs = [(self.s, move.s), (self.m, move.m), (self.t, move.t), (self.p, move.p)]
-        if self.impact is not None:
-            pairs.append((self.z, move.z))
-        for value, change in pairs:
-            if value.size:
-                worst = float((change / value).min())
-                if worst < 0:
-                    longest = min(longest, -share / worst)
-        return longest
-
-
-@dataclass(frozen=True, eq=False)
-class _Move:
-    """Changes of all variables."""
-
-    w: Float
-    z: Float
-    g: Float
-    y: Float
-    s: Float
-    m: Float
-    t: Float
-    p: Float
+        return Move(w, z, g, dy, -self.r_s - left, push + self.theta * left, -self.r_t - moved, dp)

@@ -10,12 +10,11 @@ Source: Mehrotra (1992), *On the implementation of a primal-dual interior point 
 Vanderbei (1995), *Symmetric quasidefinite matrices*, SIAM J. Optim. 5(1).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from quantray.arrays import Bool, Float
+from quantray.portfolio.newton import Move, longest_step
 from quantray.portfolio.problem import NOTHING, StructuredProblem, StructuredResult, boxed, certified_gap
 
 __all__ = ["solve_structured"]
@@ -217,7 +216,7 @@ class _Iteration:
             return float("nan")
         # The predictor only says how far one can go; digits matter in the corrector.
         move = self._direction(self.s * self.m, self.t * self.p, refine=False)
-        length = self._longest(move, 1.0)
+        length = longest_step(self, move, 1.0)
         after = float(((self.s + length * move.s) * (self.m + length * move.m)).sum())
         after += float((self.t + length * move.t) @ (self.p + length * move.p))
         # The power 3/2 is curved: its linearisation holds over shorter steps, and complementarity must not run ahead
@@ -227,7 +226,7 @@ class _Iteration:
         target = sigma * mu
         wanted_s, wanted_t = self.s * self.m + move.s * move.m - target, self.t * self.p + move.t * move.p - target
         move = self._direction(wanted_s, wanted_t, refine=True)
-        length = self._longest(move, share)
+        length = longest_step(self, move, share)
         if not (np.isfinite(move.w).all() and np.isfinite(move.m).all()):
             return float("nan")
         self.w = self.w + length * move.w
@@ -276,7 +275,7 @@ class _Iteration:
         self.small, info = dpotrf(small, lower=1)
         return info == 0 and bool(np.isfinite(self.ww).all())
 
-    def _direction(self, product_s: Float, product_t: Float, *, refine: bool) -> "_Move":
+    def _direction(self, product_s: Float, product_t: Float, *, refine: bool) -> Move:
         """The Newton direction towards complementary products of zero less ``product``."""
         theta = self.theta
         # Slack and multiplier of every inequality in terms of the move of (w, z, g):
@@ -334,35 +333,8 @@ class _Iteration:
         ds = -self.r_s - left
         dm = push + theta * left
         dt = -self.r_t - self._row_values(w, z, g)
-        return _Move(w, z, g, solved[n_factors : n_factors + n_eq], ds, dm, dt, prices)
+        return Move(w, z, g, solved[n_factors : n_factors + n_eq], ds, dm, dt, prices)
 
     def _coupled(self, rhs: Float) -> Float:
         """Solve the small system; LAPACK itself, as scipy's wrapper costs several times the work."""
         return np.asarray(dpotrs(self.small, rhs, lower=1)[0]) if len(rhs) else rhs
-
-    def _longest(self, move: "_Move", share: float) -> float:
-        """The longest step, at most one, that keeps slacks, multipliers (and z under a power) positive."""
-        longest = 1.0
-        pairs = [(self.s, move.s), (self.m, move.m), (self.t, move.t), (self.p, move.p)]
-        if self.impact is not None:
-            pairs.append((self.z, move.z))
-        for value, change in pairs:
-            if value.size:
-                worst = float((change / value).min())
-                if worst < 0:
-                    longest = min(longest, -share / worst)
-        return longest
-
-
-@dataclass(frozen=True, eq=False)
-class _Move:
-    """Changes of all variables."""
-
-    w: Float
-    z: Float
-    g: Float
-    y: Float
-    s: Float
-    m: Float
-    t: Float
-    p: Float

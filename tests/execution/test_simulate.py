@@ -118,3 +118,12 @@ def test_markets_that_cannot_be_are_refused():
         MarketPaths(np.ones((2, 3)), np.ones((2, 3)), 1.0)
     with pytest.raises(InputError, match="the impact must be that of one name"):
         execute(EQUAL, market(2), linear_impact(np.full(2, ADV), np.full(2, 0.02), np.full(2, 10.0)))
+
+
+def test_what_is_found_in_the_dark_counts_towards_the_cap():
+    """A tenth of all is a ninth of what others trade, wherever it is traded."""
+    others = np.full(5, 900.0)
+    pool = DarkPool(chance=1.0, share=0.5)
+    done = execute(np.full(5, 400.0), market(3, volumes=others), PAPER, participation=0.1, dark=pool)
+    assert_allclose(done.filled, 100)
+    assert_allclose(done.dark, 100)
