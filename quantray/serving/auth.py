@@ -20,6 +20,9 @@ from quantray.storage.locks import alone
 
 __all__ = ["SCOPES", "KeyRing", "NewKey", "Principal", "Scope"]
 
+_MOST_DAYS = 36_500
+"""A hundred years; calendars end."""
+
 Scope = Literal["read", "what-if", "publish", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """``read`` what was published, ``what-if`` computes on request, ``publish`` makes the service look for a new book, and
@@ -105,8 +108,10 @@ class KeyRing:
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
             raise InputError(f"scopes {', '.join(unknown) or 'are none'}: name some of {', '.join(SCOPES)}.")
-        if not 0 < len(name.strip()) <= 80 or (days is not None and days < 1):
-            raise InputError(f"a key needs a name of 1 to 80 letters and at least one day, not {name!r} and {days}.")
+        if not 0 < len(name.strip()) <= 80 or not (days is None or 1 <= days <= _MOST_DAYS):
+            raise InputError(
+                f"a key needs a name of 1 to 80 letters and 1 to {_MOST_DAYS:,} days, or none, not {name!r} and {days}."
+            )
         now = _now()
         identity, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         expires = None if days is None else now + timedelta(days=days)
@@ -151,8 +156,10 @@ class KeyRing:
         """
         old = self._known(self._keys(), identity)
         now = _now()
-        if not old.is_valid(now) or grace_hours < 0:
-            raise InputError(f"key {identity} is {_state(old, now)}; create another one, and give hours of 0 or more.")
+        if not old.is_valid(now) or not 0 <= grace_hours <= 24 * _MOST_DAYS:
+            raise InputError(
+                f"key {identity} is {_state(old, now)}; create another one, and give 0 to {24 * _MOST_DAYS:,} hours."
+            )
         left = None if old.expires is None else max(1, (old.expires - now).days)
         new = self.create(old.name, old.scopes, days=left)
         with self._changing() as keys:

@@ -138,14 +138,17 @@ class Client:
 
     def events(self) -> Iterator[tuple[date, str]]:
         """The day and version of the served book, and of each that takes its place, as long as the service lives."""
-        with self._http.stream("GET", "/v1/events", timeout=httpx.Timeout(10, read=60)) as answer:
-            if answer.status_code != 200:
-                answer.read()
-                _refuse(answer)
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    said = json.loads(line.removeprefix("data: "))
-                    yield date.fromisoformat(said["as_of"]), str(said["version"])
+        try:
+            with self._http.stream("GET", "/v1/events", timeout=httpx.Timeout(10, read=60)) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    _refuse(answer)
+                for line in answer.iter_lines():
+                    if line.startswith("data: "):
+                        said = json.loads(line.removeprefix("data: "))
+                        yield date.fromisoformat(said["as_of"]), str(said["version"])
+        except httpx.HTTPError as error:
+            raise self._unanswered(error) from error
 
     def _table(self, path: str, query: Mapping[str, str], index: list[str]) -> BookTable:
         try:
@@ -204,7 +207,10 @@ class Client:
         try:
             return self._http.request(method, path, **more)
         except httpx.HTTPError as error:
-            raise ServiceError(f"{self._http.base_url} does not answer: {first_line(error)}; is it running?") from error
+            raise self._unanswered(error) from error
+
+    def _unanswered(self, error: httpx.HTTPError) -> ServiceError:
+        return ServiceError(f"{self._http.base_url} does not answer: {first_line(error)}; is it running?")
 
 
 _PAGE = 10_000

@@ -87,7 +87,8 @@ def test_a_rotated_key_works_on_for_a_while(ring, later):
         ("desk", ["read", "wine"], None, "scopes wine: name some of read, what-if, publish, admin"),
         ("desk", [], None, "scopes are none"),
         (" ", ["read"], None, "a key needs a name"),
-        ("desk", ["read"], 0, "at least one day"),
+        ("desk", ["read"], 0, "1 to 36,500 days"),
+        ("desk", ["read"], 99_999_999, "1 to 36,500 days"),
     ],
 )
 def test_keys_that_cannot_be_are_refused(ring, name, scopes, days, said):

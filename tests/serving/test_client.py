@@ -131,3 +131,12 @@ def test_addresses_and_days_are_checked_here():
         Client("localhost:8000")
     with Client("http://x") as client, pytest.raises(InputError, match="'yesterday' is no day"):
         client.portfolio("yesterday")
+
+
+def test_events_of_a_service_that_is_not_there_are_refused_in_a_line():
+    def refuse(request):
+        raise httpx.ConnectError("refused")
+
+    client = Client("http://nowhere", transport=httpx.MockTransport(refuse))
+    with client, pytest.raises(ServiceError, match="does not answer: refused; is it running"):
+        next(client.events())
