@@ -103,6 +103,10 @@ def book(n: int) -> Book:
             "specific_variance": np.full(n, 4e-4),
             "cost": np.full(n, 5e-4),
             "loadings": (draw.normal(size=(n, 20)) * 0.003).tolist(),
+            "price": price,
+            "adv": 1e8 / price,
+            "volatility": np.full(n, 0.02),
+            "spread_bps": np.full(n, 10.0),
         },
     }
     made = {name: pa.table(columns, schema=TABLES[name]) for name, columns in tables.items()}

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from quantray.covariance.factor import FactorModel
 from quantray.errors import DataError
 from quantray.storage.seals import from_parquet, to_parquet
 
-__all__ = ["DOCUMENTS", "TABLES", "Book", "empty_table"]
+__all__ = ["DOCUMENTS", "TABLES", "Book", "empty_table", "risk_of"]
 
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
 
@@ -55,12 +56,22 @@ TABLES: Mapping[str, pa.Schema] = {
     ),
     "forecasts": pa.schema([("symbol", _TEXT), ("forecast", _NUMBER)]),
     "model": pa.schema(
-        [("symbol", _TEXT), ("specific_variance", _NUMBER), ("cost", _NUMBER), ("loadings", pa.large_list(_NUMBER))]
+        [
+            ("symbol", _TEXT),
+            ("specific_variance", _NUMBER),
+            ("loadings", pa.large_list(_NUMBER)),
+            ("cost", _NUMBER),
+            ("price", _NUMBER),
+            ("adv", _NUMBER),
+            ("volatility", _NUMBER),
+            ("spread_bps", _NUMBER),
+        ]
     ),
 }
 """What the tables of a book hold. Shares are signed, sales negative; prices, expected costs and risk in money of the
 base currency; weights in fractions of NAV; limits NaN where an order has none. The model is of the risk of a day, with
-uncorrelated factors of unit variance; its cost is a fraction of the money traded."""
+uncorrelated factors of unit variance; its cost is a fraction of the money traded, and its volume (shares), volatility
+(of a day) and whole spread are what impact is made of, NaN where nobody knows."""
 
 DOCUMENTS = ("risk", "regimes", "provenance")
 """What else a book tells, as JSON objects."""
@@ -149,6 +160,12 @@ class Book:
 def empty_table(name: str) -> pa.Table:
     """A table of a book without rows, such as the forecasts of a portfolio that needs none."""
     return TABLES[name].empty_table()
+
+
+def risk_of(table: pa.Table) -> FactorModel:
+    """The model of risk of some rows of a book's model."""
+    loadings = np.array(table["loadings"].to_pylist(), dtype=np.float64).reshape(table.num_rows, -1)
+    return FactorModel(loadings, np.eye(loadings.shape[1]), table["specific_variance"].to_numpy())
 
 
 def _laid_out(tables: Mapping[str, pa.Table], where: str) -> None:

@@ -16,10 +16,10 @@ from quantray.daily.targets import Targets
 from quantray.data.calendar import DEFAULT_EXCHANGE, clock, next_session, session_hours
 from quantray.execution.impact import ADV, DAILY_VOLATILITY, ImpactLaw, ImpactModel, LawName, with_liquidity
 from quantray.execution.orders import ALGORITHMS
-from quantray.execution.plan import plan_execution
+from quantray.execution.plan import ExecutionPlan, plan_execution
 from quantray.execution.trade_list import PlanTerms, TradeList
 
-__all__ = ["AT_CLOSE", "Orders", "impact_of", "orders_of", "within_volume"]
+__all__ = ["AT_CLOSE", "Orders", "impact_of", "orders_of", "tables_of", "within_volume"]
 
 AT_CLOSE = "CLOSE"
 """What orders are called that go to the closing auction whole, as their volume is not known."""
@@ -119,6 +119,40 @@ def orders_of(
     return Orders(parents, children, (told,) if told else ())
 
 
+def tables_of(plan: ExecutionPlan, session: np.datetime64) -> tuple[pa.Table, pa.Table]:
+    """The orders of a plan and their slices, as a book holds them.
+
+    Parameters
+    ----------
+    session : the first of the plan, which the orders are called by.
+    """
+    trades, made = plan.trades, plan.children
+    names, owner = trades.symbols, made.parent
+    ids = np.array([f"{session}-{name}" for name in names.tolist()])
+    limits = np.array([np.nan if each is None else float(each) for each in trades.limits or [None] * len(names)])
+    money = plan.cost_bps * 1e-4 * trades.value
+    parents = {
+        "parent": ids,
+        "symbol": names,
+        "shares": trades.shares,
+        "algorithm": [ALGORITHMS[code] for code in plan.selection.algorithm.tolist()],
+        "expected_cost": money,
+        "expected_cost_bps": plan.cost_bps,
+        "risk": plan.risk_bps * 1e-4 * trades.value,
+    }
+    children = {
+        "parent": ids[owner],
+        "child": [f"{ids[p]}-{k + 1}" for p, k in zip(owner.tolist(), made.number.tolist(), strict=True)],
+        "symbol": names[owner],
+        "time": pa.array(made.time.astype("datetime64[us]"), pa.timestamp("us", tz="UTC")),
+        "shares": made.quantity * np.sign(trades.shares)[owner],
+        "venue": [made.venues[v] for v in made.venue.tolist()],
+        "algorithm": [ALGORITHMS[code] for code in made.algorithm.tolist()],
+        "limit": limits[owner],
+    }
+    return pa.table(parents, schema=TABLES["parents"]), pa.table(children, schema=TABLES["children"])
+
+
 def _planned(
     targets: Targets,
     change: Int,
@@ -140,31 +174,7 @@ def _planned(
         most_days=1,
         when_late="stretch",
     )
-    plan = plan_execution(trades, session, terms)
-    ids = np.array([f"{session}-{name}" for name in names.tolist()])
-    money = plan.cost_bps * 1e-4 * trades.value
-    parents = {
-        "parent": ids,
-        "symbol": names,
-        "shares": shares,
-        "algorithm": [ALGORITHMS[code] for code in plan.selection.algorithm.tolist()],
-        "expected_cost": money,
-        "expected_cost_bps": plan.cost_bps,
-        "risk": plan.risk_bps * 1e-4 * trades.value,
-    }
-    made, sign = plan.children, np.sign(shares)
-    owner = made.parent
-    children = {
-        "parent": ids[owner],
-        "child": [f"{ids[p]}-{k + 1}" for p, k in zip(owner.tolist(), made.number.tolist(), strict=True)],
-        "symbol": names[owner],
-        "time": pa.array(made.time.astype("datetime64[us]"), pa.timestamp("us", tz="UTC")),
-        "shares": made.quantity * sign[owner],
-        "venue": [made.venues[v] for v in made.venue.tolist()],
-        "algorithm": [ALGORITHMS[code] for code in made.algorithm.tolist()],
-        "limit": np.full(len(owner), np.nan),
-    }
-    return pa.table(parents, schema=TABLES["parents"]), pa.table(children, schema=TABLES["children"])
+    return tables_of(plan_execution(trades, session, terms), session)
 
 
 def _at_close(

@@ -129,7 +129,7 @@ def rebalance(
             "parents": orders.parents,
             "children": orders.children,
             "forecasts": _forecasts(market, decision),
-            "model": _model(model, settings),
+            "model": _model(model, market, settings),
         }
         book = Book(market.day, settings.name, targets.nav, targets.cash, tables, documents)
     return Rebalanced(book, gate, stages.seconds, notes)
@@ -232,13 +232,19 @@ def _forecasts(market: DayMarket, decision: Decision | None) -> pa.Table:
     return pa.table(columns, schema=TABLES["forecasts"])
 
 
-def _model(model: DayModel, settings: RebalanceSettings) -> pa.Table:
-    costs = settings.costs.build()
+def _model(model: DayModel, market: DayMarket, settings: RebalanceSettings) -> pa.Table:
+    costs, closes = settings.costs.build(), market.closes
+    prices = np.array([closes.get(name, np.nan) for name in model.assets.tolist()])
+    impact = impact_of(model.assets, prices, market, costs, settings.execution.impact)
     columns = {
         "symbol": model.assets.tolist(),
         "specific_variance": model.model.specific_variance,
-        "cost": np.full(len(model.assets), 1e-4 * (costs.half_spread_bps + costs.commission_bps)),
         "loadings": model.model.loadings.tolist(),
+        "cost": np.full(len(model.assets), 1e-4 * (costs.half_spread_bps + costs.commission_bps)),
+        "price": prices,
+        "adv": impact.adv,
+        "volatility": impact.volatility,
+        "spread_bps": 2e4 * impact.half_spread,
     }
     return pa.table(columns, schema=TABLES["model"])
 
@@ -252,6 +258,7 @@ def _provenance(
     """Where the book came from; nothing of when it was made, so that the same day makes the same book."""
     return {
         "store_version": market.version,
+        "exchange": settings.exchange or DEFAULT_EXCHANGE,
         "settings": config_hash(settings, exclude={"alerts", "books", "runs"}),
         "gate": asdict(gate),
         "notes": list(notes),

@@ -2,14 +2,20 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
 
 from quantray.serving.auth import KeyRing, Principal, Scope
 from quantray.serving.problems import ProblemError
 
-__all__ = ["Access", "Allowance"]
+__all__ = ["SCOPE", "Access", "Allowance", "guarded"]
+
+SCOPE = "x-scope"
+"""What a route's entry in the OpenAPI document says of the scope that it takes."""
 
 _MOST_NAMES = 10_000
 _ANYBODY = Principal("-", "anybody", frozenset({"read"}))
@@ -36,7 +42,7 @@ class Allowance:
 
 
 class Access:
-    """The check that routes ask for: a key with a scope, not too often.
+    """Who may come in: whoever has a key with a scope, not too often.
 
     Parameters
     ----------
@@ -47,20 +53,22 @@ class Access:
         self._keys, self._everybody = keys, everybody
         self._calls, self._failures = Allowance(per_minute), Allowance(failures)
 
-    def needs(self, scope: Scope) -> Callable[[Request], Principal]:
-        """A dependency of a route: who calls, if they may."""
+    def admit(self, request: Request, scope: Scope) -> Principal:
+        """Who calls; reads nothing but the headers.
 
-        def check(request: Request) -> Principal:
-            who = self._who(request)
-            request.scope["quantray_principal"] = who
-            if scope not in who.scopes:
-                raise ProblemError(403, f"this key has no scope {scope}; ask for one that has.")
-            wait = self._calls.wait(who.id)
-            if wait:
-                raise ProblemError(429, "this key calls too often; wait a little.", {"Retry-After": str(int(wait) + 1)})
-            return who
-
-        return check
+        Raises
+        ------
+        ProblemError
+            No key, one without the scope, or too many calls.
+        """
+        who = self._who(request)
+        request.scope["quantray_principal"] = who
+        if scope not in who.scopes:
+            raise ProblemError(403, f"this key has no scope {scope}; ask for one that has.")
+        wait = self._calls.wait(who.id)
+        if wait:
+            raise ProblemError(429, "this key calls too often; wait a little.", {"Retry-After": str(int(wait) + 1)})
+        return who
 
     def _who(self, request: Request) -> Principal:
         kind, _, text = request.headers.get("authorization", "").partition(" ")
@@ -76,3 +84,21 @@ class Access:
                 401, "send a valid key as `Authorization: Bearer ID.SECRET`.", {"WWW-Authenticate": "Bearer"}
             )
         return who
+
+
+def guarded(access: Access) -> type[APIRoute]:
+    """Routes that let nobody in before the body of a request is read: a stranger's content is nothing to look at."""
+
+    class Guarded(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """As FastAPI makes it, behind the check."""
+            answer, scope = super().get_route_handler(), (self.openapi_extra or {}).get(SCOPE)
+
+            async def handle(request: Request) -> Response:
+                if scope is not None:
+                    access.admit(request, scope)
+                return await answer(request)
+
+            return handle
+
+    return Guarded

@@ -4,7 +4,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from quantray.errors import DataError, InputError, QuantrayError, first_line
-from quantray.serving.schemas import ARROW, Health, Optimised, OptimiseRequest
+from quantray.serving.schemas import ARROW, Health, Optimised, OptimiseRequest, Scheduled, ScheduleRequest
 
 __all__ = ["BookTable", "Client", "ServiceError"]
 
@@ -132,9 +133,11 @@ class Client:
 
     def optimise(self, request: OptimiseRequest) -> Optimised:
         """A what-if: another portfolio, published nowhere. Raises as ``portfolio``, or where no weights fit."""
-        answer = self._sent("POST", "/v1/optimise", json=request.model_dump(mode="json", exclude_none=True))
-        _refuse(answer)
-        return Optimised.model_validate_json(answer.content)
+        return Optimised.model_validate_json(self._asked("/v1/optimise", request))
+
+    def schedule(self, request: ScheduleRequest) -> Scheduled:
+        """A what-if: the schedule of other trades, published nowhere. Raises as ``portfolio``, or where none fits."""
+        return Scheduled.model_validate_json(self._asked("/v1/schedule", request))
 
     def events(self) -> Iterator[tuple[date, str]]:
         """The day and version of the served book, and of each that takes its place, as long as the service lives."""
@@ -189,6 +192,11 @@ class Client:
             self._known[place] = (answer.headers["etag"], answer.content)
         return answer.content
 
+    def _asked(self, path: str, request: OptimiseRequest | ScheduleRequest) -> bytes:
+        answer = self._sent("POST", path, json=request.model_dump(mode="json", exclude_none=True))
+        _refuse(answer)
+        return answer.content
+
     def _again(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Response:
         for left in range(self._retries, -1, -1):
             try:
@@ -200,7 +208,7 @@ class Client:
                 continue
             if answer.status_code not in _AGAIN or left == 0:
                 return answer
-            self._sleep(min(float(answer.headers.get("retry-after", "1")), 10.0))
+            self._sleep(min(_wait(answer.headers.get("retry-after", "")), 10.0))
         raise AssertionError("the last try returns or raises")
 
     def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -223,6 +231,18 @@ def _path(place: str, day: date | str | None) -> str:
         return f"{place}/{date.fromisoformat(str(day))}"
     except ValueError as error:
         raise InputError(f"{day!r} is no day; write it as 2024-03-28.") from error
+
+
+def _wait(told: str) -> float:
+    """Seconds that a header asks to wait, which holds seconds or a date (RFC 9110); 1 where it holds neither."""
+    if told.strip().isdigit():
+        return float(told)
+    try:
+        then = parsedate_to_datetime(told)
+    except ValueError:
+        return 1.0
+    # A date without a zone is in UTC.
+    return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _refuse(answer: httpx.Response) -> None:

@@ -17,9 +17,11 @@ from quantray.distributed.cluster import connect
 from quantray.errors import ClusterError, first_line
 from quantray.research.terms import ClusterSettings
 from quantray.serving.app import make_app
-from quantray.serving.schemas import OptimiseRequest
+from quantray.serving.schemas import OptimiseRequest, ScheduleRequest
 from quantray.serving.settings import ServiceSettings
-from quantray.serving.what_if import BusyError, Weights, optimise
+from quantray.serving.what_ifs.optimising import Weights, optimise
+from quantray.serving.what_ifs.pool import BusyError
+from quantray.serving.what_ifs.scheduling import Scheduling, schedule
 from quantray.settings import checked
 
 __all__ = ["make_deployment", "served"]
@@ -31,23 +33,35 @@ class _WhatIfs:
     """Computes what-ifs, one at a time in each replica."""
 
     def optimise(self, book: Book, request: OptimiseRequest) -> Weights:
-        """As ``what_if.optimise``."""
+        """As ``what_ifs.optimising.optimise``."""
         return optimise(book, request)
+
+    def schedule(self, book: Book, request: ScheduleRequest) -> Scheduling:
+        """As ``what_ifs.scheduling.schedule``."""
+        return schedule(book, request)
 
 
 class _OnServe:
-    """What-ifs on replicas of another deployment; see ``what_if.Pool``."""
+    """What-ifs on replicas of another deployment; see ``what_ifs.pool.Pool``."""
 
     def __init__(self, handle: Any, seconds: float) -> None:
         self._handle, self._seconds = handle, seconds
 
     async def optimise(self, book: Book, request: OptimiseRequest) -> Weights:
-        """As ``what_if.optimise``, or ``BusyError``."""
+        """As ``optimising.optimise``, or ``BusyError``."""
+        found: Weights = await self._asked(self._handle.optimise, book, request)
+        return found
+
+    async def schedule(self, book: Book, request: ScheduleRequest) -> Scheduling:
+        """As ``scheduling.schedule``, or ``BusyError``."""
+        found: Scheduling = await self._asked(self._handle.schedule, book, request)
+        return found
+
+    async def _asked(self, method: Any, *told: object) -> Any:
         try:
-            found: Weights = await asyncio.wait_for(self._handle.optimise.remote(book, request), self._seconds)
+            return await asyncio.wait_for(method.remote(*told), self._seconds)
         except (BackPressureError, TimeoutError):
             raise BusyError(int(self._seconds) + 1) from None
-        return found
 
 
 class _Books:

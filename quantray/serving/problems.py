@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from quantray.errors import InputError, QuantrayError, SolverError
 from quantray.printable import printable
-from quantray.serving.what_if import BusyError
+from quantray.serving.what_ifs.pool import BusyError
 
 __all__ = ["MEDIA", "ProblemError", "explain", "problem"]
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quantray.serving.follower import Served
+from quantray.serving.what_ifs.scheduling import Scheduling
 
-__all__ = ["FILTERS", "arrow", "chosen", "document", "forecasts", "portfolio", "schedule"]
+__all__ = ["FILTERS", "arrow", "chosen", "document", "forecasts", "portfolio", "schedule", "scheduled"]
 
 FILTERS = ("symbol", "algorithm", "venue", "parent")
 """Columns of a schedule that a request may ask for one value of."""
@@ -40,6 +41,14 @@ def schedule(served: Served, table: str, found: pa.Table, offset: int, limit: in
     """A page of the schedule as JSON."""
     about = {"table": table, "total": found.num_rows, "offset": offset}
     return _json(served, about | {table: _rows(found.slice(offset, limit))})
+
+
+def scheduled(served: Served, found: Scheduling) -> bytes:
+    """A schedule that was asked for, as JSON."""
+    more = zip(found.days.tolist(), found.reasons, strict=True)
+    parents = [row | {"days": d, "reason": r} for row, (d, r) in zip(_rows(found.parents), more, strict=True)]
+    about = {"session": str(found.session), "expected_cost": found.cost, "expected_cost_bps": found.cost_bps}
+    return _json(served, about | {"risk": found.risk, "parents": parents, "children": _rows(found.children)})
 
 
 def chosen(served: Served, table: str, wanted: dict[str, str]) -> pa.Table:

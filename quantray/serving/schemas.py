@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from quantray.execution.impact import LawName
+
 __all__ = [
     "ARROW",
     "BookEntry",
@@ -22,6 +24,8 @@ __all__ = [
     "Problem",
     "Schedule",
     "ScheduleRequest",
+    "Scheduled",
+    "ScheduledRow",
     "TradeRow",
 ]
 
@@ -29,6 +33,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 """Media type of tables as an Arrow stream."""
 
 _Symbol = Annotated[str, Field(min_length=1, max_length=64)]
+_Weight = Annotated[float, Field(allow_inf_nan=False, ge=-20, le=20)]
 _Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
 
 
@@ -195,6 +200,8 @@ class TradeRow(_Part):
     symbol: _Symbol
     shares: int = Field(ge=-1_000_000_000, le=1_000_000_000)
     """Sales negative."""
+    limit: float | None = Field(None, gt=0, le=1e9, allow_inf_nan=False)
+    """Worst price."""
 
     @model_validator(mode="after")
     def _some(self) -> "TradeRow":
@@ -206,13 +213,64 @@ class TradeRow(_Part):
 class ScheduleRequest(_Part):
     """A what-if: the schedule of other trades in the served book's names."""
 
-    trades: tuple[TradeRow, ...] = Field(min_length=1)
-    max_participation: float = Field(0.1, gt=0, le=1)
-    """Largest share of the volume."""
+    trades: tuple[TradeRow, ...] = ()
+    """What to trade; or give ``weights``."""
+    weights: dict[_Symbol, _Weight] = Field(default_factory=dict)
+    """Fractions of the money to go to, from the book's weights before its trades; names left out stay as they are."""
+    aum: float | None = Field(None, ge=1, le=1e15, allow_inf_nan=False)
+    """Money that the weights are fractions of; by default the book's NAV."""
+    participation: float = Field(0.1, gt=0, le=1)
+    """Largest share of a usual day's volume."""
+    urgency: float = Field(1.0, ge=0, le=100)
+    """How often an order falls by a factor e until it is done, where waiting is weighed against cost."""
+    days: int = Field(5, ge=1, le=60)
+    """Sessions that an order may take; of a basket those that it does take."""
+    slices: int = Field(8, ge=1, le=100)
+    """Of a session."""
+    impact: LawName = "square_root"
+    together: bool = False
+    """As a basket: so that what is left of it stays hedged, which weighs cost against the risk of all of it."""
+    risk_aversion: float = Field(1e-7, ge=1e-15, le=1)
+    """Of a basket, per money."""
 
     @model_validator(mode="after")
     def _once(self) -> "ScheduleRequest":
+        if bool(self.trades) == bool(self.weights):
+            raise ValueError("give either trades or weights")
+        if self.trades and self.aum is not None:
+            raise ValueError("aum goes with weights; trades are in shares")
         names = [trade.symbol for trade in self.trades]
         if len(set(names)) != len(names):
             raise ValueError("a symbol is traded twice; add its shares up")
         return self
+
+    @property
+    def most_slices(self) -> int:
+        """Slices of all orders on all their days."""
+        return max(len(self.trades), len(self.weights)) * self.days * self.slices
+
+
+class ScheduledRow(ParentRow):
+    """An order of a schedule that was asked for."""
+
+    days: int
+    """Sessions until it is done."""
+    reason: str
+    """For the algorithm."""
+
+
+class Scheduled(_Part):
+    """A schedule that was asked for; nothing of it was published."""
+
+    as_of: date
+    version: str
+    session: date
+    """The first on which is traded."""
+    expected_cost: float
+    """Money, of all orders."""
+    expected_cost_bps: float
+    """Of the value of all orders."""
+    risk: float | None
+    """Standard deviation of the cost of all orders, money; of a basket only."""
+    parents: tuple[ScheduledRow, ...]
+    children: tuple[ChildRow, ...]

@@ -37,6 +37,8 @@ class ServiceSettings(SettingsModel):
     """What-ifs that are computed at a time; as many again may wait."""
     largest_what_if: int = Field(5000, ge=1, le=1_000_000)
     """Names in a what-if."""
+    largest_schedule: int = Field(100_000, ge=1, le=10_000_000)
+    """Slices in the schedule of a what-if: names, days and slices of a day multiplied."""
 
     @model_validator(mode="after")
     def _closed(self) -> "ServiceSettings":

@@ -1,7 +1,6 @@
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from small_books import small_book, table
 
@@ -25,7 +24,7 @@ def test_what_is_kept_is_read_back():
     assert again.version == book.version
     assert again.as_of == date(2024, 3, 28)
     for name, kept in book.tables.items():
-        assert again.tables[name].equals(kept) or pc.any(pc.is_nan(kept[-1].combine_chunks())), name
+        assert str(again.tables[name].to_pydict()) == str(kept.to_pydict()), name
     assert again.documents == book.documents
 
 

@@ -52,6 +52,10 @@ def small_book(as_of=date(2024, 3, 28), *, nav=1_000_000.0, **changed):
             specific_variance=[1e-4, 2e-4, 1e-4],
             cost=[2e-4, 2e-4, 2e-4],
             loadings=[[0.01], [0.012], [0.008]],
+            price=[10.0, 20.0, 50.0],
+            adv=[1_000_000.0, 500_000.0, float("nan")],
+            volatility=[0.02, 0.02, 0.02],
+            spread_bps=[4.0, 4.0, 4.0],
         ),
     }
     documents = {

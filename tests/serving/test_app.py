@@ -102,6 +102,43 @@ def test_a_what_if_that_cannot_be_is_refused_with_the_reason(service, request_, 
     assert said in answer.json()["detail"]
 
 
+def test_another_schedule_is_told_with_its_cost(service):
+    request = {"trades": [{"symbol": "AAA", "shares": 250_000}]}
+    found = service.post("/v1/schedule", request).json()
+    (order,) = found["parents"]
+    assert (order["shares"], order["days"], found["session"]) == (250_000, 3, "2024-04-01")
+    assert sum(each["shares"] for each in found["children"]) == 250_000
+    assert found["expected_cost"] == pytest.approx(order["expected_cost"])
+    assert (found["version"], found["risk"]) == (small_book().version, None)
+    assert service.get("/v1/schedule").json()["total"] == 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "said"),
+    [
+        ({"weights": {"XYZ": 0.1}}, 409, "XYZ is not among"),
+        ({"weights": {"AAA": 0.1}, "days": 60, "slices": 100}, 413, "at most 500 slices here"),
+        ({"weights": {f"N{i}": 0.1 for i in range(11)}, "days": 1}, 413, "at most 10 names"),
+        ({}, 422, "give either trades or weights"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_with_the_reason(tmp_path, request_, status, said):
+    small = Service(tmp_path, largest_schedule=500, largest_what_if=10)
+    small.publish(small_book())
+    answer = small.post("/v1/schedule", request_)
+    assert (answer.status_code, said in answer.json()["detail"]) == (status, True), answer.text
+
+
+def test_strangers_are_counted_and_sent_away_before_anything_they_sent_is_read(tmp_path):
+    """A body that is no JSON is not looked at without a key, and each try counts."""
+    closed = Service(tmp_path, failures_per_minute=3)
+    json_ = {"Content-Type": "application/json"}
+    answers = [closed.http.post("/v1/optimise", content=b"{", headers=json_).status_code for _ in range(5)]
+    assert answers == [401, 401, 401, 429, 429]
+    assert closed.http.post("/v1/schedule", json={}, headers=closed.signed("read")).status_code == 403
+    assert closed.http.post("/v1/schedule", json={}, headers=closed.signed("what-if")).status_code == 422
+
+
 def routes(app):
     return [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
 
@@ -241,8 +278,6 @@ def test_the_page_needs_nothing_from_elsewhere(service):
 def test_a_new_book_is_an_event(service):
     import asyncio
 
-    from quantray.serving import app as module
-
     async def first_two():
         inner = next(r for r in service.app.routes if getattr(r, "path", "") == "/v1/events")
         answer = await inner.endpoint()
@@ -253,7 +288,6 @@ def test_a_new_book_is_an_event(service):
         await stream.aclose()
         return seen
 
-    assert module._HEARTBEAT > 0
     first, second = asyncio.run(first_two())
     assert small_book().version in first.decode()
     assert small_book(nav=5e6).version in second.decode()

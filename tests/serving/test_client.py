@@ -6,7 +6,7 @@ from small_books import small_book
 
 from quantray.errors import DataError, InputError
 from quantray.serving.client import Client, ServiceError
-from quantray.serving.schemas import OptimiseRequest
+from quantray.serving.schemas import OptimiseRequest, ScheduleRequest
 
 
 def client_of(service, key="read", **more):
@@ -82,7 +82,10 @@ def test_what_did_not_change_travels_once(service):
 def test_a_what_if_is_typed(service):
     with client_of(service, "what-if") as client:
         found = client.optimise(OptimiseRequest(alpha={"CCC": 0.01}, max_weight=0.5))
+        order = client.schedule(ScheduleRequest(weights={"BBB": 0.4})).parents[0]
     assert sum(found.weights.values()) == pytest.approx(1, abs=1e-6)
+    # A tenth of the NAV of a million, at 20 a share.
+    assert (order.symbol, order.shares, order.days) == ("BBB", 5_000, 1)
 
 
 def test_refusals_carry_the_reason(client, service):
@@ -101,6 +104,18 @@ def test_reads_are_tried_again_and_waits_are_kept_to(statuses):
         assert client.history() == ()
     assert len(asked) == len(statuses) + 1
     assert waits == [0.2 if status == 0 else 2.0 for status in statuses]
+
+
+@pytest.mark.parametrize(
+    ("told", "waits"),
+    [("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 10.0), ("soon", 1.0), ("-1", 1.0)],
+)
+def test_a_wait_may_be_told_as_a_date_or_as_nonsense(told, waits):
+    transport, _ = answers(503, 200, content=b'{"books": []}', headers={"Retry-After": told})
+    seen = []
+    with Client("http://x", transport=transport, sleep=seen.append) as client:
+        assert client.history() == ()
+    assert seen == [waits]
 
 
 def test_reads_end_after_some_tries():
