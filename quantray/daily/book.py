@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from quantray.covariance.factor import FactorModel
+from quantray.data.calendar import DEFAULT_EXCHANGE, clock
 from quantray.errors import DataError
 from quantray.storage.seals import from_parquet, to_parquet
 
-__all__ = ["DOCUMENTS", "TABLES", "Book", "empty_table", "risk_of"]
+__all__ = ["DOCUMENTS", "TABLES", "Book", "empty_table", "risk_of", "traded_by_session"]
 
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
 
@@ -160,6 +161,17 @@ class Book:
 def empty_table(name: str) -> pa.Table:
     """A table of a book without rows, such as the forecasts of a portfolio that needs none."""
     return TABLES[name].empty_table()
+
+
+def traded_by_session(children: pa.Table, exchange: str = DEFAULT_EXCHANGE) -> list[dict[str, int]]:
+    """Symbol -> shares that some slices trade, of each session, the first first."""
+    # On the exchange's clock, where a session is of one date.
+    local = pc.local_timestamp(children["time"].cast(pa.timestamp("us", tz=clock(exchange))))
+    days = children.select(["symbol", "shares"]).append_column("day", local.cast(pa.date32()))
+    found: dict[date, dict[str, int]] = {}
+    for row in days.group_by(["day", "symbol"], use_threads=False).aggregate([("shares", "sum")]).to_pylist():
+        found.setdefault(row["day"], {})[row["symbol"]] = row["shares_sum"]
+    return [found[day] for day in sorted(found)]
 
 
 def risk_of(table: pa.Table) -> FactorModel:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from quantray.arrays import Float
 from quantray.covariance.factor import statistical_factors
 from quantray.daily.settings import RebalanceSettings
@@ -18,7 +16,7 @@ from quantray.studies.forecasts.store import Forecasts
 from quantray.studies.portfolios.alpha import Start, alpha_decisions, forecast_store
 from quantray.studies.portfolios.trial import DayModel, Schedule, Trial, decide, eligible
 
-__all__ = ["Decision", "day_model", "decide_day", "held_weights", "is_due", "scores_of"]
+__all__ = ["Decision", "day_model", "decide_day", "is_due", "scores_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +131,3 @@ def _trial(panel: Panel, settings: RebalanceSettings) -> Trial:
         settings.min_volatility,
     )
     return Trial(settings.allocator, split, schedule, threads=settings.threads, numerics=settings.numerics)
-
-
-def held_weights(panel: Panel, shares: dict[str, int], prices: dict[str, float], nav: float) -> Float:
-    """(N,) weights of what is held of a panel's assets."""
-    return np.array([shares.get(name, 0) * prices.get(name, 0.0) / nav for name in panel.assets.tolist()])

@@ -12,10 +12,11 @@ from quantray.data.quality.findings import QualityReport
 from quantray.data.store import MarketStore
 from quantray.data.universe import Among, read_sectors
 from quantray.errors import DataError
+from quantray.features.returns import DELIST_RETURN
 
 __all__ = ["RISK_DAYS", "DayMarket", "load_day"]
 
-_FIELDS = ("high", "low", "close", "volume")
+_FIELDS = ("high", "low", "close", "volume", DELIST_RETURN)
 RISK_DAYS = 500
 """Trading days of the past that estimates of risk replay."""
 _REGIME_DAYS = 1300

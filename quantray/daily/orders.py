@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.backtest.costs import LinearCosts, from_bps
-from quantray.daily.book import TABLES
+from quantray.daily.book import TABLES, traded_by_session
 from quantray.daily.market import DayMarket
 from quantray.daily.settings import ExecutionSettings
 from quantray.daily.targets import Targets
@@ -115,8 +115,12 @@ def orders_of(
         pa.concat_tables([part[i].cast(TABLES[name]) for part in parts]) if parts else TABLES[name].empty_table()
         for i, name in enumerate(("parents", "children"))
     )
-    told = f"{len(rest)} orders go to the closing auction, as no volume is known" if rest else ""
-    return Orders(parents, children, (told,) if told else ())
+    later = sum(len(names) for names in traded_by_session(children, exchange)[1:2])
+    notes = {
+        f"{len(rest)} orders go to the closing auction, as no volume is known": rest,
+        f"{later} orders go on after the next session, to be decided anew then": later,
+    }
+    return Orders(parents, children, tuple(told for told, some in notes.items() if some))
 
 
 def tables_of(plan: ExecutionPlan, session: np.datetime64) -> tuple[pa.Table, pa.Table]:

@@ -7,13 +7,15 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from quantray.daily.book import Book
+from quantray.backtest.accounts import DELIST_AFTER
+from quantray.daily.book import Book, traded_by_session
+from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.errors import DataError, InputError
 
-__all__ = ["Positions", "carried", "read_positions", "starting"]
+__all__ = ["Ends", "Positions", "carried", "read_positions", "starting"]
 
-_GONE_AFTER = 10
-"""Trading days without a close after which a position counts as paid out at its last one."""
+_MONEY = ("$CASH", "CASH")
+"""Rows of holdings that are money; the second one only where it is no share."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,45 @@ def starting(as_of: date, nav: float) -> Positions:
     return Positions(as_of, {}, {}, nav)
 
 
+@dataclass(frozen=True)
+class Ends:
+    """What is known of names that have gone.
+
+    Parameters
+    ----------
+    unpriced : symbol -> trading days that it had been without a close on the day of the book; by default 0.
+    returns : symbol -> simple return from its last close to what its holders received, where the data tell.
+    after : trading days without a close after which a position is paid out.
+    otherwise : return of those of which the data tell nothing.
+    """
+
+    unpriced: Mapping[str, int] = field(default_factory=dict)
+    returns: Mapping[str, float] = field(default_factory=dict)
+    after: int = DELIST_AFTER
+    otherwise: float = 0.0
+
+
 def carried(
-    book: Book, quotes: pd.DataFrame, *, costs_bps: float, unpriced: Mapping[str, int] | None = None
+    book: Book,
+    quotes: pd.DataFrame,
+    *,
+    costs_bps: float,
+    ends: Ends | None = None,
+    exchange: str = DEFAULT_EXCHANGE,
 ) -> Positions:
     """What a book leaves at the close of the last day of some quotes.
 
-    The orders of the book fill whole at the close of the first day after it; those of names without a close that day do
-    not fill. Splits turn shares into others, with money for a fraction; dividends are paid into cash. What had no close
-    for ten days is paid out at its last one.
+    The slices of the book's orders fill at the close of their session, the first of which is the first day after the
+    book: an order that takes more sessions has filled in part, and what is left of it is held on. Slices of names
+    without a close that day do not fill. Splits turn shares into others, with money for a fraction; dividends are paid
+    into cash. What had no close for long is paid out at its last one, and its delisting return booked.
 
     Parameters
     ----------
     quotes : rows of date, symbol, close and, where the data have them, split and dividend, as quoted, of the trading
         days after the book.
     costs_bps : paid on the money traded.
-    unpriced : symbol -> trading days that it had been without a close on the day of the book; by default 0.
+    exchange : whose sessions the slices are of.
 
     Raises
     ------
@@ -67,17 +93,14 @@ def carried(
     table = book.tables["portfolio"]
     symbols = table["symbol"].to_pylist()
     held = dict(zip(symbols, table["shares_before"].to_pylist(), strict=True))
-    wanted = dict(zip(symbols, table["shares"].to_pylist(), strict=True))
     price = dict(zip(symbols, table["price"].to_pylist(), strict=True))
-    state = _State(held, wanted, price, book.nav - sum(count * price[symbol] for symbol, count in held.items()))
-    frame = frame[frame["symbol"].isin(symbols)]
-    days = sorted(set(quotes["date"]) - {day for day in quotes["date"] if day <= pd.Timestamp(book.as_of)})
-    by_day = dict(list(frame.groupby("date")))
-    state.age |= {symbol: age for symbol, age in (unpriced or {}).items() if symbol in state.age}
-    for number, day in enumerate(days):
+    cash = book.nav - sum(count * price[symbol] for symbol, count in held.items())
+    days = sorted(frame["date"].unique())
+    by_day = dict(list(frame[frame["symbol"].isin(symbols)].groupby("date")))
+    state = _State(held, traded_by_session(book.tables["children"], exchange), price, cash, ends or Ends())
+    for day in days:
         state.open(by_day.get(day))
-        if number == 0:
-            state.fill(costs_bps * 1e-4)
+        state.fill(costs_bps * 1e-4)
     state.pay_out()
     shares = {symbol: count for symbol, count in state.held.items() if count}
     return Positions(
@@ -92,9 +115,11 @@ def carried(
 class _State:
     """Shares, prices and money from day to day."""
 
-    def __init__(self, held: dict[str, int], wanted: dict[str, int], price: dict[str, float], cash: float) -> None:
-        self.held, self.wanted, self.price, self.cash = held, wanted, price, cash
-        self.age = dict.fromkeys(held, 0)
+    def __init__(
+        self, held: dict[str, int], orders: list[dict[str, int]], price: dict[str, float], cash: float, ends: Ends
+    ) -> None:
+        self.held, self.orders, self.price, self.cash, self.ends = held, orders, price, cash, ends
+        self.age = {symbol: ends.unpriced.get(symbol, 0) for symbol in held}
         self.notes: list[str] = []
 
     def open(self, rows: pd.DataFrame | None) -> None:
@@ -116,38 +141,43 @@ class _State:
                 self.cash += self.held[symbol] * float(dividend)
 
     def fill(self, rate: float) -> None:
-        """The book's orders at today's closes."""
-        unfilled = []
-        for symbol, wanted in self.wanted.items():
-            change = wanted - self.held[symbol]
-            if not change:
-                continue
+        """The slices of the next session, at today's closes."""
+        today = self.orders.pop(0) if self.orders else {}
+        for symbol, shares in today.items():
             if self.age[symbol]:
-                unfilled.append(symbol)
                 continue
-            money = change * self.price[symbol]
+            money = shares * self.price[symbol]
             self.cash -= money + abs(money) * rate
-            self.held[symbol] = wanted
-        if unfilled:
+            self.held[symbol] += shares
+        if unfilled := [symbol for symbol in today if self.age[symbol]]:
             self.notes.append(f"{len(unfilled)} orders without a close did not fill: {_some(unfilled)}")
 
     def pay_out(self) -> None:
         """End what has gone."""
-        gone = [symbol for symbol, count in self.held.items() if count and self.age[symbol] >= _GONE_AFTER]
+        gone = [symbol for symbol, count in self.held.items() if count and self.age[symbol] >= self.ends.after]
         for symbol in gone:
-            self.cash += self.held[symbol] * self.price[symbol]
+            ending = self.ends.returns.get(symbol, self.ends.otherwise)
+            self.cash += self.held[symbol] * self.price[symbol] * (1 + ending)
             self.held[symbol] = 0
         if gone:
-            self.notes.append(f"{len(gone)} names without a close for {_GONE_AFTER} days were paid out: {_some(gone)}")
+            self.notes.append(
+                f"{len(gone)} names without a close for {self.ends.after} days were paid out: {_some(gone)}"
+            )
 
     def _split(self, symbol: str, ratio: float) -> None:
-        for side in (self.held, self.wanted):
-            exact = side[symbol] * ratio
-            # Ratios come as fractions of few digits; what is left beyond rounding is paid in money.
-            whole = round(exact) if abs(exact - round(exact)) <= 1e-6 * max(abs(exact), 1.0) else int(np.trunc(exact))
-            if side is self.held:
-                self.cash += (exact - whole) * self.price[symbol] if exact != whole else 0.0
-            side[symbol] = int(whole)
+        held, fraction = _whole(self.held[symbol] * ratio)
+        self.cash += fraction * self.price[symbol]
+        self.held[symbol] = held
+        for orders in self.orders:
+            if symbol in orders:
+                orders[symbol], _ = _whole(orders[symbol] * ratio)
+
+
+def _whole(exact: float) -> tuple[int, float]:
+    """Whole shares, and what is left beyond rounding: ratios come as fractions of few digits."""
+    if abs(exact - round(exact)) <= 1e-6 * max(abs(exact), 1.0):
+        return round(exact), 0.0
+    return int(np.trunc(exact)), exact - float(np.trunc(exact))
 
 
 def read_positions(frame: pd.DataFrame, as_of: date, prices: dict[str, float]) -> Positions:
@@ -155,31 +185,36 @@ def read_positions(frame: pd.DataFrame, as_of: date, prices: dict[str, float]) -
 
     Parameters
     ----------
-    frame : columns symbol and shares; the row of symbol ``CASH`` holds money.
+    frame : columns symbol and shares; the row of symbol ``CASH`` holds money, or ``$CASH`` where CASH is a share.
     prices : closes of the day.
 
     Raises
     ------
     InputError
-        A column is missing, a symbol repeats or has no close, or shares are not whole.
+        A column or the money is missing, a symbol repeats or has no close, or shares are not whole.
     """
     if missing := {"symbol", "shares"} - set(frame.columns):
         raise InputError(f"the holdings lack the column {sorted(missing)[0]}; give symbol and shares.")
     symbols, counts = [str(each) for each in frame["symbol"]], pd.to_numeric(frame["shares"], errors="coerce").tolist()
     if len(set(symbols)) != len(symbols):
         raise InputError("the holdings name a symbol twice; add its shares up.")
-    cash = sum(count for symbol, count in zip(symbols, counts, strict=True) if symbol == "CASH")
+    held = dict(zip(symbols, counts, strict=True))
+    money = next((name for name in _MONEY if name in held and name not in prices), None)
+    if money is None:
+        share = " (CASH is a share with a close)" if "CASH" in prices else ""
+        raise InputError(
+            f"the holdings have no row of money{share}; add one with symbol $CASH, of 0 where there is none."
+        )
+    cash = held.pop(money)
+    if not np.isfinite(cash):
+        raise InputError(f"the money in the row {money} of the holdings is missing; give a number.")
     shares: dict[str, int] = {}
-    for symbol, count in zip(symbols, counts, strict=True):
-        if symbol == "CASH" or count == 0:
-            continue
+    for symbol, count in held.items():
         if not np.isfinite(count) or count != int(count):
             raise InputError(f"the holdings have {count} shares of {symbol}; give a whole number.")
-        if not np.isfinite(prices.get(symbol, np.nan)):
+        if count and not np.isfinite(prices.get(symbol, np.nan)):
             raise InputError(f"{symbol} is held and has no close on {as_of}; import its bars, or leave it out.")
-        shares[symbol] = int(count)
-    if not np.isfinite(cash):
-        raise InputError("the money in the row CASH of the holdings is missing; give a number.")
+        shares |= {symbol: int(count)} if count else {}
     return Positions(as_of, shares, {symbol: prices[symbol] for symbol in shares}, float(cash))
 
 

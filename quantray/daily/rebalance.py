@@ -20,18 +20,16 @@ from quantray.daily.book import TABLES, Book, empty_table
 from quantray.daily.decision import Decision, day_model, decide_day, is_due, scores_of
 from quantray.daily.gate import GateError, GateReport, examine_day
 from quantray.daily.market import DayMarket, load_day
+from quantray.daily.opening import missed_days, positions_of, start_of, turnover_so_far
 from quantray.daily.orders import impact_of, orders_of, within_volume
-from quantray.daily.positions import Positions, carried, read_positions, starting
 from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
-from quantray.daily.targets import Targets, targets_of
+from quantray.daily.targets import targets_of
 from quantray.data.calendar import DEFAULT_EXCHANGE
-from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.regimes.indicators import five_lenses
 from quantray.risk.limits import Limit, read_limits
 from quantray.settings import config_hash
-from quantray.studies.portfolios.alpha import Start
 from quantray.studies.portfolios.trial import DayModel
 
 __all__ = ["Rebalanced", "rebalance"]
@@ -42,6 +40,7 @@ class Rebalanced:
     """What a day ended with."""
 
     book: Book
+    store_version: int
     gate: GateReport
     seconds: Mapping[str, float]
     """Stage -> time."""
@@ -90,7 +89,7 @@ def rebalance(
         if gate.reasons:
             raise GateError(f"{market.day} stops at the quality gate: {'; '.join(gate.reasons)}.")
         # Orders of the last book fill on days of which there is no book: these must be good, too.
-        for missed in _missed(market, earlier):
+        for missed in missed_days(market, earlier):
             panel = market.panel.between(market.panel.dates[0], missed)
             if reasons := examine_day(panel, None, settings.gate).reasons:
                 raise GateError(
@@ -98,13 +97,13 @@ def rebalance(
                     f"go through, is not good: {'; '.join(reasons)}. Append that day's bars again as they should be."
                 )
     with stages.take("positions"):
-        positions = _positions(settings, market, earlier, holdings)
+        positions = positions_of(settings, market, earlier, holdings)
     with stages.take("forecast"):
         due = is_due(market.panel, settings)
         scores = scores_of(market.panel, settings) if due else None
     with stages.take("optimise"):
         model = day_model(market.panel, settings)
-        start = _start(market, positions, earlier)
+        start = start_of(market, positions, earlier)
         decision = decide_day(market.panel, settings, model, scores, start) if due else None
         targets = targets_of(market, positions, _wanted(market, decision), settings.policy.build())
         costs = settings.costs.build()
@@ -122,7 +121,8 @@ def rebalance(
         orders = orders_of(targets, impact, np.datetime64(market.day), settings.execution, costs, exchange)
     with stages.take("book"):
         notes = (*positions.notes, *(decision.notes if decision else ()), *cut, *reduced, *orders.notes)
-        told = _provenance(settings, market, gate, notes) | _turnover(start, market, targets)
+        told = _provenance(settings, market, gate, notes)
+        told |= turnover_so_far(start, market, targets, orders.children, exchange)
         documents = {"risk": risk, "regimes": regimes, "provenance": told}
         tables = {
             "portfolio": targets.table(market.sectors),
@@ -132,7 +132,7 @@ def rebalance(
             "model": _model(model, market, settings),
         }
         book = Book(market.day, settings.name, targets.nav, targets.cash, tables, documents)
-    return Rebalanced(book, gate, stages.seconds, notes)
+    return Rebalanced(book, market.version, gate, stages.seconds, notes)
 
 
 class _Stages:
@@ -154,58 +154,6 @@ class _Stages:
 def _last_day(settings: RebalanceSettings) -> date:
     reports = MarketStore(settings.data.store).quality_reports()
     return max(date.fromisoformat(report.last) for report in reports)
-
-
-def _positions(
-    settings: RebalanceSettings, market: DayMarket, earlier: Book | None, holdings: pd.DataFrame | None
-) -> Positions:
-    if holdings is not None:
-        return read_positions(holdings, market.day, market.closes)
-    if earlier is None:
-        return starting(market.day, settings.accounting.initial_nav)
-    costs = settings.costs.build()
-    rate = costs.half_spread_bps + costs.commission_bps
-    return carried(earlier, market.quotes, costs_bps=rate, unpriced=_unpriced(market.panel, earlier.as_of))
-
-
-def _missed(market: DayMarket, earlier: Book | None) -> list[np.datetime64]:
-    """Trading days between the last book and this day."""
-    if earlier is None:
-        return []
-    dates = market.panel.dates
-    return list(dates[(dates > np.datetime64(earlier.as_of)) & (dates < np.datetime64(market.day))])
-
-
-def _unpriced(panel: Panel, day: date) -> dict[str, int]:
-    """Symbol -> trading days up to a day since it had a close; names that never had one are left out."""
-    priced = np.isfinite(panel.field("close")[panel.dates <= np.datetime64(day)])
-    if not len(priced):
-        return {}
-    ages = np.argmax(priced[::-1], axis=0)
-    some = priced.any(axis=0)
-    return dict(zip(panel.assets[some].tolist(), ages[some].tolist(), strict=True))
-
-
-def _start(market: DayMarket, positions: Positions, earlier: Book | None) -> Start:
-    """What the decision finds: drifted weights, and how much was traded in the year so far."""
-    nav = positions.nav
-    names = market.panel.assets.tolist()
-    weights = np.array([positions.shares.get(name, 0) * positions.prices.get(name, 0.0) / nav for name in names])
-    if earlier is None:
-        return Start(weights)
-    used = float(earlier.documents["provenance"]["year_turnover"])
-    decided = np.datetime64(str(earlier.documents["provenance"]["decided"]))
-    return Start(weights, used, None if np.isnat(decided) else decided)
-
-
-def _turnover(start: Start, market: DayMarket, targets: Targets) -> dict[str, object]:
-    """How much was traded in the calendar year so far, and when last something was decided."""
-    if not targets.turnover:
-        return {"year_turnover": start.used_turnover, "decided": str(start.decided or "NaT")}
-    year = np.datetime64(market.day).astype("datetime64[Y]")
-    same = start.decided is not None and start.decided.astype("datetime64[Y]") == year
-    used = (start.used_turnover if same else 0.0) + targets.turnover
-    return {"year_turnover": used, "decided": str(market.day)}
 
 
 def _wanted(market: DayMarket, decision: Decision | None) -> dict[str, float] | None:
@@ -255,9 +203,13 @@ def _provenance(
     gate: GateReport,
     notes: tuple[str, ...],
 ) -> dict[str, object]:
-    """Where the book came from; nothing of when it was made, so that the same day makes the same book."""
+    """Where the book came from.
+
+    Nothing of when it was made, and the data instead of the store's version: the same day makes the same book, however
+    far the store has gone on.
+    """
     return {
-        "store_version": market.version,
+        "data": market.panel.fingerprint(),
         "exchange": settings.exchange or DEFAULT_EXCHANGE,
         "settings": config_hash(settings, exclude={"alerts", "books", "runs"}),
         "gate": asdict(gate),

@@ -107,7 +107,7 @@ def last_before(shelf: Shelf) -> Callable[[date], Book | None]:
 
 
 def read_holdings(path: Path) -> pd.DataFrame:
-    """The columns of a CSV file.
+    """The columns of a CSV file, as they are written: NA is a symbol like any other.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def read_holdings(path: Path) -> pd.DataFrame:
         It cannot be read.
     """
     try:
-        return pd.read_csv(StringIO(read_text(path, "file of holdings")), dtype={"symbol": str})
+        return pd.read_csv(StringIO(read_text(path, "file of holdings")), dtype=str, keep_default_na=False)
     except ValueError as error:
         wrong = first_line(error)
         raise InputError(f"{path} is no CSV of holdings: {wrong}; give the columns symbol and shares.") from error
@@ -125,6 +125,7 @@ def _record(pointer: Pointer, done: Rebalanced) -> str:
     said = {
         "as_of": str(pointer.as_of),
         "version": pointer.version,
+        "store_version": done.store_version,
         "seconds": {name: round(value, 3) for name, value in done.seconds.items()},
         "gate": asdict(done.gate),
         "notes": list(done.notes),

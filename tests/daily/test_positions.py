@@ -2,10 +2,11 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from small_books import small_book
 
-from quantray.daily.positions import carried, read_positions, starting
+from quantray.daily.positions import Ends, carried, read_positions, starting
 from quantray.errors import DataError, InputError
 
 DAYS = pd.to_datetime(["2024-03-28", "2024-04-01", "2024-04-02"])
@@ -64,8 +65,8 @@ def test_a_fraction_of_a_share_is_paid_in_money():
 def test_a_name_that_has_gone_is_paid_out_however_often_a_book_is_made():
     """Day by day: how long it has had no close is known from before the book."""
     day = closes("2024-04-01", AAA=11.0, BBB=20.0)
-    assert carried(small_book(), quotes(*day), costs_bps=0, unpriced={"CCC": 8}).shares["CCC"] > 0
-    found = carried(small_book(), quotes(*day), costs_bps=0, unpriced={"CCC": 9, "ELSEWHERE": 40})
+    assert carried(small_book(), quotes(*day), costs_bps=0, ends=Ends({"CCC": 8})).shares["CCC"] > 0
+    found = carried(small_book(), quotes(*day), costs_bps=0, ends=Ends({"CCC": 9, "ELSEWHERE": 40}))
     assert "CCC" not in found.shares
     assert "1 names without a close for 10 days were paid out: CCC" in found.notes
     assert found.nav == pytest.approx(carried(small_book(), quotes(*day), costs_bps=0).nav)
@@ -96,6 +97,70 @@ def test_what_is_gone_is_paid_out_at_its_last_close():
     assert "1 names without a close for 10 days were paid out: AAA" in found.notes
 
 
+def test_holders_of_what_has_gone_get_what_the_data_say():
+    """CCC, of which 2,000 are held at 50, returns nothing to its holders, or what is assumed where nothing is known."""
+    day = closes("2024-04-01", AAA=11.0, BBB=20.0)
+    for ends, lost in (
+        (Ends({"CCC": 9}, returns={"CCC": -1.0}), 100_000),
+        (Ends({"CCC": 9}, otherwise=-0.3), 30_000),
+        (Ends({"CCC": 4}, returns={"CCC": 0.2}, after=5), -20_000),
+    ):
+        found = carried(small_book(), quotes(*day), costs_bps=0, ends=ends)
+        assert found.nav == pytest.approx(1_050_000 - lost)
+
+
+def on(day, **shares):
+    """Slices of a session."""
+    return [
+        {"symbol": name, "shares": count, "time": pd.Timestamp(f"{day}T15:00", tz="UTC")}
+        for name, count in shares.items()
+    ]
+
+
+def sliced(*rows):
+    """The small book with its order of AAA, and of CCC, in other slices."""
+    tables = small_book().tables
+    parents = {"AAA": "1", "CCC": "2"}
+    columns = pa.Table.from_pylist(
+        [
+            {"parent": parents[row["symbol"]], "child": str(n), "venue": "NYSE", "algorithm": "AC", "limit": np.nan}
+            | row
+            for n, row in enumerate(rows)
+        ],
+        schema=tables["children"].schema,
+    )
+    return small_book(tables={**tables, "children": columns})
+
+
+STRETCHED = sliced(
+    *on("2024-04-01", AAA=-4_000, CCC=3_000), *on("2024-04-02", AAA=-4_000), *on("2024-04-03", AAA=-2_000)
+)
+
+
+def test_an_order_of_several_sessions_has_filled_as_far_as_it_has_come():
+    first = carried(STRETCHED, quotes(*FIRST), costs_bps=0)
+    assert first.shares == {"AAA": 46_000, "BBB": 15_000, "CCC": 5_000}
+    assert first.cash == pytest.approx(100_000 + 4_000 * 11.0 - 150_000)
+    second = carried(STRETCHED, quotes(*FIRST, *closes("2024-04-02", AAA=12.0, BBB=20.0, CCC=50.0)), costs_bps=0)
+    assert second.shares["AAA"] == 42_000
+    assert second.cash == pytest.approx(first.cash + 4_000 * 12.0)
+
+
+def test_what_is_left_of_an_order_is_split_with_the_shares():
+    later = [*FIRST, ("2024-04-02", "AAA", 5.5, 2.0, 0.0), *closes("2024-04-02", BBB=20.0, CCC=50.0)]
+    assert carried(STRETCHED, quotes(*later), costs_bps=0).shares["AAA"] == 2 * (46_000 - 4_000)
+
+
+def test_sessions_are_those_of_the_exchange():
+    """Sydney opens on the day before by UTC."""
+    night = [
+        {"symbol": "AAA", "shares": -6_000, "time": pd.Timestamp("2024-03-31T23:30", tz="UTC")},
+        {"symbol": "AAA", "shares": -4_000, "time": pd.Timestamp("2024-04-01T04:00", tz="UTC")},
+        *on("2024-04-01", CCC=3_000),
+    ]
+    assert carried(sliced(*night), quotes(*FIRST), costs_bps=0, exchange="XASX").shares["AAA"] == 40_000
+
+
 def test_without_a_later_day_nothing_is_carried():
     with pytest.raises(DataError, match="no bars after the book of 2024-03-28; append"):
         carried(small_book(), quotes(*closes("2024-03-28", AAA=10.0)), costs_bps=0)
@@ -111,15 +176,24 @@ def test_what_a_broker_says_counts():
     assert (found.shares, found.cash, found.nav) == ({"AAA": 10}, 99.5, 129.5)
 
 
+def test_a_share_may_be_called_cash():
+    frame = pd.DataFrame({"symbol": ["CASH", "$CASH"], "shares": [10, 99.5]})
+    found = read_positions(frame, date(2024, 1, 2), {"CASH": 3.0})
+    assert (found.shares, found.cash) == ({"CASH": 10}, 99.5)
+    with pytest.raises(InputError, match="no row of money .CASH is a share with a close"):
+        read_positions(frame[:1], date(2024, 1, 2), {"CASH": 3.0})
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
         ({"symbol": ["AAA"]}, "lack the column shares"),
         ({"symbol": ["AAA", "AAA"], "shares": [1, 2]}, "name a symbol twice"),
-        ({"symbol": ["AAA"], "shares": [1.5]}, "1.5 shares of AAA; give a whole number"),
-        ({"symbol": ["AAA"], "shares": ["many"]}, "nan shares of AAA"),
-        ({"symbol": ["ZZZ"], "shares": [1]}, "ZZZ is held and has no close on 2024-01-02"),
+        ({"symbol": ["AAA", "CASH"], "shares": [1.5, 0]}, "1.5 shares of AAA; give a whole number"),
+        ({"symbol": ["AAA", "CASH"], "shares": ["many", 0]}, "nan shares of AAA"),
+        ({"symbol": ["ZZZ", "CASH"], "shares": [1, 0]}, "ZZZ is held and has no close on 2024-01-02"),
         ({"symbol": ["CASH"], "shares": [np.nan]}, "the money in the row CASH"),
+        ({"symbol": ["AAA"], "shares": [10]}, "no row of money; add one with symbol"),
     ],
 )
 def test_what_a_broker_cannot_mean_is_refused(rows, said):

@@ -35,6 +35,11 @@ class Desk:
         days = [each for each in self.shelf.days() if each < day]
         return self.shelf.read(self.shelf.of(days[-1])) if days else None
 
+    def volume(self, name):
+        """Shares of a name on a usual day."""
+        panel = MarketStore(self.settings.data.store).load()
+        return panel.field("volume")[-60:, panel.assets.tolist().index(name)].mean()
+
     def run(self, number, change=None, **more):
         done = rebalance(self.settings, self.before, bars=self.market.day(number, change), **more)
         self.shelf.publish(done.book)
@@ -98,6 +103,15 @@ def test_the_same_day_again_is_the_same_book(market):
     assert rebalance(desk.settings, desk.before).book.version == first.book.version
 
 
+def test_an_earlier_day_again_is_the_same_book_after_the_store_has_gone_on(market):
+    desk = Desk(market)
+    first = desk.run(0)
+    later = desk.run(1)
+    again = rebalance(desk.settings, desk.before, day=first.book.as_of)
+    assert again.store_version == later.store_version != first.store_version
+    assert again.book.version == first.book.version
+
+
 def test_cut_off_at_any_stage_and_run_again_it_ends_in_the_same_book(market, tmp_path):
     class Killed(BaseException):
         pass
@@ -142,11 +156,11 @@ def test_orders_do_not_fill_at_closes_that_were_refused(market):
 
 
 def test_on_days_without_a_decision_what_is_held_stays(market):
-    desk = Desk(market, frequency="monthly")
-    books = [desk.run(number).book for number in range(25)]
+    desk = Desk(market, frequency="weekly")
+    books = [desk.run(number).book for number in range(7)]
     traded = [book.tables["parents"].num_rows > 0 for book in books]
-    months = [pd.Timestamp(market.days[FIRST + n]).month for n in range(26)]
-    assert traded == [months[n] != months[n + 1] for n in range(25)]
+    weeks = [market.days[FIRST + n].isocalendar().week for n in range(8)]
+    assert traded == [weeks[n] != weeks[n + 1] for n in range(7)]
 
 
 def test_trades_stay_within_the_volume_and_go_on_the_next_day(market):
@@ -172,6 +186,29 @@ def test_a_limit_reduces_the_book(market):
     assert weights.max() > 0.0599
     assert "to keep single" in done.notes[-1]
     assert done.book.documents["risk"]["limits"][0]["state"] != "hard"
+
+
+def test_forced_sales_fill_as_far_as_the_volume_goes_and_the_rest_is_sold_on(market):
+    """Far too much of a name is held: a day sells a tenth of its volume, and the next begins with what is left."""
+    path = market.folder / "limits.yaml"
+    path.write_text("limits: [{name: single, metric: net, scope: every name, soft: 0.05, hard: 0.2, action: reduce}]\n")
+    name = str(market.bars["symbol"].iloc[0])
+    desk = Desk(market, limits=str(path), costs={"half_spread_bps": 0, "commission_bps": 0})
+    holdings = pd.DataFrame({"symbol": [name, "CASH"], "shares": [400_000, 0]})
+    books = [desk.run(0, holdings=holdings).book, desk.run(1).book]
+    held, sold, volume = [], [], desk.volume(name)
+    for book in books:
+        (row,) = [row for row in book.tables["portfolio"].to_pylist() if row["symbol"] == name]
+        held.append(row["shares_before"])
+        assert row["weight"] <= 0.2
+        slices = [each for each in book.tables["children"].to_pylist() if each["symbol"] == name]
+        first = min(each["time"].date() for each in slices)
+        sold.append(-sum(each["shares"] for each in slices if each["time"].date() == first))
+        assert sold[-1] < row["shares_before"] - row["shares"]
+        assert sold[-1] <= 0.1 * volume * 1.3
+    assert held[1] == held[0] - sold[0]
+    used = [book.documents["provenance"]["year_turnover"] for book in books]
+    assert 0 < used[0] < used[1] < 1
 
 
 def test_a_limit_stops_the_day(market):

@@ -31,6 +31,13 @@ def test_a_bad_day_alerts_and_a_good_one_ends_it(market, tmp_path):
     assert len(log.read_text().splitlines()) == 2
 
 
+def test_symbols_that_look_like_nothing_are_symbols(tmp_path):
+    (tmp_path / "held.csv").write_text("symbol,shares\nNA,10\nCASH,5\nnull,\n")
+    found = read_holdings(tmp_path / "held.csv")
+    assert found["symbol"].tolist() == ["NA", "CASH", "null"]
+    assert found["shares"].tolist() == ["10", "5", ""]
+
+
 def test_files_of_holdings_are_checked(tmp_path):
     with pytest.raises(InputError, match="nothing.csv"):
         read_holdings(tmp_path / "nothing.csv")
