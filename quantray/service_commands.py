@@ -92,17 +92,17 @@ def watch(
 
 def backup(
     target: Annotated[Path, typer.Argument(help="File to write, such as backup.tar.gz.")],
-    store: Annotated[Path, typer.Option(envvar="QUANTRAY_STORE", help="Folder of the market store.")] = Path("market"),
-    books: Annotated[Path, typer.Option(help="Folder of the published books.")] = Path("books"),
+    store: Annotated[str, typer.Option(envvar="QUANTRAY_STORE", help="Folder of the market store.")] = "market",
+    books: Annotated[str, typer.Option(help="Folder of the published books.")] = "books",
     folder: Folder = Path("keys"),
 ) -> None:
     """Pack the market store, the books and the keys into one file, whose every byte is checked when it is restored."""
     from quantray.storage.archives import pack  # noqa: PLC0415
 
-    parts = {"market": store, "books": books, "keys": folder}
+    parts = {"market": store, "books": books, "keys": str(folder)}
     count = pack(parts, target)
     tell(f"packed: {count:,} files in {target}, {target.stat().st_size:,} bytes")
-    if missing := [f"{name} ({path})" for name, path in parts.items() if not path.is_dir()]:
+    if missing := [f"{name} ({path})" for name, path in parts.items() if not Path(path).is_dir()]:
         tell(f"not in it, as there is no such folder: {', '.join(missing)}")
     if folder.is_dir():
         tell("it holds keys, keep it to yourself")
@@ -123,7 +123,7 @@ def rebalance(
     bars: Annotated[Path | None, typer.Option(help="File or folder with the day's bars, to append first.")] = None,
     day: Annotated[str | None, typer.Option(help="YYYY-MM-DD; by default the last of the store.")] = None,
     holdings: Annotated[
-        Path | None, typer.Option(help="CSV of symbol and shares really held, money in the row CASH.")
+        Path | None, typer.Option(help="CSV of symbol and shares really held, with money in the row CASH.")
     ] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="a.b=value; may be repeated.")] = None,
 ) -> None:

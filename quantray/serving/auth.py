@@ -30,6 +30,8 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _ENVIRONMENT = "QUANTRAY_PEPPER"
 _PRIVATE = 0o600
+_SIGN = "which pepper"
+"""Hashed to tell peppers apart; no secret is this."""
 
 
 class _Key(BaseModel):
@@ -39,6 +41,8 @@ class _Key(BaseModel):
     name: str = Field(min_length=1, max_length=80)
     scopes: tuple[Scope, ...] = Field(min_length=1)
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    pepper: str = Field(pattern=r"^[0-9a-f]{8}$")
+    """What the pepper that the digest was made with is recognised by."""
     created: datetime
     expires: datetime | None = None
     revoked: bool = False
@@ -78,7 +82,8 @@ class KeyRing:
     """The keys of a service in a folder: ``keys.json`` and ``pepper``, both readable by their owner only.
 
     A secret has 256 random bits, so a hash with the pepper (HMAC-SHA256) keeps it: nobody can try so many. The pepper
-    may be given as ``QUANTRAY_PEPPER`` instead, so that the file of keys alone is of no use to anybody.
+    may be given as ``QUANTRAY_PEPPER`` instead, so that the file of keys alone is of no use to anybody. Keys that were
+    made with another pepper than the one of now are refused with a ``DataError``, not one by one.
 
     Parameters
     ----------
@@ -117,11 +122,14 @@ class KeyRing:
         expires = None if days is None else now + timedelta(days=days)
         chosen: tuple[Scope, ...] = tuple(scope for scope in SCOPES if scope in scopes)
         with self._changing() as keys:
+            self._season()
+            self._check(keys.values())
             keys[identity] = _Key(
                 id=identity,
                 name=name.strip(),
                 scopes=chosen,
-                digest=self._digest(secret, make=True),
+                digest=self._digest(secret),
+                pepper=self._sign(),
                 created=now,
                 expires=expires,
             )
@@ -173,15 +181,18 @@ class KeyRing:
         Takes as long for a wrong id as for a wrong secret.
         """
         identity, _, secret = text.partition(".")
-        key = self._keys().get(identity)
+        keys = self._keys()
+        self._check(keys.values())
+        key = keys.get(identity)
         fits = hmac.compare_digest(self._digest(secret), key.digest if key else "0" * 64)
         return _principal(key) if key and fits and key.is_valid(_now()) else None
 
     @property
     def is_empty(self) -> bool:
         """Whether no key works."""
-        now = _now()
-        return not any(key.is_valid(now) for key in self._keys().values())
+        now, keys = _now(), self._keys().values()
+        self._check(keys)
+        return not any(key.is_valid(now) for key in keys)
 
     def _known(self, keys: dict[str, _Key], identity: str) -> _Key:
         if identity not in keys:
@@ -220,15 +231,32 @@ class KeyRing:
             yield keys
             _write_private(self.folder / "keys.json", _Ring(keys=tuple(keys.values())).model_dump_json(indent=2))
 
-    def _digest(self, secret: str, *, make: bool = False) -> str:
-        return hmac.new(self._pepper(make), secret.encode(), sha256).hexdigest()
+    def _check(self, keys: Iterable[_Key]) -> None:
+        """Refuse keys that another pepper was used for: nobody who holds one could be let in."""
+        now, sign = _now(), self._sign()
+        if others := [key.id for key in keys if key.is_valid(now) and key.pepper != sign]:
+            here = f"{_ENVIRONMENT} is {'set' if os.environ.get(_ENVIRONMENT) else 'not set'} now"
+            raise DataError(
+                f"{len(others)} keys in {self.folder} were made with another pepper ({here}); give the one that they "
+                f"were made with, or revoke them and create others, such as {others[0]}."
+            )
 
-    def _pepper(self, make: bool) -> bytes:
+    def _sign(self) -> str:
+        return self._digest(_SIGN)[:8]
+
+    def _digest(self, secret: str) -> str:
+        return hmac.new(self._pepper(), secret.encode(), sha256).hexdigest()
+
+    def _season(self) -> None:
+        """Make a pepper where there is none."""
+        path = self.folder / "pepper"
+        if not os.environ.get(_ENVIRONMENT) and not path.exists():
+            _write_private(path, secrets.token_hex(32))
+
+    def _pepper(self) -> bytes:
         if given := os.environ.get(_ENVIRONMENT):
             return given.encode()
         path = self.folder / "pepper"
-        if make and not path.exists():
-            _write_private(path, secrets.token_hex(32))
         try:
             return path.read_bytes()
         except FileNotFoundError:

@@ -6,6 +6,7 @@ completes it. All files are checked against the hashes in the book's manifest wh
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,8 @@ __all__ = ["Pointer", "Shelf"]
 
 _LATEST = "latest.json"
 _VERSION = r"^\d{4}-\d\d-\d\d-[0-9a-f]{12}$"
+_DAY = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\.json")
+"""Other files beside these, such as what some systems leave on a disk, are nobody's books."""
 _NO_FILE = (OSError, KeyError)
 
 
@@ -100,8 +103,8 @@ class Shelf:
 
     def days(self) -> tuple[date, ...]:
         """Days with a book, in order of time."""
-        names = [name.removesuffix(".json") for name in self.place.names("days") if name.endswith(".json")]
-        return tuple(sorted(date.fromisoformat(name) for name in names))
+        found = (_DAY.fullmatch(name) for name in self.place.names("days"))
+        return tuple(sorted(date.fromisoformat(each[1]) for each in found if each))
 
     def read(self, pointer: Pointer) -> Book:
         """The book that a pointer points to, every byte as it was published.
@@ -125,19 +128,26 @@ class Shelf:
         """
         if keep < 1:
             raise InputError(f"{keep} books cannot be kept; keep at least the latest.")
-        gone = self.days()[:-keep]
-        for day in gone:
+        if self.place.folder is None:
+            return self._prune(keep)
+        # A book that is being published has no pointer yet.
+        with alone(self.place.folder):
+            return self._prune(keep)
+
+    def _prune(self, keep: int) -> tuple[str, ...]:
+        for day in self.days()[:-keep]:
             self.place.remove(_day(day))
         pointed = {self.of(day).version for day in self.days()}
         latest = self.latest()
         pointed |= {latest.version} if latest else set()
-        old = [version for version in self.place.names("books") if version not in pointed]
+        there = [name for name in self.place.names("books") if re.fullmatch(_VERSION, name)]
+        old = sorted(set(there) - pointed)
         for version in old:
             for name in self.place.names(f"books/{version}"):
                 self.place.remove(f"books/{version}/{name}")
             if self.place.folder is not None:
                 (self.place.folder / "books" / version).rmdir()
-        return tuple(sorted(old))
+        return tuple(old)
 
     def _keep(self, pointer: Pointer, files: Mapping[str, bytes], manifest: bytes) -> Pointer:
         folder = f"books/{pointer.version}"

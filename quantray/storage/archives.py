@@ -1,7 +1,7 @@
 """Backups: folders in one file with the hash of everything in it, and back again on another machine.
 
-What points is read before what it points to: of a table its log before its data, of published books their pointers
-before the books. So a backup that is made while somebody writes holds a state that was there.
+What points is read before what it points to is looked for: of a table its log before its data, of published books their
+pointers before the books. So a backup that is made while somebody writes holds a state that was there.
 """
 
 import gzip
@@ -13,38 +13,61 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from quantray.errors import DataError, InputError, first_line, reason
+from quantray.storage.addresses import local_folder
 
 __all__ = ["pack", "unpack"]
 
 _MANIFEST = "manifest.json"
-_FIRST = ("_delta_log", "days", "latest.json")
-"""Names of what points to other files."""
+_POINTING = (("_latest_version", "latest.json"), ("_delta_log", "days"))
+"""Names of what points to other files, in the order of reading: each before what it points to is looked for."""
 _CHUNK = 1 << 20
+_TRIES = 3
 
 
-def pack(parts: Mapping[str, Path], target: Path) -> int:
+class _GoneError(Exception):
+    """A file was removed while a backup was made."""
+
+
+def pack(parts: Mapping[str, str | Path], target: Path) -> int:
     """Write a backup of some folders; returns how many files it holds.
 
     Parameters
     ----------
-    parts : name -> folder; one that is not there is left out.
+    parts : name -> folder of this machine; one that is not there is left out.
     target : file to write, which must not be there yet.
 
     Raises
     ------
     InputError
-        The target is there already, or none of the folders is.
+        The target is there already, a part is in an object store, or none of the folders is there.
     DataError
-        Something cannot be read or written; no half-written file stays.
+        Something cannot be read or written, or files are removed all the time; no half-written file stays.
     """
-    present = {name: folder for name, folder in parts.items() if folder.is_dir()}
+    folders = {name: _local(name, place) for name, place in parts.items()}
+    present = {name: folder for name, folder in folders.items() if folder.is_dir()}
     if target.exists() or not present:
         wrong = f"{target} is there already" if target.exists() else f"none of {', '.join(map(str, parts.values()))} is"
         raise InputError(f"{wrong}; name another file, and folders that are there.")
+    for _ in range(_TRIES):
+        try:
+            return _packed(present, target)
+        except _GoneError as gone:
+            last = gone
+    raise DataError(f"{last} was removed while it was packed, as pruning does; back up again once that has ended.")
+
+
+def _local(name: str, place: str | Path) -> Path:
+    folder = local_folder(str(place))
+    if folder is None:
+        raise InputError(f"{name} is at {place}, not on this machine; copy it with the tools of its object store.")
+    return folder
+
+
+def _packed(present: Mapping[str, Path], target: Path) -> int:
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,9 +84,11 @@ def pack(parts: Mapping[str, Path], target: Path) -> int:
         # It holds keys.
         temporary.chmod(0o600)
         temporary.rename(target)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, _GoneError) as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        if isinstance(error, _GoneError):
+            raise
         raise DataError(f"{target} cannot be written: {reason(error)}; free space or choose another place.") from error
     return len(hashes)
 
@@ -105,21 +130,36 @@ def unpack(archive: Path, folder: Path) -> int:
 
 
 def _files(parts: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Name and path of what to pack; what is pointed to is looked for once what points to it was taken."""
     for name, folder in parts.items():
-        found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".part-", ".lock"))]
-        for path in sorted(found, key=lambda each: (not _points(each.relative_to(folder)), each)):
-            yield f"{name}/{path.relative_to(folder)}", path
+        for first in (*_POINTING, None):
+            for path in _found(folder, first):
+                yield f"{name}/{path.relative_to(folder)}", path
 
 
-def _points(path: Path) -> bool:
-    return path.parts[0] in _FIRST
+def _found(folder: Path, first: Sequence[str] | None) -> list[Path]:
+    """The files of a folder whose place in it begins with some names, or none of all such names."""
+    every = [name for names in _POINTING for name in names]
+    found = []
+    try:
+        for path in folder.rglob("*"):
+            begins = path.relative_to(folder).parts[0]
+            wanted = begins not in every if first is None else begins in first
+            if wanted and path.is_file() and not path.name.startswith((".part-", ".lock")):
+                found.append(path)
+    except FileNotFoundError as error:
+        raise _GoneError(error.filename) from error
+    return sorted(found)
 
 
 def _added(archive: tarfile.TarFile, name: str, path: Path) -> str:
     """Add a file as it is now, and its hash."""
-    content = path.read_bytes()
+    try:
+        content, mode = path.read_bytes(), path.stat().st_mode & 0o777
+    except FileNotFoundError as error:
+        raise _GoneError(path) from error
     about = tarfile.TarInfo(name)
-    about.size, about.mode = len(content), path.stat().st_mode & 0o777
+    about.size, about.mode = len(content), mode
     archive.addfile(about, io.BytesIO(content))
     return hashlib.sha256(content).hexdigest()
 

@@ -52,10 +52,23 @@ def test_secrets_are_nowhere_on_disk_nor_in_texts(ring):
     assert secret not in repr(new)
 
 
-def test_a_key_without_its_pepper_opens_nothing(ring, monkeypatch):
-    new = ring.create("desk", ["read"])
+def test_keys_of_another_pepper_are_refused_with_what_to_do(ring, monkeypatch):
+    """Set, and then not any more, or the other way round: nobody could come in, and nothing would say why."""
+    monkeypatch.setenv("QUANTRAY_PEPPER", "one")
+    text = ring.create("desk", ["read"]).text
+    monkeypatch.delenv("QUANTRAY_PEPPER")
+    refusals = (lambda: ring.principal(text), lambda: ring.is_empty, lambda: ring.create("other", ["read"]))
+    for refused in refusals:
+        with pytest.raises(DataError, match="1 keys in .* made with another pepper .QUANTRAY_PEPPER is not set now"):
+            refused()
+    monkeypatch.setenv("QUANTRAY_PEPPER", "one")
+    assert ring.principal(text).name == "desk"
     monkeypatch.setenv("QUANTRAY_PEPPER", "another")
-    assert ring.principal(new.text) is None
+    with pytest.raises(DataError, match="is set now"):
+        ring.principal(text)
+    # Revoked keys stand in nobody's way.
+    ring.revoke(text.split(".")[0])
+    assert ring.principal(ring.create("desk", ["read"]).text).name == "desk"
 
 
 def test_keys_end(ring, later):

@@ -98,6 +98,15 @@ def test_days_without_a_book_are_refused_with_what_there_is(shelf):
         shelf.of(date(2024, 1, 1))
 
 
+def test_files_that_are_no_books_are_nobodys_business(shelf):
+    pointer = shelf.publish(small_book())
+    for name in ("days/._2024-03-28.json", "days/2024-13-01.json", "days/notes.json", "books/.DS_Store"):
+        (shelf.place.folder / name).write_bytes(b"x")
+    assert shelf.days() == (small_book().as_of,)
+    assert shelf.prune(1) == ()
+    assert shelf.read(pointer)
+
+
 def test_old_books_are_pruned_and_corrected_ones_with_them(shelf):
     days = [date(2024, 4, day) for day in (1, 2, 3, 4)]
     for day in days:
