@@ -1,6 +1,7 @@
 """Holdings through time: what they drift to, what trading them costs, and what is left.
 
 ``accounts``   every dollar of a portfolio: listings, delistings, dividends, interest, trades day by day
+``spreading``  orders that take several days, as schedules have it
 ``costs``      what trades cost; basis points become money here, and quoted spreads are paid where a panel has them
 ``drift``      weights after prices have moved
 ``net``        net returns of many strategies, without accounts

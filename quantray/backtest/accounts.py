@@ -1,5 +1,6 @@
 """Replay decisions through time and account for every dollar."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from quantray.analytics.track import Delistings, TrackRecord
 from quantray.arrays import Bool, Dates, Float, Names
-from quantray.backtest.costs import CostModel, LinearCosts, MarketDay
+from quantray.backtest.costs import CostModel, ImpactCosts, LinearCosts, MarketDay
+from quantray.backtest.spreading import OpenOrders, part_of
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN, delisting_returns
@@ -92,6 +94,11 @@ def backtest(
     ``delist_return`` booked on it where it is known by then (see ``features.returns.delisting_returns``), else the
     accounting's ``delisting_return``.
 
+    Where the costs have a ``participation``, what a name may be traded in a day is so much of the volume that was usual
+    at the close before. A larger trade is an order for shares that is worked at the closes of the days after, evenly
+    over as many as it needs. The next decision replaces what is left of it, a name that is gone takes its order along,
+    and what is bought before other names are sold is borrowed.
+
     Parameters
     ----------
     panel : with ``close`` adjusted to total returns, ``dividend_yield`` if dividends go to cash, and ``delist_return``
@@ -119,12 +126,14 @@ def backtest(
     if first < 0:
         raise InputError(f"without a lag the accounts begin before {decisions.dates[0]}, the panel's first date.")
     due = {int(row) + terms.lag: target for row, target in zip(rows, targets, strict=True)}
-    accounts = _Accounts(panel, first, terms)
+    accounts = _Accounts(panel, first, terms, costs or LinearCosts())
     for t in range(first, len(panel.dates)):
         if t > first:
             accounts.earn(t)
         if t in due:
-            accounts.trade(t, due[t], costs or LinearCosts(), policy)
+            accounts.trade(t, due[t], policy)
+        else:
+            accounts.go_on(t)
         accounts.close(t, name)
     return accounts.record(name)
 
@@ -132,8 +141,8 @@ def backtest(
 class _Accounts:
     """Holdings and cash from row ``first`` of a panel on, both in money, and what happened to them day by day."""
 
-    def __init__(self, panel: Panel, first: int, terms: Accounting) -> None:
-        self._panel, self._first, self._terms = panel, first, terms
+    def __init__(self, panel: Panel, first: int, terms: Accounting, costs: CostModel) -> None:
+        self._panel, self._first, self._terms, self._charged = panel, first, terms, costs
         n_days, n_assets = len(panel.dates) - first, len(panel.assets)
         # Last closes and how many days old they are; before the first, they count from the panel's first row.
         self._price, self._age = np.full(n_assets, np.nan), np.zeros(n_assets, dtype=np.int64)
@@ -146,6 +155,7 @@ class _Accounts:
         self._trades: dict[int, Float] = {}
         self._costs: dict[int, Float] = {}
         self._held, self._cash, self._delistings = np.zeros(n_assets), terms.initial_nav, Delistings()
+        self._open: OpenOrders | None = None
 
     def _see(self, t: int) -> None:
         """Closes of the day; where there is none, the last one is a day older."""
@@ -172,24 +182,50 @@ class _Accounts:
         self._cash += interest + dividend.sum() + held[gone].sum()
         held[gone] = 0.0
         self._held = held
+        if self._open is not None:
+            growth = np.nan_to_num(self._price / before, nan=1.0) - (0.0 if paid is None else np.nan_to_num(paid[t]))
+            self._open = self._open.moved(growth, self._age >= self._terms.delist_after)
         self._book(day, pnl=(earned - dividend).sum(), dividends=dividend.sum(), interest=interest)
 
-    def trade(self, t: int, target: Float, costs: CostModel, policy: Policy | None) -> None:
-        """Move towards (N,) target weights, as far as the policy says and prices are there."""
-        day, held, tradable = t - self._first, self._held, self._age == 0
+    def trade(self, t: int, target: Float, policy: Policy | None) -> None:
+        """Move towards (N,) target weights, as far as the policy says and prices and volumes are there."""
+        held, tradable = self._held, self._age == 0
         nav, moving = float(held.sum() + self._cash), tradable
-        # What holders received is written on the day of the last close, when nobody knew it.
-        public = {key: values[t] for key, values in self._panel.fields.items() if key != DELIST_RETURN}
         if policy is not None:
             target = policy(held / nav, target)
             # What stays must not trade the rounding of its weight, nor its share of the costs.
             moving = tradable & (target != held / nav)
-        bought, paid = _trade(held, target, moving, MarketDay(self._panel.dates[t], nav, public), costs)
-        self._trades[day] = self._trades.get(day, 0.0) + bought
-        self._costs[day] = paid
-        self._book(day, unfilled=np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav)
-        self._held = held + bought
-        self._cash = nav - float(self._held.sum()) - float(paid.sum())
+        day, most = self._market(t, nav), self._most(t, nav)
+        if most is None:
+            bought, paid = _trade(lambda left: target * left - held, moving, day, self._charged)
+        else:
+            orders = OpenOrders.of(np.where(moving, target * nav - held, 0.0), most)
+            bought, paid = _trade(
+                lambda left: part_of(target * left - held, orders.days, most), moving, day, self._charged
+            )
+            whole = np.where(moving, target * (nav - float(paid.sum())) - held, 0.0)
+            self._open = OpenOrders(whole, orders.days, orders.done).after(bought)
+        self._book(t - self._first, unfilled=np.abs(np.where(tradable, 0.0, target * nav - held)).sum() / nav)
+        self._settle(t, nav, bought, paid)
+
+    def go_on(self, t: int) -> None:
+        """Trade today's part of what is left of the last decision's orders."""
+        if self._open is None or not self._open.some:
+            return
+        held, tradable = self._held, self._age == 0
+        nav = float(held.sum() + self._cash)
+        most = self._most(t, nav)
+        assert most is not None, "orders are left open by a cap only"
+        parts = self._open.parts(most)
+        # A sale of all ends at nothing, not at its rounding.
+        ends = np.abs(held + parts) <= 1e-12 * np.abs(parts)
+        parts = np.where(ends, -held, parts)
+        bought, paid = _trade(
+            lambda left: parts, tradable & (parts != 0), self._market(t, nav, self._open.done), self._charged
+        )
+        self._open = self._open.after(bought)
+        self._book(t - self._first, unfilled=np.abs(np.where(tradable, 0.0, parts)).sum() / nav)
+        self._settle(t, nav, bought, paid)
 
     def close(self, t: int, name: str) -> None:
         """Write down what the day leaves."""
@@ -217,6 +253,25 @@ class _Accounts:
             delistings=self._delistings,
             **self._series,
         )
+
+    def _market(self, t: int, nav: float, done: Float | None = None) -> MarketDay:
+        """What costs may know: what holders received is written on the day of the last close, when nobody knew it."""
+        public = {key: values[t] for key, values in self._panel.fields.items() if key != DELIST_RETURN}
+        return MarketDay(self._panel.dates[t], nav, public, done)
+
+    def _most(self, t: int, nav: float) -> Float | None:
+        """(N,) money that may be traded on a day, by what was known at the close before."""
+        if not isinstance(self._charged, ImpactCosts) or self._charged.participation is None:
+            return None
+        return self._charged.most({key: values[t - 1] for key, values in self._panel.fields.items()}, nav)
+
+    def _settle(self, t: int, nav: float, bought: Float, paid: Float) -> None:
+        """Write down what was traded and paid, and hold it."""
+        day = t - self._first
+        self._trades[day] = self._trades.get(day, 0.0) + bought
+        self._costs[day] = paid
+        self._held = self._held + bought
+        self._cash = nav - float(self._held.sum()) - float(paid.sum())
 
     def _ended(self, t: int, gone: Bool, value: Float) -> Float:
         """(N,) money that the delisting returns of what is gone add to (N,) values."""
@@ -259,16 +314,19 @@ def _earned(held: Float, price: Float, before: Float) -> Float:
         return np.where(held != 0, held * (price / before - 1), 0.0)
 
 
-def _trade(held: Float, target: Float, moving: Bool, day: MarketDay, costs: CostModel) -> tuple[Float, Float]:
+def _trade(wanted: Callable[[float], Float], moving: Bool, day: MarketDay, costs: CostModel) -> tuple[Float, Float]:
     """(N,) money bought and (N,) costs paid, such that weights are fractions of the NAV that remains.
 
     Costs depend on trades, which depend on the NAV after costs. The iteration contracts at the rate of the cost per
     dollar, so a handful of rounds reach the last bit; what is left is booked to cash, so nothing is lost.
+
+    Parameters
+    ----------
+    wanted : the NAV after costs to (N,) money to buy.
     """
     total = 0.0
-    bought = paid = np.zeros_like(held)
     for _ in range(30):
-        bought = np.where(moving, target * (day.nav - total) - held, 0.0)
+        bought = np.where(moving, wanted(day.nav - total), 0.0)
         paid = np.where(bought != 0, costs(bought, day), 0.0)
         if not (np.isfinite(paid).all() and (paid >= 0).all()):
             raise InputError(f"the cost model returned a negative or unknown cost on {day.date}; return zeros instead.")

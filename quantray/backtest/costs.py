@@ -34,6 +34,8 @@ class MarketDay:
     nav: float
     fields: Mapping[str, Float]
     """Name -> (N,)."""
+    done: Float | None = None
+    """(N,) money traded of the same orders on the days before, at today's prices; None where they are of today."""
 
 
 class CostModel(Protocol):
@@ -95,6 +97,8 @@ class ImpactCosts:
     aum : money that is managed; trades are charged as if the accounts were as large. None takes them as they are.
     days : over which every trade is executed at an even rate.
     unknown_bps : all that is charged where the volume or the volatility is unknown.
+    participation : most of a usual day's volume that is traded of a name in a day at that size, so that larger trades
+        take several; None trades all at once. See ``spreading``.
 
     Raises
     ------
@@ -107,19 +111,39 @@ class ImpactCosts:
     aum: float | None = None
     days: float = 1.0
     unknown_bps: float = 50.0
+    participation: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.days > 0 and self.unknown_bps >= 0 and (self.aum is None or self.aum > 0)):
             raise InputError("days and aum must be positive, and unknown_bps not negative.")
+        if self.participation is not None and not (0 < self.participation <= 1 and self.days == 1):
+            raise InputError(
+                f"participation {self.participation:g} must be above 0 and at most 1, and days {self.days:g} be 1: it "
+                "spreads trades over as many days as they need."
+            )
 
     def __call__(self, trades: Float, day: MarketDay) -> Float:
         """See ``CostModel``."""
         model = self.model(day.fields, len(trades))
-        larger = 1.0 if self.aum is None else self.aum / day.nav
+        larger = self._larger(day.nav)
         known = model.known
-        paid = model.cost(np.where(known, trades, 0.0) * larger, days=self.days) / larger
+        before = 0.0 if day.done is None else np.where(known, day.done, 0.0) * larger
+        paid = model.cost(np.where(known, trades, 0.0) * larger, days=self.days, before=before) / larger
         size = np.abs(trades)
         return np.where(known, paid + from_bps(self.linear.commission_bps) * size, from_bps(self.unknown_bps) * size)
+
+    def most(self, known: Mapping[str, Float], nav: float) -> Float | None:
+        """(N,) money that may be traded in a day, infinite where no volume is known; None where nothing limits it.
+
+        Parameters
+        ----------
+        known : fields at the close before the day.
+        nav : of the accounts.
+        """
+        if self.participation is None:
+            return None
+        volume = self._of_volume(known)[ADV] / self._larger(nav)
+        return np.where(volume > 0, self.participation * volume, np.inf)
 
     def model(self, fields: Mapping[str, Float], n_assets: int) -> ImpactModel:
         """The impact model of the N names of a day.
@@ -129,8 +153,7 @@ class ImpactCosts:
         InputError
             The day has no trailing volumes and volatilities.
         """
-        if ADV not in fields or DAILY_VOLATILITY not in fields:
-            raise InputError(f"costs with impact need {ADV} and {DAILY_VOLATILITY}; pass the panel to with_liquidity.")
+        fields = self._of_volume(fields)
         spread = 2 * np.broadcast_to(self.linear.half_spread(fields), (n_assets,))
         return self.law.model(fields[ADV], fields[DAILY_VOLATILITY], spread)
 
@@ -150,9 +173,20 @@ class ImpactCosts:
         """What trades in a panel are charged, in words."""
         size = "the accounts' size" if self.aum is None else f"{self.aum:,.0f} under management"
         impact = f"{self.law.name.replace('_', ' ')} impact at {size}"
+        if self.participation is not None:
+            impact += f", at most {self.participation:.0%} of a name's volume a day"
         return (
             f"{self.linear.described(fields)}, and {impact} (where no volume is known {self.unknown_bps:g} bp in all)"
         )
+
+    def _larger(self, nav: float) -> float:
+        """How many times larger than the accounts the money is that trades are charged for."""
+        return 1.0 if self.aum is None else self.aum / nav
+
+    def _of_volume(self, fields: Mapping[str, Float]) -> Mapping[str, Float]:
+        if ADV not in fields or DAILY_VOLATILITY not in fields:
+            raise InputError(f"costs with impact need {ADV} and {DAILY_VOLATILITY}; pass the panel to with_liquidity.")
+        return fields
 
 
 def from_bps(bps: npt.ArrayLike) -> Float:

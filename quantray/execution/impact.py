@@ -106,13 +106,18 @@ class ImpactModel:
         names = ("adv", "volatility", "half_spread", "temporary", "permanent")
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
-    def fraction(self, traded: Float, *, days: float | Float = 1.0) -> Float:
+    def in_shares(self, price: Float) -> "ImpactModel":
+        """The model for amounts in shares where ``adv`` is money; (N,) prices as quoted."""
+        return replace(self, adv=self.adv / price)
+
+    def fraction(self, traded: Float, *, days: float | Float = 1.0, before: float | Float = 0.0) -> Float:
         """(N,) cost of each trade as a fraction of its amount, zero where nothing is traded.
 
         Parameters
         ----------
         traded : (N,) amounts in the unit of ``adv``; sales negative.
         days : over which it is traded at an even rate, positive.
+        before : (N,) amounts of the same orders that were traded earlier, whose permanent impact is paid in full.
 
         Raises
         ------
@@ -121,13 +126,17 @@ class ImpactModel:
         """
         size = np.abs(np.asarray(traded, dtype=np.float64))
         self._check(size, days)
-        share = np.divide(size, self.adv, out=np.zeros(np.broadcast(size, self.adv).shape), where=size > 0)
-        paid = self.half_spread + self.temporary * (share / days) ** self.power + self.permanent * share / 2
+        share, earlier = (
+            np.divide(amount, self.adv, out=np.zeros(np.broadcast(size, self.adv).shape), where=size > 0)
+            for amount in (size, np.abs(before))
+        )
+        moved = self.permanent * (share / 2 + earlier)
+        paid = self.half_spread + self.temporary * (share / days) ** self.power + moved
         return np.where(size > 0, paid, 0.0)
 
-    def cost(self, traded: Float, *, days: float | Float = 1.0) -> Float:
+    def cost(self, traded: Float, *, days: float | Float = 1.0, before: float | Float = 0.0) -> Float:
         """(N,) cost of each trade in its own unit, not negative; takes and raises as ``fraction``."""
-        return np.abs(traded) * self.fraction(traded, days=days)
+        return np.abs(traded) * self.fraction(traded, days=days, before=before)
 
     def terms(self, nav: float, *, days: float = 1.0, at: float | None = None) -> CostTerms:
         """The same cost as coefficients of trades in fractions of NAV.

@@ -65,6 +65,23 @@ class ImpactSettings(SettingsModel):
     """Of the trailing volume and volatility."""
     unknown_bps: float = Field(50.0, ge=0, le=10_000)
     """All that trades cost in names of which no volume or volatility is known."""
+    participation: float | None = Field(None, gt=0, le=1)
+    """Most of a usual day's volume that is traded of a name in a day; larger trades take several. By default all is
+    traded at once."""
+
+    @model_validator(mode="after")
+    def _spread(self) -> "ImpactSettings":
+        if self.participation is not None and self.days != 1:
+            raise ValueError(f"participation says how many days a trade takes; leave out days, which is {self.days:g}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Trades at once are written, and hashed, as if there were no other way."""
+        values: dict[str, Any] = dump(self)
+        if self.participation is None:
+            values.pop("participation", None)
+        return values
 
     def law(self) -> ImpactLaw:
         """The impact model."""
@@ -82,7 +99,7 @@ class TradingCostSettings(CostSettings):
         linear, impact = super().build(), self.impact
         if impact is None:
             return linear
-        return ImpactCosts(impact.law(), linear, impact.aum, impact.days, impact.unknown_bps)
+        return ImpactCosts(impact.law(), linear, impact.aum, impact.days, impact.unknown_bps, impact.participation)
 
     def prepared(self, panel: Panel) -> Panel:
         """The panel with what the costs need to know; raises ``DataError`` where it has no volumes for it."""

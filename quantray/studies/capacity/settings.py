@@ -64,6 +64,8 @@ class CapacitySettings(MarketSettings, StudySettings):
             raise ValueError(f"execution_days {self.execution_days} must be odd, such as 1, 3 and 5, and different")
         if self.impact.aum is not None or self.impact.days != 1:
             raise ValueError("impact.aum and impact.days are what the study varies: give aums and execution_days")
+        if self.impact.participation is not None and self.execution_days != (1,):
+            raise ValueError("impact.participation says how many days a trade takes: give execution_days [1]")
         if self.folds.horizon:
             raise ValueError("folds.horizon is of labels, and what is decided here has none; leave it out")
         self.study(self.cells[0])

@@ -205,6 +205,11 @@ class PortfolioSettings(MarketSettings, StudySettings):
         if isinstance(self.benchmark, str) and self.benchmark not in names:
             raise ValueError(f"benchmark {self.benchmark!r} is no allocator;{nearest(self.benchmark, names)}")
         overlaid = self.risk is not None and self.risk.overlay is not None
+        if overlaid and self.costs.impact is not None and self.costs.impact.participation is not None:
+            raise ValueError(
+                "risk.overlay changes what is held between decisions, and would cut off orders that "
+                "costs.impact.participation spreads over days: leave out one of them"
+            )
         if overlaid and (taken := [name for name in names if overlay_name(name) in names]):
             raise ValueError(f"{overlay_name(taken[0])!r} is the name of {taken[0]!r} with the overlay; choose another")
         return self
