@@ -55,6 +55,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_multi_period.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_schedule.py
 	$(BIN)/python benchmarks/bench_multi_period_backtest.py
+	$(BIN)/python benchmarks/bench_spread_trades.py
 	$(BIN)/python benchmarks/bench_walk_forward.py
 	$(BIN)/python benchmarks/bench_hrp_large.py
 	$(BIN)/python benchmarks/bench_gat_memory.py

@@ -29,6 +29,9 @@ __all__ = ["app", "main", "run_workflow"]
 if TYPE_CHECKING:
     from quantray.research.kind import Kind, StudySettings
 
+_MOST_ORDERS = 20
+"""Of a portfolio that a terminal lists."""
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
@@ -163,6 +166,52 @@ def risk(
     for line in (*page.warnings, page.headline):
         tell(line)
     tell(f"report: {html or folder / 'risk.html'}")
+
+
+@app.command()
+def schedule(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of kind portfolios.")],
+    date: Annotated[str | None, typer.Option(help="YYYY-MM-DD of trades; by default the last that were made.")] = None,
+    aum: Annotated[float | None, typer.Option(help="Money that is managed; by default what the run charged.")] = None,
+    portfolio: Annotated[
+        list[str] | None, typer.Option("--portfolio", "--allocator", help="One of its portfolios; may be repeated.")
+    ] = None,
+    participation: Annotated[float, typer.Option(help="Most of a usual day's volume in a name in a day.")] = 0.1,
+    urgency: Annotated[float, typer.Option(help="How often an order falls by a factor e in a day.")] = 1.0,
+    slices: Annotated[int, typer.Option(help="Of a session.")] = 8,
+    dark: Annotated[float, typer.Option(help="Share of each slice that is offered to dark pools.")] = 0.15,
+    impact: Annotated[
+        str, typer.Option(help="linear, three_fifths or square_root, where the run charged no impact.")
+    ] = "square_root",
+    most_days: Annotated[int | None, typer.Option(help="Refuse orders that need more trading days.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; by default one in the run folder.")] = None,
+) -> None:
+    """Schedule what the portfolios of a finished run traded on a day: algorithms, child orders, cost, days, venues."""
+    from quantray.execution.reporting.page import algorithms_table, orders_table  # noqa: PLC0415
+    from quantray.execution.settings import ExecutionSettings  # noqa: PLC0415
+    from quantray.settings import checked  # noqa: PLC0415
+    from quantray.studies.portfolios.schedule import (  # noqa: PLC0415
+        ScheduleAsked,
+        default_folder,
+        run_schedules,
+        write_schedules,
+    )
+
+    terms = {"participation": participation, "urgency": urgency, "slices": slices, "dark": dark, "impact": impact}
+    execution = checked(ExecutionSettings, terms, "schedule")
+    asked = ScheduleAsked(date=date, aum=aum, execution=execution, most_days=most_days)
+    found = run_schedules(folder, asked, portfolios=portfolio or ())
+    place = out or default_folder(folder, found)
+    page = write_schedules(found, folder.name, place)
+    for each in found:
+        count = each.orders.parents.num_rows
+        title = f"{each.name}: the {_MOST_ORDERS} largest of {count:,} orders" if count > _MOST_ORDERS else each.name
+        print_table(orders_table(each, _MOST_ORDERS, title=title))
+        print_table(algorithms_table(each, title=f"{each.name}: by algorithm"))
+    print_table(page.summary)
+    for line in (*page.findings, page.headline):
+        tell(line)
+    tell(f"report: {place / 'schedule.html'}, beside tables and JSON")
 
 
 @app.command()

@@ -44,6 +44,11 @@ def test_demo_report_and_a_second_run(tmp_path):
     assert "Value-at-risk at 99%" in risked.stdout
     assert (run / "risk.html").is_file()
     refused(quantray("risk", run, "--portfolio", "HPR", cwd=tmp_path), 2, "did you mean 'HRP'?")
+    planned = quantray("schedule", run, "--aum", "1e8", "--allocator", "HRP", "--out", "planned", cwd=tmp_path)
+    assert "HRP: by algorithm" in planned.stdout, planned.stderr
+    assert (tmp_path / "planned" / "children.parquet").is_file()
+    refused(quantray("schedule", run, "--date", "2030-01-01", cwd=tmp_path), 2, "days of trading nearest to it are")
+    refused(quantray("schedule", run, "--impact", "cubic", cwd=tmp_path), 2, "impact", "square_root")
     listed = quantray("runs", cwd=tmp_path).stdout
     assert listed.count("portfolios") == 2
     other = next(folder for folder in (tmp_path / "runs").glob("demo-*") if folder != run)
@@ -102,6 +107,7 @@ def test_doctor(tmp_path):
         (("verify", "none"), 1, ("none is not a run folder",)),
         (("compare", "none", "none"), 1, ("none is not a run folder",)),
         (("risk", "none"), 1, ("none is not a run folder",)),
+        (("schedule", "none"), 1, ("none is not a run folder",)),
         (("risk", "none", "--limits", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", str(CONFIG), "--set", "kind=sweep"), 2, ("unknown key",)),

@@ -26,6 +26,7 @@ __all__ = [
     "Table",
     "chart",
     "concluded",
+    "money",
     "ranged",
     "shown",
     "signed",
@@ -177,6 +178,14 @@ def chart(title: str, picture: Picture) -> Section:
 def shown(value: float | None, form: str) -> str:
     """A number as text, a dash where there is none."""
     return "–" if value is None or math.isnan(value) else format(value, form)
+
+
+def money(value: float) -> str:
+    """Money in words of three digits, such as 300M or 1B."""
+    for size, word in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if value >= size:
+            return f"{value / size:.3g}{word}"
+    return f"{value:.3g}"
 
 
 def concluded(estimate: Estimate, *, helped: str, hurt: str, unsure: str, maximise: bool = True) -> str:

@@ -4,28 +4,13 @@ from pydantic import Field, model_validator
 
 from quantray.daily.gate import GateSettings
 from quantray.data.calendar import Frequency
-from quantray.execution.impact import LawName
+from quantray.execution.settings import ExecutionSettings
 from quantray.research.market import MarketSettings, StoreAddress, StoreData
 from quantray.research.numerics import Numerics
 from quantray.research.terms import AccountingSettings, CostSettings
-from quantray.settings import SettingsModel
 from quantray.studies.portfolios.settings import AllocatorSettings, PolicySettings
 
-__all__ = ["ExecutionSettings", "RebalanceSettings"]
-
-
-class ExecutionSettings(SettingsModel):
-    """How a day's orders are executed; see ``execution.plan``."""
-
-    participation: float = Field(0.1, gt=0, le=1)
-    """Most of a usual day's volume that an order may be; what is more is left for the days after, decided anew."""
-    slices: int = Field(8, ge=1, le=400)
-    """Of the session."""
-    urgency: float = Field(1.0, ge=0, le=100)
-    """How often an order falls by a factor e until it is done, where waiting is weighed against cost."""
-    impact: LawName = "square_root"
-    dark: float = Field(0.15, ge=0, le=1)
-    """Share of each slice that is offered to dark pools."""
+__all__ = ["RebalanceSettings"]
 
 
 class RebalanceSettings(MarketSettings):

@@ -6,7 +6,8 @@ impact that decays, ``impact_fit`` finds parameters in fills.
 ``orders`` are what is traded, in whole shares by ``rounding``; ``children`` holds thousands of child orders as columns.
 ``sessions`` are the hours of an exchange. ``almgren_chriss`` says how fast to trade one order, ``basket`` many that
 move together, and ``schedules`` slices a day by time, volume, participation or urgency. ``selection`` chooses among
-them, ``venues`` are where slices go, by ``routing``. ``plan`` does all of it for a ``trade_list``.
+them, with what each of the ``candidates`` would cost, and ``venues`` are where slices go, by ``routing``. ``plan`` does
+all of it for a ``trade_list``, and ``day_orders`` makes tables of it, by ``settings``; ``reporting`` shows it.
 
 ``simulate`` works a schedule in a market that it moves, ``bridge`` fills in the inside of a day, and ``tca`` says what
 an execution really cost.

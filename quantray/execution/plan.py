@@ -11,20 +11,13 @@ import numpy as np
 from quantray.arrays import Float, Int
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.execution.almgren_chriss import (
-    TradingTerms,
-    optimal_trajectory,
-    risk_aversion_of_urgency,
-    trading_terms,
-)
 from quantray.execution.basket import basket_trajectory
+from quantray.execution.candidates import algorithm_shapes, candidate_costs
 from quantray.execution.children import ChildOrders
 from quantray.execution.orders import ALGORITHMS, ChildOrder, ExecutionSchedule, Order, Side
 from quantray.execution.rounding import apportioned
 from quantray.execution.routing import plan_hours, routed_children
-from quantray.execution.schedules import usual_profile
-from quantray.execution.selection import OrderFacts, Selection, path_cost, select_algorithm
-from quantray.execution.sessions import Session
+from quantray.execution.selection import OrderFacts, Selection, select_algorithm
 from quantray.execution.trade_list import PlanTerms, TradeList, days_to_complete
 
 __all__ = ["ExecutionPlan", "plan_basket", "plan_execution"]
@@ -119,11 +112,9 @@ def plan_execution(
     )
     selection = select_algorithm(facts, terms.rules)
     hours = plan_hours(date, int(days.max()), terms)
-    part = np.abs(trades.shares) / days / trades.impact.adv
-    market = trading_terms(trades.impact, trades.price, at=np.minimum(part, 1.0))
     # Sessions of one length have the same slices and the same shapes.
-    shapes = {h.days: _shapes(trades, h, market, facts, days, terms) for h in hours}
-    costs, risks = _candidates(trades, hours, shapes, days)
+    shapes = {h.days: algorithm_shapes(trades, h, facts, days, terms) for h in hours}
+    costs, risks = candidate_costs(trades, hours[0], shapes[hours[0].days], days)
     chosen = selection.algorithm
     one = np.arange(len(chosen))
     bad = np.isnan(costs[one, chosen])
@@ -215,54 +206,3 @@ def _days(trades: TradeList, terms: PlanTerms) -> Int:
             "or set when_late to stretch."
         )
     return days
-
-
-def _shapes(
-    trades: TradeList, hours: Session, market: TradingTerms, facts: OrderFacts, days: Int, terms: PlanTerms
-) -> Float:
-    """(5, P, B) shares of a day's part of each order in each slice, by algorithm; NaN where it cannot be done."""
-    profile, n_orders = usual_profile(hours), len(days)
-    even = np.where(hours.continuous, hours.minutes / hours.minutes.sum(), 0.0)
-    part = np.abs(trades.shares) / days / trades.impact.adv
-    rate = terms.participation / (1 - min(terms.participation, 0.99))
-    able = np.minimum(rate * hours.length * np.cumsum(profile) / part[:, None], 1.0)
-    followed = np.where(able[:, -1:] >= 1 - 1e-9, np.diff(able, axis=1, prepend=0.0), np.nan)
-    urgency = np.asarray(facts.urgency, dtype=np.float64)
-    asked = np.asarray(facts.risk_aversion, dtype=np.float64)
-    paths: list[Float] = []
-    for hurry in (np.maximum(urgency, terms.rules.urgent), urgency):
-        span = np.full(n_orders, hours.days)
-        still = TradingTerms(volatility=market.volatility, temporary=market.temporary, permanent=market.permanent)
-        aversion = risk_aversion_of_urgency(hurry, still, days=span, slices=terms.slices)
-        if len(paths) == 1:
-            aversion = np.where(np.isfinite(asked), asked, aversion)
-        best = optimal_trajectory(np.ones(n_orders), still, days=span, slices=terms.slices, risk_aversion=aversion)
-        path = np.zeros((n_orders, len(even)))
-        path[:, hours.continuous] = np.maximum(best.trades, 0.0)
-        paths.append(path)
-    whole = (n_orders, len(even))
-    return np.array([np.broadcast_to(even, whole), np.broadcast_to(profile, whole), followed, *paths])
-
-
-def _candidates(trades: TradeList, hours: list[Session], shapes: dict[float, Float], days: Int) -> tuple[Float, Float]:
-    """(P, 5) costs and risks of every algorithm, over all days of each order.
-
-    Days are alike, so what a day of an order costs is what each of them does, and what is left falls by a part a day:
-    the variance of D days with d left is the day's own beside the days' squares. Overnight counts as nothing.
-    """
-    first, count = hours[0], days.astype(np.float64)
-    volume, span = usual_profile(first) * first.length, first.minutes / first.minutes.sum() * first.days
-    costs, risks = [], []
-    for shape in shapes[first.days]:
-        day = path_cost(shape, trades.shares / count, trades.impact, volume, span)
-        # Permanent impact is that of the whole order, of which the day's own was counted.
-        lasting = trades.impact.permanent * np.abs(trades.shares) / trades.impact.adv / 2 * (1 - 1 / count) * 1e4
-        own = (day["risk_bps"] / 1e4) ** 2 / count**2
-        left = 1 - np.cumsum(shape, axis=1) + shape / 2
-        mean = (left * span).sum(axis=1)
-        # Sum over k = 0..D-1 days after this one of ((k + left) / D)^2.
-        after = (count - 1) * count / 2, (count - 1) * count * (2 * count - 1) / 6
-        variance = own * count + trades.impact.volatility**2 / count**2 * (2 * after[0] * mean + after[1] * span.sum())
-        costs.append(day["cost_bps"] + lasting)
-        risks.append(np.sqrt(variance) * 1e4)
-    return np.array(costs).T, np.array(risks).T

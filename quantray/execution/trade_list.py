@@ -74,6 +74,16 @@ class TradeList:
         """(P,) money, not negative."""
         return np.asarray(np.abs(self.shares) * self.price)
 
+    def select(self, index: Int) -> "TradeList":
+        """Some of the orders, by their places."""
+        return TradeList(
+            symbols=self.symbols[index],
+            shares=self.shares[index],
+            price=self.price[index],
+            impact=self.impact.select(index),
+            limits=None if self.limits is None else tuple(self.limits[k] for k in index.tolist()),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanTerms:

@@ -20,6 +20,7 @@ from quantray.analytics.page import (
     Table,
     chart,
     concluded,
+    money,
     ranged,
     shown,
     signed,
@@ -136,3 +137,8 @@ def test_numbers_become_text():
     assert ranged(None) == ""
     assert signed(estimate(-0.1, 0.3)) == "+0.10, 95% interval -0.10 to +0.30"
     assert signed(None) == "–"
+
+
+@pytest.mark.parametrize(("value", "text"), [(1e8, "100M"), (2.5e9, "2.5B"), (1e12, "1T"), (999, "999"), (5e4, "50K")])
+def test_money_in_words(value, text):
+    assert money(value) == text

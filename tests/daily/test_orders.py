@@ -6,10 +6,11 @@ from numpy.testing import assert_array_equal
 
 from quantray.backtest.costs import LinearCosts
 from quantray.daily.market import DayMarket
-from quantray.daily.orders import AT_CLOSE, impact_of, orders_of, within_volume
-from quantray.daily.settings import ExecutionSettings
+from quantray.daily.orders import impact_of, orders_of, within_volume
 from quantray.daily.targets import Targets
 from quantray.data.panel import Panel
+from quantray.execution.day_orders import AT_CLOSE
+from quantray.execution.settings import ExecutionSettings
 
 DAY = date(2024, 3, 28)
 COSTS = LinearCosts(5.0, 0.5)

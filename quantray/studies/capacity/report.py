@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from quantray.analytics.bootstrap import Estimate
 from quantray.analytics.figures import PALETTE, Picture, styled
 from quantray.analytics.page import Cell as PageCell
-from quantray.analytics.page import Page, Rows, Section, Table, chart, concluded, ranged
+from quantray.analytics.page import Page, Rows, Section, Table, chart, concluded, money, ranged
 from quantray.studies.capacity.settings import Cell
 
-__all__ = ["CapacityInput", "CellNumbers", "capacity_page", "money"]
+__all__ = ["CapacityInput", "CellNumbers", "capacity_page"]
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,6 @@ class CapacityInput:
     """Sharpe ratio less the benchmark's."""
     impact: str
     warnings: tuple[str, ...]
-
-
-def money(value: float) -> str:
-    """Money in words of three digits, such as 300M or 1B."""
-    for size, word in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= size:
-            return f"{value / size:.3g}{word}"
-    return f"{value:.3g}"
 
 
 def capacity_page(content: CapacityInput) -> Page:

@@ -5,7 +5,6 @@ from pydantic import ValidationError
 from quantray.errors import DataError
 from quantray.research.executor import Serial
 from quantray.studies.capacity.findings import find_capacity
-from quantray.studies.capacity.report import money
 from quantray.studies.capacity.settings import CapacitySettings, Cell
 from quantray.studies.capacity.study import load_capacity, run_capacity
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
@@ -104,8 +103,3 @@ def test_data_without_volumes_are_refused(tmp_path, monkeypatch):
 def test_settings_that_cannot_be_are_refused(tmp_path, changed, said):
     with pytest.raises(ValidationError, match=said):
         settings(tmp_path, **changed)
-
-
-@pytest.mark.parametrize(("value", "text"), [(1e8, "100M"), (2.5e9, "2.5B"), (1e12, "1T"), (999, "999"), (5e4, "50K")])
-def test_money_in_words(value, text):
-    assert money(value) == text

@@ -1,7 +1,6 @@
 """The risk of a study's portfolios on a day: what they held, the market of that day, and the report of each."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +19,7 @@ from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.features.liquidity import dollar_volume
 from quantray.features.returns import carried_forward, simple_returns
-from quantray.printable import is_masked
-from quantray.research.folder import Run, finished, read_run, written_file
-from quantray.research.market import MarketData, SimulatedData, StoreData, load_market
+from quantray.research.market import MarketData
 from quantray.risk.limits import Limit
 from quantray.risk.positions.holdings import Holdings
 from quantray.risk.positions.market import Market
@@ -30,10 +27,9 @@ from quantray.risk.report import Before, ReportSettings, assess
 from quantray.risk.reporting.page import joint_page
 from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.stressing.scenarios import Scenario
-from quantray.settings import checked, nearest
+from quantray.settings import checked
 from quantray.storage.files import write_atomically
-from quantray.studies.portfolios.settings import PortfolioSettings
-from quantray.studies.portfolios.study import FIELDS
+from quantray.studies.portfolios.finished import open_run
 
 __all__ = ["Asked", "portfolio_risk", "run_risk", "write_risk"]
 
@@ -92,27 +88,13 @@ def run_risk(
     Raises
     ------
     DataError
-        As ``folder.read_run``, the run has not finished, its data are gone, or a portfolio held nothing by the date.
+        As ``finished.open_run``, or a portfolio held nothing by the date.
     InputError
-        It is of another kind, it holds no such portfolio, or as ``report.assess``.
+        As ``finished.open_run`` and ``report.assess``.
     """
-    run = read_run(folder)
-    about = finished(run)
-    if run.kind != "portfolios":
-        raise InputError(f"{folder} is of kind {run.kind} and holds no portfolios; give a run of kind portfolios.")
-    settings = checked(PortfolioSettings, run.settings, f"{folder}/settings.yaml")
-    known = [name.split("/")[1] for name in about.files if re.fullmatch("tracks/[^/]*/accounts.parquet", name)]
-    for name in portfolios:
-        if name not in known:
-            hint = nearest(name, known) or f" it holds {', '.join(known)}."
-            raise InputError(f"{folder} holds no portfolio {name!r};{hint}")
-    for name in portfolios or known:
-        for part in ("accounts", "holdings"):
-            written_file(folder, about, f"tracks/{name}/{part}.parquet")
-    records = [TrackRecord.read(folder / "tracks" / name) for name in portfolios or known]
-    data = load_market(_as_read(settings, run), settings.exchange, FIELDS)
-    spread = replace(asked, half_spread_bps=settings.costs.half_spread_bps)
-    return {record.name: portfolio_risk(data, record, spread, date=date) for record in records}
+    run = open_run(folder, portfolios)
+    spread = replace(asked, half_spread_bps=run.settings.costs.half_spread_bps)
+    return {record.name: portfolio_risk(run.data, record, spread, date=date) for record in run.records}
 
 
 def write_risk(reports: Mapping[str, RiskReport], name: str, html: Path, numbers: Path | None = None) -> Page:
@@ -160,14 +142,6 @@ def portfolio_risk(data: MarketData, record: TrackRecord, asked: Asked, *, date:
         before=Before(returns=past) if len(past) else None,
     )
     return report.model_copy(update={"marks": (*marks, *report.marks)})
-
-
-def _as_read(settings: PortfolioSettings, run: Run) -> StoreData | SimulatedData:
-    """The data of a run; the store where it lay, from wherever this is asked."""
-    data, seen = settings.data, finished(run).store
-    if isinstance(data, StoreData) and seen is not None and not is_masked(seen.uri):
-        return data.model_copy(update={"store": seen.uri})
-    return data
 
 
 def _held_on(panel: Panel, record: TrackRecord, day: np.datetime64) -> _Held:
