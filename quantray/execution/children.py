@@ -83,7 +83,7 @@ class ChildOrders:
         Raises
         ------
         InputError
-            A column is missing, or a child's parent is not among the orders.
+            A column is missing, a child's parent is not among the orders, or its algorithm is unknown.
         """
         wanted = ("parent", "number", "time", "quantity", "venue", "algorithm")
         if missing := [name for name in wanted if name not in table.column_names]:
@@ -92,6 +92,8 @@ class ChildOrders:
         names = {name: table.column(name).to_pylist() for name in ("parent", "venue", "algorithm")}
         if unknown := [name for name in names["parent"] if name not in place]:
             raise InputError(f"child orders of {unknown[0]!r}, which is no order; give the orders that they belong to.")
+        if strange := [name for name in names["algorithm"] if name not in ALGORITHMS]:
+            raise InputError(f"child orders of algorithm {strange[0]!r}, which is not one of {', '.join(ALGORITHMS)}.")
         venues = tuple(dict.fromkeys(names["venue"]))
         return cls(
             parents,

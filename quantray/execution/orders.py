@@ -101,8 +101,9 @@ class ChildOrder:
         _check_quantity(self.quantity, f"child {self.id}")
         if self.time.tzinfo is None:
             raise InputError(f"child {self.id}: time {self.time} has no zone; give it in UTC.")
-        if self.algorithm not in ALGORITHMS:
-            raise InputError(f"child {self.id}: algorithm {self.algorithm!r} is not one of {', '.join(ALGORITHMS)}.")
+        if not self.venue:
+            raise InputError(f"child {self.id} has no venue; name one, such as NYSE.")
+        _check_algorithm(self.algorithm, f"child {self.id}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,7 @@ class ExecutionSchedule:
     Raises
     ------
     InputError
-        Children belong to another order, do not sum to it, or have a worse limit than it.
+        The algorithm is unknown, or children belong to another order, do not sum to it, or have a worse limit than it.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -151,6 +152,7 @@ class ExecutionSchedule:
     """Why this algorithm."""
 
     def __post_init__(self) -> None:
+        _check_algorithm(self.algorithm, f"the schedule of order {self.parent.id}")
         total = sum(child.quantity for child in self.children)
         if total != self.parent.quantity:
             raise InputError(f"children of order {self.parent.id} sum to {total:,} of {self.parent.quantity:,} shares.")
@@ -209,6 +211,11 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 def _check_quantity(quantity: int, whose: str) -> None:
     if isinstance(quantity, bool) or not isinstance(quantity, int) or quantity <= 0:
         raise InputError(f"{whose}: quantity {quantity} must be a positive whole number; a sale is said by its side.")
+
+
+def _check_algorithm(algorithm: str, whose: str) -> None:
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"{whose}: algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}.")
 
 
 def _check_price(price: Decimal | None, tick: Decimal, what: str) -> None:

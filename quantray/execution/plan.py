@@ -54,7 +54,8 @@ class ExecutionPlan:
         names = zip(ALGORITHMS, self.candidate_cost_bps[order], self.candidate_risk_bps[order], strict=True)
         costs = ", ".join(f"{name} {cost:.1f} +- {risk:.1f}" for name, cost, risk in names if np.isfinite(cost))
         chosen = f"{self.trades.symbols[order]}: {self.selection.name(order)}, {self.selection.reason(order)}"
-        return f"{chosen}; {int(self.days[order])} days; expected bp: {costs}"
+        days = int(self.days[order])
+        return f"{chosen}; {days} day{'' if days == 1 else 's'}; expected bp: {costs}"
 
     def schedule(self, order: int) -> ExecutionSchedule:
         """The objects of one order; its children carry its limit."""
@@ -110,6 +111,7 @@ def plan_execution(
         volatility=trades.impact.volatility,
         urgency=terms.urgency,
     )
+    facts = facts.of(len(days))
     selection = select_algorithm(facts, terms.rules)
     hours = plan_hours(date, int(days.max()), terms)
     # Sessions of one length have the same slices and the same shapes.

@@ -72,6 +72,20 @@ class OrderFacts:
             if name not in ("risk_aversion", "against_vwap") and not (values >= 0).all():
                 raise InputError(f"{name} of an order is unknown or negative; fill in its adv and volatility.")
 
+    def of(self, n_orders: int) -> "OrderFacts":
+        """The facts of so many orders, of which one may stand for all.
+
+        Raises
+        ------
+        InputError
+            They are of another number of orders.
+        """
+        given = len(np.asarray(self.adv_share))
+        if given not in (1, n_orders):
+            raise InputError(f"facts are of {given} orders for {n_orders}; give them for each.")
+        names = tuple(self.__dataclass_fields__)
+        return OrderFacts(**{name: np.broadcast_to(np.asarray(getattr(self, name)), n_orders) for name in names})
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:

@@ -15,6 +15,8 @@ from quantray.errors import InputError
 
 __all__ = ["Executed", "Shortfall", "Slippage", "aggregate", "shortfall", "slippage", "surprise"]
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Executed:
@@ -59,6 +61,9 @@ class Executed:
                 raise InputError(f"{name} of order {place} is {array[place]:g}; give a number, and prices above zero.")
             object.__setattr__(self, name, array)
         ordered, filled = arrays["ordered"], arrays["filled"]
+        # Fractions of shares that were added up are the order but for their rounding.
+        filled = np.where(np.abs(filled - ordered) <= _ROUNDING * np.abs(ordered), ordered, filled)
+        object.__setattr__(self, "filled", filled)
         wrong = (ordered == 0) | (filled * np.sign(ordered) < 0) | (np.abs(filled) > np.abs(ordered))
         if wrong.any():
             place = int(np.argmax(wrong))

@@ -27,14 +27,14 @@ class TradeList:
     price : (P,) money a share, on arrival.
     impact : of the P names, with ``adv`` in shares.
     halted : (P,) names that are not traded now.
-    float_shares : (P,) shares that can be bought at all; infinite where nobody knows.
+    float_shares : (P,) shares that can be traded at all; infinite where nobody knows.
     limits : (P,) worst prices, by default none.
 
     Raises
     ------
     InputError
-        A name repeats or is halted, shares are not whole or are zero, a price or a volume is unknown, or an order is
-        larger than the float.
+        A name repeats or is halted, shares are not whole or are zero, a price or a volume is unknown, an order is
+        larger than the float, or a limit is no price.
     """
 
     symbols: Names
@@ -51,6 +51,12 @@ class TradeList:
             raise InputError(f"shares, prices and impact must be of all {n_orders} symbols.")
         if len(set(self.symbols.tolist())) != n_orders:
             raise InputError("symbols of a trade list repeat; add their shares up first.")
+        for name in ("halted", "float_shares", "limits"):
+            given = getattr(self, name)
+            if given is not None and len(given) != n_orders:
+                raise InputError(
+                    f"{name} are {len(given)} for {n_orders} symbols; give one for each, or None for none."
+                )
         if self.shares.dtype.kind != "i":
             raise InputError("shares of a trade list must be whole; round them first, as trades_of_weights does.")
         self._refuse(self.shares == 0, "have no shares; leave them out")
@@ -62,7 +68,11 @@ class TradeList:
         if self.halted is not None:
             self._refuse(self.halted, "are halted; leave them out until they trade again")
         if self.float_shares is not None:
-            self._refuse(self.shares > self.float_shares, "are ordered beyond their float; make the orders smaller")
+            beyond = np.abs(self.shares) > self.float_shares
+            self._refuse(beyond, "are ordered beyond their float; make the orders smaller")
+        for symbol, limit in zip(self.symbols.tolist(), self.limits or (), strict=False):
+            if limit is not None and not (isinstance(limit, Decimal) and limit.is_finite() and limit > 0):
+                raise InputError(f"limit {limit} of {symbol} must be exact and positive, such as Decimal('10.05').")
 
     def _refuse(self, bad: Bool, why: str) -> None:
         if bad.any():
@@ -120,11 +130,16 @@ class PlanTerms:
     exchange: str = DEFAULT_EXCHANGE
 
     def __post_init__(self) -> None:
-        if not 0 < self.participation <= 1 or self.most_days < 1 or self.urgency < 0:
+        if not 0 < self.participation <= 1 or self.most_days < 1 or not 0 <= self.urgency < np.inf:
             raise InputError(
                 f"participation {self.participation:g} must be above 0 and at most 1, most_days {self.most_days} at "
                 f"least 1, and urgency {self.urgency:g} not negative."
             )
+        if self.slices < 1 or not 0 <= self.dark <= 1:
+            raise InputError(f"slices {self.slices} must be 1 or more, and dark {self.dark:g} a share from 0 to 1.")
+        names = [venue.name for venue in self.venues]
+        if not names or len(set(names)) != len(names):
+            raise InputError(f"venues are {', '.join(names) or 'none'}; give at least one, and each once.")
         if self.when_late not in ("stretch", "refuse"):
             raise InputError(f"when_late {self.when_late!r} is not one of stretch, refuse.")
 

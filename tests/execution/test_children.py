@@ -43,3 +43,7 @@ def test_what_does_not_fit_is_refused():
         ChildOrders.from_table(MADE.table().drop(["venue"]), PARENTS)
     with pytest.raises(InputError, match="child orders of 'C'"):
         ChildOrders.from_table(MADE.table(), PARENTS[:2])
+    table = MADE.table()
+    other = table.set_column(table.column_names.index("algorithm"), "algorithm", [["SNIPER"] * len(MADE)])
+    with pytest.raises(InputError, match="algorithm 'SNIPER', which is not one of TWAP"):
+        ChildOrders.from_table(other, PARENTS)

@@ -83,5 +83,9 @@ def test_times_have_a_zone_and_algorithms_a_name():
         replace(CHILD, time=datetime(2024, 1, 2))
     with pytest.raises(InputError, match="'SNIPER' is not one of TWAP"):
         replace(CHILD, algorithm="SNIPER")
+    with pytest.raises(InputError, match="the schedule of order 1: algorithm 'SNIPER' is not one of TWAP"):
+        replace(SCHEDULE, algorithm="SNIPER")
+    with pytest.raises(InputError, match="has no venue"):
+        replace(CHILD, venue="")
     with pytest.raises(InputError, match="price 0"):
         replace(FILL, price=Decimal(0))

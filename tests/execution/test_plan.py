@@ -125,7 +125,7 @@ def test_orders_that_hedge_each_other_are_planned_together():
         (DAY, {"most_days": 1}, r"1 orders need more than 1 days at 10% of the volume; LARGE needs 2"),
         (DAY, {"participation": 1.5}, "participation 1.5"),
         (DAY, {"when_late": "wait"}, "'wait' is not one of"),
-        (DAY, {"slices": 0}, "0 slices"),
+        (DAY, {"slices": 0}, "slices 0 must be"),
     ],
 )
 def test_what_cannot_be_done_is_refused(date, terms, told):

@@ -53,3 +53,10 @@ def test_a_path_costs_what_the_model_says():
 def test_facts_must_be_known():
     with pytest.raises(InputError, match="adv_share of an order is unknown"):
         OrderFacts(adv_share=np.nan, volatility=0.01)
+
+
+def test_one_fact_stands_for_all_orders_and_others_are_for_each():
+    facts = OrderFacts(adv_share=0.02, volatility=0.02)
+    assert select_algorithm(facts.of(3)).algorithm.shape == (3,)
+    with pytest.raises(InputError, match="facts are of 2 orders for 3; give them for each"):
+        OrderFacts(adv_share=np.array([0.02, 0.03]), volatility=0.02).of(3)

@@ -73,6 +73,16 @@ def test_fills_are_averaged_by_shares():
     assert_allclose(shortfall(found).execution, [30, 20])
 
 
+def test_fills_that_add_up_but_for_rounding_are_the_whole_order():
+    filled = float(np.sum(np.full(13, -20_000 / 13)))
+    assert filled < -20_000
+    whole = executed(ordered=-20_000, filled=filled)
+    assert whole.filled[0] == -20_000
+    assert shortfall(whole).missed[0] == 0
+    with pytest.raises(InputError, match="no more than it"):
+        executed(ordered=-20_000, filled=-20_001)
+
+
 def test_an_order_that_never_filled_cost_what_was_missed():
     found = shortfall(executed(filled=0, paid=np.nan, fees=0))
     assert found.total[0] == pytest.approx(80)

@@ -112,6 +112,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "portfolios policy.size": ({"policy": {"kind": "partial", "size": 0.5}}, {"policy.size": 0.25}),
     "portfolios accounting.cash_rate": ({"policy": {"kind": "partial", "size": 0.5}}, {"accounting.cash_rate": 0.1}),
     "portfolios accounting.delisting_return": ({}, {"accounting.delisting_return": -0.3}),
+    "capacity impact.participation": ({"execution_days": [1]}, {"impact.participation": 0.05}),
     "capacity rebalances": ({}, {"rebalances": ["weekly"]}),
     "forecasts models.0.graph.kind": (NEIGHBOURS, {"models.0.graph.kind": "random"}),
     "forecasts models.0.graph.threshold": (NEIGHBOURS, {"models.0.graph.threshold": 0.2}),
