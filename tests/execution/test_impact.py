@@ -73,6 +73,20 @@ def test_no_round_trip_earns(law, shares, days):
     assert paid >= -1e-6
 
 
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+@pytest.mark.parametrize("days", [1, 2, 5])
+def test_even_parts_of_an_order_cost_what_the_order_does_over_their_days(law, days):
+    model, order = law.model(*one(4e7, 0.018, 12.0)), 3e6
+    part = np.array([order / days])
+    paid = sum(model.cost(part, before=k * part) for k in range(days))
+    assert_allclose(paid, model.cost(np.array([order]), days=days), rtol=1e-12)
+
+
+def test_money_becomes_shares_at_the_same_cost():
+    model = square_root_impact(*one(4e7, 0.018, 12.0))
+    assert_allclose(model.in_shares(np.array([25.0])).fraction(np.array([1e4])), model.fraction(np.array([2.5e5])))
+
+
 def test_money_at_a_stated_size_costs_as_much_more_as_it_is_larger():
     fields = {"adv": np.array([1e7]), "daily_volatility": np.array([0.02])}
     day = MarketDay(np.datetime64("2024-01-02"), 1e7, fields)
