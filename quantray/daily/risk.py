@@ -1,6 +1,6 @@
 """The risk of a day's book, and what its limits make of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from quantray.errors import LimitBreachError
 from quantray.features.liquidity import dollar_volume
 from quantray.features.returns import simple_returns
 from quantray.risk.limiting.cure import Trading, smallest_cure
-from quantray.risk.limits import Limit, breaches, check
+from quantray.risk.limits import Limit, LimitUse, breaches, check
 from quantray.risk.positions.book import Book
 from quantray.risk.positions.holdings import Holdings
 from quantray.risk.positions.market import Market
@@ -40,6 +40,8 @@ class RiskView:
     model: FactorModel
     unmodelled: tuple[str, ...]
     """Names without a model of risk, which are taken for volatile ones."""
+    universe: Mapping[str, Sequence[str]]
+    """All names and sectors of the market, which limits may name."""
 
 
 def view(targets: Targets, market: DayMarket, model: DayModel, *, half_spread_bps: float) -> RiskView:
@@ -64,7 +66,8 @@ def view(targets: Targets, market: DayMarket, model: DayModel, *, half_spread_bp
         spread_bps=np.full(len(names), 2 * half_spread_bps),
         sectors=np.array([market.sectors.get(name, "") for name in names.tolist()]),
     )
-    return RiskView(drivers, of_names, without)
+    universe = {"name": market.panel.assets.tolist(), "sector": sorted(set(market.sectors.values()))}
+    return RiskView(drivers, of_names, without, universe)
 
 
 def within_limits(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> tuple[Targets, tuple[str, ...]]:
@@ -80,14 +83,16 @@ def within_limits(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> 
     if not limits or len(targets.symbols) == 0:
         return targets, ()
     book = _book(targets, seen)
-    broken = breaches(check(limits, book), "hard")
+    uses = check(limits, book)
+    notes = tuple(f"limit {use.name} cannot be counted: {use.note}" for use in uses if use.state == "unknown")
+    broken = breaches(uses, "hard")
     stopping = [use for use in broken if use.action == "stop"]
     if stopping:
-        raise LimitBreachError(_told(stopping[0].name, stopping[0].value, stopping[0].hard))
+        raise LimitBreachError(_told(stopping[0]))
     reducing = [limit for limit in limits if limit.action == "reduce"]
     wrong = [use.name for use in broken if use.action == "reduce"]
     if not wrong:
-        return targets, ()
+        return targets, notes
     cure = smallest_cure(reducing, book, trading=Trading())
     if cure.left:
         raise LimitBreachError(f"limit {cure.left[0]!r} is broken by what has happened, and no trade cures it.")
@@ -96,7 +101,7 @@ def within_limits(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> 
     changed = np.abs(cure.trades) > 1e-9
     after = np.where(changed, np.trunc(wanted + 1e-6 * np.sign(wanted)), targets.after).astype(np.int64)
     note = f"reduced by {cure.traded:.2%} of NAV to keep {', '.join(dict.fromkeys(wrong))}"
-    return replace(targets, after=after), (note,)
+    return replace(targets, after=after), (*notes, note)
 
 
 def risk_report(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def risk_report(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> di
     if not targets.after.any():
         return {"limits": [], "notes": ["nothing is held"]}
     before = Before(previous=targets.weights_before)
-    report = assess(_holdings(targets), seen.market, seen.model, limits, before=before)
+    report = assess(_holdings(targets), seen.market, seen.model, limits, before=before, universe=seen.universe)
     estimates = [(level, report.market.estimate(level)) for level in _LEVELS]
     figures = {f"var_{level * 100:.0f}": each.var for level, each in estimates}
     figures |= {f"es_{level * 100:.0f}": each.es for level, each in estimates}
@@ -134,13 +139,21 @@ def _book(targets: Targets, seen: RiskView) -> Book:
     deltas = sensitivities(holdings, seen.market)
     stressed = run_scenarios(holdings, seen.market, standard_scenarios(), seen.model, seen=deltas)
     losses = {each.name: each.by_position for each in stressed}
-    return Book.of(holdings, seen.market, seen.model, deltas, scenarios=losses, previous=targets.weights_before)
+    return Book.of(
+        holdings,
+        seen.market,
+        seen.model,
+        deltas,
+        scenarios=losses,
+        previous=targets.weights_before,
+        universe=seen.universe,
+    )
 
 
-def _told(name: str, value: float, hard: float) -> str:
+def _told(use: LimitUse) -> str:
     return (
-        f"limit {name!r} is at {value:.4g} and must not pass {hard:.4g}; nothing was decided. Reduce what is held by "
-        "hand, or have the limit's action be reduce."
+        f"limit {use.name!r} is at {use.value:.4g} and must not pass {use.hard:.4g}; nothing was decided. Reduce "
+        "what is held by hand, or have the limit's action be reduce."
     )
 
 

@@ -11,8 +11,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from quantray.arrays import Float, Int, Names
+from quantray.arrays import Bool, Float, Int, Names
 from quantray.errors import InputError
+from quantray.regimes.indicators import VOLATILITY
+from quantray.regimes.week import WEEK
 from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
 from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
@@ -26,6 +28,8 @@ __all__ = [
     "Limit",
     "LimitUse",
     "Moves",
+    "State",
+    "below_high",
     "breaches",
     "check",
     "read_limits",
@@ -33,6 +37,7 @@ __all__ = [
 ]
 
 Action = Literal["report", "reduce", "stop"]
+State = Literal["met", "unknown", "soft", "hard"]
 KINDS = ("name", *GROUPS, "factor", "scenario")
 METRICS: Mapping[str, tuple[str, ...]] = {
     "gross": ("book", "name", *GROUPS),
@@ -46,7 +51,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "correlation": ("book",),
 }
 """Metric -> what it may be limited for. Gross is the sum of absolute exposures, net the absolute sum, both as fractions
-of NAV; var and es are Gaussian losses of a day; correlation is the highest of two strategies."""
+of NAV; var and es are losses of a day under normal moves, see ``Book.tail``; correlation is the highest of two
+strategies."""
 _SAME = 1e-9
 """Relative excess over a level that is rounding."""
 
@@ -65,7 +71,7 @@ class Moves:
     Raises
     ------
     InputError
-        A share is not between 0 and 1, or the floor not positive.
+        There is no such regime or class, a share is not between 0 and 1, or the floor not positive.
     """
 
     floor: float
@@ -74,6 +80,13 @@ class Moves:
     trust: bool = False
 
     def __post_init__(self) -> None:
+        for what, shares, known in (("volatility", self.volatility, VOLATILITY), ("week", self.week, WEEK)):
+            for name in shares:
+                if name not in known:
+                    raise InputError(
+                        f"moves of a limit: no {what} is {name!r};{nearest(name, list(known))} it may be "
+                        f"{', '.join(known)}."
+                    )
         for name, share in [*self.volatility.items(), *self.week.items()]:
             if not 0 < share <= 1:
                 raise InputError(f"the share of the level for {name} is {share}; it must be above 0 and at most 1.")
@@ -178,22 +191,22 @@ class LimitUse:
     metric: str
     scope: str
     """The one that was measured: of ``every sector``, such as ``sector Energy``."""
-    value: float
-    usage: float
-    """Of the hard level; above 1 it is broken."""
+    value: float | None
+    usage: float | None
+    """Of the hard level; above 1 it is broken. Both are None where the state is unknown."""
     soft: float
     hard: float
-    state: Literal["met", "soft", "hard"]
-    """Which level is passed."""
+    state: State
+    """Which level is passed; unknown where something could not be counted, as ``note`` tells."""
     action: Action
     note: str = ""
-    """What could not be counted."""
 
 
 def check(limits: Iterable[Limit], book: Book) -> tuple[LimitUse, ...]:
     """How much of each limit is used, the worst first.
 
-    Of a limit on every one of a kind, each that breaks a level is returned, or else the largest.
+    Of a limit on every one of a kind, each that breaks a level is returned, or else the largest; and what could not be
+    counted as one more, whose state is unknown.
 
     Parameters
     ----------
@@ -205,7 +218,12 @@ def check(limits: Iterable[Limit], book: Book) -> tuple[LimitUse, ...]:
         The book lacks what a limit needs, two limits have one name, or a scope names what there is not.
     """
     found = [use for limit in _distinct(tuple(limits)) for use in _uses(limit, book)]
-    return tuple(sorted(found, key=lambda use: (-_RANK[use.state], -use.usage)))
+    return worst_first(found)
+
+
+def worst_first(uses: Iterable[LimitUse]) -> tuple[LimitUse, ...]:
+    """Hard levels that are passed, soft ones, what is unknown, and what is met; the most used of each first."""
+    return tuple(sorted(uses, key=lambda use: (-_RANK[use.state], -(use.usage or 0.0))))
 
 
 def breaches(uses: Iterable[LimitUse], state: Literal["soft", "hard"] = "soft") -> tuple[LimitUse, ...]:
@@ -221,7 +239,12 @@ def usage(limit: Limit, book: Book) -> tuple[Names, Float]:
     (I,) such as ``sector Energy``, and (I,) values; one of each unless the limit is on every one of a kind.
     """
     labels, values = _measured(limit, book)
-    return labels if limit.kind == "book" else np.char.add(f"{limit.kind} ", labels), values
+    return scopes(limit, labels), values
+
+
+def scopes(limit: Limit, labels: Names) -> Names:
+    """Names of a kind as a limit's scope has them."""
+    return labels if limit.kind == "book" else np.array([f"{limit.kind} {name}" for name in labels.tolist()], np.str_)
 
 
 def _measured(limit: Limit, book: Book) -> tuple[Names, Float]:
@@ -231,29 +254,37 @@ def _measured(limit: Limit, book: Book) -> tuple[Names, Float]:
         return np.array(["book"]), values
     if limit.item == "*":
         return labels, values
-    place = place_of(limit, labels)
+    place = place_of(limit, labels, book)
     return np.array([limit.item]), np.zeros(1) if place is None else values[[place]]
 
 
-def place_of(limit: Limit, labels: Names) -> int | None:
-    """The place of a limit's item among labels; None where the book just has no such position.
+def place_of(limit: Limit, labels: Names, book: Book) -> int | None:
+    """The place of a limit's item among labels; None where the book has nothing of it, though there is such a one.
 
     Raises
     ------
     InputError
-        It is a factor or scenario that is not there, or a sector or asset class so like one that is that it is
-        mistyped.
+        Neither the book nor its ``universe`` has one of that name.
     """
     at = np.flatnonzero(labels == limit.item)
     if len(at):
         return int(at[0])
-    known = labels.tolist()
-    fixed = limit.kind in ("factor", "scenario")
-    close = difflib.get_close_matches(limit.item, known, n=1, cutoff=0.5 if fixed else 0.8)
-    if fixed or (close and limit.kind in ("sector", "asset class")):
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:8])}."
-        raise InputError(f"limit {limit.name!r}: the book has no {limit.kind} {limit.item!r}; {hint}")
-    return None
+    there = dict.fromkeys([*labels.tolist(), *np.asarray(book.universe.get(limit.kind, ()), dtype=np.str_).tolist()])
+    if limit.item in there:
+        return None
+    known = [name for name in there if name]
+    close = difflib.get_close_matches(limit.item, known, n=1, cutoff=0.5)
+    some = ", ".join(known[:8]) + (f" and {len(known) - 8:,} more" if len(known) > 8 else "")
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {some}." if known else "it has none."
+    raise InputError(f"limit {limit.name!r}: the book has no {limit.kind} {limit.item!r}; {hint}")
+
+
+def unlabelled(limit: Limit, book: Book) -> Names:
+    """Positions that a limit on groups cannot count, as nobody says which they are in."""
+    if limit.metric not in _OF_POSITIONS or limit.kind not in GROUPS:
+        return book.names[:0]
+    place = grouped(book, limit.kind, f"limit {limit.name!r}")[1]
+    return np.asarray(book.names[(place < 0) & (book.weights != 0)])
 
 
 def grouped(book: Book, kind: str, use: str) -> tuple[Names, Int]:
@@ -279,16 +310,56 @@ def quantile(limit: Limit) -> float:
     return normal_quantile(limit.level) if limit.metric == "var" else normal_shortfall(limit.level)
 
 
-def use_of(limit: Limit, scope: str, value: float, note: str = "") -> LimitUse:
-    """The use of a limit at a value."""
+def uses_of(limit: Limit, labels: Names, values: Float, lost: Names) -> list[LimitUse]:
+    """The uses of a limit, see ``check``.
+
+    Parameters
+    ----------
+    labels : (I,) that it is about, without their kind.
+    values : (I,) the metric of each; NaN where unknown.
+    lost : positions that could not be counted at all.
+    """
+    known = ~np.isnan(values)
+    over = np.flatnonzero(known & (values > limit.soft * (1 + _SAME)))
+    chosen = over if len(over) else [int(np.nanargmax(values))] if known.any() else []
+    found = [_use(limit, str(scopes(limit, labels[i : i + 1])[0]), float(values[i])) for i in chosen]
+    unknown = scopes(limit, labels[~known]).tolist()
+    said = [f"unknown of {_listed(unknown)}"] if unknown else []
+    said += [f"without a {limit.kind}: {_listed(lost.tolist())}; label them"] if len(lost) else []
+    if not said:
+        return found or [_use(limit, limit.scope, 0.0, f"the book has no {limit.kind}")]
+    # Of a single one, what is counted is only the least that it may be.
+    least = [use for use in found if use.state == "met" and limit.item != "*"]
+    said += [f"at least {use.value:.4g}" for use in least]
+    unknown_use = LimitUse(
+        limit.name,
+        limit.metric,
+        limit.scope,
+        None,
+        None,
+        limit.soft,
+        limit.hard,
+        "unknown",
+        limit.action,
+        "; ".join(said),
+    )
+    return [*(use for use in found if use not in least), unknown_use]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names)}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+
+
+def _use(limit: Limit, scope: str, value: float, note: str = "") -> LimitUse:
     passed = value > limit.hard * (1 + _SAME), value > limit.soft * (1 + _SAME)
-    state: Literal["met", "soft", "hard"] = "hard" if passed[0] else "soft" if passed[1] else "met"
+    state: State = "hard" if passed[0] else "soft" if passed[1] else "met"
     return LimitUse(
         limit.name, limit.metric, scope, value, value / limit.hard, limit.soft, limit.hard, state, limit.action, note
     )
 
 
-_RANK = {"met": 0, "soft": 1, "hard": 2}
+_RANK = {"met": 0, "unknown": 1, "soft": 2, "hard": 3}
+_OF_POSITIONS = ("gross", "net", "var", "es")
 
 
 def _distinct(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
@@ -300,17 +371,7 @@ def _distinct(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
 
 def _uses(limit: Limit, book: Book) -> list[LimitUse]:
     labels, values = _measured(limit, book)
-    about = "" if limit.kind == "book" else f"{limit.kind} "
-    known = ~np.isnan(values)
-    lost = [f"{about}{name}" for name in labels[~known].tolist()]
-    note = f"unknown of {len(lost)}: {', '.join(lost[:3])}" if lost else ""
-    if not len(labels):
-        return [use_of(limit, limit.scope, 0.0, f"the book has no {limit.kind}")]
-    if not known.any():
-        return [use_of(limit, limit.scope, 0.0, note)]
-    over = np.flatnonzero(known & (values > limit.soft * (1 + _SAME)))
-    chosen = over if len(over) else [int(np.nanargmax(values))]
-    return [use_of(limit, f"{about}{labels[i]}", float(values[i]), note) for i in chosen]
+    return uses_of(limit, labels, values, unlabelled(limit, book))
 
 
 _BOOK = np.array([""])
@@ -335,12 +396,16 @@ def _net(limit: Limit, book: Book) -> tuple[Names, Float]:
 
 
 def _loss(limit: Limit, book: Book) -> tuple[Names, Float]:
-    model, scale = book.needed("model", f"limit {limit.name!r}"), quantile(limit)
+    book.needed("model", f"limit {limit.name!r}")
     if limit.kind == "book":
-        return _BOOK, np.array([scale * np.sqrt(max(model.variance(book.exposure), 0.0))])
+        return _BOOK, np.array([_tail(limit, book, None)])
     labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
-    parts = [model.variance(book.part((place == i).astype(np.float64))) for i in range(len(labels))]
-    return labels, scale * np.sqrt(np.maximum(parts, 0.0))
+    return labels, np.array([_tail(limit, book, place == i) for i in range(len(labels))])
+
+
+def _tail(limit: Limit, book: Book, chosen: Bool | None) -> float:
+    found = book.tail(limit.level, None if chosen is None else chosen.astype(np.float64))
+    return found.var if limit.metric == "var" else found.es
 
 
 def _stress(limit: Limit, book: Book) -> tuple[Names, Float]:
@@ -360,9 +425,9 @@ def _turnover(limit: Limit, book: Book) -> tuple[Names, Float]:
 
 def _drawdown(limit: Limit, book: Book) -> tuple[Names, Float]:
     if limit.kind == "book":
-        return _BOOK, np.array([_below_high(book.needed("returns", f"limit {limit.name!r}"))])
+        return _BOOK, np.array([below_high(book.needed("returns", f"limit {limit.name!r}"))])
     found = book.needed("strategy_returns", f"limit {limit.name!r}")
-    return np.array(list(found), dtype=np.str_), np.array([_below_high(each) for each in found.values()])
+    return np.array(list(found), dtype=np.str_), np.array([below_high(each) for each in found.values()])
 
 
 def _correlation(limit: Limit, book: Book) -> tuple[Names, Float]:
@@ -389,7 +454,7 @@ def _sums(place: Int, values: Float, n_groups: int) -> Float:
     return np.asarray(np.bincount(place[inside], values[inside], n_groups), dtype=np.float64)
 
 
-def _below_high(returns: Float) -> float:
-    """The fall below the highest value so far, at the end."""
-    wealth = np.concatenate([[1.0], np.cumprod(1 + np.nan_to_num(returns))])
+def below_high(returns: Float) -> float:
+    """How far the value at the end of (T,) returns is below the highest so far, as a part of that."""
+    wealth = np.concatenate([[1.0], np.cumprod(1 + returns)])
     return float(1 - wealth[-1] / wealth.max())

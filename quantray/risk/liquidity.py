@@ -13,7 +13,6 @@ from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.execution.impact import square_root_impact
-from quantray.risk.forecasting.quantiles import normal_quantile
 from quantray.risk.positions.book import Book
 
 __all__ = [
@@ -53,7 +52,7 @@ class LiquidityRisk:
     impact_cost: float
     """What selling moves the price by; positions of unknown volume or volatility cost nothing here."""
     var: float
-    """Gaussian, of one day, without liquidity."""
+    """Of one day, without liquidity; see ``Book.tail``."""
     spread_add_on: float
     """Half of a wide spread: what the market's liquidity adds to the VaR."""
     multiplier: float
@@ -104,7 +103,7 @@ def liquidity_risk(
     traditional market risk measurement and management*, for the spread's part of the loss, which they call exogenous;
     the impact of the position's own size is added as its endogenous part.
     """
-    model = book.needed("model", "liquidity risk")
+    book.needed("model", "liquidity risk")
     if not 0.5 <= level < 1 or not spread_deviations >= 0:
         raise InputError(
             f"level {level} must be at least 0.5 and below 1, and spread_deviations {spread_deviations} not negative."
@@ -115,7 +114,6 @@ def liquidity_risk(
     size = np.abs(book.weights)
     half = np.nan_to_num(book.spread_bps) * 0.5e-4
     add_on = np.nan_to_num(book.spread_bps + spread_deviations * wide) * 0.5e-4
-    deviation = float(np.sqrt(max(model.variance(book.exposure), 0.0)))
     impact = _impact(book, coefficient)
     return LiquidityRisk(
         days=days,
@@ -125,7 +123,7 @@ def liquidity_risk(
         spread_cost=float(size @ half),
         costs=_spread_cost(book) + impact,
         impact_cost=float(np.nansum(impact)),
-        var=normal_quantile(level) * deviation,
+        var=book.tail(level).var,
         spread_add_on=float(size @ add_on),
         multiplier=concentration_multiplier(book, days),
         unknown=tuple(book.names[held & np.isnan(days)].tolist()),

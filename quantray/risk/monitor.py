@@ -6,7 +6,7 @@ or paired with it; the K factor exposures and the variance follow in time that g
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,18 @@ import numpy as np
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.errors import InputError
 from quantray.risk.forecasting.quantiles import normal_quantile
-from quantray.risk.limits import Limit, LimitUse, grouped, place_of, quantile, use_of
+from quantray.risk.limits import (
+    Limit,
+    LimitUse,
+    below_high,
+    grouped,
+    place_of,
+    quantile,
+    scopes,
+    unlabelled,
+    uses_of,
+    worst_first,
+)
 from quantray.risk.positions.book import Book
 from quantray.risk.watching.alerts import Alert, Watch
 from quantray.risk.watching.latency import LatencyHistogram
@@ -28,7 +39,8 @@ class Monitor:
     """A book that is watched from one close to the next.
 
     Watched are limits on gross, net, var, es and drawdown of the book, gross and net of names and groups, net of
-    factors, and liquidity days of names.
+    factors, and liquidity days of names. Var and es follow the exposures of now; what curvature adds to them stays as
+    it was at the close.
 
     Parameters
     ----------
@@ -75,22 +87,24 @@ class Monitor:
             raise InputError(
                 f"a margin of {margin} must be 0 or more and below 1, and settle_every {settle_every} at least 1."
             )
-        self._book, self._risk, self._wealth = book, RunningRisk(book, self._absolute), _of_the_high(book)
+        self._book, self._risk = book, RunningRisk(book, self._absolute)
+        # The last close as a part of the highest.
+        self._wealth = 1.0 if book.returns is None else 1 - below_high(book.returns)
         self._driver_places = {name: place for place, name in enumerate(self._drivers.tolist())}
         self._settle_every = settle_every
         self.latency, self.ticks = LatencyHistogram(), 0
         self.unwatched: tuple[str, ...] = ()
         self._of_sums: list[_Watched] = []
-        self._of_names: list[tuple[Limit, Float]] = []
+        self._of_names: list[_OfNames] = []
         for limit in limits:
             self._sort(limit)
         self._places = np.concatenate([np.zeros(0, dtype=np.int64), *(each.places for each in self._of_sums)])
         self._scales = np.concatenate([np.zeros(0), *(np.full(len(e.places), e.scale) for e in self._of_sums)])
-        self._rates = np.array([rate for _, rate in self._of_names]).reshape(-1, len(book.names))
-        self._sums_watch = Watch([(each.limit, each.labels) for each in self._of_sums], margin)
-        labels = np.char.add("name ", book.names)
-        self._names_watch = Watch([(limit, labels) for limit, _ in self._of_names], margin)
-        self.alerts = tuple(self._news(np.arange(len(book.names))))
+        self._shifts = np.concatenate([np.zeros(0), *(np.full(len(e.places), e.shift) for e in self._of_sums)])
+        self._rates = np.array([each.rates for each in self._of_names]).reshape(-1, len(book.names))
+        self._sums_watch = Watch([(each.limit, scopes(each.limit, each.labels)) for each in self._of_sums], margin)
+        self._names_watch = Watch([(each.limit, scopes(each.limit, book.names)) for each in self._of_names], margin)
+        self.alerts = (*self._news(np.arange(len(book.names))), *self._uncounted())
 
     def tick(self, driver: str, price: float) -> tuple[Alert, ...]:
         """Take a price, and say which limits it broke.
@@ -172,22 +186,24 @@ class Monitor:
         return self._risk.volatility
 
     def var(self, level: float = 0.99) -> float:
-        """Gaussian, of a day; a fraction of NAV."""
+        """Gaussian, of a day and of the exposures of now, to first order; a fraction of NAV."""
         return normal_quantile(level) * self.volatility
 
     def uses(self) -> tuple[LimitUse, ...]:
-        """How much of each watched limit is used, the worst first; of many items the largest."""
-        found = []
-        size, sums = np.abs(self._risk.positions.weights), self._vector()
-        labels = np.char.add("name ", self._book.names)
-        every = [(each.limit, each.labels, sums[each.places] * each.scale) for each in self._of_sums]
-        every += [(limit, labels, size * rate) for limit, rate in self._of_names]
-        for limit, names, values in every:
-            known = np.flatnonzero(~np.isnan(values))
-            at = int(known[values[known].argmax()]) if len(known) else None
-            where = limit.scope if at is None else str(names[at])
-            found.append(use_of(limit, where, 0.0 if at is None else float(values[at])))
-        return tuple(sorted(found, key=lambda use: -use.usage))
+        """How much of each watched limit is used, the worst first, as ``limits.check`` has it."""
+        size, sums, found = np.abs(self._risk.positions.weights), self._vector(), list[LimitUse]()
+        for each in self._of_sums:
+            values = np.maximum(sums[each.places] * each.scale + each.shift, 0.0)
+            found += uses_of(each.limit, each.labels, values, unlabelled(each.limit, self._book))
+        for one in self._of_names:
+            values = np.where(size[one.chosen] == 0, 0.0, size[one.chosen] * one.rates[one.chosen])
+            found += uses_of(one.limit, self._book.names[one.chosen], values, self._book.names[:0])
+        return worst_first(found)
+
+    def _uncounted(self) -> Iterator[Alert]:
+        for use in self.uses():
+            if use.state == "unknown":
+                yield Alert(use.name, use.metric, use.scope, "unknown", None, use.hard, 0, use.note)
 
     def _vector(self) -> Float:
         """What limits on sums are about, without signs; in the order that ``_measure`` counts on."""
@@ -198,7 +214,9 @@ class Monitor:
     def _news(self, rows: Int) -> list[Alert]:
         found: list[Alert] = []
         if len(self._places):
-            found += self._sums_watch.look(_EVERY, self._vector()[self._places] * self._scales, self.ticks)
+            found += self._sums_watch.look(
+                _EVERY, self._vector()[self._places] * self._scales + self._shifts, self.ticks
+            )
         if len(self._rates):
             values = self._rates[:, rows] * np.abs(self._risk.positions.weights[rows])
             items = np.arange(len(self._rates))[:, None] * len(self._book.names) + rows
@@ -208,13 +226,15 @@ class Monitor:
     def _sort(self, limit: Limit) -> None:
         """Put a limit among those on sums, those on names, or those that are not watched."""
         if limit.kind == "name" and limit.metric in ("gross", "net", "liquidity days"):
-            rate = np.ones(len(self._book.names))
+            rates, names = np.ones(len(self._book.names)), self._book.names
             if limit.metric == "liquidity days":
                 adv = self._book.adv
-                rate = np.divide(1 / limit.participation, adv, out=np.full(len(adv), np.nan), where=adv > 0)
+                rates = np.divide(1 / limit.participation, adv, out=np.full(len(adv), np.nan), where=adv > 0)
+            chosen = np.ones(len(names), np.bool_)
             if limit.item != "*":
-                rate = np.where(self._book.names == limit.item, rate, np.nan)
-            self._of_names.append((limit, rate))
+                place_of(limit, names, self._book)
+                chosen = names == limit.item
+            self._of_names.append(_OfNames(limit, np.where(chosen, rates, np.nan), chosen))
         elif (measure := self._measure(limit)) is not None:
             self._of_sums.append(measure)
         else:
@@ -227,16 +247,19 @@ class Monitor:
                 return None
             if limit.metric == "drawdown":
                 self._book.needed("returns", f"limit {limit.name!r}")
-            scale = quantile(limit) if limit.metric in ("var", "es") else 1.0
-            return _Watched(limit, np.array(["book"]), np.array([_OF_BOOK[limit.metric]]), scale)
+            scale, shift = 1.0, 0.0
+            if limit.metric in ("var", "es"):
+                scale, now = quantile(limit), self._book.tail(limit.level)
+                shift = (now.var if limit.metric == "var" else now.es) - scale * self._risk.volatility
+            return _Watched(limit, np.array(["book"]), np.array([_OF_BOOK[limit.metric]]), scale, shift)
         if limit.metric not in ("gross", "net"):
             return None
         names, start = self._listed(limit)
         if limit.item == "*":
-            return _Watched(limit, np.char.add(f"{limit.kind} ", names), start + np.arange(len(names)), 1.0)
-        place = place_of(limit, names)
+            return _Watched(limit, names, start + np.arange(len(names)), 1.0)
+        place = place_of(limit, names, self._book)
         at = np.zeros(0, dtype=np.int64) if place is None else np.array([start + place])
-        return _Watched(limit, np.array([limit.scope])[: len(at)], at, 1.0)
+        return _Watched(limit, np.array([limit.item])[: len(at)], at, 1.0)
 
     def _listed(self, limit: Limit) -> tuple[Names, int]:
         """The labels of a kind, and where the first of them stands in the vector."""
@@ -263,11 +286,16 @@ class _Watched:
     """Of its sums, in the vector."""
     scale: float
     """That these are multiplied by."""
+    shift: float = 0.0
+    """That is added: what curvature adds to a loss at the close."""
 
 
-def _of_the_high(book: Book) -> float:
-    """The last close as a part of the highest; 1 where nothing is known of the past."""
-    if book.returns is None or not len(book.returns):
-        return 1.0
-    wealth = np.cumprod(1 + np.nan_to_num(np.asarray(book.returns, dtype=np.float64)))
-    return float(wealth[-1] / max(1.0, wealth.max()))
+@dataclass(frozen=True, eq=False)
+class _OfNames:
+    """A limit on names."""
+
+    limit: Limit
+    rates: Float
+    """(N,) value for a unit of weight; NaN where nobody knows, or the limit is not about the name."""
+    chosen: Bool
+    """(N,) that it is about."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import Field
 
-from quantray.arrays import TRADING_DAYS, Float
+from quantray.arrays import TRADING_DAYS, Float, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.concentration import Concentration, concentration_report
 from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
 from quantray.risk.forecasting.quantiles import normal_quantile
+from quantray.risk.forecasting.second_order import normal_growth, normal_tail
 from quantray.risk.forecasting.simulation import ScenarioLaw
 from quantray.risk.limits import Limit, check
 from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidity_risk
@@ -21,7 +22,7 @@ from quantray.risk.positions.market import Market
 from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
 from quantray.risk.reporting import sections
 from quantray.risk.reporting.book_backtest import backtested
-from quantray.risk.reporting.estimates import DEFAULT, Past, replayed, simulated, tail_losses, worst_days
+from quantray.risk.reporting.estimates import DEFAULT, Past, can_tell, replayed, simulated, tail_losses, worst_days
 from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.stress import StressResult, run_scenarios
 from quantray.risk.stressing.scenarios import Scenario, standard_scenarios
@@ -74,6 +75,7 @@ def assess(
     scenarios: Mapping[str, Scenario] | None = None,
     trades: Mapping[str, Float] | None = None,
     before: Before | None = None,
+    universe: Mapping[str, Sequence[str] | Names] | None = None,
 ) -> RiskReport:
     """The risk report of a book.
 
@@ -83,6 +85,7 @@ def assess(
     scenarios : by name, beside the standard ones, which they may replace.
     trades : name of a basket -> (N,) changes of quantities, whose effect on the value-at-risk is told.
     before : for limits on turnover, drawdown and correlation.
+    universe : kind, such as strategy -> what else there is of it, which limits may name; see ``Book``.
 
     Raises
     ------
@@ -103,10 +106,12 @@ def assess(
         previous=before.previous,
         returns=before.returns,
         strategy_returns=before.strategy_returns,
+        universe=universe or {},
     )
     past = replayed(holdings, market, model, seen)
     liquidity = liquidity_risk(book, participation=terms.participation, level=terms.level)
     quantile = normal_quantile(terms.level)
+    parts = book.var_parts(terms.level)
     return RiskReport(
         date=str(market.date),
         currency=market.base_currency,
@@ -118,21 +123,19 @@ def assess(
         market=sections.MarketRisk(
             default=DEFAULT,
             n_days=len(past.gains),
-            estimates=tail_losses(past.gains, split.volatility),
-            trades=_trades(trades or {}, holdings, market, seen, split, model, quantile),
+            estimates=tail_losses(past.gains, book.tail),
+            trades=_trades(trades or {}, holdings, market, book, terms.level),
         ),
         factors=_factors(split, quantile),
-        positions=_positions(
-            seen, split, liquidity, book, quantile, worst_days(holdings, market, past, seen, terms.level)
-        ),
-        groups={kind: _groups(each, quantile) for kind, each in split.groups.items()},
+        positions=_positions(seen, parts, liquidity, book, worst_days(holdings, market, past, seen, terms.level)),
+        groups={kind: _groups(each, book.grouped[kind].sums(parts)) for kind, each in split.groups.items()},
         concentration=_concentration(book, terms.top),
         liquidity=_liquidity(liquidity, book, terms),
         stress=tuple(_scenario(each) for each in stressed),
         limits=tuple(sections.LimitState(**vars(use)) for use in check(limits, book)),
         simulation=_simulation(holdings, market, model, seen, terms),
         backtest=backtested(market, past, terms.backtest_days, terms.level) if terms.backtest_days else None,
-        marks=_marks(past, liquidity),
+        marks=_marks(past, liquidity, book, terms.level),
     )
 
 
@@ -146,34 +149,32 @@ def _simulation(
 
 
 def _trades(
-    trades: Mapping[str, Float],
-    holdings: Holdings,
-    market: Market,
-    seen: Sensitivities,
-    split: RiskBreakdown,
-    model: FactorModel,
-    quantile: float,
+    trades: Mapping[str, Float], holdings: Holdings, market: Market, book: Book, level: float
 ) -> tuple[sections.TradeEffect, ...]:
-    found = []
+    model, seen = book.needed("model", "trades"), book.needed("sensitivities", "trades")
+    found, var = [], book.tail(level).var
     for name, change in trades.items():
         if np.shape(change) != holdings.quantity.shape or not np.isfinite(change).all():
             raise InputError(f"trade {name!r} is {np.shape(change)} for {len(holdings)} positions; give each a number.")
-        traded = _exposure_of(change, holdings, market, seen)
-        covariance = model.apply(traded)
-        first = float(traded @ split.tree.marginal)
-        after = split.volatility**2 + 2 * first * split.volatility + float(traded @ covariance)
-        exact = float(np.sqrt(max(after, 0.0))) - split.volatility
-        found.append(sections.TradeEffect(name=name, exact=quantile * exact, first_order=quantile * first))
+        traded, after = _around(change, holdings, market, seen)
+        exact = normal_tail(model, after.exposure, after, level=level).var - var
+        first = normal_growth(model, seen, traded, level=level)
+        found.append(sections.TradeEffect(name=name, exact=exact, first_order=first))
     return tuple(found)
 
 
-def _exposure_of(change: Float, holdings: Holdings, market: Market, seen: Sensitivities) -> Float:
-    """(M,) exposure of (N,) changes of quantities; what is held already has no need to be priced again."""
+def _around(
+    change: Float, holdings: Holdings, market: Market, seen: Sensitivities
+) -> tuple[Sensitivities, Sensitivities]:
+    """What (N,) changes of quantities follow, and the book after them; what is held is not priced again."""
     held = holdings.quantity != 0
     if change[~held].any():
-        return sensitivities(replace(holdings, quantity=change), market).exposure
+        return (
+            sensitivities(replace(holdings, quantity=change), market),
+            sensitivities(replace(holdings, quantity=holdings.quantity + change), market),
+        )
     share = np.divide(change, holdings.quantity, out=np.zeros(len(change)), where=held)
-    return np.asarray(np.bincount(seen.columns, seen.delta * share[seen.rows], seen.n_drivers), dtype=np.float64)
+    return seen.resized(share), seen.resized(1 + share)
 
 
 def _factors(split: RiskBreakdown, quantile: float) -> sections.FactorRisk:
@@ -191,8 +192,8 @@ def _factors(split: RiskBreakdown, quantile: float) -> sections.FactorRisk:
     )
 
 
-def _groups(split: GroupRisk, quantile: float) -> tuple[sections.Group, ...]:
-    columns = (split.net.tolist(), split.gross.tolist(), (split.risk * quantile).tolist())
+def _groups(split: GroupRisk, parts: Float) -> tuple[sections.Group, ...]:
+    columns = (split.net.tolist(), split.gross.tolist(), parts.tolist())
     return tuple(
         sections.Group(name=name, net=net, gross=gross, component_var=part)
         for name, net, gross, part in zip(split.names, *columns, strict=True)
@@ -200,9 +201,8 @@ def _groups(split: GroupRisk, quantile: float) -> tuple[sections.Group, ...]:
 
 
 def _positions(
-    seen: Sensitivities, split: RiskBreakdown, liquidity: LiquidityRisk, book: Book, quantile: float, worst: Float
+    seen: Sensitivities, component: Float, liquidity: LiquidityRisk, book: Book, worst: Float | None
 ) -> sections.PositionRisk:
-    component = quantile * seen.by_position(split.tree.marginal)
     marginal = np.divide(component, seen.notional, out=np.full(len(component), np.nan), where=seen.notional != 0)
     # Nine thousand numbers are not looked at again: whatever is not known is None already.
     return sections.PositionRisk.model_construct(
@@ -211,7 +211,7 @@ def _positions(
         exposure=tuple(seen.notional.tolist()),
         component_var=tuple(component.tolist()),
         marginal_var=_known(marginal),
-        component_es=tuple(worst.tolist()),
+        component_es=(None,) * len(component) if worst is None else tuple(worst.tolist()),
         days=_known(liquidity.days),
         score=tuple(liquidity.scores.tolist()),
         cost=_known(liquidity.costs),
@@ -279,13 +279,24 @@ def _scenario(found: StressResult) -> sections.ScenarioLoss:
     )
 
 
-def _marks(past: Past, liquidity: LiquidityRisk) -> tuple[str, ...]:
+def _marks(past: Past, liquidity: LiquidityRisk, book: Book, level: float) -> tuple[str, ...]:
     found = {
         "Replayed through the risk model on days without data of their own": past.filled.tolist(),
         "Of unknown volume, so that no ladder sells them and no impact is counted": list(liquidity.unknown),
         "Without a quoted spread, which is counted as none": list(liquidity.unquoted),
     }
-    return tuple(f"{what}: {_listed(names)}." for what, names in found.items() if names)
+    said = [f"{what}: {_listed(names)}." for what, names in found.items() if names]
+    if not can_tell(past.gains, level):
+        said.append(f"{len(past.gains)} days of the past say nothing of a level of {level:.6g}, so no part of the ES.")
+    if book.bends:
+        said.append(_FIRST_ORDER)
+    return tuple(said)
+
+
+_FIRST_ORDER = (
+    "Positions bend (options, convexity, currencies); these follow deltas alone and leave that out: volatility, the "
+    "tree and the risk by factor, effective bets and the concentration of risk, and the multiplier of the sale."
+)
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

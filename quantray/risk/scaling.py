@@ -9,7 +9,6 @@ from scipy.optimize import brentq
 from quantray.arrays import Float, Names
 from quantray.errors import InputError
 from quantray.portfolio.contributions import vector
-from quantray.risk.forecasting.quantiles import normal_quantile
 from quantray.risk.positions.book import Book
 
 __all__ = ["ScaledPosition", "Scaling", "dynamic_scaling", "var_budget"]
@@ -91,7 +90,7 @@ def dynamic_scaling(
     ----------
     book : with a model.
     risk_budget : share of a full budget, see ``var_budget``.
-    level : of the Gaussian VaR.
+    level : of the VaR under normal moves, see ``Book.tail``.
     scores : (N,) from 0 to 1, as ``liquidity.liquidity_scores`` gives them; by default all alike.
 
     Raises
@@ -99,19 +98,17 @@ def dynamic_scaling(
     InputError
         The book has no model, or scores or budget are out of range.
     """
-    model, n = book.needed("model", "dynamic scaling"), len(book.weights)
+    n = len(book.weights)
+    book.needed("model", "dynamic scaling")
     if not 0.5 < level < 1:
         raise InputError(f"a level of {level} must be above 0.5 and below 1, such as 0.99.")
     ease = np.ones(n) if scores is None else vector(scores, n, "scores")
     if ((ease < 0) | (ease > 1)).any():
         raise InputError(f"scores run from {ease.min():g} to {ease.max():g}; they must lie between 0 and 1.")
-    z, budget = normal_quantile(level), var_budget(risk_budget)
+    budget = var_budget(risk_budget)
 
     def parts(factors: Float) -> Float:
-        exposure = book.part(factors)
-        risk = np.sqrt(max(model.variance(exposure), 0.0))
-        marginal = model.apply(exposure) / risk if risk > 0 else np.zeros(len(exposure))
-        return np.asarray(z * book.per_position(marginal) * factors)
+        return book.var_parts(level, factors)
 
     before = parts(np.ones(n))
     var = float(before.sum())

@@ -30,6 +30,7 @@ def model_book(n_assets=40, n_factors=3, *, seed=0, gross=1.0, short=0.25, **cha
             "sector": labels[generator.integers(0, 4, n_assets)],
             "strategy": np.where(np.arange(n_assets) % 2, "value", "trend"),
         },
+        "universe": {"sector": ["Real Estate"]},
         "adv": generator.uniform(0.02, 2, n_assets),
         "spread_bps": generator.uniform(2, 20, n_assets),
         "scenarios": {name: weights * size for name, size in (("crash", 0.2), ("rally", -0.1), ("dip", 0.05))},

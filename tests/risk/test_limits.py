@@ -7,11 +7,13 @@ import pytest
 from mixed_book import changes_of_drivers, mixed_book
 from model_book import model_book
 
-from quantray.covariance.factor import statistical_factors
+from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.errors import InputError
+from quantray.risk.forecasting.second_order import normal_tail
+from quantray.risk.limiting.cure import smallest_cure
 from quantray.risk.limits import Limit, Moves, breaches, check, read_limits, usage
 from quantray.risk.positions.book import Book
-from quantray.risk.positions.sensitivities import sensitivities
+from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
 from quantray.risk.tail import gaussian_shortfall, gaussian_var
 
 
@@ -75,11 +77,36 @@ def test_the_worst_comes_first_and_each_breach_of_many_is_named():
 
 def test_what_nobody_knows_is_noted_and_does_not_hide_the_rest():
     book = model_book(adv=np.r_[np.nan, 0.0, np.full(38, 1.0)])
-    (use,) = check([limit("liquidity days", "every name", soft=5, hard=10)], book)
-    assert use.note == "unknown of 2: name S0000, name S0001"
+    unknown, use = check([limit("liquidity days", "every name", soft=5, hard=10)], book)
+    assert (unknown.state, unknown.scope, unknown.value, unknown.usage) == ("unknown", "every name", None, None)
+    assert unknown.note == "unknown of 2: name S0000, name S0001"
+    assert use.state == "met"
     assert 0 < use.value < 1
     (nothing,) = check([limit("liquidity days", "name S0000", soft=5, hard=10)], book)
-    assert (nothing.value, nothing.state, nothing.note) == (0, "met", "unknown of 1: name S0000")
+    assert (nothing.value, nothing.state, nothing.note) == (None, "unknown", "unknown of 1: name S0000")
+    assert breaches([unknown, use, nothing]) == ()
+
+
+def test_positions_without_a_label_are_unknown_not_left_out():
+    book = model_book()
+    sectors = np.where(np.arange(40) < 2, "", book.groups["sector"])
+    book = model_book(groups={"sector": sectors, "strategy": np.full(40, "")})
+    unknown, met = check([limit("net", "every sector")], book)
+    assert (unknown.state, unknown.note) == ("unknown", "without a sector: 2: S0000, S0001; label them")
+    assert met.state == "met"
+    # Of one sector, the rest is the least that it may be; a breach is one whatever the others are in.
+    least = measured("gross", "sector Tech", book)["sector Tech"]
+    (one,) = check([limit("gross", "sector Tech")], book)
+    assert (one.state, one.note.split("; ")[-1]) == ("unknown", f"at least {least:.4g}")
+    assert [use.state for use in check([limit("gross", "sector Tech", soft=0.01, hard=0.02)], book)] == [
+        "hard",
+        "unknown",
+    ]
+    (none,) = check([limit("var", "every strategy")], book)
+    assert none.state == "unknown"
+    two = np.array([0.01, 0.02])
+    (still,) = check([limit("correlation")], model_book(strategy_returns={"a": two, "b": two * 0}))
+    assert still.state == "unknown"
 
 
 def test_a_sector_that_nobody_is_in_is_within_its_limit():
@@ -89,8 +116,9 @@ def test_a_sector_that_nobody_is_in_is_within_its_limit():
 def test_a_book_of_every_kind_of_position_is_measured_by_its_drivers():
     holdings, market = mixed_book()
     model = statistical_factors(changes_of_drivers(60, 0.01), 2)
-    book = Book.of(holdings, market, model, sensitivities(holdings, market))
-    assert np.isclose(measured("var", book=book)["book"], gaussian_var(book.exposure, model))
+    seen = sensitivities(holdings, market)
+    book = Book.of(holdings, market, model, seen)
+    assert np.isclose(measured("var", book=book)["book"], normal_tail(model, book.exposure, seen, level=0.99).var)
     assert set(measured("gross", "every asset class", book)) == {"asset class equity", "asset class fixed income"}
     assert np.isclose(sum(measured("gross", "every currency", book).values()), measured("gross", book=book)["book"])
 
@@ -129,6 +157,14 @@ def test_the_shipped_limits_can_be_checked():
         ("{name: a, metric: var, scope: book, soft: 1, hard: 2, level: 2}", "level 2.0 must be above 0.5"),
         ("{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 3}}", "the floor 3 is above the hard"),
         ("{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 0}}", "a floor of 0.0 must be positive"),
+        (
+            "{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 1, volatility: {extrem: 0.5}}}",
+            "no volatility is 'extrem'; did you mean 'extreme'",
+        ),
+        (
+            "{name: a, metric: var, scope: book, soft: 1, hard: 2, moves: {floor: 1, week: {bearish: 0.5}}}",
+            "no week is 'bearish'; did you mean 'bear'",
+        ),
     ],
 )
 def test_a_bad_limit_is_refused_in_a_line(tmp_path, line, said):
@@ -145,6 +181,8 @@ def test_a_bad_limit_is_refused_in_a_line(tmp_path, line, said):
         ("factor factor 9", "the book has no factor 'factor 9'; did you mean 'factor"),
         ("factor momentum", "the book has no factor 'momentum'; there are factor 1, factor 2, factor 3"),
         ("sector Utilitys", "the book has no sector 'Utilitys'; did you mean 'Utilities'"),
+        ("strategy x", "the book has no strategy 'x'; there are trend, value."),
+        ("name x", "the book has no name 'x'; there are S0000, S0001"),
         ("currency EUR", r"needs Book\(groups=\{'currency': ...\}\)"),
     ],
 )
@@ -160,3 +198,21 @@ def test_names_of_limits_are_unique_and_data_are_asked_for():
         check([limit("turnover")], model_book())
     with pytest.raises(InputError, match=r"limit 'one' needs Book\(scenarios=...\)"):
         check([limit("stress loss", "every scenario")], model_book(scenarios={}))
+
+
+def short_straddle(delta=0.0):
+    """A book that has gamma and hardly anything else, on a driver of 1 % a day."""
+    own = np.zeros(1, dtype=int)
+    seen = Sensitivities(np.zeros(1), own, own, np.array([delta]), np.array([-8.0]), 1, notional=np.ones(1))
+    model = FactorModel(np.ones((1, 1)), np.array([[1e-4]]), np.zeros(1))
+    return Book(names=["straddle"], weights=np.ones(1), model=model, sensitivities=seen)
+
+
+def test_a_hedged_option_book_uses_its_limits_and_is_cured():
+    book = short_straddle()
+    uses = check([limit("var", soft=1e-3, hard=2e-3), limit("es", soft=1e-3, hard=2e-3, name="two")], book)
+    assert [use.state for use in uses] == ["hard", "hard"]
+    assert uses[1].value == pytest.approx(4e-4 * 6.635, rel=3e-3)
+    cure = smallest_cure([limit("var", soft=1e-3, hard=2e-3)], book)
+    assert cure.uses[0].state == "soft"
+    assert cure.book.weights[0] == pytest.approx(2e-3 / uses[1].value, rel=1e-3)

@@ -148,3 +148,38 @@ def test_bad_input_is_refused():
         watching(Limit(name="x", metric="net", scope="factor factor 9", soft=1, hard=2))
     with pytest.raises(InputError, match="the book has no groups by colour; it has sector, strategy"):
         watching().groups("colour")
+
+
+def test_what_cannot_be_counted_is_alerted_once_at_the_close():
+    book = model_book(12, 3, adv=np.r_[np.nan, np.ones(11)], groups={"sector": np.array(["", *["Tech"] * 11])})
+    days = Limit(name="days", metric="liquidity days", scope="every name", soft=5, hard=10)
+    sector = Limit(name="sectors", metric="net", scope="every sector", soft=5, hard=10)
+    seen = watching(days, sector, book=book)
+    assert [(alert.name, alert.state, alert.value, alert.tick) for alert in seen.alerts] == [
+        ("sectors", "unknown", None, 0),
+        ("days", "unknown", None, 0),
+    ]
+    assert seen.alerts[1].note == "unknown of 1: name S0000"
+    assert seen.tick("S0000", 10.5) == ()
+    assert [use.state for use in seen.uses()] == ["unknown", "unknown", "met", "met"]
+    assert {(use.name, use.state) for use in seen.uses()} == {(u.name, u.state) for u in check([days, sector], book)}
+    for scope in ("name x", "strategy x"):
+        with pytest.raises(InputError, match="the book has no"):
+            watching(Limit(name="x", metric="gross", scope=scope, soft=1, hard=2))
+
+
+def test_curvature_counts_as_it_was_at_the_close():
+    holdings, market = mixed_book()
+    book = Book.of(
+        holdings, market, statistical_factors(changes_of_drivers(60, 0.01), 2), sensitivities(holdings, market)
+    )
+    rules = limits(rules=[("var", "book"), ("es", "book")])
+    seen = Monitor(book, market.drivers, market.levels, rules, absolute=market.absolute)
+    full = {use.name: use.value for use in check(rules, book)}
+    assert {use.name: pytest.approx(use.value) for use in seen.uses()} == full
+    before = {use.name: use.value for use in seen.uses()}
+    first = seen.var()
+    seen.tick("index", 390.0)
+    assert {use.name: use.value for use in seen.uses()}["var book"] - before["var book"] == pytest.approx(
+        seen.var() - first
+    )

@@ -14,6 +14,7 @@ from quantray.risk.positions.holdings import Holdings
 from quantray.risk.positions.market import Market
 from quantray.risk.positions.pricing import revalue_book
 from quantray.risk.report import Before, ReportSettings, assess
+from quantray.risk.reporting.page import risk_page
 from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.stressing.scenarios import Scenario
 from quantray.risk.tail import gaussian_var, historical_var, incremental_var, rescaled_returns
@@ -126,6 +127,63 @@ def test_every_kind_of_position_is_valued_again():
     assert {group.name for group in report.groups["currency"]} == {"EUR", "USD"}
     assert report.positions.value[2] == 0.0
     assert report.positions.exposure[2] != 0.0
+    # Curvature is in all but what a mark names.
+    normal = report.market.estimate(0.99, "normal, by the model").var
+    assert normal != pytest.approx(2.326348 * report.factors.volatility, rel=1e-3)
+    assert sum(report.positions.component_var) == pytest.approx(normal, rel=1e-6)
+    assert sum(group.component_var for group in report.groups["currency"]) == pytest.approx(normal, rel=1e-6)
+    assert report.liquidity.var == pytest.approx(normal)
+    assert any("follow deltas alone" in mark for mark in report.marks)
+
+
+def test_a_trade_in_options_counts_their_curvature():
+    holdings, market, model = mixed()
+    change = np.where(np.arange(6) == 5, -0.9 * holdings.quantity, 0.0)
+    less = np.where(np.arange(6) == 2, -0.05 * holdings.quantity, 0.0)
+    effect, other = assess(holdings, market, model, trades={"no puts": change, "futures": less}).market.trades
+    name = "normal, by the model"
+    both = [
+        assess(replace(holdings, quantity=quantity), market, model).market.estimate(0.99, name).var
+        for quantity in (holdings.quantity, holdings.quantity + change)
+    ]
+    assert effect.exact == pytest.approx(both[1] - both[0])
+    assert other.first_order == pytest.approx(other.exact, abs=3e-5)
+
+
+def test_what_cannot_be_counted_is_unknown_everywhere_and_mistyped_limits_are_refused(book):
+    adv = np.where(np.arange(60) == 3, np.nan, book.market.adv)
+    market = replace(book.market, adv=adv)
+    days = Limit(name="days", metric="liquidity days", scope="every name", soft=1e6, hard=1e7)
+    report = assess(book.holdings, market, book.model, [days])
+    (unknown,) = report.uncounted
+    assert (unknown.value, unknown.note) == (None, "unknown of 1: name N00003")
+    assert report.breaches == ()
+    assert RiskReport.from_json(report.to_json()) == report
+    page = risk_page(report)
+    assert page.headline.endswith("1 of 2 limits cannot be counted, the others are met, 0% of the tightest is used.")
+    assert page.warnings == ("days (every name) cannot be counted: unknown of 1: name N00003.",)
+    for scope, said in (
+        ("strategy x", "no strategy 'x'; there are strategy 0"),
+        ("asset class stocks", "no asset class 'stocks'; there are equity, fixed income, commodity, fx"),
+        ("name N0003", "no name 'N0003'; did you mean 'N000"),
+        ("sector Energie", "no sector 'Energie'; there are sector 0"),
+    ):
+        rule = Limit(name="one", metric="gross", scope=scope, soft=1, hard=2)
+        with pytest.raises(InputError, match=said):
+            assess(book.holdings, market, book.model, [rule])
+    known = Limit(name="one", metric="gross", scope="strategy idle", soft=1, hard=2)
+    assert assess(book.holdings, market, book.model, [known], universe={"strategy": ["idle"]}).limits[0].value == 0
+    known = Limit(name="one", metric="gross", scope="asset class fx", soft=1, hard=2)
+    assert assess(book.holdings, market, book.model, [known]).limits[0].state == "met"
+
+
+def test_a_past_too_short_for_the_level_has_no_part_of_the_shortfall():
+    book = simulated_book(10, 2, 50)
+    report = assess(book.holdings, book.market, book.model)
+    assert set(report.positions.component_es) == {None}
+    assert any(mark.startswith("50 days of the past say nothing of a level of 0.99") for mark in report.marks)
+    assert RiskReport.from_json(report.to_json()) == report
+    assert "–" in risk_page(report).html((), {})
 
 
 def test_order_of_positions_changes_nothing(book, report):

@@ -93,10 +93,21 @@ def test_history_at_todays_volatility():
     by_garch = rescaled_returns(jumped, model=fitted)
     forecast = np.sqrt(filtered_variances(jumped, fitted))
     assert_allclose(by_garch, jumped / forecast[:-1] * forecast[-1])
-    # By hand: variance .04 of the first twenty, then one day of a return of zero.
+    # By hand: from the mean square of all, .04 of twenty days and none of one, to what these and that day leave.
     returns = np.array([0.2, -0.2] * 10 + [0.0])
-    last = 0.94 * 0.04
-    assert_allclose(rescaled_returns(returns)[0], 0.2 * np.sqrt(last / 0.04))
+    first = 0.04 * 20 / 21
+    last = 0.94 * (0.94**20 * first + (1 - 0.94**20) * 0.04)
+    assert_allclose(rescaled_returns(returns)[0], 0.2 * np.sqrt(last / first))
+
+
+@pytest.mark.parametrize("still", [slice(0, 20), slice(0, 120), slice(200, 320)])
+def test_still_days_make_no_giant_of_the_first_move(still):
+    returns = np.random.default_rng(3).normal(0, 0.01, 504)
+    returns[still] *= 1e-6
+    for model in (None, fitted_garch(returns)):
+        today = rescaled_returns(returns, model=model)
+        assert np.abs(today).max() < 0.3
+        assert historical_var(today) == pytest.approx(0.0233, rel=0.6)
 
 
 def test_closed_forms_agree_with_many_draws():
@@ -182,7 +193,7 @@ def test_shortfall_is_coherent(seed, level):
         (lambda: historical_var(np.zeros(200), weights=-np.ones(200)), "must be one for each of 200 days, none below"),
         (lambda: historical_var(np.zeros(200), weights=np.ones(200), predictive=True), "leave out the weights"),
         (lambda: age_weights(10, half_life=0), "10 days with a half-life of 0: both must be positive"),
-        (lambda: rescaled_returns(np.zeros(30)), "the returns do not vary at first"),
+        (lambda: rescaled_returns(np.zeros(30)), "the returns do not vary, so no volatility"),
         (lambda: rescaled_returns(np.ones(5)), "volatility takes at least 20"),
         (lambda: student_var(np.ones(200)), "the returns do not vary, so their tail has no shape"),
         (lambda: student_var(np.arange(200.0), degrees=2.0), "has no variance; give more than 2"),

@@ -15,10 +15,20 @@ from scipy.linalg import lapack
 from quantray.arrays import Float
 from quantray.errors import InputError
 
-__all__ = ["FIRST", "Garch", "exponential_weights", "filtered_variances", "fitted_garch"]
+__all__ = [
+    "FIRST",
+    "Garch",
+    "exponential_weights",
+    "filtered_variances",
+    "fitted_garch",
+    "floored",
+    "past_variances",
+    "recursion",
+]
 
 FIRST = 20
-"""Returns from which the first forecast is made."""
+"""Returns without which nothing is forecast."""
+_FLOOR = 0.01
 _FEWEST = 100
 _MOST_PERSISTENT = 0.9999
 _STARTS = [(reaction, persistence) for persistence in (0.5, 0.9, 0.98) for reaction in (0.03, 0.08, 0.2)]
@@ -78,20 +88,32 @@ def filtered_variances(returns: Float, model: Garch) -> Float:
 
     Returns
     -------
-    (..., T + 1) ; the first is the variance of the first ``FIRST`` returns.
+    (..., T + 1) ; the first is the mean square of all returns, and none is below a hundredth of it, so that the first
+    move after still days is not taken for a giant.
 
     Raises
     ------
     InputError
-        A missing return, fewer than ``FIRST``, or returns that do not vary at first.
+        A missing return, fewer than ``FIRST``, or returns that do not vary.
     """
+    returns, mean_square = past_variances(returns)
+    return floored(_filtered(returns, model, mean_square), mean_square)
+
+
+def past_variances(returns: Float) -> tuple[Float, Float]:
+    """(..., T) returns and their (...) mean squares; raises as ``filtered_variances``."""
     returns = np.asarray(returns, dtype=np.float64)
     if returns.ndim < 1 or returns.shape[-1] < FIRST or not np.isfinite(returns).all():
         raise InputError(f"returns are {returns.shape} or incomplete; volatility takes at least {FIRST} without NaN.")
-    first = returns[..., :FIRST].var(axis=-1)
-    if not (first > 0).all():
-        raise InputError("the returns do not vary at first, so no volatility can be forecast; start later.")
-    return _filtered(returns, model, first)
+    mean_square = np.asarray((returns**2).mean(axis=-1))
+    if not (returns.max(axis=-1) - returns.min(axis=-1) > 1e-12 * np.sqrt(mean_square)).all():
+        raise InputError("the returns do not vary, so no volatility can be forecast; start where they do.")
+    return returns, mean_square
+
+
+def floored(variances: Float, mean_square: Float) -> Float:
+    """(..., T + 1) variances, none below a hundredth of (...) mean squares."""
+    return np.maximum(variances, _FLOOR * mean_square[..., None])
 
 
 def fitted_garch(returns: Float, *, start: Garch | None = None, leverage: bool = False) -> Garch:
@@ -179,7 +201,7 @@ def _loss(values: Float, returns: Float) -> tuple[float, Float]:
     # The slopes of variances follow the same recursion; those of the first day are zero.
     past = squares[:-1]
     inputs = np.stack([np.ones(len(past)), past, variances[:-1], np.where(returns[:-1] < 0, past, 0.0)])
-    by_omega, by_alpha, by_beta, by_leverage = _recursion(inputs, model.beta) @ pull[1:]
+    by_omega, by_alpha, by_beta, by_leverage = recursion(inputs, model.beta) @ pull[1:]
     by_returns = by_alpha * (1 - point.lean) + 2 * by_leverage * point.lean
     return value, np.array(
         [
@@ -195,11 +217,11 @@ def _filtered(returns: Float, model: Garch, first: Float) -> Float:
     inputs = np.empty((*returns.shape[:-1], returns.shape[-1] + 1))
     inputs[..., 0] = first
     inputs[..., 1:] = model.fed(returns)
-    return _recursion(inputs, model.beta)
+    return recursion(inputs, model.beta)
 
 
-def _recursion(inputs: Float, decay: float) -> Float:
-    """Sums ``y[t] = decay * y[t - 1] + inputs[t]`` along the last axis; as a solve, for a loop would take too long."""
+def recursion(inputs: Float, decay: float) -> Float:
+    """(..., T) sums ``y[t] = decay * y[t - 1] + inputs[t]``; as a solve, for a loop would take too long."""
     n = inputs.shape[-1]
     bands = np.empty((2, n))
     bands[0], bands[1] = 1.0, -decay

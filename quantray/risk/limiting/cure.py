@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from quantray.arrays import Bool, Float, Names
-from quantray.errors import InputError
+from quantray.errors import InputError, SolverError
 from quantray.portfolio.contributions import vector
 from quantray.portfolio.smallest_trade import Cap, smallest_trade
 from quantray.risk.limits import Limit, LimitUse, breaches, check, grouped, place_of, quantile
@@ -16,6 +16,8 @@ from quantray.risk.positions.book import Book
 
 __all__ = ["Cure", "Trading", "each_cure", "smallest_cure"]
 
+_CUTS, _INSIDE = 60, 1 - 1e-4
+"""Steps towards a limit on what bends, and where each of them aims, as a part of the level."""
 _TRADELESS = ("drawdown", "correlation")
 """Metrics of the past, which no trade changes."""
 
@@ -54,6 +56,11 @@ class Cure:
     left: tuple[str, ...]
     """Broken limits that no trade cures, as they are about the past: hold less until it is better."""
 
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Limits of which something is unknown afterwards, and was not traded for."""
+        return tuple(dict.fromkeys(use.name for use in self.uses if use.state == "unknown"))
+
 
 def smallest_cure(
     limits: Iterable[Limit], book: Book, *, to: Literal["soft", "hard"] = "hard", trading: Trading | None = None
@@ -75,10 +82,19 @@ def smallest_cure(
     """
     limits, trading = tuple(limits), trading or Trading()
     before = check(limits, book)
-    caps = [cap for limit in limits for cap in _caps(limit, book, limit.hard if to == "hard" else limit.soft)]
+    bent = [limit for limit in limits if limit.metric in ("var", "es") and book.bends]
+    caps = [cap for limit in limits if limit not in bent for cap in _caps(limit, book, _level(limit, to))]
     lower, upper = _range(book, trading)
-    trades = smallest_trade(book.weights, caps, lower=lower, upper=upper, price=trading.price)
-    after = book.at(book.weights + trades)
+    for _ in range(_CUTS):
+        trades = smallest_trade(book.weights, caps, lower=lower, upper=upper, price=trading.price)
+        after = book.at(book.weights + trades)
+        if not (cuts := [cut for limit in bent for cut in _cuts(limit, book, after, _level(limit, to))]):
+            break
+        caps += cuts
+    else:
+        raise SolverError(
+            f"no trade was found in {_CUTS} steps that brings {cuts[0].name} within its level; reduce by hand."
+        )
     broken = breaches(before, to)
     left = tuple(dict.fromkeys(use.name for use in broken if use.metric in _TRADELESS))
     return Cure(book.names, trades, after, float(np.abs(trades).sum()), check(limits, after), left)
@@ -93,6 +109,30 @@ def each_cure(
     return {
         limit.name: smallest_cure([limit], book, to=to, trading=trading) for limit in limits if limit.name in broken
     }
+
+
+def _level(limit: Limit, to: Literal["soft", "hard"]) -> float:
+    return limit.hard if to == "hard" else limit.soft
+
+
+def _cuts(limit: Limit, book: Book, after: Book, level: float) -> list[Cap]:
+    """What a book that bends loses beyond a level, to first order around what it is after a trade.
+
+    A book without curvature has one cone for all of it; of others each step leaves out what is broken still.
+    """
+    sizes = after.weights * _inverse(book.weights)
+    members = [("book", np.ones(len(sizes)))]
+    if limit.kind != "book":
+        labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
+        members = [(str(labels[i]), (place == i).astype(np.float64)) for i in _chosen(limit, labels, book)]
+    cuts = []
+    for name, inside in members:
+        found = book.tail(limit.level, sizes * inside)
+        value = found.var if limit.metric == "var" else found.es
+        if value > level:
+            slopes = book.var_slopes(limit.level, sizes * inside) * inside * value / found.var
+            cuts.append(_cap(limit, name, "above", (slopes * _inverse(book.weights))[None, :], _INSIDE * level))
+    return cuts
 
 
 def _range(book: Book, trading: Trading) -> tuple[Float, Float]:
@@ -128,11 +168,11 @@ def _caps(limit: Limit, book: Book, level: float) -> list[Cap]:
     if limit.metric == "stress loss":
         names = np.array(list(book.scenarios), dtype=np.str_)
         rows = {name: book.scenarios[name] * _inverse(book.weights) for name in names.tolist()}
-        return [_cap(limit, names[i], "above", rows[names[i]][None, :], level) for i in _chosen(limit, names)]
+        return [_cap(limit, names[i], "above", rows[names[i]][None, :], level) for i in _chosen(limit, names, book)]
     if limit.kind == "factor" and book.model is not None:
         names = np.asarray(book.model.factor_names, dtype=np.str_)
         loadings = _units(book).T @ book.model.loadings
-        return [_cap(limit, names[i], "each", loadings[:, [i]].T, level) for i in _chosen(limit, names)]
+        return [_cap(limit, names[i], "each", loadings[:, [i]].T, level) for i in _chosen(limit, names, book)]
     return _of_groups(limit, book, level)
 
 
@@ -141,13 +181,13 @@ def _of_groups(limit: Limit, book: Book, level: float) -> list[Cap]:
     n = len(book.weights)
     if limit.kind == "name":
         rows = sparse.identity(n, format="csr")
-        chosen = _chosen(limit, book.names)
+        chosen = _chosen(limit, book.names, book)
         return [_cap(limit, limit.item, "each", rows[chosen], level)] if len(chosen) else []
     if limit.kind == "book":
         members: list[tuple[str, Bool]] = [("book", np.ones(n, dtype=np.bool_))]
     else:
         labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
-        members = [(str(labels[i]), place == i) for i in _chosen(limit, labels)]
+        members = [(str(labels[i]), place == i) for i in _chosen(limit, labels, book)]
     if limit.metric == "gross":
         eye = sparse.identity(n, format="csr")
         return [_cap(limit, name, "sum", eye[np.flatnonzero(inside)], level) for name, inside in members]
@@ -163,17 +203,17 @@ def _of_groups(limit: Limit, book: Book, level: float) -> list[Cap]:
 def _liquid(limit: Limit, book: Book, level: float) -> list[Cap]:
     """Days per unit of weight of the names whose volume is known."""
     known = np.flatnonzero(book.adv > 0)
-    chosen = np.intersect1d(known, _chosen(limit, book.names))
+    chosen = np.intersect1d(known, _chosen(limit, book.names, book))
     rate = sparse.csr_matrix(
         (1 / (limit.participation * book.adv[chosen]), (np.arange(len(chosen)), chosen)), (len(chosen), len(book.adv))
     )
     return [_cap(limit, limit.item, "each", rate, level)] if len(chosen) else []
 
 
-def _chosen(limit: Limit, labels: Names) -> Sequence[int]:
+def _chosen(limit: Limit, labels: Names, book: Book) -> Sequence[int]:
     if limit.item == "*":
         return range(len(labels))
-    place = place_of(limit, labels)
+    place = place_of(limit, labels, book)
     return [] if place is None else [place]
 
 

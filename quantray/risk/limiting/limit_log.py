@@ -14,7 +14,7 @@ __all__ = ["log_breaches", "log_changes", "read_log"]
 
 
 def log_breaches(path: str | Path, day: object, found: Iterable[LimitUse | Alert]) -> None:
-    """Add the breaches of a day, of a check or of a monitor; uses of limits that are met are left out.
+    """Add the breaches of a day, of a check or of a monitor, and what is unknown; limits that are met are left out.
 
     Raises
     ------
@@ -24,7 +24,9 @@ def log_breaches(path: str | Path, day: object, found: Iterable[LimitUse | Alert
         As ``storage.journal.append_lines``.
     """
     date = str(as_day(day))
-    append_lines(Path(path), [{"day": date, "what": "breach", **asdict(each)} for each in found if each.state != "met"])
+    what = {"unknown": "unknown", "soft": "breach", "hard": "breach"}
+    told = [each for each in found if each.state in what]
+    append_lines(Path(path), [{"day": date, "what": what[each.state], **asdict(each)} for each in told])
 
 
 def log_changes(path: str | Path, changes: Iterable[LevelChange]) -> None:

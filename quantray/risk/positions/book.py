@@ -1,9 +1,9 @@
 """A book as limits, liquidity and concentration see it: weights, groups, how it follows the drivers, what it loses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.portfolio.contributions import vector
 from quantray.risk.factor import checked_model, position_groups
+from quantray.risk.forecasting.quantiles import normal_quantile
+from quantray.risk.forecasting.second_order import NormalMoves, NormalTail, normal_tail
 from quantray.risk.positions.groups import Groups
-from quantray.risk.positions.holdings import Holdings
+from quantray.risk.positions.holdings import AssetClass, Holdings
 from quantray.risk.positions.market import Market
 from quantray.risk.positions.sensitivities import Sensitivities
 
@@ -39,13 +41,15 @@ class Book:
     volatility : (N,) of a day; by default the model's where it is of positions, else unknown.
     scenarios : name -> (N,) what each position loses, positive where money is lost.
     previous : (N,) weights held before, from which turnover is counted.
-    returns : (T,) of the book so far.
-    strategy_returns : strategy -> (T,) of its own so far, all of the same days.
+    returns : (T,) of the book so far; no NaN.
+    strategy_returns : strategy -> (T,) of its own so far, all of the same days; no NaN.
+    universe : kind, such as name or sector -> what there is of it beside what the book holds, so that a limit may name
+        it.
 
     Raises
     ------
     InputError
-        Shapes disagree, names repeat, a weight is missing, or an adv is negative.
+        Shapes disagree, names repeat, a weight or a return is missing, or an adv is negative.
     """
 
     names: Names
@@ -60,6 +64,7 @@ class Book:
     previous: Float | None = None
     returns: Float | None = None
     strategy_returns: Mapping[str, Float] = field(default_factory=dict)
+    universe: Mapping[str, Sequence[str] | Names] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = np.asarray(self.names, dtype=np.str_)
@@ -89,10 +94,29 @@ class Book:
                 raise InputError(f"{name} of {lost} is missing; give a number, or leave the position out.")
         if (columns["adv"] < 0).any():
             raise InputError(f"adv of {names[columns['adv'] < 0][0]} is negative; give NaN where nobody knows it.")
+        self._check_returns()
         for name, values in [("names", names), *columns.items()]:
             object.__setattr__(self, name, frozen(values))
         object.__setattr__(self, "groups", {kind: frozen(labels) for kind, labels in groups.items()})
         object.__setattr__(self, "scenarios", {name: frozen(loss) for name, loss in scenarios.items()})
+
+    def _check_returns(self) -> None:
+        spans = {}
+        for name, values in [("the book", self.returns), *self.strategy_returns.items()]:
+            returns = np.zeros(0) if values is None else np.asarray(values, dtype=np.float64)
+            if returns.ndim != 1 or not np.isfinite(returns).all():
+                raise InputError(
+                    f"returns of {name} are {returns.shape} or incomplete; give (T,) without NaN, from the first day "
+                    "that is known."
+                )
+            spans[name] = len(returns)
+        lengths = {name: days for name, days in spans.items() if name in self.strategy_returns}
+        if len(set(lengths.values())) > 1:
+            short, long = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+            raise InputError(
+                f"strategy_returns of {short} are of {lengths[short]} days, those of {long} of {lengths[long]}; give "
+                "all of the same days."
+            )
 
     def _fits(self, n: int) -> None:
         follows = n if self.sensitivities is None else self.sensitivities.n_drivers
@@ -117,7 +141,8 @@ class Book:
         Parameters
         ----------
         model : of the market's drivers.
-        more : ``scenarios``, ``previous``, ``returns`` or ``strategy_returns``, see the class.
+        more : ``scenarios``, ``previous``, ``returns``, ``strategy_returns`` or ``universe``, see the class; the
+            universe holds the market's drivers, sectors and asset classes in any case.
 
         Raises
         ------
@@ -126,6 +151,14 @@ class Book:
         """
         checked_model(model, market)
         own = market.find(holdings.drivers, "holdings", holdings.names)
+        universe: dict[str, Sequence[str] | Names] = {
+            "name": market.drivers,
+            "sector": market.sector_groups.names,
+            "asset class": get_args(AssetClass),
+            "currency": np.append(market.drivers, market.base_currency),
+        }
+        for kind, names in more.pop("universe", {}).items():
+            universe[kind] = [*map(str, universe.get(kind, ())), *map(str, names)]
         weights, groups = sensitivities.notional, position_groups(holdings, market)
         made = cls(
             names=holdings.names,
@@ -136,6 +169,7 @@ class Book:
             adv=market.adv[own] / holdings.nav * _shares(weights, own, market.n_drivers),
             spread_bps=market.spread_bps[own],
             volatility=np.where(market.absolute[own], np.nan, np.sqrt(model.variances[own])),
+            universe=universe,
             **more,
         )
         # Known already, so that nobody counts labels again.
@@ -160,6 +194,60 @@ class Book:
         if chosen.ndim == 2:
             return np.array([self.part(row) for row in chosen])
         return np.asarray(np.bincount(s.columns, s.delta * chosen[s.rows], s.n_drivers), dtype=np.float64)
+
+    def tail(self, level: float, sizes: Float | None = None) -> NormalTail:
+        """Value-at-risk and expected shortfall of a day under normal moves of the drivers, curvature counted.
+
+        Parameters
+        ----------
+        level : confidence, above 0.5 and below 1.
+        sizes : (N,) multiples at which positions count; by default as they are.
+
+        Raises
+        ------
+        InputError
+            The book has no model.
+        """
+        model = self.needed("model", "a value-at-risk")
+        if (bent := self._bent) is not None:
+            return self._moves.tail(bent if sizes is None else bent.resized(sizes), level=level)
+        return normal_tail(model, self.exposure if sizes is None else self.part(sizes), level=level)
+
+    def var_parts(self, level: float, sizes: Float | None = None) -> Float:
+        """(N,) what each position adds to the value-at-risk of ``tail``, which they sum to; takes and raises as that.
+
+        Negative where a position hedges, and zeros without risk.
+        """
+        slopes = self.var_slopes(level, sizes)
+        return slopes if sizes is None else np.asarray(slopes * sizes)
+
+    def var_slopes(self, level: float, sizes: Float | None = None) -> Float:
+        """(N,) growth of the value-at-risk of ``tail`` with each position's size, from so many times what it is.
+
+        Takes and raises as ``tail``; zeros without risk.
+        """
+        model = self.needed("model", "a value-at-risk")
+        if (bent := self._bent) is not None:
+            return self._moves.parts(bent if sizes is None else bent.resized(sizes), level=level, of=bent)
+        exposure = self.exposure if sizes is None else self.part(sizes)
+        deviation = float(np.sqrt(max(model.variance(exposure), 0.0)))
+        if not deviation > 0:
+            return np.zeros(len(self.weights))
+        return self.per_position(normal_quantile(level) / deviation * model.apply(exposure))
+
+    @property
+    def bends(self) -> bool:
+        """Whether a position has a term of second order."""
+        return self._bent is not None
+
+    @cached_property
+    def _bent(self) -> Sensitivities | None:
+        """The sensitivities of a book with curvature."""
+        return None if self.sensitivities is None or self.sensitivities.is_linear else self.sensitivities
+
+    @cached_property
+    def _moves(self) -> NormalMoves:
+        return NormalMoves.of(self.needed("model", "a value-at-risk"), self.needed("sensitivities", "curvature"))
 
     def at(self, weights: Float) -> "Book":
         """The book with each position at another size, and all that goes with it.

@@ -11,7 +11,6 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.forecasting.history import long_enough
 from quantray.risk.forecasting.laws import Law
-from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
 from quantray.risk.forecasting.simulation import ScenarioLaw, driver_scenarios, simulate
 from quantray.risk.positions.holdings import Holdings
 from quantray.risk.positions.market import Market
@@ -28,7 +27,7 @@ from quantray.risk.tail import (
     student_law,
 )
 
-__all__ = ["DEFAULT", "LEVELS", "Past", "replayed", "simulated", "tail_losses", "worst_days"]
+__all__ = ["DEFAULT", "LEVELS", "Past", "can_tell", "replayed", "simulated", "tail_losses", "worst_days"]
 
 LEVELS = (0.95, 0.99)
 DEFAULT = "history at today's volatility"
@@ -72,22 +71,30 @@ def replayed(holdings: Holdings, market: Market, model: FactorModel, seen: Sensi
     return Past(changes, gains, filled)
 
 
-def worst_days(holdings: Holdings, market: Market, past: Past, seen: Sensitivities, level: float) -> Float:
-    """(N,) mean loss of each position on the days beyond the historical value-at-risk; zeros without a past.
+def can_tell(gains: Float, level: float) -> bool:
+    """Whether a past is long enough for a level."""
+    try:
+        long_enough(gains, level)
+    except InputError:
+        return False
+    return True
+
+
+def worst_days(holdings: Holdings, market: Market, past: Past, seen: Sensitivities, level: float) -> Float | None:
+    """(N,) mean loss of each position on the days beyond the historical value-at-risk; None if the past is too short.
 
     They sum to the expected shortfall.
     """
-    try:
-        beyond = past.gains <= -historical_var(past.gains, level=level, predictive=True)
-    except InputError:
-        return np.zeros(len(holdings))
+    if not can_tell(past.gains, level):
+        return None
+    beyond = past.gains <= -historical_var(past.gains, level=level, predictive=True)
     worst = past.changes[beyond]
     if seen.is_linear:
         return -seen.by_position(worst.mean(axis=0))
     return np.asarray(-revalue(holdings, market, worst, priced=seen.pricing).mean(axis=0))
 
 
-def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
+def tail_losses(gains: Float, by_model: Callable[[float], tuple[float, float]]) -> tuple[TailLoss, ...]:
     """Value-at-risk and expected shortfall by every method, at every level of ``LEVELS``.
 
     A method that refuses the history says why in its note.
@@ -95,9 +102,9 @@ def tail_losses(gains: Float, volatility: float) -> tuple[TailLoss, ...]:
     Parameters
     ----------
     gains : (T,) of today's book; no NaN.
-    volatility : of a day, by the model.
+    by_model : level -> value-at-risk and expected shortfall under normal moves.
     """
-    return tuple(_estimate(method, level) for method in _methods(gains, volatility) for level in LEVELS)
+    return tuple(_estimate(method, level) for method in _methods(gains, by_model) for level in LEVELS)
 
 
 def simulated(
@@ -135,7 +142,7 @@ class _Method:
     """Level -> value-at-risk and expected shortfall."""
 
 
-def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
+def _methods(gains: Float, by_model: Callable[[float], tuple[float, float]]) -> tuple[_Method, ...]:
     # Made for the first level and kept for the next; a refusal is made again, and so noted at both.
     scaled = cache(lambda: rescaled_returns(gains))
     bent, student = cache(lambda: expansion_law(gains, _ANY)), cache(lambda: student_law(gains, _ANY))
@@ -144,10 +151,7 @@ def _methods(gains: Float, volatility: float) -> tuple[_Method, ...]:
         _Method(DEFAULT, lambda level: historical_tail(scaled(), level=level, predictive=True)),
         _Method("history", lambda level: historical_tail(gains, level=level, predictive=True)),
         _Method("history, recent days count more", lambda level: historical_tail(gains, level=level, weights=ages())),
-        _Method(
-            "normal, by the model",
-            lambda level: (normal_quantile(level) * volatility, normal_shortfall(level) * volatility),
-        ),
+        _Method("normal, by the model", by_model),
         _Method("Cornish-Fisher", lambda level: _of_law(bent(), gains, level)),
         _Method("Student's t", lambda level: _of_law(student(), gains, level)),
     )

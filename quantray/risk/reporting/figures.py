@@ -14,6 +14,7 @@ __all__ = ["contributions", "gauges", "ladder", "risk_tree", "scenario_losses", 
 
 _ADDS, _HEDGES, _WARNS = PALETTE[0], PALETTE[2], PALETTE[4]
 _BREAKS = PALETTE[1]
+_UNKNOWN = "#9a9a9a"
 _MOST_BARS = 12
 _MOST_GAUGES = 20
 _LONGEST_NAME = 28
@@ -153,17 +154,19 @@ def gauges(limits: Sequence[LimitState]) -> Picture:
     """How much of each limit is used."""
     shown = list(limits[:_MOST_GAUGES])
     names = [_short(f"{use.name}: {use.scope}" if use.scope != "book" else use.name) for use in shown]
-    colours = {"met": _ADDS, "soft": _WARNS, "hard": _BREAKS}
-    most = max([1.0, *(use.usage for use in shown)])
+    colours = {"met": _ADDS, "unknown": _UNKNOWN, "soft": _WARNS, "hard": _BREAKS}
+    # What cannot be counted has a grey bar up to the hard level, for it may be there.
+    used = [1.0 if use.usage is None else use.usage for use in shown]
+    most = max([1.0, *used])
     figure = go.Figure()
     figure.add_bar(
-        x=[min(use.usage, most) for use in shown],
+        x=used,
         y=_unique(names),
         orientation="h",
         marker_color=[colours[use.state] for use in shown],
-        text=[f"{use.usage:.0%}" for use in shown],
+        text=["unknown" if use.usage is None else f"{use.usage:.0%}" for use in shown],
         textposition="auto",
-        hovertext=[f"{use.metric} {use.value:.4g}, soft {use.soft:.4g}, hard {use.hard:.4g}" for use in shown],
+        hovertext=[f"{use.metric} {_value(use)}, soft {use.soft:.4g}, hard {use.hard:.4g}" for use in shown],
         hoverinfo="text",
         showlegend=False,
     )
@@ -181,7 +184,12 @@ def gauges(limits: Sequence[LimitState]) -> Picture:
     finished = styled(figure, 110 + 26 * max(len(shown), 3))
     finished.update_layout(hovermode="closest", margin={"l": 230, "b": 45}, bargap=0.35)
     more = f" The {_MOST_GAUGES} most used of {len(limits)}." if len(limits) > _MOST_GAUGES else ""
-    return Picture(finished, f"Red passes the hard level, amber the soft one.{more}")
+    grey = " Grey cannot be counted." if any(use.state == "unknown" for use in shown) else ""
+    return Picture(finished, f"Red passes the hard level, amber the soft one.{grey}{more}")
+
+
+def _value(use: LimitState) -> str:
+    return f"unknown: {use.note}" if use.value is None else f"{use.value:.4g}"
 
 
 def var_backtest(backtest: Backtest) -> Picture:

@@ -29,7 +29,7 @@ def risk_page(report: RiskReport, *, title: str = "Risk", about: str = "") -> Pa
         title=title,
         meta=" · ".join(meta),
         headline=_headline(report),
-        warnings=_broken([use for use in report.limits if use.state == "hard"]),
+        warnings=(*_broken([use for use in report.limits if use.state == "hard"]), *_uncounted(report.uncounted)),
         findings=report.marks,
         sections=tuple(_sections(report)),
         summary=risk_summary({"": report}, title),
@@ -104,7 +104,7 @@ def _main(report: RiskReport) -> Iterator[tuple[str, str]]:
     yield "Cost of selling all", f"{liquidity.cost:.2%}"
     for each in report.stress:
         yield f"Lost in {_words(each.name)}", _percent(each.loss, ".1%")
-    yield "Limits passed: hard, soft", _passed(report.limits)
+    yield "Limits passed: hard, soft; unknown", _passed(report.limits)
 
 
 def _sections(report: RiskReport) -> Iterator[Section]:
@@ -149,17 +149,22 @@ def _quoted(report: RiskReport) -> Iterator[tuple[str, float, float | None]]:
 def _counted(limits: Sequence[LimitState]) -> str:
     if not limits:
         return "No limits were given"
-    hard, soft = (sum(use.state == state for use in limits) for state in ("hard", "soft"))
-    if not hard + soft:
-        return f"All {len(limits)} limits are met, {limits[0].usage:.0%} of the tightest is used"
-    return f"{hard} hard and {soft} soft limits are passed"
+    hard, soft, unknown = (sum(use.state == state for use in limits) for state in ("hard", "soft", "unknown"))
+    more = f", {unknown} cannot be counted" if unknown else ""
+    if hard + soft:
+        return f"{hard} hard and {soft} soft limits are passed{more}"
+    used = max((use.usage for use in limits if use.usage is not None), default=0.0)
+    first = (
+        f"{unknown} of {len(limits)} limits cannot be counted, the others" if unknown else f"All {len(limits)} limits"
+    )
+    return f"{first} are met, {used:.0%} of the tightest is used"
 
 
 def _passed(limits: Sequence[LimitState]) -> str:
     if not limits:
         return "none given"
-    hard, soft = (sum(use.state == state for use in limits) for state in ("hard", "soft"))
-    return f"{hard}, {soft}"
+    hard, soft, unknown = (sum(use.state == state for use in limits) for state in ("hard", "soft", "unknown"))
+    return f"{hard}, {soft}; {unknown}"
 
 
 def _broken(passed: Sequence[LimitState]) -> tuple[str, ...]:
@@ -169,16 +174,20 @@ def _broken(passed: Sequence[LimitState]) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _uncounted(unknown: Sequence[LimitState]) -> tuple[str, ...]:
+    return tuple(f"{use.name} ({use.scope}) cannot be counted: {use.note}." for use in unknown)
+
+
 def _limits(limits: Sequence[LimitState]) -> Table:
     rows = [
         (
             Cell(text=use.name, hint=use.note),
             use.scope,
             use.metric,
-            f"{use.value:.4g}",
+            shown(use.value, ".4g"),
             f"{use.soft:.4g}",
             f"{use.hard:.4g}",
-            f"{use.usage:.0%}",
+            _percent(use.usage, ".0%"),
             use.state,
         )
         for use in limits
@@ -299,7 +308,7 @@ def _positions(report: RiskReport) -> Table:
             found.names[i],
             f"{found.exposure[i]:.2%}",
             f"{found.component_var[i]:.3%}",
-            f"{found.component_es[i]:.3%}",
+            _percent(found.component_es[i], ".3%"),
             shown(found.days[i], ",.1f"),
             f"{found.score[i]:.2f}",
             shown(None if (cost := found.cost[i]) is None else cost * 1e4, ",.1f"),

@@ -44,7 +44,7 @@ class TailLoss(_Part):
 
 
 class TradeEffect(_Part):
-    """What a basket of trades adds to the Gaussian value-at-risk; negative where it hedges."""
+    """What a basket of trades adds to the value-at-risk under normal moves; negative where it hedges."""
 
     name: str
     exact: float
@@ -86,11 +86,13 @@ class PositionRisk(_Part):
     exposure: tuple[float, ...]
     """See ``Sensitivities.notional``."""
     component_var: tuple[float, ...]
-    """Parts of the Gaussian value-at-risk at the report's level, which sum to it; negative where a position hedges."""
+    """Parts of the value-at-risk under normal moves at the report's level, curvature counted, which sum to it; negative
+    where a position hedges."""
     marginal_var: tuple[float | None, ...]
     """``component_var`` over the exposure; None without any."""
-    component_es: tuple[float, ...]
-    """Mean loss of each on the worst days of the plain history; they sum to its expected shortfall."""
+    component_es: tuple[float | None, ...]
+    """Mean loss of each on the worst days of the plain history; they sum to its expected shortfall. None where the past
+    is too short for the report's level."""
     days: tuple[float | None, ...]
     """To sell; None where nobody knows the volume."""
     score: tuple[float, ...]
@@ -131,7 +133,7 @@ class FactorGroup(_Part):
 
 
 class FactorRisk(_Part):
-    """Where the risk comes from: factors, groups of them, and what is specific to names."""
+    """Where the risk comes from: factors, groups of them, and what is specific to names; by deltas alone."""
 
     volatility: float
     """Of a day, by the model."""
@@ -179,7 +181,7 @@ class Liquidity(_Part):
     spread_cost: float
     impact_cost: float
     var: float
-    """Gaussian, without liquidity."""
+    """Under normal moves, curvature counted; without liquidity."""
     adjusted_var: float
     multiplier: float
     """Risk until all is sold over that of a day."""
@@ -219,11 +221,12 @@ class LimitState(_Part):
     name: str
     metric: str
     scope: str
-    value: float
-    usage: float
+    value: float | None
+    usage: float | None
+    """None where the state is unknown, as ``note`` tells."""
     soft: float
     hard: float
-    state: Literal["met", "soft", "hard"]
+    state: Literal["met", "unknown", "soft", "hard"]
     action: Literal["report", "reduce", "stop"]
     note: str = ""
 
@@ -297,7 +300,12 @@ class RiskReport(_Part):
     @property
     def breaches(self) -> tuple[LimitState, ...]:
         """Limits that passed their soft or hard level."""
-        return tuple(each for each in self.limits if each.state != "met")
+        return tuple(each for each in self.limits if each.state in ("soft", "hard"))
+
+    @property
+    def uncounted(self) -> tuple[LimitState, ...]:
+        """Limits of which something could not be counted, so that nobody knows whether they are met."""
+        return tuple(each for each in self.limits if each.state == "unknown")
 
     def to_json(self) -> str:
         """As ``from_json`` reads it."""

@@ -14,17 +14,20 @@ __all__ = ["Alert", "Watch"]
 
 @dataclass(frozen=True)
 class Alert:
-    """A limit has passed a level."""
+    """A limit has passed a level, or cannot be counted."""
 
     name: str
     metric: str
     scope: str
-    state: Literal["soft", "hard"]
-    value: float
+    state: Literal["unknown", "soft", "hard"]
+    value: float | None
+    """None where it is unknown."""
     level: float
-    """The one that was passed."""
+    """The one that was passed; the hard one where that is unknown."""
     tick: int
     """Number of the price that did it, from 1; 0 for breaches from the start."""
+    note: str = ""
+    """What could not be counted."""
 
 
 class Watch:

@@ -115,10 +115,11 @@ function showRisk(risk) {
   facts("risks", figures.map(([name, value]) => [name.replaceAll("_", " "), Math.abs(value) < 5 ? percent(value) : number(value, 1)]));
   const limits = Array.isArray(risk.limits) ? risk.limits : [];
   $("limits").replaceChildren(...(limits.length ? limits.map((limit) => {
-    const line = node("div", "", "gauge"), bar = node("i"), level = node("b", "", limit.usage >= 1 ? "bad" : limit.usage >= 0.8 ? "warn" : "");
+    const line = node("div", "", "gauge"), bar = node("i"), level = node("b", "", limit.usage >= 1 ? "bad" : limit.usage === null || limit.usage >= 0.8 ? "warn" : "");
     level.style.width = Math.min(100, Math.max(0, 100 * limit.usage)) + "%";
     bar.append(level);
-    line.append(node("span", limit.name), bar, node("span", percent(limit.usage, 0) + (limit.usage >= 1 ? " breached" : "")));
+    const told = limit.usage === null ? "unknown" : percent(limit.usage, 0) + (limit.usage >= 1 ? " breached" : "");
+    line.append(node("span", limit.name), bar, node("span", told));
     return line;
   }) : [node("p", "no limits are set", "note")]));
 }

@@ -7,6 +7,7 @@ from quantray.covariance.factor import statistical_factors
 from quantray.errors import InputError
 from quantray.risk.positions.book import Book
 from quantray.risk.positions.sensitivities import sensitivities
+from quantray.risk.tail import component_var, gaussian_var
 
 
 def test_a_book_of_every_kind_of_position_keeps_the_sum_of_its_parts():
@@ -70,3 +71,27 @@ def test_positions_without_size_stay_so_at_other_sizes():
 def test_what_a_use_needs_is_asked_for():
     with pytest.raises(InputError, match=r"this needs Book\(model=...\)"):
         model_book(model=None).needed("model", "this")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"returns": np.array([np.nan])}, r"returns of the book are \(1,\) or incomplete"),
+        ({"strategy_returns": {"trend": np.array([0.1, np.inf])}}, r"returns of trend are \(2,\) or incomplete"),
+        (
+            {"strategy_returns": {"trend": np.zeros(3), "value": np.zeros(2)}},
+            "strategy_returns of value are of 2 days, those of trend of 3; give all of the same days",
+        ),
+    ],
+)
+def test_returns_are_whole_and_of_the_same_days(given, said):
+    with pytest.raises(InputError, match=said):
+        model_book(**given)
+
+
+def test_var_slopes_of_a_linear_book_are_marginal():
+    book, sizes = model_book(), np.linspace(0.5, 1.5, 40)
+    held = book.at(book.weights * sizes)
+    assert np.isclose(book.tail(0.99, sizes).var, gaussian_var(held.weights, book.model))
+    assert np.allclose(book.var_parts(0.99, sizes), component_var(held.weights, book.model).parts)
+    assert not model_book(gross=0.0).var_parts(0.99).any()

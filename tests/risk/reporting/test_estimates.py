@@ -5,6 +5,7 @@ import pytest
 from _books import simulated_book
 from mixed_book import mixed_book
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from quantray.covariance.factor import FactorModel
 from quantray.risk.forecasting.simulation import ScenarioLaw, driver_scenarios, simulate
@@ -23,7 +24,7 @@ from quantray.risk.tail import historical_var
 
 def test_every_method_at_every_level_with_a_shortfall_beyond():
     gains = np.random.default_rng(1).normal(0, 0.01, 2000)
-    found = tail_losses(gains, 0.01)
+    found = tail_losses(gains, lambda level: (0.01 * stats.norm.ppf(level), 0.03))
     assert {each.level for each in found} == set(LEVELS)
     assert found[0].method == DEFAULT
     for each in found:
@@ -36,7 +37,7 @@ def test_every_method_at_every_level_with_a_shortfall_beyond():
 
 
 def test_without_a_past_only_the_model_speaks():
-    found = tail_losses(np.zeros(0), 0.01)
+    found = tail_losses(np.zeros(0), lambda level: (0.01, 0.02))
     assert [each.method for each in found if each.var is not None] == ["normal, by the model"] * 2
     assert all(each.note for each in found if each.var is None)
 
@@ -64,7 +65,7 @@ def test_the_worst_days_are_those_beyond_the_value_at_risk():
     parts = worst_days(book.holdings, book.market, past, seen, 0.95)
     assert_allclose(parts, -seen.exposure * book.market.changes[beyond].mean(axis=0))
     short = replace(past, gains=past.gains[:30])
-    assert not worst_days(book.holdings, book.market, short, seen, 0.99).any()
+    assert worst_days(book.holdings, book.market, short, seen, 0.99) is None
 
 
 def test_simulated_losses_of_a_linear_book_are_those_of_its_exposure():

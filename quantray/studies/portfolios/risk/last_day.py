@@ -140,6 +140,7 @@ def portfolio_risk(data: MarketData, record: TrackRecord, asked: Asked, *, date:
         settings=checked(ReportSettings, {name: getattr(asked, name) for name in _TERMS}, "risk"),
         scenarios=asked.scenarios,
         before=Before(returns=past) if len(past) else None,
+        universe={"name": data.panel.assets, "sector": sorted(set(data.sectors.values()))},
     )
     return report.model_copy(update={"marks": (*marks, *report.marks)})
 

@@ -163,7 +163,14 @@ class RiskOverlay:
             known = ~np.isnan(money).all(axis=0)
             adv[known] = np.nanmedian(money[:, known], axis=0) / self.nav
         sectors = np.array([self.sectors.get(name, "") for name in names.tolist()], dtype=np.str_)
-        return Book(names=names, weights=weights, model=model.select(places), groups={"sector": sectors}, adv=adv)
+        return Book(
+            names=names,
+            weights=weights,
+            model=model.select(places),
+            groups={"sector": sectors},
+            adv=adv,
+            universe={"name": panel.assets, "sector": sorted(set(self.sectors.values()))},
+        )
 
     def _model(self, row: int) -> tuple[Int, FactorModel]:
         """Who may be held at the close of a row, and the risk model of them; all portfolios share it."""
