@@ -75,11 +75,10 @@ def concentration_report(book: Book, *, top: int = 10) -> ConcentrationReport:
     groups = {kind: _by_group(book.weights, each, top) for kind, each in book.grouped.items()}
     names = _spread(np.abs(book.weights), book.names, top)
     model = book.model
-    if model is None or not model.variance(book.exposure) > 0:
+    if model is None or not book.deviation > 0:
         return ConcentrationReport(names, groups, None, None)
     factors = (model.loadings.T @ book.exposure) ** 2 * np.diagonal(model.factor_covariance)
-    marginal = model.apply(book.exposure) / np.sqrt(model.variance(book.exposure))
-    parts = np.abs(book.per_position(marginal))
+    parts = np.abs(book.per_position(book.covariances / book.deviation))
     labels = np.asarray(model.factor_names, dtype=np.str_)
     return ConcentrationReport(
         names,

@@ -108,14 +108,20 @@ def position_groups(holdings: Holdings, market: Market) -> dict[str, Groups]:
     InputError
         The market lacks a driver.
     """
+    # A report asks for those of one book again and again.
+    seen: tuple[Holdings, dict[str, Groups]] | None = vars(market).get("_grouped")
+    if seen is not None and seen[0] is holdings:
+        return seen[1]
     own = market.find(holdings.drivers, "holdings", holdings.names)
     known = holdings.groups
-    return {
+    found = {
         "sector": market.sector_groups.at(own),
         "strategy": known["strategy"],
         "asset class": known["asset class"],
         "currency": known["currency"].renamed("", market.base_currency),
     }
+    vars(market)["_grouped"] = holdings, found
+    return found
 
 
 def group_labels(holdings: Holdings, market: Market) -> dict[str, Names]:

@@ -6,6 +6,7 @@ A limit caps one metric within one scope at two levels: the soft one warns, the 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +15,7 @@ import numpy as np
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.errors import InputError
 from quantray.regimes.indicators import VOLATILITY
+from quantray.regimes.path import UNKNOWN
 from quantray.regimes.week import WEEK
 from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
@@ -80,7 +82,10 @@ class Moves:
     trust: bool = False
 
     def __post_init__(self) -> None:
-        for what, shares, known in (("volatility", self.volatility, VOLATILITY), ("week", self.week, WEEK)):
+        for what, shares, known in (
+            ("volatility", self.volatility, (*VOLATILITY, UNKNOWN)),
+            ("week", self.week, (*WEEK, UNKNOWN)),
+        ):
             for name in shares:
                 if name not in known:
                     raise InputError(
@@ -150,13 +155,13 @@ class Limit:
         if self.moves is not None and self.moves.floor > self.hard:
             raise InputError(f"{where}: the floor {self.moves.floor:g} is above the hard level {self.hard:g}.")
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """What the scope is a kind of; ``book`` for the whole."""
         scope = self.scope.removeprefix("every ").strip()
         return next((kind for kind in KINDS if scope == kind or scope.startswith(f"{kind} ")), scope)
 
-    @property
+    @cached_property
     def item(self) -> str:
         """Which one of the kind, ``*`` for every; empty where nobody said."""
         if self.scope.startswith("every "):
@@ -320,8 +325,8 @@ def uses_of(limit: Limit, labels: Names, values: Float, lost: Names) -> list[Lim
     lost : positions that could not be counted at all.
     """
     known = ~np.isnan(values)
-    over = np.flatnonzero(known & (values > limit.soft * (1 + _SAME)))
-    chosen = over if len(over) else [int(np.nanargmax(values))] if known.any() else []
+    over = np.flatnonzero(values > limit.soft * (1 + _SAME)).tolist()
+    chosen = over or ([int(np.where(known, values, -np.inf).argmax())] if known.any() else [])
     found = [_use(limit, str(scopes(limit, labels[i : i + 1])[0]), float(values[i])) for i in chosen]
     unknown = scopes(limit, labels[~known]).tolist()
     said = [f"unknown of {_listed(unknown)}"] if unknown else []

@@ -12,7 +12,7 @@ from quantray.errors import InputError
 from quantray.risk.concentration import Concentration, concentration_report
 from quantray.risk.factor import GroupRisk, RiskBreakdown, risk_breakdown
 from quantray.risk.forecasting.quantiles import normal_quantile
-from quantray.risk.forecasting.second_order import normal_growth, normal_tail
+from quantray.risk.forecasting.second_order import normal_tail
 from quantray.risk.forecasting.simulation import ScenarioLaw
 from quantray.risk.limits import Limit, check
 from quantray.risk.liquidity import LiquidityRisk, funding_need, liquidity_risk
@@ -151,30 +151,22 @@ def _simulation(
 def _trades(
     trades: Mapping[str, Float], holdings: Holdings, market: Market, book: Book, level: float
 ) -> tuple[sections.TradeEffect, ...]:
-    model, seen = book.needed("model", "trades"), book.needed("sensitivities", "trades")
-    found, var = [], book.tail(level).var
+    model, found, var = book.needed("model", "trades"), list[sections.TradeEffect](), book.tail(level).var
     for name, change in trades.items():
         if np.shape(change) != holdings.quantity.shape or not np.isfinite(change).all():
             raise InputError(f"trade {name!r} is {np.shape(change)} for {len(holdings)} positions; give each a number.")
-        traded, after = _around(change, holdings, market, seen)
-        exact = normal_tail(model, after.exposure, after, level=level).var - var
-        first = normal_growth(model, seen, traded, level=level)
-        found.append(sections.TradeEffect(name=name, exact=exact, first_order=first))
+        held = holdings.quantity != 0
+        if book.bends or change[~held].any():
+            whole = sensitivities(replace(holdings, quantity=holdings.quantity + change), market)
+            after = normal_tail(model, whole.exposure, whole, level=level).var
+            first = book.growth(sensitivities(replace(holdings, quantity=change), market), level)
+        else:
+            # What is held and straight needs not be priced again.
+            exposure = book.part(np.divide(change, holdings.quantity, out=np.zeros(len(change)), where=held))
+            after = normal_tail(model, book.exposure + exposure, level=level).var
+            first = book.linear_growth(exposure, level)
+        found.append(sections.TradeEffect(name=name, exact=after - var, first_order=first))
     return tuple(found)
-
-
-def _around(
-    change: Float, holdings: Holdings, market: Market, seen: Sensitivities
-) -> tuple[Sensitivities, Sensitivities]:
-    """What (N,) changes of quantities follow, and the book after them; what is held is not priced again."""
-    held = holdings.quantity != 0
-    if change[~held].any():
-        return (
-            sensitivities(replace(holdings, quantity=change), market),
-            sensitivities(replace(holdings, quantity=holdings.quantity + change), market),
-        )
-    share = np.divide(change, holdings.quantity, out=np.zeros(len(change)), where=held)
-    return seen.resized(share), seen.resized(1 + share)
 
 
 def _factors(split: RiskBreakdown, quantile: float) -> sections.FactorRisk:

@@ -1,6 +1,7 @@
 """How large to be: a target for volatility, a fraction of Kelly's bet, and positions that may lose a given amount."""
 
 import numpy as np
+from scipy import linalg
 
 from quantray.analytics.metrics import checked_series
 from quantray.arrays import TRADING_DAYS, Float
@@ -73,7 +74,7 @@ def fractional_kelly(
     Raises
     ------
     InputError
-        Shapes disagree, the covariance is singular, or a setting is out of range.
+        Shapes disagree, the covariance is not positive definite, or a setting is out of range.
 
     Source: Kelly (1956), *A new interpretation of information rate*; MacLean, Thorp and Ziemba (2010), *Long-term
     capital growth: the good and bad properties of the Kelly and fractional Kelly capital growth criteria*.
@@ -86,9 +87,13 @@ def fractional_kelly(
         )
     matrix = covariance.dense() if isinstance(covariance, FactorModel) else covariance
     try:
-        best = fraction * np.linalg.solve(matrix, means)
-    except np.linalg.LinAlgError as error:
-        raise InputError("the covariance is singular, so no bet grows fastest; shrink it or drop assets.") from error
+        best = fraction * linalg.cho_solve(linalg.cho_factor(matrix), means)
+    except linalg.LinAlgError as error:
+        least = float(np.linalg.eigvalsh(matrix)[0])
+        raise InputError(
+            f"the covariance is not positive definite (an eigenvalue is {least:.2g}), so no bet grows fastest; shrink "
+            "it or drop assets."
+        ) from error
     best = np.clip(best, -weight, weight)
     size = float(np.abs(best).sum())
     return np.asarray(best if size <= gross else best * (gross / size))

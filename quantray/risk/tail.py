@@ -12,6 +12,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.portfolio.contributions import Covariance, checked, product, risk_contributions, variances, vector
+from quantray.risk.forecasting.averaged_volatility import averaged_variances
 from quantray.risk.forecasting.history import checked_level, complete_returns, long_enough
 from quantray.risk.forecasting.laws import CornishFisher, Student, moments, student_degrees
 from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
@@ -20,6 +21,7 @@ from quantray.risk.forecasting.volatility import Garch, exponential_weights, fil
 __all__ = [
     "RiskSplit",
     "age_weights",
+    "averaged_returns",
     "component_shortfall",
     "component_var",
     "cornish_fisher_shortfall",
@@ -140,6 +142,25 @@ def rescaled_returns(returns: Float, *, decay: float = 0.94, model: Garch | None
     """
     returns = complete_returns(returns)
     variances = filtered_variances(returns, model or exponential_weights(decay))
+    return np.asarray(returns * np.sqrt(variances[-1] / variances[:-1]))
+
+
+def averaged_returns(returns: Float) -> Float:
+    """Past returns as they would be at today's volatility by many models at once; see ``averaged_volatility``.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns, oldest first; no NaN.
+
+    Raises
+    ------
+    InputError
+        A missing return, fewer than 20 returns, or returns that do not vary.
+
+    Source: as ``rescaled_returns`` and ``averaged_volatility.averaged_variances``.
+    """
+    returns = complete_returns(returns)
+    variances = averaged_variances(returns)
     return np.asarray(returns * np.sqrt(variances[-1] / variances[:-1]))
 
 

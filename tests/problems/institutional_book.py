@@ -120,7 +120,7 @@ def institutional_book(*, seed: int = 7, scale: float = 1.0) -> Institution:
         adv=adv,
         spread_bps=spread,
         sectors=np.array(
-            [*sectors, "", "", *(sector for _, sector in YIELDS.values()), *(YIELDS[name][1] for name in curve)]
+            [*sectors, "index", "", *(sector for _, sector in YIELDS.values()), *(YIELDS[name][1] for name in curve)]
             + ["commodities"] * COMMODITIES
             + ["currencies"] * CURRENCIES
         ),

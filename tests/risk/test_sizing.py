@@ -52,7 +52,11 @@ def test_sizes_lose_no_more_than_the_budget():
     [
         (lambda: volatility_exposure(np.zeros(100), target=0), "target 0"),
         (lambda: volatility_exposure(np.zeros(100), warm_up=1), "warm_up 1 at least 2"),
-        (lambda: fractional_kelly(np.ones(2), np.ones((2, 2))), "singular"),
+        (lambda: fractional_kelly(np.ones(2), np.ones((2, 2))), "not positive definite"),
+        (
+            lambda: fractional_kelly(np.ones(2), np.array([[1.0, 2.0], [2.0, 1.0]])),
+            r"not positive definite \(an eigenvalue is -1\)",
+        ),
         (lambda: fractional_kelly(np.ones(1), np.eye(1), fraction=1.5), "fraction 1.5"),
         (lambda: risk_based_size(1, np.array([0.0]), np.ones(1)), "must be positive and alike"),
         (lambda: risk_based_size(1, np.ones(1), np.ones(1), level=0.5), "a level of 0.5"),

@@ -139,7 +139,7 @@ class CornishFisher:
     kurtosis: Float
     """(D,) moments; the kurtosis is the excess."""
 
-    @property
+    @cached_property
     def rises(self) -> Bool:
         """(D,) True where it is a quantile."""
         # The slope of the expansion in z, as a quadratic that must have no root.

@@ -15,7 +15,7 @@ from quantray.covariance.factor import FactorModel
 from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
 from quantray.risk.positions.sensitivities import Sensitivities
 
-__all__ = ["NormalMoves", "NormalTail", "normal_growth", "normal_tail"]
+__all__ = ["NormalMoves", "NormalTail", "normal_tail"]
 
 _COMMON = 1 << 40
 """A number that no driver has."""
@@ -31,6 +31,11 @@ class NormalTail(NamedTuple):
     var: float
     es: float
 
+    @classmethod
+    def of(cls, deviation: float, level: float) -> Self:
+        """Of a normal loss."""
+        return cls(normal_quantile(level) * deviation, normal_shortfall(level) * deviation)
+
 
 def normal_tail(model: FactorModel, exposure: Float, seen: Sensitivities | None = None, *, level: float) -> NormalTail:
     """Value-at-risk and expected shortfall of a day if the drivers' moves are normal with a mean of zero.
@@ -44,23 +49,7 @@ def normal_tail(model: FactorModel, exposure: Float, seen: Sensitivities | None 
     """
     if seen is not None and not seen.is_linear:
         return NormalMoves.of(model, seen).tail(seen, level=level)
-    deviation = float(np.sqrt(max(model.variance(exposure), 0.0)))
-    return NormalTail(normal_quantile(level) * deviation, normal_shortfall(level) * deviation)
-
-
-def normal_growth(model: FactorModel, seen: Sensitivities, traded: Sensitivities, *, level: float) -> float:
-    """Growth of a book's value-at-risk with a trade, to first order; zero for a book without risk.
-
-    Parameters
-    ----------
-    seen, traded : what the book and the trade follow.
-    """
-    if not (seen.is_linear and traded.is_linear):
-        return float(NormalMoves.of(model, seen, traded).parts(seen, level=level, of=traded).sum())
-    variance = model.variance(seen.exposure)
-    if not variance > 0:
-        return 0.0
-    return float(normal_quantile(level) / np.sqrt(variance) * (traded.exposure @ model.apply(seen.exposure)))
+    return NormalTail.of(float(np.sqrt(max(model.variance(exposure), 0.0))), level)
 
 
 @dataclass(frozen=True, eq=False)

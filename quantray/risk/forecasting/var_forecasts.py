@@ -14,12 +14,14 @@ import numpy as np
 
 from quantray.arrays import Bool, Float
 from quantray.errors import InputError
+from quantray.risk.forecasting.averaged_volatility import averaged_variances
 from quantray.risk.forecasting.history import complete_returns, long_enough
 from quantray.risk.forecasting.laws import Law, Normal, Sample, Student, moments, student_degrees
 from quantray.risk.forecasting.volatility import Garch, exponential_weights, filtered_variances, fitted_garch
 from quantray.risk.tail import age_weights
 
 __all__ = [
+    "AveragedHistory",
     "ByModel",
     "CornishFisherMoments",
     "FilteredHistory",
@@ -170,6 +172,17 @@ class FilteredHistory:
 
 
 @dataclass(frozen=True)
+class AveragedHistory:
+    """Past returns at today's volatility by many models at once; see ``tail.averaged_returns``."""
+
+    name: str = "history at averaged volatility"
+
+    def law(self, windows: Float) -> Sample:
+        """See ``Method``."""
+        return Sample(_scaled(windows, averaged_variances(windows)), predictive=True)
+
+
+@dataclass(frozen=True)
 class GarchHistory:
     """Past returns at today's volatility by GARCH(1,1), fitted on the window of every so many days.
 
@@ -262,5 +275,9 @@ class ByModel:
 
 
 def _rescaled(windows: Float, model: Garch) -> Float:
-    variances = filtered_variances(windows, model)
+    return _scaled(windows, filtered_variances(windows, model))
+
+
+def _scaled(windows: Float, variances: Float) -> Float:
+    """Returns at the last of (D, W + 1) variances instead of their own."""
     return np.asarray(windows * np.sqrt(variances[:, -1:] / variances[:, :-1]))

@@ -17,18 +17,19 @@ from quantray.errors import InputError
 
 __all__ = [
     "FIRST",
+    "FLOOR",
     "Garch",
     "exponential_weights",
     "filtered_variances",
     "fitted_garch",
-    "floored",
     "past_variances",
     "recursion",
 ]
 
 FIRST = 20
 """Returns without which nothing is forecast."""
-_FLOOR = 0.01
+FLOOR = 0.01
+"""Part of the mean square that no variance is below."""
 _FEWEST = 100
 _MOST_PERSISTENT = 0.9999
 _STARTS = [(reaction, persistence) for persistence in (0.5, 0.9, 0.98) for reaction in (0.03, 0.08, 0.2)]
@@ -97,7 +98,7 @@ def filtered_variances(returns: Float, model: Garch) -> Float:
         A missing return, fewer than ``FIRST``, or returns that do not vary.
     """
     returns, mean_square = past_variances(returns)
-    return floored(_filtered(returns, model, mean_square), mean_square)
+    return np.maximum(_filtered(returns, model, mean_square), FLOOR * mean_square[..., None])
 
 
 def past_variances(returns: Float) -> tuple[Float, Float]:
@@ -109,11 +110,6 @@ def past_variances(returns: Float) -> tuple[Float, Float]:
     if not (returns.max(axis=-1) - returns.min(axis=-1) > 1e-12 * np.sqrt(mean_square)).all():
         raise InputError("the returns do not vary, so no volatility can be forecast; start where they do.")
     return returns, mean_square
-
-
-def floored(variances: Float, mean_square: Float) -> Float:
-    """(..., T + 1) variances, none below a hundredth of (...) mean squares."""
-    return np.maximum(variances, _FLOOR * mean_square[..., None])
 
 
 def fitted_garch(returns: Float, *, start: Garch | None = None, leverage: bool = False) -> Garch:

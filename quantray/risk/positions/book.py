@@ -211,7 +211,9 @@ class Book:
         model = self.needed("model", "a value-at-risk")
         if (bent := self._bent) is not None:
             return self._moves.tail(bent if sizes is None else bent.resized(sizes), level=level)
-        return normal_tail(model, self.exposure if sizes is None else self.part(sizes), level=level)
+        if sizes is None:
+            return NormalTail.of(self.deviation, level)
+        return normal_tail(model, self.part(sizes), level=level)
 
     def var_parts(self, level: float, sizes: Float | None = None) -> Float:
         """(N,) what each position adds to the value-at-risk of ``tail``, which they sum to; takes and raises as that.
@@ -230,10 +232,44 @@ class Book:
         if (bent := self._bent) is not None:
             return self._moves.parts(bent if sizes is None else bent.resized(sizes), level=level, of=bent)
         exposure = self.exposure if sizes is None else self.part(sizes)
-        deviation = float(np.sqrt(max(model.variance(exposure), 0.0)))
-        if not deviation > 0:
+        covariances = self.covariances if sizes is None else model.apply(exposure)
+        variance = float(exposure @ covariances)
+        if not variance > 0:
             return np.zeros(len(self.weights))
-        return self.per_position(normal_quantile(level) / deviation * model.apply(exposure))
+        return self.per_position(normal_quantile(level) / np.sqrt(variance) * covariances)
+
+    def growth(self, traded: Sensitivities, level: float) -> float:
+        """Growth of the value-at-risk of ``tail`` with a trade, to first order.
+
+        Parameters
+        ----------
+        traded : what the trade follows, of the same drivers; not for a book without sensitivities.
+
+        Raises
+        ------
+        InputError
+            The book has no model or no sensitivities.
+        """
+        model, seen = self.needed("model", "a value-at-risk"), self.needed("sensitivities", "a trade")
+        if not (seen.is_linear and traded.is_linear):
+            return float(NormalMoves.of(model, seen, traded).parts(seen, level=level, of=traded).sum())
+        return self.linear_growth(traded.exposure, level)
+
+    def linear_growth(self, exposure: Float, level: float) -> float:
+        """The same for a trade of (N,) or (M,) exposure, of a book and a trade without curvature."""
+        if not self.deviation > 0:
+            return 0.0
+        return normal_quantile(level) / self.deviation * float(exposure @ self.covariances)
+
+    @cached_property
+    def covariances(self) -> Float:
+        """(N,) or (M,) of what the model is of with the book, to first order; raises as ``tail``."""
+        return np.asarray(self.needed("model", "a value-at-risk").apply(self.exposure))
+
+    @cached_property
+    def deviation(self) -> float:
+        """Of a day, to first order; raises as ``tail``."""
+        return float(np.sqrt(max(float(self.exposure @ self.covariances), 0.0)))
 
     @property
     def bends(self) -> bool:

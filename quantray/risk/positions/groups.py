@@ -9,6 +9,9 @@ from quantray.arrays import Float, Int, Names
 
 __all__ = ["Groups"]
 
+_PRIMES = np.random.default_rng(0).integers(1 << 62, size=32, dtype=np.uint64) * 2 + 1
+"""Odd weights of letters; two labels of one sum are told apart by a second look."""
+
 
 @dataclass(frozen=True, eq=False)
 class Groups:
@@ -22,13 +25,14 @@ class Groups:
     @classmethod
     def of(cls, labels: Names) -> Self:
         """The groups of (N,) labels."""
-        each = labels.tolist()
-        if each and each.count(each[0]) == len(each):
-            return cls((each[0],), np.zeros(len(each), dtype=np.int64))
-        # A table of the few labels is several times as fast as sorting all.
-        names = sorted(set(each))
-        at = {name: i for i, name in enumerate(names)}
-        return cls(tuple(names), np.fromiter(map(at.__getitem__, each), dtype=np.int64, count=len(each)))
+        if (labels == labels[:1]).all():
+            return cls(tuple(labels[:1].tolist()), np.zeros(len(labels), dtype=np.int64))
+        first, places = _alike(labels)
+        # The few that differ are sorted, and the places with them.
+        order = np.argsort(labels[first], kind="stable")
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        return cls(tuple(labels[first[order]].tolist()), rank[places])
 
     def at(self, rows: Int) -> "Groups":
         """Those of some of the things, without groups that have none of them."""
@@ -50,11 +54,21 @@ class Groups:
         """(G,) sums of (N,) amounts, or (S, G) of (S, N)."""
         if amounts.ndim == 1:
             return np.asarray(np.bincount(self.places, amounts, len(self.names)), dtype=np.float64)
-        member = np.zeros((len(self.places), len(self.names)))
-        member[np.arange(len(self.places)), self.places] = 1.0
-        return np.asarray(amounts @ member)
+        n, g = len(amounts), len(self.names)
+        places = self.places + g * np.arange(n)[:, None]
+        return np.asarray(np.bincount(places.ravel(), amounts.ravel(), n * g), dtype=np.float64).reshape(n, g)
 
     @property
     def labels(self) -> Names:
         """(N,)."""
         return np.array(self.names, dtype=np.str_)[self.places] if self.names else np.zeros(0, dtype=np.str_)
+
+
+def _alike(labels: Names) -> tuple[Int, Int]:
+    """(G,) first place of each label, and (N,) which of them each is; sums of letters stand in for them, for speed."""
+    letters = np.ascontiguousarray(labels).view(np.uint32).reshape(len(labels), -1)[:, : len(_PRIMES)]
+    sums = letters.astype(np.uint64) @ _PRIMES[: letters.shape[1]]
+    _, first, places = np.unique(sums, return_index=True, return_inverse=True)
+    if not (labels[first][places] == labels).all():
+        _, first, places = np.unique(labels, return_index=True, return_inverse=True)
+    return first.astype(np.int64), places.astype(np.int64)

@@ -45,7 +45,8 @@ class Market:
     Raises
     ------
     InputError
-        Shapes disagree, names repeat, a level is missing, or a day of changes is later than the close.
+        Shapes disagree, names repeat, a level is missing, a change is infinite, or a day of changes is later than the
+        close.
     """
 
     date: np.datetime64
@@ -82,6 +83,11 @@ class Market:
         places = dict(zip(drivers.tolist(), range(m), strict=True))
         if len(places) != m:
             raise InputError("drivers of the market repeat; give each one column.")
+        if np.isinf(changes).any():
+            day, driver = np.argwhere(np.isinf(changes))[0].tolist()
+            raise InputError(
+                f"the change of {drivers[driver]} on {dates[day]} is infinite; give NaN where it is unknown."
+            )
         bad = ~np.isfinite(columns["levels"]) | ((columns["levels"] <= 0) & ~columns["absolute"])
         if bad.any():
             names = ", ".join(drivers[bad][:5].tolist())
@@ -134,7 +140,10 @@ class Market:
         places: dict[str, int] = self._places  # type: ignore[attr-defined]
         wanted = names.tolist()
         try:
-            found = np.fromiter(map(places.__getitem__, wanted), dtype=np.int64, count=len(wanted))
+            # Those of a book are often all that there are.
+            all_of_them = names.shape == self.drivers.shape and bool((names == self.drivers).all())
+            place = map(places.__getitem__, wanted)
+            found = np.arange(len(wanted)) if all_of_them else np.fromiter(place, np.int64, len(wanted))
         except KeyError as error:
             rows = [i for i, name in enumerate(wanted) if name not in places]
             by = wanted if holders is None else holders.tolist()

@@ -1,6 +1,7 @@
 """What positions are worth, today and after any change of the drivers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -94,6 +95,7 @@ class Pricing:
         funded = holdings.funded.astype(np.float64)
         return cls(driver, currency, size, price, unit, slope, bend, funded, holdings.options, rows, years, volatility)
 
+    @cached_property
     def greeks(self) -> Greeks:
         """Value and derivatives today."""
         price, slope, bend, notional = self.price, self.slope, self.bend, self.size * self.price
@@ -162,7 +164,7 @@ def revalue(holdings: Holdings, market: Market, changes: Float, *, priced: Prici
     """
     changes = _checked(changes, market)
     priced = Pricing.of(holdings, market) if priced is None else priced
-    gains = _gains(priced, priced.greeks().value, np.atleast_2d(changes))
+    gains = _gains(priced, priced.greeks.value, np.atleast_2d(changes))
     return gains[0] if changes.ndim == 1 else gains
 
 
@@ -173,7 +175,7 @@ def revalue_book(holdings: Holdings, market: Market, changes: Float) -> Float:
     """
     changes = np.atleast_2d(_checked(changes, market))
     priced = Pricing.of(holdings, market)
-    value = priced.greeks().value
+    value = priced.greeks.value
     plain = np.ones(len(holdings), dtype=np.bool_)
     plain[priced.option_rows] = False
     gains = np.zeros(len(changes))

@@ -121,7 +121,7 @@ def sensitivities(holdings: Holdings, market: Market) -> Sensitivities:
         volatility is not absolute there or a currency is, or an option is past its expiry.
     """
     priced = Pricing.of(holdings, market)
-    greeks = priced.greeks()
+    greeks = priced.greeks
     foreign = np.flatnonzero(priced.currency >= 0)
     paid = foreign[greeks.value[foreign] != 0]
     smiling = np.flatnonzero(priced.volatility >= 0)

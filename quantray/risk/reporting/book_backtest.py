@@ -38,7 +38,7 @@ def backtested(market: Market, past: Past, days: int, level: float) -> Backtest:
     gains = past.gains[-window - days :]
     outcomes = gains[window:]
     levels = tuple(dict.fromkeys((*LEVELS, level)))
-    made = forecast(trailing(gains, window), outcomes, FilteredHistory(name=DEFAULT), levels=levels)
+    made = forecast(trailing(gains, window), outcomes, FilteredHistory(), levels=levels)
     tests = tuple(
         TestResult(
             name=seen.tests[test].name,

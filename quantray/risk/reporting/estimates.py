@@ -12,6 +12,7 @@ from quantray.errors import InputError
 from quantray.risk.forecasting.history import long_enough
 from quantray.risk.forecasting.laws import Law
 from quantray.risk.forecasting.simulation import ScenarioLaw, driver_scenarios, simulate
+from quantray.risk.forecasting.var_forecasts import AveragedHistory, FilteredHistory
 from quantray.risk.positions.holdings import Holdings
 from quantray.risk.positions.market import Market
 from quantray.risk.positions.pricing import revalue, revalue_book
@@ -20,6 +21,7 @@ from quantray.risk.reporting.sections import Simulation, TailLoss
 from quantray.risk.stressing.moves import filled_moves
 from quantray.risk.tail import (
     age_weights,
+    averaged_returns,
     expansion_law,
     historical_tail,
     historical_var,
@@ -30,7 +32,7 @@ from quantray.risk.tail import (
 __all__ = ["DEFAULT", "LEVELS", "Past", "can_tell", "replayed", "simulated", "tail_losses", "worst_days"]
 
 LEVELS = (0.95, 0.99)
-DEFAULT = "history at today's volatility"
+DEFAULT = FilteredHistory().name
 """The method that is quoted where none is named."""
 _ANY = 0.5
 """Level for which every history is long enough."""
@@ -144,11 +146,12 @@ class _Method:
 
 def _methods(gains: Float, by_model: Callable[[float], tuple[float, float]]) -> tuple[_Method, ...]:
     # Made for the first level and kept for the next; a refusal is made again, and so noted at both.
-    scaled = cache(lambda: rescaled_returns(gains))
+    scaled, averaged = cache(lambda: rescaled_returns(gains)), cache(lambda: averaged_returns(gains))
     bent, student = cache(lambda: expansion_law(gains, _ANY)), cache(lambda: student_law(gains, _ANY))
     ages = cache(lambda: age_weights(len(gains), half_life=_HALF_LIFE))
     return (
         _Method(DEFAULT, lambda level: historical_tail(scaled(), level=level, predictive=True)),
+        _Method(AveragedHistory().name, lambda level: historical_tail(averaged(), level=level, predictive=True)),
         _Method("history", lambda level: historical_tail(gains, level=level, predictive=True)),
         _Method("history, recent days count more", lambda level: historical_tail(gains, level=level, weights=ages())),
         _Method("normal, by the model", by_model),

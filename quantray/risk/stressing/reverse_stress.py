@@ -64,8 +64,8 @@ def reverse_stress(
     Raises
     ------
     InputError
-        The loss or horizon is not positive, the book has no risk in the model or cannot lose so much, or as
-        ``sensitivities.sensitivities``.
+        The loss or horizon is not positive, the book has no risk in the model or cannot lose so much, a price would
+        have to fall below zero for it, or as ``sensitivities.sensitivities``.
 
     Source: Glasserman, Kang and Kang (2015), *Stress scenario selection by empirical likelihood*, Quantitative Finance
     15; for the search, Hasofer and Lind (1974), *Exact and invariant second-moment code format*, Journal of the
@@ -83,6 +83,7 @@ def reverse_stress(
     )
     weights = most_likely_loss(seen, longer, loss)
     changes = longer.apply(weights)
+    _possible(changes, market, loss)
     factors = longer.factor_covariance @ (longer.loadings.T @ weights)
     distance = float(np.sqrt(weights @ changes))
     size = np.sqrt(np.diagonal(longer.factor_covariance))
@@ -98,6 +99,15 @@ def reverse_stress(
     )[0]
     deviations = np.divide(factors, size, out=np.zeros_like(factors), where=size > 0)
     return ReverseStress(loss, distance, float(ndtr(-distance)), factors, deviations, result)
+
+
+def _possible(changes: Float, market: Market, loss: float) -> None:
+    below = np.where(market.absolute, 0.0, changes)
+    if below[least := int(below.argmin())] < -1:
+        raise InputError(
+            f"a loss of {loss:.1%} would take a change of {below[least]:.0%} of {market.drivers[least]}, and no price "
+            "falls by more than 100%; ask for less."
+        )
 
 
 def most_likely_loss(seen: Sensitivities, model: FactorModel, loss: float) -> Float:

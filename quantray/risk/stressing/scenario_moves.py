@@ -50,6 +50,11 @@ class Reach:
         return self._expectations[key]
 
     @cached_property
+    def money(self) -> Int:
+        """Currencies."""
+        return np.flatnonzero(self.classes == "fx")
+
+    @cached_property
     def priced(self) -> Mapping[str, Int]:
         """Asset class -> the prices in it."""
         groups = Groups.of(self.classes)
@@ -144,7 +149,7 @@ def _named(
 ) -> Iterator[tuple[str, Int, float]]:
     """What each shock is to, the drivers that are meant and by how much they move, the narrowest first."""
     both = ((False, scenario), (True, scenario.where_known))
-    money = market.drivers[reach.classes == "fx"].tolist()
+    money = market.drivers[reach.money].tolist()
     for skip, each in both:
         for what, wanted, known in (("driver", each.drivers, market.places), ("currency", each.currencies, money)):
             for driver in _present(name, what, wanted, known, notes, skip=skip):

@@ -1,7 +1,5 @@
 """Normal losses of books that bend: a chi-square by hand, a brute simulation, and slopes that sum to the whole."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from institutional_book import institutional_book
@@ -10,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from quantray.covariance.factor import FactorModel, statistical_factors
-from quantray.risk.forecasting.second_order import NormalMoves, normal_growth, normal_tail
+from quantray.risk.forecasting.second_order import NormalMoves, normal_tail
 from quantray.risk.forecasting.simulation import ScenarioLaw, driver_scenarios
 from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
 from quantray.risk.tail import gaussian_shortfall, gaussian_var, historical_tail
@@ -71,18 +69,6 @@ def test_parts_sum_to_the_whole_and_are_slopes():
     for position in range(6):
         ends = [moves.tail(seen.resized(sizes + side * step * np.eye(6)[position]), level=0.99).var for side in (1, -1)]
         assert slopes[position] == pytest.approx((ends[0] - ends[1]) / 2 / step, abs=0.05 * var)
-
-
-def test_growth_with_a_trade():
-    seen, model = mixed()
-    some = seen.resized(np.array([0, 0, 0.1, 0, 0, 0]))
-    straight = replace(seen, gamma=np.zeros(len(seen.gamma)), cross=np.zeros(len(seen.cross)))
-    trade = replace(some, gamma=np.zeros(len(some.gamma)), cross=np.zeros(len(some.cross)))
-    marginal = model.apply(straight.exposure) / np.sqrt(model.variance(straight.exposure))
-    closed = stats.norm.ppf(0.99) * marginal @ trade.exposure
-    assert normal_growth(model, straight, trade, level=0.99) == pytest.approx(closed)
-    assert normal_growth(model, seen, some, level=0.99) == pytest.approx(closed, rel=0.1)
-    assert normal_growth(model, straight.resized(np.zeros(6)), trade, level=0.99) == 0
 
 
 def test_scenarios_of_a_driver_stay_when_others_are_sold():

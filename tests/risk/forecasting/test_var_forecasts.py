@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.errors import InputError
 from quantray.risk.forecasting.var_forecasts import (
+    AveragedHistory,
     ByModel,
     CornishFisherMoments,
     FilteredHistory,
@@ -22,6 +23,7 @@ from quantray.risk.forecasting.var_forecasts import (
 from quantray.risk.forecasting.volatility import fitted_garch
 from quantray.risk.tail import (
     age_weights,
+    averaged_returns,
     cornish_fisher_shortfall,
     cornish_fisher_var,
     expected_shortfall,
@@ -38,6 +40,7 @@ METHODS = [
     History(),
     History(half_life=60),
     FilteredHistory(),
+    AveragedHistory(),
     GarchHistory(refit_days=30),
     NormalVolatility(),
     NormalVolatility(decay=0.9),
@@ -59,6 +62,11 @@ METHODS = [
             FilteredHistory(),
             lambda past, level: historical_var(rescaled_returns(past), level=level, predictive=True),
             lambda past, level: expected_shortfall(rescaled_returns(past), level=level, predictive=True),
+        ),
+        (
+            AveragedHistory(),
+            lambda past, level: historical_var(averaged_returns(past), level=level, predictive=True),
+            lambda past, level: expected_shortfall(averaged_returns(past), level=level, predictive=True),
         ),
         (StudentMoments(), student_var, student_shortfall),
         (CornishFisherMoments(), cornish_fisher_var, cornish_fisher_shortfall),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mixed_book import changes_of_drivers, mixed_book
@@ -95,3 +97,18 @@ def test_var_slopes_of_a_linear_book_are_marginal():
     assert np.isclose(book.tail(0.99, sizes).var, gaussian_var(held.weights, book.model))
     assert np.allclose(book.var_parts(0.99, sizes), component_var(held.weights, book.model).parts)
     assert not model_book(gross=0.0).var_parts(0.99).any()
+
+
+def test_growth_with_a_trade():
+    holdings, market = mixed_book()
+    model = statistical_factors(changes_of_drivers(60, 0.01), 2)
+    seen = sensitivities(holdings, market)
+    straight = replace(seen, gamma=np.zeros(len(seen.gamma)), cross=np.zeros(len(seen.cross)))
+    bent, line = (Book.of(holdings, market, model, each) for each in (seen, straight))
+    some = np.array([0, 0, 0.1, 0, 0, 0])
+    marginal = model.apply(seen.exposure) / np.sqrt(model.variance(seen.exposure))
+    closed = 2.3263479 * marginal @ straight.resized(some).exposure
+    assert line.growth(straight.resized(some), 0.99) == pytest.approx(closed)
+    assert bent.growth(seen.resized(some), 0.99) == pytest.approx(closed, rel=0.1)
+    assert bent.growth(seen.resized(some), 0.99) == pytest.approx(bent.var_slopes(0.99) @ some)
+    assert line.at(np.zeros(6)).growth(straight.resized(some), 0.99) == 0

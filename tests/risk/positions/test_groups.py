@@ -32,3 +32,14 @@ def test_nothing_has_no_groups():
     assert empty.names == ()
     assert empty.labels.tolist() == []
     assert empty.sums(np.zeros((2, 0))).shape == (2, 0)
+
+
+def test_many_labels_of_any_length_are_those_of_a_plain_search():
+    generator = np.random.default_rng(0)
+    long = "a" * 40
+    kinds = np.array(["", "x", "xa", "ax", "strategy 1", "strategy 2", long + "b", long + "c", "Ü"])
+    labels = kinds[generator.integers(0, len(kinds), 500)]
+    groups = Groups.of(labels)
+    names, places = np.unique(labels, return_inverse=True)
+    assert groups.names == tuple(names.tolist())
+    assert groups.places.tolist() == places.tolist()

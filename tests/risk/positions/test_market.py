@@ -56,6 +56,10 @@ def test_what_nobody_said_is_unknown_rather_than_zero():
         ({"levels": [1.0]}, r"levels of the market are \(1,\) for 3 drivers"),
         ({"drivers": ["A", "A", "10 years"]}, "drivers of the market repeat"),
         ({"changes": np.zeros((3, 3))}, r"changes of the market are \(3, 3\) for 2 dates"),
+        (
+            {"changes": np.array([[0.0, 0, 0], [0, -np.inf, 0]])},
+            "the change of A on 2020-03-31 is infinite; give NaN where it is unknown",
+        ),
         ({"date": DAY - 1}, "must rise and end by 2020-03-30, not on 2020-03-31"),
     ],
 )

@@ -112,3 +112,6 @@ def test_what_cannot_be_lost_is_refused():
         reverse_stress(book, market, model, -0.1)
     with pytest.raises(InputError, match="no risk in the model"):
         reverse_stress(shares([0.0, 0.0]), share_market(), share_model(), 0.1)
+    # Half of the book in shares that lose three quarters of NAV: more than all they are worth.
+    with pytest.raises(InputError, match=r"a loss of 75.0% would take a change of -\d+% of .*, and no price falls by"):
+        reverse_stress(shares([0.3, 0.2]), share_market(), share_model(), 0.75)
