@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantray.analytics.metrics import checked_series
-from quantray.analytics.ratios import over_cash
+from quantray.analytics.metrics import checked_series, over_cash
 from quantray.analytics.regression import regress
 from quantray.arrays import TRADING_DAYS, Bool, Float
 from quantray.errors import InputError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics import against, drawdowns, ratios
-from quantray.analytics.metrics import performance, relative, varies
+from quantray.analytics.metrics import over_cash, performance, relative, varies
 from quantray.analytics.periods import period_returns
 from quantray.analytics.selection import SharpeEstimate, minimum_track_record, probabilistic_sharpe
 from quantray.arrays import TRADING_DAYS, Dates, Float
@@ -39,13 +39,10 @@ def measures(returns: Float, basis: Basis | None = None) -> dict[str, float]:
     """
     basis = basis or Basis()
     year = basis.periods_per_year
-    excess = ratios.over_cash(returns, basis.risk_free, periods_per_year=year)
+    excess = over_cash(returns, basis.risk_free, periods_per_year=year)
     cash = np.asarray(returns) - excess
     rate = float(np.mean(cash)) * year
-    found = performance(returns, risk_free=rate, periods_per_year=year).as_dict()
-    # A series of rates varies, so that the ratios are those of the excess returns themselves.
-    own = performance(excess, periods_per_year=year)
-    found |= {"sharpe": own.sharpe, "sharpe_error": own.sharpe_error, "sortino": own.sortino}
+    found = performance(returns, risk_free=basis.risk_free, periods_per_year=year).as_dict()
     found |= _of_excess(excess, year) | _of_returns(np.asarray(returns), year, rate)
     if varies(excess):
         told = SharpeEstimate.of(excess, periods_per_year=year)

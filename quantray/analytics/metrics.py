@@ -17,6 +17,7 @@ __all__ = [
     "Trading",
     "checked_series",
     "drawdown",
+    "over_cash",
     "performance",
     "relative",
     "sharpe_of_moments",
@@ -136,7 +137,7 @@ def sharpe_of_moments(mean: npt.ArrayLike, deviation: npt.ArrayLike, *, periods_
     return np.asarray(out * math.sqrt(periods_per_year))
 
 
-def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int = TRADING_DAYS) -> Performance:
+def performance(returns: Float, *, risk_free: float | Float = 0.0, periods_per_year: int = TRADING_DAYS) -> Performance:
     """Measures of simple returns per period.
 
     Ratios without a meaningful denominator (no volatility, no drawdown) are NaN.
@@ -144,24 +145,24 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int
     Parameters
     ----------
     returns : (T,) simple returns; no NaN.
-    risk_free : simple yearly rate, spread evenly over periods.
+    risk_free : simple yearly rate, spread evenly over periods, or (T,) returns of cash.
     periods_per_year : of the returns; ``TrackRecord.periods_per_year`` for those of a record.
 
     Raises
     ------
     InputError
-        Fewer than two returns, or NaN.
+        Fewer than two returns, NaN, or another length of ``risk_free``.
 
     Source: Bacon (2008), *Practical Portfolio Performance Measurement and Attribution*, 2nd ed.; the standard error
     of the Sharpe ratio from Mertens (2002) and Lo (2002), *The statistics of Sharpe ratios*, FAJ 58(4).
     """
     returns = checked_series(returns, "returns")
-    excess = returns - risk_free / periods_per_year
+    excess = over_cash(returns, risk_free, periods_per_year=periods_per_year)
     wealth = np.cumprod(1 + returns)
     total = float(wealth[-1] - 1)
     years = len(returns) / periods_per_year
     annual = float(wealth[-1] ** (1 / years) - 1) if wealth[-1] > 0 else -1.0
-    deviation = float(excess.std(ddof=1))
+    deviation = float((excess if np.ndim(risk_free) == 0 else returns).std(ddof=1))
     daily_sharpe = float(sharpe_ratio(excess, periods_per_year=1))
     flat = math.isnan(daily_sharpe)
     skew, kurtosis = (math.nan, math.nan) if flat else _shape(excess)
@@ -187,6 +188,23 @@ def performance(returns: Float, *, risk_free: float = 0.0, periods_per_year: int
         hit_rate=float((returns > 0).mean()),
         n_days=len(returns),
     )
+
+
+def over_cash(returns: Float, risk_free: float | Float = 0.0, *, periods_per_year: int = TRADING_DAYS) -> Float:
+    """(T,) returns in excess of cash; a yearly rate is spread evenly over periods.
+
+    Raises
+    ------
+    InputError
+        Fewer than two returns, missing values, or another length of ``risk_free``.
+    """
+    returns = checked_series(returns, "returns")
+    if np.ndim(risk_free) == 0:
+        return returns - float(risk_free) / periods_per_year
+    rate = checked_series(np.asarray(risk_free), "risk-free returns")
+    if len(rate) != len(returns):
+        raise InputError(f"{len(rate)} risk-free returns for {len(returns)} returns; take the same dates.")
+    return returns - rate
 
 
 def drawdown(returns: Float) -> tuple[float, int]:

@@ -1,13 +1,15 @@
 """What may come: the distribution of return, volatility and drawdown over days to a year, and how often it was right.
 
-Three ways to draw the days ahead. ``filtered`` (the default) draws past days at today's volatility, which then follows
-a GARCH(1, 1); ``bootstrap`` draws blocks of past days as they were; ``gaussian`` draws independent normal days. Each
-knows the past of its day only, so it can be walked forward over a record: ``coverage`` measures how often it was right.
+Three ways to draw the days ahead. ``filtered`` (the default) draws past days at today's volatility, which then moves on
+as ``volatility`` says, each path with parameters of its own; ``bootstrap`` draws blocks of past days as they were;
+``gaussian`` draws independent normal days. With each, a path has a drift of its own, for n days tell the mean to
+``s / sqrt(n)`` only: over h days the bands are wider by ``sqrt(1 + h / n)``. Each knows the past of its day only, so it
+can be walked forward over a record: ``coverage`` measures how often it was right.
 
 Shapes: D days of forecast, P paths, Q quantiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,6 +17,7 @@ import numpy as np
 from scipy import special
 
 from quantray.analytics.metrics import checked_series
+from quantray.analytics.volatility import VolatilityPast, follow_volatility
 from quantray.arrays import TRADING_DAYS, Float, Int
 from quantray.errors import InputError
 
@@ -25,10 +28,8 @@ Quantity = Literal["return", "volatility", "drawdown"]
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Quantiles of every distribution: the median and the ends of bands of 50, 80 and 95 %."""
-
-_ALPHAS = (0.03, 0.05, 0.08, 0.12, 0.16)
-_PERSISTENCES = (0.95, 0.97, 0.98, 0.99, 0.995)
-"""Among which the likelihood of the past chooses."""
+_BLOCK = 8192
+"""Paths that are drawn at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,9 @@ def outlook(returns: Float, settings: OutlookSettings | None = None) -> Outlook:
         Fewer than ``least`` returns, missing values, or a loss of everything.
 
     Source: Barone-Adesi, Giannopoulos and Vosper (1999), *VaR without correlations for portfolios of derivative
-    securities*, JFM 19(5), for filtered simulation; Politis and Romano (1994), *The stationary bootstrap*, JASA 89.
+    securities*, JFM 19(5), for filtered simulation; Pascual, Romo and Ruiz (2006), *Bootstrap prediction for returns
+    and volatilities in GARCH models*, CSDA 50(9), for parameters that vary; Politis and Romano (1994), *The stationary
+    bootstrap*, JASA 89; Barberis (2000), *Investing for the long run*, JF 55(1), for the drift.
     """
     settings = settings or OutlookSettings()
     return Outlook(settings.method, outlooks_at(returns, np.array([len(returns)]), settings))
@@ -125,17 +128,31 @@ def outlooks_at(returns: Float, ends: Int, settings: OutlookSettings) -> tuple[H
         )
     if (returns <= -1).any():
         raise InputError("a return of -100 % has no outlook; end the record before it.")
+    past = follow_volatility(returns, ends) if settings.method == "filtered" else None
+    # In blocks, whose arrays stay in the processor's cache.
+    blocks = np.array_split(np.arange(len(ends)), -(-len(ends) * settings.n_paths // _BLOCK))
+    parts = [_block(returns, ends[rows], None if past is None else past.on(rows), settings) for rows in blocks]
+    return tuple(_joined(same) for same in zip(*parts, strict=True))
+
+
+def _block(returns: Float, ends: Int, past: VolatilityPast | None, settings: OutlookSettings) -> list[Horizon]:
     found, last = [], max(settings.horizons)
     shape = (len(ends), settings.n_paths)
     log, squares, high, depth = (np.zeros(shape) for _ in range(4))
-    for day, step in zip(range(1, last + 1), _steps(returns, ends, settings), strict=False):
-        log += np.log1p(np.maximum(step, -0.999))
-        squares += step**2
+    for day, step in zip(range(1, last + 1), _steps(returns, ends, past, settings), strict=False):
+        log += np.log1p(np.maximum(step, -0.999, out=step))
+        squares += np.square(step, out=step)
         np.maximum(high, log, out=high)
         np.maximum(depth, high - log, out=depth)
         if day in settings.horizons:
             found.append(_horizon(day, log, squares, depth, settings))
-    return tuple(found)
+    return found
+
+
+def _joined(parts: Sequence[Horizon]) -> Horizon:
+    """Of all days, from parts with some of them."""
+    quantiles = {name: np.vstack([part.quantiles[name] for part in parts]) for name in parts[0].quantiles}
+    return Horizon(parts[0].days, quantiles, np.concatenate([part.chance_of_gain for part in parts]))
 
 
 def _horizon(day: int, log: Float, squares: Float, depth: Float, settings: OutlookSettings) -> Horizon:
@@ -152,19 +169,27 @@ def _horizon(day: int, log: Float, squares: Float, depth: Float, settings: Outlo
 
 
 def _quantiles(values: Float) -> Float:
-    """(D, Q)."""
-    return np.asarray(np.quantile(values, LEVELS, axis=1).T)
+    """(D, Q), such that a further path would lie below with just these chances."""
+    return np.asarray(np.quantile(values, LEVELS, axis=1, method="weibull").T)
 
 
-def _steps(returns: Float, ends: Int, settings: OutlookSettings) -> Iterator[Float]:
-    """(D, P) simple returns of one day ahead after another."""
+def _steps(returns: Float, ends: Int, past: VolatilityPast | None, settings: OutlookSettings) -> Iterator[Float]:
+    """(D, P) simple returns of one day ahead after another, each array made anew."""
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, get_args(Method).index(settings.method)]))
     lengths = np.minimum(ends, settings.window)
-    if settings.method == "bootstrap":
-        return _blocks(returns, ends, lengths, settings, generator)
-    if settings.method == "gaussian":
-        return _normal(returns, ends, lengths, settings, generator)
-    return _filtered(returns, ends, lengths, settings, generator)
+    mean, deviation = _moments(returns, ends, lengths)
+    # What a path earns on top of the mean that its days are drawn around.
+    drift = (deviation / np.sqrt(lengths))[:, None] * _even_normals(settings.n_paths, generator)
+    if past is not None:
+        drift += mean[:, None]
+        steps = _filtered(past, ends, lengths, settings, generator)
+    elif settings.method == "bootstrap":
+        steps = _blocks(returns, ends, lengths, settings, generator)
+    else:
+        drift += mean[:, None]
+        steps = _normal(deviation, settings, generator)
+    for step in steps:
+        yield np.add(step, drift, out=step)
 
 
 def _blocks(
@@ -178,73 +203,26 @@ def _blocks(
         yield returns[(ends - lengths)[:, None] + place]
 
 
-def _normal(
-    returns: Float, ends: Int, lengths: Int, settings: OutlookSettings, generator: np.random.Generator
-) -> Iterator[Float]:
-    mean, deviation = _moments(returns, ends, lengths)
+def _normal(deviation: Float, settings: OutlookSettings, generator: np.random.Generator) -> Iterator[Float]:
     for _ in range(max(settings.horizons)):
-        yield mean[:, None] + deviation[:, None] * _even_normals(settings.n_paths, generator)
+        yield deviation[:, None] * _even_normals(settings.n_paths, generator)
 
 
 def _filtered(
-    returns: Float, ends: Int, lengths: Int, settings: OutlookSettings, generator: np.random.Generator
+    past: VolatilityPast, ends: Int, lengths: Int, settings: OutlookSettings, generator: np.random.Generator
 ) -> Iterator[Float]:
-    mean, _ = _moments(returns, ends, lengths)
-    past = _Volatility.of(returns)
-    alpha, persistence, level, variance = (values[ends][:, None] for values in past.ahead())
-    variance = np.broadcast_to(variance, (len(ends), settings.n_paths))
-    for _ in range(max(settings.horizons)):
-        drawn = (_even(settings.n_paths, generator) * lengths[:, None]).astype(np.int64)
-        shock = past.standardised[(ends - lengths)[:, None] + drawn] * np.sqrt(variance)
-        yield mean[:, None] + shock
-        variance = (1 - persistence) * level + alpha * shock**2 + (persistence - alpha) * variance
+    first, shape = ends - lengths, (len(ends), settings.n_paths)
+    squares = np.append(0.0, np.cumsum(past.standardised[: ends.max()] ** 2))
+    mean_square = (squares[ends] - squares[first]) / lengths
+    mean_square[mean_square == 0] = 1.0
 
+    def draws() -> Iterator[Float]:
+        for _ in range(max(settings.horizons)):
+            rows = (_even(settings.n_paths, generator) * lengths[:, None]).astype(np.int64)
+            rows += first[:, None]
+            yield past.standardised.take(rows.ravel()).reshape(shape)
 
-@dataclass(frozen=True, eq=False)
-class _Volatility:
-    """GARCH(1, 1) variances of every day, known the day before, by the parameters that were likeliest until then."""
-
-    standardised: Float
-    """(T,) returns less their past mean, over their volatility."""
-    chosen: Int
-    """(T + 1,) place of the parameters chosen from what is known before each day, the day after the last included."""
-    levels: Float
-    """(T + 1,) mean square so far, which variances return to."""
-    variances: Float
-    """(T + 1,)."""
-
-    @classmethod
-    def of(cls, returns: Float) -> "_Volatility":
-        n = len(returns)
-        alphas, persistences = _grid()
-        count = np.arange(1, n + 1)
-        before = np.concatenate([[0.0], (np.cumsum(returns) / count)[:-1]])
-        left = returns - before
-        start = float((left[:20] ** 2).mean()) or 1e-12
-        # Twenty days' weight of the first variance keeps the first levels from being nothing.
-        levels = (np.concatenate([[0.0], np.cumsum(left**2)]) + 20 * start) / (np.arange(n + 1) + 20)
-        variance, likelihood = np.full(len(alphas), start), np.zeros(len(alphas))
-        chosen, variances = np.zeros(n + 1, dtype=np.int64), np.empty(n + 1)
-        weight = persistences - alphas
-        for t in range(n):
-            chosen[t] = int(likelihood.argmax())
-            variances[t] = variance[chosen[t]]
-            likelihood -= np.log(variance) + left[t] ** 2 / variance
-            variance = (1 - persistences) * levels[t + 1] + alphas * left[t] ** 2 + weight * variance
-        chosen[n] = int(likelihood.argmax())
-        variances[n] = variance[chosen[n]]
-        return cls(left / np.sqrt(variances[:n]), chosen, levels, variances)
-
-    def ahead(self) -> tuple[Float, Float, Float, Float]:
-        """(T + 1,) alpha, persistence, level and variance of the day after each number of known returns."""
-        alphas, persistences = _grid()
-        return alphas[self.chosen], persistences[self.chosen], self.levels, self.variances
-
-
-def _grid() -> tuple[Float, Float]:
-    """(25,) alphas and persistences."""
-    alphas, persistences = np.meshgrid(_ALPHAS, _PERSISTENCES)
-    return alphas.ravel(), persistences.ravel()
+    return past.paths(_even(settings.n_paths, generator)).shocks(draws(), mean_square)
 
 
 def _moments(returns: Float, ends: Int, lengths: Int) -> tuple[Float, Float]:

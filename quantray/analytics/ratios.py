@@ -24,7 +24,6 @@ __all__ = [
     "loss_deviation",
     "omega",
     "omega_excess",
-    "over_cash",
     "payoff_ratio",
     "prospect_ratio",
     "rachev_ratio",
@@ -38,23 +37,6 @@ __all__ = [
     "volatility_error",
     "win_loss_ratio",
 ]
-
-
-def over_cash(returns: Float, risk_free: float | Float = 0.0, *, periods_per_year: int = TRADING_DAYS) -> Float:
-    """(T,) returns in excess of cash; a yearly rate is spread evenly over periods.
-
-    Raises
-    ------
-    InputError
-        Fewer than two returns, missing values, or another length of ``risk_free``.
-    """
-    returns = checked_series(returns, "returns")
-    if np.ndim(risk_free) == 0:
-        return returns - float(risk_free) / periods_per_year
-    rate = checked_series(np.asarray(risk_free), "risk-free returns")
-    if len(rate) != len(returns):
-        raise InputError(f"{len(rate)} risk-free returns for {len(returns)} returns; take the same dates.")
-    return returns - rate
 
 
 def omega(excess: Float) -> float:

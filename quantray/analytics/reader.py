@@ -49,8 +49,8 @@ class ReaderInput:
     """Of the period; the same where that is inception."""
     benchmark: str = ""
     """Its name, and whether its returns include dividends; empty without one."""
-    risk_free: float = 0.0
-    """Simple yearly rate of cash."""
+    risk_free: float | Float = 0.0
+    """Simple yearly rate of cash, or (T,) its returns since inception."""
     periods_per_year: int = TRADING_DAYS
     outlook: Outlook | None = None
     coverage: Sequence[Coverage] = ()

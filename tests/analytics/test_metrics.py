@@ -12,6 +12,7 @@ from scipy import stats
 
 from quantray.analytics.metrics import (
     drawdown,
+    over_cash,
     performance,
     relative,
     sharpe_of_moments,
@@ -228,3 +229,19 @@ def test_every_measure_counts_the_same_series_as_idle(scale):
             SharpeEstimate.of(returns)
     else:
         assert_allclose([performance(returns).sharpe, SharpeEstimate.of(returns).ratio], sharpe_ratio(returns))
+
+
+def test_cash_is_a_rate_or_a_series():
+    excess = PORTFOLIO - 0.005
+    assert_allclose(over_cash(PORTFOLIO, 0.06, periods_per_year=12), excess)
+    assert_allclose(over_cash(PORTFOLIO, np.full(24, 0.005)), excess)
+    with pytest.raises(InputError, match="23 risk-free returns for 24 returns"):
+        over_cash(PORTFOLIO, np.zeros(23))
+
+
+def test_volatility_is_of_returns_and_ratios_are_of_what_exceeds_cash():
+    cash = np.linspace(0.0, 0.05, 24)
+    found, excess = performance(PORTFOLIO, risk_free=cash, periods_per_year=12), PORTFOLIO - cash
+    assert_allclose(found.annual_volatility, PORTFOLIO.std(ddof=1) * math.sqrt(12))
+    assert_allclose(found.sharpe, excess.mean() / excess.std(ddof=1) * math.sqrt(12))
+    assert_allclose(found.sharpe_error, performance(excess, periods_per_year=12).sharpe_error)

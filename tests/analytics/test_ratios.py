@@ -74,11 +74,7 @@ def test_what_cannot_be_divided_by_has_no_ratio():
     assert math.isnan(ratios.loss_deviation(gains))
 
 
-def test_cash_is_a_rate_or_a_series():
-    assert_allclose(ratios.over_cash(PORTFOLIO, 0.06, periods_per_year=12), EXCESS)
-    assert_allclose(ratios.over_cash(PORTFOLIO, np.full(24, 0.005)), EXCESS)
-    with pytest.raises(InputError, match="23 risk-free returns for 24 returns"):
-        ratios.over_cash(PORTFOLIO, np.zeros(23))
+def test_bad_input():
     with pytest.raises(InputError, match="order 0 of kappa"):
         ratios.kappa(EXCESS, 0)
     with pytest.raises(InputError, match="1 missing values"):

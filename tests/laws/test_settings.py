@@ -35,7 +35,7 @@ IDLE: dict[str, set[str]] = {
     | INTERVALS
     | {
         # Which of them the others are held against, and how the report colours them.
-        "benchmark", "data.sectors",
+        "benchmark", "risk_free", "data.sectors",
         # Of labels, and of borders that a fold without labels does not have.
         "folds.horizon", "folds.purge", "folds.embargo",
     },

@@ -21,6 +21,7 @@ from quantray.research.source import name_of
 from quantray.research.units import Unit, Workplace, complete
 from quantray.settings import as_mapping
 from quantray.studies.capacity.settings import CapacitySettings, Cell
+from quantray.studies.portfolios.benchmark import Yardsticks
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.portfolios.study import PortfolioSource, decide_all, decisions_of, load_portfolios
 from quantray.studies.portfolios.trial import trial_origin
@@ -104,7 +105,7 @@ def run_capacity(source: CapacitySource, executor: Executor) -> CapacityResult:
     decided = {}
     for rebalance in settings.rebalances:
         first = next(cell for cell in settings.cells if cell.rebalance == rebalance)
-        trials, keys, done = decide_all(Source(settings.study(first), source.data, None), executor)
+        trials, keys, done = decide_all(Source(settings.study(first), source.data, Yardsticks()), executor)
         decided[rebalance] = trials, keys
         computed, reused = computed + done.n_computed, reused + done.n_reused
     fingerprint = source.panel.fingerprint()
@@ -149,7 +150,7 @@ def _run_replay(shared: _Shared, replay: _Replay) -> str:
 def _replayed_table(shared: _Shared, replay: _Replay) -> pa.Table:
     settings = replay.settings
     panel: Panel = settings.costs.prepared(shared.data.panel)
-    source: PortfolioSource = Source(settings, replace(shared.data, panel=panel), None)
+    source: PortfolioSource = Source(settings, replace(shared.data, panel=panel), Yardsticks())
     decisions, _ = decisions_of(source, replay.allocator, replay.decisions)
     record = backtest(
         panel,

@@ -1,6 +1,7 @@
 """What a study's portfolios are measured against where it is none of them: a symbol, a file, or a blend of symbols."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,14 @@ from quantray.data.universe import Symbols
 from quantray.research.market import MarketData, StoreData
 from quantray.settings import SettingsModel
 
-__all__ = ["BenchmarkSettings", "benchmark_table", "outside_benchmark", "table_benchmark"]
+__all__ = [
+    "BenchmarkSettings",
+    "Yardsticks",
+    "benchmark_table",
+    "outside_benchmark",
+    "symbol_reader",
+    "table_benchmark",
+]
 
 
 class BenchmarkSettings(SettingsModel):
@@ -43,6 +51,16 @@ class BenchmarkSettings(SettingsModel):
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Yardsticks:
+    """What portfolios are measured against that is none of them, on all days that they may have accounts."""
+
+    benchmark: Benchmark | None = None
+    """None where it is one of the portfolios."""
+    risk_free: Benchmark | None = None
+    """None for the rate that accounts earn on cash."""
+
+
 def outside_benchmark(settings: BenchmarkSettings, data: MarketData, dates: Dates) -> Benchmark:
     """The benchmark on some dates, all of which it must cover.
 
@@ -57,10 +75,10 @@ def outside_benchmark(settings: BenchmarkSettings, data: MarketData, dates: Date
         total = settings.dividends == "included"
         found = read_benchmark(settings.csv, holds=settings.holds, total=total, name=settings.name)
     elif settings.symbol is not None:
-        found = _reader(data)(settings.symbol)
+        found = symbol_reader(data)(settings.symbol)
     else:
         parts = settings.blend or {}
-        found = blended(parts, {symbol: _reader(data)(symbol) for symbol in parts}, dates)
+        found = blended(parts, {symbol: symbol_reader(data)(symbol) for symbol in parts}, dates)
     levels = np.cumprod(np.append(1.0, 1 + found.returns_on(dates)))
     return Benchmark(settings.name or found.name, dates, np.asarray(levels, dtype=np.float64), found.total)
 
@@ -78,13 +96,15 @@ def table_benchmark(table: pa.Table) -> Benchmark:
     return Benchmark(told[b"name"].decode(), dates, np.asarray(table["level"].to_numpy()), told[b"total"] == b"True")
 
 
-def _reader(data: MarketData) -> Callable[[str], Benchmark]:
+def symbol_reader(data: MarketData, what: str = "benchmark") -> Callable[[str], Benchmark]:
+    """Reads symbols of the data, from the store where they are not in the universe; ``what`` they are, for errors."""
+
     def read(symbol: str) -> Benchmark:
         chosen = data.settings
         if not isinstance(chosen, StoreData) or symbol in data.panel.assets:
-            return of_symbol(data.panel, symbol)
+            return of_symbol(data.panel, symbol, what)
         store = MarketStore(chosen.store)
         panel = store.load(Symbols((symbol,)), chosen.start, chosen.end, ["close"], chosen.version, chosen.as_known)
-        return of_symbol(panel, symbol)
+        return of_symbol(panel, symbol, what)
 
     return read

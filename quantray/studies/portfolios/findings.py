@@ -1,7 +1,7 @@
 """What is kept of a study of portfolios: records, metrics with intervals, and the report."""
 
 from quantray.analytics.bootstrap import Resampling
-from quantray.analytics.metrics import performance, relative, trading, varies
+from quantray.analytics.metrics import over_cash, performance, relative, trading, varies
 from quantray.analytics.selection import SharpeEstimate, minimum_track_record
 from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
 from quantray.analytics.snapshot import take_snapshot
@@ -28,14 +28,17 @@ __all__ = ["find_portfolios", "summary"]
 def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
     """Records as tables below ``tracks``, all metrics by portfolio, and the report."""
     settings, panel = source.settings, source.panel
-    outside = source.prepared
+    outside = source.prepared.benchmark
     benchmark: TrackRecord | Float
     if outside is None:
         benchmark = next(record for record in result.records if record.name == settings.benchmark)
         called = benchmark.name
     else:
         benchmark, called = outside.returns_on(result.records[0].dates), outside.label
-    resampling, rate = settings.resampling.build(), settings.accounting.cash_rate
+    resampling, cash = settings.resampling.build(), source.prepared.risk_free
+    rate: float | Float = settings.accounting.cash_rate
+    if cash is not None:
+        rate = cash.returns_on(result.records[0].dates)
     metrics = {record.name: summary(record, benchmark, rate, resampling) for record in result.records}
     snapshot = None
     try:
@@ -75,6 +78,7 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             for name, table in record.tables().items()
         }
         | ({} if outside is None else {"benchmark": benchmark_table(outside)})
+        | ({} if source.prepared.risk_free is None else {"risk_free": benchmark_table(source.prepared.risk_free)})
         | ({"limit_levels": level_changes(result.overlays)} if any(use.changes for use in result.overlays) else {}),
         facts=tested.facts | {"n_dates": len(panel.dates), "yearly_exits": source.data.yearly_exits},
         notes=tuple(f"{note}." for note in result.notes),
@@ -82,23 +86,23 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
 
 
 def summary(
-    record: TrackRecord, benchmark: TrackRecord | Float, cash_rate: float, resampling: Resampling | None = None
+    record: TrackRecord, benchmark: TrackRecord | Float, risk_free: float | Float, resampling: Resampling | None = None
 ) -> dict[str, float]:
     """All metrics of a record by name; those relative to the benchmark carry the prefix ``vs_``.
 
     Parameters
     ----------
     benchmark : a record on the same days, or returns on them.
-    cash_rate : a year, that Sharpe ratios are in excess of.
+    risk_free : what ratios are in excess of: a simple yearly rate, or (T,) returns of cash.
     resampling : for the intervals of the Sharpe ratio and of its difference to the benchmark's.
     """
     periods = record.periods_per_year
     other = benchmark.returns if isinstance(benchmark, TrackRecord) else benchmark
-    own = performance(record.returns, risk_free=cash_rate, periods_per_year=periods).as_dict()
+    own = performance(record.returns, risk_free=risk_free, periods_per_year=periods).as_dict()
     own |= trading(record).as_dict()
     against = relative(record.returns, other, periods_per_year=periods).as_dict()
     found = own | {f"vs_{name}": value for name, value in against.items()}
-    excess, base = (returns - cash_rate / periods for returns in (record.returns, other))
+    excess, base = (over_cash(returns, risk_free, periods_per_year=periods) for returns in (record.returns, other))
     if varies(excess):
         sharpe = sharpe_interval(excess, resampling=resampling, periods_per_year=periods)
         found |= {"sharpe_low": sharpe.interval.low, "sharpe_high": sharpe.interval.high}

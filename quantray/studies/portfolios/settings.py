@@ -20,6 +20,7 @@ from quantray.settings import SettingsModel, nearest
 from quantray.studies.portfolios.alpha_settings import AlphaSettings
 from quantray.studies.portfolios.benchmark import BenchmarkSettings
 from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
+from quantray.studies.portfolios.risk_free import RiskFreeSettings
 
 __all__ = ["AllocatorSettings", "FoldSettings", "PolicySettings", "PortfolioSettings", "demo_settings"]
 
@@ -177,6 +178,9 @@ class PortfolioSettings(MarketSettings, StudySettings):
     allocators: tuple[AllocatorSettings, ...] = Field(min_length=1)
     benchmark: str | BenchmarkSettings
     """What portfolios are measured against: the name of an allocator, or a symbol, a file or a blend."""
+    risk_free: float | RiskFreeSettings | None = None
+    """What ratios are in excess of: a simple yearly rate spread evenly over days, or a rate, file or symbol; without
+    it, what accounts earn on cash. It changes no account."""
     rebalance: Frequency = "monthly"
     min_history: float = Field(0.9, gt=0, le=1)
     """Share of the look-back's returns that an asset must have to receive a weight."""
@@ -191,10 +195,11 @@ class PortfolioSettings(MarketSettings, StudySettings):
 
     @model_serializer(mode="wrap")
     def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Studies without risk are written, and hashed, as if there were none."""
+        """Studies without risk or a risk-free series are written, and hashed, as if there were none."""
         values: dict[str, Any] = dump(self)
-        if self.risk is None:
-            values.pop("risk", None)
+        for name in ("risk", "risk_free"):
+            if getattr(self, name) is None:
+                values.pop(name, None)
         return values
 
     @model_validator(mode="after")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
-from quantray.analytics.benchmarks import Benchmark
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
 from quantray.backtest.accounts import Decisions, backtest
@@ -22,10 +21,11 @@ from quantray.research.progress import follow, say
 from quantray.research.results import ResultStore
 from quantray.research.units import Completed, Unit, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
-from quantray.studies.portfolios.benchmark import outside_benchmark
+from quantray.studies.portfolios.benchmark import Yardsticks, outside_benchmark
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.report import delisting_note
 from quantray.studies.portfolios.risk.overlay import OverlayUse, RiskOverlay
+from quantray.studies.portfolios.risk_free import cash_of
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 from quantray.studies.portfolios.trial import (
     Schedule,
@@ -54,8 +54,8 @@ FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
 """Prices within the day are not needed; volumes are for the risk tree, the rest for the accounts."""
 
 
-PortfolioSource = Source[PortfolioSettings, Benchmark | None]
-"""Prepared is a benchmark that is none of the portfolios."""
+PortfolioSource = Source[PortfolioSettings, Yardsticks]
+"""Prepared is what portfolios are measured against that is none of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def load_portfolios(settings: PortfolioSettings) -> PortfolioSource:
     settings, data = read_market(settings.model_copy(update={"allocators": allocators}), FIELDS)
     trials = study_trials(settings, data.panel)
     check_portfolios(data.panel, trials, settings.runs)
-    return Source(settings, data, _outside(settings, data, next(iter(trials.values()))))
+    return Source(settings, data, _yardsticks(settings, data, next(iter(trials.values()))))
 
 
 def study_trials(settings: PortfolioSettings, panel: Panel) -> dict[str, list[Trial]]:
@@ -220,14 +220,15 @@ def _overlay(source: PortfolioSource, trial: Trial) -> RiskOverlay | None:
     )
 
 
-def _outside(settings: PortfolioSettings, data: MarketData, trials: list[Trial]) -> Benchmark | None:
-    """The benchmark where it is none of the portfolios, on all days that they may have accounts."""
-    if isinstance(settings.benchmark, str):
-        return None
-    dates = data.panel.dates
+def _yardsticks(settings: PortfolioSettings, data: MarketData, trials: list[Trial]) -> Yardsticks:
+    """What the settings name, on all days that portfolios may have accounts."""
+    dates, named, cash = data.panel.dates, settings.benchmark, settings.risk_free
     decided = next(found for trial in trials if len(found := trial.decision_dates(dates)))
-    first = max(data.panel.row(decided[0]) - 1, 0)
-    return outside_benchmark(settings.benchmark, data, dates[first:])
+    days = dates[max(data.panel.row(decided[0]) - 1, 0) :]
+    return Yardsticks(
+        None if isinstance(named, str) else outside_benchmark(named, data, days),
+        None if cash is None else cash_of(cash, data, days),
+    )
 
 
 def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from quantray.analytics.bootstrap import Estimate, Resampling, interval
-from quantray.analytics.metrics import performance
+from quantray.analytics.metrics import over_cash, performance
 from quantray.analytics.sharpe_intervals import sharpe_difference, sharpe_interval
+from quantray.analytics.track import TrackRecord
 from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
@@ -17,8 +18,11 @@ from quantray.errors import InputError, SolverError
 from quantray.research.executor import Executor, Serial
 from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
+from quantray.research.market import MarketData
 from quantray.research.space import Point, SearchSpace
 from quantray.research.tunable import HeldOut, Progress, SearchTerms, Tunable, check_held_out, day_before, finite
+from quantray.studies.portfolios.benchmark import Yardsticks
+from quantray.studies.portfolios.risk_free import cash_of
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.portfolios.study import PortfolioSource, load_portfolios, run_portfolios
 
@@ -120,15 +124,22 @@ class FoldReturns:
             executor = Serial(threads=study.threads)
             for number, split in enumerate(self.splits, 1):
                 data = replace(self.source.data, panel=panel.until(split.test.last))
-                returns = run_portfolios(Source(study, data, None), executor).records[0].returns
-                yield Progress(self._objective(returns, study), number == len(self.splits))
+                record = run_portfolios(Source(study, data, Yardsticks()), executor).records[0]
+                yield Progress(self._objective(record, study), number == len(self.splits))
         except (InputError, SolverError) as error:
             yield Progress(10.0 if self.measure == "volatility" else -10.0, finished=True, note=str(error))
 
-    def _objective(self, returns: Float, study: PortfolioSettings) -> float:
-        rate, periods = study.accounting.cash_rate, self.source.panel.periods_per_year
-        found = performance(returns, risk_free=rate, periods_per_year=periods)
+    def _objective(self, record: TrackRecord, study: PortfolioSettings) -> float:
+        rate = _risk_free(study, self.source.data, record)
+        found = performance(record.returns, risk_free=rate, periods_per_year=record.periods_per_year)
         return finite(found.annual_volatility if self.measure == "volatility" else found.sharpe)
+
+
+def _risk_free(study: PortfolioSettings, data: MarketData, record: TrackRecord) -> float | Float:
+    """What the Sharpe ratios of a study are in excess of, on the days of a record."""
+    if study.risk_free is None:
+        return study.accounting.cash_rate
+    return cash_of(study.risk_free, data, record.dates).returns_on(record.dates)
 
 
 def portfolio_panel(panel: Panel, study: PortfolioSettings, first: Split) -> Panel:
@@ -184,10 +195,11 @@ def _held_out(
     returns, periods = [], base.panel.periods_per_year
     for study in studies:
         panel = portfolio_panel(base.panel, study, subject.splits[0])
-        found = run_portfolios(Source(study, replace(base.data, panel=panel), None), executor)
+        found = run_portfolios(Source(study, replace(base.data, panel=panel), Yardsticks()), executor)
         record = found.records[0]
         late = record.dates[1:] >= first
-        returns.append(record.returns[late] - study.accounting.cash_rate / periods)
+        rate = _risk_free(study, base.data, record)
+        returns.append(over_cash(record.returns, rate, periods_per_year=periods)[late])
     days = record.dates[1:][late]
     best, plain = returns
     if subject.measure == "sharpe":

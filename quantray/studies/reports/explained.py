@@ -47,7 +47,8 @@ class Explained:
     recent: Attribution
     benchmark: str
     """Its name; empty without one."""
-    risk_free: float
+    risk_free: float | Float
+    """Simple yearly rate of cash, or (T,) its returns on all days."""
     periods_per_year: int
     about: str
     """Of the data, in a line."""
@@ -87,7 +88,7 @@ def _walk_forward(run: Run, portfolio: str | None, period: str, attribution: boo
     record = TrackRecord.read(run.folder / "tracks" / chosen)
     other, benchmark = _benchmark(run, settings, chosen, record)
     since = period_start(record.dates[1:], period)
-    terms = (benchmark, settings.accounting.cash_rate, record.periods_per_year, finished(run).data)
+    terms = (benchmark, _risk_free(run, settings, record.dates), record.periods_per_year, finished(run).data)
     if not attribution:
         costs = _costs(settings, record)
         given = Explanation(benchmark=other.returns if isinstance(other, TrackRecord) else other, costs=costs)
@@ -121,6 +122,13 @@ def _benchmark(
     if chosen == settings.benchmark:
         return None, ""
     return TrackRecord.read(run.folder / "tracks" / settings.benchmark), settings.benchmark
+
+
+def _risk_free(run: Run, settings: PortfolioSettings, dates: Dates) -> float | Float:
+    """What ratios are in excess of."""
+    if settings.risk_free is None:
+        return settings.accounting.cash_rate
+    return table_benchmark(_table(run, "risk_free")).returns_on(dates)
 
 
 def _costs(settings: PortfolioSettings, record: TrackRecord) -> dict[str, Float]:

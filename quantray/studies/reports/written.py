@@ -146,7 +146,7 @@ def _outlook(found: Explained) -> tuple[Outlook | None, tuple[Coverage, ...], tu
     terms = OutlookSettings(periods_per_year=year, least=year, window=10 * year)
     if year <= WEEKS:
         terms = replace(terms, horizons=(1, 4, 13, 26, 52))
-    measured = walk_outlook(returns, replace(terms, n_paths=500), step=max(year // 12, 1))
+    measured = walk_outlook(returns, replace(terms, n_paths=250), step=max(year // 12, 1))
     return outlook(returns, terms), measured, ()
 
 
