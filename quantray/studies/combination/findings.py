@@ -63,6 +63,7 @@ def _tables(record: CombinationRecord) -> dict[str, pa.Table]:
     for account in record.accounts:
         streams[account.name] = account.returns
         streams[f"{account.name}, turnover"] = account.turnover
+        streams[f"{account.name}, costs"] = account.costs
         netting.append(
             pa.table({"date": record.decided, **vars(account.netting)}).append_column(
                 "portfolio", pa.array([account.name] * len(record.decided))

@@ -22,7 +22,8 @@ from quantray.printable import csv_text
 from quantray.research.folder import finished, read_run
 from quantray.settings import flattened, nearest
 from quantray.storage.files import write_atomically
-from quantray.studies.reports.explained import Explained, explain_run
+from quantray.studies.reports.explained import explain_run
+from quantray.studies.reports.inputs import Explained
 
 __all__ = ["ReportFiles", "ReportTerms", "write_files", "write_report"]
 

@@ -19,7 +19,7 @@ from quantray.studies.reports.explained import explain_run
 def mixed(tmp_path_factory):
     settings = CombinationSettings(
         name="mixed",
-        data=SimulatedData(n_assets=25, n_days=600, seed=2),
+        data=SimulatedData(n_assets=40, n_days=600, seed=2),
         strategies=(StrategyChoice(entry="momentum_5_20", count=2), StrategyChoice(entry="rsi_14", count=2)),
         lookback_days=80,
         min_days=40,
@@ -42,6 +42,22 @@ def test_strategies_that_share_capital_sum_to_the_mix(mixed):
     assert strategies.contribution["moving capital"] < 0
     assert found.benchmark == "Equal shares"
     assert len(strategies.average_weight) == 4
+
+
+def test_the_data_of_a_combination_tell_factors_and_regimes(mixed):
+    """Dimensions that need the data come with --attribution only; costs are split without it; all close."""
+    plain, full = (
+        explain_run(mixed, portfolio=None, period="inception", attribution=wanted).whole for wanted in (False, True)
+    )
+    added = {"Factors by regression", "By regime"}
+    assert set(full.dimensions) - set(plain.dimensions) == added
+    assert {"Strategies", "Execution", "By week type, in hindsight"} <= set(plain.dimensions)
+    assert full.largest_gap < 1e-10, full
+    rows = full.dimensions["Execution"].by_row()
+    assert rows["strategies' trades"] < 0
+    assert rows["moving capital"] < 0
+    assert full.regressed is not None
+    assert full.dimensions["Factors by regression"].by_row()["residual"] != 0
 
 
 def test_a_period_is_part_of_the_whole(mixed):
