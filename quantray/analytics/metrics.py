@@ -32,32 +32,43 @@ _FLAT = 1e-12
 
 @dataclass(frozen=True)
 class Performance:
-    """Measures of one return series; yearly where the name does not say daily. Losses are positive."""
+    """Measures of one return series r over T periods, y of them a year; x is r less cash. Losses are positive.
+
+    Source: Bacon (2008), *Practical Portfolio Performance Measurement and Attribution*, 2nd ed., ch. 4, where a measure
+    names no other.
+    """
 
     total_return: float
+    """``prod(1 + r) - 1``."""
     annual_return: float
-    """Geometric."""
+    """Geometric: ``prod(1 + r)^(y / T) - 1``."""
     annual_volatility: float
+    """``s(r) sqrt(y)``, with T - 1."""
     sharpe: float
-    """Yearly, of arithmetic mean excess returns."""
+    """``mean(x) / s(x) sqrt(y)``. Source: Sharpe (1994), *The Sharpe ratio*, JPM 21(1)."""
     sharpe_error: float
-    """Standard error of the yearly Sharpe ratio, allowing for skewness and kurtosis."""
+    """Its standard error: ``sqrt((1 - S z + (K + 2) z^2 / 4) / (T - 1)) sqrt(y)`` with the ratio z of a period,
+    skewness S and excess kurtosis K. Source: Mertens (2002)."""
     sortino: float
-    """Yearly mean excess return over downside deviation against the risk-free rate."""
+    """``mean(x) / sqrt(mean(min(x, 0)^2)) sqrt(y)``. Source: Sortino and Price (1994), JOI 3(3)."""
     calmar: float
-    """Annual return over maximum drawdown."""
+    """Annual return over maximum drawdown. Source: Young (1991), *Calmar ratio: a smoother tool*, Futures 20."""
     max_drawdown: float
+    """``max(1 - W_t / max(W_s, s <= t))`` of wealth W, the beginning included."""
     max_drawdown_days: int
     """Trading days of the longest time below an earlier high."""
     daily_var_95: float
-    """Historical value at risk of one day."""
+    """Historical value at risk of one period: minus the quantile of r at 5 %, of type 7."""
     daily_es_95: float
-    """Mean loss on days at or beyond that value at risk."""
+    """Mean loss on periods at or beyond that value at risk. Source: Acerbi and Tasche (2002), JBF 26(7)."""
     skewness: float
+    """``mean(z^3)`` of standardised x, divided by T."""
     excess_kurtosis: float
+    """``mean(z^4) - 3``."""
     hit_rate: float
-    """Share of days with a return above zero."""
+    """Share of periods with a return above zero."""
     n_days: int
+    """T."""
 
     def as_dict(self) -> dict[str, float]:
         """Name -> value."""
@@ -66,16 +77,23 @@ class Performance:
 
 @dataclass(frozen=True)
 class Relative:
-    """Measures against a benchmark; yearly."""
+    """Measures of returns r against a benchmark b, y periods a year.
+
+    Source: Grinold and Kahn (1999), *Active Portfolio Management*, 2nd ed., ch. 2 and 5.
+    """
 
     active_return: float
-    """Difference of the arithmetic mean returns."""
+    """``mean(r - b) y``."""
     tracking_error: float
+    """``s(r - b) sqrt(y)``."""
     information_ratio: float
+    """Active return over tracking error."""
     beta: float
+    """``cov(r, b) / var(b)``."""
     correlation: float
+    """``cov(r, b) / (s(r) s(b))``."""
     volatility_ratio: float
-    """Volatility over the benchmark's."""
+    """``s(r) / s(b)``."""
 
     def as_dict(self) -> dict[str, float]:
         """Name -> value."""
