@@ -41,7 +41,8 @@ class VolatilityPast:
     """What a record says of volatility on some of its days."""
 
     standardised: Float
-    """(T,) returns less their past mean, over the volatility that was expected of them."""
+    """(T,) returns less their past mean, over the volatility that was expected of them; NaN after the last
+    day of forecast."""
     weights: Float
     """(D, G) of the sets of parameters, sums of one."""
     slow: Float
@@ -126,7 +127,7 @@ def follow_volatility(returns: Float, ends: Int) -> VolatilityPast:
     left = returns - np.concatenate([[0.0], (np.cumsum(returns) / np.arange(1, n + 1))[:-1]])
     start = float((left[:_PRIOR_DAYS] ** 2).mean()) or 1e-12
     levels = (np.append(0.0, np.cumsum(left**2)) + _PRIOR_DAYS * start) / (np.arange(n + 1) + _PRIOR_DAYS)
-    sets, standardised = _Sets.at(start), np.empty(n)
+    sets, standardised = _Sets.at(start), np.full(n, np.nan)
     found = np.empty((3, len(ends), sets.slow.size))
     weights = sets.weights()
     for t in range(int(max(ends)) + 1):

@@ -26,7 +26,7 @@ def test_variances_of_a_known_law_are_found(followed):
     assert_allclose(past.weights.sum(axis=1), 1)
     expected = (past.weights * (past.slow + past.fast)).sum(axis=1)
     assert np.abs(np.log(expected / variances[ends])).mean() < 0.15
-    assert_allclose((past.standardised[500:] ** 2).mean(), 1, atol=0.06)
+    assert_allclose((past.standardised[500 : ends[-1]] ** 2).mean(), 1, atol=0.06)
 
 
 def test_a_longer_record_leaves_fewer_sets(followed):
