@@ -95,11 +95,14 @@ def backup(
     store: Annotated[str, typer.Option(envvar="QUANTRAY_STORE", help="Folder of the market store.")] = "market",
     books: Annotated[str, typer.Option(help="Folder of the published books.")] = "books",
     folder: Folder = Path("keys"),
+    runs: Annotated[
+        str, typer.Option(envvar="QUANTRAY_RUNS", help="Folder of the rebalances' records and networks.")
+    ] = "runs",
 ) -> None:
-    """Pack the market store, the books and the keys into one file, whose every byte is checked when it is restored."""
+    """Pack the market store, the books, the keys and what rebalances kept into one file, and every byte's hash."""
     from quantray.storage.archives import pack  # noqa: PLC0415
 
-    parts = {"market": store, "books": books, "keys": str(folder)}
+    parts = {"market": store, "books": books, "keys": str(folder), "runs/daily": str(Path(runs) / "daily")}
     count = pack(parts, target)
     tell(f"packed: {count:,} files in {target}, {target.stat().st_size:,} bytes")
     if missing := [f"{name} ({path})" for name, path in parts.items() if not Path(path).is_dir()]:
@@ -110,9 +113,9 @@ def backup(
 
 def restore(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
-    to: Annotated[Path, typer.Option(help="Folder for market, books and keys; empty or not there yet.")],
+    to: Annotated[Path, typer.Option(help="Folder for what was packed; empty or not there yet.")],
 ) -> None:
-    """Bring a backup back: market store, books and keys, each in a folder of its name."""
+    """Bring a backup back: market store, books, keys and runs, each in a folder of its name."""
     from quantray.storage.archives import unpack  # noqa: PLC0415
 
     tell(f"restored: {unpack(source, to):,} files in {to}")

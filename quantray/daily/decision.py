@@ -1,5 +1,6 @@
 """The decision of a day: who may be held, what is expected, and the weights, from what is held already."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,15 @@ def day_model(panel: Panel, settings: RebalanceSettings) -> DayModel:
     return DayModel(panel.dates[-1], panel.assets[among.columns], model)
 
 
-def scores_of(panel: Panel, settings: RebalanceSettings) -> Forecasts | None:
+def scores_of(
+    panel: Panel, settings: RebalanceSettings, sectors: Mapping[str, str], checkpoint: Path | None
+) -> Forecasts | None:
     """Scores of the last day of a panel: of a checkpoint, a store of forecasts, or a control; None for other rules.
+
+    Parameters
+    ----------
+    sectors : symbol -> sector.
+    checkpoint : of the network of the day; None where the settings name none.
 
     Raises
     ------
@@ -61,8 +69,8 @@ def scores_of(panel: Panel, settings: RebalanceSettings) -> Forecasts | None:
     if settings.allocator.alpha is None:
         return None
     choice, day = settings.allocator.alpha.forecasts, panel.dates[-1:]
-    if settings.checkpoint is not None:
-        return _predicted(_network(settings.checkpoint), panel, settings.checkpoint)
+    if checkpoint is not None:
+        return _predicted(_network(checkpoint, sectors), panel, checkpoint.stem)
     if choice.model is not None:
         found = forecast_store(choice, settings.runs).load(choice.model, version=choice.version)
         if day[0] not in found.dates:
@@ -107,11 +115,11 @@ def _predicted(fitted: Fitted, panel: Panel, name: str) -> Forecasts:
     return Forecasts(name, found.dates, found.assets, found.values)
 
 
-def _network(path: str) -> Fitted:
+def _network(path: Path, sectors: Mapping[str, str]) -> Fitted:
     # torch takes seconds to import, and most rebalances need none.
     from quantray.models.learned import FittedNetwork  # noqa: PLC0415
 
-    return FittedNetwork.load(Path(path))
+    return FittedNetwork.load(path, FitContext(sectors=sectors))
 
 
 def _trial(panel: Panel, settings: RebalanceSettings) -> Trial:

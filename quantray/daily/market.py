@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from quantray.daily.settings import RebalanceSettings
+from quantray.daily.settings import LearningSettings, RebalanceSettings
 from quantray.data.panel import Panel
 from quantray.data.quality.findings import QualityReport
 from quantray.data.store import MarketStore
@@ -14,13 +14,15 @@ from quantray.data.universe import Among, read_sectors
 from quantray.errors import DataError
 from quantray.features.returns import DELIST_RETURN
 
-__all__ = ["RISK_DAYS", "DayMarket", "load_day"]
+__all__ = ["RISK_DAYS", "WARM_UP_DAYS", "DayMarket", "learning_days", "load_day"]
 
 _FIELDS = ("high", "low", "close", "volume", DELIST_RETURN)
 RISK_DAYS = 500
 """Trading days of the past that estimates of risk replay."""
 _REGIME_DAYS = 1300
 """Trading days that the lenses' trailing distributions reach back."""
+WARM_UP_DAYS = 320
+"""Trading days before a training range, for the look-backs of features, graphs and the LSTM."""
 _SPARE_DAYS = 30
 _YEAR = 365.25 / 252
 
@@ -47,6 +49,11 @@ class DayMarket:
         return dict(zip(today["symbol"].tolist(), today["close"].astype(float).tolist(), strict=True))
 
 
+def learning_days(training: LearningSettings) -> int:
+    """Trading days that a fit reaches back, but for those between its ranges."""
+    return WARM_UP_DAYS + training.train_days + training.valid_days
+
+
 def load_day(settings: RebalanceSettings, day: date | None = None, *, since: date | None = None) -> DayMarket:
     """The market of a day.
 
@@ -64,7 +71,8 @@ def load_day(settings: RebalanceSettings, day: date | None = None, *, since: dat
     version = store.version()
     reports = store.quality_reports(version)
     last = max(date.fromisoformat(report.last) for report in reports) if day is None else day
-    reach = max(settings.lookback_days, RISK_DAYS, _REGIME_DAYS if settings.regimes else 0) + _SPARE_DAYS
+    learning = 0 if settings.training is None else learning_days(settings.training)
+    reach = max(settings.lookback_days, RISK_DAYS, _REGIME_DAYS if settings.regimes else 0, learning) + _SPARE_DAYS
     start = settings.data.start or last - timedelta(days=int(reach * _YEAR) + 10)
     sectors = read_sectors(settings.data.sectors) if settings.data.sectors else {}
     universe = settings.data.universe.build(reports[0].exchange)

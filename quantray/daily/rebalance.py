@@ -98,9 +98,18 @@ def rebalance(
                 )
     with stages.take("positions"):
         positions = positions_of(settings, market, earlier, holdings)
+    learned = None
+    if settings.training is not None:
+        # torch takes seconds to import, and most rebalances need none.
+        from quantray.daily.learning import learn  # noqa: PLC0415
+
+        with stages.take("train"):
+            learned = learn(settings, settings.training, market, earlier)
     with stages.take("forecast"):
         due = is_due(market.panel, settings)
-        scores = scores_of(market.panel, settings) if due else None
+        named = None if settings.checkpoint is None else Path(settings.checkpoint)
+        checkpoint = named if learned is None else learned.path
+        scores = scores_of(market.panel, settings, market.sectors, checkpoint) if due else None
     with stages.take("optimise"):
         model = day_model(market.panel, settings)
         start = start_of(market, positions, earlier)
@@ -120,9 +129,17 @@ def rebalance(
         exchange = settings.exchange or DEFAULT_EXCHANGE
         orders = orders_of(targets, impact, np.datetime64(market.day), settings.execution, costs, exchange)
     with stages.take("book"):
-        notes = (*positions.notes, *(decision.notes if decision else ()), *cut, *reduced, *orders.notes)
+        notes = (
+            *positions.notes,
+            *([learned.note] if learned and learned.note else ()),
+            *(decision.notes if decision else ()),
+            *cut,
+            *reduced,
+            *orders.notes,
+        )
         told = _provenance(settings, market, gate, notes)
         told |= turnover_so_far(start, market, targets, orders.children, exchange)
+        told |= {} if learned is None else {"training": learned.record}
         documents = {"risk": risk, "regimes": regimes, "provenance": told}
         tables = {
             "portfolio": targets.table(market.sectors),

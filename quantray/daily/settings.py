@@ -1,5 +1,7 @@
 """Settings of a daily rebalance."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from quantray.daily.gate import GateSettings
@@ -11,6 +13,20 @@ from quantray.research.terms import AccountingSettings, CostSettings
 from quantray.studies.portfolios.settings import AllocatorSettings, PolicySettings
 
 __all__ = ["RebalanceSettings"]
+
+
+class LearningSettings(SettingsModel):
+    """When a checkpoint learns from what has come since, and how; see ``daily.learning``."""
+
+    every: Literal["weekly", "monthly", "quarterly"] = "monthly"
+    """On the last session of each, whatever the frequency of decisions."""
+    warm_start: bool = True
+    """Whether from an earlier fit, for few epochs; else from fresh weights, as the checkpoint was trained."""
+    epochs: int = Field(6, ge=1)
+    """Of a warm start, at most."""
+    train_days: int = Field(504, ge=40)
+    valid_days: int = Field(60, ge=10)
+    """Days before the last labels, on which the new fit is compared with the one that there is."""
 
 
 class RebalanceSettings(MarketSettings):
@@ -26,6 +42,8 @@ class RebalanceSettings(MarketSettings):
     allocator: AllocatorSettings
     checkpoint: str | None = None
     """A finished training's checkpoint, whose scores of the day take the place of the allocator's forecasts."""
+    training: LearningSettings | None = None
+    """How the checkpoint goes on learning; by default it stays as it is."""
     frequency: Frequency = "daily"
     """On other days what is held stays, and a book without trades is published."""
     lookback_days: int = Field(252, ge=20)
@@ -54,6 +72,8 @@ class RebalanceSettings(MarketSettings):
     def _scores(self) -> "RebalanceSettings":
         if self.checkpoint is not None and self.allocator.alpha is None:
             raise ValueError(f"checkpoint: {self.allocator.rule} acts on no forecasts; use mean_variance with alpha")
+        if self.training is not None and self.checkpoint is None:
+            raise ValueError("training: there is no checkpoint to train on from; name one")
         if self.data.end is not None or self.data.version is not None:
             raise ValueError("data.end and data.version are the day's and the store's latest; leave them out")
         return self

@@ -23,10 +23,10 @@ from quantray.models.forecaster import FitContext, FoldData, Scores, features_of
 from quantray.models.networks import Attention, Network, NetworkSettings
 from quantray.models.scoring import score_rows
 from quantray.models.structures import GraphSettings, KnownGraph, graphs_by_row, rows_behind
-from quantray.models.training import TrainingSettings, TrainingState, train
+from quantray.models.training import TrainingSettings, TrainingState, mean_ic, train
 from quantray.models.workers import Workers
 
-__all__ = ["FittedNetwork", "NetworkForecaster", "torch_threads", "warm_settings"]
+__all__ = ["FittedNetwork", "NetworkForecaster", "torch_threads", "validation_ic", "warm_settings"]
 
 _GRAPH_KINDS = ("neighbours", "hierarchical")
 """Attentions that need to know who listens to whom."""
@@ -287,6 +287,34 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def validation_ic(fitted: FittedNetwork, panel: Panel, fold: Split) -> float:
+    """The mean daily information coefficient of a network on the validation range of a fold, as training measures it.
+
+    What the network has seen of that range is not asked: it may flatter one that is older than the fold, never a fit
+    on the fold's own training range.
+
+    Parameters
+    ----------
+    panel, fold : as ``NetworkForecaster.fit`` takes them; the fold has a validation range.
+
+    Raises
+    ------
+    InputError
+        The features are others than those that the network was trained on.
+    """
+    checkpoint, context = fitted.checkpoint, fitted.context
+    data = fold_data(panel, fold, context)
+    assert data.valid is not None, "the fold has one"
+    if data.features.schema != checkpoint.schema:
+        raise InputError("the network was trained on other features than this panel has; train it anew.")
+    first = max(data.train.start - checkpoint.training.reading.warm_up, 0)
+    examples, _ = _examples_of_fold(data, checkpoint, context, first, shuffled=False)
+    rows, device = _shifted(data.valid, first), _device(fitted.device)
+    scores, _ = score_rows(fitted.network, examples.to(device), rows, checkpoint.training.reading)
+    ic, _ = mean_ic(scores.cpu(), examples, torch.arange(rows.start, rows.stop))
+    return float(ic)
 
 
 def warm_settings(training: TrainingSettings, *, epochs: int = 6, patience: int = 2) -> TrainingSettings:

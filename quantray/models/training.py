@@ -29,7 +29,7 @@ from quantray.models.scoring import (
 )
 from quantray.models.workers import Alone, Workers
 
-__all__ = ["EpochReport", "Trained", "TrainingSettings", "TrainingState", "train"]
+__all__ = ["EpochReport", "Trained", "TrainingSettings", "TrainingState", "mean_ic", "train"]
 
 Stage = Literal["joint", "encoder", "cross"]
 
@@ -170,6 +170,17 @@ def train(
     return Trained(network, state)
 
 
+def mean_ic(scores: Tensor, examples: Examples, rows: Tensor) -> tuple[Tensor, int]:
+    """The mean daily information coefficient of the scores (D, N) of some rows, and of how many of them it is.
+
+    Days on which fewer than two names have a label do not count; NaN where none does.
+    """
+    known = examples.known(rows)
+    counted = known.sum(dim=1) >= 2
+    ic = information_coefficient(scores, examples.labels[rows], known)[counted].mean()
+    return ic, int(counted.sum())
+
+
 class _StageRun:
     """One stage of training, from where its state left off."""
 
@@ -281,12 +292,10 @@ class _StageRun:
             scores = torch.cat(parts)
         else:
             scores, _ = score_rows(self._seen(), self.examples, self.valid_rows, self.settings.reading)
-        known = self.examples.known(rows)
-        counted = known.sum(dim=1) >= 2
-        ic = information_coefficient(scores, self.examples.labels[rows], known)[counted].mean()
+        ic, counted = mean_ic(scores, self.examples, rows)
         # One figure for all: workers whose last bits differ must not disagree on when to stop.
         self.workers.add_up([ic])
-        if bool(counted.any()) and not bool(ic.isfinite()):
+        if counted and not bool(ic.isfinite()):
             raise SolverError(f"training diverged to validation IC {float(ic)}; lower learning_rate or clip.")
         return float(ic) / self.workers.count
 

@@ -11,7 +11,7 @@ from quantray.errors import DataError, InputError
 from quantray.features.feature_set import feature_set
 from quantray.models.checkpoint import load_checkpoint
 from quantray.models.forecaster import FitContext
-from quantray.models.learned import FittedNetwork, NetworkForecaster, warm_settings
+from quantray.models.learned import FittedNetwork, NetworkForecaster, validation_ic, warm_settings
 from quantray.models.networks import ATTENTIONS
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings
@@ -62,6 +62,18 @@ def assert_same(ours, theirs):
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
         assert torch.equal(tensor, theirs[name]), name
+
+
+@EVERY_FIT
+def test_validation_is_measured_again_as_training_measured_it(study, fits, kind):
+    assert validation_ic(fits[kind], study.panel, study.fold) == pytest.approx(
+        fits[kind].checkpoint.progress.best_ic, abs=1e-6
+    )
+
+
+def test_validation_on_other_features_is_refused(study, fits):
+    with pytest.raises(InputError, match="the network was trained on other features"):
+        validation_ic(plain(fits["none"]), study.panel, study.fold)
 
 
 @EVERY_FIT
