@@ -23,7 +23,7 @@ import psutil
 import pyarrow as pa
 from _record import describe, machine, table, versions, write_line
 
-from quantray.daily.book import TABLES, Book
+from quantray.daily.book import DOCUMENTS, TABLES, Book
 from quantray.research.terms import ClusterSettings
 from quantray.serving.auth import KeyRing
 from quantray.serving.deployment import served
@@ -38,11 +38,8 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=2000)
     arguments = parser.parse_args()
     about = machine()
-    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
         Shelf.at(str(folder / "books")).publish(book(arguments.names))
         key = KeyRing(folder / "keys").create("bench", ["read", "what-if"]).text
         settings = ServiceSettings(
@@ -61,6 +58,13 @@ def main() -> None:
     print(f"a replica killed: {found['killed']['failed']} of {found['killed']['requests']} reads failed")
     print(f"two replicas again after {found['recovery']:.1f} s")
     write_line("bench_service", {"machine": about, "versions": versions("ray", "fastapi"), **vars(arguments), **found})
+
+
+def free_port() -> int:
+    """One that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def book(n: int) -> Book:
@@ -110,7 +114,7 @@ def book(n: int) -> Book:
         },
     }
     made = {name: pa.table(columns, schema=TABLES[name]) for name, columns in tables.items()}
-    return Book(day, "bench", 1e9, 1 - float(weight.sum()), made, {"risk": {}, "regimes": {}, "provenance": {}})
+    return Book(day, "bench", 1e9, 1 - float(weight.sum()), made, {name: {} for name in DOCUMENTS})
 
 
 def measured(address: str, key: str, arguments: argparse.Namespace) -> dict[str, object]:

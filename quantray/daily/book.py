@@ -74,7 +74,7 @@ base currency; weights in fractions of NAV; limits NaN where an order has none. 
 uncorrelated factors of unit variance; its cost is a fraction of the money traded, and its volume (shares), volatility
 (of a day) and whole spread are what impact is made of, NaN where nobody knows."""
 
-DOCUMENTS = ("risk", "regimes", "provenance")
+DOCUMENTS = ("risk", "regimes", "attribution", "provenance")
 """What else a book tells, as JSON objects."""
 
 _SLACK = 1e-6

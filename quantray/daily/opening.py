@@ -1,6 +1,7 @@
 """What a day begins with: what is held, and how it came to that, from the book before or from a broker's list."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from quantray.data.panel import Panel
 from quantray.features.returns import DELIST_RETURN, delisting_returns
 from quantray.studies.portfolios.alpha import Start
 
-__all__ = ["missed_days", "positions_of", "start_of", "turnover_so_far"]
+__all__ = ["attribution_of", "missed_days", "positions_of", "start_of", "turnover_so_far"]
 
 
 def positions_of(
@@ -47,6 +48,26 @@ def positions_of(
     )
     rate = costs.half_spread_bps + costs.commission_bps
     return carried(earlier, market.quotes, costs_bps=rate, ends=ends, exchange=settings.exchange or DEFAULT_EXCHANGE)
+
+
+def attribution_of(market: DayMarket, positions: Positions, earlier: Book | None) -> dict[str, Any]:
+    """What moved the NAV since the book before, as fractions of its NAV: sectors and costs, which sum to the return.
+
+    Where nothing was carried on from a book, such as on the first day, it says no more than the NAV.
+    """
+    if earlier is None or not positions.earned:
+        return {"nav": positions.nav}
+    sectors: dict[str, float] = {}
+    for symbol, money in sorted(positions.earned.items()):
+        sector = market.sectors.get(symbol, "")
+        sectors[sector] = sectors.get(sector, 0.0) + money / earlier.nav
+    return {
+        "nav": positions.nav,
+        "since": str(earlier.as_of),
+        "return": positions.nav / earlier.nav - 1,
+        "sectors": sectors,
+        "costs": -positions.costs / earlier.nav,
+    }
 
 
 def missed_days(market: DayMarket, earlier: Book | None) -> list[np.datetime64]:

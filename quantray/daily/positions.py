@@ -30,6 +30,10 @@ class Positions:
     cash: float
     notes: tuple[str, ...] = field(default=())
     """What was taken for granted on the way."""
+    earned: Mapping[str, float] = field(default_factory=dict)
+    """Symbol -> money that it earned or lost since the book before, dividends with it; empty where there was none."""
+    costs: float = 0.0
+    """Money that the trades since then cost."""
 
     @property
     def nav(self) -> float:
@@ -109,6 +113,8 @@ def carried(
         {symbol: state.price[symbol] for symbol in shares},
         state.cash,
         tuple(state.notes),
+        state.earned(),
+        state.costs,
     )
 
 
@@ -121,6 +127,9 @@ class _State:
         self.held, self.orders, self.price, self.cash, self.ends = held, orders, price, cash, ends
         self.age = {symbol: ends.unpriced.get(symbol, 0) for symbol in held}
         self.notes: list[str] = []
+        self.costs = 0.0
+        # What each name has cost so far: its value at first, then what was paid for it, less what it paid.
+        self.paid = {symbol: count * price[symbol] for symbol, count in held.items()}
 
     def open(self, rows: pd.DataFrame | None) -> None:
         """A day's closes, splits and dividends."""
@@ -138,7 +147,7 @@ class _State:
                 if not np.isfinite(close):
                     self.price[symbol] /= float(split)
             if np.isfinite(dividend) and dividend:
-                self.cash += self.held[symbol] * float(dividend)
+                self._pay(symbol, -self.held[symbol] * float(dividend))
 
     def fill(self, rate: float) -> None:
         """The slices of the next session, at today's closes."""
@@ -147,7 +156,9 @@ class _State:
             if self.age[symbol]:
                 continue
             money = shares * self.price[symbol]
-            self.cash -= money + abs(money) * rate
+            self._pay(symbol, money)
+            self.costs += abs(money) * rate
+            self.cash -= abs(money) * rate
             self.held[symbol] += shares
         if unfilled := [symbol for symbol in today if self.age[symbol]]:
             self.notes.append(f"{len(unfilled)} orders without a close did not fill: {_some(unfilled)}")
@@ -157,16 +168,24 @@ class _State:
         gone = [symbol for symbol, count in self.held.items() if count and self.age[symbol] >= self.ends.after]
         for symbol in gone:
             ending = self.ends.returns.get(symbol, self.ends.otherwise)
-            self.cash += self.held[symbol] * self.price[symbol] * (1 + ending)
+            self._pay(symbol, -self.held[symbol] * self.price[symbol] * (1 + ending))
             self.held[symbol] = 0
         if gone:
             self.notes.append(
                 f"{len(gone)} names without a close for {self.ends.after} days were paid out: {_some(gone)}"
             )
 
+    def earned(self) -> dict[str, float]:
+        """What each name earned, money; with the costs they are what the NAV moved by."""
+        return {symbol: count * self.price[symbol] - self.paid[symbol] for symbol, count in self.held.items()}
+
+    def _pay(self, symbol: str, money: float) -> None:
+        self.cash -= money
+        self.paid[symbol] += money
+
     def _split(self, symbol: str, ratio: float) -> None:
         held, fraction = _whole(self.held[symbol] * ratio)
-        self.cash += fraction * self.price[symbol]
+        self._pay(symbol, -fraction * self.price[symbol])
         self.held[symbol] = held
         for orders in self.orders:
             if symbol in orders:

@@ -20,7 +20,7 @@ from quantray.daily.book import TABLES, Book, empty_table
 from quantray.daily.decision import Decision, day_model, decide_day, is_due, scores_of
 from quantray.daily.gate import GateError, GateReport, examine_day
 from quantray.daily.market import DayMarket, load_day
-from quantray.daily.opening import missed_days, positions_of, start_of, turnover_so_far
+from quantray.daily.opening import attribution_of, missed_days, positions_of, start_of, turnover_so_far
 from quantray.daily.orders import impact_of, orders_of, within_volume
 from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
@@ -140,7 +140,8 @@ def rebalance(
         told = _provenance(settings, market, gate, notes)
         told |= turnover_so_far(start, market, targets, orders.children, exchange)
         told |= {} if learned is None else {"training": learned.record}
-        documents = {"risk": risk, "regimes": regimes, "provenance": told}
+        earned = attribution_of(market, positions, earlier)
+        documents = {"risk": risk, "regimes": regimes, "attribution": earned, "provenance": told}
         tables = {
             "portfolio": targets.table(market.sectors),
             "parents": orders.parents,

@@ -116,6 +116,10 @@ class Client:
         """The regimes of a day. Raises as ``portfolio``."""
         return self._document(_path("/v1/regimes", day))
 
+    def attribution(self, day: date | str) -> Mapping[str, Any]:
+        """What moved the NAV from the book before to that of a day. Raises as ``portfolio``."""
+        return self._document(_path("/v1/attribution", day))
+
     def history(self) -> tuple[tuple[date, str], ...]:
         """Days with a book and its version, in order of time. Raises as ``portfolio``."""
         books = json.loads(self._read("/v1/history", {}, "application/json"))["books"]

@@ -33,7 +33,7 @@ def forecasts(served: Served) -> bytes:
 
 @lru_cache(maxsize=32)
 def document(served: Served, name: str) -> bytes:
-    """The risk or the regimes as JSON."""
+    """A document as JSON."""
     return _json(served, {"content": served.book.documents[name]})
 
 

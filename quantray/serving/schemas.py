@@ -137,7 +137,7 @@ class Forecasts(_Part):
 
 
 class Document(_Part):
-    """The risk or the regimes of a day."""
+    """The risk, the regimes or the attribution of a day."""
 
     as_of: date
     version: str
@@ -212,6 +212,13 @@ class TradeRow(_Part):
 
 class ScheduleRequest(_Part):
     """A what-if: the schedule of other trades in the served book's names."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["trades"]}, {"required": ["weights"]}],
+            "dependentRequired": {"aum": ["weights"]},
+        }
+    )
 
     trades: tuple[TradeRow, ...] = ()
     """What to trade; or give ``weights``."""

@@ -67,7 +67,7 @@ def test_what_is_missing_or_too_much_is_named():
         small_book(tables={**small_book().tables, "wine": empty_table("forecasts")})
     with pytest.raises(DataError, match=r"forecasts of .* holds \['x'\]"):
         small_book(tables={**small_book().tables, "forecasts": pa.table({"x": [1]})})
-    with pytest.raises(DataError, match="it needs risk, regimes, provenance"):
+    with pytest.raises(DataError, match="it needs risk, regimes, attribution, provenance"):
         small_book(documents={"risk": {}})
 
 

@@ -41,6 +41,19 @@ def test_money_is_conserved():
     assert found.nav == pytest.approx(1_000_000 + 50_000 * (11.0 - 10.0) - 260_000 * 10e-4)
 
 
+def test_what_names_earned_and_trades_cost_is_what_the_nav_moved_by():
+    """Also through splits, dividends and ends: AAA pays 1 a share and splits, CCC goes."""
+    days = [
+        *FIRST[:2],
+        ("2024-04-02", "AAA", 5.5, 2.0, 0.5),
+        *closes("2024-04-02", BBB=21.0),
+    ]
+    found = carried(small_book(), quotes(*days), costs_bps=10, ends=Ends({"CCC": 9}, returns={"CCC": -0.5}))
+    assert found.earned == pytest.approx({"AAA": 50_000 + 80_000 * 0.5, "BBB": 15_000, "CCC": -2_000 * 50 * 0.5})
+    assert found.costs == pytest.approx(110_000 * 10e-4)
+    assert sum(found.earned.values()) - found.costs == pytest.approx(found.nav - 1_000_000)
+
+
 def test_a_split_changes_shares_and_no_money():
     half = [("2024-04-01", "AAA", 5.5, 2.0, 0.0), *FIRST[1:]]
     found = carried(small_book(), quotes(*half), costs_bps=0)

@@ -103,6 +103,17 @@ def test_the_same_day_again_is_the_same_book(market):
     assert rebalance(desk.settings, desk.before).book.version == first.book.version
 
 
+def test_sectors_and_costs_make_the_return(market):
+    desk = Desk(market, costs={"half_spread_bps": 5, "commission_bps": 1})
+    first, second = (desk.run(number).book for number in range(2))
+    assert first.documents["attribution"] == {"nav": 100_000}
+    told = second.documents["attribution"]
+    assert (told["since"], told["nav"]) == (str(first.as_of), second.nav)
+    assert sum(told["sectors"].values()) + told["costs"] == pytest.approx(told["return"], abs=1e-12)
+    assert told["return"] == pytest.approx(second.nav / first.nav - 1)
+    assert told["costs"] < 0
+
+
 def test_an_earlier_day_again_is_the_same_book_after_the_store_has_gone_on(market):
     desk = Desk(market)
     first = desk.run(0)

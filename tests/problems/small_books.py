@@ -61,6 +61,13 @@ def small_book(as_of=date(2024, 3, 28), *, nav=1_000_000.0, **changed):
     documents = {
         "risk": {"var_99": 0.021, "limits": [{"name": "gross", "usage": 0.95}]},
         "regimes": {"market": {"label": "bull", "probability": 0.8}},
+        "attribution": {
+            "nav": nav,
+            "since": "2024-03-27",
+            "return": 0.004,
+            "sectors": {"Energy": 0.006, "Health Care": -0.0015},
+            "costs": -0.0005,
+        },
         "provenance": {"data_version": 3},
     }
     terms = {

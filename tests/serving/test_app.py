@@ -4,6 +4,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 from fastapi.routing import APIRoute
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_books import small_book
 from small_service import Service
 
@@ -18,8 +20,17 @@ READS = [
     f"/v1/forecasts/{DAY}",
     f"/v1/risk/{DAY}",
     f"/v1/regimes/{DAY}",
+    f"/v1/attribution/{DAY}",
     "/v1/history",
 ]
+
+
+@pytest.fixture(scope="module")
+def open_house(tmp_path_factory):
+    """A service that many requests go to."""
+    made = Service(tmp_path_factory.mktemp("service"))
+    made.publish(small_book())
+    return made
 
 
 def test_the_portfolio_is_the_published_one(service):
@@ -74,6 +85,7 @@ def test_slices_of_a_venue(service):
 def test_documents_are_as_published(service):
     assert service.get(f"/v1/risk/{DAY}").json()["content"]["var_99"] == 0.021
     assert service.get(f"/v1/regimes/{DAY}").json()["content"]["market"]["label"] == "bull"
+    assert service.get(f"/v1/attribution/{DAY}").json()["content"]["sectors"]["Energy"] == 0.006
     assert service.get("/v1/history").json()["books"] == [{"as_of": DAY, "version": small_book().version}]
 
 
@@ -291,3 +303,30 @@ def test_a_new_book_is_an_event(service):
     first, second = asyncio.run(first_two())
     assert small_book().version in first.decode()
     assert small_book(nav=5e6).version in second.decode()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+GOOD = {
+    "/v1/optimise": {"alpha": {"AAA": 0.01, "CCC": -0.01}, "risk_aversion": 5, "max_weight": 0.5, "max_turnover": 1},
+    "/v1/schedule": {"trades": [{"symbol": "AAA", "shares": 100}], "participation": 0.1, "days": 2, "together": True},
+}
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_whatever_is_sent_the_answer_is_one_that_is_documented(open_house, data):
+    """A request of which some parts are anything at all."""
+    path = data.draw(st.sampled_from(sorted(GOOD)))
+    request = dict(GOOD[path])
+    for name in data.draw(st.lists(st.sampled_from(sorted(request)), max_size=2)):
+        request[name] = data.draw(ANYTHING)
+    content = json.dumps(request if data.draw(st.booleans()) else data.draw(ANYTHING) or request)
+    headers = open_house.signed("what-if") | {"Content-Type": "application/json"}
+    answer = open_house.http.post(path, content=content, headers=headers)
+    assert str(answer.status_code) in open_house.app.openapi()["paths"][path]["post"]["responses"], answer.text
+    assert answer.status_code < 500
+    assert answer.status_code == 200 or set(answer.json()) == {"type", "title", "status", "detail", "request_id"}

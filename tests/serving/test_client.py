@@ -56,6 +56,7 @@ def test_long_schedules_come_in_pages(client, monkeypatch):
 def test_documents_and_history(client):
     assert client.risk("2024-03-28")["var_99"] == 0.021
     assert client.regimes("2024-03-28")["market"]["label"] == "bull"
+    assert client.attribution("2024-03-28")["costs"] == -0.0005
     assert client.history() == ((date(2024, 3, 28), small_book().version),)
     assert client.health().version == small_book().version
 

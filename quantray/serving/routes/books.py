@@ -70,6 +70,12 @@ def _add_documents(app: FastAPI, service: Service) -> None:
         served = _of(service, day)
         return answer(request, served, lambda: representations.document(served, "regimes"))
 
+    @app.get("/v1/attribution/{day}", response_model=Document, responses=DOCUMENT, tags=["books"], **_READ)
+    def attribution(request: Request, day: date) -> Response:
+        """What moved the NAV from the book before to that of a day."""
+        served = _of(service, day)
+        return answer(request, served, lambda: representations.document(served, "attribution"))
+
     @app.get("/v1/history", response_model=History, responses=PROBLEMS, tags=["books"], **_READ)
     def history() -> History:
         """All days with a book."""

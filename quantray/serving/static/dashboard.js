@@ -164,20 +164,26 @@ function showSchedule(orders, slices) {
 }
 
 async function showHistory(books) {
-  const some = books.slice(-60), points = [];
-  for (const each of some) {
-    const book = await read("/v1/portfolio/" + each.as_of).catch(() => null);
-    if (book) points.push([each.as_of, book.nav]);
-  }
+  // Small documents, a few at a time, so that a long history neither waits nor crowds.
+  const some = books.slice(-60), told = [];
+  for (let i = 0; i < some.length; i += 8)
+    told.push(...await Promise.all(some.slice(i, i + 8).map((each) => read("/v1/attribution/" + each.as_of).catch(() => null))));
+  const known = told.filter((each) => each !== null), points = known.map((each) => [each.as_of, each.content.nav]);
   const width = 720, height = 120, values = points.map((p) => p[1]), low = Math.min(...values), span = Math.max(...values) - low || 1;
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height + 20}`, role: "img", "aria-label": "NAV over the published days" });
-  const at = (i, value) => `${points.length > 1 ? i * (width - 80) / (points.length - 1) : 0},${height - (value - low) / span * (height - 16)}`;
+  const at = (i, value) => `${points.length > 1 ? i * (width - 110) / (points.length - 1) : 0},${height - (value - low) / span * (height - 16)}`;
   svg.append(drawn("polyline", { points: points.map(([, value], i) => at(i, value)).join(" "), fill: "none", stroke: "var(--first)", "stroke-width": 2 }));
   if (points.length) {
-    svg.append(drawn("text", { class: "soft", x: 0, y: height + 16 }, points[0][0]), drawn("text", { class: "soft", x: width - 80, y: height + 16, "text-anchor": "end" }, points.at(-1)[0]),
-      drawn("text", { x: width - 74, y: height - (points.at(-1)[1] - low) / span * (height - 16) + 4 }, number(points.at(-1)[1])));
+    svg.append(drawn("text", { class: "soft", x: 0, y: height + 16 }, points[0][0]), drawn("text", { class: "soft", x: width - 110, y: height + 16, "text-anchor": "end" }, points.at(-1)[0]),
+      drawn("text", { x: width - 104, y: height - (points.at(-1)[1] - low) / span * (height - 16) + 4 }, number(points.at(-1)[1])));
   }
   $("nav").replaceChildren(points.length > 1 ? svg : node("p", "one book so far", "note"));
+  const sums = new Map();
+  for (const { content } of known) {
+    for (const [sector, value] of Object.entries(content.sectors ?? {})) sums.set(sector || "no sector", (sums.get(sector || "no sector") ?? 0) + value);
+    if (content.costs) sums.set("trading costs", (sums.get("trading costs") ?? 0) + content.costs);
+  }
+  bars("earned", [...sums].sort((a, b) => b[1] - a[1]).map(([name, value]) => ({ name, values: [value] })), { form: signed });
 }
 
 async function showHealth() {
