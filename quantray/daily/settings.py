@@ -10,9 +10,10 @@ from quantray.execution.settings import ExecutionSettings
 from quantray.research.market import MarketSettings, StoreAddress, StoreData
 from quantray.research.numerics import Numerics
 from quantray.research.terms import AccountingSettings, CostSettings
+from quantray.settings import SettingsModel
 from quantray.studies.portfolios.settings import AllocatorSettings, PolicySettings
 
-__all__ = ["RebalanceSettings"]
+__all__ = ["LearningSettings", "RebalanceSettings"]
 
 
 class LearningSettings(SettingsModel):
