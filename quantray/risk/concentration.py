@@ -103,7 +103,7 @@ def _spread(sizes: Float, names: Sequence[str] | Names, top: int) -> Concentrati
     # Sorting the largest alone is several times as fast as sorting all.
     most = np.sort(np.argpartition(-share, top)[:top]) if len(share) > top else np.arange(len(share))
     order = most[np.argsort(-share[most], kind="stable")].tolist()
-    largest = tuple((str(names[i]), float(share[i])) for i in order if share[i] > 0)
+    largest = tuple((str(names[i]), size) for i, size in zip(order, share[order].tolist(), strict=True) if size > 0)
     return Concentration(float((share**2).sum()), largest)
 
 

@@ -110,10 +110,12 @@ def liquidity_risk(
         )
     held = book.weights != 0
     days = liquidation_days(book.weights, book.adv, participation=participation)
-    wide = np.zeros(len(book.weights)) if spread_volatility_bps is None else spread_volatility_bps
-    size = np.abs(book.weights)
-    half = np.nan_to_num(book.spread_bps) * 0.5e-4
-    add_on = np.nan_to_num(book.spread_bps + spread_deviations * wide) * 0.5e-4
+    size, quoted = np.abs(book.weights), ~np.isnan(book.spread_bps)
+    half = np.where(quoted, book.spread_bps, 0.0) * 0.5e-4
+    add_on = half
+    if spread_volatility_bps is not None:
+        wider = half + np.asarray(spread_volatility_bps, dtype=np.float64) * spread_deviations * 0.5e-4
+        add_on = np.where(quoted & ~np.isnan(wider), wider, 0.0)
     impact = _impact(book, coefficient)
     return LiquidityRisk(
         days=days,
@@ -127,7 +129,7 @@ def liquidity_risk(
         spread_add_on=float(size @ add_on),
         multiplier=concentration_multiplier(book, days),
         unknown=tuple(book.names[held & np.isnan(days)].tolist()),
-        unquoted=tuple(book.names[held & np.isnan(book.spread_bps)].tolist()),
+        unquoted=tuple(book.names[held & ~quoted].tolist()),
         level=level,
     )
 
@@ -185,8 +187,7 @@ def ladder(weights: Float, days: Float, horizons: Sequence[int] = HORIZONS) -> F
     if not (ahead > 0).all():
         raise InputError(f"horizons {list(horizons)} of a ladder must be positive days.")
     gross = float(np.abs(weights).sum())
-    share = np.minimum(ahead[:, None] / np.maximum(days, 1e-12), 1.0)
-    return np.asarray(np.nan_to_num(share) @ np.abs(weights) / gross if gross > 0 else np.ones(len(ahead)))
+    return np.asarray(_sold(ahead, days) @ np.abs(weights) / gross if gross > 0 else np.ones(len(ahead)))
 
 
 def liquidation_cost(book: Book, *, coefficient: float = 1.0) -> Float:
@@ -287,11 +288,17 @@ def funding_need(
     cost = np.nan_to_num(liquidation_cost(book)) / np.maximum(np.abs(book.weights), 1e-300)
     worth = np.maximum(value, 0.0) * np.maximum(1 - cost, 0.0)
     ahead = np.asarray(horizons, dtype=np.float64)
-    raised = np.nan_to_num(np.minimum(ahead[:, None] / np.maximum(days, 1e-12), 1.0)) @ worth
+    raised = _sold(ahead, days) @ worth
     need = max(redemptions + margin - cash, 0.0)
     enough = np.flatnonzero(raised >= need)
     when = 0.0 if need == 0 else float(ahead[enough[0]]) if len(enough) else None
     return Funding(margin, redemptions, cash, need, tuple(raised.tolist()), when)
+
+
+def _sold(ahead: Float, days: Float) -> Float:
+    """(D, N) share of each position that is sold by each horizon; nothing where the days are unknown."""
+    rate = np.divide(1.0, np.maximum(days, 1e-12), out=np.zeros(len(days)), where=~np.isnan(days))
+    return np.minimum(ahead[:, None] * rate, 1.0)
 
 
 def _spread_cost(book: Book) -> Float:

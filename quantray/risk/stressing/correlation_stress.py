@@ -9,10 +9,11 @@ from quantray.arrays import Bool, Float, finite_square
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.risk.factor import checked_model
+from quantray.risk.forecasting.history import checked_level
+from quantray.risk.forecasting.second_order import normal_tail
 from quantray.risk.positions.holdings import Holdings
 from quantray.risk.positions.market import Market
 from quantray.risk.positions.sensitivities import Sensitivities, sensitivities
-from quantray.risk.tail import gaussian_var
 
 __all__ = ["CorrelationStress", "correlation_stress", "stressed_model"]
 
@@ -24,7 +25,7 @@ class CorrelationStress:
     model: FactorModel
     """Of the stressed covariance."""
     var_before: float
-    """Gaussian, of one period of the model, a fraction of NAV."""
+    """Of one period of the model under normal moves, curvature counted; a fraction of NAV."""
     var_after: float
     correlation_before: float
     """Mean over pairs of the drivers that the book follows; NaN for a single one."""
@@ -54,7 +55,7 @@ def correlation_stress(
     Raises
     ------
     InputError
-        As ``stressed_model``, ``tail.gaussian_var`` and ``sensitivities.sensitivities``.
+        As ``stressed_model`` and ``sensitivities.sensitivities``, or the level is out of range.
     """
     checked_model(model, market)
     seen = sensitivities(holdings, market) if seen is None else seen
@@ -63,8 +64,8 @@ def correlation_stress(
     followed = np.flatnonzero(seen.exposure)
     return CorrelationStress(
         stressed,
-        gaussian_var(seen.exposure, model, level=level),
-        gaussian_var(seen.exposure, stressed, level=level),
+        normal_tail(model, seen.exposure, seen, level=checked_level(level)).var,
+        normal_tail(stressed, seen.exposure, seen, level=level).var,
         _mean_correlation(model.select(followed)),
         _mean_correlation(stressed.select(followed)),
         level,

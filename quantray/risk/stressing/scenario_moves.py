@@ -149,7 +149,7 @@ def _named(
 ) -> Iterator[tuple[str, Int, float]]:
     """What each shock is to, the drivers that are meant and by how much they move, the narrowest first."""
     both = ((False, scenario), (True, scenario.where_known))
-    money = market.drivers[reach.money].tolist()
+    money: list[str] = market.drivers[reach.money].tolist()
     for skip, each in both:
         for what, wanted, known in (("driver", each.drivers, market.places), ("currency", each.currencies, money)):
             for driver in _present(name, what, wanted, known, notes, skip=skip):
@@ -173,6 +173,8 @@ def _named(
 
 def _factors(name: str, scenario: Scenario, model: FactorModel) -> tuple[Int, Float, tuple[str, ...]]:
     """Places and moves of the factors that are shocked, and what was left out."""
+    if not (scenario.factors or scenario.where_known.factors):
+        return _NOBODY, np.zeros(0), ()
     known = np.asarray(model.factor_names, dtype=np.str_).tolist()
     notes: list[str] = []
     moves: dict[int, float] = {}
@@ -186,6 +188,8 @@ def _present(
     name: str, what: str, wanted: Mapping[str, float], known: Collection[str], notes: list[str], *, skip: bool
 ) -> list[str]:
     """Those that are known; the others are refused, or left out and noted."""
+    if not wanted:
+        return []
     missing = [each for each in wanted if each not in known]
     if missing and not skip:
         listed = list(known)

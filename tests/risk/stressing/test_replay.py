@@ -132,19 +132,25 @@ def test_the_model_predicts_what_is_left_out_of_a_planted_crisis():
     assert abs(half.result.loss - whole.result.loss) < 0.01 < 0.1 < whole.result.loss
 
 
-def _prices(folder):
-    columns = ["date", "symbol", "adj_close"]
-    bars = pd.read_parquet(folder / "sp500_1999_2021.parquet", columns=columns).dropna(subset=["symbol"])
+def _prices(folder, windows):
+    """Levels around some windows, which are a quarter of all."""
+    around = [
+        [("date", ">=", (np.datetime64(start) - 10).item()), ("date", "<=", np.datetime64(end).item())]
+        for start, end in windows
+    ]
+    bars = pd.read_parquet(
+        folder / "sp500_1999_2021.parquet", columns=["date", "symbol", "adj_close"], filters=around
+    ).dropna(subset=["symbol"])
     return bars.pivot_table(index="date", columns="symbol", values="adj_close").astype(float)
 
 
 @pytest.mark.real
 @pytest.mark.slow
 def test_crises_of_the_sp500_members(real_data):
-    close = _prices(real_data)
+    today = np.datetime64("2020-02-19")
+    close = _prices(real_data, [*CRISES.values(), (today - 730, today)])
     dates, names = close.index.to_numpy().astype("datetime64[D]"), close.columns.to_numpy().astype(str)
     past = History.of_levels(dates, names, close.to_numpy())
-    today = np.datetime64("2020-02-19")
     rows = (dates <= today) & (dates > today - 730)
     alive = np.isfinite(past.changes[rows]).all(axis=0)
     model = statistical_factors(past.changes[rows][:, alive], 10)
