@@ -5,6 +5,7 @@
 ``scale``        what more names cost and bring
 ``sweep``        whether knowing the regime helps a strategy
 ``combination``  how many strategies share capital
+``institutional``  what each of five phases of optimisation is worth
 ``tuning``       which settings of another study are better
 ``evaluation``   is no kind: strategies played through a panel, for sweeps and combinations
 ``reports``      is none either: finished runs explained for a client, a manager or a risk officer

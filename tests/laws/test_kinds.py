@@ -20,7 +20,7 @@ from quantray.studies.kinds import find_kind, read_study
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination")
+KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination", "institutional")
 CUT = date(2024, 9, 30)
 """Before the last day of the market."""
 
@@ -112,7 +112,7 @@ def test_metrics_are_strict_json_and_not_empty(kind, finished):
     assert all(any(value is not None for value in row.values()) for row in metrics.values())
 
 
-@pytest.mark.parametrize("kind", ["portfolios", "sweep", "combination"])
+@pytest.mark.parametrize("kind", ["portfolios", "sweep", "combination", "institutional"])
 def test_truncating_the_future_changes_nothing_before_it(kind, finished, studies, tmp_path):
     """Every series by date is, up to the cut, what it is without the days that follow."""
     data = studies.settings(kind, tmp_path).data.model_dump() | {"end": CUT.isoformat()}

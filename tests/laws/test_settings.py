@@ -51,6 +51,7 @@ IDLE: dict[str, set[str]] = {
         "regimes.lenses.leaders",
     },
     "combination": EVERYWHERE | INTERVALS | {"sets_per_unit"},
+    "institutional": EVERYWHERE | INTERVALS | {"sets_per_unit", "data.sectors"},
 }  # fmt: skip
 """Kind -> settings that change no number."""
 BAND = {"data.universe.band": [1, 15]}
@@ -129,6 +130,16 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "combination drawdown.floor": ({"drawdown.start": 0.0, "drawdown.stop": 0.02}, {"drawdown.floor": 0.9}),
     "combination min_days": ({}, {"min_days": 90}),
+    "institutional strategies": ({}, {"strategies": ["momentum_10_50", "rsi_14"]}),
+    "institutional aums": ({}, {"aums": [1.0e7]}),
+    "institutional objectives.weights": ({}, {"objectives.weights": {"calmar": 1}}),
+    "institutional regimes.timeframes": ({}, {"regimes.timeframes": ["1day", "1week"]}),
+    "institutional parameters.methods": ({}, {"parameters.methods": ["grid"]}),
+    "institutional regimes.methods": ({}, {"regimes.methods": ["hmm"]}),
+    "institutional parameters.min_days": ({}, {"parameters.min_days": 140}),
+    "institutional weights.methods": ({}, {"weights.methods": ["equal"]}),
+    "institutional parameters.generation": ({"parameters.trials": 9}, {"parameters.generation": 3}),
+    "institutional execution.rebalances": ({}, {"execution.rebalances": ["monthly"]}),
     "combination warm_up_days": ({}, {"warm_up_days": 150}),
 }
 COMPANY |= {
@@ -160,6 +171,8 @@ ELSEWHERE = {
     "capacity folds.horizon": "no other value is valid",
     "capacity impact.aum": "the study varies it",
     "capacity impact.days": "the study varies it",
+    "institutional impact.aum": "the study varies it",
+    "institutional impact.days": "the study varies it",
 }
 """Setting -> why no other value can be tried here."""
 

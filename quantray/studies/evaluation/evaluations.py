@@ -1,7 +1,7 @@
 """The sweep's units of work: parameter sets played through a panel, and plans that change sets on the way."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,7 +22,18 @@ from quantray.strategies.rule import StrategyResult
 from quantray.studies.evaluation.families import Family, TradingTerms
 from quantray.studies.evaluation.search import Parameters
 
-__all__ = ["Batch", "Chosen", "Evaluations", "Plan", "SweepData", "batch_keys", "plan_key", "run_batch", "run_plan"]
+__all__ = [
+    "Batch",
+    "Chosen",
+    "Evaluations",
+    "Plan",
+    "SweepData",
+    "batch_keys",
+    "plan_key",
+    "read_kept",
+    "run_batch",
+    "run_plan",
+]
 
 Chosen = tuple[str, Parameters]
 """A family's name and one of its sets."""
@@ -73,6 +84,19 @@ class Plan:
     name: str
     choices: tuple[Chosen, ...]
     which: Int
+
+
+def read_kept(data: SweepData, key: str) -> tuple[NetReturns, Positions, Float]:
+    """What a set earned and traded, its weights on the days kept, and (T,) what its options earned, costs included.
+
+    Raises
+    ------
+    DataError
+        There is no such result, or the data name no days to keep.
+    """
+    table = data.results.get(key, _layout(data, kept=bool(data.kept)))
+    positions = Positions.from_table(table, len(data.panel.assets))
+    return _net(table), positions, np.asarray(table["options"].to_numpy())
 
 
 def batch_keys(data: SweepData, batch: Batch) -> tuple[str, ...]:
@@ -200,9 +224,12 @@ class Evaluations:
         DataError
             The data name no days to keep.
         """
-        (key,) = batch_keys(self._data, Batch(chosen[0], (chosen[1],)))
-        table = self._data.results.get(key, _layout(self._data, kept=bool(self._data.kept)))
-        return _net(table), Positions.from_table(table, len(self._data.panel.assets))
+        net, positions, _ = read_kept(self._data, self.key(chosen))
+        return net, positions
+
+    def key(self, chosen: Chosen) -> str:
+        """Under which a set's result is kept."""
+        return batch_keys(self._data, Batch(chosen[0], (chosen[1],)))[0]
 
     def play(self, plans: Sequence[Plan]) -> list[NetReturns]:
         """What each plan earns.
@@ -264,18 +291,19 @@ def _played(data: SweepData, family: Family, sets: Sequence[Parameters]) -> Iter
     moved = execution_returns(panel.field("close"), data.kept, terms.lag, panel.fields.get(DELIST_RETURN))
     for result in family.targets(panel, sets, terms):
         net = net_of_costs(result, panel, costs=terms.costs, lag=terms.lag)
-        yield _table(net, Positions.of(result.weights, moved, data.kept))
+        held = Positions.of(result.weights, moved, data.kept).columns_of_table()
+        yield _table(net, {"options": pa.array(result.overlay_returns)} | held)
 
 
-def _table(net: NetReturns, positions: Positions | None = None) -> pa.Table:
-    held = {} if positions is None else positions.columns_of_table()
-    return pa.table({**vars(net), **held})
+def _table(net: NetReturns, held: Mapping[str, pa.Array] | None = None) -> pa.Table:
+    return pa.table({**vars(net), **(held or {})})
 
 
 def _layout(data: SweepData, *, kept: bool = False) -> Layout:
     """A row a day of what was earned and, where days are kept, of what was held."""
     columns = [(name, pa.float64()) for name in ("returns", "turnover", "costs")]
-    held = [("assets", pa.list_(pa.int32())), *((name, pa.list_(pa.float64())) for name in ("before", "after"))]
+    held = [("options", pa.float64()), ("assets", pa.list_(pa.int32()))]
+    held += [(name, pa.list_(pa.float64())) for name in ("before", "after")]
     return Layout(pa.schema([*columns, *(held if kept else ())]), len(data.panel.dates))
 
 

@@ -1,5 +1,6 @@
 """What a regime sweep asks, and the search for its answers on the training days of each fold."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.analytics.metrics import sharpe_ratio
-from quantray.arrays import Bool, Int, digest
+from quantray.arrays import Bool, Float, Int, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import InputError
@@ -198,8 +199,14 @@ class Found:
         return strategy, chosen
 
 
-def search_cells(task: Task, played: Evaluations) -> Found:
-    """Search every cell, all of them a generation at a time, so that many workers always have work."""
+def search_cells(task: Task, played: Evaluations, measure: Callable[[Float], float] | None = None) -> Found:
+    """Search every cell, all of them a generation at a time, so that many workers always have work.
+
+    Parameters
+    ----------
+    measure : of (D,) daily returns, high where they are good; by default their yearly Sharpe ratio.
+    """
+    measure = measure or (lambda returns: float(sharpe_ratio(returns, periods_per_year=task.panel.periods_per_year)))
     design, families = task.design, {family.name: family for family in task.families}
     spaces = {name: family.space for name, family in families.items()}
     cells = [
@@ -225,9 +232,8 @@ def search_cells(task: Task, played: Evaluations) -> Found:
         played.need(dict.fromkeys((cell.strategy, s) for cell, sets in asked.items() for s in sets))
         for cell, sets in asked.items():
             earned = (played.returns((cell.strategy, s))[train[cell]] for s in sets)
-            ratios = [sharpe_ratio(returns, periods_per_year=task.panel.periods_per_year) for returns in earned]
             # A set that holds nothing is no better than 0, and no worse.
-            scores = [float(np.nan_to_num(ratio)) for ratio in ratios]
+            scores = [float(np.nan_to_num(measure(returns))) for returns in earned]
             found.scores[cell] |= dict(zip(sets, scores, strict=True))
             if cell in begun:
                 searches[cell].tell(scores)
