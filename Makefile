@@ -71,6 +71,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_damage.py
 	$(BIN)/python benchmarks/bench_monitor.py
 	$(BIN)/python benchmarks/bench_protection.py
+	$(BIN)/python benchmarks/bench_phases.py
 
 # Hours over whole rooms; the outcomes known so far are kept, so it may be stopped.
 MUTATION ?= backtest research analytics strategies --sample 200

@@ -77,6 +77,9 @@ SMALL = {
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
     "configs/capacity.yaml": "--set data.universe={} --set folds.lookback_days=252 --set aums=[1e8,1e10] "
     "--set rebalances=[monthly] --set execution_days=[1] --set 'allocators.Min variance.max_weight=0.1'",
+    "configs/institutional.yaml": "--set data.n_assets=12 --set data.n_days=600 --set parts=1 --set aums=[1e9] "
+    "--set strategies=[momentum_5_20,rsi_14] --set parameters.trials=2 --set regimes.methods=[clustering] "
+    "--set regimes.first_days=150 --set folds.train_days=252 --set 'execution.rebalances=[monthly]'",
     # A folder of its own in every test, and a key that nobody needs.
     "configs/daily.yaml": "--set data.universe={} --set allocator.max_weight=0.1 --set lookback_days=120",
     "configs/combine.yaml": "--set data.universe={} --set resampling.samples=100 --set ensemble=false "

@@ -8,7 +8,7 @@ import numpy as np
 
 from quantray.analytics.track import Delistings, TrackRecord
 from quantray.arrays import Bool, Dates, Float, Names
-from quantray.backtest.costs import CostModel, ImpactCosts, LinearCosts, MarketDay
+from quantray.backtest.costs import CostModel, CostsByDay, ImpactCosts, LinearCosts, MarketDay
 from quantray.backtest.spreading import OpenOrders, part_of
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -198,6 +198,7 @@ class _Accounts:
         day, most = self._market(t, nav), self._most(t, nav)
         if most is None:
             bought, paid = _trade(lambda left: target * left - held, moving, day, self._charged)
+            self._open = None
         else:
             orders = OpenOrders.of(np.where(moving, target * nav - held, 0.0), most)
             bought, paid = _trade(
@@ -261,9 +262,12 @@ class _Accounts:
 
     def _most(self, t: int, nav: float) -> Float | None:
         """(N,) money that may be traded on a day, by what was known at the close before."""
-        if not isinstance(self._charged, ImpactCosts) or self._charged.participation is None:
+        charged = self._charged
+        if isinstance(charged, CostsByDay):
+            charged = charged.on(self._panel.dates[t])
+        if not isinstance(charged, ImpactCosts) or charged.participation is None:
             return None
-        return self._charged.most({key: values[t - 1] for key, values in self._panel.fields.items()}, nav)
+        return charged.most({key: values[t - 1] for key, values in self._panel.fields.items()}, nav)
 
     def _settle(self, t: int, nav: float, bought: Float, paid: Float) -> None:
         """Write down what was traded and paid, and hold it."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from quantray.arrays import Float
+from quantray.arrays import Dates, Float
 from quantray.errors import InputError
 from quantray.execution.impact import ADV, DAILY_VOLATILITY, ImpactLaw, ImpactModel
 from quantray.portfolio.constraints import Market
@@ -15,6 +15,7 @@ from quantray.portfolio.constraints import Market
 __all__ = [
     "HALF_SPREAD",
     "CostModel",
+    "CostsByDay",
     "ImpactCosts",
     "LinearCosts",
     "MarketDay",
@@ -187,6 +188,36 @@ class ImpactCosts:
         if ADV not in fields or DAILY_VOLATILITY not in fields:
             raise InputError(f"costs with impact need {ADV} and {DAILY_VOLATILITY}; pass the panel to with_liquidity.")
         return fields
+
+
+@dataclass(frozen=True, eq=False)
+class CostsByDay:
+    """Costs whose terms change from some days on, such as the share of the volume that is traded.
+
+    Raises
+    ------
+    InputError
+        The days are not as many as the costs, or do not rise.
+    """
+
+    first: Dates
+    """(K,) first day of each; what is traded before pays by the first."""
+    costs: tuple[ImpactCosts, ...]
+    """(K,)."""
+
+    def __post_init__(self) -> None:
+        if len(self.first) != len(self.costs) or not self.costs or (np.diff(self.first).astype(np.int64) <= 0).any():
+            raise InputError(
+                f"{len(self.first)} first days of {len(self.costs)} costs must rise, one for each of them."
+            )
+
+    def __call__(self, trades: Float, day: MarketDay) -> Float:
+        """See ``CostModel``."""
+        return self.on(day.date)(trades, day)
+
+    def on(self, date: np.datetime64) -> ImpactCosts:
+        """The costs of a day."""
+        return self.costs[max(int(np.searchsorted(self.first, date, side="right")) - 1, 0)]
 
 
 def from_bps(bps: npt.ArrayLike) -> Float:

@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.backtest.accounts import Decisions, backtest
-from quantray.backtest.costs import LinearCosts, MarketDay, from_bps, trading_costs
+from quantray.backtest.costs import CostsByDay, ImpactCosts, LinearCosts, MarketDay, from_bps, trading_costs
 from quantray.errors import InputError
+from quantray.execution.impact import ADV, DAILY_VOLATILITY, ImpactLaw
 
 SPREADS = {"half_spread_bps": np.array([[10.0, np.nan], [-1.0, 0.0]])}
 
@@ -52,3 +53,20 @@ def test_words_say_whether_spreads_are_quoted():
 def test_negative_costs_are_refused():
     with pytest.raises(InputError, match="must not be negative"):
         LinearCosts(-1.0)
+
+
+def test_costs_change_on_their_days():
+    days = np.array(["2024-01-03", "2024-01-10"], dtype="datetime64[D]")
+    cheap, dear = (ImpactCosts(ImpactLaw(), LinearCosts(bps, 0.0), aum=1e6) for bps in (1.0, 9.0))
+    both = CostsByDay(days, (cheap, dear))
+    fields = {ADV: np.array([1e7]), DAILY_VOLATILITY: np.array([0.01])}
+    for date, expected in (("2024-01-02", cheap), ("2024-01-09", cheap), ("2024-01-10", dear)):
+        day = MarketDay(np.datetime64(date), 1e6, fields)
+        assert both.on(day.date) is expected
+        assert_allclose(both(np.array([1e5]), day), expected(np.array([1e5]), day))
+
+
+def test_costs_by_day_must_rise():
+    costs = (ImpactCosts(ImpactLaw(), LinearCosts()),)
+    with pytest.raises(InputError, match="1 first days of 2 costs must rise"):
+        CostsByDay(np.array(["2024-01-03"], dtype="datetime64[D]"), costs * 2)

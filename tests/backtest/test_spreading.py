@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from small_accounts import conserved, decide, monthly, panel_of
 
 from quantray.backtest.accounts import Accounting, Decisions, backtest
-from quantray.backtest.costs import ImpactCosts, LinearCosts
+from quantray.backtest.costs import CostsByDay, ImpactCosts, LinearCosts
 from quantray.backtest.spreading import OpenOrders
 from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
@@ -228,3 +228,15 @@ def test_what_does_not_go_together_is_refused():
     said["costs"]["impact"] = {"aum": 1e9, "participation": 0.1}
     with pytest.raises(ValidationError, match="leave out one of them"):
         type(demo_settings())(**said)
+
+
+def test_a_share_of_the_volume_may_change_on_the_way():
+    """And orders that were spread are over once a later decision is traded at once."""
+    panel = liquid([[10.0]] * 7)
+    decided, first = decide(panel, [0, 2], [[0.5], [0.3]]), panel.dates[[1, 3]]
+    slow, fast = free(0.1), free(None)
+    whole = backtest(panel, decided, costs=slow, accounting=HUNDRED)
+    twice = backtest(panel, decided, costs=CostsByDay(first, (slow, slow)), accounting=HUNDRED)
+    assert twice.digest() == whole.digest()
+    record = backtest(panel, decided, costs=CostsByDay(first, (slow, fast)), accounting=HUNDRED)
+    assert_allclose(record.weights[:, 0], [0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3])

@@ -57,11 +57,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "institutional": {
         "strategies": ["momentum_10_50", "bollinger_20"],
         "aums": [1.0e8],
-        "regimes": {"methods": ["hmm", "clustering"], "timeframes": ["1day"], "states": 2, "first_days": 150},
+        "regimes": {"methods": ["hmm", "clustering"], "timeframes": ["1day"], "first_days": 150},
         "parameters": {"trials": 2, "starts": 1, "generation": 2, "min_days": 40},
         "weights": {"methods": ["risk_parity", "equal"], "correlation_days": 60, "min_days": 30},
         "risk": {"volatilities": [0.05]},
-        "execution": {"rebalances": ["weekly"], "days": [1, 3]},
+        "execution": {"rebalances": ["weekly"], "participations": [0.1, 0.5]},
         "folds": {"warm_up_days": 60, "train_days": 150, "test_days": 110},
     },
 }

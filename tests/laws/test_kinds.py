@@ -281,6 +281,18 @@ PINNED = """
             "annual_cost": 0.01253353,
             "mix_over": -1.912572
         }
+    },
+    "institutional": {
+        "Without parameters at 100M": {
+            "sharpe": -3.059923,
+            "annual_turnover": 10.61566,
+            "cost_bps": 42.67396
+        },
+        "No phase at 100M": {
+            "sharpe": -4.201316,
+            "annual_return": -0.1857814,
+            "cost_bps": 83.23139
+        }
     }
 }
 """

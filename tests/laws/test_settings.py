@@ -173,6 +173,7 @@ ELSEWHERE = {
     "capacity impact.days": "the study varies it",
     "institutional impact.aum": "the study varies it",
     "institutional impact.days": "the study varies it",
+    "institutional impact.participation": "the study varies it",
 }
 """Setting -> why no other value can be tried here."""
 

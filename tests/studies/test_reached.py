@@ -9,6 +9,7 @@ import pytest
 
 import quantray
 from quantray.data.splits import DateRange, Split
+from quantray.research.executor import Serial
 from quantray.research.provenance import Origin
 from quantray.research.results import ResultStore
 from quantray.research.source import name_of, reached
@@ -21,6 +22,8 @@ from quantray.studies.forecasts import trial as forecast_trial
 from quantray.studies.forecasts.settings import ModelSettings
 from quantray.studies.forecasts.study import study_splits
 from quantray.studies.forecasts.trial import KINDS, ForecastData, ForecastTrial, forecast_origin
+from quantray.studies.institutional.settings import InstitutionalSettings
+from quantray.studies.institutional.study import load_institutional, run_institutional
 from quantray.studies.portfolios import trial as trials
 from quantray.studies.portfolios.allocators import RULES
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
@@ -114,6 +117,68 @@ def test_forecasters(forecast_study, network, tmp_path, kind):
     model = network() if kind == "network" else ModelSettings(name="x", kind=kind)
     trial = ForecastTrial(model, study_splits(source.settings, data.panel)[1], seed=0, before=130)
     assert missed(lambda: forecast_trial._forecast(data, trial, "ab"), forecast_origin(trial)) == set()
+
+
+def test_phases(tmp_path):
+    """Every unit of the five phases, as the study makes it."""
+    settings = {
+        "strategies": ("momentum_10_50", "tail_hedge"),
+        "parameters": {"trials": 2, "starts": 1, "min_days": 30},
+        "weights": {"correlation_days": 60, "min_days": 30},
+        "folds": {"warm_up_days": 60, "train_days": 150, "test_days": 110},
+        "regimes": {"methods": ("clustering",), "timeframes": ("1day",), "first_days": 100},
+        "execution": {"rebalances": ("monthly",), "participations": (0.1,)},
+        "data": {"kind": "simulated", "n_assets": 12, "n_days": 400},
+        "runs": str(tmp_path),
+    }
+    source = load_institutional(InstitutionalSettings(name="phases", **settings))
+    done = Reached()
+    run_institutional(source, done)
+    assert done.missed == {name: set() for name in ("_run", "run_batch", *PHASE_UNITS)}
+
+
+PHASE_UNITS = ("run_weights", "run_overlay", "run_execution", "run_replay")
+
+
+class Reached(Serial):
+    """Computes, and notes what the first unit of each function ran beyond what its key names."""
+
+    def __init__(self):
+        super().__init__()
+        self.missed = {}
+
+    def map(self, fn, items, *, shared):
+        for task in items:
+            name, found = task.run.__name__, []
+            if name in self.missed:
+                yield from super().map(fn, [task], shared=shared)
+                continue
+            # Keys and stores are what all units are made with; what computes stands beneath the unit's function.
+            ran = ran_by(
+                lambda task=task, found=found: found.extend(super(Reached, self).map(fn, [task], shared=shared))
+            )
+            places = {(place.module, place.name) for place in reached(ROOT, task.origin.code, task.origin.choices)}
+            own = (task.run.__module__, name)
+            outside = ("quantray.research", "quantray.storage", "quantray.arrays", "quantray.settings")
+            outside += ("quantray.printable",)
+            self.missed[name] = {
+                each for each in ran - places - {own} if not each[0].startswith(outside) and each[1] not in MAKERS
+            }
+            yield from found
+
+
+MAKERS = (
+    "PhaseData",
+    "batch_keys",
+    "_layout",
+    "_key",
+    "_origin",
+    "_told",
+    "weight_unit",
+    "overlay_unit",
+    "execution_unit",
+    "replay_unit",
+)
 
 
 def test_strategies_that_come_with_the_data_have_to_be_named(market, tmp_path):

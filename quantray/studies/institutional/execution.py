@@ -1,4 +1,4 @@
-"""Phase five: how often the book is traded and over how many days, and what is left of it at some size of money."""
+"""Phase five: how often the book is traded, at what share of the volume, and what is left of it at a size of money."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,10 @@ import pyarrow as pa
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import Dates, Float
 from quantray.backtest.accounts import Accounting, Decisions, backtest
-from quantray.backtest.costs import ImpactCosts, MarketDay
+from quantray.backtest.costs import CostsByDay, ImpactCosts
 from quantray.data.calendar import Frequency
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
-from quantray.execution.impact import ADV
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout
 from quantray.research.source import name_of
@@ -48,15 +47,13 @@ class Way:
     """One way to trade a book."""
 
     rebalance: Frequency
-    days: int
-    """Over which every trade is executed."""
     participation: float | None
-    """Most of a usual day's volume that is traded in a day; None for any."""
+    """Most of a name's usual volume that is traded in a day; larger trades take several. None trades at once."""
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.rebalance}, {self.days} day{'' if self.days == 1 else 's'}"
+        return f"{self.rebalance}, {'at once' if self.participation is None else f'{self.participation:.1%} a day'}"
 
 
 @dataclass(frozen=True)
@@ -106,29 +103,15 @@ class Replay:
         return 1e4 * float(self.cost.sum()) / traded if traded > 0 else 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class _CostsOfDay:
-    """The costs by the days that each trade may take."""
-
-    traded: Dates
-    """(K,) days on which decisions are traded."""
-    costs: tuple[ImpactCosts, ...]
-    """(K,)."""
-
-    def __call__(self, trades: Float, day: MarketDay) -> Float:
-        """See ``CostModel``."""
-        return self.costs[int(np.searchsorted(self.traded, day.date))](trades, day)
-
-
 def plain_way(data: PhaseData) -> Way:
     """Without the phase: as often as anything may be decided, at once, and as much as it takes."""
-    return Way(data.settings.execution.rebalances[0], 1, None)
+    return Way(data.settings.execution.rebalances[0], None)
 
 
 def ways(data: PhaseData) -> list[Way]:
     """All that may be chosen."""
     phase = data.settings.execution
-    return [Way(*each, phase.participation) for each in product(phase.rebalances, phase.days)]
+    return [Way(*each) for each in product(phase.rebalances, phase.participations)]
 
 
 def run_execution(data: PhaseData, task: ExecutionTask) -> str:
@@ -198,8 +181,6 @@ class _Decided:
 
     weights: Float
     """(N,) of NAV."""
-    most: Float | None
-    """(N,) largest trades; None for any."""
     exposure: float
     way: Way
 
@@ -210,7 +191,7 @@ def _tried(data: PhaseData, task: ExecutionTask) -> tuple[Choice, dict[str, floa
     train, periods = task.split.rows(panel.dates).train, panel.periods_per_year
     candidates, costs = [], {}
     for way in ways(data):
-        decided = _decisions(data, book, way, task.aum, train)
+        decided = _decisions(data, book, way, train)
         found = _accounts(data, decided, range(train.start + 1, train.stop), task.aum, _options(panel, [(book, train)]))
         turnover = float(found.turnover.sum()) / len(found.net) * periods
         candidates.append(
@@ -224,7 +205,7 @@ def _replayed(data: PhaseData, task: ReplayTask) -> pa.Table:
     panel, decided, parts = data.panel, dict[int, _Decided](), []
     for split, key, way in zip(task.splits, task.books, task.ways, strict=True):
         book, test = read_book(data, key), split.rows(panel.dates).test
-        decided |= _decisions(data, book, way, task.aum, test)
+        decided |= _decisions(data, book, way, test)
         parts.append((book, test))
     days = range(parts[0][1].start + 1, len(panel.dates))
     found = _accounts(data, decided, days, task.aum, _options(panel, parts))
@@ -239,11 +220,10 @@ def _options(panel: Panel, parts: Sequence[tuple[Book, slice]]) -> Float:
     return out
 
 
-def _decisions(data: PhaseData, book: Book, way: Way, aum: float, rows: slice) -> dict[int, _Decided]:
+def _decisions(data: PhaseData, book: Book, way: Way, rows: slice) -> dict[int, _Decided]:
     """Row of the panel -> what is decided there, for decisions of a range of rows.
 
-    The book is traded on the days of the way's frequency. On the others exposure alone is, once it is too far off. A
-    trade over several days counts as one in their middle.
+    The book is traded on the days of the way's frequency. On the others exposure alone is, once it is too far off.
     """
     own = set(decision_rows(data.settings, data.panel, data.exchange, way.rebalance).tolist())
     base, now, made = None, 1.0, {}
@@ -256,17 +236,8 @@ def _decisions(data: PhaseData, book: Book, way: Way, aum: float, rows: slice) -
         elif base is None or abs(wanted - now) <= data.settings.risk.band:
             continue
         assert base is not None, "narrowed above"
-        now, most = wanted, _most(data, way, aum, row)
-        made[row + (way.days - 1) // 2] = _Decided(wanted * base, most, wanted, way)
+        now, made[row] = wanted, _Decided(wanted * base, wanted, way)
     return made
-
-
-def _most(data: PhaseData, way: Way, aum: float, row: int) -> Float | None:
-    """(N,) largest trade of each name by its usual volume; none of a name without."""
-    if way.participation is None:
-        return None
-    usual = np.nan_to_num(data.panel.field(ADV)[row])
-    return np.asarray(way.participation * way.days * usual / aum)
 
 
 def _accounts(data: PhaseData, decided: Mapping[int, _Decided], days: range, aum: float, options: Float) -> Replay:
@@ -297,15 +268,14 @@ def _in_force(decided: Mapping[int, _Decided], days: range, lag: int) -> Float:
 
 def _record(data: PhaseData, panel: Panel, decided: Mapping[int, _Decided], aum: float) -> TrackRecord:
     """The accounts of decisions in order of their rows."""
-    settings, found = data.settings, list(decided.values())
-    linear, law = settings.costs.build(), settings.impact.law()
-    most = None if any(each.most is None for each in found) else np.stack([each.most for each in found])  # type: ignore[misc]
+    settings, found, rows = data.settings, list(decided.values()), np.array(list(decided))
+    impact, linear, lag = settings.impact, settings.costs.build(), settings.accounting.execution_lag
+    costs = tuple(
+        ImpactCosts(impact.law(), linear, aum, 1.0, impact.unknown_bps, each.way.participation) for each in found
+    )
     return backtest(
         panel,
-        Decisions(panel.dates[list(decided)], panel.assets, np.stack([each.weights for each in found]), most),
-        costs=_CostsOfDay(
-            panel.dates[[row + settings.accounting.execution_lag for row in decided]],
-            tuple(ImpactCosts(law, linear, aum, each.way.days, settings.impact.unknown_bps) for each in found),
-        ),
-        accounting=Accounting(lag=settings.accounting.execution_lag, initial_nav=aum),
+        Decisions(panel.dates[rows], panel.assets, np.stack([each.weights for each in found])),
+        costs=CostsByDay(panel.dates[rows + lag], costs),
+        accounting=Accounting(lag=lag, initial_nav=aum),
     )

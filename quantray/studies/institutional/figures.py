@@ -5,11 +5,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from quantray.analytics.figures import PALETTE, Picture, log_ticks, styled
-from quantray.analytics.page import ranged
+from quantray.analytics.page import money, ranged
 from quantray.analytics.regime_figures import regimes_over_price
 from quantray.arrays import Float
 from quantray.regimes.path import RegimePath
-from quantray.studies.capacity.report import money
 from quantray.studies.institutional.record import ALL, NOTHING, PHASES, VARIANTS, InstitutionalRecord
 
 __all__ = ["capital", "gains", "growth", "regimes"]

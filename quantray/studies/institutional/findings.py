@@ -3,10 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
+from quantray.analytics.page import money
 from quantray.regimes.market import index_returns
 from quantray.research.kind import Findings, Work
 from quantray.strategies.catalogue import option_notes
-from quantray.studies.capacity.report import money
 from quantray.studies.institutional.record import VARIANTS, InstitutionalRecord
 from quantray.studies.institutional.report import InstitutionalReportInput, institutional_page, left_metrics
 from quantray.studies.institutional.study import InstitutionalSource

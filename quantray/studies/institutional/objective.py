@@ -68,8 +68,8 @@ class Candidate:
     name: str
     score: float
     max_drawdown: float
-    turnover: float
-    """One-way a year; NaN where it is not counted."""
+    turnover: float | None
+    """One-way a year; None where it is not counted."""
     excess: float
     """Sum of what it is beyond the constraints, each as a fraction of its bound; 0 where all are kept."""
 
@@ -98,13 +98,13 @@ class Choice:
 
 
 def scored(
-    name: str, returns: Float, objectives: Objectives, *, turnover: float = float("nan"), periods_per_year: int
+    name: str, returns: Float, objectives: Objectives, *, turnover: float | None = None, periods_per_year: int
 ) -> Candidate:
     """A candidate by its (D,) daily returns in training and its yearly one-way turnover."""
     bounds = objectives.constraints
     fall = drawdown(returns)[0] if len(returns) else 0.0
-    beyond = [fall / bounds.max_drawdown, turnover / bounds.turnover]
-    excess = sum(max(0.0, float(np.nan_to_num(part)) - 1) for part in beyond)
+    beyond = [fall / bounds.max_drawdown, (turnover or 0.0) / bounds.turnover]
+    excess = sum(max(0.0, part - 1) for part in beyond)
     return Candidate(name, objectives.score(returns, periods_per_year), fall, turnover, excess)
 
 

@@ -114,7 +114,7 @@ def choose_path(paths: Mapping[str, RegimePath], panel: Panel, train: slice, lag
 
 
 def _candidate(name: str, score: float) -> Candidate:
-    return Candidate(name, score, 0.0, float("nan"), 0.0)
+    return Candidate(name, score, 0.0, None, 0.0)
 
 
 def _gain(returns: Float, labels: Int) -> float:

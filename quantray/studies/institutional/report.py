@@ -6,9 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.analytics.metrics import performance
-from quantray.analytics.page import Cell, Column, Page, Rows, Section, Table, chart, concluded, ranged, shown, signed
+from quantray.analytics.page import (
+    Cell,
+    Column,
+    Page,
+    Rows,
+    Section,
+    Table,
+    chart,
+    concluded,
+    money,
+    ranged,
+    shown,
+    signed,
+)
 from quantray.arrays import Float
-from quantray.studies.capacity.report import money
 from quantray.studies.institutional import figures
 from quantray.studies.institutional.objective import Constraints, Objectives
 from quantray.studies.institutional.parameters import ParameterChoice

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from quantray.data.calendar import Frequency
+from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import MixMethod
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
@@ -89,15 +90,12 @@ class RiskPhase(SettingsModel):
 
 
 class ExecutionPhase(SettingsModel):
-    """Phase five: how often the book is traded, over how many days, and how much of the volume."""
+    """Phase five: how often the book is traded, and at what share of the volume."""
 
     rebalances: tuple[Frequency, ...] = Field(("weekly", "monthly"), min_length=1)
     """The first and most frequent is that of the strategies' decisions, and of the study without this phase."""
-    days: tuple[int, ...] = Field((1, 3, 5), min_length=1)
-    """Over which every trade is executed at an even rate, odd: on average half of it is done at the close in the
-    middle, so that the accounts trade there."""
-    participation: float = Field(0.1, gt=0, le=1)
-    """Most of a name's usual volume that is traded in a day; what is left waits for the next rebalance."""
+    participations: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.05, 0.1, 0.2), min_length=1)
+    """Most of a name's usual volume that is traded in a day; larger trades take several."""
 
 
 class InstitutionalSettings(MarketSettings, StudySettings):
@@ -119,7 +117,7 @@ class InstitutionalSettings(MarketSettings, StudySettings):
     folds: SweepFolds = SweepFolds()
     costs: CostSettings = CostSettings()
     impact: ImpactSettings = ImpactSettings()
-    """Its ``aum`` and ``days`` are the study's own."""
+    """Its ``aum``, ``days`` and ``participation`` are the study's own."""
     accounting: LagSettings = LagSettings()
     sets_per_unit: int = Field(8, ge=1)
     """Parameter sets in one unit of parallel work."""
@@ -139,15 +137,14 @@ class InstitutionalSettings(MarketSettings, StudySettings):
         for what, values in self._lists().items():
             if len(set(values)) != len(values):
                 raise ValueError(f"{what} {list(values)} repeat; give each once")
-        wrong = [days for days in self.execution.days if days < 1 or days % 2 == 0]
-        if wrong:
-            raise ValueError(f"execution.days {self.execution.days} must be odd, such as 1, 3 and 5")
         order: tuple[Frequency, ...] = ("daily", "weekly", "monthly", "quarterly")
         places = [order.index(each) for each in self.execution.rebalances]
         if places != sorted(set(places)):
             raise ValueError("execution.rebalances must fall from the most frequent to the least, each once")
-        if self.impact.aum is not None or self.impact.days != 1:
-            raise ValueError("impact.aum and impact.days are what the study varies: give aums and execution.days")
+        if self.impact.aum is not None or self.impact.days != 1 or self.impact.participation is not None:
+            raise ValueError(
+                "impact.aum, days and participation are what the study varies: give aums and execution.participations"
+            )
         if len(self.strategies) * self.parts < 2:
             raise ValueError("one strategy needs no weights: name two, or set parts")
         if self.weights.min_days > self.weights.correlation_days:
@@ -157,7 +154,10 @@ class InstitutionalSettings(MarketSettings, StudySettings):
                 f"weights.correlation_days {self.weights.correlation_days} must not exceed folds.train_days "
                 f"{self.folds.train_days}, in which the weights are chosen"
             )
-        self.families()
+        try:
+            self.families()
+        except InputError as error:
+            raise ValueError(str(error)) from error
         return self
 
     def _lists(self) -> dict[str, tuple[object, ...]]:
@@ -170,7 +170,7 @@ class InstitutionalSettings(MarketSettings, StudySettings):
             "weights.methods": self.weights.methods,
             "risk.volatilities": self.risk.volatilities,
             "risk.protections": self.risk.protections,
-            "execution.days": self.execution.days,
+            "execution.participations": self.execution.participations,
         }
 
     def families(self) -> tuple[RulePart, ...]:

@@ -21,7 +21,7 @@ from quantray.studies.evaluation.evaluations import Chosen, SweepData, read_kept
 from quantray.studies.institutional.book import LAYOUT, Book, PhaseData, decision_rows, earned_days
 from quantray.studies.institutional.objective import Choice, choose, scored
 
-__all__ = ["EQUAL", "WeightTask", "run_weights", "weight_unit"]
+__all__ = ["EQUAL", "WeightTask", "run_weights", "weight_unit", "within_budget"]
 
 EQUAL = "equal shares"
 """Without the phase: as much for each strategy, whatever it did."""
@@ -164,7 +164,7 @@ def _by_method(data: PhaseData, task: WeightTask, played: _Played, method: MixMe
     shares, budget = np.zeros(played.returns.shape), settings.objectives.constraints.risk_budget
     for row, window in windows.items():
         mix = mixes[row].weights if row in mixes else np.zeros(len(task.sets))
-        shares[row:] = mix * _within_budget(np.nan_to_num(window) @ mix, budget)
+        shares[row:] = mix * within_budget(np.nan_to_num(window) @ mix, budget)
     return shares
 
 
@@ -174,8 +174,8 @@ def _has_history(window: Float, min_days: int) -> bool:
     return bool((np.nanstd(window[:, known], axis=0) > 0).any()) if known.any() else False
 
 
-def _within_budget(returns: Float, risk_budget: float) -> float:
-    """Share of a mix whose value-at-risk by its look-back is within the budget."""
+def within_budget(returns: Float, risk_budget: float) -> float:
+    """Share of a mix of (D,) daily returns whose Gaussian value-at-risk at 99 % is within the budget, at most 1."""
     lost = normal_quantile(_LEVEL) * float(returns.std(ddof=1))
     return min(1.0, var_budget(risk_budget) / lost) if lost > 0 else 1.0
 

@@ -21,6 +21,7 @@ from quantray.studies.evaluation.evaluations import (
     SweepData,
     batch_keys,
     plan_key,
+    read_kept,
     run_batch,
     run_plan,
 )
@@ -211,6 +212,18 @@ def test_positions_are_kept_on_the_days_asked_for(data):
     for day in (100, 250):
         assert_array_equal(book.at(day, 15).after, result.weights[day])
     assert not book.at(101, 15).after.any()
+
+
+def test_what_options_earn_is_kept_beside_positions(data):
+    hedge = RuleFamily(CATALOGUE["tail_hedge"])
+    data = replace(data, families=(hedge,), kept=(250,))
+    keeping, chosen = Evaluations(data, Serial()), (hedge.name, hedge.default)
+    keeping.need([chosen])
+    net, _, options = read_kept(data, keeping.key(chosen))
+    (result,) = hedge.targets(data.panel, [hedge.default], data.terms)
+    assert_array_equal(options, result.overlay_returns)
+    assert_array_equal(net.returns, keeping.returns(chosen))
+    assert options.any()
 
 
 def test_leaving_options_for_others_pays_both_spreads(data):
