@@ -124,7 +124,9 @@ def risk_report(targets: Targets, seen: RiskView, limits: Sequence[Limit]) -> di
     return {
         **figures,
         "volatility": report.factors.volatility,
-        "limits": [{"name": use.name, "usage": use.usage, "state": use.state} for use in report.limits],
+        "limits": [
+            {"name": use.name, "scope": use.scope, "usage": use.usage, "state": use.state} for use in report.limits
+        ],
         "notes": notes if seen.unmodelled else [],
         "report": report.model_dump(mode="json"),
     }

@@ -53,11 +53,26 @@ def scheduled(served: Served, found: Scheduling) -> bytes:
 
 def chosen(served: Served, table: str, wanted: dict[str, str]) -> pa.Table:
     """The rows of a schedule's table with the values that were asked for."""
-    found = served.book.tables[table]
+    found = served.book.tables["parents" if table == "parents" else "children"]
     for name, value in wanted.items():
         if name in found.column_names:
             found = found.filter(pc.equal(found[name], value))
-    return found
+    return found if table != "slots" else _slots(found, served.book.tables["portfolio"])
+
+
+def _slots(children: pa.Table, portfolio: pa.Table) -> pa.Table:
+    """What slices buy and sell at each moment, in money."""
+    place = pc.index_in(children["symbol"], portfolio["symbol"])
+    money = pc.multiply(portfolio["price"].take(place), pc.cast(children["shares"], pa.float64()))
+    sides = pa.table(
+        {
+            "time": children["time"],
+            "bought": pc.max_element_wise(money, 0.0),
+            "sold": pc.negate(pc.min_element_wise(money, 0.0)),
+        }
+    )
+    summed = sides.group_by("time", use_threads=False).aggregate([("bought", "sum"), ("sold", "sum")])
+    return summed.rename_columns(["time", "bought", "sold"]).sort_by("time")
 
 
 def arrow(served: Served, table: pa.Table) -> bytes:

@@ -24,14 +24,17 @@ __all__ = [
     "Problem",
     "Schedule",
     "ScheduleRequest",
+    "ScheduleTable",
     "Scheduled",
     "ScheduledRow",
+    "SlotRow",
     "TradeRow",
 ]
 
 ARROW = "application/vnd.apache.arrow.stream"
 """Media type of tables as an Arrow stream."""
 
+ScheduleTable = Literal["parents", "children", "slots"]
 _Symbol = Annotated[str, Field(min_length=1, max_length=64)]
 _Weight = Annotated[float, Field(allow_inf_nan=False, ge=-20, le=20)]
 _Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
@@ -108,17 +111,27 @@ class ChildRow(_Part):
     limit: float | None
 
 
+class SlotRow(_Part):
+    """What is traded at a moment."""
+
+    time: datetime
+    bought: float
+    """Money, at the prices of the book."""
+    sold: float
+
+
 class Schedule(_Part):
-    """Orders of a day, or a page of their slices."""
+    """Orders of a day, a page of their slices, or what these trade at each moment."""
 
     as_of: date
     version: str
-    table: Literal["parents", "children"]
+    table: ScheduleTable
     total: int
     """Rows that fit the filters, on all pages."""
     offset: int
     parents: tuple[ParentRow, ...] = ()
     children: tuple[ChildRow, ...] = ()
+    slots: tuple[SlotRow, ...] = ()
 
 
 class ForecastRow(_Part):

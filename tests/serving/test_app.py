@@ -82,6 +82,14 @@ def test_slices_of_a_venue(service):
     assert found[0]["time"] == "2024-03-29T14:30:00+00:00"
 
 
+def test_moments_sum_what_slices_trade_in_money(service):
+    """4,000 AAA at 10 are sold while 3,000 CCC at 50 are bought, and 6,000 AAA an hour later."""
+    found = service.get("/v1/schedule?table=slots").json()
+    assert [(each["bought"], each["sold"]) for each in found["slots"]] == [(150_000, 40_000), (0, 60_000)]
+    assert found["slots"][1]["time"] == "2024-03-29T14:30:00+00:00"
+    assert service.get("/v1/schedule?table=slots&symbol=CCC").json()["total"] == 1
+
+
 def test_documents_are_as_published(service):
     assert service.get(f"/v1/risk/{DAY}").json()["content"]["var_99"] == 0.021
     assert service.get(f"/v1/regimes/{DAY}").json()["content"]["market"]["label"] == "bull"

@@ -57,7 +57,19 @@ def test_people_see_the_book_and_nothing_else(tmp_path, free_ports):
         page = seen(f"{address}/#key={service.keys['read']}", tmp_path / "one")
         closed = seen(f"{address}/#key=00000000.wrong", tmp_path / "two")
     assert 'data-ready="yes"' in page
-    for text in ("1,000,000", "25.00 %", "Health Care", "2.10 %", "bull", "80 %", "VWAP", "-10,000", "2024-04-01"):
+    for text in (
+        "1,000,000",
+        "25.00 %",
+        "Health Care",
+        "2.10 %",
+        "bull",
+        "80 %",
+        "VWAP",
+        "-10,000",
+        "2024-04-01",
+        "+1.20 %",
+        "VaR 99 %",
+    ):
         assert text in page, text
     assert "&lt;img src=x onerror=" in page
     assert "<img" not in page
@@ -68,6 +80,8 @@ def test_people_see_the_book_and_nothing_else(tmp_path, free_ports):
 
 @pytest.mark.slow
 def test_people_see_why_there_is_nothing_to_see(tmp_path, free_ports):
-    with at_port(Service(tmp_path).app, free_ports(1)[0]) as address:
-        page = seen(address, tmp_path / "one")
+    service = Service(tmp_path)
+    with at_port(service.app, free_ports(1)[0]) as address:
+        page = seen(f"{address}/#key={service.keys['read']}", tmp_path / "one")
     assert "not ready: no book has been published yet" in page
+    assert '<section id="nothing">' in page

@@ -1,7 +1,7 @@
 """Routes that read what was published: portfolios, schedules, forecasts, documents, and the days that there are."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from quantray.serving.follower import Served
 from quantray.serving.problems import ProblemError
 from quantray.serving.routes.forms import answer
 from quantray.serving.routes.service import DOCUMENT, PROBLEMS, TABLE, Service, scoped
-from quantray.serving.schemas import BookEntry, Document, Forecasts, History, Portfolio, Schedule
+from quantray.serving.schemas import BookEntry, Document, Forecasts, History, Portfolio, Schedule, ScheduleTable
 
 __all__ = ["add_books"]
 
@@ -41,7 +41,7 @@ def _add_portfolios(app: FastAPI, service: Service) -> None:
 def _add_schedules(app: FastAPI, service: Service) -> None:
     @app.get("/v1/schedule", response_model=Schedule, responses=TABLE, tags=["books"], **_READ)
     def schedule(request: Request, page: Annotated[_Page, Depends()]) -> Response:
-        """The latest schedule: its orders, or their slices."""
+        """The latest schedule: its orders, their slices, or what these trade at each moment."""
         return page.answer(request, service.served(None))
 
     @app.get("/v1/schedule/{day}", response_model=Schedule, responses=TABLE, tags=["books"], **_READ)
@@ -87,7 +87,7 @@ class _Page:
 
     def __init__(
         self,
-        table: Literal["parents", "children"] = "parents",
+        table: ScheduleTable = "parents",
         symbol: Annotated[str | None, Query(max_length=64)] = None,
         algorithm: Annotated[str | None, Query(max_length=64)] = None,
         venue: Annotated[str | None, Query(max_length=64)] = None,

@@ -13,6 +13,7 @@ if (location.hash.startsWith("#key=")) {
 const number = (value, digits = 0) => value === null || value === undefined ? "–" :
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const percent = (value, digits = 2) => value === null || value === undefined ? "–" : number(100 * value, digits) + " %";
+const aged = (hours) => hours >= 48 ? `${number(hours / 24)} days old` : `${number(hours, 1)} h old`;
 const signed = (value, digits = 2) => (value > 0 ? "+" : "") + percent(value, digits);
 
 function node(name, content, kind) {
@@ -88,7 +89,7 @@ function showPositions() {
       return [p.symbol, p.sector || "–", number(p.price, 2), percent(p.weight_before), percent(p.weight),
         { text: signed(change), kind }, number(p.shares), { text: (trade > 0 ? "+" : "") + number(trade), kind }];
     }));
-  $("shown").textContent = fits.length > MOST ? `the ${MOST} largest of ${number(fits.length)}; type to find others` : `${number(fits.length)} positions`;
+  $("shown").textContent = fits.length > MOST ? `the ${MOST} largest of ${number(fits.length)}; type to find others` : `${number(fits.length)} names, held before or after the trades`;
 }
 
 function showBook(book) {
@@ -112,14 +113,15 @@ function showBook(book) {
 
 function showRisk(risk) {
   const figures = Object.entries(risk).filter(([, value]) => typeof value === "number");
-  facts("risks", figures.map(([name, value]) => [name.replaceAll("_", " "), Math.abs(value) < 5 ? percent(value) : number(value, 1)]));
+  const shown = (name) => name.replace(/^var_(\d+)$/, "VaR $1 %").replace(/^es_(\d+)$/, "Expected shortfall $1 %").replaceAll("_", " ");
+  facts("risks", figures.map(([name, value]) => [shown(name), Math.abs(value) < 5 ? percent(value) : number(value, 1)]));
   const limits = Array.isArray(risk.limits) ? risk.limits : [];
   $("limits").replaceChildren(...(limits.length ? limits.map((limit) => {
     const line = node("div", "", "gauge"), bar = node("i"), level = node("b", "", limit.usage >= 1 ? "bad" : limit.usage === null || limit.usage >= 0.8 ? "warn" : "");
     level.style.width = Math.min(100, Math.max(0, 100 * limit.usage)) + "%";
     bar.append(level);
     const told = limit.usage === null ? "unknown" : percent(limit.usage, 0) + (limit.usage >= 1 ? " breached" : "");
-    line.append(node("span", limit.name), bar, node("span", told));
+    line.append(node("span", limit.scope && limit.scope !== "book" ? `${limit.name}: ${limit.scope}` : limit.name), bar, node("span", told));
     return line;
   }) : [node("p", "no limits are set", "note")]));
 }
@@ -136,27 +138,24 @@ function showRegimes(regimes) {
   if (rows.length) table("lens-table", [["Lens", "words"], ["Regime", "words"], ...(sure ? [["Probability"]] : [])], rows);
 }
 
-function showSchedule(orders, slices) {
+function showSchedule(orders, slots, slices) {
   const cost = orders.parents.reduce((sum, p) => sum + (p.expected_cost ?? 0), 0);
   const algorithms = new Map();
   for (const p of orders.parents) algorithms.set(p.algorithm, (algorithms.get(p.algorithm) ?? 0) + 1);
   facts("orders", [["Orders", number(orders.total)], ["Slices", number(slices.total)], ["Expected cost", number(cost)],
     ["By", [...algorithms].map(([name, count]) => `${name} ${count}`).join(", ") || "–"]]);
-  const all = slices.children.reduce((sum, c) => sum + Math.abs(c.shares), 0) || 1, times = new Map();
-  for (const c of slices.children) {
-    const sum = times.get(c.time) ?? [0, 0];
-    sum[c.shares > 0 ? 0 : 1] += c.shares / all;
-    times.set(c.time, sum);
-  }
-  const points = [...times].sort((a, b) => a[0] < b[0] ? -1 : 1), width = 720, height = 150;
-  const most = Math.max(...points.flatMap(([, [up, down]]) => [up, -down]), 1e-9), svg = drawn("svg", { viewBox: `0 0 ${width} ${height + 18}`, role: "img", "aria-label": "shares over the day" });
-  points.forEach(([time, [up, down]], i) => {
-    const x = i * width / points.length, wide = Math.max(width / points.length - 2, 1), scale = height / 2 / most;
-    svg.append(drawn("rect", { x, width: wide, y: height / 2 - up * scale, height: up * scale, fill: "var(--up)" }),
-      drawn("rect", { x, width: wide, y: height / 2, height: -down * scale, fill: "var(--down)" }));
-    if (i % Math.ceil(points.length / 8) === 0) svg.append(drawn("text", { class: "soft", x, y: height + 14 }, time.slice(11, 16)));
+  const points = slots.slots, width = 720, height = 150, all = points.reduce((sum, p) => sum + p.bought + p.sold, 0);
+  const up = Math.max(...points.map((p) => p.bought), 0), down = Math.max(...points.map((p) => p.sold), 0), scale = height / (up + down || 1), zero = up * scale;
+  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height + 18}`, role: "img", "aria-label": points.map((p) => `${p.time.slice(11, 16)}: ${number(p.bought)} bought, ${number(p.sold)} sold`).join("; ") });
+  points.forEach((p, i) => {
+    const x = i * width / points.length, wide = Math.max(width / points.length - 2, 1), both = drawn("g", {});
+    both.append(drawn("title", {}, `${p.time.slice(11, 16)} UTC: ${number(p.bought)} bought, ${number(p.sold)} sold, ${percent((p.bought + p.sold) / all, 1)} of all`),
+      drawn("rect", { x, width: wide, y: zero - p.bought * scale, height: p.bought * scale, fill: "var(--up)" }),
+      drawn("rect", { x, width: wide, y: zero, height: p.sold * scale, fill: "var(--down)" }));
+    svg.append(both);
+    if (i % Math.ceil(points.length / 8) === 0) svg.append(drawn("text", { class: "soft", x, y: height + 14 }, (i && p.time.slice(0, 10) !== points[0].time.slice(0, 10) ? p.time.slice(5, 10) + " " : "") + p.time.slice(11, 16)));
   });
-  svg.append(drawn("line", { x1: 0, x2: width, y1: height / 2, y2: height / 2, stroke: "var(--soft)", "stroke-width": 0.7 }));
+  svg.append(drawn("line", { x1: 0, x2: width, y1: zero, y2: zero, stroke: "var(--soft)", "stroke-width": 0.7 }));
   $("slices").replaceChildren(points.length ? svg : node("p", "nothing is traded", "note"));
   table("parents", [["Order", "words"], ["Symbol", "words"], ["Shares"], ["Algorithm", "words"], ["Cost"], ["bp"]],
     orders.parents.slice(0, MOST).map((p) => [p.parent, p.symbol, { text: (p.shares > 0 ? "+" : "") + number(p.shares), kind: p.shares > 0 ? "up" : "down" },
@@ -188,20 +187,24 @@ async function showHistory(books) {
 
 async function showHealth() {
   const health = await read("/health/ready").catch(() => ({ status: "not ready", problem: "the service does not answer" }));
-  const age = health.age_hours === null || health.age_hours === undefined ? "" : `, ${number(health.age_hours, 1)} h old`;
+  const age = health.age_hours === null || health.age_hours === undefined ? "" : `, ${aged(health.age_hours)}`;
   $("state").textContent = health.status === "ok" ? `book of ${health.as_of}${age}${health.problem ? ": " + health.problem : ""}` : `not ready: ${health.problem}`;
   $("state").className = health.status !== "ok" ? "bad" : health.problem ? "warn" : "good";
+  return health;
 }
 
+let shown = "";
 async function show(day) {
   const of = day ? "/" + day : "";
   const book = await read("/v1/portfolio" + of);
   showBook(book);
-  const [risk, regimes, orders, slices] = await Promise.all([read("/v1/risk/" + book.as_of), read("/v1/regimes/" + book.as_of),
-    read(`/v1/schedule/${book.as_of}?limit=10000`), read(`/v1/schedule/${book.as_of}?table=children&limit=10000`)]);
+  shown = book.version;
+  const schedule = (table, limit) => read(`/v1/schedule/${book.as_of}?table=${table}&limit=${limit}`);
+  const [risk, regimes, orders, slots, slices] = await Promise.all([read("/v1/risk/" + book.as_of), read("/v1/regimes/" + book.as_of),
+    schedule("parents", 10000), schedule("slots", 10000), schedule("children", 1)]);
   showRisk(risk.content);
   showRegimes(regimes.content);
-  showSchedule(orders, slices);
+  showSchedule(orders, slots, slices);
 }
 
 async function begin() {
@@ -210,11 +213,12 @@ async function begin() {
     await show("");
     const books = (await read("/v1/history")).books;
     $("day").replaceChildren(...[...books].reverse().map((each) => { const made = node("option", each.as_of); made.value = each.as_of; return made; }));
-    $("content").hidden = false;
-    $("door").hidden = true;
+    for (const part of ["content", "parts", "days"]) $(part).hidden = false;
+    for (const part of ["door", "nothing"]) $(part).hidden = true;
     await showHistory(books);
   } catch (error) {
-    $("content").hidden = true;
+    for (const part of ["content", "parts", "days"]) $(part).hidden = true;
+    $("nothing").hidden = Boolean(error.key);
     if (error.key) {
       $("door").hidden = false;
       $("refused").textContent = key ? "That key does not open this service." : "";
@@ -234,5 +238,10 @@ $("door").addEventListener("submit", (event) => {
 });
 $("find").addEventListener("input", showPositions);
 $("day").addEventListener("change", () => show($("day").value).catch((error) => { $("state").textContent = error.message; }));
-setInterval(showHealth, 30000);
+// A new book takes the place of the one that is shown, unless somebody looks at an earlier day.
+setInterval(async () => {
+  const health = await showHealth();
+  const latest = $("day").selectedIndex <= 0;
+  if (health.version && health.version !== shown && latest && $("door").hidden) await begin();
+}, 30000);
 begin();
