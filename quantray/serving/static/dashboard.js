@@ -113,7 +113,7 @@ function showBook(book) {
 
 function showRisk(risk) {
   const figures = Object.entries(risk).filter(([, value]) => typeof value === "number");
-  const shown = (name) => name.replace(/^var_(\d+)$/, "VaR $1 %").replace(/^es_(\d+)$/, "Expected shortfall $1 %").replaceAll("_", " ");
+  const shown = (name) => name.replace(/^var_(\d+)$/, "VaR $1 %").replace(/^es_(\d+)$/, "Expected shortfall $1 %").replace("volatility", "Volatility a day").replaceAll("_", " ");
   facts("risks", figures.map(([name, value]) => [shown(name), Math.abs(value) < 5 ? percent(value) : number(value, 1)]));
   const limits = Array.isArray(risk.limits) ? risk.limits : [];
   $("limits").replaceChildren(...(limits.length ? limits.map((limit) => {
@@ -168,7 +168,7 @@ async function showHistory(books) {
   for (let i = 0; i < some.length; i += 8)
     told.push(...await Promise.all(some.slice(i, i + 8).map((each) => read("/v1/attribution/" + each.as_of).catch(() => null))));
   const known = told.filter((each) => each !== null), points = known.map((each) => [each.as_of, each.content.nav]);
-  const width = 720, height = 120, values = points.map((p) => p[1]), low = Math.min(...values), span = Math.max(...values) - low || 1;
+  const width = 560, height = 170, values = points.map((p) => p[1]), low = Math.min(...values), span = Math.max(...values) - low || 1;
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height + 20}`, role: "img", "aria-label": "NAV over the published days" });
   const at = (i, value) => `${points.length > 1 ? i * (width - 110) / (points.length - 1) : 0},${height - (value - low) / span * (height - 16)}`;
   svg.append(drawn("polyline", { points: points.map(([, value], i) => at(i, value)).join(" "), fill: "none", stroke: "var(--first)", "stroke-width": 2 }));
