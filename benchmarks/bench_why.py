@@ -120,6 +120,12 @@ def main() -> None:
     months = found.dimensions["By month"].by_row()
     rows += [[f"month {m}", f"{found.segments['By month'].segments[m].compounded:+.1%}"] for m in
              ("2008-09", "2008-10", "2008-11", "2020-02", "2020-03", "2020-04")]  # fmt: skip
+    for label in ("2008", "2008-10", "2009"):
+        unit = "datetime64[M]" if "-" in label else "datetime64[Y]"
+        rows.append([f"{label}: index", f"{compounded(index[dates.astype(unit).astype(str) == label]):+.1%}"])
+    known = found.dimensions["By regime"].by_row()
+    calm = (known["low"] + known["medium"]) / found.total
+    rows += [["of the return on days of low and medium volatility", f"{calm:.0%}"]]
     rows += [["index to 2018", f"{compounded(index):+.0%}"], ["HRP to 2018", f"{against.total:+.0%}"]]
     rows += [["alpha against it", f"{model.alpha:+.2%} ± {model.alpha_error:.2%}"], ["beta", f"{model.beta:.2f}"]]
     print(table(("", "return"), rows))

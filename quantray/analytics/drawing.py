@@ -16,6 +16,10 @@ __all__ = ["Drawing", "Shape", "bars", "fan", "lines", "waterfall"]
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 880, 62, 14, 12
 _UP, _DOWN, _TOTAL, _INK, _LINE = "#0072B2", "#D55E00", "#555555", "#1d2733", "#e3e8ee"
+_LABEL = 46
+"""Room of a date under the lines."""
+_LONGEST, _GAP = 38, 14
+"""Letters of a name beside a bar, and the room between them."""
 _MOST_POINTS = 600
 """Of a line: a printed page shows no more."""
 
@@ -60,16 +64,15 @@ class Drawing(BaseModel):
     shapes: tuple[Shape, ...]
 
 
-def lines(dates: Dates, series: Sequence[tuple[str, Float]], *, label: str, form: str = "{:.2f}") -> Drawing:
-    """Series through time, the second and further ones dashed, with a legend."""
+def lines(dates: Dates, series: Sequence[tuple[str, Float]], *, label: str, form: str = "{:g}") -> Drawing:
+    """Series through time, the second and further ones dashed, with a legend; long ones keep highs and lows."""
     height, plot = 260.0, _plot(260.0)
     values = np.concatenate([each for _, each in series])
     axis = _Axis(float(np.nanmin(values)), float(np.nanmax(values)), plot)
     shapes = axis.shapes(form) + _years(dates, plot)
-    keep = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), _MOST_POINTS)).astype(int))
     across = np.linspace(_LEFT, _WIDTH - _RIGHT, max(len(dates), 2))
     for i, (name, each) in enumerate(series):
-        points = tuple((float(across[t]), axis.at(float(each[t]))) for t in keep if np.isfinite(each[t]))
+        points = tuple((float(across[t]), axis.at(float(each[t]))) for t in _telling(each))
         colour = (_UP, _DOWN, "#009E73", "#CC79A7")[i % 4]
         shapes.append(Shape(kind="path", points=points, colour=colour, dashed=i > 0))
         shapes.append(_text(_LEFT + 10 + 200 * i, _TOP + 6, name, colour=colour))
@@ -157,6 +160,16 @@ def _ticks(low: float, high: float) -> list[float]:
     return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
+def _telling(values: Float) -> list[int]:
+    """Places of known values; of a long series the first and last, and the lowest and highest of each stretch."""
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) <= _MOST_POINTS:
+        return [int(place) for place in known]
+    stretches = np.array_split(known, _MOST_POINTS // 2)
+    ends = [int(stretch[pick(values[stretch])]) for stretch in stretches for pick in (np.argmin, np.argmax)]
+    return sorted({int(known[0]), *ends, int(known[-1])})
+
+
 def _plot(height: float) -> tuple[float, float]:
     return _TOP + 14.0, height - 26.0
 
@@ -168,6 +181,8 @@ def _years(dates: Dates, plot: tuple[float, float]) -> list[Shape]:
     first = np.flatnonzero(np.concatenate([[True], of[1:] != of[:-1]]))
     every = max(1, len(first) // 12)
     across = np.linspace(_LEFT, _WIDTH - _RIGHT, max(len(dates), 2))
+    if len(first) > 1 and across[first[1]] - across[first[0]] < _LABEL:
+        first = first[1:]
     return [
         _text(float(across[t]), plot[1] + 18, str(of[t])) for t in first[::every].tolist() if across[t] < _WIDTH - 60
     ]
@@ -183,17 +198,18 @@ def _bars(
 ) -> Drawing:
     ends = [end for span in spans for end in span] + [0.0]
     low, high = min(ends), max(ends)
-    left, right, step = 250.0, _WIDTH - 80.0, 22.0
-    scale = (right - left - 70) / (high - low or 1.0)
+    # Names take the room that the longest needs, so that bars are seen on a narrow screen, too.
+    left, right, step = 14.0 + 7.0 * min(max(map(len, names), default=0), _LONGEST), _WIDTH - 80.0, 22.0
+    scale = (right - left - _GAP) / (high - low or 1.0)
     shapes = []
     for i, (name, (a, b), value, colour) in enumerate(zip(names, spans, values, colours, strict=True)):
         y = _TOP + i * step
-        x, width = left + 70 + (min(a, b) - low) * scale, max(abs(b - a) * scale, 0.8)
+        x, width = left + _GAP + (min(a, b) - low) * scale, max(abs(b - a) * scale, 0.8)
         shade = colour or (_UP if value >= 0 else _DOWN)
-        shapes.append(_text(left, y + 14, name if len(name) <= 38 else f"{name[:37]}…", anchor="end"))
+        shapes.append(_text(left, y + 14, name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…", anchor="end"))
         shapes.append(Shape(kind="rect", x=x, y=y + 3, width=width, height=step - 7, colour=shade))
         shapes.append(_text(x + width + 6, y + 14, form.format(value)))
-    zero = left + 70 + (0 - low) * scale
+    zero = left + _GAP + (0 - low) * scale
     height = _TOP + len(names) * step + 8
     shapes.append(Shape(kind="path", points=((zero, float(_TOP)), (zero, height - 6)), colour="#b6bfca", thickness=1))
     return Drawing(label=label, height=height, shapes=tuple(shapes))

@@ -31,6 +31,8 @@ PERIODS = ("day", "week", "month", "quarter", "year", "inception")
 
 _FEWEST = 3
 """Returns below which a record has no measures."""
+_MOST_ROWS = 40
+"""Of a split by time on the page, such as that by quarter of a long record; the files beside it hold all of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,15 +124,19 @@ def _client(content: ReaderInput) -> list[Section]:
 
 
 def _manager(content: ReaderInput) -> list[Section]:
-    recent = content.recent
-    shown = [split for title, split in recent.dimensions.items() if title not in ("By rebalancing period", "By month")]
+    left_out = ("By rebalancing period", "By month", "Contributions", "Sectors", "Factors")
+    shown = [
+        split
+        for title, split in content.recent.dimensions.items()
+        if title not in left_out and (title not in content.recent.segments or len(split.rows) <= _MOST_ROWS)
+    ]
     return [
         _returns(content),
         _growth(content),
         _what_made_it(content),
         _against(content),
         _factors(content),
-        *(_dimension(content, split) for split in shown if split.title not in ("Contributions", "Sectors", "Factors")),
+        *(_dimension(content, split) for split in shown),
         _months(content),
         _falls(content, most=10),
         _measures(content),
@@ -157,14 +163,17 @@ def _has(content: ReaderInput, title: str) -> bool:
 def _headline(content: ReaderInput) -> str:
     recent, whole = content.recent, content.whole
     days = f"{recent.dates[0]} to {recent.dates[-1]}" if len(recent.dates) > 1 else str(recent.dates[0])
-    said = f"{whole.name} returned {recent.total:+.2%} from {days}"
+    other = 0.0 if recent.benchmark is None else compounded(recent.benchmark)
+    form = tables.signed((recent.total, other))
+    said = f"{whole.name} returned {form.format(recent.total)} from {days}"
     if recent.benchmark is not None:
-        other = compounded(recent.benchmark)
         more = recent.total - other
-        said += f", {abs(more):.2%} {'more' if more >= 0 else 'less'} than {content.benchmark} ({other:+.2%})"
+        size = form.replace("+", "").format(abs(more))
+        said += f", {size} {'more' if more >= 0 else 'less'} than {content.benchmark} ({form.format(other)})"
     if content.period == "inception":
         return f"{said}, after all costs."
-    return f"{said}, after all costs. Since {whole.dates[0]} it returned {whole.total:+.1%}."
+    since = tables.signed([whole.total]).format(whole.total)
+    return f"{said}, after all costs. Since {whole.dates[0]} it returned {since}."
 
 
 def _findings(content: ReaderInput, depth: float) -> tuple[str, ...]:
@@ -172,8 +181,9 @@ def _findings(content: ReaderInput, depth: float) -> tuple[str, ...]:
     split = content.recent.dimensions.get("Contributions")
     if split is not None:
         parts = sorted(split.by_row().items(), key=lambda item: item[1])
-        best, worst = parts[-1], parts[0]
-        found.append(f"Most came from {best[0]} ({best[1]:+.2%}); least from {worst[0]} ({worst[1]:+.2%}).")
+        (most, best), (least, worst) = parts[-1], parts[0]
+        form = tables.signed((best, worst))
+        found.append(f"Most came from {most} ({form.format(best)}); least from {least} ({form.format(worst)}).")
     cost = content.recent.dimensions.get("Execution")
     if cost is not None:
         lost = sum(value for row, value in cost.by_row().items() if row != "before trading")
@@ -209,8 +219,9 @@ def _what_made_it(content: ReaderInput) -> Section:
     split = content.recent.dimensions.get("Contributions") or content.recent.dimensions.get("Strategies")
     if split is None:
         return Section(title="What made the return")
-    names, values = tables.largest(split.by_row(), 14)
-    drawn = waterfall(names, values, total=("return", split.total), label="contributions to the return")
+    form = tables.signed([split.total])
+    names, values = tables.largest({row: value for row, value in split.by_row().items() if value}, 14)
+    drawn = waterfall(names, values, total=("return", split.total), label="contributions to the return", form=form)
     notes = tuple(Note(text=note) for note in split.notes)
     return Section(title="What made the return", note="Each part in per cent of capital.", parts=(drawn, *notes))
 
@@ -228,6 +239,7 @@ def _against(content: ReaderInput) -> Section:
         start=(content.benchmark or "benchmark", base),
         total=("return", content.recent.total),
         label="from the benchmark's return to the portfolio's",
+        form=tables.signed((base, content.recent.total)),
     )
     note = f"Brinson-Fachler from daily holdings, linked by {split.method}; trading is costs, less the benchmark's."
     return Section(title="Against the benchmark", note=note, parts=(drawn, tables.grid(split)))
@@ -242,7 +254,8 @@ def _dimension(content: ReaderInput, split: Breakdown) -> Section:
     if content.recent.strategies is not None and split.title == "Strategies":
         return Section(title=split.title, parts=(tables.strategies(content.recent.strategies),))
     names, values = tables.largest(split.by_row(), 20)
-    return Section(title=split.title, parts=(bars(names, values, label=f"return {split.title}", form="{:+.2%}"),))
+    form = tables.signed(values)
+    return Section(title=split.title, parts=(bars(names, values, label=f"return {split.title}", form=form),))
 
 
 def _factors(content: ReaderInput) -> Section:

@@ -1,7 +1,7 @@
 """The tables of reports for readers, with numbers to sensible digits, and the same numbers whole for other programs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ __all__ = [
     "named",
     "right_so_far",
     "segments",
+    "signed",
     "strategies",
 ]
 
@@ -37,6 +38,12 @@ _PERCENT = (
     "return", "volatility", "drawdown", "deviation", "risk", "_var_95", "_es_95", "index", "error", "alpha", "m2",
     "_day", "_month", "hit_rate", "share", "frequency", "winning", "batting", "under_water",
 )  # fmt: skip
+
+
+def signed(values: Iterable[float]) -> str:
+    """How returns that stand together are written: the larger the largest of them, the fewer decimals."""
+    largest_of = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return "{:+,.2%}" if largest_of < 1 else "{:+,.1%}" if largest_of < 10 else "{:+,.0%}"
 
 
 def horizons(whole: Attribution, benchmark: str) -> Table:
@@ -66,30 +73,33 @@ def horizons(whole: Attribution, benchmark: str) -> Table:
 def grid(split: Breakdown) -> Table:
     """Rows by effects, with sums."""
     effects, total = list(dict.fromkeys(split.effects)), split.by_row()
+    sums = split.by_effect()
+    form = signed([split.total, *sums.values(), *total.values()])
     lines = []
     for row in dict.fromkeys(split.rows):
         cells = [split.cell(row, effect) for effect in effects]
-        lines.append((row, *(f"{value:+.2%}" if value else "–" for value in cells), f"{total[row]:+.2%}"))
-    sums = split.by_effect()
-    lines.append(("all", *(f"{sums[effect]:+.2%}" for effect in effects), f"{split.total:+.2%}"))
+        lines.append((row, *(form.format(value) if value else "–" for value in cells), form.format(total[row])))
+    lines.append(("all", *(form.format(sums[effect]) for effect in effects), form.format(split.total)))
     return Table(columns=("", *effects, "sum"), groups=(Rows(rows=tuple(lines)),), dense=len(lines) > 14)
 
 
 def segments(found: SegmentAttribution) -> Table:
     """Part of the return, and what the days were like."""
     parts = found.breakdown.by_row()
+    form = signed([found.breakdown.total, *parts.values()])
+    own = signed(segment.compounded for segment in found.segments.values())
     lines = tuple(
         (
             label,
-            f"{parts[label]:+.2%}",
-            f"{segment.compounded:+.2%}",
+            form.format(parts[label]),
+            own.format(segment.compounded),
             str(segment.days),
             shown(segment.volatility, ".1%"),
             f"{segment.hit_rate:.0%}",
         )
         for label, segment in found.segments.items()
     )
-    sums = ("all", f"{found.breakdown.total:+.2%}", "", str(sum(s.days for s in found.segments.values())), "", "")
+    sums = ("all", form.format(found.breakdown.total), "", str(sum(s.days for s in found.segments.values())), "", "")
     columns = ("", "part of the return", "compounded", "days", "volatility", "days with a gain")
     return Table(columns=columns, groups=(Rows(rows=(*lines, sums)),), dense=True)
 
@@ -97,6 +107,7 @@ def segments(found: SegmentAttribution) -> Table:
 def factors(found: FactorAttribution) -> Table:
     """Exposure, return and risk by factor."""
     split, n_factors = found.breakdown, found.exposures.shape[1]
+    form = signed([split.total, *split.linked.tolist()])
     lines = []
     for i, row in enumerate(split.rows):
         exposure = f"{found.exposures[:, i].mean():+.2f}" if i < n_factors else ""
@@ -104,14 +115,14 @@ def factors(found: FactorAttribution) -> Table:
             (
                 row,
                 exposure,
-                f"{split.linked[i]:+.2%}",
+                form.format(split.linked[i]),
                 shown(float(found.t[i]), "+.1f"),
                 f"{found.volatility[i]:.2%}",
                 shown(float(found.correlation[i]), "+.2f"),
                 f"{found.risk[i]:+.2%}",
             )
         )
-    lines.append(("all", "", f"{split.total:+.2%}", "", "", "", f"{found.risk.sum():.2%}"))
+    lines.append(("all", "", form.format(split.total), "", "", "", f"{found.risk.sum():.2%}"))
     columns = ("", "mean exposure", "return", "t", "volatility", "correlation", "risk")
     return Table(columns=columns, groups=(Rows(rows=tuple(lines)),), dense=True)
 
@@ -119,13 +130,23 @@ def factors(found: FactorAttribution) -> Table:
 def strategies(found: StrategyAttribution) -> Table:
     """The requirement's table."""
     split, lines = found.breakdown, []
+    form = signed([split.total, *found.contribution.values()])
     for name, value in found.contribution.items():
-        effects = (split.cell(name, effect) for effect in ("selection", "allocation", "interaction"))
+        effects = (split.cell(name, effect) for effect in ("benchmark", "selection", "allocation", "interaction"))
         weight = f"{found.average_weight[name]:.1%}" if name in found.average_weight else "–"
         swing = f"{found.weight_volatility[name]:.1%}" if name in found.weight_volatility else "–"
-        lines.append((name, f"{value:+.2%}", *(f"{effect:+.2%}" for effect in effects), weight, swing))
-    lines.append(("all", f"{split.total:+.2%}", "", "", "", "", ""))
-    columns = ("", "contribution", "selection", "allocation", "interaction", "average weight", "weight volatility")
+        lines.append((name, form.format(value), *(form.format(e) if e else "–" for e in effects), weight, swing))
+    lines.append(("all", form.format(split.total), "", "", "", "", "", ""))
+    columns = (
+        "",
+        "contribution",
+        "policy",
+        "selection",
+        "allocation",
+        "interaction",
+        "average weight",
+        "weight volatility",
+    )
     return Table(columns=columns, groups=(Rows(rows=tuple(lines)),), dense=True)
 
 

@@ -61,3 +61,17 @@ def test_what_names_say_is_text_and_nothing_else():
     with pytest.raises(ValidationError):
         Shape(kind="rect", colour='red" onload="x')
     assert Drawing.model_validate(drawn.model_dump()) == drawn
+
+
+def test_a_long_line_keeps_its_highs_and_lows():
+    """A crash of one day among five thousand is seen, and the dates under the line do not touch."""
+    dates = np.arange("2001-12-03", "2015-08-13", dtype="datetime64[D]")
+    values = np.sin(np.arange(len(dates)) / 300)
+    values[2345], values[2346] = -7.0, 5.0
+    drawn = lines(dates, [("it", values)], label="it")
+    line = next(shape for shape in drawn.shapes if shape.kind == "path" and len(shape.points) > 100)
+    heights = [y for _, y in line.points]
+    assert len(line.points) <= 602
+    assert max(heights) - min(heights) > 0.85 * (drawn.height - 52)
+    labels = sorted(s.x for s in drawn.shapes if s.kind == "text" and s.text.isdigit() and len(s.text) == 4)
+    assert min(np.diff(labels)) > 40

@@ -34,3 +34,11 @@ def test_numbers_have_sensible_digits():
                                  "max_drawdown_days": 1234.0, "vs_alpha_t": 2.5, "vs_beta": np.nan})  # fmt: skip
     cells = [cell for row in rows(table) for cell in row]
     assert {"12.35%", "1.23", "never", "1,234", "2.5", "–"} <= set(cells)
+
+
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [((0.0123, -0.5), "+1.23%"), ((0.0123, 4.0), "+1.2%"), ((15.9876, 0.01), "+1,599%"), ((float("nan"),), "+1.23%")],
+)
+def test_digits_become_fewer_as_returns_that_stand_together_grow(values, written):
+    assert reader_tables.signed(values).format(values[0] if np.isfinite(values[0]) else 0.0123) == written
