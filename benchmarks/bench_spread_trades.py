@@ -54,7 +54,7 @@ def main() -> int:
             label = "at once" if cap is None else f"within {cap:.0%}"
             results[f"{name}, {label}"] = found
             rows.append([name, label, *shown(found)])
-    titles = ["portfolio", "traded", "net", "cost, bp", "less than at once, bp (95 %)", "later", "days", "borrowed"]
+    titles = ["portfolio", "traded", "net", "cost, bp", "less than at once, bp (95 %)", "later", "days", "borrowed (most)"]
     print(table(titles, rows))
     line = {
         "machine": about,
@@ -106,7 +106,7 @@ def said(record: TrackRecord, at_once: TrackRecord, n_decisions: int, seed: int)
     """What the accounts earned and paid, and how that differs from trading at once."""
     year = record.periods_per_year
     less = estimated_mean(record.returns - at_once.returns, resampling=Resampling(seed=seed))
-    traded = np.abs(record.trades).sum(axis=1)
+    traded, borrowed = np.abs(record.trades).sum(axis=1), np.maximum(-record.cash / record.nav, 0.0)
     first = np.isin(record.trade_dates, at_once.trade_dates)
     return {
         "net": round(float(record.nav[-1] / record.nav[0]) ** (1 / record.years) - 1, 5),
@@ -116,7 +116,8 @@ def said(record: TrackRecord, at_once: TrackRecord, n_decisions: int, seed: int)
         "difference_interval_bps": [round(1e4 * year * v, 1) for v in (less.interval.low, less.interval.high)],
         "traded_later": round(float(traded[~first].sum() / traded.sum()), 4),
         "trading_days_a_decision": round(len(record.trade_dates) / n_decisions, 1),
-        "least_cash": round(float((record.cash / record.nav).min()), 4),
+        "borrowed_most": round(float(borrowed.max()), 4),
+        "borrowed_mean": round(float(borrowed.mean()), 5),
     }
 
 
@@ -129,7 +130,7 @@ def shown(found: dict[str, object]) -> list[str]:
         less,
         f"{found['traded_later']:.0%}",
         f"{found['trading_days_a_decision']:.0f}",
-        f"{max(-found['least_cash'], 0.0):.1%}",
+        f"{found['borrowed_mean']:.2%} ({found['borrowed_most']:.0%})",
     ]
 
 

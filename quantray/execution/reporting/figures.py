@@ -113,7 +113,7 @@ def frontier_with_points(risk_bps: Float, cost_bps: Float, points: Sequence[Poin
     figure.update_yaxes(title="Cost, bp")
     finished = styled(figure, 400)
     finished.update_layout(hovermode="closest", margin={"b": 50})
-    return Picture(finished, note or "Schedules on the curve cannot be had with less risk at their cost.")
+    return Picture(finished, note or "What more and less urgency costs and risks; nearer to the lower left is better.")
 
 
 def trading_pace(times: Sequence[str], money: Mapping[str, Float], *, note: str = "") -> Picture:

@@ -215,5 +215,7 @@ def _frontier(schedule: DaySchedule, plan: ExecutionPlan) -> Section:
     ]
     name, days = str(plan.trades.symbols[order]), int(plan.days[order])
     span = "a session" if days == 1 else f"{days} days, evenly"
-    note = f"{money(float(plan.trades.value[order]))} of {name} over {span}: {plan.selection.reason(order)}."
+    value = money(float(plan.trades.value[order]))
+    clock = "The curve trades by the clock; what follows the volume may lie below it."
+    note = f"{value} of {name} over {span}: {plan.selection.reason(order)}. {clock}"
     return chart("The order that costs most", frontier_with_points(curve.risk_bps, curve.cost_bps, points, note=note))
