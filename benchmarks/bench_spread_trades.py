@@ -54,7 +54,7 @@ def main() -> int:
             label = "at once" if cap is None else f"within {cap:.0%}"
             results[f"{name}, {label}"] = found
             rows.append([name, label, *shown(found)])
-    titles = ["portfolio", "traded", "net", "cost, bp", "less than at once, bp (95 %)", "later", "days", "borrowed (most)"]
+    titles = ["portfolio", "traded", "net", "cost, bp", "beyond at once, bp", "later", "days", "borrowed (most)"]
     print(table(titles, rows))
     line = {
         "machine": about,

@@ -9,6 +9,6 @@ move together, and ``schedules`` slices a day by time, volume, participation or 
 them, with what each of the ``candidates`` would cost, and ``venues`` are where slices go, by ``routing``. ``plan`` does
 all of it for a ``trade_list``, and ``day_orders`` makes tables of it, by ``settings``; ``reporting`` shows it.
 
-``simulate`` works a schedule in a market that it moves, ``bridge`` fills in the inside of a day, and ``tca`` says what
-an execution really cost.
+``simulate`` works a schedule in a market that it moves, ``bridge`` fills in the inside of a day, ``hindsight`` works a
+plan on sessions that came, and ``tca`` says what an execution really cost.
 """

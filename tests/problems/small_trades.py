@@ -1,8 +1,11 @@
 """Four orders of different sizes, and a fifth of which no volume is known."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from quantray.execution.day_orders import Wanted, day_orders
+from quantray.execution.hindsight import SessionBars, worked
 from quantray.execution.impact import linear_impact, square_root_impact
 from quantray.execution.reporting.schedules import DaySchedule
 from quantray.execution.trade_list import PlanTerms
@@ -29,3 +32,16 @@ def schedule(shares=SHARES, *, name="HRP", linear=False, terms=None):
     return DaySchedule(
         name=name, session=DAY, aum=1e8, orders=orders, terms=terms, notes=("1 order goes to the close",)
     )
+
+
+def still(plan, *, at=1.0, volume=1.0):
+    """Two sessions in which no price moves, opened at a share of the plan's price."""
+    price = np.outer(plan.trades.price, np.full(2, at))
+    traded = np.outer(plan.trades.impact.adv, np.full(2, volume))
+    return SessionBars(open=price, high=price, low=price, close=price, volume=traded)
+
+
+def hindsighted():
+    """The schedule, worked on sessions that opened higher."""
+    one = schedule()
+    return replace(one, worked=worked(one.orders.plan, still(one.orders.plan, at=1.01), DAY, one.terms))

@@ -15,6 +15,7 @@ from quantray.execution.orders import ALGORITHMS
 from quantray.execution.plan import ExecutionPlan
 from quantray.execution.reporting.figures import Point, cost_waterfall, frontier_with_points, trading_pace
 from quantray.execution.reporting.schedules import DaySchedule
+from quantray.execution.tca import Executed, aggregate, shortfall
 
 __all__ = ["algorithms_table", "orders_table", "schedule_page"]
 
@@ -127,6 +128,8 @@ def _sections(schedule: DaySchedule) -> list[Section]:
     found.append(_pace(schedule))
     if plan is not None:
         found.append(_frontier(schedule, plan))
+    if plan is not None and schedule.worked is not None:
+        found.append(_hindsight(schedule.worked, plan))
     rest = schedule.orders.parents.num_rows - _MOST_ROWS
     parts: tuple[Table | Note, ...] = (orders_table(schedule),)
     if rest > 0:
@@ -200,6 +203,23 @@ def _pace(schedule: DaySchedule) -> Section:
             [label[-5:] for label in labels.tolist()], found, note=f"By venue, at the prices on arrival{clock}."
         ),
     )
+
+
+def _hindsight(done: Executed, plan: ExecutionPlan) -> Section:
+    """What the sessions that came would have made of the plan."""
+    found = shortfall(done)
+    parts, _ = aggregate(found)["all"]
+    total = parts.pop("total")
+    expected, risk = (bps * 1e-4 * plan.trades.value for bps in (plan.cost_bps, plan.risk_bps))
+    deviation = float(np.sqrt((risk**2).sum()) / found.value.sum() * 1e4)
+    filled = float((np.abs(done.filled) * done.decision).sum() / found.value.sum())
+    came = 1e4 * float(expected.sum() / found.value.sum())
+    note = (
+        f"Worked on the sessions that came, each order on a path within its daily bars: {total:+.1f} bp, {came:.1f} "
+        f"expected, with a standard deviation of {deviation:.1f} were orders to move apart; {filled:.0%} filled. Delay "
+        "is the move from the close before to the open. Most of this is the market's move, not the plan's."
+    )
+    return chart("In hindsight", cost_waterfall(parts, note=note))
 
 
 def _frontier(schedule: DaySchedule, plan: ExecutionPlan) -> Section:

@@ -11,6 +11,7 @@ import pyarrow.csv as pa_csv
 
 from quantray.arrays import Int
 from quantray.execution.day_orders import AT_CLOSE, DayOrders
+from quantray.execution.tca import Executed, shortfall
 from quantray.execution.trade_list import PlanTerms
 from quantray.storage.seals import to_parquet
 
@@ -26,6 +27,7 @@ class DaySchedule:
     session : the first trading day.
     aum : money that is managed.
     notes : what was left out and why.
+    worked : what became of the plan's orders on the sessions that came; None where these are not known.
     """
 
     name: str
@@ -34,6 +36,7 @@ class DaySchedule:
     orders: DayOrders
     terms: PlanTerms
     notes: tuple[str, ...] = ()
+    worked: Executed | None = None
 
     @property
     def value(self) -> float:
@@ -59,10 +62,15 @@ class DaySchedule:
 
 
 def schedule_files(schedules: Sequence[DaySchedule]) -> dict[str, bytes]:
-    """File name -> content: orders and children of all portfolios as Parquet and CSV, and all of it as JSON."""
+    """File name -> content: orders, children and hindsight of all portfolios as Parquet and CSV, the orders as JSON."""
     files = {}
-    for name in ("parents", "children"):
-        table = pa.concat_tables(_labelled(each, getattr(each.orders, name)) for each in schedules)
+    tables = {
+        name: pa.concat_tables(_labelled(each, getattr(each.orders, name)) for each in schedules)
+        for name in ("parents", "children")
+    }
+    if known := [_labelled(each, table) for each in schedules if (table := _hindsight(each)) is not None]:
+        tables["hindsight"] = pa.concat_tables(known)
+    for name, table in tables.items():
         files[f"{name}.parquet"] = to_parquet(table, name)
         written = io.BytesIO()
         pa_csv.write_csv(table, written)
@@ -74,6 +82,20 @@ def schedule_files(schedules: Sequence[DaySchedule]) -> dict[str, bytes]:
 
 def _labelled(schedule: DaySchedule, table: pa.Table) -> pa.Table:
     return table.add_column(0, "portfolio", pa.array([schedule.name] * table.num_rows, pa.string()))
+
+
+def _hindsight(schedule: DaySchedule) -> pa.Table | None:
+    """What became of each order of the plan, and the parts of its shortfall in money."""
+    done, plan = schedule.worked, schedule.orders.plan
+    if done is None or plan is None:
+        return None
+    found = shortfall(done)
+    columns = {"parent": [f"{schedule.session}-{name}" for name in plan.trades.symbols.tolist()]}
+    columns |= {"symbol": plan.trades.symbols.tolist()}
+    numbers = {name: getattr(done, name) for name in ("ordered", "filled", "decision", "arrival", "paid", "last")}
+    # What nothing was lost by is written without the sign that zero has in a sale.
+    parts = {name: money + 0.0 for name, money in found.parts.items()}
+    return pa.table(columns | numbers | parts | {"total": found.total, "total_bps": found.bps})
 
 
 def _document(schedule: DaySchedule) -> dict[str, object]:

@@ -26,12 +26,13 @@ class FinishedRun:
     data: MarketData
 
 
-def open_run(folder: Path, portfolios: Sequence[str] = ()) -> FinishedRun:
+def open_run(folder: Path, portfolios: Sequence[str] = (), *, fields: Sequence[str] = FIELDS) -> FinishedRun:
     """The run of a folder.
 
     Parameters
     ----------
     portfolios : names of some of them; by default all.
+    fields : of the data, of those that there are.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def open_run(folder: Path, portfolios: Sequence[str] = ()) -> FinishedRun:
         for part in ("accounts", "holdings"):
             written_file(folder, about, f"tracks/{name}/{part}.parquet")
     records = tuple(TrackRecord.read(folder / "tracks" / name) for name in portfolios or known)
-    return FinishedRun(settings, records, load_market(_as_read(settings, run), settings.exchange, FIELDS))
+    return FinishedRun(settings, records, load_market(_as_read(settings, run), settings.exchange, fields))
 
 
 def _as_read(settings: PortfolioSettings, run: Run) -> StoreData | SimulatedData:

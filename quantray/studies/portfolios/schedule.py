@@ -16,19 +16,25 @@ from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.errors import DataError, InputError
 from quantray.execution.day_orders import Wanted, day_orders
+from quantray.execution.hindsight import SessionBars, worked
 from quantray.execution.impact import ImpactLaw, ImpactModel, with_liquidity
+from quantray.execution.plan import ExecutionPlan
 from quantray.execution.reporting.page import schedule_page
 from quantray.execution.reporting.schedules import DaySchedule, schedule_files
 from quantray.execution.settings import ExecutionSettings
-from quantray.execution.trade_list import trades_of_weights
+from quantray.execution.tca import Executed
+from quantray.execution.trade_list import PlanTerms, trades_of_weights
 from quantray.features.returns import carried_forward
 from quantray.research.market import MarketData, StoreData
 from quantray.storage.files import write_atomically
 from quantray.studies.portfolios.finished import FinishedRun, open_run
 from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.portfolios.study import FIELDS
 
 __all__ = ["ScheduleAsked", "default_folder", "portfolio_schedule", "run_schedules", "write_schedules"]
 
+_BAR = ("open", "high", "low")
+"""What hindsight needs beside closes and volumes."""
 _QUOTE_DAYS = 10
 """Days before which a name without a quote is not traded."""
 
@@ -65,7 +71,7 @@ def run_schedules(folder: Path, asked: ScheduleAsked, *, portfolios: Sequence[st
     InputError
         As ``finished.open_run`` and ``portfolio_schedule``.
     """
-    run = open_run(folder, portfolios)
+    run = open_run(folder, portfolios, fields=(*FIELDS, *_BAR))
     return [portfolio_schedule(run, record, asked) for record in run.records]
 
 
@@ -116,8 +122,15 @@ def portfolio_schedule(run: FinishedRun, record: TrackRecord, asked: ScheduleAsk
     session = next_session(panel.dates[known], exchange=run.data.exchange)
     terms = asked.execution.terms(run.data.exchange, asked.most_days)
     orders = day_orders(wanted, session, terms)
-    notes = _notes(names[~quoted], int((quoted & (shares == 0)).sum()), orders.at_close)
-    return DaySchedule(name=record.name, session=session, aum=aum, orders=orders, terms=terms, notes=notes)
+    return DaySchedule(
+        name=record.name,
+        session=session,
+        aum=aum,
+        orders=orders,
+        terms=terms,
+        notes=_notes(names[~quoted], int((quoted & (shares == 0)).sum()), orders.at_close),
+        worked=None if orders.plan is None else _worked(panel, known, orders.plan, session, terms),
+    )
 
 
 def default_folder(run: Path, schedules: Sequence[DaySchedule]) -> Path:
@@ -198,6 +211,23 @@ def _quoted(data: MarketData, row: int, columns: Int) -> Float:
     bars = bars.assign(symbol=store.symbols(settings.version).shown(bars["symbol"].to_numpy(dtype=np.str_)))
     last = bars.sort_values("date", kind="stable").groupby("symbol")["close"].last()
     return last.reindex(panel.assets[columns]).to_numpy(dtype=np.float64)
+
+
+def _worked(panel: Panel, row: int, plan: ExecutionPlan, session: np.datetime64, terms: PlanTerms) -> Executed | None:
+    """What became of a plan that was made at the close of a row; None where the data end before it does, or lack bars.
+
+    Bars are those of the panel, which no split or dividend interrupts, at the plan's prices at that close.
+    """
+    days = slice(row + 1, row + 1 + int(plan.days.max()))
+    if days.stop > len(panel.dates) or not all(name in panel.fields for name in _BAR):
+        return None
+    place = {asset: column for column, asset in enumerate(panel.assets.tolist())}
+    columns = [place[name] for name in plan.trades.symbols.tolist()]
+    before = carried_forward(panel.field("close")[max(row - _QUOTE_DAYS, 0) : row + 1, columns])[0][-1]
+    unit = (plan.trades.price / before)[:, None]
+    prices = {name: unit * panel.field(name)[days, columns].T for name in (*_BAR, "close")}
+    bars = SessionBars(volume=panel.field("volume")[days, columns].T / unit, **prices)
+    return worked(plan, bars, session, terms)
 
 
 def _notes(unquoted: Names, too_small: int, at_close: int) -> tuple[str, ...]:

@@ -2,9 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from small_trades import SHARES, schedule
+from small_trades import SHARES, hindsighted, schedule
 
 from quantray.execution.reporting.page import algorithms_table, orders_table, schedule_page
+from quantray.execution.tca import shortfall
 from quantray.execution.trade_list import PlanTerms
 
 
@@ -75,6 +76,17 @@ def test_several_portfolios_stand_side_by_side_and_the_page_is_offline():
     html = page.html((), {})
     assert 'src="http' not in html
     assert "Equal <b>" not in html
+
+
+def test_hindsight_splits_what_it_would_have_cost():
+    one = hindsighted()
+    page = schedule_page([one], about="")
+    (section,) = (section for section in page.sections if section.title == "In hindsight")
+    (fall,) = json.loads(section.parts[0].figure)["data"]
+    lost = shortfall(one.worked)
+    assert fall["x"][-1] == pytest.approx(1e4 * lost.total.sum() / lost.value.sum(), abs=1e-3)
+    assert f"{one.orders.plan.total_cost_bps:.1f} expected" in section.note
+    assert "100% filled" in section.note
 
 
 def test_where_no_volume_is_known_there_is_a_page_too():

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from small_trades import SHARES, schedule
+from numpy.testing import assert_allclose
+from small_trades import SHARES, hindsighted, schedule
 
 from quantray.execution.orders import ExecutionSchedule
 from quantray.execution.reporting.schedules import schedule_files
@@ -34,3 +35,13 @@ def test_files_hold_the_same_orders_of_all_portfolios():
     assert [each.parent.quantity for each in orders] == np.abs(SHARES[:4]).tolist()
     assert said["HRP"]["at_the_close"] == [{"parent": "2024-03-15-DARK", "symbol": "DARK", "shares": 300, "price": 5.0}]
     assert said["Equal weight"]["notes"] == ["1 order goes to the close"]
+
+
+def test_hindsight_is_a_table_where_it_is_known():
+    assert "hindsight.csv" not in schedule_files([schedule()])
+    files = schedule_files([hindsighted()])
+    table = pd.read_parquet(io.BytesIO(files["hindsight.parquet"]))
+    assert table["symbol"].tolist() == ["CALM", "USUAL", "LARGE", "WILD"]
+    parts = table[["explicit", "delay", "execution", "missed"]].sum(axis=1)
+    assert_allclose(parts, table["total"])
+    assert_allclose(table["total_bps"], 1e4 * table["total"] / (table["ordered"].abs() * table["decision"]))

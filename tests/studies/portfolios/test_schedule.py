@@ -172,6 +172,22 @@ def test_the_files_of_a_run(study, tmp_path):
         run_schedules(folder, ASKED, portfolios=["HPR"])
 
 
+def test_in_hindsight_a_plan_is_worked_on_the_bars_that_came(study, tmp_path):
+    folder = kept(*study)
+    asked = ScheduleAsked(aum=1e7)
+    (made,) = run_schedules(folder, asked, portfolios=["HRP"])
+    panel = open_run(folder, fields=("close", "open", "volume")).data.panel
+    row, done = panel.row(made.session), made.worked
+    columns = [panel.assets.tolist().index(name) for name in made.orders.plan.trades.symbols.tolist()]
+    assert_allclose(done.arrival, panel.field("open")[row, columns])
+    assert_allclose(done.decision, made.orders.plan.trades.price)
+    # Where the data end before the plan does, or hold no bars, there is no hindsight.
+    (late,) = run_schedules(folder, replace(asked, aum=2e9), portfolios=["HRP"])
+    assert late.worked is None
+    opened = open_run(folder)
+    assert portfolio_schedule(opened, opened.records[0], asked).worked is None
+
+
 def test_prices_are_those_quoted_at_the_time(tmp_path):
     """Since a split half a year before, adjusted closes are twice what a share costs."""
     bars = bars_of()
