@@ -10,6 +10,7 @@ import pytest
 import yaml
 from command_line import called
 
+from quantray.daily.settings import LearningSettings
 from quantray.data.quality.checks import CHECKS
 from quantray.data.quality.treatment import QualitySettings
 from quantray.data.vendors.formats import Format
@@ -86,6 +87,8 @@ def test_yaml_is_valid_settings():
             QualitySettings.model_validate(yaml.safe_load(block))
         elif title == "# alerts.yaml":
             AlertSettings.model_validate(yaml.safe_load(block))
+        elif title == "# in the settings of a rebalance":
+            LearningSettings.model_validate(yaml.safe_load(block)["training"])
         elif title == "# scenarios.yaml":
             for terms in yaml.safe_load(block).values():
                 Scenario.model_validate(terms)
@@ -97,7 +100,7 @@ def test_yaml_is_valid_settings():
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 6
+    assert len(blocks("yaml")) == 7
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
