@@ -216,8 +216,8 @@ class _Accounts:
         held, tradable = self._held, self._age == 0
         nav = float(held.sum() + self._cash)
         most = self._most(t, nav)
-        assert most is not None, "orders are left open by a cap only"
-        parts = self._open.parts(most)
+        # Where the costs' terms have changed since, nothing limits what is left but its days.
+        parts = self._open.parts(np.full(len(held), np.inf) if most is None else most)
         # A sale of all ends at nothing, not at its rounding.
         ends = np.abs(held + parts) <= 1e-12 * np.abs(parts)
         parts = np.where(ends, -held, parts)

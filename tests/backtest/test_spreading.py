@@ -240,3 +240,6 @@ def test_a_share_of_the_volume_may_change_on_the_way():
     assert twice.digest() == whole.digest()
     record = backtest(panel, decided, costs=CostsByDay(first, (slow, fast)), accounting=HUNDRED)
     assert_allclose(record.weights[:, 0], [0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3])
+    # What is left of an order when the limit falls away, is still spread over its days.
+    freed = backtest(panel, decide(panel, [0], [[0.35]]), costs=CostsByDay(first, (slow, fast)), accounting=HUNDRED)
+    assert_allclose(freed.trades[:, 0], 35 / 4, rtol=1e-12)
