@@ -1,15 +1,24 @@
-"""A study on a cluster of two nodes, one of which is killed while it works. Run by test_failures."""
+"""A study, then a training, on a cluster of two nodes, one of which is killed under way. Run by test_failures."""
 
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import ray
 from ray.cluster_utils import Cluster
 
+from quantray.data.synthetic import simulate_market
 from quantray.distributed.executor import OnRay
+from quantray.distributed.training import RayTraining, fit_on_ray
+from quantray.models.forecaster import FitContext
+from quantray.models.learned import NetworkForecaster
+from quantray.models.scoring import TimeReading
+from quantray.models.training import TrainingSettings
 from quantray.research.executor import Serial, Shared
+from quantray.research.folds import walk_forward
 from quantray.research.market import SimulatedData
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
@@ -56,6 +65,56 @@ def waiting_unit(shared, task):
     return fn(data, task)
 
 
+class Lingers(NetworkForecaster):
+    """Its third epoch is done, and its checkpoint not written yet, when the machine that it is on goes away."""
+
+    def fit(self, panel, fold, *, context, **rest):
+        folder, inner = Path(self.name), context.say
+
+        def say(line):
+            epoch = int(line.split("epoch ")[1].split(",")[0])
+            with (folder / "epochs").open("a") as done:
+                done.write(f"{epoch} ")
+            inner(line)
+            if epoch == 3 and not (folder / "gone").exists():
+                (folder / "node").write_text(ray.get_runtime_context().get_node_id())
+                time.sleep(120)
+
+        return super().fit(panel, fold, context=replace(context, say=say), **rest)
+
+
+def train_on_what_is_left(cluster, nodes, folder):
+    """Train on one of two nodes, which is killed at the worst moment: one epoch is done again, and no byte differs."""
+    folder.mkdir()
+    panel = simulate_market(16, 340, seed=4).panel
+    fold = walk_forward(panel.dates, train_days=40, valid_days=10, test_days=300, horizon=1, lag=1)[0]
+    training = TrainingSettings(reading=TimeReading(steps=10, warm_up=5), batch=2, epochs=4, patience=4)
+    shape = {"attention": "none", "width": 4, "layers": 1, "heads": 2, "training": training}
+    watched = Thread(target=kill_the_trainer, args=(cluster, nodes, folder))
+    watched.start()
+    run = RayTraining(storage=folder, name="run", workers=1, max_failures=2)
+    context = FitContext(seed=7, say=lambda line: None)
+    fitted = fit_on_ray(Lingers(name=str(folder), **shape), panel, fold, run, context=context)
+    watched.join()
+    assert (folder / "epochs").read_text() == "1 2 3 3 4 ", (folder / "epochs").read_text()
+    alone = NetworkForecaster(name="alone", **shape).fit(panel, fold, context=FitContext(seed=7))
+    ours, theirs = (each.checkpoint.progress.history for each in (fitted, alone))
+    assert [each.epoch for each in ours] == [1, 2, 3, 4]
+    assert max(abs(a.loss - b.loss) for a, b in zip(ours, theirs, strict=True)) < 1e-5
+    print("one epoch again")
+
+
+def kill_the_trainer(cluster, nodes, folder):
+    """Once it lingers."""
+    limit = time.monotonic() + 90
+    while not (folder / "node").exists() or not (folder / "node").read_text():
+        assert time.monotonic() < limit, "nobody trained"
+        time.sleep(0.05)
+    (folder / "gone").touch()
+    victim = next(node for node in nodes if node.node_id == (folder / "node").read_text())
+    cluster.remove_node(victim, allow_graceful=False)
+
+
 def alive_workers() -> list[str]:
     return [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
@@ -98,6 +157,7 @@ def main(folder: Path) -> None:
             assert time.monotonic() < limit, alive_workers()
             time.sleep(0.1)
         print("same digest")
+        train_on_what_is_left(cluster, [nodes[0], cluster.add_node(num_cpus=2, num_gpus=0)], folder / "training")
     finally:
         ray.shutdown()
         cluster.shutdown()

@@ -93,8 +93,11 @@ def test_whatever_dies_the_same_settings_compute_only_what_is_missing(tmp_path, 
     assert about.digest == undisturbed
 
 
-def test_a_killed_node_changes_nothing(tmp_path):
-    """One of two nodes is killed under way; its units run again on the other and the digest is that of one process."""
+def test_a_killed_node_changes_nothing_and_costs_a_training_one_epoch(tmp_path):
+    """One of two nodes is killed under way; its units run again on the other and the digest is that of one process.
+
+    A training that loses its node after an epoch, before that is kept, does this one epoch again.
+    """
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("node_loss.py")), str(tmp_path)],
         capture_output=True,
@@ -105,3 +108,4 @@ def test_a_killed_node_changes_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "same digest" in done.stdout
+    assert "one epoch again" in done.stdout

@@ -2,16 +2,21 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
+from small_market import SmallMarket
 
 from quantray.distributed.jobs import JobRequest, parse_environment
 from quantray.errors import InputError
+from quantray.serving.publish import Shelf
+from quantray.settings import to_yaml
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -102,22 +107,25 @@ def head(free_ports):
         assert not alive
 
 
-def submitted(folder, head, token, *arguments):
+def submitted(folder, head, token, *arguments, workflow="workflows/walk_forward.py"):
     """The command that submits, under way."""
-    command = [
-        sys.executable,
-        "-m",
-        "quantray.cli",
-        "submit",
-        "workflows/walk_forward.py",
-        "workflows/configs/demo.yaml",
-    ]
+    command = [sys.executable, "-m", "quantray.cli", "submit", workflow, "workflows/configs/demo.yaml"]
     command += ["--address", head, "--python", sys.executable, "--env", f"QUANTRAY_RUNS={folder / 'runs'}", *arguments]
     for change in SMALL:
         command += ["--set", change]
+    return started(command, folder, token)
+
+
+def started(command, folder, token=TOKEN):
+    """A command with a token, under way in a folder."""
     environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def ray_job(head, verb, *words):
+    """A command of Ray's own."""
+    return [sys.executable, "-m", "ray.scripts.scripts", "job", verb, "--address", head, *words]
 
 
 def ended(command):
@@ -160,3 +168,39 @@ def test_jobs_run_to_their_end_and_a_second_request_attaches_or_reuses(folder, h
     assert code == 1, err
     assert "FAILED" in out
     assert "no member on" in out
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_stopped_job_finishes_the_rest_and_a_rebalance_is_a_job_too(folder, head):
+    """The first job of a study is stopped while its units wait; meanwhile `ray job submit` rebalances a day."""
+    (folder / "tests" / "distributed").mkdir(parents=True)
+    held = "tests/distributed/held_study.py"
+    shutil.copy(ROOT / held, folder / held)
+    code, out, err = ended(submitted(folder, head, TOKEN, "--no-wait", "--env", "HELD_AT=2", workflow=held))
+    assert code == 0, err
+    name = out.split("submitted ")[1].split(":")[0]
+
+    market = SmallMarket(folder)
+    (folder / "daily.yaml").write_text(to_yaml(market.settings()))
+    bars = str(market.day(0))
+    program = ["--", sys.executable, "workflows/daily_rebalance.py", "daily.yaml", "--bars", bars]
+    rebalanced = started(ray_job(head, "submit", "--working-dir", str(folder), *program), folder)
+
+    limit = time.monotonic() + 120
+    while len(list((folder / "runs" / "results").glob("??/*.parquet"))) < 2:
+        assert time.monotonic() < limit, "the job never came to its units"
+        time.sleep(0.1)
+    code, out, err = ended(started(ray_job(head, "stop", name), folder))
+    assert code == 0, out + err
+    kept = len(list((folder / "runs" / "results").glob("??/*.parquet")))
+    code, out, err = ended(submitted(folder, head, TOKEN, "--env", "HELD_AT=1000", workflow=held))
+    assert "SUCCEEDED" in out, out + err
+    computed, reused = (int(each) for each in re.search(r"(\d+) units computed, (\d+) reused", out).groups())
+    assert (computed > 0, reused) == (True, kept)
+
+    code, out, err = ended(rebalanced)
+    assert code == 0, out + err
+    shelf = Shelf.at(str(folder / "books"))
+    assert shelf.latest().version in out
+    assert shelf.read(shelf.latest()).tables["parents"].num_rows == 12

@@ -9,6 +9,15 @@ def empty_service(tmp_path):
 
 
 @pytest.fixture
-def service(empty_service):
+def own_service(empty_service):
+    """One that a test may publish to."""
     empty_service.publish(small_book())
     return empty_service
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """One that is only read."""
+    made = Service(tmp_path_factory.mktemp("service"), failures_per_minute=1_000_000)
+    made.publish(small_book())
+    return made

@@ -25,14 +25,6 @@ READS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def open_house(tmp_path_factory):
-    """A service that many requests go to."""
-    made = Service(tmp_path_factory.mktemp("service"))
-    made.publish(small_book())
-    return made
-
-
 def test_the_portfolio_is_the_published_one(service):
     book = small_book()
     found = service.get("/v1/portfolio").json()
@@ -50,13 +42,15 @@ def test_tables_travel_as_arrow_too(service):
     assert json.loads(table.schema.metadata[b"quantray"])["as_of"] == DAY
 
 
-def test_what_the_asker_has_is_not_sent_again(service):
-    first = service.get("/v1/portfolio")
-    again = service.get("/v1/portfolio", **{"If-None-Match": first.headers["etag"]})
+def test_what_the_asker_has_is_not_sent_again(own_service):
+    first = own_service.get("/v1/portfolio")
+    again = own_service.get("/v1/portfolio", **{"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    assert service.get("/v1/portfolio", **{"If-None-Match": first.headers["etag"], "Accept": ARROW}).status_code == 200
-    service.publish(small_book(nav=2e6))
-    assert service.get("/v1/portfolio", **{"If-None-Match": first.headers["etag"]}).json()["nav"] == 2e6
+    assert (
+        own_service.get("/v1/portfolio", **{"If-None-Match": first.headers["etag"], "Accept": ARROW}).status_code == 200
+    )
+    own_service.publish(small_book(nav=2e6))
+    assert own_service.get("/v1/portfolio", **{"If-None-Match": first.headers["etag"]}).json()["nav"] == 2e6
 
 
 @pytest.mark.parametrize(
@@ -226,18 +220,18 @@ def test_without_a_book_the_service_is_not_ready_and_says_so(empty_service):
     assert empty_service.http.get("/health/live").status_code == 200
 
 
-def test_a_damaged_book_leaves_the_last_good_one(service):
-    first = service.get("/v1/portfolio").json()
+def test_a_damaged_book_leaves_the_last_good_one(own_service):
+    first = own_service.get("/v1/portfolio").json()
     later = small_book(date(2024, 4, 1), nav=3e6)
-    pointer = service.shelf.publish(later)
-    path = service.shelf.place.folder / "books" / pointer.version / "portfolio.parquet"
+    pointer = own_service.shelf.publish(later)
+    path = own_service.shelf.place.folder / "books" / pointer.version / "portfolio.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    assert service.http.post("/v1/refresh", headers=service.signed("publish")).status_code == 200
-    assert service.get("/v1/portfolio").json() == first
-    ready = service.http.get("/health/ready")
+    assert own_service.http.post("/v1/refresh", headers=own_service.signed("publish")).status_code == 200
+    assert own_service.get("/v1/portfolio").json() == first
+    ready = own_service.http.get("/health/ready")
     assert ready.status_code == 200
     assert "is not what was published" in ready.json()["problem"]
-    damaged = service.get("/v1/portfolio/2024-04-01")
+    damaged = own_service.get("/v1/portfolio/2024-04-01")
     assert damaged.status_code == 503
     assert str(path) not in damaged.text
 
@@ -250,12 +244,12 @@ def test_a_stale_book_is_served_but_not_ready(tmp_path):
     assert old.get("/v1/portfolio").status_code == 200
 
 
-def test_metrics_count_what_was_asked_without_names_of_keys(service):
-    service.get("/v1/portfolio")
-    text = service.get("/metrics").text
+def test_metrics_count_what_was_asked_without_names_of_keys(own_service):
+    own_service.get("/v1/portfolio")
+    text = own_service.get("/metrics").text
     assert 'quantray_requests_total{route="/v1/portfolio",status="200"} 1.0' in text
     assert "quantray_book_age_seconds" in text
-    assert service.keys["read"].split(".")[0] not in text
+    assert own_service.keys["read"].split(".")[0] not in text
 
 
 def test_audits_say_who_read_what_and_nothing_secret(service, caplog):
@@ -295,15 +289,15 @@ def test_the_page_needs_nothing_from_elsewhere(service):
         assert "innerHTML" not in text
 
 
-def test_a_new_book_is_an_event(service):
+def test_a_new_book_is_an_event(own_service):
     import asyncio
 
     async def first_two():
-        inner = next(r for r in service.app.routes if getattr(r, "path", "") == "/v1/events")
+        inner = next(r for r in own_service.app.routes if getattr(r, "path", "") == "/v1/events")
         answer = await inner.endpoint()
         stream = answer.body_iterator
         seen = [await anext(stream)]
-        service.publish(small_book(nav=5e6))
+        own_service.publish(small_book(nav=5e6))
         seen.append(await anext(stream))
         await stream.aclose()
         return seen
@@ -326,15 +320,15 @@ GOOD = {
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_whatever_is_sent_the_answer_is_one_that_is_documented(open_house, data):
+def test_whatever_is_sent_the_answer_is_one_that_is_documented(service, data):
     """A request of which some parts are anything at all."""
     path = data.draw(st.sampled_from(sorted(GOOD)))
     request = dict(GOOD[path])
     for name in data.draw(st.lists(st.sampled_from(sorted(request)), max_size=2)):
         request[name] = data.draw(ANYTHING)
     content = json.dumps(request if data.draw(st.booleans()) else data.draw(ANYTHING) or request)
-    headers = open_house.signed("what-if") | {"Content-Type": "application/json"}
-    answer = open_house.http.post(path, content=content, headers=headers)
-    assert str(answer.status_code) in open_house.app.openapi()["paths"][path]["post"]["responses"], answer.text
+    headers = service.signed("what-if") | {"Content-Type": "application/json"}
+    answer = service.http.post(path, content=content, headers=headers)
+    assert str(answer.status_code) in service.app.openapi()["paths"][path]["post"]["responses"], answer.text
     assert answer.status_code < 500
     assert answer.status_code == 200 or set(answer.json()) == {"type", "title", "status", "detail", "request_id"}

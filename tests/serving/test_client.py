@@ -61,9 +61,9 @@ def test_documents_and_history(client):
     assert client.health().version == small_book().version
 
 
-def test_what_did_not_change_travels_once(service):
+def test_what_did_not_change_travels_once(own_service):
     seen = []
-    inner = service.http._transport
+    inner = own_service.http._transport
 
     class Watching(httpx.BaseTransport):
         def handle_request(self, request):
@@ -71,9 +71,9 @@ def test_what_did_not_change_travels_once(service):
             seen.append(answer.status_code)
             return answer
 
-    with Client("http://testserver", service.keys["read"], transport=Watching()) as client:
+    with Client("http://testserver", own_service.keys["read"], transport=Watching()) as client:
         first, second = client.portfolio(), client.portfolio()
-        service.publish(small_book(nav=9e6))
+        own_service.publish(small_book(nav=9e6))
         third = client.portfolio()
     assert seen == [200, 304, 200]
     assert second.frame.equals(first.frame)
