@@ -13,6 +13,7 @@ from quantray.data.synthetic import REGIMES, simulate_market
 from quantray.research.executor import Serial
 from quantray.studies.institutional.findings import find_institutional
 from quantray.studies.institutional.record import ALL, PHASES, VARIANTS
+from quantray.studies.institutional.schedule import last_schedules
 from quantray.studies.institutional.settings import InstitutionalSettings
 from quantray.studies.institutional.study import load_institutional, run_institutional
 
@@ -91,6 +92,16 @@ def test_constraints_are_kept_and_costs_grow_with_the_assets(institution):
     for aum in record.aums:
         assert record.replays[ALL.name, aum].gross.max() < bounds.gross * 1.1
     small, large = (record.replays["Without execution", aum] for aum in record.aums)
+    assert small.cost_bps < large.cost_bps
+
+
+def test_the_execution_schedule(institution):
+    """The newest change of the book as child orders, whose expected cost grows with the assets."""
+    small, large = last_schedules(*institution)
+    assert (small.aum, large.aum) == (BILLION, 5 * BILLION)
+    for each in (small, large):
+        assert each.orders.children.num_rows >= each.orders.parents.num_rows > 0
+        assert each.cost_bps > 0
     assert small.cost_bps < large.cost_bps
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "ReplayTask",
     "Way",
     "execution_unit",
+    "last_change",
     "plain_way",
     "read_replay",
     "replay_unit",
@@ -156,6 +157,17 @@ def replay_unit(data: PhaseData, task: ReplayTask) -> Unit[ReplayTask]:
     return Unit(unit_key([data.fingerprint, *task.books], told, origin=origin), task, origin, _REPLAY)
 
 
+def last_change(data: PhaseData, task: ReplayTask) -> tuple[int, Float]:
+    """Row of the newest decision that changed anything, and (N,) by how much; zeros where none did."""
+    decided, last, change = _all_decided(data, task)[0], 0, np.zeros(data.panel.shape[1])
+    before = change
+    for row in sorted(decided):
+        if (decided[row].weights != before).any():
+            last, change = row, decided[row].weights - before
+        before = decided[row].weights
+    return last, change
+
+
 def read_replay(data: PhaseData, key: str) -> Replay:
     """The replay that is kept under a key; raises as ``ResultStore.get``."""
     table = data.results.get(key, _REPLAY)
@@ -202,14 +214,20 @@ def _tried(data: PhaseData, task: ExecutionTask) -> tuple[Choice, dict[str, floa
 
 
 def _replayed(data: PhaseData, task: ReplayTask) -> pa.Table:
-    panel, decided, parts = data.panel, dict[int, _Decided](), []
-    for split, key, way in zip(task.splits, task.books, task.ways, strict=True):
-        book, test = read_book(data, key), split.rows(panel.dates).test
-        decided |= _decisions(data, book, way, test)
-        parts.append((book, test))
+    panel, (decided, parts) = data.panel, _all_decided(data, task)
     days = range(parts[0][1].start + 1, len(panel.dates))
     found = _accounts(data, decided, days, task.aum, _options(panel, parts))
     return pa.table([pa.array(getattr(found, name)) for name in ("dates", *_REPLAYED)], schema=_REPLAY.schema)
+
+
+def _all_decided(data: PhaseData, task: ReplayTask) -> tuple[dict[int, _Decided], list[tuple[Book, slice]]]:
+    """What is decided in the test ranges of all folds, and the book of each with its rows."""
+    decided, parts = dict[int, _Decided](), []
+    for split, key, way in zip(task.splits, task.books, task.ways, strict=True):
+        book, test = read_book(data, key), split.rows(data.panel.dates).test
+        decided |= _decisions(data, book, way, test)
+        parts.append((book, test))
+    return decided, parts
 
 
 def _options(panel: Panel, parts: Sequence[tuple[Book, slice]]) -> Float:

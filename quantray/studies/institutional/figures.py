@@ -48,7 +48,8 @@ def gains(record: InstitutionalRecord) -> Picture:
         means = np.array([each.mean for each in found])
         figure.add_scatter(
             x=means.round(3),
-            y=[phase.capitalize() for phase in PHASES],
+            y=np.arange(len(PHASES)) + 0.2 * (number - (len(record.aums) - 1) / 2),
+            customdata=[phase.capitalize() for phase in PHASES],
             error_x={
                 "array": [each.interval.high - each.mean for each in found],
                 "arrayminus": [each.mean - each.interval.low for each in found],
@@ -58,11 +59,11 @@ def gains(record: InstitutionalRecord) -> Picture:
             mode="markers",
             name=money(aum),
             marker={"color": PALETTE[number % len(PALETTE)], "size": 9},
-            hovertemplate="%{y}: %{x:+.2f} (%{text})<extra></extra>",
+            hovertemplate="%{customdata}: %{x:+.2f} (%{text})<extra></extra>",
         )
     figure.add_vline(x=0, line={"color": "#999999", "width": 1})
-    figure.update_layout(scattermode="group")
-    figure.update_yaxes(autorange="reversed", type="category")
+    places = {"tickvals": list(range(len(PHASES))), "ticktext": [phase.capitalize() for phase in PHASES]}
+    figure.update_yaxes(autorange="reversed", **places)
     figure.update_xaxes(title="Sharpe ratio of all phases less that without this one")
     shown = styled(figure, 330)
     shown.update_layout(hovermode="closest", margin={"l": 90, "b": 50})

@@ -1,14 +1,19 @@
 """What is kept of the five phases: streams with and without each, all choices and searches, and the report."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
 from quantray.analytics.page import money
+from quantray.execution.day_orders import PARENTS
+from quantray.execution.reporting.schedules import DaySchedule
 from quantray.regimes.market import index_returns
 from quantray.research.kind import Findings, Work
 from quantray.strategies.catalogue import option_notes
 from quantray.studies.institutional.record import VARIANTS, InstitutionalRecord
 from quantray.studies.institutional.report import InstitutionalReportInput, institutional_page, left_metrics
+from quantray.studies.institutional.schedule import last_schedules, schedule_section
 from quantray.studies.institutional.study import InstitutionalSource
 
 __all__ = ["find_institutional"]
@@ -18,6 +23,7 @@ def find_institutional(source: InstitutionalSource, record: InstitutionalRecord)
     """Streams, candidates and searches as tables, and metrics of every variant at every size of money."""
     settings, panel = source.settings, source.panel
     tested = source.data.sample(record.dates)
+    schedules = last_schedules(source, record)
     law = settings.impact.law().name.replace("_", " ")
     index = np.cumprod(1 + np.nan_to_num(index_returns(panel)))[np.searchsorted(panel.dates, record.dates)]
     page = institutional_page(
@@ -29,6 +35,7 @@ def find_institutional(source: InstitutionalSource, record: InstitutionalRecord)
             objectives=settings.objectives,
             record=record,
             index=np.asarray(index, dtype=np.float64),
+            schedule=schedule_section(schedules),
             warnings=source.data.survivors("returns of long positions are biased upward. Compare the phases"),
             options=tuple(option_notes(settings.strategies, panel)),
         )
@@ -42,13 +49,24 @@ def find_institutional(source: InstitutionalSource, record: InstitutionalRecord)
             for aum in record.aums
             for variant in VARIANTS
         },
-        tables=_tables(record),
+        tables=_tables(record) | {"orders": _orders(schedules)},
         facts=tested.facts
         | {
             "yearly_exits": source.data.yearly_exits,
             "strategies": len(record.strategies),
             "seconds_by_phase": {phase: round(seconds, 3) for phase, seconds in record.phase_seconds.items()},
         },
+    )
+
+
+def _orders(schedules: Sequence[DaySchedule]) -> pa.Table:
+    """The last trades as orders, by the money that is managed."""
+    return pa.concat_tables(
+        [
+            each.orders.parents.append_column("aum", pa.array([each.aum] * each.orders.parents.num_rows, pa.float64()))
+            for each in schedules
+        ]
+        or [PARENTS.empty_table()]
     )
 
 

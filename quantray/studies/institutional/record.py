@@ -19,6 +19,7 @@ __all__ = [
     "VARIANTS",
     "Gain",
     "InstitutionalRecord",
+    "LastTrades",
     "PhaseChoice",
     "Variant",
     "gains_of",
@@ -77,6 +78,17 @@ class Gain:
 
 
 @dataclass(frozen=True, eq=False)
+class LastTrades:
+    """What the newest decision with all phases that changed anything did."""
+
+    decided: np.datetime64
+    change: Float
+    """(N,) weight decided less the one decided before."""
+    participation: float
+    """Most of a day's volume that it is traded at."""
+
+
+@dataclass(frozen=True, eq=False)
 class InstitutionalRecord:
     """All that a study of the five phases found. D out-of-sample days, F folds."""
 
@@ -98,6 +110,8 @@ class InstitutionalRecord:
     replays: Mapping[tuple[str, float], Replay]
     """Variant and money -> what it left out of sample."""
     gains: tuple[Gain, ...]
+    last: Mapping[float, LastTrades]
+    """By money."""
     n_computed: int
     n_reused: int
     seconds: float

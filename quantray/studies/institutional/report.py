@@ -42,6 +42,8 @@ class InstitutionalReportInput:
     index: Float
     """(D,) of equal shares of all members on the days out of sample."""
     warnings: tuple[str, ...]
+    schedule: Section
+    """The last trades as orders."""
     options: tuple[str, ...] = ()
     """How options were priced, a sentence each."""
 
@@ -74,6 +76,7 @@ def institutional_page(content: InstitutionalReportInput) -> Page:
             Section(title="Do the regime paths agree?", note=_PATHS, parts=(_paths(record),)),
             Section(title="Do the searches agree?", note=_SEARCHES, parts=(_searches(record),)),
             chart("Capital", figures.capital(record)),
+            content.schedule,
         ),
         summary=_summary(content),
     )
@@ -160,9 +163,9 @@ def _ablation_note(content: InstitutionalReportInput) -> str:
     return (
         f"Out of sample and after costs of {content.costs}. Made large in training: {aims}. Gained: the Sharpe ratio "
         "of all phases less that of the study without one, paired by day. Without regimes parameters are those of all "
-        "days; without parameters each strategy keeps its default; without weights capital is shared equally; without "
-        "risk exposure is full and nothing is limited; without execution the book is traded at once, as often as it is "
-        "decided."
+        "days; without parameters each strategy keeps its default, whatever the regime; without weights capital is "
+        "shared equally; without risk exposure is full and nothing is limited; without execution the book is traded at "
+        "once, as often as it is decided."
     )
 
 

@@ -33,6 +33,7 @@ from quantray.studies.institutional.execution import (
     ReplayTask,
     Way,
     execution_unit,
+    last_change,
     plain_way,
     read_replay,
     replay_unit,
@@ -47,6 +48,7 @@ from quantray.studies.institutional.record import (
     ALL,
     VARIANTS,
     InstitutionalRecord,
+    LastTrades,
     PhaseChoice,
     gains_of,
 )
@@ -90,7 +92,7 @@ def run_institutional(source: InstitutionalSource, executor: Executor) -> Instit
     searched = _parameters(place, regimes)
     books = _weights(place, regimes, searched)
     held = _risk(place, books)
-    chosen, replays = _execution(place, held)
+    chosen, tasks, replays = _execution(place, held)
     choices = [PhaseChoice("regimes", fold, None, choice) for fold, choice in enumerate(regimes.choices)]
     choices += _noted(place, "weights", books[ALL.book]) + _noted(place, "risk", held[ALL.name])
     choices += [
@@ -119,6 +121,7 @@ def run_institutional(source: InstitutionalSource, executor: Executor) -> Instit
             resampling=settings.resampling.build(),
             periods_per_year=panel.periods_per_year,
         ),
+        last={aum: _last_trades(place, tasks[ALL.name, aum]) for aum in settings.aums},
         n_computed=place.counted.computed,
         n_reused=place.counted.reused,
         seconds=time.monotonic() - start,
@@ -277,10 +280,14 @@ def _risk(place: _Place, books: Keys) -> Held:
     return {variant.name: made.get(variant.name, books[variant.book]) for variant in VARIANTS}
 
 
+Cell = tuple[str, float]
+"""Name of a variant, and money."""
+
+
 def _execution(
     place: _Place, held: Held
-) -> tuple[dict[tuple[str, float], tuple[Choice, ...]], dict[tuple[str, float], Replay]]:
-    """By variant and money the choices of all folds, where the phase is on, and what is left out of sample."""
+) -> tuple[dict[Cell, tuple[Choice, ...]], dict[Cell, ReplayTask], dict[Cell, Replay]]:
+    """The choices of all folds where the phase is on, what is replayed out of sample, and what that leaves."""
     data, cells = place.data, [(variant, aum) for aum in place.settings.aums for variant in VARIANTS]
     trying = [(variant, aum) for variant, aum in cells if "execution" in variant]
     units = [
@@ -294,16 +301,23 @@ def _execution(
         for variant, aum in trying
     }
     named: dict[str, Way] = {way.name: way for way in ways(data)}
-    replays = []
+    tasks = {}
     for variant, aum in cells:
         chosen = choices.get((variant.name, aum))
         taken = (plain_way(data),) * len(place.splits)
         taken = taken if chosen is None else tuple(named[choice.chosen] for choice in chosen)
-        replays.append(replay_unit(data, ReplayTask(place.splits, held[variant.name], taken, aum)))
-    keys = place.complete(run_replay, replays, "replays")
-    left = {(v.name, aum): read_replay(data, key) for (v, aum), key in zip(cells, keys, strict=True)}
+        tasks[variant.name, aum] = ReplayTask(place.splits, held[variant.name], taken, aum)
+    keys = place.complete(run_replay, [replay_unit(data, task) for task in tasks.values()], "replays")
+    left = {cell: read_replay(data, key) for cell, key in zip(tasks, keys, strict=True)}
     place.counted.lap("execution")
-    return choices, left
+    return choices, tasks, left
+
+
+def _last_trades(place: _Place, task: ReplayTask) -> LastTrades:
+    row, change = last_change(place.data, task)
+    participation = task.ways[-1].participation
+    assert participation is not None, "all phases are on"
+    return LastTrades(place.source.panel.dates[row], change, participation)
 
 
 def _noted(place: _Place, phase: str, keys: Sequence[str]) -> list[PhaseChoice]:
