@@ -20,6 +20,7 @@ import typer
 
 from quantray.data_commands import data_app
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, reason
+from quantray.plan_commands import plan
 from quantray.service_commands import backup, keys_app, rebalance, restore, serve, watch
 from quantray.tables import print_run, print_table
 from quantray.terminal import pass_on, ready_streams, show_table, tell
@@ -35,7 +36,7 @@ _MOST_ORDERS = 20
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
-for verb in (rebalance, serve, watch, backup, restore):
+for verb in (plan, rebalance, serve, watch, backup, restore):
     app.command()(verb)
 
 

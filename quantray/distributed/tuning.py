@@ -12,7 +12,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,15 +32,18 @@ from quantray.errors import ClusterError, InputError, QuantrayError
 from quantray.research.background import begin
 from quantray.research.executor import Executor
 from quantray.research.kind import Kind
+from quantray.research.metering import Clock, Spent
 from quantray.research.progress import say
 from quantray.research.space import SearchSpace
 from quantray.research.tunable import Subject
+from quantray.research.units import note_work
 from quantray.storage.files import make_folder
 from quantray.storage.locks import alone
 from quantray.studies.tuning.findings import find_tuning
 from quantray.studies.tuning.journal import Asked, Journal, Known, Shown
 from quantray.studies.tuning.record import TuningRecord, TuningTrial
 from quantray.studies.tuning.settings import TuningSettings
+from quantray.studies.tuning.sizing import TRIALS, TUNING_SIZING
 from quantray.studies.tuning.study import TuningSource, load_tuning
 
 __all__ = ["TUNING", "search_settings", "tune_settings"]
@@ -118,6 +121,7 @@ def search_settings(source: TuningSource, executor: Executor) -> list[TuningTria
             results: tune.ResultGrid = begin(_tuner(source, stored, journal, left).fit, name="search").result()
             if results.errors:
                 raise _reason(results.errors, len(results))
+            _note(results)
     return [_found(source, trial) for _, trial in sorted(journal.trials.items()) if trial.ended]
 
 
@@ -279,6 +283,7 @@ def _tuner(source: TuningSource, stored: ray.ObjectRef, journal: Journal, left: 
 
 def _trial(config: Mapping[str, Any], stored: tuple[ray.ObjectRef]) -> None:
     """A trial on a worker: every round is reported with a checkpoint of how many there were."""
+    clock = Clock()
     subject: Subject = ray.get(stored[0])
     kept, shown = tune.get_checkpoint(), config["shown"]
     if kept is not None:
@@ -287,7 +292,7 @@ def _trial(config: Mapping[str, Any], stored: tuple[ray.ObjectRef]) -> None:
     for number, progress in enumerate(subject.rounds(config["point"]), 1):
         if number <= shown:
             continue
-        figures = {
+        figures = asdict(clock.spent()) | {
             _ROUND: number,
             _OBJECTIVE: progress.objective,
             "finished": progress.finished,
@@ -296,6 +301,14 @@ def _trial(config: Mapping[str, Any], stored: tuple[ray.ObjectRef]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / _ROUNDS).write_text(str(number))
             tune.report(figures, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def _note(results: tune.ResultGrid) -> None:
+    """What the trials of this call took, where somebody meters it; of one that was lost, since it went on."""
+    for result in results:
+        if result.metrics and _ROUND in result.metrics:
+            spent = Spent(**{each.name: result.metrics[each.name] for each in fields(Spent)})
+            note_work(TRIALS, int(result.metrics[_ROUND]), spent)
 
 
 def _folder_name(trial: Any) -> str:
@@ -330,6 +343,7 @@ TUNING = Kind(
     load=load_tuning,
     run=tune_settings,
     findings=find_tuning,
+    sizing=TUNING_SIZING,
     renamed={
         "target.model": "target.subject",
         "target.allocator": "target.subject",

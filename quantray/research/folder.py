@@ -14,6 +14,7 @@ from quantray.analytics.page import Page
 from quantray.errors import DataError, InputError, first_line, reason
 from quantray.printable import each_text, masked_addresses, masked_content, masked_uri
 from quantray.research.market import MarketData, StoreData
+from quantray.research.metering import Took
 from quantray.research.progress import say
 from quantray.settings import read_content
 from quantray.storage.files import read_file
@@ -36,8 +37,9 @@ __all__ = [
     "written_file",
 ]
 
-LAYOUT = 2
+LAYOUT = 3
 """Of run folders; raised when an older quantray could not read what a newer one writes."""
+_FIRST_SEALED = 2
 MARK, REPORT, RESULTS = "study.json", "report.html", "results.txt"
 """What says that a run is whole, what is made of the rest, and the keys of the results that it used, one a line."""
 
@@ -91,6 +93,8 @@ class About(BaseModel):
     called: str
     """What was counted."""
     seconds: float
+    took: Took | None = None
+    """What it took besides; None of runs of older releases."""
     notes: tuple[str, ...]
     numerics: str
     """Class of the kernels that the driver computed with."""
@@ -268,7 +272,7 @@ def _read_about(folder: Path) -> About | None:
     release = wrote.get("quantray", "?") if isinstance(wrote, dict) else "?"
     if wrong is None and isinstance(layout, int) and layout > LAYOUT:
         raise DataError(f"{folder} was written by a newer quantray ({release}); upgrade to read it.")
-    if "seal" not in said and isinstance(layout, int) and layout < LAYOUT:
+    if "seal" not in said and isinstance(layout, int) and layout < _FIRST_SEALED:
         raise DataError(
             f"{folder} was written by an older quantray ({release}); run its settings again: "
             f"quantray run {folder}/settings.yaml"

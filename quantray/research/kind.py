@@ -14,6 +14,7 @@ from quantray.research.executor import Executor
 from quantray.research.market import MarketData
 from quantray.research.numerics import Numerics
 from quantray.research.results import ResultStore
+from quantray.research.sizing import Sizing
 from quantray.research.terms import ClusterSettings, Environment, ResamplingSettings, TrackingSettings
 from quantray.research.tracking import TrackedRun
 from quantray.settings import SettingsModel, config_hash
@@ -143,5 +144,7 @@ class Kind(Generic[S, P, R]):
     findings: Callable[[Source[S, P], R], Findings]
     tunable: Callable[[S, Any], Any] | None = None
     """A study as its file says and ``tunable.SearchTerms`` to a ``tunable.Tunable``; None where nothing can be."""
+    sizing: Sizing | None = None
+    """How its runs are planned; None where they cannot be."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Dotted keys of an older layout of the settings -> what to write instead."""

@@ -4,7 +4,7 @@ import contextlib
 import enum
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,9 +136,18 @@ class ResultStore:
                 f"result {self.path(key)} has notes that no study wrote; delete it and run the study again."
             ) from error
 
+    def size(self, keys: Iterable[str]) -> int:
+        """Bytes on disk of the results of some keys and of what is beside them; of what is not there, none."""
+        found = [path for key in set(keys) for path in (self.path(key), *self.folder(key).glob("*"))]
+        return sum(path.stat().st_size for path in found if path.is_file())
+
     def path(self, key: str) -> Path:
         """Where the file of a key is, or would be."""
         return self.root / key[:2] / f"{key}.parquet"
+
+    def folder(self, key: str) -> Path:
+        """Where the work on a key may keep what it goes on from, such as a checkpoint."""
+        return self.root / "checkpoints" / key[:2] / key
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -32,10 +32,11 @@ from quantray.research.folder import (
     read_run,
 )
 from quantray.research.kind import Findings, Kind, Source, StudySettings
+from quantray.research.metering import Meter, Took
 from quantray.research.numerics import NOT_COMPARABLE, numerics_class
 from quantray.research.progress import say
 from quantray.research.tracking import TrackedRun, announce_trouble, track
-from quantray.research.units import noting_keys
+from quantray.research.units import metered
 from quantray.settings import as_mapping, flattened, to_yaml
 from quantray.storage.files import make_folder, write_atomically
 from quantray.storage.locks import alone
@@ -63,12 +64,18 @@ def carry_out(kind: Kind[S, P, R], source: Source[S, P], executor: Executor) -> 
         if not (source.folder / MARK).exists():
             # So that a run that does not finish can be seen.
             write_atomically(source.folder / "settings.yaml", to_yaml(source.settings))
-    with noting_keys() as keys:
+    with metered() as meter:
         findings = kind.findings(source, kind.run(source, executor))
-    return write(kind.name, source, findings, keys)
+        return write(kind.name, source, findings, meter.keys, meter)
 
 
-def write(kind: str, source: Source[Any, Any], findings: Findings, keys: Sequence[str] = ()) -> Path:
+def write(
+    kind: str,
+    source: Source[Any, Any],
+    findings: Findings,
+    keys: Sequence[str] = (),
+    meter: Meter | None = None,
+) -> Path:
     """Write the folder of a run, and track it where the settings ask for that; returns the folder.
 
     Two runs of the same study that end together write it one after the other.
@@ -76,6 +83,7 @@ def write(kind: str, source: Source[Any, Any], findings: Findings, keys: Sequenc
     Parameters
     ----------
     keys : of the results that the findings came from.
+    meter : that noted what the run took.
 
     Raises
     ------
@@ -86,11 +94,13 @@ def write(kind: str, source: Source[Any, Any], findings: Findings, keys: Sequenc
     metrics = {name: {key: _finite(v) for key, v in row.items()} for name, row in findings.metrics.items()}
     with _held(folder):
         _unmark(folder)
-        hashes = {}
+        hashes, written = {}, 0
         for name, content in _contents(settings, findings, metrics, keys):
             write_atomically(folder / name, content)
             hashes[name] = file_hash(content)
-        about = _about(kind, source, findings, hashes)
+            written += len(content)
+        took = None if meter is None else meter.took(settings.results.size(keys), written)
+        about = _about(kind, source, findings, hashes, took)
         write_atomically(folder / MARK, about.sealed())
         report = _write_report(read_run(folder), about, findings.page)
     flat = {f"{name}.{key}".replace(" ", "_"): v for name, row in metrics.items() for key, v in row.items()}
@@ -153,7 +163,9 @@ def _contents(
         yield RESULTS, "".join(f"{key}\n" for key in dict.fromkeys(keys)).encode()
 
 
-def _about(kind: str, source: Source[Any, Any], findings: Findings, hashes: Mapping[str, str]) -> About:
+def _about(
+    kind: str, source: Source[Any, Any], findings: Findings, hashes: Mapping[str, str], took: Took | None
+) -> About:
     settings, work = source.settings, findings.work
     return About(
         layout=LAYOUT,
@@ -169,6 +181,7 @@ def _about(kind: str, source: Source[Any, Any], findings: Findings, hashes: Mapp
         reused=work.reused,
         called=work.called,
         seconds=round(work.seconds, 3),
+        took=took,
         notes=findings.notes + ((NOT_COMPARABLE,) if settings.numerics == "any" else ()),
         numerics=str(numerics_class(torch="torch" in sys.modules)),
         versions={"quantray": __version__} | _versions(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,6 +92,10 @@ class Subject(Protocol):
         """The progress of a trial, round by round; begun again, it repeats what was computed before without work."""
         ...
 
+    def elsewhere(self, runs: Path) -> "Subject":
+        """The same, but what it computes is kept in another folder of runs."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
@@ -121,6 +126,8 @@ class Tunable:
     first_held_out: np.datetime64
     best: Callable[[Point], StudySettings]
     """The study as its file says, with the values of a point in the place of its own."""
+    held_out_trials: float
+    """How many whole trials take as long as what is held out."""
     held_out: Callable[[Point, Executor, Resampling], HeldOut]
     """The winner and the study's own settings on the dates that no trial saw, on the same days."""
 

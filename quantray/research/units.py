@@ -13,12 +13,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from quantray.errors import DataError
 from quantray.research.executor import Executor, Shared
+from quantray.research.metering import Clock, Meter, Spent
 from quantray.research.numerics import require_numerics
 from quantray.research.progress import follow, say
 from quantray.research.provenance import Origin, difference, traits
 from quantray.research.results import Layout, ResultState, ResultStore
 
-__all__ = ["Bundle", "Completed", "Unit", "Workplace", "complete", "noting_keys"]
+__all__ = ["Bundle", "Completed", "Unit", "Workplace", "complete", "metered", "note_work"]
 
 _NAMED = 5
 """Damaged results that are named; of more, their number is said."""
@@ -46,6 +47,8 @@ class Unit(Generic[T]):
     origin: Origin
     layout: Layout | None = None
     """Of the result; none where whoever reads it looks for himself."""
+    part: str = ""
+    """Of the study, such as an allocator; units of a part take about the same time, or as long as their size says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ class Workplace(Generic[D]):
         self._stored: Shared[D] | None = None
 
     def map(self, work: Sequence["_Task"]) -> Any:
-        """The keys of each task, in order; see ``Executor.map``."""
+        """The keys of each task and what it took, in order; see ``Executor.map``."""
         if self._stored is None:
             self._stored = self._executor.put(self.data)
         return self._executor.map(_run, work, shared=self._stored)
@@ -119,26 +122,32 @@ def complete(
     if missing:
         bundles = bundle(missing) if bundle else [Bundle(unit.item, (unit,)) for unit in missing]
         tasks = [_Task(run, each.item, each.units[0].origin, traits(each.units[0].origin)) for each in bundles]
-        for each, made in zip(bundles, follow(place.map(tasks), total=len(tasks), label=label), strict=True):
+        for each, (made, spent) in zip(bundles, follow(place.map(tasks), total=len(tasks), label=label), strict=True):
             if made != tuple(unit.key for unit in each.units):
                 raise DataError("a worker saw other data than the driver; let both read the same folders and versions.")
-    if (noted := _noted.get()) is not None:
-        noted.extend(unique)
+            note_work(" ".join(filter(None, (label, each.units[0].part))), len(each.units), spent)
+    if (meter := _meter.get()) is not None:
+        meter.keys.extend(unique)
     return Completed(tuple(unit.key for unit in units), len(missing), len(units) - len(missing))
 
 
-_noted: ContextVar[list[str] | None] = ContextVar("_noted", default=None)
+_meter: ContextVar[Meter | None] = ContextVar("_meter", default=None)
 
 
 @contextmanager
-def noting_keys() -> Iterator[list[str]]:
-    """The keys of all units that are completed in the block, whatever kind of study asks for them."""
-    keys: list[str] = []
-    token = _noted.set(keys)
+def metered() -> Iterator[Meter]:
+    """Notes the keys of all units that are completed in the block, and what those that are computed take."""
+    token = _meter.set(meter := Meter())
     try:
-        yield keys
+        yield meter
     finally:
-        _noted.reset(token)
+        _meter.reset(token)
+
+
+def note_work(part: str, units: int, spent: Spent) -> None:
+    """Note units of a part of the study where somebody asked for it with ``metered``."""
+    if (meter := _meter.get()) is not None:
+        meter.add(part, units, spent)
 
 
 def _say_damaged(results: ResultStore, keys: Sequence[str]) -> None:
@@ -156,9 +165,10 @@ class _Task:
     """What the driver finds for the origin."""
 
 
-def _run(shared: Any, task: _Task) -> tuple[str, ...]:
+def _run(shared: Any, task: _Task) -> tuple[tuple[str, ...], Spent]:
+    clock = Clock()
     found = traits(task.origin)
     if found != task.expected:
         raise DataError(difference(task.expected, found))
     made = task.run(shared, task.item)
-    return (made,) if isinstance(made, str) else made
+    return (made,) if isinstance(made, str) else made, clock.spent()

@@ -11,7 +11,7 @@ from quantray.research.executor import Serial
 from quantray.research.numerics import numerics_class, portable_variables
 from quantray.research.provenance import Origin, traits
 from quantray.research.results import ResultStore
-from quantray.research.units import Bundle, Unit, Workplace, _run, _Task, complete, noting_keys
+from quantray.research.units import Bundle, Unit, Workplace, _run, _Task, complete, metered
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key, trial_origin
 
@@ -103,10 +103,22 @@ def test_damaged_results_are_named_in_a_line_and_computed_again(data, capsys):
 def test_keys_of_completed_units_are_noted_for_whoever_asks(data):
     place = Workplace(Serial(), data)
     complete(place, kept, units_of(1), label="x")
-    with noting_keys() as keys:
+    with metered() as meter:
         complete(place, kept, units_of(1, 2, 1), label="x")
     complete(place, kept, units_of(3), label="x")
-    assert keys == ["aa01", "aa02"]
+    assert meter.keys == ["aa01", "aa02"]
+    # One was there, so that one was worked on.
+    assert {name: part.units for name, part in meter.parts.items()} == {"x": 1}
+
+
+def test_what_units_take_is_noted_by_part(data):
+    units = [Unit(key_of(n), n, ORIGIN, part="odd" if n % 2 else "even") for n in (1, 2, 3)]
+    with metered() as meter:
+        complete(Workplace(Serial(), data), kept, units, label="squares")
+    assert {name: part.units for name, part in meter.parts.items()} == {"squares odd": 2, "squares even": 1}
+    took = meter.took(data.results.size(meter.keys))
+    assert took.results_bytes == sum(path.stat().st_size for path in data.results.root.rglob("*.parquet"))
+    assert took.workers == 0
 
 
 def test_missing_units_may_travel_together(data):

@@ -3,6 +3,7 @@
 from quantray.research.kind import Kind
 from quantray.studies.capacity.findings import find_capacity
 from quantray.studies.capacity.settings import CapacitySettings
+from quantray.studies.capacity.sizing import CAPACITY_SIZING
 from quantray.studies.capacity.study import load_capacity, run_capacity
 
 __all__ = ["CAPACITY"]
@@ -14,4 +15,5 @@ CAPACITY = Kind(
     load=load_capacity,
     run=run_capacity,
     findings=find_capacity,
+    sizing=CAPACITY_SIZING,
 )

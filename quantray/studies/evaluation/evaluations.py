@@ -207,7 +207,9 @@ class Evaluations:
         for name, parameters in wanted:
             if (name, parameters) not in self._known:
                 (key,) = batch_keys(self._data, Batch(name, (parameters,)))
-                fresh[name, parameters] = Unit(key, (name, parameters), _origin(self._data, _played, [name]), layout)
+                fresh[name, parameters] = Unit(
+                    key, (name, parameters), _origin(self._data, _played, [name]), layout, name
+                )
         self._count(complete(self._place, run_batch, list(fresh.values()), label="strategies", bundle=self._batches))
         for chosen, unit in fresh.items():
             self._known[chosen] = _net(self._data.results.get(unit.key, layout)).returns

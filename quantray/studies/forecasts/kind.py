@@ -3,6 +3,7 @@
 from quantray.research.kind import Kind
 from quantray.studies.forecasts.findings import find_forecasts
 from quantray.studies.forecasts.settings import ForecastSettings
+from quantray.studies.forecasts.sizing import FORECAST_SIZING
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts
 from quantray.studies.forecasts.tunable import tunable_network
 
@@ -16,6 +17,7 @@ FORECASTS = Kind(
     run=run_forecasts,
     findings=find_forecasts,
     tunable=tunable_network,
+    sizing=FORECAST_SIZING,
     renamed={
         "folds.lag": "accounting.execution_lag",
         "confidence": "resampling.confidence",

@@ -254,7 +254,10 @@ class _Plan:
         return None
 
     def _run(self, place: Workplace[ForecastData], trials: list[ForecastTrial]) -> int:
-        units = [Unit(forecast_key(self._data, trial), trial, forecast_origin(trial), SCORES) for trial in trials]
+        units = [
+            Unit(forecast_key(self._data, trial), trial, forecast_origin(trial), SCORES, trial.model.name)
+            for trial in trials
+        ]
         for unit in units:
             self.keys[unit.item.model.name, unit.item.seed].append(unit.key)
         return complete(place, run_forecast, units, label="fits", announce="fits").n_computed

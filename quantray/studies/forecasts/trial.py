@@ -78,7 +78,7 @@ class ForecastData:
 
     def folder(self, key: str) -> Path:
         """Where a trial keeps its checkpoint."""
-        return self.results.root / "checkpoints" / key[:2] / key
+        return self.results.folder(key)
 
 
 def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False) -> Forecaster:

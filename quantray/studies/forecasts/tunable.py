@@ -68,7 +68,7 @@ def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
         seeds=target.seeds,
         threads=study.threads,
         numerics=study.numerics,
-        folder=Path(search.runs).resolve() / "tune" / "fits",
+        folder=_fits(Path(search.runs)),
     )
 
     def best(point: Point) -> ForecastSettings:
@@ -100,6 +100,7 @@ def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
         seen_through=day_before(panel, first),
         first_held_out=first,
         best=best,
+        held_out_trials=2 * study.seeds * search.held_out / (len(chosen) * target.seeds),
         held_out=held_out,
     )
 
@@ -136,6 +137,10 @@ class FoldFits:
         epochs = self.space.largest("training.epochs", base.training.epochs)
         return epochs * self.space.largest("training.stages", len(base.training.stages))
 
+    def elsewhere(self, runs: Path) -> "FoldFits":
+        """See ``Subject``."""
+        return replace(self, folder=_fits(runs))
+
     def rounds(self, point: Point) -> Iterator[Progress]:
         """See ``Subject``."""
         try:
@@ -154,6 +159,11 @@ class FoldFits:
                     yield Progress(finite(float(np.mean(best))), ended)
         except (InputError, SolverError) as error:
             yield Progress(-1.0, finished=True, note=str(error))
+
+
+def _fits(runs: Path) -> Path:
+    """Where the checkpoints of a search go, in a folder of runs."""
+    return runs.resolve() / "tune" / "fits"
 
 
 def blinded(panel: Panel, first: np.datetime64) -> Panel:

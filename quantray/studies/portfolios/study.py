@@ -184,7 +184,7 @@ def decide_all(
     keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
     # Allocators that act on forecasts share their models of risk.
     units = {
-        key: Unit(key, trial, trial_origin(trial), trial_layout(trial))
+        key: Unit(key, trial, trial_origin(trial), trial_layout(trial), name)
         for name in trials
         for key, trial in zip(keys[name], trials[name], strict=True)
     }

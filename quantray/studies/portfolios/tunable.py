@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,7 @@ def tunable_allocator(written: PortfolioSettings, search: SearchTerms) -> Tunabl
         seen_through=seen,
         first_held_out=first,
         best=best,
+        held_out_trials=2.0,
         held_out=held_out,
     )
 
@@ -115,6 +117,11 @@ class FoldReturns:
     def most_rounds(self) -> int:
         """See ``Subject``."""
         return len(self.splits)
+
+    def elsewhere(self, runs: Path) -> "FoldReturns":
+        """See ``Subject``."""
+        settings = self.source.settings.model_copy(update={"runs": str(runs)})
+        return replace(self, source=replace(self.source, settings=settings))
 
     def rounds(self, point: Point) -> Iterator[Progress]:
         """See ``Subject``."""

@@ -3,6 +3,7 @@
 from quantray.research.kind import Kind
 from quantray.studies.scale.findings import find_scale
 from quantray.studies.scale.settings import ScaleSettings
+from quantray.studies.scale.sizing import SCALE_SIZING
 from quantray.studies.scale.study import load_scale, run_scale
 
 __all__ = ["SCALE"]
@@ -14,5 +15,6 @@ SCALE = Kind(
     load=load_scale,
     run=run_scale,
     findings=find_scale,
+    sizing=SCALE_SIZING,
     renamed={"folds.lag": "accounting.execution_lag", "confidence": "resampling.confidence"},
 )

@@ -19,8 +19,9 @@ from quantray.models.learned import torch_threads
 from quantray.research.executor import Executor
 from quantray.research.kind import Source
 from quantray.research.market import DataSettings, StoreData
-from quantray.research.metering import peak_bytes
+from quantray.research.metering import Clock, peak_bytes
 from quantray.research.progress import say
+from quantray.research.units import note_work
 from quantray.studies.forecasts.settings import ModelSettings
 from quantray.studies.forecasts.study import (
     ForecastSource,
@@ -34,6 +35,7 @@ from quantray.studies.forecasts.trial import ForecastTrial, build_forecaster
 from quantray.studies.scale.settings import ScaleSettings
 
 __all__ = [
+    "MEASURED",
     "EpochCost",
     "ScaleResult",
     "ScaleSource",
@@ -46,6 +48,8 @@ __all__ = [
 ]
 
 
+MEASURED = "epochs alone"
+"""The part of a run in which epochs are measured."""
 ScaleSource = Source[ScaleSettings, tuple[ForecastSource, ...]]
 """The data of the largest universe; prepared is the study of each size."""
 
@@ -189,8 +193,11 @@ def measure_epoch(source: ForecastSource, model: ModelSettings, settings: ScaleS
     )
     threads = settings.threads
     trial = ForecastTrial(short, splits[-1], 0, settings.folds.warm_up_days, threads)
+    clock = Clock()
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (trial, trial.history(source.data.panel), source.data.sectors))
+        found = pool.apply(_measure, (trial, trial.history(source.data.panel), source.data.sectors))
+    note_work(MEASURED, 1, clock.spent())
+    return found
 
 
 def _measure(trial: ForecastTrial, history: Panel, sectors: dict[str, str]) -> EpochCost:

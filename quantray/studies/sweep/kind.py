@@ -3,6 +3,7 @@
 from quantray.research.kind import Kind
 from quantray.studies.sweep.findings import find_sweep
 from quantray.studies.sweep.settings import SweepSettings
+from quantray.studies.sweep.sizing import SWEEP_SIZING
 from quantray.studies.sweep.study import load_sweep, run_sweep
 
 __all__ = ["SWEEP"]
@@ -14,6 +15,7 @@ SWEEP = Kind(
     load=load_sweep,
     run=run_sweep,
     findings=find_sweep,
+    sizing=SWEEP_SIZING,
     renamed={
         "costs_bps": "costs.half_spread_bps (and costs.commission_bps, 0.5 by default)",
         "execution_lag": "accounting.execution_lag",

@@ -18,7 +18,7 @@ from quantray.studies.evaluation.families import Family, TradingTerms
 from quantray.studies.evaluation.search import Method, Parameters, ParameterSearch, begin
 from quantray.studies.sweep.record import ALL, SearchPolicy
 
-__all__ = ["BEST", "MIX", "Design", "Found", "Regimes", "SearchCell", "Task", "search_cells"]
+__all__ = ["BEST", "MIX", "Design", "Found", "Regimes", "SearchCell", "Task", "search_cells", "settled_sets"]
 
 BEST = "Best in training"
 """The strategy that scored highest in training, changed with each fold (and regime)."""
@@ -242,9 +242,20 @@ def search_cells(task: Task, played: Evaluations, measure: Callable[[Float], flo
     return found
 
 
+def settled_sets(design: Design, family: Family) -> tuple[Parameters, ...]:
+    """All sets of a family that a sweep plays where no search learns from scores, the default first."""
+    seed = _hashed([str(design.seed), family.name])
+    search = begin(family.space, design.method, trials=design.trials, generation=design.generation, seed=seed)
+    return tuple(dict.fromkeys((family.default, *search.ask())))
+
+
 def _seed(task: Task, cell: SearchCell) -> int:
     """Seed of a search, from what it is. Draws are alike in all cells of a strategy, so that they can be compared."""
     parts = [str(task.design.seed), cell.strategy]
     if task.design.method == "tpe":
         parts += [str(task.splits[cell.fold].train), task.scopes[cell.scope]]
+    return _hashed(parts)
+
+
+def _hashed(parts: list[str]) -> int:
     return int(digest(parts)[:8], 16)
