@@ -11,9 +11,12 @@ from quantray.errors import InputError
 from quantray.terminal import show_table, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quantray.distributed.fleet import Elsewhere
     from quantray.research.fitting import Fitted, Fleet
     from quantray.research.planning import StudyPlan
+    from quantray.research.prices import InstanceCost, Prices
 
 __all__ = ["plan"]
 
@@ -25,24 +28,37 @@ def plan(
     workers: Annotated[int | None, typer.Option(min=1, help="Machines of a cluster that is not here.")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of each of them.")] = None,
     memory: Annotated[float | None, typer.Option(min=0.1, help="GiB of each of them.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="YAML file with prices of machines by the hour.")] = None,
     json: Annotated[bool, typer.Option("--json", help="All numbers as JSON, and no tables.")] = False,
 ) -> None:
     """Say what a study will take before it runs: units, memory, disk and time; exit code 2 where it does not fit."""
     from quantray.research.fitting import fit  # noqa: PLC0415
     from quantray.research.planning import plan_study  # noqa: PLC0415
+    from quantray.research.prices import cost_table  # noqa: PLC0415
     from quantray.studies.kinds import read_study  # noqa: PLC0415
 
     elsewhere = _elsewhere(workers, cpus, memory)
+    listed = None if prices is None else _read_prices(prices)
     kind, settings = read_study(config, change or [])
     planned = plan_study(kind, settings, calibrate=calibrate)
     fleet = _fleet(planned, settings, elsewhere)
     fitted = fit(planned, fleet)
+    costs = () if listed is None else cost_table(planned, listed, fleet, machines=sorted({1, fleet.machines}))
     if json:
-        print(json_text.dumps(_numbers(planned, fitted), indent=2))
+        print(json_text.dumps(_numbers(planned, fitted) | {"costs": [asdict(cost) for cost in costs]}, indent=2))
     else:
         _show(planned, fleet, fitted)
+        if listed is not None:
+            _show_costs(costs, listed)
     if fitted.refusals:
         raise InputError(f"{planned.name} does not fit: {'; '.join(fitted.refusals)}.")
+
+
+def _read_prices(path: Path) -> "Prices":
+    from quantray.research.prices import Prices  # noqa: PLC0415
+    from quantray.settings import read_settings  # noqa: PLC0415
+
+    return read_settings(Prices, path)
 
 
 def _elsewhere(workers: int | None, cpus: int | None, memory: float | None) -> "Elsewhere | None":
@@ -95,6 +111,23 @@ def _show(planned: "StudyPlan", fleet: "Fleet", fitted: "Fitted") -> None:
         tell(note)
     shares = ", ".join(f"{share:.0%}" for share in planned.miniatures)
     tell(f"carried over from miniatures (shares {shares}), which took {_span(planned.calibration_seconds)}")
+
+
+def _show_costs(costs: "Sequence[InstanceCost]", prices: "Prices") -> None:
+    rows = [
+        (
+            cost.instance,
+            f"{cost.machines:,}",
+            f"{cost.workers:,}" if cost.workers else "does not fit",
+            _span(3600 * cost.hours) if cost.workers else "",
+            "" if cost.on_demand is None else f"{cost.on_demand:,.4f}",
+            "" if cost.spot is None else f"{cost.spot:,.4f}",
+        )
+        for cost in costs
+    ]
+    title = f"{prices.currency}, by prices of {prices.as_of} that the file says"
+    columns = ("machine", "how many", "units at a time", "time", "on demand", "spot")
+    show_table(columns, rows, title=title, right=(1, 2, 3, 4, 5))
 
 
 def _free(fleet: "Fleet") -> str:

@@ -1,6 +1,7 @@
 """``quantray plan``, typed."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -26,8 +27,10 @@ def folder(tmp_path_factory):
 
 
 def test_a_plan_of_this_machine_says_what_a_study_takes_and_leaves_nothing(folder):
-    done = quantray("plan", "s.yaml", "--calibrate", "0", cwd=folder)
+    prices = Path(__file__).parents[1] / "clusters" / "prices.yaml"
+    done = quantray("plan", "s.yaml", "--calibrate", "0", "--prices", prices, cwd=folder)
     assert done.returncode == 0, done.stderr
+    assert "USD, by prices of 2026-11-27" in done.stdout
     for words in ("decisions Equal", "memory in all", "disk", "requirement's formula", "96 GB for 0.01 billion"):
         assert words in done.stdout
     assert [path.name for path in folder.iterdir()] == ["s.yaml"]

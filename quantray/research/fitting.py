@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from quantray.research.planning import StudyPlan
 
-__all__ = ["Fitted", "Fleet", "fit", "gibibytes", "required_gb"]
+__all__ = ["Fitted", "Fleet", "fit", "gibibytes", "most_at_once", "required_gb"]
 
 _STORE_HEADROOM = 1.2
 """Of an object store, for results on their way."""
@@ -76,6 +76,12 @@ def fit(plan: StudyPlan, fleet: Fleet) -> Fitted:
     )
 
 
+def most_at_once(plan: StudyPlan, fleet: Fleet) -> int:
+    """Units that the memory of a machine allows at a time beside the process that leads; negative where not even it."""
+    left = fleet.memory_bytes - plan.shared_bytes - plan.driver_bytes
+    return left // max(1, plan.worker_bytes - plan.shared_bytes)
+
+
 def required_gb(aum: float) -> float:
     """The requirement's formula of memory, in GB, by the money that is managed.
 
@@ -121,9 +127,7 @@ def _refusals(plan: StudyPlan, fleet: Fleet, machine: int) -> Iterator[str]:
 def _more_memory(plan: StudyPlan, fleet: Fleet, machine: int) -> str:
     have = f"{gibibytes(fleet.memory_bytes)} {'free' if fleet.here else 'of a machine'}"
     said = f"{fleet.at_once if fleet.on_ray else 1} at a time need {gibibytes(machine)} of {have}"
-    shared = plan.shared_bytes
-    each = max(1, plan.worker_bytes - shared)
-    possible = (fleet.memory_bytes - shared - plan.driver_bytes) // each
+    possible = most_at_once(plan, fleet)
     if not fleet.on_ray or possible < 1:
         least = plan.driver_bytes + (plan.worker_bytes if fleet.on_ray else 0)
         return f"{said}; take a machine with {gibibytes(1.2 * least)}, or fewer names in data.universe or days"

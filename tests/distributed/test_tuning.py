@@ -28,6 +28,7 @@ from quantray.settings import read_settings, to_yaml
 from quantray.studies.kinds import find_kind, read_study
 from quantray.studies.portfolios.settings import PortfolioSettings
 from quantray.studies.tuning.journal import Journal, Shown
+from quantray.studies.tuning.sizing import TRIALS
 from quantray.studies.tuning.study import load_tuning
 
 
@@ -135,6 +136,8 @@ def test_a_portfolio_is_searched_to_the_end(portfolio, ray_cluster, capsys):
     assert best.allocators[1] == read_study(portfolio.settings.target.study)[1].allocators[1]
     about = read_run(folder).about
     assert (about.computed, about.called) == (4, "trials")
+    # Nothing was tried again, so only what was held out could have been, and that was there.
+    assert about.took.parts == {}
     assert table["key"].to_pylist() == [trial.key for trial in record.trials]
     assert table["curve"].to_pylist() == [trial.curve.tolist() for trial in record.trials]
     metrics = json.loads((folder / "metrics.json").read_text())["Low risk"]
@@ -227,6 +230,7 @@ def test_a_killed_search_continues(search_in, tmp_path, ray_cluster, capsys):
     )
     about = read_run(folder).about
     assert about.computed == 4
+    assert about.took.parts[TRIALS].units > 0
     best_trial = about.facts["best"]
     assert math.isfinite(best_trial["objective"])
     best = read_settings(PortfolioSettings, folder / "best.yaml")

@@ -43,6 +43,7 @@ def tunable_of(study, panel, tried=None):
         seen_through=panel.dates[9],
         first_held_out=panel.dates[10],
         best=lambda point: study,
+        held_out_trials=1.0,
         held_out=lambda *_: pytest.fail("not asked for"),
     )
 

@@ -120,8 +120,7 @@ class FoldReturns:
 
     def elsewhere(self, runs: Path) -> "FoldReturns":
         """See ``Subject``."""
-        settings = self.source.settings.model_copy(update={"runs": str(runs)})
-        return replace(self, source=replace(self.source, settings=settings))
+        return replace(self, space=replace(self.space, base=self.space.base.model_copy(update={"runs": str(runs)})))
 
     def rounds(self, point: Point) -> Iterator[Progress]:
         """See ``Subject``."""
