@@ -53,6 +53,7 @@ SMALL = {
     "make release-check": "--just-print",
     "make pictures": "--just-print",
     "simulate": "--assets 50 --days 600",
+    "quantray plan": "--calibrate 0",
     "ray status": "--address HEAD_ADDRESS:6379",
     "configs/demo.yaml": "--set data.n_assets=20 --set data.n_days=400 --set folds.lookback_days=120",
     "configs/risk.yaml": "--set data.n_assets=20 --set data.n_days=400 --set folds.lookback_days=120",
@@ -323,6 +324,7 @@ class Clone:
 @pytest.fixture(scope="module")
 def clone(user_in, free_ports, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "clusters", folder / "clusters")
     shutil.copytree(ROOT / "workflows", folder / "workflows", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)

@@ -4,7 +4,7 @@ from quantray.research.sizing import Part
 from quantray.studies.evaluation.families import Family
 from quantray.studies.evaluation.search import Parameters
 
-__all__ = ["family_part"]
+__all__ = ["distinct", "family_part"]
 
 
 def family_part(family: Family, sets: tuple[Parameters, ...], days: int, kept: int = 0) -> Part:
@@ -17,3 +17,8 @@ def family_part(family: Family, sets: tuple[Parameters, ...], days: int, kept: i
     groups = len({repr(family.group(one)) for one in sets})
     size = (float(days * len(sets)), float(days * groups))
     return Part(len(sets), (*size, float(kept * len(sets))) if kept else size, float(days))
+
+
+def distinct(draws: int, among: int) -> float:
+    """How many different ones so many draws among equals are expected to be."""
+    return among * (1 - (1 - 1 / among) ** draws)

@@ -3,6 +3,7 @@
 from quantray.research.kind import Kind
 from quantray.studies.institutional.findings import find_institutional
 from quantray.studies.institutional.settings import InstitutionalSettings
+from quantray.studies.institutional.sizing import INSTITUTIONAL_SIZING
 from quantray.studies.institutional.study import load_institutional, run_institutional
 
 __all__ = ["INSTITUTIONAL"]
@@ -14,4 +15,5 @@ INSTITUTIONAL = Kind(
     load=load_institutional,
     run=run_institutional,
     findings=find_institutional,
+    sizing=INSTITUTIONAL_SIZING,
 )

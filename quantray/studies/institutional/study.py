@@ -57,7 +57,7 @@ from quantray.studies.institutional.settings import InstitutionalSettings
 from quantray.studies.institutional.weights import WeightTask, run_weights, weight_unit
 from quantray.studies.sweep.regime_search import Regimes
 
-__all__ = ["InstitutionalSource", "load_institutional", "run_institutional"]
+__all__ = ["InstitutionalSource", "load_institutional", "run_institutional", "study_folds"]
 
 InstitutionalSource = Source[InstitutionalSettings, None]
 
@@ -74,7 +74,7 @@ def load_institutional(settings: InstitutionalSettings) -> InstitutionalSource:
     missing = [name for name in ("open", "high", "low", "volume") if name not in data.panel.fields]
     if missing:
         raise DataError(f"regimes and impact need {', '.join(missing)}; import bars with these columns.")
-    _folds(settings, data.panel.dates)
+    study_folds(settings, data.panel.dates)
     return Source(settings, data, None)
 
 
@@ -171,7 +171,7 @@ class _Place:
             results=settings.results,
         )
         return cls(
-            source, executor, settings.families(), _folds(settings, panel.dates), data, Workplace(executor, data)
+            source, executor, settings.families(), study_folds(settings, panel.dates), data, Workplace(executor, data)
         )
 
     @property
@@ -337,7 +337,8 @@ def _out_of_sample(place: _Place, regimes: _Regimes, books: Sequence[str]) -> tu
     return np.concatenate(labels)[1:], np.concatenate(shares)[1:]
 
 
-def _folds(settings: InstitutionalSettings, dates: Dates) -> tuple[Split, ...]:
+def study_folds(settings: InstitutionalSettings, dates: Dates) -> tuple[Split, ...]:
+    """The folds of a study, in order of time; raises as ``walk_forward``."""
     folds = settings.folds
     return walk_forward(
         dates[folds.warm_up_days :],

@@ -8,17 +8,12 @@ import numpy as np
 from quantray.research.sizing import Outline, Part, Sizing, last_days
 from quantray.studies.evaluation.families import Family
 from quantray.studies.evaluation.search import Parameters
-from quantray.studies.evaluation.sizing import family_part
+from quantray.studies.evaluation.sizing import distinct, family_part
 from quantray.studies.sweep.record import POLICIES, SweepRecord
 from quantray.studies.sweep.regime_search import Design, Regimes, Task, settled_sets
 from quantray.studies.sweep.study import SweepSource
 
-__all__ = ["SWEEP_SIZING", "distinct"]
-
-
-def distinct(draws: int, among: int) -> float:
-    """How many different ones so many draws among equals are expected to be."""
-    return among * (1 - (1 - 1 / among) ** draws)
+__all__ = ["SWEEP_SIZING"]
 
 
 def _outline(source: SweepSource, seen: SweepRecord | None) -> Outline:
