@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/bench_phases.py [--data FILE] [--only planted|sp500] [--folder FOLDER] [--cpus N]
 
-The settings are those of ``workflows/configs/institutional.yaml``, at $1B, $5B and $10B: six rules in two parts each,
+The settings are those of ``workflows/configs/institutional.yaml``, at $1B and $10B: six rules in two parts each,
 regimes by three methods on days and weeks, four searches for parameters, and an ablation in which each phase is left
 out. The planted market changes between four regimes and has no signal but its drifts, so that no rule deserves more
 than its costs. The real prices are those of the hundred most traded at the time among the members of April 2021, with
@@ -32,7 +32,7 @@ from quantray.studies.institutional.settings import InstitutionalSettings
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "workflows/configs/institutional.yaml"
 DATA = ROOT / "../shared/data/sp500_1999_2021.parquet"
-AUMS = (1e9, 5e9, 1e10)
+AUMS = (1e9, 1e10)
 NAMES = 100
 HALF_SPREAD_BPS = 1.0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -329,9 +330,12 @@ def _trade(wanted: Callable[[float], Float], moving: Bool, day: MarketDay, costs
     wanted : the NAV after costs to (N,) money to buy.
     """
     total = 0.0
+    charged: Callable[[Float], Float] = partial(costs, day=day)
+    if isinstance(costs, ImpactCosts | CostsByDay):
+        charged = costs.of_day(day, len(moving))
     for _ in range(30):
         bought = np.where(moving, wanted(day.nav - total), 0.0)
-        paid = np.where(bought != 0, costs(bought, day), 0.0)
+        paid = np.where(bought != 0, charged(bought), 0.0)
         if not (np.isfinite(paid).all() and (paid >= 0).all()):
             raise InputError(f"the cost model returned a negative or unknown cost on {day.date}; return zeros instead.")
         before, total = total, float(paid.sum())

@@ -1,6 +1,6 @@
 """What trading costs: basis points become money here, and quoted spreads are paid where the data hold them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -125,13 +125,21 @@ class ImpactCosts:
 
     def __call__(self, trades: Float, day: MarketDay) -> Float:
         """See ``CostModel``."""
-        model = self.model(day.fields, len(trades))
-        larger = self._larger(day.nav)
+        return self.of_day(day, len(trades))(trades)
+
+    def of_day(self, day: MarketDay, n_assets: int) -> Callable[[Float], Float]:
+        """The costs of one day as a function of (N,) money traded alone, for who asks several times."""
+        model, larger = self.model(day.fields, n_assets), self._larger(day.nav)
         known = model.known
         before = 0.0 if day.done is None else np.where(known, day.done, 0.0) * larger
-        paid = model.cost(np.where(known, trades, 0.0) * larger, days=self.days, before=before) / larger
-        size = np.abs(trades)
-        return np.where(known, paid + from_bps(self.linear.commission_bps) * size, from_bps(self.unknown_bps) * size)
+        commission, unknown = from_bps(self.linear.commission_bps), from_bps(self.unknown_bps)
+
+        def charged(trades: Float) -> Float:
+            paid = model.cost(np.where(known, trades, 0.0) * larger, days=self.days, before=before) / larger
+            size = np.abs(trades)
+            return np.where(known, paid + commission * size, unknown * size)
+
+        return charged
 
     def most(self, known: Mapping[str, Float], nav: float) -> Float | None:
         """(N,) money that may be traded in a day, infinite where no volume is known; None where nothing limits it.
@@ -214,6 +222,10 @@ class CostsByDay:
     def __call__(self, trades: Float, day: MarketDay) -> Float:
         """See ``CostModel``."""
         return self.on(day.date)(trades, day)
+
+    def of_day(self, day: MarketDay, n_assets: int) -> Callable[[Float], Float]:
+        """See ``ImpactCosts.of_day``."""
+        return self.on(day.date).of_day(day, n_assets)
 
     def on(self, date: np.datetime64) -> ImpactCosts:
         """The costs of a day."""
