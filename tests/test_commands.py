@@ -127,6 +127,14 @@ ON_RAY = (
 )
 """What a command holds that starts Ray or asks it; the others are small enough to be done before Ray would pay."""
 
+SHOWN = {
+    "quantray run workflows/configs/demo.yaml": "quantray run workflows/configs/demo.yaml --set cluster.kind=local "
+    "--set cluster.cpus=4",
+    "python workflows/walk_forward.py workflows/configs/demo.yaml": "python workflows/walk_forward.py "
+    "workflows/configs/sp400.yaml --set cluster.kind=address --set cluster.address=HEAD_ADDRESS:6379",
+}
+"""What would start Ray -> the command that shows this program, or these settings, on Ray; so it runs without."""
+
 ELSEWHERE = {
     "ssh": "needs another machine",
     "quantray keys rotate ID": "needs the id of a key; tests/test_service_commands has that",
@@ -172,10 +180,15 @@ def needed_by(command: str) -> list[str]:
     return [needed for part, needed in NEEDS.items() if part in command and needed != command]
 
 
+def starts_ray(command: str) -> bool:
+    """Whether a command itself starts Ray or asks it."""
+    alone = "cluster.kind=serial" in command or command in SHOWN
+    return not alone and any(part in command for part in ON_RAY)
+
+
 def on_ray(command: str) -> bool:
     """Whether a command, or one that it stands on, needs Ray."""
-    alone = "cluster.kind=serial" in command or not any(part in command for part in ON_RAY)
-    return not alone or any(on_ray(needed) for needed in needed_by(command))
+    return starts_ray(command) or any(on_ray(needed) for needed in needed_by(command))
 
 
 def verb_of(line: str) -> str:
@@ -210,7 +223,7 @@ class Clone:
             self.prepare(line)
             if command.startswith("ray start"):
                 done = self._node(line)
-            elif verb in self.typed and verb.startswith(("quantray", "python")) and not on_ray(command):
+            elif verb in self.typed and verb.startswith(("quantray", "python")) and not starts_ray(command):
                 done = self._here(line)
             else:
                 done = self._shell(line)
@@ -221,6 +234,8 @@ class Clone:
     def resolved(self, command: str) -> str:
         """As the user types it: made small, with his own places for those of the page."""
         line = " ".join([command, *(more for part, more in SMALL.items() if part in command)])
+        if command in SHOWN:
+            line += " --set cluster.kind=serial"
         if command.startswith("quantray submit"):
             line += f" --address http://127.0.0.1:{self.ports['dashboard']}"
         line = line.replace("HEAD_ADDRESS:6379", f"127.0.0.1:{self.ports.get('head')}")
@@ -377,3 +392,5 @@ def test_commands_are_found_and_none_is_left_out():
 def test_what_stands_here_is_of_a_command(rules):
     assert [part for part in rules if not any(part in command for command in COMMANDS)] == []
     assert [made for made in NEEDS.values() if made not in COMMANDS] == []
+    assert [made for made in (*SHOWN, *SHOWN.values()) if made not in COMMANDS] == []
+    assert all(starts_ray(shown) for shown in SHOWN.values())
