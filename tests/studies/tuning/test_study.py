@@ -59,6 +59,7 @@ OTHER_STUDY = {
     "data": SimulatedData(n_assets=20, n_days=440, seed=4),
     "allocators": (AllocatorSettings(name="Low risk", rule="minimum_variance", estimator="oas"),),
     "benchmark": "Equal",
+    "risk_free": 0.02,
     "rebalance": "weekly",
     "exchange": "XLON",
     "min_history": 0.8,

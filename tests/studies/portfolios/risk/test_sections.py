@@ -57,7 +57,7 @@ def test_the_last_day_stands_side_by_side(overlaid):
     source, result = overlaid
     risk = source.settings.risk.model_copy(update={"limits": ()})
     plain = source.settings.model_copy(update={"risk": risk})
-    findings = find_portfolios(type(source)(plain, source.data, None), result)
+    findings = find_portfolios(type(source)(plain, source.data, source.prepared), result)
     section = next(each for each in findings.page.sections if each.title == "Risk on the last day")
     assert section.parts[0].columns == ("", "Equal weight", "Equal weight with overlay")
 
