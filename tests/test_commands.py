@@ -223,7 +223,7 @@ class Clone:
             self.prepare(line)
             if command.startswith("ray start"):
                 done = self._node(line)
-            elif verb in self.typed and verb.startswith(("quantray", "python")) and not starts_ray(command):
+            elif verb in self.typed and verb.startswith(("quantray", "python")) and not on_ray(command):
                 done = self._here(line)
             else:
                 done = self._shell(line)
