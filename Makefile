@@ -63,6 +63,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py
 	$(BIN)/python benchmarks/bench_replay.py
+	$(BIN)/python benchmarks/bench_var_choice.py
 	$(BIN)/python benchmarks/bench_coverage.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_attribution.py
 	$(BIN)/python benchmarks/bench_why.py

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/bench_risk.py [--seed 0] [--runs 250] [--skip-peers]
 
-A report has value-at-risk and expected shortfall by six methods, marginal, component and incremental, the tree of
+A report has value-at-risk and expected shortfall by seven methods, marginal, component and incremental, the tree of
 risks, groups, concentration, liquidity, six scenarios with full revaluation, and eight kinds of limits. Each run has a
 book and a market of its own, made outside the clock, so that nothing is remembered from the run before. With Monte
 Carlo 10,000 scenarios of Student's t come from the factor model. Targets are for the quietest stretch of 50 runs, for

@@ -17,7 +17,7 @@ from quantray.risk.report import Before, ReportSettings, assess
 from quantray.risk.reporting.page import risk_page
 from quantray.risk.reporting.sections import RiskReport
 from quantray.risk.stressing.scenarios import Scenario
-from quantray.risk.tail import gaussian_var, historical_var, incremental_var, rescaled_returns
+from quantray.risk.tail import averaged_returns, gaussian_var, historical_var, incremental_var
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_says_what_the_rooms_functions_say(book, report):
     assert report.market.estimate(0.95, "history").var == pytest.approx(
         historical_var(past, level=0.95, predictive=True)
     )
-    assert report.var(0.99) == pytest.approx(historical_var(rescaled_returns(past), predictive=True))
+    assert report.var(0.99) == pytest.approx(historical_var(averaged_returns(past), predictive=True))
     assert report.expected_shortfall(0.95) >= report.var(0.95)
     assert report.liquidity.var == pytest.approx(gaussian_var(held, book.model))
     assert_allclose(report.positions.marginal_var, 2.3263479 * book.model.apply(held) / report.factors.volatility)

@@ -4,7 +4,7 @@ import numpy as np
 
 from quantray.errors import InputError
 from quantray.risk.forecasting.coverage import TESTS, coverage
-from quantray.risk.forecasting.var_forecasts import FilteredHistory, forecast, trailing
+from quantray.risk.forecasting.var_forecasts import AveragedHistory, forecast, trailing
 from quantray.risk.positions.market import Market
 from quantray.risk.reporting.estimates import DEFAULT, LEVELS, Past
 from quantray.risk.reporting.sections import Backtest, TestResult
@@ -38,7 +38,7 @@ def backtested(market: Market, past: Past, days: int, level: float) -> Backtest:
     gains = past.gains[-window - days :]
     outcomes = gains[window:]
     levels = tuple(dict.fromkeys((*LEVELS, level)))
-    made = forecast(trailing(gains, window), outcomes, FilteredHistory(), levels=levels)
+    made = forecast(trailing(gains, window), outcomes, AveragedHistory(), levels=levels)
     tests = tuple(
         TestResult(
             name=seen.tests[test].name,

@@ -32,7 +32,7 @@ from quantray.risk.tail import (
 __all__ = ["DEFAULT", "LEVELS", "Past", "can_tell", "replayed", "simulated", "tail_losses", "worst_days"]
 
 LEVELS = (0.95, 0.99)
-DEFAULT = FilteredHistory().name
+DEFAULT = AveragedHistory().name
 """The method that is quoted where none is named."""
 _ANY = 0.5
 """Level for which every history is long enough."""
@@ -150,8 +150,8 @@ def _methods(gains: Float, by_model: Callable[[float], tuple[float, float]]) -> 
     bent, student = cache(lambda: expansion_law(gains, _ANY)), cache(lambda: student_law(gains, _ANY))
     ages = cache(lambda: age_weights(len(gains), half_life=_HALF_LIFE))
     return (
-        _Method(DEFAULT, lambda level: historical_tail(scaled(), level=level, predictive=True)),
-        _Method(AveragedHistory().name, lambda level: historical_tail(averaged(), level=level, predictive=True)),
+        _Method(DEFAULT, lambda level: historical_tail(averaged(), level=level, predictive=True)),
+        _Method(FilteredHistory().name, lambda level: historical_tail(scaled(), level=level, predictive=True)),
         _Method("history", lambda level: historical_tail(gains, level=level, predictive=True)),
         _Method("history, recent days count more", lambda level: historical_tail(gains, level=level, weights=ages())),
         _Method("normal, by the model", by_model),

@@ -8,7 +8,7 @@ from quantray.errors import InputError
 from quantray.risk.positions.sensitivities import sensitivities
 from quantray.risk.reporting.book_backtest import backtested
 from quantray.risk.reporting.estimates import DEFAULT, replayed
-from quantray.risk.tail import historical_var, rescaled_returns
+from quantray.risk.tail import averaged_returns, historical_var
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_each_day_is_forecast_from_the_days_before(case):
     assert found.dates[-1] == str(market.dates[-1])
     assert_allclose(found.gains, past.gains[-150:])
     before = past.gains[400 - 150 - 250 : 400 - 150]
-    assert found.var[0] == pytest.approx(historical_var(rescaled_returns(before), level=0.975, predictive=True))
+    assert found.var[0] == pytest.approx(historical_var(averaged_returns(before), level=0.975, predictive=True))
     assert {each.level for each in found.tests} == {0.95, 0.99, 0.975}
     kupiec = next(each for each in found.tests if each.level == 0.975)
     assert kupiec.n_hits == sum(gain < -var for gain, var in zip(found.gains, found.var, strict=True))

@@ -43,7 +43,7 @@ def test_columns_of_different_lengths_are_refused(content):
 
 def test_an_unknown_estimate_names_those_there_are(content):
     report = RiskReport.model_validate_json(json.dumps(content))
-    with pytest.raises(InputError, match=r"holds no oracle at 0\.9, but history at today's volatility at 0\.95"):
+    with pytest.raises(InputError, match=r"holds no oracle at 0\.9, but history at averaged volatility at 0\.95"):
         report.market.estimate(0.9, "oracle")
 
 
