@@ -72,7 +72,7 @@ def explain(app: FastAPI) -> None:
         if isinstance(error, (InputError, SolverError)):
             return problem(_id(request), 409, str(error))
         _LOG.error("request %s: %s", _id(request), error)
-        return problem(_id(request), 503, "the book cannot be read now; its owner finds why in the log.")
+        return problem(_id(request), 503, "books or keys cannot be read now; their owner finds why in the log.")
 
     @app.exception_handler(RequestValidationError)
     async def _wrong(request: Request, error: RequestValidationError) -> Response:

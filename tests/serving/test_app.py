@@ -200,6 +200,14 @@ def test_what_cannot_be_is_a_problem(service):
     assert service.http.delete("/v1/portfolio").status_code == 405
 
 
+def test_keys_of_another_pepper_are_the_owners_business(own_service, monkeypatch, caplog):
+    monkeypatch.setenv("QUANTRAY_PEPPER", "another")
+    answer = own_service.get("/v1/portfolio")
+    assert answer.status_code == 503
+    assert "pepper" not in answer.text
+    assert "made with another pepper" in caplog.text
+
+
 def test_a_request_that_is_too_large_is_refused_also_where_it_lies_about_its_size(service):
     body = b'{"alpha": {"' + b"A" * 5_000_000 + b'": 1}}'
     headers = service.signed("what-if") | {"Content-Type": "application/json"}

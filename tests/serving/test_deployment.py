@@ -12,7 +12,7 @@ from quantray.errors import InputError
 from quantray.serving.auth import KeyRing
 from quantray.serving.client import Client, ServiceError
 from quantray.serving.publish import Shelf
-from quantray.serving.schemas import OptimiseRequest
+from quantray.serving.schemas import OptimiseRequest, ScheduleRequest
 from quantray.serving.settings import ServiceSettings
 
 pytestmark = pytest.mark.ray
@@ -81,6 +81,10 @@ def test_many_what_ifs_are_answered_or_sent_away_and_reads_go_on(running):
         answers = [each.result(timeout=120) for each in asked]
     assert {status for status, _ in answers} <= {200, 503}
     assert any(status == 200 for status, _ in answers)
+    # From 0.3 to 0.4 of two millions, at 20 a share.
+    with Client(address, key, seconds=60) as client:
+        found = until(lambda: client.schedule(ScheduleRequest(weights={"BBB": 0.4})))
+    assert found.parents[0].shares == 10_000
 
 
 def test_a_replica_that_is_killed_comes_back(running):
