@@ -7,20 +7,20 @@ anywhere and is run again ends in the same book.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from quantray.daily.book import TABLES, Book, empty_table
+from quantray.daily.book import Book
+from quantray.daily.day import Day
 from quantray.daily.decision import Decision, day_model, decide_day, is_due, scores_of
 from quantray.daily.gate import GateError, GateReport, examine_day
 from quantray.daily.market import DayMarket, load_day
-from quantray.daily.opening import attribution_of, missed_days, positions_of, start_of, turnover_so_far
+from quantray.daily.opening import missed_days, positions_of, start_of
 from quantray.daily.orders import impact_of, orders_of, within_volume
 from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
@@ -28,9 +28,10 @@ from quantray.daily.targets import targets_of
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.store import MarketStore
 from quantray.regimes.indicators import five_lenses
-from quantray.risk.limits import Limit, read_limits
-from quantray.settings import config_hash
-from quantray.studies.portfolios.trial import DayModel
+from quantray.risk.limits import read_limits
+
+if TYPE_CHECKING:
+    from quantray.daily.learning import Learned
 
 __all__ = ["Rebalanced", "rebalance"]
 
@@ -85,41 +86,24 @@ def rebalance(
         earlier = before(last)
         market = load_day(settings, last, since=None if earlier is None else earlier.as_of)
     with stages.take("gate"):
-        gate = examine_day(market.panel, market.quality, settings.gate)
-        if gate.reasons:
-            raise GateError(f"{market.day} stops at the quality gate: {'; '.join(gate.reasons)}.")
-        # Orders of the last book fill on days of which there is no book: these must be good, too.
-        for missed in missed_days(market, earlier):
-            panel = market.panel.between(market.panel.dates[0], missed)
-            if reasons := examine_day(panel, None, settings.gate).reasons:
-                raise GateError(
-                    f"{market.day} stops at the quality gate, as {missed}, which the last book's orders or positions "
-                    f"go through, is not good: {'; '.join(reasons)}. Append that day's bars again as they should be."
-                )
+        gate = _gated(settings, market, earlier)
     with stages.take("positions"):
         positions = positions_of(settings, market, earlier, holdings)
-    learned = None
-    if settings.training is not None:
-        # torch takes seconds to import, and most rebalances need none.
-        from quantray.daily.learning import learn  # noqa: PLC0415
-
-        with stages.take("train"):
-            learned = learn(settings, settings.training, market, earlier)
+        start = start_of(market, positions, earlier)
+    learned = _learned(settings, market, earlier, stages)
     with stages.take("forecast"):
         due = is_due(market.panel, settings)
-        named = None if settings.checkpoint is None else Path(settings.checkpoint)
-        checkpoint = named if learned is None else learned.path
+        checkpoint = _checkpoint(settings) if learned is None else learned.path
         scores = scores_of(market.panel, settings, market.sectors, checkpoint) if due else None
     with stages.take("optimise"):
         model = day_model(market.panel, settings)
-        start = start_of(market, positions, earlier)
         decision = decide_day(market.panel, settings, model, scores, start) if due else None
         targets = targets_of(market, positions, _wanted(market, decision), settings.policy.build())
         costs = settings.costs.build()
         impact = impact_of(targets.symbols, targets.prices, market, costs, settings.execution.impact)
         targets, cut = within_volume(targets, impact, settings.execution.participation)
     with stages.take("risk"):
-        limits = _limits(settings)
+        limits = () if settings.limits is None else read_limits(settings.limits)
         seen = view(targets, market, model, half_spread_bps=settings.costs.half_spread_bps)
         targets, reduced = within_limits(targets, seen, limits)
         risk = risk_report(targets, seen, limits)
@@ -129,28 +113,24 @@ def rebalance(
         exchange = settings.exchange or DEFAULT_EXCHANGE
         orders = orders_of(targets, impact, np.datetime64(market.day), settings.execution, costs, exchange)
     with stages.take("book"):
-        notes = (
-            *positions.notes,
-            *([learned.note] if learned and learned.note else ()),
-            *(decision.notes if decision else ()),
-            *cut,
-            *reduced,
-            *orders.notes,
+        found = Day(
+            settings=settings,
+            market=market,
+            earlier=earlier,
+            gate=gate,
+            positions=positions,
+            start=start,
+            learned={} if learned is None else learned.record,
+            model=model,
+            decision=decision,
+            targets=targets,
+            orders=orders,
+            risk=risk,
+            regimes=regimes,
+            notes=(*positions.notes, *_told(learned, decision), *cut, *reduced, *orders.notes),
         )
-        told = _provenance(settings, market, gate, notes)
-        told |= turnover_so_far(start, market, targets, orders.children, exchange)
-        told |= {} if learned is None else {"training": learned.record}
-        earned = attribution_of(market, positions, earlier)
-        documents = {"risk": risk, "regimes": regimes, "attribution": earned, "provenance": told}
-        tables = {
-            "portfolio": targets.table(market.sectors),
-            "parents": orders.parents,
-            "children": orders.children,
-            "forecasts": _forecasts(market, decision),
-            "model": _model(model, market, settings),
-        }
-        book = Book(market.day, settings.name, targets.nav, targets.cash, tables, documents)
-    return Rebalanced(book, market.version, gate, stages.seconds, notes)
+        book = found.book()
+    return Rebalanced(book, market.version, gate, stages.seconds, found.notes)
 
 
 class _Stages:
@@ -174,6 +154,43 @@ def _last_day(settings: RebalanceSettings) -> date:
     return max(date.fromisoformat(report.last) for report in reports)
 
 
+def _gated(settings: RebalanceSettings, market: DayMarket, earlier: Book | None) -> GateReport:
+    """What the gate found on a day that may be acted on; raises where it is none."""
+    gate = examine_day(market.panel, market.quality, settings.gate)
+    if gate.reasons:
+        raise GateError(f"{market.day} stops at the quality gate: {'; '.join(gate.reasons)}.")
+    # Orders of the last book fill on days of which there is no book: these must be good, too.
+    for missed in missed_days(market, earlier):
+        panel = market.panel.between(market.panel.dates[0], missed)
+        if reasons := examine_day(panel, None, settings.gate).reasons:
+            raise GateError(
+                f"{market.day} stops at the quality gate, as {missed}, which the last book's orders or positions "
+                f"go through, is not good: {'; '.join(reasons)}. Append that day's bars again as they should be."
+            )
+    return gate
+
+
+def _learned(settings: RebalanceSettings, market: DayMarket, earlier: Book | None, stages: _Stages) -> "Learned | None":
+    """Which network scores the day, where one goes on learning."""
+    if settings.training is None:
+        return None
+    # torch takes seconds to import, and most rebalances need none.
+    from quantray.daily.learning import learn  # noqa: PLC0415
+
+    with stages.take("train"):
+        return learn(settings, settings.training, market, earlier)
+
+
+def _checkpoint(settings: RebalanceSettings) -> Path | None:
+    return None if settings.checkpoint is None else Path(settings.checkpoint)
+
+
+def _told(learned: "Learned | None", decision: Decision | None) -> tuple[str, ...]:
+    """What the training and the decision say of themselves."""
+    trained = () if learned is None or not learned.note else (learned.note,)
+    return (*trained, *(() if decision is None else decision.notes))
+
+
 def _wanted(market: DayMarket, decision: Decision | None) -> dict[str, float] | None:
     if decision is None:
         return None
@@ -184,52 +201,3 @@ def _wanted(market: DayMarket, decision: Decision | None) -> dict[str, float] | 
 def _regimes(market: DayMarket) -> dict[str, Any]:
     lenses = five_lenses(market.panel, market.sectors or None)
     return {lens: {"label": str(labels[-1])} for lens, labels in lenses.labels.items()}
-
-
-def _limits(settings: RebalanceSettings) -> tuple[Limit, ...]:
-    return () if settings.limits is None else read_limits(settings.limits)
-
-
-def _forecasts(market: DayMarket, decision: Decision | None) -> pa.Table:
-    if decision is None or decision.scores is None:
-        return empty_table("forecasts")
-    known = np.flatnonzero(~np.isnan(decision.scores))
-    columns = {"symbol": market.panel.assets[known].tolist(), "forecast": decision.scores[known]}
-    return pa.table(columns, schema=TABLES["forecasts"])
-
-
-def _model(model: DayModel, market: DayMarket, settings: RebalanceSettings) -> pa.Table:
-    costs, closes = settings.costs.build(), market.closes
-    prices = np.array([closes.get(name, np.nan) for name in model.assets.tolist()])
-    impact = impact_of(model.assets, prices, market, costs, settings.execution.impact)
-    columns = {
-        "symbol": model.assets.tolist(),
-        "specific_variance": model.model.specific_variance,
-        "loadings": model.model.loadings.tolist(),
-        "cost": np.full(len(model.assets), 1e-4 * (costs.half_spread_bps + costs.commission_bps)),
-        "price": prices,
-        "adv": impact.adv,
-        "volatility": impact.volatility,
-        "spread_bps": 2e4 * impact.half_spread,
-    }
-    return pa.table(columns, schema=TABLES["model"])
-
-
-def _provenance(
-    settings: RebalanceSettings,
-    market: DayMarket,
-    gate: GateReport,
-    notes: tuple[str, ...],
-) -> dict[str, object]:
-    """Where the book came from.
-
-    Nothing of when it was made, and the data instead of the store's version: the same day makes the same book, however
-    far the store has gone on.
-    """
-    return {
-        "data": market.panel.fingerprint(),
-        "exchange": settings.exchange or DEFAULT_EXCHANGE,
-        "settings": config_hash(settings, exclude={"alerts", "books", "runs"}),
-        "gate": asdict(gate),
-        "notes": list(notes),
-    }
