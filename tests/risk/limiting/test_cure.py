@@ -134,3 +134,22 @@ def test_terms_that_do_not_fit_are_refused():
     sold = model_book(weights=np.zeros(40))
     with pytest.raises(InputError, match="nothing is held of S0000"):
         sold.at(np.ones(40))
+
+
+def test_what_cannot_be_counted_is_left_and_named():
+    book = model_book(adv=np.r_[np.nan, np.full(39, 1.0)])
+    hard = 0.5 * float(np.abs(book.weights[1:]).max()) / 0.1
+    cure = smallest_cure([limit("days", "liquidity days", "every name", hard)], book)
+    assert cure.trades[0] == 0
+    assert not breaches(cure.uses, "hard")
+    assert cure.uncounted == ("days",)
+
+
+def test_groups_of_a_book_with_options_are_cured_by_their_curvature():
+    holdings, market = mixed_book()
+    model = statistical_factors(changes_of_drivers(60, 0.01), 2)
+    book = Book.of(holdings, market, model, sensitivities(holdings, market))
+    hard = 0.6 * value(book, "es", "strategy volatility")
+    cure = smallest_cure([limit("loss", "es", "strategy volatility", hard)], book)
+    assert hard * 0.995 < cure.uses[0].value <= hard * (1 + 1e-9)
+    assert set(np.flatnonzero(cure.trades).tolist()) <= {4, 5}

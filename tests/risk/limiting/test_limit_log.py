@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from model_book import model_book
 
@@ -35,3 +36,10 @@ def test_a_changed_log_is_not_read(tmp_path):
 def test_a_day_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not a date"):
         log_breaches(tmp_path / "limits.jsonl", "soon", [])
+
+
+def test_what_cannot_be_counted_is_logged_as_that(tmp_path):
+    path, days = tmp_path / "limits.jsonl", Limit(name="d", metric="liquidity days", scope="name S0000", soft=5, hard=9)
+    log_breaches(path, "2020-03-02", check([days], model_book(adv=np.full(40, np.nan))))
+    (entry,) = read_log(path)
+    assert (entry["what"], entry["state"], entry["value"]) == ("unknown", "unknown", None)
