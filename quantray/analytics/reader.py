@@ -301,9 +301,10 @@ def _measures(content: ReaderInput) -> Section:
         periods_per_year=content.periods_per_year,
     )
     found = measures(content.whole.returns, basis)
-    return Section(
-        title="Measures", note="Since inception; yearly where that has a meaning.", parts=(tables.named(found),)
-    )
+    rate = float(np.mean(content.risk_free)) * (content.periods_per_year if np.ndim(content.risk_free) else 1)
+    excess = f" Ratios of excess returns are over cash at {rate:.2%} a year." if rate else ""
+    note = f"Since inception; yearly where that has a meaning.{excess}"
+    return Section(title="Measures", note=note, parts=(tables.named(found),))
 
 
 def _ahead(content: ReaderInput, *, full: bool) -> Section:

@@ -64,6 +64,7 @@ def find_portfolios(source: PortfolioSource, result: StudyResult) -> Findings:
             data=source.data,
             snapshot=snapshot,
             delisting_return=settings.accounting.delisting_return,
+            risk_free="" if cash is None else cash.name,
             risk=tuple(risk),
         )
     )

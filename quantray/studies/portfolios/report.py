@@ -34,6 +34,8 @@ class ReportInput:
     """None where there was nothing to see."""
     delisting_return: float = 0.0
     """What the accounts booked where the data hold no delisting return."""
+    risk_free: str = ""
+    """Name of the series that ratios are in excess of, where the settings have one."""
     risk: tuple[Section, ...] = ()
     """Sections of risk, where the settings ask for them."""
 
@@ -116,11 +118,13 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
 def portfolio_page(content: ReportInput) -> Page:
     """The report."""
     records = content.records
+    excess = f"Ratios are in excess of {content.risk_free}. " if content.risk_free else ""
     sections = [
         Section(
             title="Results",
             note="Out of sample and after trading costs. The benchmark is "
-            f"{content.benchmark}; the best of each row is bold. {delisting_note(records, content.delisting_return)}",
+            f"{content.benchmark}; the best of each row is bold. {excess}"
+            f"{delisting_note(records, content.delisting_return)}",
             parts=(_table(content),),
         ),
         chart("Growth and drawdown", figures.growth(records, content.benchmark)),

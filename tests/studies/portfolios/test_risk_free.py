@@ -43,7 +43,9 @@ def test_ratios_are_in_excess_of_it_and_accounts_do_not_change(study, bills):
     assert_allclose(found["sortino"], excess.mean() / np.sqrt((np.minimum(excess, 0) ** 2).mean()) * np.sqrt(252))
     assert_allclose(found["annual_volatility"], record.returns.std(ddof=1) * np.sqrt(252))
     assert json.loads((folder / "study.json").read_text())["digest"] == result.digest
+    assert "Ratios are in excess of bills." in (folder / "page.json").read_text()
     files = write_report(folder, ReportTerms(reader="risk"))
+    assert f"over cash at {cash.mean() * 252:.2%} a year" in files.page.read_text()
     rows = json.loads(next(f for f in files.numbers if f.suffix == ".json").read_text())["measures"]
     told = {row["measure"]: row["value"] for row in rows}
     other = next(r for r in result.records if r.name == "Equal weight").returns - cash
