@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from quantray.backtest.net import NetReturns
 from quantray.data.panel import Panel
@@ -85,10 +85,16 @@ class RulePart:
 
     @cached_property
     def _sets(self) -> tuple[Parameters, ...]:
-        everything = self._rule.space.all()
+        everything = _grid(self.entry)
         first, last = (len(everything) * (self.part + i) // self.parts for i in (0, 1))
         return everything[first:last]
 
     @cached_property
     def _own(self) -> frozenset[Parameters]:
         return frozenset(self._sets)
+
+
+@cache
+def _grid(entry: Entry) -> tuple[Parameters, ...]:
+    """Every allowed set of a rule, which all its parts share."""
+    return RuleFamily(entry).space.all()

@@ -1,6 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
+from quantray.strategies.catalogue import CATALOGUE
+
 
 @pytest.mark.parametrize(
     ("changed", "said"),
@@ -28,6 +30,11 @@ def test_settings_that_cannot_be_are_refused(tmp_path, settings_of, changed, sai
         settings_of(tmp_path, **changed)
 
 
-def test_twenty_strategies_of_ten_rules(tmp_path, settings_of):
+def test_a_hundred_strategies_of_twelve_rules(tmp_path, settings_of):
+    names = [family.name for family in settings_of(tmp_path, strategies=tuple(CATALOGUE), parts=9).families()]
+    assert len(set(names)) == 108
+
+
+def test_strategies_of_a_rule_are_numbered(tmp_path, settings_of):
     families = settings_of(tmp_path, parts=2).families()
     assert [family.name for family in families][:3] == ["momentum_10_50 1/2", "momentum_10_50 2/2", "rsi_14 1/2"]
