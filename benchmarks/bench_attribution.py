@@ -21,7 +21,7 @@ from quantray.backtest.accounts import Decisions, backtest
 from quantray.covariance.factor import fundamental_factors
 from quantray.data.synthetic import simulate_market
 from quantray.regimes.indicators import market_lens
-from quantray.studies.reports.explained import Explained
+from quantray.studies.reports.inputs import Explained
 from quantray.studies.reports.written import ReportTerms, write_files
 
 SEED = 0

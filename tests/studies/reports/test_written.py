@@ -14,7 +14,7 @@ from quantray.analytics.track import TrackRecord
 from quantray.errors import InputError
 from quantray.research.executor import Serial
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
-from quantray.studies.reports.explained import Explained
+from quantray.studies.reports.inputs import Explained
 from quantray.studies.reports.written import ReportTerms, write_files, write_report
 
 
