@@ -217,7 +217,7 @@ def _hindsight(done: Executed, plan: ExecutionPlan) -> Section:
     note = (
         f"Worked on the sessions that came, each order on a path within its daily bars: {total:+.1f} bp, {came:.1f} "
         f"expected, with a standard deviation of {deviation:.1f} were orders to move apart; {filled:.0%} filled. Delay "
-        "is the move from the close before to the open. Most of this is the market's move, not the plan's."
+        "is the move from the close before to the open. The difference is mostly the market's."
     )
     return chart("In hindsight", cost_waterfall(parts, note=note))
 

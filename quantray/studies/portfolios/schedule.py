@@ -235,7 +235,7 @@ def _notes(unquoted: Names, too_small: int, at_close: int) -> tuple[str, ...]:
     if len(unquoted):
         notes.append(f"{len(unquoted)} names without a quote before the session are left out, such as {unquoted[0]}")
     if too_small:
-        notes.append(f"{too_small} trades of less than a share are left out")
+        notes.append(f"trades of less than a share that are left out: {too_small}")
     if at_close:
         notes.append(f"{at_close} orders go to the closing auction, as no volume is known")
     return tuple(notes)

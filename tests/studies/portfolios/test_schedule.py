@@ -114,7 +114,7 @@ def test_without_a_lag_the_session_is_the_next(run, day):
 
 def test_what_is_less_than_a_share_is_counted(run, day):
     small = portfolio_schedule(run, run.records[0], ScheduleAsked(date=day, aum=20_000))
-    assert "trades of less than a share are left out" in small.notes[0]
+    assert small.notes[0].startswith("trades of less than a share that are left out: ")
     assert small.orders.parents.num_rows < np.count_nonzero(run.records[0].trades[0])
 
 
