@@ -62,7 +62,6 @@ def measured(what: str, folder: Path, arguments: argparse.Namespace) -> dict[str
     page = json.loads((run.folder / "page.json").read_text())
     return {
         "study": what,
-        "data": run.about.data,
         "days": len(source.panel.dates),
         "names": len(source.panel.assets),
         "strategies": run.about.facts["strategies"],
