@@ -49,6 +49,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_mvo.py
 	$(BIN)/python benchmarks/bench_risk_parity.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_risk.py
+	$(BIN)/python benchmarks/bench_plan.py
 	$(BIN)/python benchmarks/bench_allocators.py
 	$(BIN)/python benchmarks/bench_factor_bias.py
 	$(BIN)/python benchmarks/bench_structured.py

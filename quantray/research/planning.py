@@ -110,6 +110,8 @@ class _Seen:
     took: Took
     held_bytes: int
     """By this process before it."""
+    data_bytes: int
+    """Of its own."""
 
     @property
     def measures(self) -> tuple[float, ...]:
@@ -140,10 +142,11 @@ class _Rehearsal:
                 most = max(most, last.held_bytes - self.cold.held_bytes + grown * extra)
         return int(most)
 
-    def driver_bytes(self, outline: Outline) -> int:
+    def driver_bytes(self, data_bytes: int) -> int:
         """Most that the driver holds."""
         extra = [each.took.driver_peak_bytes - each.held_bytes for each in self.seen]
-        grown = _carried([each.measures for each in self.seen], extra, _goal(outline))
+        # What is held of a study is made of its data: copies of them, and series on their days.
+        grown = _carried([(1.0, float(each.data_bytes)) for each in self.seen], extra, (1.0, float(data_bytes)))
         loaded = self.seen[-1].held_bytes - self.cold.held_bytes
         first = self.cold.took.driver_peak_bytes - self.cold.held_bytes
         return int(self.cold.held_bytes + max(first, loaded + grown))
@@ -190,7 +193,7 @@ def plan_study(kind: Kind[Any, Any, Any], settings: Any, *, calibrate: float = 2
         driver_cpu_seconds=loading.cpu_seconds + rehearsal.driver(outline, lambda took: took.driver_cpu_seconds),
         shared_bytes=source.shared_bytes,
         worker_bytes=base + source.shared_bytes + rehearsal.unit_bytes(outline),
-        driver_bytes=max(loading.peak_bytes, rehearsal.driver_bytes(outline)),
+        driver_bytes=max(loading.peak_bytes, rehearsal.driver_bytes(source.shared_bytes)),
         disk_bytes=rehearsal.disk_bytes(outline),
         calibration_seconds=clock.spent().seconds - loading.seconds,
         miniatures=tuple(each.share for each in rehearsal.seen),
@@ -255,7 +258,7 @@ def _run_small(kind: Kind[Any, Any, Any], sizing: Sizing, source: Source[Any, An
                 about = finished(read_run(written))
                 assert about.took is not None, "it was metered"
                 took = about.took
-    return _Seen(share, sizing.outline(small, result), took, held), result
+    return _Seen(share, sizing.outline(small, result), took, held, small.shared_bytes), result
 
 
 @contextlib.contextmanager
