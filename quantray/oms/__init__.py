@@ -3,6 +3,6 @@
 ``messages`` are what orders, decisions and reports are, ``states`` what an order may become. The ``ledger`` holds
 positions, cash and exposures in memory; ``checks`` are the table that an order passes; the ``gate`` is the only writer:
 it checks, reserves and replies after the commit, in the tables of ``schema`` through ``database``. The ``outbox`` hands
-orders to ``gateways``, and ``reconcile`` asks venues what became of them. ``audit`` is the chained log of all of it, and
-its independent reader. ``paper`` is a venue to practise on, and the ``worker`` works a schedule through a day.
+orders to ``gateways``, and ``reconcile`` asks venues what became of them. ``audit`` is the chained log of all of it,
+and its independent reader. ``paper`` is a venue to practise on, and the ``worker`` works a schedule through a day.
 """

@@ -1,1 +1,1 @@
-"""Ways to a venue: ``protocol`` is what each of them can do; ``rest`` is HTTP, ``alpaca`` a broker's, ``fix`` FIX 4.2."""
+"""Ways to a venue: what each can do says ``protocol``; ``rest`` is HTTP, ``alpaca`` a broker over it, ``fix`` FIX."""
