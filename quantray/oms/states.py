@@ -42,10 +42,11 @@ ALLOWED = MappingProxyType(
         State.RESERVED: frozenset({State.SENT, State.CANCELED, State.EXPIRED}),
         State.SENT: _AT_VENUE | {State.ACKED, State.CANCEL_PENDING, State.UNKNOWN},
         State.ACKED: _AT_VENUE | {State.CANCEL_PENDING, State.UNKNOWN},
-        State.PARTIAL: (_AT_VENUE - {State.REJECTED}) | {State.CANCEL_PENDING, State.UNKNOWN},
+        # Back to ACKED when the only fill is taken back.
+        State.PARTIAL: (_AT_VENUE - {State.REJECTED}) | {State.ACKED, State.CANCEL_PENDING, State.UNKNOWN},
         # A refused cancellation leaves the order where it was.
         State.CANCEL_PENDING: _AT_VENUE | {State.ACKED, State.UNKNOWN},
-        State.UNKNOWN: _AT_VENUE | {State.ACKED, State.CANCEL_PENDING},
+        State.UNKNOWN: _AT_VENUE | {State.ACKED},
         State.FILLED: frozenset[State](),
         State.CANCELED: frozenset[State](),
         State.REJECTED: frozenset[State](),

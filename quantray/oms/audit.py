@@ -1,0 +1,39 @@
+"""The log that nobody can change unseen: each row is hashed together with the one before it.
+
+A row is canonical JSON of ``[seq, time, actor, pm, type, entity, body]``: sorted keys, no spaces, ASCII, whole numbers
+only. Its hash is SHA-256 of the hash before it and the line. A chain does not show that its end was cut off:
+``sealing`` signs its head.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+__all__ = ["Chain", "chained", "line_of"]
+
+
+def line_of(seq: int, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> str:
+    """The canonical text of a row."""
+    return json.dumps([seq, time, actor, pm, kind, entity, body], sort_keys=True, separators=(",", ":"))
+
+
+def chained(previous: str, line: str) -> str:
+    """The hash of a row; ``previous`` is that of the row before it, and empty for the first."""
+    return sha256(f"{previous}\n{line}".encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Chain:
+    """The end of a log, to which rows are added."""
+
+    seq: int = 0
+    head: str = ""
+
+    def row(self, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The next row, as the table of the log has it."""
+        self.seq += 1
+        line, previous = line_of(self.seq, time, actor, pm, kind, entity, body), self.head
+        self.head = chained(previous, line)
+        return {"seq": self.seq, "line": line, "previous": previous, "hash": self.head}

@@ -1,0 +1,389 @@
+"""What the gate does with each command: check, book, and note what changed; nothing here waits or writes.
+
+A command is checked before it changes anything, so one that raises has done nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from quantray.errors import InputError
+from quantray.oms import schema
+from quantray.oms.changes import Actor, Changes
+from quantray.oms.checks import FIRM_CODES, TEXTS, first_failure, proposed
+from quantray.oms.executions import Executions
+from quantray.oms.ledger import Ledger, OrderRecord
+from quantray.oms.messages import Decision, NewOrder, Report, Route, VenueOrder
+from quantray.oms.states import ENDED, OPEN, State, moved
+
+__all__ = ["Alert", "Books", "Outgoing", "stamp"]
+
+_LONGEST = 64
+_MOST_SHARES = 10**12
+_SYSTEM = Actor("gate")
+
+
+def stamp(time: datetime) -> str:
+    """A time as the tables have it: UTC, to the microsecond, in an order that texts keep."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that a person must look at; nothing is repaired in silence."""
+
+    kind: str
+    entity: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is to be handed over: a new order, or a request to cancel one."""
+
+    seq: int
+    order: str
+    action: str
+
+
+@dataclass(slots=True)
+class Books:
+    """The ledger, and what changed since it was last written."""
+
+    ledger: Ledger
+    changes: Changes
+    executions: Executions
+    clock: Callable[[], datetime]
+    outgoing: dict[int, Outgoing] = field(default_factory=dict)
+    """What waits to be handed over, by its number."""
+    cursors: dict[str, int] = field(default_factory=dict)
+    parents: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
+    """Account, symbol, side and quantity of each."""
+    alerts: list[Alert] = field(default_factory=list)
+    """Of this group."""
+    last_outgoing: int = 0
+    _told: set[Alert] = field(default_factory=set)
+
+    def now(self) -> str:
+        """The time, as the tables have it."""
+        return stamp(self.clock())
+
+    # Orders
+
+    def submit(self, orders: Sequence[NewOrder], actor: Actor, *, all_or_nothing: bool = False) -> list[Decision]:
+        """Check orders one after the other and reserve what they need; with ``all_or_nothing`` all of them or none."""
+        time = self.clock()
+        now, seconds = stamp(time), time.timestamp()
+        decided = [self._submit(order, actor, now, seconds) for order in orders]
+        fresh = [record for record, _ in decided if record is not None]
+        if all_or_nothing and not all(decision.accepted for _, decision in decided):
+            for record in fresh:
+                if record.state is State.RESERVED:
+                    self.ledger.release(record)
+                    record.state, record.code, record.price = State.REJECTED, "basket", 0
+            decided = [
+                (record, decision if record is None or not decision.accepted else _decision(record, actor))
+                for record, decision in decided
+            ]
+        for record in fresh:
+            self._log_order(record, actor, now)
+        return [decision for _, decision in decided]
+
+    def cancel(self, order: str, actor: Actor) -> bool:
+        """Ask that an order end; False where it has ended, or its venue has to be asked about it first.
+
+        Raises
+        ------
+        InputError
+            There is no such order among those that the actor may see.
+        """
+        record = self._seen(order, actor)
+        if record.state in ENDED or record.state in (State.UNKNOWN, State.CANCEL_PENDING):
+            return False
+        if record.state is State.RESERVED:
+            for out in [it for it in self.outgoing.values() if it.order == order]:
+                self._done(out)
+            self._move(record, State.CANCELED, actor, "canceled before it was sent")
+        else:
+            self._move(record, State.CANCEL_PENDING, actor, "asked for")
+            self._put_out(order, "cancel")
+        return True
+
+    # The way out
+
+    def handed(self, numbers: Iterable[int], route: Route) -> list[Outgoing]:
+        """Note, before a byte leaves, that something is handed over; returns what still has to be.
+
+        What was canceled meanwhile is left out. The route of an order is decided here, once.
+        """
+        kept = []
+        for number in numbers:
+            out = self.outgoing.get(number)
+            if out is None:
+                continue
+            record = self.ledger.orders[out.order]
+            if out.action == "new" and record.state is State.RESERVED:
+                record.route = route
+                self._move(record, State.SENT, _SYSTEM, route)
+                kept.append(out)
+            elif out.action == "cancel" and record.state is State.CANCEL_PENDING:
+                kept.append(out)
+            self._done(out)
+        return kept
+
+    def reroute(self, order: str, route: Route) -> bool:
+        """Choose another way for an order that surely never left; False where it is no longer just sent."""
+        record = self.ledger.orders[order]
+        if record.state is not State.SENT or record.route == route:
+            return False
+        record.route = route
+        self.changes.orders.add(order)
+        self.changes.log(self.now(), _SYSTEM, "route", order, {"route": route})
+        return True
+
+    def unsure(self, order: str, reason: str) -> bool:
+        """Note that nobody here knows whether the venue has an order or heard of its cancellation."""
+        record = self.ledger.orders[order]
+        if record.state not in OPEN - {State.RESERVED, State.UNKNOWN}:
+            return False
+        self._move(record, State.UNKNOWN, _SYSTEM, reason)
+        return True
+
+    # What venues say
+
+    def report(self, reports: Sequence[Report], route: Route | None = None) -> None:
+        """Book what a venue says; what was booked before, or comes late, changes nothing twice."""
+        for report in reports:
+            self._report(report)
+        last = max((report.sequence for report in reports), default=0)
+        if route is not None and last > self.cursors.get(route, 0):
+            self.cursors[route] = last
+            self.changes.any = True
+            self.changes.rows.put(schema.cursors, {"route": route, "sequence": last})
+
+    def resolve(self, order: str, found: VenueOrder | None) -> State:
+        """Settle an order by what its venue knows of it; None that it never had it, and never will."""
+        record = self.ledger.orders[order]
+        if found is None:
+            if record.filled and record.state in OPEN:
+                self._alert("break", order, f"the venue knows nothing of it, and {record.filled:,} shares were filled")
+            elif record.state in (State.SENT, State.UNKNOWN, State.CANCEL_PENDING):
+                self._move(record, State.CANCELED, _SYSTEM, "never reached the venue")
+            return record.state
+        for execution in found.executions:
+            self._report(execution)
+        if found.filled != record.filled:
+            self._alert(
+                "break", order, f"the venue counts {found.filled:,} shares filled, the ledger {record.filled:,}"
+            )
+            return record.state
+        if record.state in OPEN and record.state is not found.state:
+            # Between a cancellation that is under way and what the venue knew before it came, the former stands.
+            if record.state is State.CANCEL_PENDING and found.state not in ENDED:
+                return record.state
+            self._move(record, found.state, _SYSTEM, "as its venue says")
+        return record.state
+
+    def note(self, kind: str, entity: str, text: str) -> None:
+        """Alert somebody, and log it."""
+        self._alert(kind, entity, text)
+
+    # Inside
+
+    def _submit(self, order: NewOrder, actor: Actor, now: str, seconds: float) -> tuple[OrderRecord | None, Decision]:
+        if not _is_well_formed(order):
+            return None, self._refused(order, actor, now, "malformed")
+        if (known := self.ledger.orders.get(order.id)) is not None:
+            if known.order == order and actor.pm in (None, known.pm):
+                return None, _decision(known, actor)
+            return None, self._refused(order, actor, now, "duplicate")
+        proposal = proposed(self.ledger, order, pm=actor.pm, now=now, seconds=seconds)
+        if isinstance(proposal, str):
+            return None, self._refused(order, actor, now, proposal)
+        code = first_failure(self.ledger, proposal) or ("" if self._replaceable(order) else "replaces")
+        pm = proposal.account.pm
+        self.ledger.sent_at[pm].append(seconds)
+        record = (
+            OrderRecord(order, pm, State.REJECTED, code)
+            if code
+            else OrderRecord(order, pm, State.RESERVED, price=proposal.price if order.side.sign > 0 else 0)
+        )
+        self.ledger.orders[order.id] = record
+        self.ledger.reserve(record)
+        return record, _decision(record, actor)
+
+    def _replaceable(self, order: NewOrder) -> bool:
+        if order.replaces is None:
+            return True
+        old = self.ledger.orders.get(order.replaces)
+        return (
+            old is not None
+            and old.state in (State.ACKED, State.PARTIAL)
+            and (old.order.account, old.order.symbol, old.order.side) == (order.account, order.symbol, order.side)
+        )
+
+    def _log_order(self, record: OrderRecord, actor: Actor, now: str) -> None:
+        order = record.order
+        self.changes.new.add(order.id)
+        body = {
+            "account": order.account,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "quantity": order.quantity,
+            "limit": order.limit,
+            "tif": order.tif,
+            "venue": order.venue,
+            "parent": order.parent,
+            "replaces": order.replaces,
+            "pm": record.pm,
+            "from": State.NEW.value,
+            "to": record.state.value,
+            "code": record.code,
+            "price": record.price,
+        }
+        self.changes.log(now, actor, "order", order.id, body)
+        if record.state is State.RESERVED:
+            self._put_out(order.id, "new")
+
+    def _refused(self, order: NewOrder, actor: Actor, now: str, code: str) -> Decision:
+        """Refuse what has no place among the orders: only the log has it."""
+        name = str(order.id)[:_LONGEST]
+        self.changes.log(now, actor, "refused", name, {"code": code, "account": str(order.account)[:_LONGEST]})
+        return Decision(name, False, code, TEXTS[code])
+
+    def _report(self, report: Report) -> None:
+        record = self.ledger.orders.get(report.order)
+        if record is None or record.route is None:
+            if self.executions.is_strange(report):
+                self._alert("stray", report.order, f"{report.venue} reports {report.kind} of an order never sent there")
+            return
+        if report.exec_id:
+            self._execute(record, report)
+            return
+        to = _HEARD.get(report.kind)
+        if to is None or record.state in ENDED:
+            return
+        if to in ENDED and report.filled > record.filled:
+            # Fills are under way that it does not know: what it set aside stays so until they are here.
+            if record.state is not State.UNKNOWN:
+                self._move(record, State.UNKNOWN, _SYSTEM, f"{to}, with {report.filled:,} shares filled")
+        elif to in ENDED:
+            self._move(record, to, _SYSTEM, report.text[:200])
+        elif report.kind == "cancel_rejected" and record.state is State.CANCEL_PENDING:
+            self._move(record, State.PARTIAL if record.filled else State.ACKED, _SYSTEM, report.text[:200])
+        elif report.kind == "acked" and record.state in (State.SENT, State.UNKNOWN):
+            self._move(record, State.PARTIAL if record.filled else State.ACKED, _SYSTEM, "")
+
+    def _execute(self, record: OrderRecord, report: Report) -> None:
+        """Book a fill, a bust or a correction once; of an order that ended too, since reports overtake one another."""
+        effects = self.executions.take(report)
+        if effects is None:
+            return
+        if isinstance(effects, str):
+            self._alert("break", report.order, effects)
+            return
+        was = record.state
+        self.ledger.release(record)
+        for quantity, price, fee in effects:
+            record.filled += quantity
+            self.ledger.trade(record, quantity, price, fee)
+        record.state = _after_execution(record)
+        self.ledger.reserve(record)
+        self.changes.traded(record)
+        body: dict[str, Any] = {
+            "order": record.order.id,
+            "kind": report.kind.value,
+            "refers": report.refers,
+            "quantity": report.quantity,
+            "price": report.price,
+            "fee": report.fee,
+            "from": was.value,
+            "to": record.state.value,
+        }
+        self.changes.log(self.now(), _SYSTEM, "execution", f"{report.venue} {report.exec_id}", body)
+        self.changes.rows.add(schema.executions, {**self.executions.row(report), "seq": self.changes.chain.seq})
+        if record.filled > record.order.quantity:
+            self._alert("overfill", record.order.id, f"{record.filled:,} of {record.order.quantity:,} shares filled")
+
+    def _move(self, record: OrderRecord, to: State, actor: Actor, reason: str) -> None:
+        was = record.state
+        moved(was, to)
+        self.ledger.release(record)
+        record.state = to
+        self.ledger.reserve(record)
+        self.changes.orders.add(record.order.id)
+        body = {"from": was.value, "to": to.value, "reason": reason}
+        if to is State.SENT:
+            body["route"] = record.route or ""
+        self.changes.log(self.now(), actor, "state", record.order.id, body)
+
+    def _put_out(self, order: str, action: str) -> None:
+        self.last_outgoing += 1
+        self.outgoing[self.last_outgoing] = Outgoing(self.last_outgoing, order, action)
+        self.changes.rows.add(
+            schema.outbox, {"seq": self.last_outgoing, "order": order, "action": action, "done": False}
+        )
+
+    def _done(self, out: Outgoing) -> None:
+        del self.outgoing[out.seq]
+        self.changes.any = True
+        self.changes.rows.put(schema.outbox, {"seq": out.seq, "order": out.order, "action": out.action, "done": True})
+
+    def _seen(self, order: str, actor: Actor) -> OrderRecord:
+        record = self.ledger.orders.get(order)
+        if record is None or actor.pm not in (None, record.pm):
+            raise InputError(f"there is no order {order!r} of yours.")
+        return record
+
+    def _alert(self, kind: str, entity: str, text: str) -> None:
+        alert = Alert(kind, entity, text)
+        # Once, however often its cause is looked at.
+        if alert in self._told:
+            return
+        self._told.add(alert)
+        self.alerts.append(alert)
+        self.changes.log(self.now(), _SYSTEM, "alert", entity, {"kind": kind, "text": text})
+
+
+_HEARD = {
+    "acked": State.ACKED,
+    "canceled": State.CANCELED,
+    "rejected": State.REJECTED,
+    "expired": State.EXPIRED,
+    "cancel_rejected": State.ACKED,
+}
+
+
+def _after_execution(record: OrderRecord) -> State:
+    if record.state in ENDED:
+        return record.state
+    if record.filled >= record.order.quantity:
+        return moved(record.state, State.FILLED)
+    # One that has to be asked about stays so, or its end, which was heard, would be forgotten.
+    if record.state in (State.CANCEL_PENDING, State.UNKNOWN):
+        return record.state
+    if record.filled == 0:
+        return State.ACKED
+    return State.PARTIAL
+
+
+def _decision(record: OrderRecord, actor: Actor) -> Decision:
+    if not record.code:
+        return Decision(record.order.id, True)
+    code = "firm" if record.code in FIRM_CODES and actor.pm is not None else record.code
+    return Decision(record.order.id, False, code, TEXTS[code])
+
+
+def _is_well_formed(order: NewOrder) -> bool:
+    names = (order.id, order.account, order.symbol, order.venue, order.parent or "-", order.replaces or "-")
+    return (
+        all(isinstance(name, str) and 0 < len(name) <= _LONGEST and name.isprintable() for name in names)
+        and len(order.symbol) <= 32
+        and len(order.venue) <= 32
+        and order.tif in ("DAY", "IOC")
+        and all(
+            isinstance(number, int) and not isinstance(number, bool) and abs(number) <= _MOST_SHARES
+            for number in (order.quantity, order.limit or 0)
+        )
+    )

@@ -1,0 +1,217 @@
+"""What every order passes, as one table, in order; the first check that fails says why.
+
+Checks read and change nothing. Limits that were never set are 0, so that nothing passes them. What opens a position or
+makes one larger is held to the limits of exposure; what makes one smaller always may.
+
+| limit | scope | unit |
+|---|---|---|
+| order_shares, order_value | firm | shares, money of one order |
+| collar_bps | firm | basis points between a limit and the mark |
+| fee | firm | money a share that purchases set aside for fees |
+| rate | pm | orders a second |
+| capital | pm | money, gross |
+| locate | account:symbol | shares that may be sold short |
+| gross, net, single_name | firm | money |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quantray.execution.orders import Side
+from quantray.oms.ledger import Account, Instrument, Ledger, Line
+from quantray.oms.messages import NewOrder
+
+__all__ = ["CHECKS", "FIRM_CODES", "TEXTS", "Proposal", "first_failure", "proposed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An order, and what it would lead to at the worst.
+
+    Parameters
+    ----------
+    price : money that is set aside for a share.
+    after : the line's worst case with it.
+    """
+
+    order: NewOrder
+    account: Account
+    instrument: Instrument
+    line: Line
+    price: int
+    after: int
+    pm: str | None
+    """Who submits it; None may act for every account."""
+    now: str
+    """UTC, ISO 8601."""
+    seconds: float
+    """The same as a growing number."""
+
+    @property
+    def value(self) -> int:
+        """Money."""
+        return self.order.quantity * max(self.price, self.instrument.mark)
+
+    @property
+    def more(self) -> int:
+        """Money by which the line's worst case grows."""
+        return (self.after - self.line.worst) * self.instrument.mark
+
+
+def proposed(ledger: Ledger, order: NewOrder, *, pm: str | None, now: str, seconds: float) -> Proposal | str:
+    """What an order would lead to; or the code of what it names that is not there."""
+    instrument, account = ledger.instruments.get(order.symbol), ledger.accounts.get(order.account)
+    # To somebody else an account that is not theirs is one that is not there.
+    if account is None or (pm is not None and account.pm != pm):
+        return "account"
+    if instrument is None:
+        return "symbol"
+    if instrument.mark <= 0:
+        return "no_price"
+    line = ledger.lines.get((order.account, order.symbol)) or Line()
+    if order.side is Side.BUY:
+        after = max(abs(line.shares + line.buying + order.quantity), abs(line.shares - line.selling))
+    else:
+        after = max(abs(line.shares + line.buying), abs(line.shares - line.selling - order.quantity))
+    highest = order.limit
+    if highest is None:
+        # Rounded up: what is set aside is at least what a purchase within the collar costs.
+        highest = -(-instrument.mark * (10_000 + ledger.limit("firm", "", "collar_bps")) // 10_000)
+    price = highest + ledger.limit("firm", "", "fee")
+    return Proposal(order, account, instrument, line, price, after, pm, now, seconds)
+
+
+def _halted(ledger: Ledger, it: Proposal) -> bool:
+    on = ledger.switches
+    return bool(on) and not on.isdisjoint(
+        {("firm", ""), ("pm", it.account.pm), ("account", it.account.id), ("symbol", it.order.symbol)}
+    )
+
+
+def _closed(ledger: Ledger, it: Proposal) -> bool:
+    return not ledger.opens <= it.now < ledger.closes
+
+
+def _restricted(ledger: Ledger, it: Proposal) -> bool:
+    return ("", it.order.symbol) in ledger.restrictions or (it.account.id, it.order.symbol) in ledger.restrictions
+
+
+def _side(ledger: Ledger, it: Proposal) -> bool:
+    """A sale sells what is held; a short sale what is not, by an account that may, of shares that were located."""
+    if it.order.side is not Side.SELL_SHORT:
+        return False
+    held = it.line.shares - it.line.selling
+    return not it.account.may_short or held > 0
+
+
+def _located(ledger: Ledger, it: Proposal) -> bool:
+    if it.order.side is not Side.SELL_SHORT:
+        return False
+    short = it.order.quantity - (it.line.shares - it.line.selling)
+    return short > ledger.limit("account", f"{it.account.id}:{it.order.symbol}", "locate")
+
+
+def _size(ledger: Ledger, it: Proposal) -> bool:
+    quantity, lot = it.order.quantity, it.instrument.lot
+    return (
+        quantity <= 0
+        or quantity % lot != 0
+        or quantity > ledger.limit("firm", "", "order_shares")
+        or it.value > ledger.limit("firm", "", "order_value")
+    )
+
+
+def _tick(ledger: Ledger, it: Proposal) -> bool:
+    limit = it.order.limit
+    return limit is not None and (limit <= 0 or limit % it.instrument.tick != 0)
+
+
+def _collar(ledger: Ledger, it: Proposal) -> bool:
+    limit, mark = it.order.limit, it.instrument.mark
+    return limit is not None and abs(limit - mark) * 10_000 > ledger.limit("firm", "", "collar_bps") * mark
+
+
+def _rate(ledger: Ledger, it: Proposal) -> bool:
+    times = ledger.sent_at[it.account.pm]
+    while times and times[0] <= it.seconds - 1:
+        times.popleft()
+    return len(times) >= ledger.limit("pm", it.account.pm, "rate")
+
+
+def _cash(ledger: Ledger, it: Proposal) -> bool:
+    if it.order.side is not Side.BUY:
+        return False
+    return it.order.quantity * it.price > it.account.cash - it.account.reserved
+
+
+def _position(ledger: Ledger, it: Proposal) -> bool:
+    return it.order.side is Side.SELL and it.order.quantity > it.line.shares - it.line.selling
+
+
+def _capital(ledger: Ledger, it: Proposal) -> bool:
+    pm = it.account.pm
+    return it.more > 0 and ledger.gross_of_pm[pm] + it.more > ledger.limit("pm", pm, "capital")
+
+
+def _gross(ledger: Ledger, it: Proposal) -> bool:
+    return it.more > 0 and ledger.gross + it.more > ledger.limit("firm", "", "gross")
+
+
+def _net(ledger: Ledger, it: Proposal) -> bool:
+    value = it.order.quantity * it.instrument.mark
+    if it.order.side is Side.BUY:
+        long = ledger.long + value
+        return long > 0 and long > ledger.limit("firm", "", "net")
+    short = ledger.short - value
+    return short < 0 and -short > ledger.limit("firm", "", "net")
+
+
+def _single_name(ledger: Ledger, it: Proposal) -> bool:
+    total = ledger.totals.get(it.order.symbol) or Line()
+    if it.order.side is Side.BUY:
+        after = total.shares + total.buying + it.order.quantity
+    else:
+        after = total.selling + it.order.quantity - total.shares
+    return after > 0 and after * it.instrument.mark > ledger.limit("firm", "", "single_name")
+
+
+Check = Callable[[Ledger, Proposal], bool]
+
+CHECKS: tuple[tuple[str, Check, str], ...] = (
+    ("halted", _halted, "trading is halted"),
+    ("closed", _closed, "the market is closed"),
+    ("restricted", _restricted, "the symbol is on a restriction list"),
+    ("side", _side, "a short sale needs an account that may, and nothing left to sell"),
+    ("locate", _located, "more is sold short than was located"),
+    ("size", _size, "the quantity is not positive, no whole lots, or above what one order may be"),
+    ("tick", _tick, "the limit is no multiple of the tick"),
+    ("collar", _collar, "the limit is too far from the market"),
+    ("rate", _rate, "too many orders in a second"),
+    ("cash", _cash, "the account has not the cash"),
+    ("position", _position, "the account has not the shares"),
+    ("capital", _capital, "the capital of the portfolio manager is used up"),
+    ("gross", _gross, "a limit of the firm"),
+    ("net", _net, "a limit of the firm"),
+    ("single_name", _single_name, "a limit of the firm"),
+)
+"""Code, check (True refuses), and what is said; duplicates come before all of them, in the gate."""
+
+TEXTS = {code: text for code, _, text in CHECKS} | {
+    "account": "there is no such account of yours",
+    "symbol": "the symbol is not known",
+    "no_price": "the symbol has no price yet",
+    "duplicate": "the id was used for another order",
+    "replaces": "what it replaces is not open, or of another account, symbol or side",
+    "basket": "another order of the basket was refused",
+    "malformed": "an id, a venue, a quantity or a limit is none",
+    "firm": "a limit of the firm",
+}
+"""What every code means."""
+
+FIRM_CODES = frozenset({"gross", "net", "single_name"})
+"""Told to nobody outside: which limit of the firm is used up is what others hold."""
+
+
+def first_failure(ledger: Ledger, proposal: Proposal) -> str:
+    """The code of the first check that an order fails; empty where it passes all."""
+    return next((code for code, fails, _ in CHECKS if fails(ledger, proposal)), "")

@@ -1,0 +1,200 @@
+"""What operations set: accounts, instruments, prices, limits, switches, restrictions, hours; each a row of the log."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from quantray.errors import InputError
+from quantray.execution.orders import Side
+from quantray.oms import schema
+from quantray.oms.books import Books, stamp
+from quantray.oms.changes import Actor
+from quantray.oms.ledger import Account, Instrument
+
+__all__ = [
+    "LIMITS",
+    "add_parent",
+    "list_instruments",
+    "open_account",
+    "restrict",
+    "set_limits",
+    "set_marks",
+    "set_session",
+    "set_switch",
+    "transfer",
+]
+
+LIMITS: Mapping[str, frozenset[str]] = {
+    "firm": frozenset({"order_shares", "order_value", "collar_bps", "fee", "gross", "net", "single_name"}),
+    "pm": frozenset({"capital", "rate"}),
+    "account": frozenset({"locate"}),
+}
+"""Names of limits by scope; ``checks`` says what each bounds."""
+
+_SWITCHES = ("firm", "pm", "account", "symbol")
+_MOST = 10**17
+
+
+def open_account(books: Books, actor: Actor, account: Account, shares: Mapping[str, int]) -> None:
+    """Open an account with cash and shares that it has already.
+
+    Raises
+    ------
+    InputError
+        There is one of that id, or a symbol is not listed.
+    """
+    ledger = books.ledger
+    if account.id in ledger.accounts or not account.id or not account.pm:
+        raise InputError(f"account {account.id!r} is there already, or lacks an id or a portfolio manager.")
+    _listed(books, shares)
+    _whole({"cash": account.cash, **shares})
+    ledger.accounts[account.id] = Account(account.id, account.pm, account.cash, account.may_short)
+    books.changes.accounts.add(account.id)
+    for symbol, count in shares.items():
+        ledger.shift(account.id, symbol, shares=count)
+        books.changes.lines.add((account.id, symbol))
+    body = {"pm": account.pm, "cash": account.cash, "may_short": account.may_short, "shares": dict(shares)}
+    books.changes.log(books.now(), actor, "account", account.id, body)
+
+
+def transfer(books: Books, actor: Actor, account: str, cash: int, shares: Mapping[str, int], reason: str) -> None:
+    """Bring cash and shares into an account, or out of it where they are negative; raises ``InputError``."""
+    held = books.ledger.account(account)
+    _listed(books, shares)
+    _whole({"cash": cash, **shares})
+    if not reason:
+        raise InputError("a transfer needs a reason, such as 'subscription'.")
+    held.cash += cash
+    books.changes.accounts.add(account)
+    for symbol, count in shares.items():
+        books.ledger.shift(account, symbol, shares=count)
+        books.changes.lines.add((account, symbol))
+    body = {"cash": cash, "shares": dict(shares), "reason": reason}
+    books.changes.log(books.now(), actor, "transfer", account, body)
+
+
+def list_instruments(books: Books, actor: Actor, instruments: Mapping[str, tuple[int, int]]) -> None:
+    """Let symbols be traded, each with its tick in units of money and its lot in shares; raises ``InputError``."""
+    for symbol, (tick, lot) in instruments.items():
+        _whole({"tick": tick, "lot": lot})
+        if not 0 < len(symbol) <= 32 or tick < 1 or lot < 1:
+            raise InputError(f"symbol {symbol!r} needs a name of up to 32 letters, a tick and a lot of 1 or more.")
+    for symbol, (tick, lot) in instruments.items():
+        known = books.ledger.instruments.get(symbol)
+        books.ledger.instruments[symbol] = Instrument(symbol, tick, lot, known.mark if known else 0)
+        books.changes.instruments.add(symbol)
+    named = {symbol: list(each) for symbol, each in instruments.items()}
+    books.changes.log(books.now(), actor, "instruments", "", named)
+
+
+def set_marks(books: Books, actor: Actor, marks: Mapping[str, int]) -> None:
+    """Set the prices that exposures and collars are reckoned with, in units of money; raises ``InputError``."""
+    _listed(books, marks)
+    _whole(marks)
+    if low := [symbol for symbol, mark in marks.items() if mark <= 0]:
+        raise InputError(f"the price {marks[low[0]]} of {low[0]} is not positive.")
+    for symbol, mark in marks.items():
+        books.ledger.set_mark(symbol, mark)
+        books.changes.instruments.add(symbol)
+    books.changes.log(books.now(), actor, "marks", "", dict(marks))
+
+
+def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str], int]) -> None:
+    """Set limits by scope, key and name, in units of money, shares, basis points or orders a second.
+
+    Raises
+    ------
+    InputError
+        A limit is not one of ``LIMITS``, lacks its key, or is negative.
+    """
+    for (scope, key, name), value in limits.items():
+        if name not in LIMITS.get(scope, ()):
+            known = "; ".join(f"{each}: {', '.join(sorted(names))}" for each, names in LIMITS.items())
+            raise InputError(f"limit {scope} {name} is none of {known}.")
+        if (scope == "firm") == bool(key) or len(key) > 64:
+            raise InputError(f"limit {scope} {name} needs {'no key' if key else 'the key of whom it binds'}.")
+        _whole({name: value})
+        if value < 0:
+            raise InputError(f"limit {scope} {name} is {value}; give 0 or more.")
+    for (scope, key, name), value in limits.items():
+        books.ledger.limits[scope, key, name] = value
+        books.changes.rows.put(schema.limits, {"scope": scope, "key": key, "name": name, "value": value})
+        body = {"scope": scope, "key": key, "name": name, "value": value}
+        books.changes.log(books.now(), actor, "limit", f"{scope}:{key}:{name}", body)
+
+
+def set_switch(books: Books, actor: Actor, scope: str, key: str, *, on: bool) -> None:
+    """Halt or resume what a firm, a portfolio manager, an account or a symbol trades; raises ``InputError``."""
+    if scope not in _SWITCHES or (scope == "firm") == bool(key) or len(key) > 64:
+        raise InputError(
+            f"a kill switch is of the firm, or of a pm, an account or a symbol by name, not {scope} {key}."
+        )
+    row = {"scope": scope, "key": key}
+    if on:
+        books.ledger.switches.add((scope, key))
+        books.changes.rows.put(schema.switches, row)
+    else:
+        books.ledger.switches.discard((scope, key))
+        books.changes.rows.drop(schema.switches, row)
+    books.changes.log(books.now(), actor, "switch", f"{scope}:{key}", {"on": on})
+
+
+def restrict(books: Books, actor: Actor, symbol: str, *, on: bool, account: str = "") -> None:
+    """Put a symbol on the restriction list of the firm or of an account, or take it off; raises ``InputError``."""
+    _listed(books, [symbol])
+    if account:
+        books.ledger.account(account)
+    row = {"account": account, "symbol": symbol}
+    if on:
+        books.ledger.restrictions.add((account, symbol))
+        books.changes.rows.put(schema.restrictions, row)
+    else:
+        books.ledger.restrictions.discard((account, symbol))
+        books.changes.rows.drop(schema.restrictions, row)
+    books.changes.log(books.now(), actor, "restriction", f"{account}:{symbol}", {"on": on})
+
+
+def set_session(books: Books, actor: Actor, opens: datetime, closes: datetime) -> None:
+    """Take orders between two times; raises ``InputError`` where they have no zone or are not in order."""
+    if opens.tzinfo is None or closes.tzinfo is None or not opens < closes:
+        raise InputError(f"a session from {opens} to {closes}: give times with a zone, the earlier one first.")
+    books.ledger.opens, books.ledger.closes = stamp(opens), stamp(closes)
+    row = {"one": 1, "opens": books.ledger.opens, "closes": books.ledger.closes}
+    books.changes.rows.put(schema.sessions, row)
+    body = {"opens": books.ledger.opens, "closes": books.ledger.closes}
+    books.changes.log(books.now(), actor, "session", "", body)
+
+
+def add_parent(
+    books: Books, actor: Actor, name: str, account: str, symbol: str, side: Side, quantity: int, schedule: str
+) -> None:
+    """Keep an order that children will be parts of, with its schedule; the same one again changes nothing.
+
+    Raises
+    ------
+    InputError
+        The account is not the actor's, the symbol is not listed, or the id is another order's.
+    """
+    held = books.ledger.accounts.get(account)
+    if held is None or actor.pm not in (None, held.pm):
+        raise InputError(f"there is no account {account!r} of yours.")
+    _listed(books, [symbol])
+    row = {"id": name, "account": account, "symbol": symbol, "side": side.value, "quantity": quantity}
+    known = books.parents.get(name)
+    if known == (account, symbol, side.value, quantity):
+        return
+    if known is not None or not 0 < len(name) <= 64 or quantity < 1:
+        raise InputError(f"order {name!r} of {quantity:,} shares is another one already, or lacks an id or shares.")
+    books.parents[name] = (account, symbol, side.value, quantity)
+    books.changes.rows.add(schema.parents, {**row, "schedule": schedule})
+    books.changes.log(books.now(), actor, "parent", name, {key: row[key] for key in row if key != "id"})
+
+
+def _listed(books: Books, symbols: Mapping[str, int] | list[str]) -> None:
+    if unknown := [symbol for symbol in symbols if symbol not in books.ledger.instruments]:
+        raise InputError(f"symbol {unknown[0]!r} is not listed; list it with its tick and lot first.")
+
+
+def _whole(numbers: Mapping[str, int]) -> None:
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int) or abs(number) > _MOST:
+            raise InputError(f"{name} {number!r} must be a whole number of units, at most {_MOST:.0e}.")

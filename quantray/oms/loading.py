@@ -1,0 +1,85 @@
+"""The books as they are on disk."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from quantray.execution.orders import Side
+from quantray.oms import schema
+from quantray.oms.audit import Chain
+from quantray.oms.books import Books, Outgoing
+from quantray.oms.changes import Changes
+from quantray.oms.database import Database
+from quantray.oms.executions import Executions
+from quantray.oms.ledger import Account, Instrument, Ledger, OrderRecord
+from quantray.oms.messages import NewOrder, Report, ReportKind
+from quantray.oms.states import State
+
+__all__ = ["loaded"]
+
+
+def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
+    """Books with everything that a database holds."""
+    ledger = _ledger(database)
+    seq, head = database.last_audit()
+    books = Books(ledger, Changes(Chain(seq, head)), _executions(database), clock)
+    for row in database.read(schema.outbox, "seq"):
+        books.last_outgoing = row.seq
+        if not row.done:
+            books.outgoing[row.seq] = Outgoing(row.seq, row.order, row.action)
+    books.cursors = {row.route: row.sequence for row in database.read(schema.cursors)}
+    books.parents = {row.id: (row.account, row.symbol, row.side, row.quantity) for row in database.read(schema.parents)}
+    return books
+
+
+def _ledger(database: Database) -> Ledger:
+    ledger = Ledger()
+    for row in database.read(schema.accounts):
+        ledger.accounts[row.id] = Account(row.id, row.pm, row.cash, row.may_short)
+    for row in database.read(schema.instruments):
+        ledger.instruments[row.symbol] = Instrument(row.symbol, row.tick, row.lot, row.mark)
+    for row in database.read(schema.positions):
+        ledger.shift(row.account, row.symbol, shares=row.shares)
+    for row in database.read(schema.child_orders):
+        record = _record(row)
+        ledger.orders[row.id] = record
+        ledger.reserve(record)
+    ledger.limits = {(row.scope, row.key, row.name): row.value for row in database.read(schema.limits)}
+    ledger.switches = {(row.scope, row.key) for row in database.read(schema.switches)}
+    ledger.restrictions = {(row.account, row.symbol) for row in database.read(schema.restrictions)}
+    for row in database.read(schema.sessions):
+        ledger.opens, ledger.closes = row.opens, row.closes
+    return ledger
+
+
+def _record(row: Any) -> OrderRecord:
+    order = NewOrder(
+        id=row.id,
+        account=row.account,
+        symbol=row.symbol,
+        side=Side(row.side),
+        quantity=row.quantity,
+        limit=row.limit,
+        tif=row.tif,
+        venue=row.venue,
+        parent=row.parent,
+        replaces=row.replaces,
+    )
+    return OrderRecord(order, row.pm, State(row.state), row.code, row.route, row.filled, row.price)
+
+
+def _executions(database: Database) -> Executions:
+    return Executions.of(
+        Report(
+            kind=ReportKind(row.kind),
+            order=row.order,
+            venue=row.venue,
+            exec_id=row.exec_id,
+            refers=row.refers,
+            quantity=row.quantity,
+            price=row.price,
+            fee=row.fee,
+            time=row.time,
+        )
+        for row in database.read(schema.executions, "seq")
+    )

@@ -1,0 +1,202 @@
+"""The tables of the order management: what is, and the log of how it came to be.
+
+Shares and money are whole numbers (``messages.MONEY``); times are UTC texts of ISO 8601. ``child_orders`` holds every
+order that was ever submitted, also those refused; ``reservations`` only what is set aside now. Rows of ``audit`` are
+never changed: triggers refuse it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "accounts",
+    "audit",
+    "child_orders",
+    "cursors",
+    "executions",
+    "gate",
+    "instruments",
+    "limits",
+    "metadata",
+    "outbox",
+    "parents",
+    "positions",
+    "reservations",
+    "restrictions",
+    "sessions",
+    "switches",
+]
+
+metadata = MetaData()
+
+gate = Table(
+    "gate",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    # Grows with every gate that opens; a gate whose number is not the newest writes nothing more.
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String(200), nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("pm", String(64), nullable=False),
+    Column("cash", BigInteger, nullable=False),
+    Column("may_short", Boolean, nullable=False),
+)
+
+instruments = Table(
+    "instruments",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("tick", BigInteger, nullable=False),
+    Column("lot", BigInteger, nullable=False),
+    # The price that exposures and collars are reckoned with; 0 where there is none yet.
+    Column("mark", BigInteger, nullable=False),
+)
+
+parents = Table(
+    "parents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False),
+    Column("symbol", String(32), ForeignKey("instruments.symbol"), nullable=False),
+    Column("side", String(10), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    # The execution schedule as ``execution.orders`` writes it.
+    Column("schedule", Text, nullable=False),
+)
+
+child_orders = Table(
+    "child_orders",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # Of a refused order nothing needs to exist: hence no foreign keys.
+    Column("account", String(64), nullable=False),
+    Column("pm", String(64), nullable=False),
+    Column("symbol", String(32), nullable=False),
+    Column("side", String(10), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("limit", BigInteger),
+    Column("tif", String(3), nullable=False),
+    Column("venue", String(32), nullable=False),
+    Column("parent", String(64)),
+    Column("replaces", String(64)),
+    Column("state", String(16), nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("route", String(8)),
+    Column("filled", BigInteger, nullable=False),
+    # Money a share that is set aside.
+    Column("price", BigInteger, nullable=False),
+    Index("child_orders_state", "state"),
+    Index("child_orders_parent", "parent"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("order", String(64), ForeignKey("child_orders.id"), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("symbol", String(32), nullable=False),
+    Column("cash", BigInteger, nullable=False),
+    # Positive to be bought, negative to be sold.
+    Column("shares", BigInteger, nullable=False),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("venue", String(32), primary_key=True),
+    Column("exec_id", String(64), primary_key=True),
+    Column("order", String(64), ForeignKey("child_orders.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("refers", String(64), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("fee", BigInteger, nullable=False),
+    Column("time", String(40), nullable=False),
+    # Of the row of the log that booked it: amendments count in this order.
+    Column("seq", BigInteger, nullable=False),
+    Index("executions_order", "order"),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("account", String(64), ForeignKey("accounts.id"), primary_key=True),
+    Column("symbol", String(32), ForeignKey("instruments.symbol"), primary_key=True),
+    Column("shares", BigInteger, nullable=False),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("key", String(64), primary_key=True),
+)
+"""Kill switches that are on."""
+
+restrictions = Table(
+    "restrictions",
+    metadata,
+    # Empty for the whole firm.
+    Column("account", String(64), primary_key=True),
+    Column("symbol", String(32), primary_key=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("opens", String(40), nullable=False),
+    Column("closes", String(40), nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("order", String(64), ForeignKey("child_orders.id"), nullable=False),
+    Column("action", String(8), nullable=False),
+    Column("done", Boolean, nullable=False),
+    Index("outbox_done", "done"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("route", String(8), primary_key=True),
+    # The last of the venue's numbered reports that is booked.
+    Column("sequence", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    # Canonical JSON of [seq, time, actor, pm, type, entity, body].
+    Column("line", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
