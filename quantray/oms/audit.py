@@ -13,10 +13,12 @@ from typing import Any
 
 __all__ = ["Chain", "chained", "line_of"]
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def line_of(seq: int, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> str:
     """The canonical text of a row."""
-    return json.dumps([seq, time, actor, pm, kind, entity, body], sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode([seq, time, actor, pm, kind, entity, body])
 
 
 def chained(previous: str, line: str) -> str:

@@ -43,7 +43,7 @@ class Outgoing:
     """What is to be handed over: a new order, or a request to cancel one."""
 
     seq: int
-    order: str
+    order: NewOrder
     action: str
 
 
@@ -102,12 +102,12 @@ class Books:
         if record.state in ENDED or record.state in (State.UNKNOWN, State.CANCEL_PENDING):
             return False
         if record.state is State.RESERVED:
-            for out in [it for it in self.outgoing.values() if it.order == order]:
+            for out in [it for it in self.outgoing.values() if it.order.id == order]:
                 self._done(out)
             self._move(record, State.CANCELED, actor, "canceled before it was sent")
         else:
             self._move(record, State.CANCEL_PENDING, actor, "asked for")
-            self._put_out(order, "cancel")
+            self._put_out(record.order, "cancel")
         return True
 
     # The way out
@@ -122,7 +122,7 @@ class Books:
             out = self.outgoing.get(number)
             if out is None:
                 continue
-            record = self.ledger.orders[out.order]
+            record = self.ledger.orders[out.order.id]
             if out.action == "new" and record.state is State.RESERVED:
                 record.route = route
                 self._move(record, State.SENT, _SYSTEM, route)
@@ -132,15 +132,15 @@ class Books:
             self._done(out)
         return kept
 
-    def reroute(self, order: str, route: Route) -> bool:
-        """Choose another way for an order that surely never left; False where it is no longer just sent."""
+    def unsent(self, order: str, action: str) -> None:
+        """Note that what was to be handed over surely never left, and put it out again: any way may be chosen."""
         record = self.ledger.orders[order]
-        if record.state is not State.SENT or record.route == route:
-            return False
-        record.route = route
-        self.changes.orders.add(order)
-        self.changes.log(self.now(), _SYSTEM, "route", order, {"route": route})
-        return True
+        if action == "cancel" and record.state is State.CANCEL_PENDING:
+            self._put_out(record.order, "cancel")
+        elif action == "new" and record.state is State.SENT:
+            record.route = None
+            self._move(record, State.RESERVED, _SYSTEM, "never left")
+            self._put_out(record.order, "new")
 
     def unsure(self, order: str, reason: str) -> bool:
         """Note that nobody here knows whether the venue has an order or heard of its cancellation."""
@@ -179,8 +179,10 @@ class Books:
             )
             return record.state
         if record.state in OPEN and record.state is not found.state:
-            # Between a cancellation that is under way and what the venue knew before it came, the former stands.
             if record.state is State.CANCEL_PENDING and found.state not in ENDED:
+                # The venue may not have heard of it; asking twice does no harm.
+                if all(out.order.id != order for out in self.outgoing.values()):
+                    self._put_out(record.order, "cancel")
                 return record.state
             self._move(record, found.state, _SYSTEM, "as its venue says")
         return record.state
@@ -244,7 +246,7 @@ class Books:
         }
         self.changes.log(now, actor, "order", order.id, body)
         if record.state is State.RESERVED:
-            self._put_out(order.id, "new")
+            self._put_out(order, "new")
 
     def _refused(self, order: NewOrder, actor: Actor, now: str, code: str) -> Decision:
         """Refuse what has no place among the orders: only the log has it."""
@@ -318,17 +320,15 @@ class Books:
             body["route"] = record.route or ""
         self.changes.log(self.now(), actor, "state", record.order.id, body)
 
-    def _put_out(self, order: str, action: str) -> None:
+    def _put_out(self, order: NewOrder, action: str) -> None:
         self.last_outgoing += 1
-        self.outgoing[self.last_outgoing] = Outgoing(self.last_outgoing, order, action)
-        self.changes.rows.add(
-            schema.outbox, {"seq": self.last_outgoing, "order": order, "action": action, "done": False}
-        )
+        self.outgoing[self.last_outgoing] = out = Outgoing(self.last_outgoing, order, action)
+        self.changes.rows.add(schema.outbox, _outbox_row(out, done=False))
 
     def _done(self, out: Outgoing) -> None:
         del self.outgoing[out.seq]
         self.changes.any = True
-        self.changes.rows.put(schema.outbox, {"seq": out.seq, "order": out.order, "action": out.action, "done": True})
+        self.changes.rows.put(schema.outbox, _outbox_row(out, done=True))
 
     def _seen(self, order: str, actor: Actor) -> OrderRecord:
         record = self.ledger.orders.get(order)
@@ -368,6 +368,10 @@ def _after_execution(record: OrderRecord) -> State:
     return State.PARTIAL
 
 
+def _outbox_row(out: Outgoing, *, done: bool) -> dict[str, Any]:
+    return {"seq": out.seq, "order": out.order.id, "action": out.action, "done": done}
+
+
 def _decision(record: OrderRecord, actor: Actor) -> Decision:
     if not record.code:
         return Decision(record.order.id, True)
@@ -376,14 +380,22 @@ def _decision(record: OrderRecord, actor: Actor) -> Decision:
 
 
 def _is_well_formed(order: NewOrder) -> bool:
-    names = (order.id, order.account, order.symbol, order.venue, order.parent or "-", order.replaces or "-")
     return (
-        all(isinstance(name, str) and 0 < len(name) <= _LONGEST and name.isprintable() for name in names)
-        and len(order.symbol) <= 32
-        and len(order.venue) <= 32
+        _is_name(order.id)
+        and _is_name(order.account)
+        and _is_name(order.symbol, 32)
+        and _is_name(order.venue, 32)
+        and (order.parent is None or _is_name(order.parent))
+        and (order.replaces is None or _is_name(order.replaces))
         and order.tif in ("DAY", "IOC")
-        and all(
-            isinstance(number, int) and not isinstance(number, bool) and abs(number) <= _MOST_SHARES
-            for number in (order.quantity, order.limit or 0)
-        )
+        and _is_count(order.quantity)
+        and (order.limit is None or _is_count(order.limit))
     )
+
+
+def _is_name(name: object, longest: int = _LONGEST) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= longest and name.isprintable()
+
+
+def _is_count(number: object) -> bool:
+    return type(number) is int and -_MOST_SHARES <= number <= _MOST_SHARES

@@ -214,4 +214,7 @@ FIRM_CODES = frozenset({"gross", "net", "single_name"})
 
 def first_failure(ledger: Ledger, proposal: Proposal) -> str:
     """The code of the first check that an order fails; empty where it passes all."""
-    return next((code for code, fails, _ in CHECKS if fails(ledger, proposal)), "")
+    for code, fails, _ in CHECKS:
+        if fails(ledger, proposal):
+            return code
+    return ""

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, delete, event, insert, select, text, update
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -26,6 +26,8 @@ from quantray.oms import schema
 from quantray.oms.migrating import upgrade
 
 __all__ = ["Database", "FencedError", "GateOpenError", "Rows", "StoreError", "connect"]
+
+_TABLES = tuple(schema.metadata.sorted_tables)
 
 _LOCK = 7_305_818
 """Of PostgreSQL's advisory locks, the gate's."""
@@ -134,12 +136,12 @@ class Database:
         try:
             with self._transaction() as connection:
                 # Rows before those that refer to them, and the other way when they go.
-                for table in schema.metadata.sorted_tables:
+                for table in _TABLES:
                     if added := rows.added.get(table):
                         self._add(connection, table, added)
                     if written := rows.written.get(table):
-                        self._put(connection, table, list(written.values()))
-                for table in reversed(schema.metadata.sorted_tables):
+                        self._add(connection, table, list(written.values()), over=True)
+                for table in reversed(_TABLES):
                     if dropped := rows.dropped.get(table):
                         self._drop(connection, table, list(dropped))
         except SQLAlchemyError as error:
@@ -175,25 +177,14 @@ class Database:
                 raise FencedError(f"another gate took {self.url} over; this one has stopped.")
             yield self._connection
 
-    def _add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    def _add(self, connection: Connection, table: Table, rows: Sequence[Row], *, over: bool = False) -> None:
+        """Insert rows, ``over`` those of their keys: in one statement, since thousands come in a second."""
+        conflict = _conflict(table) if over else ""
         if self._engine.dialect.name == "postgresql":
-            connection.execute(text(_recordset(table)), {"rows": json.dumps(rows)})
+            connection.execute(text(_recordset(table) + conflict), {"rows": json.dumps(rows)})
         else:
-            connection.execute(insert(table), rows)
-
-    def _put(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        if self._engine.dialect.name == "postgresql":
-            connection.execute(text(_recordset(table) + _conflict(table)), {"rows": json.dumps(rows)})
-            return
-        statement = sqlite.insert(table)
-        keys = [column.name for column in table.primary_key]
-        others = {name: column for name, column in statement.excluded.items() if name not in keys}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=keys, set_=others)
-            if others
-            else statement.on_conflict_do_nothing(),
-            rows,
-        )
+            values = itemgetter(*_names(table))
+            connection.exec_driver_sql(_inserted(table) + conflict, [values(row) for row in rows])
 
     def _drop(self, connection: Connection, table: Table, keys: Sequence[Key]) -> None:
         columns = list(table.primary_key)
@@ -244,14 +235,28 @@ def _names_of_key(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.primary_key)
 
 
+@cache
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns)
+
+
+@cache
+def _inserted(table: Table) -> str:
+    names = _names(table)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f"INSERT INTO {table.name} ({quoted}) VALUES ({', '.join('?' * len(names))})"
+
+
+@cache
 def _recordset(table: Table) -> str:
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    names = ", ".join(f'"{name}"' for name in _names(table))
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table.name}, :rows)"
 
 
+@cache
 def _conflict(table: Table) -> str:
-    keys = [column.name for column in table.primary_key]
-    others = [column.name for column in table.columns if column.name not in keys]
+    keys = _names_of_key(table)
+    others = [name for name in _names(table) if name not in keys]
     named = ", ".join(f'"{key}"' for key in keys)
     if not others:
         return f" ON CONFLICT ({named}) DO NOTHING"

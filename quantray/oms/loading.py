@@ -26,7 +26,7 @@ def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
     for row in database.read(schema.outbox, "seq"):
         books.last_outgoing = row.seq
         if not row.done:
-            books.outgoing[row.seq] = Outgoing(row.seq, row.order, row.action)
+            books.outgoing[row.seq] = Outgoing(row.seq, ledger.orders[row.order].order, row.action)
     books.cursors = {row.route: row.sequence for row in database.read(schema.cursors)}
     books.parents = {row.id: (row.account, row.symbol, row.side, row.quantity) for row in database.read(schema.parents)}
     return books

@@ -40,7 +40,8 @@ ALLOWED = MappingProxyType(
     {
         State.NEW: frozenset({State.RESERVED, State.REJECTED}),
         State.RESERVED: frozenset({State.SENT, State.CANCELED, State.EXPIRED}),
-        State.SENT: _AT_VENUE | {State.ACKED, State.CANCEL_PENDING, State.UNKNOWN},
+        # Back to RESERVED when it surely never left.
+        State.SENT: _AT_VENUE | {State.RESERVED, State.ACKED, State.CANCEL_PENDING, State.UNKNOWN},
         State.ACKED: _AT_VENUE | {State.CANCEL_PENDING, State.UNKNOWN},
         # Back to ACKED when the only fill is taken back.
         State.PARTIAL: (_AT_VENUE - {State.REJECTED}) | {State.ACKED, State.CANCEL_PENDING, State.UNKNOWN},
