@@ -166,8 +166,8 @@ class Books:
         """Settle an order by what its venue knows of it; None that it never had it, and never will."""
         record = self.ledger.orders[order]
         if found is None:
-            if record.filled and record.state in OPEN:
-                self._alert("break", order, f"the venue knows nothing of it, and {record.filled:,} shares were filled")
+            if record.state in (State.ACKED, State.PARTIAL) or (record.filled and record.state in OPEN):
+                self._alert("break", order, f"the venue knows nothing of it, which had {record.filled:,} shares filled")
             elif record.state in (State.SENT, State.UNKNOWN, State.CANCEL_PENDING):
                 self._move(record, State.CANCELED, _SYSTEM, "never reached the venue")
             return record.state

@@ -5,7 +5,6 @@ portfolio managers and the firm are kept up with every change, so an order touch
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from quantray.errors import InputError
@@ -79,6 +78,8 @@ class Ledger:
     totals: dict[str, Line] = field(default_factory=dict)
     """Of each symbol, over all accounts."""
     orders: dict[str, OrderRecord] = field(default_factory=dict)
+    live: dict[str, OrderRecord] = field(default_factory=dict)
+    """Those of the orders that have something set aside."""
     limits: dict[tuple[str, str, str], int] = field(default_factory=dict)
     switches: set[tuple[str, str]] = field(default_factory=set)
     restrictions: set[tuple[str, str]] = field(default_factory=set)
@@ -135,7 +136,11 @@ class Ledger:
             self.short += (total.shares - total.selling) * step
 
     def reserve(self, record: OrderRecord) -> None:
-        """Set aside what an open order may need."""
+        """Set aside what an order may need, if it is open."""
+        if record.state in OPEN:
+            self.live[record.order.id] = record
+        else:
+            self.live.pop(record.order.id, None)
         self._reserve(record, record.remaining)
 
     def release(self, record: OrderRecord) -> None:
@@ -147,10 +152,6 @@ class Ledger:
         order = record.order
         self.shift(order.account, order.symbol, shares=order.side.sign * quantity)
         self.accounts[order.account].cash -= order.side.sign * quantity * price + fee
-
-    def open_orders(self) -> Iterable[OrderRecord]:
-        """Those that have something set aside."""
-        return (record for record in self.orders.values() if record.state in OPEN)
 
     def account(self, name: str) -> Account:
         """An account by its id; raises ``InputError`` for an unknown one."""
