@@ -211,8 +211,7 @@ class Books:
             if code
             else OrderRecord(order, pm, State.RESERVED, price=proposal.price if order.side.sign > 0 else 0)
         )
-        self.ledger.orders[order.id] = record
-        self.ledger.reserve(record)
+        self.ledger.add(record)
         return record, _decision(record, actor)
 
     def _replaceable(self, order: NewOrder) -> bool:

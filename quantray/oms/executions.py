@@ -22,6 +22,7 @@ class Executions:
     _known: dict[tuple[str, str], Report] = field(default_factory=dict)
     _amended: dict[tuple[str, str], Report] = field(default_factory=dict)
     """The last word on a fill, by the fill's id; may be here before the fill."""
+    _of_order: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _strange: set[tuple[str, str, str]] = field(default_factory=set)
 
     @classmethod
@@ -29,9 +30,7 @@ class Executions:
         """Those that were booked, in any order of fills, then amendments in theirs."""
         made = cls()
         for report in reports:
-            made._known[report.venue, report.exec_id] = report
-            if report.kind in _AMENDS:
-                made._keep(report)
+            made._keep(report)
         return made
 
     def take(self, report: Report) -> list[Effect] | str | None:
@@ -42,10 +41,19 @@ class Executions:
         if wrong := _fault(report):
             return wrong
         if report.kind is ReportKind.FILL:
-            self._known[key] = report
+            self._keep(report)
             last = self._amended.get(key)
             return [] if last is not None and last.kind is ReportKind.BUST else [_effect(last or report)]
         return self._amend(report)
+
+    def standing(self, order: str) -> list[Report]:
+        """The fills of an order as they are now: as corrected, and without those that were taken back."""
+        found = []
+        for key in self._of_order.get(order, ()):
+            last = self._amended.get(key, self._known[key])
+            if last.kind is not ReportKind.BUST:
+                found.append(last)
+        return found
 
     def is_strange(self, report: Report) -> bool:
         """Whether a report of no order of ours is heard for the first time."""
@@ -76,7 +84,6 @@ class Executions:
             return f"{report.kind} {report.exec_id} is of another order than the fill {report.refers}"
         if last is not None and last.kind is ReportKind.BUST:
             return f"{report.kind} {report.exec_id} comes after the bust of {report.refers}"
-        self._known[report.venue, report.exec_id] = report
         self._keep(report)
         if fill is None:
             return []
@@ -85,7 +92,12 @@ class Executions:
         return undone if report.kind is ReportKind.BUST else [*undone, _effect(report)]
 
     def _keep(self, report: Report) -> None:
-        self._amended[report.venue, report.refers] = report
+        key = report.venue, report.exec_id
+        self._known[key] = report
+        if report.kind in _AMENDS:
+            self._amended[report.venue, report.refers] = report
+        else:
+            self._of_order.setdefault(report.order, []).append(key)
 
 
 def _effect(report: Report) -> Effect:

@@ -80,6 +80,8 @@ class Ledger:
     orders: dict[str, OrderRecord] = field(default_factory=dict)
     live: dict[str, OrderRecord] = field(default_factory=dict)
     """Those of the orders that have something set aside."""
+    parts: dict[str, list[OrderRecord]] = field(default_factory=dict)
+    """Of every order that has some."""
     limits: dict[tuple[str, str, str], int] = field(default_factory=dict)
     switches: set[tuple[str, str]] = field(default_factory=set)
     restrictions: set[tuple[str, str]] = field(default_factory=set)
@@ -134,6 +136,13 @@ class Ledger:
         if total := self.totals.get(symbol):
             self.long += (total.shares + total.buying) * step
             self.short += (total.shares - total.selling) * step
+
+    def add(self, record: OrderRecord) -> None:
+        """Take an order in, and set aside what it needs."""
+        self.orders[record.order.id] = record
+        if record.order.parent is not None:
+            self.parts.setdefault(record.order.parent, []).append(record)
+        self.reserve(record)
 
     def reserve(self, record: OrderRecord) -> None:
         """Set aside what an order may need, if it is open."""

@@ -41,9 +41,7 @@ def _ledger(database: Database) -> Ledger:
     for row in database.read(schema.positions):
         ledger.shift(row.account, row.symbol, shares=row.shares)
     for row in database.read(schema.child_orders):
-        record = _record(row)
-        ledger.orders[row.id] = record
-        ledger.reserve(record)
+        ledger.add(_record(row))
     ledger.limits = {(row.scope, row.key, row.name): row.value for row in database.read(schema.limits)}
     ledger.switches = {(row.scope, row.key) for row in database.read(schema.switches)}
     ledger.restrictions = {(row.account, row.symbol) for row in database.read(schema.restrictions)}

@@ -1,0 +1,337 @@
+"""What a desk may ask of the gate: in its process, or from another through its door, a socket that only its user opens.
+
+One line of JSON is a request, one its answer, in turn. Whoever heard no answer may ask again: orders have ids.
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from quantray.errors import DataError, InputError, QuantrayError, reason
+from quantray.execution.orders import Side
+from quantray.oms.books import Books
+from quantray.oms.changes import Actor
+from quantray.oms.controls import add_parent, set_switch
+from quantray.oms.database import StoreError
+from quantray.oms.gate import ClosedError, Gate
+from quantray.oms.ledger import OrderRecord
+from quantray.oms.messages import Decision, NewOrder, Report
+from quantray.oms.states import State
+
+__all__ = ["Child", "Desk", "Door", "LocalDesk", "Parent", "RemoteDesk"]
+
+_LONGEST_LINE = 64 << 20
+_ORDERS = TypeAdapter(tuple[NewOrder, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """An order that children are parts of; ``schedule`` as ``execution.orders`` writes it."""
+
+    id: str
+    account: str
+    symbol: str
+    side: Side
+    quantity: int
+    schedule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """How far a part of an order is."""
+
+    id: str
+    parent: str
+    state: State
+    quantity: int
+    filled: int
+
+
+_NAMES = TypeAdapter(tuple[str, ...])
+_PARENTS = TypeAdapter(tuple[Parent, ...])
+_CHILDREN = TypeAdapter(tuple[Child, ...])
+_DECISIONS = TypeAdapter(tuple[Decision, ...])
+_FILLS = TypeAdapter(tuple[Report, ...])
+
+
+class Desk(Protocol):
+    """What a worker needs; every method raises ``ClosedError`` where there is no gate, and may be called again."""
+
+    def submit(self, orders: Sequence[NewOrder]) -> Sequence[Decision]:
+        """Submit orders; what was refused is in the decisions."""
+
+    def cancel(self, orders: Sequence[str]) -> None:
+        """Ask that orders end, as far as they can be."""
+
+    def add_parents(self, parents: Sequence[Parent]) -> None:
+        """Keep orders that children will be parts of."""
+
+    def children(self, parents: Sequence[str]) -> Sequence[Child]:
+        """All parts of some orders."""
+
+    def fills(self, parents: Sequence[str]) -> Sequence[Report]:
+        """All executions of the parts of some orders, as they are now: without what was busted."""
+
+
+class LocalDesk:
+    """A desk in the process of the gate."""
+
+    def __init__(self, gate: Gate, actor: Actor) -> None:
+        self._gate, self._actor = gate, actor
+
+    def submit(self, orders: Sequence[NewOrder]) -> Sequence[Decision]:
+        """See ``Desk``."""
+        return self._gate.submit(orders, self._actor)
+
+    def cancel(self, orders: Sequence[str]) -> None:
+        """See ``Desk``."""
+        self._gate.do(lambda books: [books.cancel(order, self._actor) for order in orders])
+
+    def add_parents(self, parents: Sequence[Parent]) -> None:
+        """See ``Desk``."""
+
+        def add(books: Books) -> None:
+            for it in parents:
+                add_parent(books, self._actor, it.id, it.account, it.symbol, it.side, it.quantity, it.schedule)
+
+        self._gate.do(add)
+
+    def children(self, parents: Sequence[str]) -> Sequence[Child]:
+        """See ``Desk``."""
+        return self._gate.do(lambda books: _children(books, parents, self._actor))
+
+    def fills(self, parents: Sequence[str]) -> Sequence[Report]:
+        """See ``Desk``."""
+
+        def found(books: Books) -> list[Report]:
+            orders = [child.id for child in _children(books, parents, self._actor) if child.filled]
+            return [report for order in orders for report in books.executions.standing(order)]
+
+        return self._gate.do(found)
+
+    def switch(self, scope: str, key: str, *, on: bool) -> None:
+        """Halt or resume; what is open when it halts is canceled. Raises ``InputError``."""
+
+        def switched(books: Books) -> None:
+            set_switch(books, self._actor, scope, key, on=on)
+            if on:
+                for record in list(books.ledger.live.values()):
+                    if _is_of(record, scope, key):
+                        books.cancel(record.order.id, self._actor)
+
+        self._gate.do(switched)
+
+
+class Door:
+    """Lets other processes of the same user to a gate, through a socket, until ``close``.
+
+    Parameters
+    ----------
+    path : of the socket, which is made with mode 0600; at most 100 letters.
+
+    Raises
+    ------
+    InputError
+        The path is too long.
+    DataError
+        The socket cannot be made.
+    """
+
+    def __init__(self, gate: Gate, path: Path) -> None:
+        self._gate, self._path = gate, path
+        if len(os.fsencode(path)) > 100:
+            raise InputError(f"{path} is too long for a socket; choose a shorter folder.")
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            path.unlink(missing_ok=True)
+            mask = os.umask(0o177)
+            try:
+                self._socket.bind(str(path))
+            finally:
+                os.umask(mask)
+            self._socket.listen(64)
+        except OSError as error:
+            self._socket.close()
+            raise DataError(f"no socket can be made at {path}: {reason(error)}; choose another folder.") from error
+        self._open: set[socket.socket] = set()
+        threading.Thread(target=self._accept, name="door", daemon=True).start()
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        for each in (self._socket, *self._open):
+            # A thread that waits in accept or recv is woken by the first, not by the second.
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            self._open.add(client)
+            threading.Thread(target=self._serve, args=(client,), name="desk", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        desk = LocalDesk(self._gate, Actor(f"uid {_user_of(client)}"))
+        try:
+            with client, client.makefile("rb") as lines:
+                while line := lines.readline(_LONGEST_LINE):
+                    client.sendall(_answered(desk, self._gate, line))
+        except OSError:
+            pass
+        finally:
+            self._open.discard(client)
+
+
+class RemoteDesk:
+    """A desk in another process, at a gate's door; connects when it is first used, and anew after a loss.
+
+    Parameters
+    ----------
+    path : of the door's socket.
+    timeout : seconds that an answer may take.
+    """
+
+    def __init__(self, path: Path, *, timeout: float = 30.0) -> None:
+        self._path, self._timeout = path, timeout
+        self._socket: socket.socket | None = None
+        self._lines: Any = None
+
+    def submit(self, orders: Sequence[NewOrder]) -> Sequence[Decision]:
+        """See ``Desk``."""
+        return _DECISIONS.validate_python(self._asked("submit", [asdict(order) for order in orders]))
+
+    def cancel(self, orders: Sequence[str]) -> None:
+        """See ``Desk``."""
+        self._asked("cancel", list(orders))
+
+    def add_parents(self, parents: Sequence[Parent]) -> None:
+        """See ``Desk``."""
+        self._asked("add_parents", [asdict(parent) for parent in parents])
+
+    def children(self, parents: Sequence[str]) -> Sequence[Child]:
+        """See ``Desk``."""
+        return _CHILDREN.validate_python(self._asked("children", list(parents)))
+
+    def fills(self, parents: Sequence[str]) -> Sequence[Report]:
+        """See ``Desk``."""
+        return _FILLS.validate_python(self._asked("fills", list(parents)))
+
+    def switch(self, scope: str, key: str, *, on: bool) -> None:
+        """Halt or resume; raises ``InputError``."""
+        self._asked("switch", {"scope": scope, "key": key, "on": on})
+
+    def status(self) -> Mapping[str, Any]:
+        """What the gate says of itself."""
+        found: Mapping[str, Any] = self._asked("status", None)
+        return found
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._socket is not None:
+            self._lines.close()
+            self._socket.close()
+            self._socket = None
+
+    def _asked(self, verb: str, what: object) -> Any:
+        try:
+            if self._socket is None:
+                self._connect()
+            assert self._socket is not None
+            self._socket.sendall(json.dumps({"do": verb, "with": what}).encode() + b"\n")
+            line = self._lines.readline()
+        except OSError as error:
+            self.close()
+            raise ClosedError(f"there is no gate at {self._path}: {reason(error)}; start one.") from error
+        if not line.endswith(b"\n"):
+            self.close()
+            raise ClosedError(f"the gate at {self._path} hung up.")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], QuantrayError)(answer["text"])
+        return answer["is"]
+
+    def _connect(self) -> None:
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(self._timeout)
+        made.connect(str(self._path))
+        self._socket, self._lines = made, made.makefile("rb")
+
+
+_ERRORS: Mapping[str, type[QuantrayError]] = {
+    "InputError": InputError,
+    "ClosedError": ClosedError,
+    "StoreError": StoreError,
+}
+
+
+def _answered(desk: LocalDesk, gate: Gate, line: bytes) -> bytes:
+    try:
+        answer: dict[str, object] = {"is": _done(desk, gate, line)}
+    except QuantrayError as error:
+        answer = {"error": type(error).__name__, "text": str(error)}
+    return json.dumps(answer).encode() + b"\n"
+
+
+def _done(desk: LocalDesk, gate: Gate, line: bytes) -> object:
+    try:
+        request = json.loads(line)
+        verb, what = request["do"], request["with"]
+        answer = _VERBS[verb](desk, gate, what)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise InputError(f"a request is none: {str(error).splitlines()[0][:200]}") from error
+    return [asdict(each) for each in answer] if isinstance(answer, list | tuple) else answer
+
+
+_Verb = Callable[[LocalDesk, Gate, Any], object]
+_VERBS: Mapping[str, _Verb] = {
+    "submit": lambda desk, gate, what: desk.submit(_ORDERS.validate_python(what)),
+    "cancel": lambda desk, gate, what: desk.cancel(_NAMES.validate_python(what)),
+    "add_parents": lambda desk, gate, what: desk.add_parents(_PARENTS.validate_python(what)),
+    "children": lambda desk, gate, what: desk.children(_NAMES.validate_python(what)),
+    "fills": lambda desk, gate, what: desk.fills(_NAMES.validate_python(what)),
+    "switch": lambda desk, gate, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
+    "status": lambda desk, gate, what: gate.do(_status) | {"epoch": gate.epoch},
+}
+
+
+def _children(books: Books, parents: Sequence[str], actor: Actor) -> list[Child]:
+    return [
+        Child(record.order.id, name, record.state, record.order.quantity, record.filled)
+        for name in parents
+        for record in books.ledger.parts.get(name, ())
+        if actor.pm in (None, record.pm)
+    ]
+
+
+def _is_of(record: OrderRecord, scope: str, key: str) -> bool:
+    whose = {"firm": "", "pm": record.pm, "account": record.order.account, "symbol": record.order.symbol}
+    return whose[scope] == key
+
+
+def _status(books: Books) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    for record in books.ledger.orders.values():
+        counts[record.state.value] = counts.get(record.state.value, 0) + 1
+    return {
+        "orders": counts,
+        "waiting": len(books.outgoing),
+        "halted": sorted(f"{scope} {key}".strip() for scope, key in books.ledger.switches),
+        "log": books.changes.chain.seq,
+    }
+
+
+def _user_of(client: socket.socket) -> int:
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[4:8], "little")
