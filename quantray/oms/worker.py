@@ -1,0 +1,233 @@
+"""A schedule worked through the day: children sent when they are due, what is left spread over the slices to come.
+
+TWAP, VWAP, IS and AC are proportional to what is to be traded, so sharing out what is left in proportion to the slices
+to come is planning anew by the same rule. POV follows volume and promises nothing: it catches up within a bound. What
+is still at a venue counts as filled until it has ended there, so an order is never overfilled; that also holds for a
+worker that was killed, since all it needs to know is what the gate knows.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from quantray.arrays import Int
+from quantray.errors import InputError
+from quantray.execution.orders import ExecutionSchedule, to_json
+from quantray.execution.rounding import apportioned
+from quantray.oms.desk import Child, Desk, Parent
+from quantray.oms.messages import NewOrder, Report, money
+from quantray.oms.states import ENDED, State
+
+__all__ = ["CATCH_UP", "Work", "Worked", "Worker"]
+
+CATCH_UP = 1.5
+"""Times its slice of the plan that a POV order may trade to make up for what it missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An order to be worked.
+
+    Parameters
+    ----------
+    arrival : price on arrival in units of money, against which the cost is reckoned.
+    most : (C,) shares that each child may have at most, such as by participation; None bounds POV only.
+    """
+
+    account: str
+    schedule: ExecutionSchedule
+    arrival: int
+    most: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        children = self.schedule.children
+        if self.arrival <= 0 or (self.most is not None and len(self.most) != len(children)):
+            raise InputError(
+                f"order {self.schedule.parent.id}: give a positive arrival price, and one bound for each of its "
+                f"{len(children)} children."
+            )
+        if any(before.time > after.time for before, after in pairwise(children)):
+            raise InputError(f"order {self.schedule.parent.id}: children must stand in the order of their times.")
+
+    @property
+    def id(self) -> str:
+        """Of the order."""
+        return self.schedule.parent.id
+
+    @property
+    def bounds(self) -> Int:
+        """(C,) shares that each child may have at most."""
+        planned = np.array([child.quantity for child in self.schedule.children], dtype=np.int64)
+        if self.most is not None:
+            return np.array(self.most, dtype=np.int64)
+        if self.schedule.algorithm == "POV":
+            return np.asarray(CATCH_UP * planned, dtype=np.int64)
+        return np.full(len(planned), self.schedule.parent.quantity, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What became of an order.
+
+    ``cost_bps`` is the shortfall of what was filled against the price on arrival, fees included, of its value then;
+    None where nothing was. Positive is paid.
+    """
+
+    order: str
+    algorithm: str
+    quantity: int
+    filled: int
+    value: int
+    """Units of money that were traded."""
+    fees: int
+    cost_bps: float | None
+    expected_bps: float
+    risk_bps: float
+    refused: Mapping[str, int]
+    """Children that the gate refused, by code."""
+
+
+class Worker:
+    """Works orders until the last slice is over.
+
+    Parameters
+    ----------
+    desk : of the gate.
+    clock : what time it is.
+    last : how long the children of the last slice of an order stay at their venues.
+
+    Raises
+    ------
+    InputError
+        Two orders have one id.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        works: Sequence[Work],
+        clock: Callable[[], datetime],
+        *,
+        last: timedelta = timedelta(minutes=5),
+    ) -> None:
+        self._desk, self._clock, self._last = desk, clock, last
+        self._works = {work.id: work for work in works}
+        if len(self._works) != len(works):
+            raise InputError("two orders have one id; work each of them once.")
+        self._bounds = {work.id: work.bounds for work in works}
+        self._refused: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        desk.add_parents(
+            [
+                Parent(w.id, w.account, p.symbol, p.side, p.quantity, to_json(w.schedule))
+                for w in works
+                for p in (w.schedule.parent,)
+            ]
+        )
+
+    def step(self) -> bool:
+        """Look once: end what is over, send what is due. False when all is done."""
+        now = self._clock()
+        by_parent: dict[str, list[Child]] = {name: [] for name in self._works}
+        for child in self._desk.children(list(self._works)):
+            by_parent[child.parent].append(child)
+        stale: list[str] = []
+        due: list[NewOrder] = []
+        busy = False
+        for name, work in self._works.items():
+            children = by_parent[name]
+            start, end = self._slice(work, now)
+            over = [child for child in children if child.state not in ENDED and _row(child) < start]
+            stale += [child.id for child in over]
+            # What they still fill is known when they have ended; one of which nobody knows may take long.
+            if all(child.state is State.UNKNOWN for child in over):
+                due += self._due(work, children, start, end)
+            busy |= any(child.state not in ENDED for child in children) or now < self._over(work)
+        if stale:
+            self._desk.cancel(stale)
+        for decision in self._desk.submit(due) if due else ():
+            if not decision.accepted:
+                self._refused[decision.order.rsplit("-", 1)[0]][decision.code] += 1
+        return busy
+
+    def run(self, wait: Callable[[], None]) -> None:
+        """Look until all is done; ``wait`` is called between looks."""
+        while self.step():
+            wait()
+
+    def report(self) -> list[Worked]:
+        """What became of each order so far."""
+        fills: dict[str, list[Report]] = {name: [] for name in self._works}
+        for fill in self._desk.fills(list(self._works)):
+            fills[fill.order.rsplit("-", 1)[0]].append(fill)
+        return [self._worked(work, fills[name]) for name, work in self._works.items()]
+
+    def _over(self, work: Work) -> datetime:
+        return work.schedule.children[-1].time + self._last
+
+    def _slice(self, work: Work, now: datetime) -> tuple[int, int]:
+        """Rows of the children that belong at venues now: those of the newest time that has come."""
+        children = work.schedule.children
+        if now >= self._over(work):
+            return len(children), len(children)
+        come = [k for k, child in enumerate(children) if child.time <= now]
+        if not come:
+            return 0, 0
+        newest = children[come[-1]].time
+        return next(k for k in come if children[k].time == newest), come[-1] + 1
+
+    def _due(self, work: Work, children: Sequence[Child], start: int, end: int) -> list[NewOrder]:
+        """The children of this slice that the gate has not seen, with their shares of what is left."""
+        taken = {_row(child) for child in children}
+        rows = [row for row in range(start, end) if row not in taken]
+        if not rows:
+            return []
+        parent = work.schedule.parent
+        left = parent.quantity - sum(child.filled if child.state in ENDED else child.quantity for child in children)
+        planned = np.array([child.quantity for child in work.schedule.children], dtype=np.int64)
+        # Of the slices to come and of this one, but for what was sent of it.
+        ahead = np.array([*rows, *range(end, len(planned))], dtype=np.int64)
+        if left <= 0:
+            return []
+        shares = apportioned(np.array(left), planned[ahead].astype(np.float64), lot=parent.lot)
+        quantities = np.minimum(shares, self._bounds[work.id][ahead])[: len(rows)]
+        return [self._child(work, row, int(q)) for row, q in zip(rows, quantities, strict=True) if q > 0]
+
+    def _child(self, work: Work, row: int, quantity: int) -> NewOrder:
+        child, parent = work.schedule.children[row], work.schedule.parent
+        limit = child.limit if child.limit is not None else parent.limit
+        return NewOrder(
+            id=f"{work.id}-{row}",
+            account=work.account,
+            symbol=parent.symbol,
+            side=parent.side,
+            quantity=quantity,
+            limit=None if limit is None else money(limit),
+            venue=child.venue,
+            parent=work.id,
+        )
+
+    def _worked(self, work: Work, fills: Sequence[Report]) -> Worked:
+        parent = work.schedule.parent
+        filled, fees = sum(fill.quantity for fill in fills), sum(fill.fee for fill in fills)
+        value = sum(fill.quantity * fill.price for fill in fills)
+        cost = parent.side.sign * (value - filled * work.arrival) + fees
+        return Worked(
+            work.id,
+            work.schedule.algorithm,
+            parent.quantity,
+            filled,
+            value,
+            fees,
+            1e4 * cost / (filled * work.arrival) if filled else None,
+            work.schedule.expected_cost_bps,
+            work.schedule.risk_bps,
+            dict(self._refused[work.id]),
+        )
+
+
+def _row(child: Child) -> int:
+    return int(child.id.rsplit("-", 1)[1])
