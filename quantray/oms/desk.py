@@ -265,7 +265,11 @@ class RemoteDesk:
     def _connect(self) -> None:
         made = socket.socket(socket.AF_UNIX)
         made.settimeout(self._timeout)
-        made.connect(str(self._path))
+        try:
+            made.connect(str(self._path))
+        except OSError:
+            made.close()
+            raise
         self._socket, self._lines = made, made.makefile("rb")
 
 

@@ -1,0 +1,91 @@
+"""The same answers in the gate's process and through its door."""
+
+import os
+import stat
+
+import pytest
+from desks import ANN, OPS, buy, gate_at
+
+from quantray.errors import InputError
+from quantray.execution.orders import Side
+from quantray.oms.desk import Door, LocalDesk, Parent, RemoteDesk
+from quantray.oms.gate import ClosedError
+from quantray.oms.messages import MONEY, Report, ReportKind
+from quantray.oms.states import State
+
+PARENT = Parent("p", "A1", "AAA", Side.BUY, 300)
+
+
+@pytest.fixture(params=["local", "remote"])
+def desk(request, tmp_path):
+    with gate_at(tmp_path) as gate:
+        if request.param == "local":
+            yield gate, LocalDesk(gate, OPS)
+            return
+        door, remote = Door(gate, tmp_path / "door"), RemoteDesk(tmp_path / "door")
+        yield gate, remote
+        remote.close()
+        door.close()
+
+
+def test_orders_children_and_fills(desk):
+    gate, desk = desk
+    desk.add_parents([PARENT])
+    desk.add_parents([PARENT])
+    decided = desk.submit([buy("p-0", parent="p"), buy("p-1", 10**6, parent="p"), buy("other")])
+    assert [(each.accepted, each.code) for each in decided] == [(True, ""), (False, "size"), (True, "")]
+    fill = Report(kind=ReportKind.FILL, order="p-0", venue="NYSE", exec_id="E1", quantity=60, price=50 * MONEY)
+    bust = Report(kind=ReportKind.BUST, order="p-0", venue="NYSE", exec_id="E3", refers="E2")
+    other = Report(kind=ReportKind.FILL, order="p-0", venue="NYSE", exec_id="E2", quantity=40, price=50 * MONEY)
+    gate.do(lambda books: books.handed(list(books.outgoing), "rest"))
+    gate.do(lambda books: books.report([fill, other, bust]))
+    found = {child.id: (child.state, child.quantity, child.filled) for child in desk.children(["p"])}
+    assert found == {"p-0": (State.FILLED, 100, 60), "p-1": (State.REJECTED, 10**6, 0)}
+    assert [(each.exec_id, each.quantity) for each in desk.fills(["p"])] == [("E1", 60)]
+    desk.cancel(["p-0", "other"])
+    assert gate.do(lambda books: books.ledger.orders["other"].state) is State.CANCEL_PENDING
+
+
+def test_a_halt_cancels_what_is_open_and_refuses_the_rest(desk):
+    gate, desk = desk
+    desk.submit([buy("a"), buy("b", account="B1", symbol="BBB")])
+    desk.switch("pm", "ann", on=True)
+    states = gate.do(lambda books: {name: record.state for name, record in books.ledger.orders.items()})
+    assert states == {"a": State.CANCELED, "b": State.RESERVED}
+    assert [each.code for each in desk.submit([buy("c"), buy("d", account="B1")])] == ["halted", ""]
+    desk.switch("pm", "ann", on=False)
+    assert desk.submit([buy("e")])[0].accepted
+    with pytest.raises(InputError, match="a kill switch is of the firm, or of a pm"):
+        desk.switch("moon", "", on=True)
+
+
+def test_another_order_of_the_same_id_is_refused(desk):
+    _, desk = desk
+    desk.add_parents([PARENT])
+    with pytest.raises(InputError, match="is another one already"):
+        desk.add_parents([Parent("p", "A1", "AAA", Side.BUY, 301)])
+
+
+def test_a_portfolio_manager_sees_their_own(tmp_path):
+    with gate_at(tmp_path) as gate:
+        LocalDesk(gate, OPS).submit([buy("b", account="B1", parent="p")])
+        assert LocalDesk(gate, ANN).children(["p"]) == []
+        with pytest.raises(InputError, match=r"there is no account 'B1' of yours\."):
+            LocalDesk(gate, ANN).add_parents([Parent("p", "B1", "BBB", Side.BUY, 1)])
+
+
+def test_the_door_is_its_users_alone_and_says_what_is_wrong(tmp_path):
+    with gate_at(tmp_path) as gate:
+        door, desk = Door(gate, tmp_path / "door"), RemoteDesk(tmp_path / "door")
+        assert stat.S_IMODE(os.stat(tmp_path / "door").st_mode) == 0o600
+        assert desk.status()["epoch"] == 1
+        for verb, what in [("nothing", []), ("submit", 3), ("cancel", {"a": 1}), ("switch", []), ("add_parents", [1])]:
+            with pytest.raises(InputError, match="a request is none"):
+                desk._asked(verb, what)
+        door.close()
+        with pytest.raises(ClosedError, match=r"the gate at .* hung up|there is no gate"):
+            desk.status()
+    with pytest.raises(ClosedError, match="there is no gate at"):
+        RemoteDesk(tmp_path / "door").status()
+    with pytest.raises(InputError, match="too long for a socket"):
+        Door(gate, tmp_path / ("x" * 100))

@@ -1,0 +1,129 @@
+"""Sent once, or asked about: whatever way fails, and wherever."""
+
+import threading
+
+import pytest
+from desks import ANN, Market, Way, buy, gate_at, listening, renamed
+
+from quantray.oms.gateways.protocol import NotSentError, UnsureError
+from quantray.oms.outbox import Outbox
+from quantray.oms.reconcile import ask
+from quantray.oms.states import ENDED, State
+
+
+@pytest.fixture
+def gate(tmp_path):
+    with gate_at(tmp_path) as gate:
+        yield gate
+
+
+def state(gate, name):
+    return gate.do(lambda books: books.ledger.orders[name].state)
+
+
+def settled(gate, outbox_of, orders, until):
+    """Hand over, until each order is in one of some states; the outbox is closed again."""
+    reached = threading.Event()
+
+    def look(_reports=()):
+        if all(state(gate, order.id) in until for order in orders):
+            reached.set()
+
+    outbox = outbox_of()
+    try:
+        gate.submit(orders, ANN)
+        for _ in range(500):
+            look()
+            if reached.wait(0.01):
+                return
+        raise AssertionError({order.id: state(gate, order.id) for order in orders})
+    finally:
+        outbox.close()
+
+
+def test_an_order_is_noted_as_sent_before_it_leaves(gate):
+    market, seen = Market(), []
+    way = listening(gate, Way(market))
+    way.fault = lambda order: seen.append(state(gate, order.id)) or ""
+    settled(gate, lambda: Outbox(gate, {"rest": way}), [buy("a")], {State.SENT})
+    way.deliver()
+    assert seen == [State.SENT]
+    assert state(gate, "a") is State.FILLED
+    assert market.executed == ["a"]
+
+
+def test_what_surely_never_left_goes_another_way(gate):
+    market = Market()
+    fix = Way(market, "fix", fault=lambda order: "refused")
+    rest = listening(gate, Way(market))
+
+    def down(order):
+        fix.up = False
+        return "refused"
+
+    fix.fault = down
+    settled(gate, lambda: Outbox(gate, {"fix": fix, "rest": rest}), [buy("a")], {State.SENT})
+    rest.deliver()
+    assert state(gate, "a") is State.FILLED
+    assert gate.do(lambda books: books.ledger.orders["a"].route) == "rest"
+    assert market.executed == ["a"]
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_what_may_have_left_is_asked_about_and_executed_once_at_most(gate, lost):
+    market = Market()
+    fix, rest = Way(market, "fix", fault=lambda order: lost), listening(gate, Way(market))
+    ways = {"fix": fix, "rest": rest}
+    settled(gate, lambda: Outbox(gate, ways), [buy("a")], {State.UNKNOWN})
+    reserved = gate.do(lambda books: books.ledger.accounts["A1"].reserved)
+    assert reserved > 0, "what nobody knows of keeps what it set aside"
+    ask(gate, ways, ["a"])
+    assert state(gate, "a") is (State.FILLED if lost == "after" else State.CANCELED)
+    assert market.executed == (["a"] if lost == "after" else [])
+    assert gate.do(lambda books: books.ledger.accounts["A1"].reserved) == 0
+    # What was only late is refused when it comes.
+    market.take(buy("a"))
+    assert market.executed == (["a"] if lost == "after" else [])
+
+
+def test_falling_back_by_sending_again_executes_twice():
+    """What the outbox does not do: on the same script, a second way after an unsure first."""
+    market = Market()
+    fix, rest = Way(market, "fix", fault=lambda order: "after"), Way(market)
+    order = buy("a")
+    try:
+        fix.send(order)
+    except (UnsureError, NotSentError):
+        rest.send(renamed(order, "a-again"))
+    assert market.executed == ["a", "a-again"]
+
+
+def test_a_cancellation_never_overtakes_its_order(gate):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    orders = [buy(f"o{k}", 1) for k in range(40)]
+    settled(gate, lambda: Outbox(gate, {"rest": way}), orders, {State.SENT})
+    way.deliver()
+
+    def cancel_all(books):
+        for order in orders:
+            books.cancel(order.id, ANN)
+
+    gate.do(cancel_all)
+    outbox = Outbox(gate, {"rest": way})
+    while gate.do(lambda books: len(books.outgoing)):
+        pass
+    outbox.close()
+    way.deliver()
+    assert {state(gate, order.id) for order in orders} == {State.CANCELED}
+    assert gate.do(lambda books: (books.ledger.accounts["A1"].reserved, len(books.ledger.live))) == (0, 0)
+
+
+def test_what_was_canceled_before_it_was_sent_never_leaves(gate):
+    market = Market()
+    gate.submit([buy("a")], ANN)
+    assert gate.do(lambda books: books.cancel("a", ANN))
+    outbox = Outbox(gate, {"rest": listening(gate, Way(market))})
+    outbox.close()
+    assert market.orders == {}
+    assert state(gate, "a") in ENDED

@@ -1,0 +1,148 @@
+"""What the venue knows settles what is believed here; what differs is told, and nothing is repaired in silence."""
+
+import pytest
+from desks import MONEY, OPS, Market, Way, buy, gate_at, listening
+
+from quantray.oms.gateways.protocol import UnsureError
+from quantray.oms.messages import ReportKind
+from quantray.oms.reconcile import Break, Reconciler, ask, breaks, lost
+from quantray.oms.states import State
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def gate(tmp_path, told):
+    with gate_at(tmp_path, told=told.extend) as gate:
+        yield gate
+
+
+def handed(gate, way, *orders):
+    """Submitted, noted as sent, and taken by the door."""
+    gate.submit(orders, OPS)
+    sent = gate.do(lambda books: books.handed(list(books.outgoing), way.route))
+    for out in sent:
+        try:
+            way.send(out.order)
+        except UnsureError:
+            continue
+
+
+def state(gate, name):
+    return gate.do(lambda books: books.ledger.orders[name].state)
+
+
+def test_after_a_start_what_was_handed_over_is_asked_about(tmp_path):
+    market = Market(fill=lambda order: 40 if order.id == "part" else 0)
+    with gate_at(tmp_path) as gate:
+        way = Way(market, fault=lambda order: "before" if order.id == "never" else "after")
+        handed(gate, way, buy("never"), buy("open"), buy("part"))
+    with gate_at(tmp_path) as gate:
+        assert {state(gate, name) for name in ("never", "open", "part")} == {State.SENT}
+        assert lost(gate) == 3
+        assert ask(gate, {"rest": way}, ["never", "open", "part"]) == 0
+        found = [state(gate, name) for name in ("never", "open", "part")]
+        assert found == [State.CANCELED, State.ACKED, State.PARTIAL]
+        shares = gate.do(lambda books: books.ledger.lines["A1", "AAA"].shares)
+        assert shares == 1_040
+        assert breaks(gate, way) == []
+
+
+def test_what_waits_to_be_sent_is_not_lost(gate):
+    gate.submit([buy("a")], OPS)
+    assert lost(gate) == 0
+    assert state(gate, "a") is State.RESERVED
+
+
+def test_a_venue_that_is_silent_settles_nothing(gate):
+    way = Way(Market(), up=False, fault=lambda order: "after")
+    handed(gate, way, buy("a"))
+    lost(gate)
+    assert ask(gate, {"rest": way}, ["a"]) == 1
+    assert state(gate, "a") is State.UNKNOWN
+
+
+def test_an_end_that_overtakes_its_fills_waits_for_them(gate):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    handed(gate, way, buy("a"))
+    market.trade("a", 60)
+    market.cancel("a")
+    way.deliver(lambda reports: [r for r in reports if r.kind != ReportKind.FILL])
+    assert state(gate, "a") is State.UNKNOWN
+    assert gate.do(lambda books: books.ledger.accounts["A1"].reserved) > 0
+    ask(gate, {"rest": way}, ["a"])
+    assert state(gate, "a") is State.CANCELED
+    assert gate.do(lambda books: books.ledger.lines["A1", "AAA"].shares) == 1_060
+    assert breaks(gate, way) == []
+
+
+def test_reports_twice_and_in_any_order_are_booked_once(gate):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    handed(gate, way, buy("a"), buy("b"))
+    for quantity in (10, 20, 70):
+        market.trade("a", quantity)
+        market.trade("b", quantity // 2)
+    way.deliver(lambda reports: [*reversed(reports), *reports])
+    assert [state(gate, name) for name in "ab"] == [State.FILLED, State.PARTIAL]
+    assert breaks(gate, way) == []
+
+
+def test_a_difference_that_stays_is_told_with_both_numbers(gate, told):
+    market = Market()
+    way = listening(gate, Way(market))
+    looks = Reconciler(gate, {"rest": way})
+    handed(gate, way, buy("a"))
+    # Filled, and not reported yet: no break.
+    assert looks.compare() == []
+    way.deliver()
+    market.cash["A1"] -= 7 * MONEY
+    assert looks.compare() == []
+    assert looks.compare() == [Break("A1", "cash", 995_000 * MONEY, 994_993 * MONEY)]
+    assert [(alert.kind, alert.entity) for alert in told] == [("break", "A1")]
+    assert f"{995_000 * MONEY:,} here and {994_993 * MONEY:,}" in told[0].text
+    assert gate.do(lambda books: books.ledger.accounts["A1"].cash) == 995_000 * MONEY
+
+
+def test_an_order_that_its_venue_forgot_is_told_and_keeps_its_reservation(gate, told):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    handed(gate, way, buy("a"))
+    way.deliver()
+    market.orders.clear()
+    ask(gate, {"rest": way}, ["a"])
+    assert [alert.kind for alert in told] == ["break"]
+    assert gate.do(lambda books: books.ledger.accounts["A1"].reserved) > 0
+
+
+def test_late_answers_are_asked_for_after_patience(gate):
+    clock = [0.0]
+    market = Market()
+    way = Way(market, fault=lambda order: "before")
+    looks = Reconciler(gate, {"rest": way}, patience=2.0, clock=lambda: clock[0])
+    handed(gate, way, buy("a"))
+    looks.look()
+    assert state(gate, "a") is State.SENT
+    clock[0] = 2.5
+    looks.look()
+    assert state(gate, "a") is State.UNKNOWN
+    looks.look()
+    assert state(gate, "a") is State.CANCELED
+
+
+def test_a_connection_that_came_back_is_asked_about_everything_open(gate):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    looks = Reconciler(gate, {"rest": way})
+    handed(gate, way, buy("a"))
+    way.deliver()
+    way.up = False
+    looks.look()
+    market.trade("a", 100)
+    way.up = True
+    looks.look()
+    assert state(gate, "a") is State.FILLED

@@ -1,0 +1,160 @@
+"""A schedule through a day, on a clock that the test moves."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from desks import MONEY, NOON, OPS, Clock, Market, Way, gate_at, listening
+
+from quantray.errors import InputError
+from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side
+from quantray.oms.desk import LocalDesk
+from quantray.oms.worker import Work, Worker
+
+SLICES = (10, 20, 30, 40)
+
+
+def work(quantities=SLICES, algorithm="VWAP", **more):
+    total = sum(quantities)
+    children = tuple(
+        ChildOrder(
+            id=f"p-{k}",
+            parent="p",
+            time=NOON + timedelta(minutes=10 * k),
+            quantity=quantity,
+            venue="NYSE",
+            algorithm=algorithm,
+            limit=Decimal("51.00"),
+        )
+        for k, quantity in enumerate(quantities)
+    )
+    parent = Order(id="p", symbol="AAA", side=Side.BUY, quantity=total, limit=Decimal("51.00"))
+    schedule = ExecutionSchedule(
+        parent=parent, algorithm=algorithm, children=children, expected_cost_bps=5.0, risk_bps=20.0
+    )
+    return Work("A1", schedule, 50 * MONEY, **more)
+
+
+class Day:
+    """A gate, a market and a worker, moved on ten minutes at a time."""
+
+    def __init__(self, folder, market, work):
+        self.folder, self.market, self.work, self.clock = folder, market, work, Clock()
+        self.open()
+
+    def open(self):
+        self.gate = gate_at(self.folder, self.clock)
+        self.way = listening(self.gate, Way(self.market))
+        self.worker = Worker(LocalDesk(self.gate, OPS), [self.work], self.clock)
+
+    def step(self):
+        busy = self.worker.step()
+        for out in self.gate.do(lambda books: books.handed(list(books.outgoing), "rest")):
+            (self.way.send if out.action == "new" else self.way.cancel)(out.order)
+        self.way.deliver()
+        return busy
+
+    def run(self):
+        sent = []
+        while self.step():
+            self.step()
+            sent.append([order.quantity for order, _, _ in self.market.orders.values()])
+            self.clock.forward(minutes=10)
+        return sent
+
+    def killed(self):
+        self.gate.close()
+        self.open()
+
+
+@pytest.fixture
+def day(tmp_path):
+    days = []
+
+    def make(market, work):
+        days.append(Day(tmp_path, market, work))
+        return days[-1]
+
+    yield make
+    for each in days:
+        each.gate.close()
+
+
+def filling(share):
+    return Market(fill=lambda order: int(share * order.quantity))
+
+
+def test_the_plan_is_kept_where_everything_fills(day):
+    it = day(filling(1), work())
+    assert it.run()[-1] == list(SLICES)
+    (found,) = it.worker.report()
+    assert (found.filled, found.value, found.expected_bps) == (100, 100 * 51 * MONEY, 5.0)
+    assert found.cost_bps == pytest.approx(200.0)
+
+
+def test_what_is_left_is_spread_over_the_slices_to_come(day):
+    """Half of each slice fills: 5 of 10; 95 left in 2:3:4 gives 21; then 85 in 3:4 gives 36; then all that is left."""
+    it = day(filling(0.5), work())
+    assert it.run()[-1] == [10, 21, 36, 67]
+    (found,) = it.worker.report()
+    assert found.filled == 5 + 10 + 18 + 33
+
+
+def test_an_order_that_follows_volume_does_not_catch_up_without_bound(day):
+    it = day(filling(0.5), work(algorithm="POV"))
+    assert it.run()[-1] == [10, 21, 36, 60]
+
+
+def test_a_bound_on_a_slice_is_kept(day):
+    it = day(filling(1), work(most=(10, 5, 100, 100)))
+    assert it.run()[-1] == [10, 5, 36, 49]
+
+
+def test_a_worker_that_was_killed_goes_on_and_sends_nothing_twice(day):
+    it = day(filling(1), work())
+    it.step()
+    it.clock.forward(minutes=10)
+    it.step()
+    it.killed()
+    it.step()
+    assert [order.quantity for order, _, _ in it.market.orders.values()] == [10, 20]
+    # A slice was missed meanwhile: what it should have traded goes to the rest.
+    it.clock.forward(minutes=20)
+    it.step()
+    assert [order.quantity for order, _, _ in it.market.orders.values()] == [10, 20, 70]
+    assert it.worker.report()[0].filled == 100
+
+
+def test_what_may_still_fill_is_never_sent_again(day):
+    """The first child is lost on the way: until the venue was asked, its shares count as traded."""
+    it = day(filling(1), work())
+    it.way.fault = lambda order: "before" if order.id == "p-0" else ""
+    with pytest.raises(Exception, match="no answer"):
+        it.step()
+    it.gate.do(lambda books: books.unsure("p-0", "no answer"))
+    while it.step() or it.clock.now < NOON + timedelta(minutes=40):
+        it.clock.forward(minutes=10)
+        if it.clock.now > NOON + timedelta(minutes=50):
+            break
+    sent = [order.quantity for order, _, _ in it.market.orders.values()]
+    assert sum(sent) == 90
+    it.gate.do(lambda books: books.resolve("p-0", it.way.status("p-0", void=True)))
+    assert it.worker.report()[0].filled == 90
+
+
+def test_refusals_are_counted_by_code(day):
+    it = day(filling(1), work())
+    it.gate.do(lambda books: books.ledger.switches.add(("symbol", "AAA")))
+    it.run()
+    (found,) = it.worker.report()
+    assert (found.filled, found.cost_bps, dict(found.refused)) == (0, None, {"halted": 4})
+
+
+def test_work_that_cannot_be_is_refused(day):
+    with pytest.raises(InputError, match="positive arrival price"):
+        Work("A1", work().schedule, 0)
+    with pytest.raises(InputError, match="one bound for each of its 4 children"):
+        work(most=(1,))
+    it = day(filling(1), work())
+    with pytest.raises(InputError, match="two orders have one id"):
+        Worker(LocalDesk(it.gate, OPS), [work(), work()], it.clock)
