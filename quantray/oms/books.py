@@ -3,6 +3,7 @@
 A command is checked before it changes anything, so one that raises has done nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,6 +63,8 @@ class Books:
     """Account, symbol, side and quantity of each."""
     alerts: list[Alert] = field(default_factory=list)
     """Of this group."""
+    codes: Counter[str] = field(default_factory=Counter)
+    """Decisions since the start, by code; of accepted ones it is empty."""
     last_outgoing: int = 0
     _told: set[Alert] = field(default_factory=set)
 
@@ -87,6 +90,7 @@ class Books:
                 for record, decision in decided
             ]
         for record in fresh:
+            self.codes[record.code] += 1
             self._log_order(record, actor, now)
         return [decision for _, decision in decided]
 
@@ -250,6 +254,7 @@ class Books:
     def _refused(self, order: NewOrder, actor: Actor, now: str, code: str) -> Decision:
         """Refuse what has no place among the orders: only the log has it."""
         name = str(order.id)[:_LONGEST]
+        self.codes[code] += 1
         self.changes.log(now, actor, "refused", name, {"code": code, "account": str(order.account)[:_LONGEST]})
         return Decision(name, False, code, TEXTS[code])
 

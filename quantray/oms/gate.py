@@ -7,6 +7,7 @@ the whole group is refused, the books are read back as they are on disk, and the
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ class Gate:
     url : of the database, such as ``sqlite:///orders.db``; the tables are made or brought up to date.
     clock : what time it is.
     told : called with the alerts of each group, after it is on disk, in the gate's thread.
-    changed : called after each group in which something was put out, in the gate's thread.
+    changed : called after each group while something waits to be handed over, in the gate's thread.
+    measured : called with the seconds from the first command of each group to its commit.
 
     Raises
     ------
@@ -64,8 +66,9 @@ class Gate:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         told: Callable[[Sequence[Alert]], None] = lambda alerts: None,
         changed: Callable[[], None] = lambda: None,
+        measured: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        self._clock, self._told, self.changed = clock, told, changed
+        self._clock, self._told, self.changed, self.measured = clock, told, changed, measured
         self._database = Database(url)
         try:
             self._books = loaded(self._database, clock)
@@ -154,6 +157,7 @@ class Gate:
     def _worked(self, group: list[_Waiting]) -> bool:
         """Do, write and answer a group; False where another gate took over, and this one ends."""
         answers: list[tuple[Any, QuantrayError | None]] = []
+        started = time.perf_counter()
         try:
             for waiting in group:
                 try:
@@ -168,6 +172,7 @@ class Gate:
             # The books may be half changed: what is on disk counts, and another gate has to read it.
             _fail(group, ClosedError("the gate has ended by a fault of its own; start it again."))
             raise
+        self.measured(time.perf_counter() - started)
         for waiting, (result, failure) in zip(group, answers, strict=True):
             if failure is None:
                 waiting.answer.set_result(result)

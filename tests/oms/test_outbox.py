@@ -21,21 +21,15 @@ def state(gate, name):
     return gate.do(lambda books: books.ledger.orders[name].state)
 
 
-def settled(gate, outbox_of, orders, until):
-    """Hand over, until each order is in one of some states; the outbox is closed again."""
-    reached = threading.Event()
-
-    def look(_reports=()):
-        if all(state(gate, order.id) in until for order in orders):
-            reached.set()
-
-    outbox = outbox_of()
+def handed_over(gate, ways, orders, done):
+    """Submit orders and hand them over, until all that is to be has been."""
+    outbox = Outbox(gate, ways, patience=0.01)
     try:
         gate.submit(orders, ANN)
-        for _ in range(500):
-            look()
-            if reached.wait(0.01):
+        for _ in range(1_000):
+            if done():
                 return
+            threading.Event().wait(0.005)
         raise AssertionError({order.id: state(gate, order.id) for order in orders})
     finally:
         outbox.close()
@@ -45,7 +39,7 @@ def test_an_order_is_noted_as_sent_before_it_leaves(gate):
     market, seen = Market(), []
     way = listening(gate, Way(market))
     way.fault = lambda order: seen.append(state(gate, order.id)) or ""
-    settled(gate, lambda: Outbox(gate, {"rest": way}), [buy("a")], {State.SENT})
+    handed_over(gate, {"rest": way}, [buy("a")], lambda: market.executed)
     way.deliver()
     assert seen == [State.SENT]
     assert state(gate, "a") is State.FILLED
@@ -54,7 +48,7 @@ def test_an_order_is_noted_as_sent_before_it_leaves(gate):
 
 def test_what_surely_never_left_goes_another_way(gate):
     market = Market()
-    fix = Way(market, "fix", fault=lambda order: "refused")
+    fix = Way(market, "fix")
     rest = listening(gate, Way(market))
 
     def down(order):
@@ -62,7 +56,7 @@ def test_what_surely_never_left_goes_another_way(gate):
         return "refused"
 
     fix.fault = down
-    settled(gate, lambda: Outbox(gate, {"fix": fix, "rest": rest}), [buy("a")], {State.SENT})
+    handed_over(gate, {"fix": fix, "rest": rest}, [buy("a")], lambda: market.executed)
     rest.deliver()
     assert state(gate, "a") is State.FILLED
     assert gate.do(lambda books: books.ledger.orders["a"].route) == "rest"
@@ -74,7 +68,7 @@ def test_what_may_have_left_is_asked_about_and_executed_once_at_most(gate, lost)
     market = Market()
     fix, rest = Way(market, "fix", fault=lambda order: lost), listening(gate, Way(market))
     ways = {"fix": fix, "rest": rest}
-    settled(gate, lambda: Outbox(gate, ways), [buy("a")], {State.UNKNOWN})
+    handed_over(gate, ways, [buy("a")], lambda: state(gate, "a") is State.UNKNOWN)
     reserved = gate.do(lambda books: books.ledger.accounts["A1"].reserved)
     assert reserved > 0, "what nobody knows of keeps what it set aside"
     ask(gate, ways, ["a"])
@@ -102,7 +96,7 @@ def test_a_cancellation_never_overtakes_its_order(gate):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
     orders = [buy(f"o{k}", 1) for k in range(40)]
-    settled(gate, lambda: Outbox(gate, {"rest": way}), orders, {State.SENT})
+    handed_over(gate, {"rest": way}, orders, lambda: len(market.orders) == len(orders))
     way.deliver()
 
     def cancel_all(books):
@@ -110,10 +104,7 @@ def test_a_cancellation_never_overtakes_its_order(gate):
             books.cancel(order.id, ANN)
 
     gate.do(cancel_all)
-    outbox = Outbox(gate, {"rest": way})
-    while gate.do(lambda books: len(books.outgoing)):
-        pass
-    outbox.close()
+    handed_over(gate, {"rest": way}, [], lambda: all(it[1] is State.CANCELED for it in market.orders.values()))
     way.deliver()
     assert {state(gate, order.id) for order in orders} == {State.CANCELED}
     assert gate.do(lambda books: (books.ledger.accounts["A1"].reserved, len(books.ledger.live))) == (0, 0)

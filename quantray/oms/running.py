@@ -1,0 +1,257 @@
+"""An order management as a process: gate, outbox, reconciliation and door, as settings say."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from pydantic import AwareDatetime, Field, model_validator
+
+from quantray.errors import InputError
+from quantray.oms.books import Alert, Books
+from quantray.oms.changes import Actor
+from quantray.oms.controls import LIMITS, list_instruments, open_account, set_limits, set_marks, set_session
+from quantray.oms.desk import Door
+from quantray.oms.gate import Gate
+from quantray.oms.gateways.protocol import Gateway
+from quantray.oms.gateways.rest import RestGateway
+from quantray.oms.ledger import Account
+from quantray.oms.messages import Report, Route, money
+from quantray.oms.outbox import Outbox
+from quantray.oms.reconcile import Reconciler
+from quantray.settings import SettingsModel
+
+__all__ = ["Metrics", "OmsSettings", "Running", "SetUp", "VenueSettings", "running", "set_up"]
+
+_LOG = logging.getLogger("quantray.oms")
+_SHARES = ("order_shares", "collar_bps", "rate", "locate")
+"""Limits that are no money."""
+
+Amount = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
+
+
+class AccountSettings(SettingsModel):
+    """An account as it is opened."""
+
+    pm: str = Field(min_length=1, max_length=64)
+    cash: Amount = Decimal(0)
+    may_short: bool = False
+    shares: Mapping[str, int] = {}
+
+
+class InstrumentSettings(SettingsModel):
+    """What may be traded."""
+
+    price: Annotated[Decimal, Field(gt=0)]
+    tick: Annotated[Decimal, Field(gt=0)] = Decimal("0.01")
+    lot: int = Field(1, ge=1)
+
+
+class SessionSettings(SettingsModel):
+    """When orders are taken."""
+
+    opens: AwareDatetime
+    closes: AwareDatetime
+
+
+class SetUp(SettingsModel):
+    """What operations set: the first time, and again whenever it changes.
+
+    Limits are money of the currency, but for ``order_shares``, ``collar_bps``, ``rate`` and ``locate``.
+    """
+
+    firm: Mapping[str, Amount]
+    pms: Mapping[str, Mapping[str, Amount]]
+    accounts: Mapping[str, AccountSettings]
+    instruments: Mapping[str, InstrumentSettings]
+    session: SessionSettings
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SetUp":
+        if missing := LIMITS["firm"] - set(self.firm):
+            raise ValueError(
+                f"the firm has no limit {', '.join(sorted(missing))}, and nothing passes one that is missing"
+            )
+        for name, limits in self.pms.items():
+            if missing := LIMITS["pm"] - set(limits):
+                raise ValueError(f"pm {name} has no limit {', '.join(sorted(missing))}")
+        if unknown := sorted({account.pm for account in self.accounts.values()} - set(self.pms)):
+            raise ValueError(f"an account belongs to {unknown[0]}, who is none of the pms")
+        return self
+
+
+class VenueSettings(SettingsModel):
+    """Where orders are executed."""
+
+    address: str = Field(pattern=r"^https?://\S+$")
+    key_env: str = "QUANTRAY_VENUE_KEY"
+    """Variable of the environment that holds the key; none is sent where it is not set."""
+
+
+class OmsSettings(SettingsModel):
+    """An order management."""
+
+    database: str = "sqlite:///orders.db"
+    door: str = "orders.door"
+    """Socket of the desks of this machine."""
+    venue: VenueSettings
+    patience_seconds: float = Field(2.0, gt=0)
+    """After which an order that was handed over should have been heard of."""
+    compare_seconds: float = Field(30.0, gt=0)
+    """Between comparisons of positions and cash with the venue's."""
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    """Of this machine, for Prometheus."""
+    alerts: str | None = None
+    """File to which a line of JSON is added for each alert."""
+    set_up: SetUp | None = None
+
+
+class Metrics:
+    """What Prometheus reads of a gate: no accounts, no symbols, no people."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.alerts = Counter("quantray_oms_alerts", "Alerts, by kind.", ["kind"], registry=self.registry)
+        self.groups = Histogram(
+            "quantray_oms_group_seconds",
+            "From the first command of a group to its commit.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0),
+            registry=self.registry,
+        )
+
+    def of(self, gate: Gate) -> None:
+        """Read a gate whenever it is asked."""
+        self.registry.register(_Collected(gate))
+
+
+class _Collected(Collector):
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def collect(self) -> Iterator[Metric]:
+        codes, live, waiting = self._gate.do(
+            lambda books: (dict(books.codes), len(books.ledger.live), len(books.outgoing))
+        )
+        decisions = CounterMetricFamily("quantray_oms_decisions", "Orders decided, by code.", labels=["code"])
+        for code, count in codes.items():
+            decisions.add_metric([code or "accepted"], count)
+        yield decisions
+        yield GaugeMetricFamily("quantray_oms_open_orders", "Orders that have something set aside.", live)
+        yield GaugeMetricFamily("quantray_oms_outbox", "What waits to be handed over.", waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts of an order management that runs."""
+
+    gate: Gate
+    ways: Mapping[Route, Gateway]
+    reconciler: Reconciler
+    metrics: Metrics
+
+
+@contextmanager
+def running(settings: OmsSettings) -> Iterator[Running]:
+    """An order management during a block: what an earlier one left is settled first.
+
+    Raises
+    ------
+    GateOpenError
+        Another gate has the database.
+    DataError, InputError
+        The database, the door or the settings are not usable.
+    """
+    metrics = Metrics()
+    with ExitStack() as stack:
+        gate = stack.enter_context(Gate(settings.database, told=_Teller(settings.alerts, metrics)))
+        gate.measured = metrics.groups.observe
+        metrics.of(gate)
+        if settings.set_up is not None:
+            set_up(gate, settings.set_up)
+        way = RestGateway(settings.venue.address, os.environ.get(settings.venue.key_env))
+        stack.callback(way.close)
+        ways: dict[Route, Gateway] = {way.route: way}
+        for route, each in ways.items():
+            each.listen(lambda reports, r=route: _booked(gate, reports, r), _cursor(gate, route))  # type: ignore[misc]
+        reconciler = Reconciler(gate, ways, patience=settings.patience_seconds, every=settings.compare_seconds)
+        reconciler.start()
+        stack.callback(reconciler.close)
+        stack.callback(Outbox(gate, ways).close)
+        stack.callback(Door(gate, Path(settings.door)).close)
+        if settings.metrics_port is not None:
+            server, thread = start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+        yield Running(gate, ways, reconciler, metrics)
+
+
+def set_up(gate: Gate, wanted: SetUp) -> None:
+    """Set limits, instruments, prices and hours; open the accounts that are not open yet.
+
+    Raises
+    ------
+    InputError
+        A limit or a symbol is not known, or an account is there with another portfolio manager.
+    """
+    actor = Actor("set-up")
+    limits = {("firm", "", name): _limit(name, value) for name, value in wanted.firm.items()}
+    for pm, named in wanted.pms.items():
+        limits |= {("pm", pm, name): _limit(name, value) for name, value in named.items()}
+
+    def done(books: Books) -> None:
+        for name, account in wanted.accounts.items():
+            known = books.ledger.accounts.get(name)
+            if known is not None and known.pm != account.pm:
+                raise InputError(f"account {name} is there already, of pm {known.pm}; accounts do not change hands.")
+        list_instruments(books, actor, {s: (money(i.tick), i.lot) for s, i in wanted.instruments.items()})
+        set_marks(books, actor, {s: money(i.price) for s, i in wanted.instruments.items()})
+        set_limits(books, actor, limits)
+        set_session(books, actor, wanted.session.opens, wanted.session.closes)
+        for name, account in wanted.accounts.items():
+            if name not in books.ledger.accounts:
+                opened = Account(name, account.pm, money(account.cash), account.may_short)
+                open_account(books, actor, opened, account.shares)
+
+    gate.do(done)
+
+
+class _Teller:
+    """Counts alerts and writes them to the log and to a file."""
+
+    def __init__(self, file: str | None, metrics: Metrics) -> None:
+        self._file, self._metrics = None if file is None else Path(file), metrics
+
+    def __call__(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            self._metrics.alerts.labels(alert.kind).inc()
+            line = json.dumps({"time": datetime.now(UTC).isoformat(), **asdict(alert)})
+            _LOG.warning("%s", line)
+            if self._file is not None:
+                with self._file.open("a") as file:
+                    file.write(line + "\n")
+
+
+def _booked(gate: Gate, reports: Sequence[Report], route: Route) -> None:
+    gate.do(lambda books: books.report(reports, route))
+
+
+def _cursor(gate: Gate, route: Route) -> int:
+    return gate.do(lambda books: books.cursors.get(route, 0))
+
+
+def _limit(name: str, value: Decimal) -> int:
+    if name not in _SHARES:
+        return money(value)
+    if value != value.to_integral_value():
+        raise InputError(f"limit {name} is {value}; give a whole number.")
+    return int(value)
