@@ -24,6 +24,7 @@ from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Decision, NewOrder, Report
+from quantray.oms.reconcile import Break
 from quantray.oms.states import State
 
 __all__ = ["Child", "Desk", "Door", "LocalDesk", "Parent", "RemoteDesk"]
@@ -59,6 +60,7 @@ _NAMES = TypeAdapter(tuple[str, ...])
 _PARENTS = TypeAdapter(tuple[Parent, ...])
 _CHILDREN = TypeAdapter(tuple[Child, ...])
 _DECISIONS = TypeAdapter(tuple[Decision, ...])
+_BREAKS = TypeAdapter(tuple[Break, ...])
 _FILLS = TypeAdapter(tuple[Report, ...])
 
 
@@ -136,6 +138,7 @@ class Door:
     Parameters
     ----------
     path : of the socket, which is made with mode 0600; at most 100 letters.
+    compare : compares positions and cash with the venue's.
 
     Raises
     ------
@@ -145,8 +148,8 @@ class Door:
         The socket cannot be made.
     """
 
-    def __init__(self, gate: Gate, path: Path) -> None:
-        self._gate, self._path = gate, path
+    def __init__(self, gate: Gate, path: Path, *, compare: Callable[[], Sequence[Break]] = list) -> None:
+        self._gate, self._path, self._compare = gate, path, compare
         if len(os.fsencode(path)) > 100:
             raise InputError(f"{path} is too long for a socket; choose a shorter folder.")
         self._socket = socket.socket(socket.AF_UNIX)
@@ -163,6 +166,15 @@ class Door:
             raise DataError(f"no socket can be made at {path}: {reason(error)}; choose another folder.") from error
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, name="door", daemon=True).start()
+
+    def status(self) -> dict[str, Any]:
+        """What the gate says of itself."""
+        return self._gate.do(_status) | {"epoch": self._gate.epoch}
+
+    def compare(self) -> Sequence[Break]:
+        """Where positions and cash differ from the venue's, after a second look."""
+        self._compare()
+        return self._compare()
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -187,7 +199,7 @@ class Door:
         try:
             with client, client.makefile("rb") as lines:
                 while line := lines.readline(_LONGEST_LINE):
-                    client.sendall(_answered(desk, self._gate, line))
+                    client.sendall(_answered(desk, self, line))
         except OSError:
             pass
         finally:
@@ -237,6 +249,10 @@ class RemoteDesk:
         found: Mapping[str, Any] = self._asked("status", None)
         return found
 
+    def reconcile(self) -> Sequence[Break]:
+        """Where positions and cash differ from the venue's."""
+        return _BREAKS.validate_python(self._asked("reconcile", None))
+
     def close(self) -> None:
         """Hang up."""
         if self._socket is not None:
@@ -280,33 +296,34 @@ _ERRORS: Mapping[str, type[QuantrayError]] = {
 }
 
 
-def _answered(desk: LocalDesk, gate: Gate, line: bytes) -> bytes:
+def _answered(desk: LocalDesk, door: Door, line: bytes) -> bytes:
     try:
-        answer: dict[str, object] = {"is": _done(desk, gate, line)}
+        answer: dict[str, object] = {"is": _done(desk, door, line)}
     except QuantrayError as error:
         answer = {"error": type(error).__name__, "text": str(error)}
     return json.dumps(answer).encode() + b"\n"
 
 
-def _done(desk: LocalDesk, gate: Gate, line: bytes) -> object:
+def _done(desk: LocalDesk, door: Door, line: bytes) -> object:
     try:
         request = json.loads(line)
         verb, what = request["do"], request["with"]
-        answer = _VERBS[verb](desk, gate, what)
+        answer = _VERBS[verb](desk, door, what)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise InputError(f"a request is none: {str(error).splitlines()[0][:200]}") from error
     return [asdict(each) for each in answer] if isinstance(answer, list | tuple) else answer
 
 
-_Verb = Callable[[LocalDesk, Gate, Any], object]
+_Verb = Callable[[LocalDesk, Door, Any], object]
 _VERBS: Mapping[str, _Verb] = {
-    "submit": lambda desk, gate, what: desk.submit(_ORDERS.validate_python(what)),
-    "cancel": lambda desk, gate, what: desk.cancel(_NAMES.validate_python(what)),
-    "add_parents": lambda desk, gate, what: desk.add_parents(_PARENTS.validate_python(what)),
-    "children": lambda desk, gate, what: desk.children(_NAMES.validate_python(what)),
-    "fills": lambda desk, gate, what: desk.fills(_NAMES.validate_python(what)),
-    "switch": lambda desk, gate, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
-    "status": lambda desk, gate, what: gate.do(_status) | {"epoch": gate.epoch},
+    "submit": lambda desk, door, what: desk.submit(_ORDERS.validate_python(what)),
+    "cancel": lambda desk, door, what: desk.cancel(_NAMES.validate_python(what)),
+    "add_parents": lambda desk, door, what: desk.add_parents(_PARENTS.validate_python(what)),
+    "children": lambda desk, door, what: desk.children(_NAMES.validate_python(what)),
+    "fills": lambda desk, door, what: desk.fills(_NAMES.validate_python(what)),
+    "switch": lambda desk, door, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
+    "status": lambda desk, door, what: door.status(),
+    "reconcile": lambda desk, door, what: door.compare(),
 }
 
 

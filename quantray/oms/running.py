@@ -187,7 +187,7 @@ def running(settings: OmsSettings) -> Iterator[Running]:
         reconciler.start()
         stack.callback(reconciler.close)
         stack.callback(Outbox(gate, ways).close)
-        stack.callback(Door(gate, Path(settings.door)).close)
+        stack.callback(Door(gate, Path(settings.door), compare=reconciler.compare).close)
         if settings.metrics_port is not None:
             server, thread = start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
             stack.callback(thread.join)
