@@ -24,6 +24,7 @@ from quantray.plan_commands import plan
 from quantray.service_commands import backup, keys_app, rebalance, restore, serve, watch
 from quantray.tables import print_run, print_table
 from quantray.terminal import pass_on, ready_streams, show_table, tell
+from quantray.venue_commands import venue_app
 
 __all__ = ["app", "main", "run_workflow"]
 
@@ -36,6 +37,7 @@ _MOST_ORDERS = 20
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
+app.add_typer(venue_app, name="venue")
 for verb in (plan, rebalance, serve, watch, backup, restore):
     app.command()(verb)
 

@@ -9,9 +9,9 @@ from quantray.arrays import Float, Int
 from quantray.errors import InputError
 from quantray.execution.bridge import day_paths, day_volumes
 from quantray.execution.plan import ExecutionPlan
-from quantray.execution.routing import plan_hours, utc_times
+from quantray.execution.routing import plan_hours
 from quantray.execution.schedules import usual_profile
-from quantray.execution.sessions import Session
+from quantray.execution.sessions import Session, in_utc
 from quantray.execution.simulate import Execution, MarketPaths, execute
 from quantray.execution.tca import Executed
 from quantray.execution.trade_list import PlanTerms
@@ -100,7 +100,7 @@ def worked(
 
 def _by_slice(plan: ExecutionPlan, hours: Sequence[Session], terms: PlanTerms) -> Int:
     """(P, D, B) shares."""
-    times = np.concatenate([utc_times(each.times, terms.exchange) for each in hours])
+    times = np.concatenate([in_utc(each.times, terms.exchange) for each in hours])
     shares = np.zeros((len(plan.days), len(times)), dtype=np.int64)
     made = plan.children
     # An auction stands at the moment at which the last slice ends, after all that began before.

@@ -10,18 +10,21 @@ shares or money. Impact that decays in between is in ``propagator``; parameters 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from quantray.arrays import Bool, Float
-from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.liquidity import dollar_volume
 from quantray.features.returns import simple_returns
 from quantray.features.technical import realised_volatility
 from quantray.features.windows import window_mean
-from quantray.portfolio.constraints import Market
+
+if TYPE_CHECKING:
+    # A venue and its clients start without frames and solvers.
+    from quantray.data.panel import Panel
+    from quantray.portfolio.constraints import Market
 
 __all__ = [
     "ADV",
@@ -176,7 +179,7 @@ class ImpactModel:
         impact = terms.impact + terms.quadratic * np.sqrt(at * self.adv / nav)
         return CostTerms(terms.linear, np.zeros_like(impact), impact)
 
-    def market(self, market: Market, nav: float, *, days: float = 1.0, at: float = 0.05) -> Market:
+    def market(self, market: "Market", nav: float, *, days: float = 1.0, at: float = 0.05) -> "Market":
         """What an optimiser of one period knows of the day, with volumes and ``folded_terms`` as its costs."""
         terms = self.folded_terms(nav, days=days, at=at)
         return replace(market, cost=terms.linear, impact=terms.impact, adv=self.adv / nav)
@@ -317,7 +320,7 @@ class ImpactLaw:
         given = {n: v for n, v in zip(names, (self.temporary, self.permanent), strict=True) if v is not None}
         return make(adv, volatility, spread_bps, **given)  # type: ignore[no-any-return]
 
-    def of_panel(self, panel: Panel, spread_bps: Float | float) -> ImpactModel:
+    def of_panel(self, panel: "Panel", spread_bps: Float | float) -> ImpactModel:
         """(T, N) the model of every day and name of a panel, each by what was known at that day's close.
 
         Parameters
@@ -340,7 +343,7 @@ _LAWS: dict[str, tuple[Any, str, str]] = {
 }
 
 
-def with_liquidity(panel: Panel, *, days: int = 21) -> Panel:
+def with_liquidity(panel: "Panel", *, days: int = 21) -> "Panel":
     """The panel with trailing means of money traded and volatilities, as the fields ``adv`` and ``daily_volatility``.
 
     Parameters

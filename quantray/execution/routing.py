@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from quantray.arrays import Dates, Int, as_day
-from quantray.data.calendar import time_zone, trading_days
+from quantray.data.calendar import trading_days
 from quantray.errors import InputError
 from quantray.execution.children import ChildOrders
 from quantray.execution.schedules import usual_profile
-from quantray.execution.sessions import Session, session
+from quantray.execution.sessions import Session, in_utc, session
 from quantray.execution.trade_list import PlanTerms, TradeList
 from quantray.execution.venues import route
 
-__all__ = ["plan_hours", "routed_children", "utc_times"]
+__all__ = ["plan_hours", "routed_children"]
 
 
 def plan_hours(date: object, count: int, terms: PlanTerms) -> list[Session]:
@@ -52,12 +51,6 @@ def routed_children(
     return ChildOrders(trades.symbols, names, parent, time[order], quantity[order], venue[order], algorithm[parent])
 
 
-def utc_times(times: Dates, exchange: str) -> Dates:
-    """Times on an exchange's clock, by that of the world."""
-    local = pd.DatetimeIndex(times.astype("datetime64[s]")).tz_localize(time_zone(exchange))
-    return np.asarray(local.tz_convert("UTC").tz_localize(None).to_numpy(), dtype="datetime64[s]")
-
-
 def _dates(date: object, count: int, terms: PlanTerms) -> Dates:
     first = as_day(date)
     found = trading_days(first, first + np.timedelta64(2 * count + 14, "D"), exchange=terms.exchange)[:count]
@@ -83,5 +76,5 @@ def _routed(trades: TradeList, hours: Session, sliced: Int, terms: PlanTerms) ->
     primary = next((k for k, venue in enumerate(terms.venues) if venue.kind == "lit"), 0)
     routed[auction, primary] = shares[auction]
     row, venue = np.nonzero(routed)
-    time = utc_times(hours.times, terms.exchange)[slot[row]]
+    time = in_utc(hours.times, terms.exchange)[slot[row]]
     return [order[row], time, routed[row, venue], venue]

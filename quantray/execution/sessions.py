@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from quantray.arrays import Bool, Dates, Float
-from quantray.data.calendar import DEFAULT_EXCHANGE, is_trading_day, session_hours
+from quantray.data.calendar import DEFAULT_EXCHANGE, is_trading_day, session_hours, time_zone
 from quantray.errors import InputError
 
-__all__ = ["Session", "session"]
+__all__ = ["Session", "in_utc", "session"]
 
 _MINUTES = 390
 """Of a usual session in New York, which counts as one day in volatility and volume."""
@@ -93,6 +94,12 @@ def session(
     times = opens + np.floor(offsets).astype("timedelta64[m]")
     place = np.concatenate([begins[:1][: len(heads)], begins, begins[-1:][: len(tails)]]) / whole
     return Session(times, minutes, opened, closed, place, whole / _MINUTES)
+
+
+def in_utc(times: Dates, exchange: str = DEFAULT_EXCHANGE) -> Dates:
+    """Times on an exchange's clock as datetime64[s] in UTC."""
+    local = pd.DatetimeIndex(times.astype("datetime64[s]")).tz_localize(time_zone(exchange))
+    return np.asarray(local.tz_convert("UTC").tz_localize(None).to_numpy(), dtype="datetime64[s]")
 
 
 def _at(day: np.datetime64, clock: str) -> np.datetime64:

@@ -1,0 +1,309 @@
+"""The REST door of the paper venue: JSON to the book and back, and everything that can go wrong on the way.
+
+The book decides; here is only who may ask, what can be read, waiting for news, and the faults of a network.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from quantray.errors import DataError, QuantrayError
+from quantray.oms.paper.book import Book
+from quantray.oms.paper.draws import drawn
+from quantray.oms.paper.faults import Faults
+from quantray.oms.wire import (
+    BATCH,
+    OrderSheet,
+    OrdersSheet,
+    read_sheet,
+    report_content,
+)
+
+__all__ = ["TRANSPORT", "LostError", "rest_door"]
+
+TRANSPORT = "quantray.transport"
+"""Key of a connection in the scope of a request, through which faults end it."""
+
+_LONGEST_WAIT = 30.0
+_LARGEST = 2_000_000
+"""Bytes of a request."""
+_DROPPED = 60.0
+"""Seconds after which even a request that is never answered ends."""
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+class LostError(ConnectionError):
+    """The connection ended; raised where there is none to end, as in tests without a network."""
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _To(_Command):
+    to: int | None = Field(None, ge=0)
+
+
+class _Bust(_Command):
+    exec_id: str
+
+
+class _Correction(_Command):
+    exec_id: str
+    quantity: int = Field(ge=1, le=10**12)
+    price: int = Field(ge=1, le=10**12)
+
+
+def rest_door(book: Book, *, key: str | None = None) -> FastAPI:
+    """An application that answers for a book.
+
+    Parameters
+    ----------
+    key : that requests must bring as ``Authorization: Bearer KEY``; none lets everybody in, for loopback only.
+    """
+    door = _Door(book, key)
+    app = FastAPI(title="quantray paper venue", docs_url=None, redoc_url=None, openapi_url=None)
+    guarded = [Depends(door.admit)]
+    for method, path, function in (
+        ("POST", "/v1/orders", door.order),
+        ("POST", "/v1/orders/batch", door.orders),
+        ("POST", "/v1/orders/{order}/cancel", door.cancel),
+        ("GET", "/v1/orders/{order}", door.status),
+        ("POST", "/v1/orders/{order}/void", door.void),
+        ("GET", "/v1/reports", door.reports),
+        ("GET", "/v1/holdings/{account}", door.holdings),
+        ("POST", "/v1/admin/advance", door.advance),
+        ("GET", "/v1/admin/faults", door.faults),
+        ("PUT", "/v1/admin/faults", door.set_faults),
+        ("POST", "/v1/admin/bust", door.bust),
+        ("POST", "/v1/admin/correct", door.correct),
+        ("GET", "/health", door.health),
+    ):
+        app.add_api_route(path, function, methods=[method], dependencies=guarded, response_model=None)
+    app.add_middleware(_FaultyNetwork, book=book)
+    app.exception_handler(QuantrayError)(_explained)
+    app.exception_handler(_Refusal)(_refused)
+    return app
+
+
+class _Refusal(Exception):  # noqa: N818
+    """A request that the book never sees."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+async def _explained(_request: Request, error: Exception) -> Response:
+    # What could not be kept is 503, for the book is as it was; what cannot be done is 409.
+    return JSONResponse({"code": "failed", "text": str(error)[:300]}, 503 if isinstance(error, DataError) else 409)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, _Refusal)
+    return JSONResponse({"order": "", "code": "refused", "text": error.text[:300]}, error.status)
+
+
+class _Door:
+    """The routes."""
+
+    def __init__(self, book: Book, key: str | None) -> None:
+        self._book, self._key = book, key
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        book.watch(self._tell)
+
+    async def admit(self, request: Request) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._key is None:
+            return
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self._key}".encode()):
+            raise _Refusal(401, "a key is needed: Authorization: Bearer KEY")
+
+    async def order(self, request: Request) -> Response:
+        sheet = _read(OrderSheet, await _body(request))
+        (answer,) = self._book.submit([sheet.order()])
+        status = 409 if answer.code in ("duplicate", "void") else 200
+        return JSONResponse(asdict(answer), status)
+
+    async def orders(self, request: Request) -> Response:
+        sheet = _read(OrdersSheet, await _body(request))
+        answers = self._book.submit([one.order() for one in sheet.orders])
+        return JSONResponse({"answers": [asdict(answer) for answer in answers]})
+
+    async def cancel(self, order: str) -> Response:
+        found = self._book.cancel(order)
+        content = {"order": order, "code": "taken" if found else "unknown", "text": ""}
+        return JSONResponse(content, 200 if found else 404)
+
+    async def status(self, order: str) -> Response:
+        return self._status(order, void=False)
+
+    async def void(self, order: str) -> Response:
+        return self._status(order, void=True)
+
+    async def reports(
+        self,
+        after: Annotated[int, Field(ge=0)] = 0,
+        wait: Annotated[float, Field(ge=0, le=_LONGEST_WAIT)] = 0.0,
+        limit: Annotated[int, Field(ge=1, le=BATCH)] = BATCH,
+    ) -> Response:
+        found = await self._next(after, wait, limit)
+        return JSONResponse({"last": self._book.standing().sequence, "reports": [report_content(r) for r in found]})
+
+    async def holdings(self, account: str) -> Response:
+        held = self._book.holdings(account)
+        return JSONResponse({"account": account, "cash": held.cash, "shares": dict(held.shares)})
+
+    async def advance(self, request: Request) -> Response:
+        asked = _read(_To, await _body(request) or b"{}")
+        self._book.advance(asked.to)
+        return await self.health()
+
+    async def faults(self) -> Response:
+        return JSONResponse(self._book.faults.model_dump())
+
+    async def set_faults(self, request: Request) -> Response:
+        self._book.set_faults(_read(Faults, await _body(request)))
+        return await self.faults()
+
+    async def bust(self, request: Request) -> Response:
+        asked = _read(_Bust, await _body(request))
+        return JSONResponse({"exec_id": self._book.bust(asked.exec_id)})
+
+    async def correct(self, request: Request) -> Response:
+        asked = _read(_Correction, await _body(request))
+        made = self._book.correct(asked.exec_id, quantity=asked.quantity, price=asked.price)
+        return JSONResponse({"exec_id": made})
+
+    async def health(self) -> Response:
+        return JSONResponse({"status": "open", **asdict(self._book.standing())})
+
+    def _status(self, order: str, *, void: bool) -> Response:
+        found = self._book.status(order, void=void)
+        if found is None:
+            return JSONResponse({"order": order, "known": False})
+        executions = [report_content(report) for report in found.executions]
+        known = {"order": order, "known": True, "state": found.state, "filled": found.filled}
+        return JSONResponse(known | {"executions": executions})
+
+    async def _next(self, after: int, wait: float, limit: int) -> Any:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        while not (found := self._book.reports(after, limit)):
+            try:
+                await asyncio.wait_for(self._news.wait(), max(until - loop.time(), 0))
+            except TimeoutError:
+                # Nothing came that could overtake what is held back.
+                self._book.release()
+                return self._book.reports(after, limit)
+        return found
+
+    def _tell(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class _FaultyNetwork:
+    """Requests that are dropped, delayed, cut off, or answered into the void, each by its own draw."""
+
+    def __init__(self, app: App, book: Book) -> None:
+        self._app, self._book = app, book
+        self._seen: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        faults = self._book.faults
+        spared = scope["type"] != "http" or scope["path"].startswith(("/v1/admin", "/health"))
+        if spared or not (faults.drop or faults.delay or faults.disconnect or faults.lose):
+            await self._app(scope, receive, send)
+            return
+        body, again = await _replayed(receive)
+        falls = self._falls(scope, body)
+        if falls("drop"):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(receive(), _DROPPED)
+        if falls("drop") or falls("disconnect"):
+            await _cut(scope)
+            return
+        if falls("delay"):
+            await asyncio.sleep(faults.delay_ms / 1000)
+        lost = falls("lose")
+        await self._app(scope, again, _nowhere if lost else send)
+        if lost:
+            await _cut(scope)
+
+    def _falls(self, scope: Scope, body: bytes) -> Callable[[str], bool]:
+        """Whether a fault falls on a request: by what is asked, and how often it was."""
+        asked = hashlib.blake2b(f"{scope['method']} {scope['raw_path']!r} {scope['query_string']!r}".encode() + body)
+        name = asked.hexdigest()
+        self._seen[name] += 1
+        faults, seed, count = self._book.faults, self._book.rules.seed, self._seen[name]
+
+        def falls(fault: str) -> bool:
+            chance: float = getattr(faults, fault)
+            return chance > 0 and drawn(seed, fault, name, count) < chance
+
+        return falls
+
+
+async def _replayed(receive: Any) -> tuple[bytes, Any]:
+    """The body of a request, and a function that gives it once more."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False) and sum(map(len, parts)) <= _LARGEST
+    body = b"".join(parts)
+    given = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def again() -> Any:
+        return next(given, None) or await receive()
+
+    return body, again
+
+
+async def _cut(scope: Scope) -> None:
+    transport = scope.get(TRANSPORT)
+    if transport is None:
+        raise LostError("the connection ended")
+    transport.abort()
+    # The server learns of it in the next round of its loop, and then does not answer in our place.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def _nowhere(_message: object) -> None:
+    pass
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST:
+            raise _Refusal(413, f"a request of more than {_LARGEST:,} bytes")
+    return b"".join(parts)
+
+
+def _read(sheet: Any, content: bytes) -> Any:
+    try:
+        return read_sheet(sheet, content)
+    except ValueError as error:
+        raise _Refusal(422, str(error)) from error
