@@ -1,8 +1,10 @@
 """``quantray oms``: the order management as a process, and what operations say to it."""
 
 import contextlib
+import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +87,45 @@ def reconcile(door: DoorPath = Path("orders.door")) -> None:
         ["account", "what", "here", "venue"], [[b.account, b.what, f"{b.ours:,}", f"{b.theirs:,}"] for b in breaks]
     )
     raise typer.Exit(1)
+
+
+@oms_app.command()
+def work(
+    works: Annotated[Path, typer.Argument(help="File of orders with their schedules.")],
+    out: Annotated[Path | None, typer.Option(help="JSON to write of what became of them.")] = None,
+    paper: Annotated[
+        str | None, typer.Option(help="Address of a paper venue whose clock is followed; by default it is now.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Between looks.")] = 1.0,
+    door: DoorPath = Path("orders.door"),
+) -> None:
+    """Work orders by their schedules until they are over; killed and started again, it goes on."""
+    from quantray.execution.orders import read_json  # noqa: PLC0415
+    from quantray.inputs import read_text  # noqa: PLC0415
+    from quantray.oms.gate import ClosedError  # noqa: PLC0415
+    from quantray.oms.paper.clock import venue_clock  # noqa: PLC0415
+    from quantray.oms.worker import Worker, Works, now, summary  # noqa: PLC0415
+    from quantray.storage.files import write_atomically  # noqa: PLC0415
+
+    given = read_json(Works, read_text(works, "file of works"))
+    clock = now if paper is None else venue_clock(paper, os.environ.get("QUANTRAY_VENUE_KEY"))
+    with _desk(door) as desk:
+        worker, busy = Worker(desk, given.works, clock), True
+        while busy:
+            try:
+                busy = worker.step()
+            except ClosedError as error:
+                # A gate that was killed is started again, and knows all that is to be known.
+                tell(str(error), error=True)
+            time.sleep(seconds)
+        found = worker.report(desk.marks())
+    tell(f"filled: {found.filled_share:.1%} of {len(found.orders):,} orders' money")
+    tell(f"cost: {found.cost_bps:.1f} bp of it, {found.planned_bps:.1f} bp planned")
+    for code, count in sorted(found.refused.items()):
+        tell(f"refused: {count:,} by {code}")
+    if out is not None:
+        write_atomically(out, summary(found).encode())
+        tell(f"written: {out}")
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ class Executed:
             raise InputError(f"a fill is of order {int(np.max(order))}, and there are {len(ordered)} from 0 on.")
         filled = np.bincount(order, shares, len(ordered))
         money = np.bincount(order, np.asarray(shares) * np.asarray(prices), len(ordered))
-        paid = np.divide(money, filled, out=np.zeros_like(money), where=filled != 0)
+        paid = np.divide(money, filled, out=np.zeros(len(ordered)), where=filled != 0)
         given = {"decision": decision, "arrival": arrival, "last": last, "fees": fees}
         return cls(ordered=ordered, filled=filled, paid=paid, **{k: np.atleast_1d(v) for k, v in given.items()})  # type: ignore[arg-type]
 

@@ -19,7 +19,7 @@ from quantray.errors import DataError, InputError, QuantrayError, reason
 from quantray.execution.orders import Side
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
-from quantray.oms.controls import add_parent, set_switch
+from quantray.oms.controls import add_parent, set_marks, set_switch
 from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.ledger import OrderRecord
@@ -60,6 +60,7 @@ _NAMES = TypeAdapter(tuple[str, ...])
 _PARENTS = TypeAdapter(tuple[Parent, ...])
 _CHILDREN = TypeAdapter(tuple[Child, ...])
 _DECISIONS = TypeAdapter(tuple[Decision, ...])
+_MARKS = TypeAdapter(dict[str, int])
 _BREAKS = TypeAdapter(tuple[Break, ...])
 _FILLS = TypeAdapter(tuple[Report, ...])
 
@@ -118,6 +119,14 @@ class LocalDesk:
             return [report for order in orders for report in books.executions.standing(order)]
 
         return self._gate.do(found)
+
+    def marks(self) -> dict[str, int]:
+        """The prices that the gate reckons with, in units of money."""
+        return self._gate.do(lambda books: {s: it.mark for s, it in books.ledger.instruments.items() if it.mark})
+
+    def set_marks(self, marks: Mapping[str, int]) -> None:
+        """Set them; raises ``InputError``."""
+        self._gate.do(lambda books: set_marks(books, self._actor, marks))
 
     def switch(self, scope: str, key: str, *, on: bool) -> None:
         """Halt or resume; what is open when it halts is canceled. Raises ``InputError``."""
@@ -253,6 +262,14 @@ class RemoteDesk:
         """Where positions and cash differ from the venue's."""
         return _BREAKS.validate_python(self._asked("reconcile", None))
 
+    def marks(self) -> Mapping[str, int]:
+        """The prices that the gate reckons with, in units of money."""
+        return _MARKS.validate_python(self._asked("marks", None))
+
+    def set_marks(self, marks: Mapping[str, int]) -> None:
+        """Set them; raises ``InputError``."""
+        self._asked("set_marks", dict(marks))
+
     def close(self) -> None:
         """Hang up."""
         if self._socket is not None:
@@ -323,6 +340,8 @@ _VERBS: Mapping[str, _Verb] = {
     "fills": lambda desk, door, what: desk.fills(_NAMES.validate_python(what)),
     "switch": lambda desk, door, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
     "status": lambda desk, door, what: door.status(),
+    "marks": lambda desk, door, what: desk.marks(),
+    "set_marks": lambda desk, door, what: desk.set_marks(_MARKS.validate_python(what)),
     "reconcile": lambda desk, door, what: door.compare(),
 }
 

@@ -6,23 +6,27 @@ is still at a venue counts as filled until it has ended there, so an order is ne
 worker that was killed, since all it needs to know is what the gate knows.
 """
 
-from collections import defaultdict
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
+from pydantic import ConfigDict
 
-from quantray.arrays import Int
+from quantray.arrays import Float, Int
 from quantray.errors import InputError
 from quantray.execution.orders import ExecutionSchedule, to_json
 from quantray.execution.rounding import apportioned
+from quantray.execution.tca import Executed, Shortfall, shortfall
 from quantray.oms.desk import Child, Desk, Parent
-from quantray.oms.messages import NewOrder, Report, money
+from quantray.oms.messages import MONEY, NewOrder, money
 from quantray.oms.states import ENDED, State
 
-__all__ = ["CATCH_UP", "Work", "Worked", "Worker"]
+__all__ = ["CATCH_UP", "Work", "Worked", "Worker", "Works", "now", "summary"]
 
 CATCH_UP = 1.5
 """Times its slice of the plan that a POV order may trade to make up for what it missed."""
@@ -37,6 +41,8 @@ class Work:
     arrival : price on arrival in units of money, against which the cost is reckoned.
     most : (C,) shares that each child may have at most, such as by participation; None bounds POV only.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     account: str
     schedule: ExecutionSchedule
@@ -69,26 +75,72 @@ class Work:
         return np.full(len(planned), self.schedule.parent.quantity, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
-    """What became of an order.
+@dataclass(frozen=True, kw_only=True)
+class Works:
+    """Orders to be worked, as a file has them: JSON both ways by ``execution.orders``."""
 
-    ``cost_bps`` is the shortfall of what was filled against the price on arrival, fees included, of its value then;
-    None where nothing was. Positive is paid.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    works: tuple[Work, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Worked:
+    """What became of (P,) orders: ``shortfall`` is against their prices on arrival, ``expected_bps`` what was planned.
+
+    ``refused`` counts the children that the gate refused, by code.
     """
 
-    order: str
-    algorithm: str
-    quantity: int
-    filled: int
-    value: int
-    """Units of money that were traded."""
-    fees: int
-    cost_bps: float | None
-    expected_bps: float
-    risk_bps: float
+    orders: tuple[str, ...]
+    executed: Executed
+    expected_bps: Float
+    risk_bps: Float
     refused: Mapping[str, int]
-    """Children that the gate refused, by code."""
+
+    @property
+    def shortfall(self) -> Shortfall:
+        """What each cost, in money."""
+        return shortfall(self.executed)
+
+    @property
+    def filled_share(self) -> float:
+        """Of the money that was ordered."""
+        return float(np.abs(self.executed.filled) @ self.executed.arrival / self.executed.value.sum())
+
+    @property
+    def cost_bps(self) -> float:
+        """Of the money that was ordered, for all orders together."""
+        return float(1e4 * self.shortfall.total.sum() / self.executed.value.sum())
+
+    @property
+    def planned_bps(self) -> float:
+        """Of the money that was ordered, for all orders together."""
+        return float(self.expected_bps @ self.executed.value / self.executed.value.sum())
+
+
+def now() -> datetime:
+    """The time, for orders that are worked as it passes."""
+    return datetime.now(UTC)
+
+
+def summary(worked: Worked) -> str:
+    """JSON of what became of each order, money in the currency."""
+    executed, parts = worked.executed, worked.shortfall.parts
+    columns = {
+        "ordered": executed.ordered,
+        "filled": executed.filled,
+        "arrival": executed.arrival,
+        "paid": executed.paid,
+        **parts,
+        "expected_bps": worked.expected_bps,
+        "risk_bps": worked.risk_bps,
+    }
+    orders = {
+        name: {column: float(values[row]) for column, values in columns.items()}
+        for row, name in enumerate(worked.orders)
+    }
+    totals = {name: getattr(worked, name) for name in ("filled_share", "cost_bps", "planned_bps")}
+    return json.dumps({**totals, "refused": worked.refused, "orders": orders}, indent=1)
 
 
 class Worker:
@@ -119,7 +171,7 @@ class Worker:
         if len(self._works) != len(works):
             raise InputError("two orders have one id; work each of them once.")
         self._bounds = {work.id: work.bounds for work in works}
-        self._refused: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._refused: Counter[str] = Counter()
         desk.add_parents(
             [
                 Parent(w.id, w.account, p.symbol, p.side, p.quantity, to_json(w.schedule))
@@ -150,7 +202,7 @@ class Worker:
             self._desk.cancel(stale)
         for decision in self._desk.submit(due) if due else ():
             if not decision.accepted:
-                self._refused[decision.order.rsplit("-", 1)[0]][decision.code] += 1
+                self._refused[decision.code] += 1
         return busy
 
     def run(self, wait: Callable[[], None]) -> None:
@@ -158,12 +210,44 @@ class Worker:
         while self.step():
             wait()
 
-    def report(self) -> list[Worked]:
-        """What became of each order so far."""
-        fills: dict[str, list[Report]] = {name: [] for name in self._works}
-        for fill in self._desk.fills(list(self._works)):
-            fills[fill.order.rsplit("-", 1)[0]].append(fill)
-        return [self._worked(work, fills[name]) for name, work in self._works.items()]
+    def report(self, last: Mapping[str, int]) -> Worked:
+        """What became of the orders so far.
+
+        Parameters
+        ----------
+        last : units of money a share of each symbol now, by which what was missed is reckoned.
+
+        Raises
+        ------
+        InputError
+            A symbol has no price.
+        """
+        works = list(self._works.values())
+        if missing := [w for w in works if w.schedule.parent.symbol not in last]:
+            raise InputError(f"{missing[0].schedule.parent.symbol} has no last price; give one of each symbol.")
+        place = {name: row for row, name in enumerate(self._works)}
+        fills = self._desk.fills(list(place))
+        rows = np.array([place[fill.order.rsplit("-", 1)[0]] for fill in fills], dtype=np.int64)
+        signs = np.array([work.schedule.parent.side.sign for work in works])
+        fees = np.bincount(rows, [fill.fee for fill in fills], len(works)) if fills else np.zeros(len(works))
+        arrival = np.array([work.arrival for work in works]) / MONEY
+        executed = Executed.of_fills(
+            ordered=signs * [work.schedule.parent.quantity for work in works],
+            decision=arrival,
+            arrival=arrival,
+            last=np.array([last[work.schedule.parent.symbol] for work in works]) / MONEY,
+            fees=fees / MONEY,
+            order=rows,
+            shares=signs[rows] * np.array([fill.quantity for fill in fills], dtype=np.float64),
+            prices=np.array([fill.price for fill in fills], dtype=np.float64) / MONEY,
+        )
+        return Worked(
+            tuple(place),
+            executed,
+            np.array([work.schedule.expected_cost_bps for work in works]),
+            np.array([work.schedule.risk_bps for work in works]),
+            dict(self._refused),
+        )
 
     def _over(self, work: Work) -> datetime:
         return work.schedule.children[-1].time + self._last
@@ -208,24 +292,6 @@ class Worker:
             limit=None if limit is None else money(limit),
             venue=child.venue,
             parent=work.id,
-        )
-
-    def _worked(self, work: Work, fills: Sequence[Report]) -> Worked:
-        parent = work.schedule.parent
-        filled, fees = sum(fill.quantity for fill in fills), sum(fill.fee for fill in fills)
-        value = sum(fill.quantity * fill.price for fill in fills)
-        cost = parent.side.sign * (value - filled * work.arrival) + fees
-        return Worked(
-            work.id,
-            work.schedule.algorithm,
-            parent.quantity,
-            filled,
-            value,
-            fees,
-            1e4 * cost / (filled * work.arrival) if filled else None,
-            work.schedule.expected_cost_bps,
-            work.schedule.risk_bps,
-            dict(self._refused[work.id]),
         )
 
 

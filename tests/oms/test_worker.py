@@ -7,11 +7,12 @@ import pytest
 from desks import MONEY, NOON, OPS, Clock, Market, Way, gate_at, listening
 
 from quantray.errors import InputError
-from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side
+from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side, read_json, to_json
 from quantray.oms.desk import LocalDesk
-from quantray.oms.worker import Work, Worker
+from quantray.oms.worker import Work, Worker, Works
 
 SLICES = (10, 20, 30, 40)
+LAST = {"AAA": 52 * MONEY}
 
 
 def work(quantities=SLICES, algorithm="VWAP", **more):
@@ -87,17 +88,21 @@ def filling(share):
 def test_the_plan_is_kept_where_everything_fills(day):
     it = day(filling(1), work())
     assert it.run()[-1] == list(SLICES)
-    (found,) = it.worker.report()
-    assert (found.filled, found.value, found.expected_bps) == (100, 100 * 51 * MONEY, 5.0)
+    found = it.worker.report(LAST)
+    assert (found.filled_share, found.planned_bps, found.orders) == (1.0, 5.0, ("p",))
+    # Bought at 51 instead of 50.
     assert found.cost_bps == pytest.approx(200.0)
+    assert found.shortfall.execution == pytest.approx([100.0])
 
 
 def test_what_is_left_is_spread_over_the_slices_to_come(day):
     """Half of each slice fills: 5 of 10; 95 left in 2:3:4 gives 21; then 85 in 3:4 gives 36; then all that is left."""
     it = day(filling(0.5), work())
     assert it.run()[-1] == [10, 21, 36, 67]
-    (found,) = it.worker.report()
-    assert found.filled == 5 + 10 + 18 + 33
+    found = it.worker.report(LAST)
+    assert found.executed.filled == 5 + 10 + 18 + 33
+    # The 34 that were missed cost what the price has risen.
+    assert found.shortfall.missed == pytest.approx([34 * 2.0])
 
 
 def test_an_order_that_follows_volume_does_not_catch_up_without_bound(day):
@@ -122,7 +127,7 @@ def test_a_worker_that_was_killed_goes_on_and_sends_nothing_twice(day):
     it.clock.forward(minutes=20)
     it.step()
     assert [order.quantity for order, _, _ in it.market.orders.values()] == [10, 20, 70]
-    assert it.worker.report()[0].filled == 100
+    assert it.worker.report(LAST).executed.filled == 100
 
 
 def test_what_may_still_fill_is_never_sent_again(day):
@@ -139,15 +144,17 @@ def test_what_may_still_fill_is_never_sent_again(day):
     sent = [order.quantity for order, _, _ in it.market.orders.values()]
     assert sum(sent) == 90
     it.gate.do(lambda books: books.resolve("p-0", it.way.status("p-0", void=True)))
-    assert it.worker.report()[0].filled == 90
+    assert it.worker.report(LAST).executed.filled == 90
 
 
 def test_refusals_are_counted_by_code(day):
     it = day(filling(1), work())
     it.gate.do(lambda books: books.ledger.switches.add(("symbol", "AAA")))
     it.run()
-    (found,) = it.worker.report()
-    assert (found.filled, found.cost_bps, dict(found.refused)) == (0, None, {"halted": 4})
+    found = it.worker.report({"AAA": 50 * MONEY})
+    assert (found.filled_share, found.cost_bps, dict(found.refused)) == (0, 0, {"halted": 4})
+    with pytest.raises(InputError, match="AAA has no last price"):
+        it.worker.report({})
 
 
 def test_work_that_cannot_be_is_refused(day):
@@ -158,3 +165,10 @@ def test_work_that_cannot_be_is_refused(day):
     it = day(filling(1), work())
     with pytest.raises(InputError, match="two orders have one id"):
         Worker(LocalDesk(it.gate, OPS), [work(), work()], it.clock)
+
+
+def test_works_are_json_both_ways():
+    works = Works(works=(work(), work(most=(1, 2, 3, 4))))
+    assert read_json(Works, to_json(works)) == works
+    with pytest.raises(InputError, match=r"no Works: works\.0\.account"):
+        read_json(Works, to_json(works).replace('"A1"', "1", 1))
