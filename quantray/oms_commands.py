@@ -110,15 +110,17 @@ def work(
     given = read_json(Works, read_text(works, "file of works"))
     clock = now if paper is None else venue_clock(paper, os.environ.get("QUANTRAY_VENUE_KEY"))
     with _desk(door) as desk:
-        worker, busy = Worker(desk, given.works, clock), True
-        while busy:
+        found = None
+        while found is None:
             try:
-                busy = worker.step()
+                worker = Worker(desk, given.works, clock)
+                while worker.step():
+                    time.sleep(seconds)
+                found = worker.report(desk.marks())
             except ClosedError as error:
                 # A gate that was killed is started again, and knows all that is to be known.
                 tell(str(error), error=True)
-            time.sleep(seconds)
-        found = worker.report(desk.marks())
+                time.sleep(seconds)
     tell(f"filled: {found.filled_share:.1%} of {len(found.orders):,} orders' money")
     tell(f"cost: {found.cost_bps:.1f} bp of it, {found.planned_bps:.1f} bp planned")
     for code, count in sorted(found.refused.items()):
