@@ -25,7 +25,7 @@ from quantray.oms.desk import RemoteDesk
 from quantray.oms.messages import MONEY
 from quantray.oms.paper.bars import Bars, write_bars
 from quantray.oms.paper.replay import bars_of_day
-from quantray.oms.worker import Work, Works
+from quantray.oms.works import Work, Works
 from quantray.storage.files import write_atomically
 
 ACCOUNTS = {"A1": "ann", "A2": "ann", "B1": "bob", "B2": "bob"}

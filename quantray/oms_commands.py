@@ -104,7 +104,8 @@ def work(
     from quantray.inputs import read_text  # noqa: PLC0415
     from quantray.oms.gate import ClosedError  # noqa: PLC0415
     from quantray.oms.paper.clock import venue_clock  # noqa: PLC0415
-    from quantray.oms.worker import Worker, Works, now, summary  # noqa: PLC0415
+    from quantray.oms.worker import Worker, now, summary  # noqa: PLC0415
+    from quantray.oms.works import Works  # noqa: PLC0415
     from quantray.storage.files import write_atomically  # noqa: PLC0415
 
     given = read_json(Works, read_text(works, "file of works"))

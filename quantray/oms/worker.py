@@ -11,77 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
-from pydantic import ConfigDict
 
-from quantray.arrays import Float, Int
+from quantray.arrays import Float
 from quantray.errors import InputError
-from quantray.execution.orders import ExecutionSchedule, to_json
+from quantray.execution.orders import to_json
 from quantray.execution.rounding import apportioned
 from quantray.execution.tca import Executed, Shortfall, shortfall
 from quantray.oms.desk import Child, Desk, Parent
 from quantray.oms.messages import MONEY, NewOrder, money
 from quantray.oms.states import ENDED, State
+from quantray.oms.works import Work
 
-__all__ = ["CATCH_UP", "Work", "Worked", "Worker", "Works", "now", "summary"]
-
-CATCH_UP = 1.5
-"""Times its slice of the plan that a POV order may trade to make up for what it missed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An order to be worked.
-
-    Parameters
-    ----------
-    arrival : price on arrival in units of money, against which the cost is reckoned.
-    most : (C,) shares that each child may have at most, such as by participation; None bounds POV only.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-
-    account: str
-    schedule: ExecutionSchedule
-    arrival: int
-    most: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        children = self.schedule.children
-        if self.arrival <= 0 or (self.most is not None and len(self.most) != len(children)):
-            raise InputError(
-                f"order {self.schedule.parent.id}: give a positive arrival price, and one bound for each of its "
-                f"{len(children)} children."
-            )
-        if any(before.time > after.time for before, after in pairwise(children)):
-            raise InputError(f"order {self.schedule.parent.id}: children must stand in the order of their times.")
-
-    @property
-    def id(self) -> str:
-        """Of the order."""
-        return self.schedule.parent.id
-
-    @property
-    def bounds(self) -> Int:
-        """(C,) shares that each child may have at most."""
-        planned = np.array([child.quantity for child in self.schedule.children], dtype=np.int64)
-        if self.most is not None:
-            return np.array(self.most, dtype=np.int64)
-        if self.schedule.algorithm == "POV":
-            return np.asarray(CATCH_UP * planned, dtype=np.int64)
-        return np.full(len(planned), self.schedule.parent.quantity, dtype=np.int64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Works:
-    """Orders to be worked, as a file has them: JSON both ways by ``execution.orders``."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-
-    works: tuple[Work, ...]
+__all__ = ["Worked", "Worker", "now", "summary"]
 
 
 @dataclass(frozen=True, eq=False)

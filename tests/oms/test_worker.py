@@ -9,7 +9,8 @@ from desks import MONEY, NOON, OPS, Clock, Market, Way, gate_at, listening
 from quantray.errors import InputError
 from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side, read_json, to_json
 from quantray.oms.desk import LocalDesk
-from quantray.oms.worker import Work, Worker, Works
+from quantray.oms.worker import Worker
+from quantray.oms.works import Work, Works
 
 SLICES = (10, 20, 30, 40)
 LAST = {"AAA": 52 * MONEY}
