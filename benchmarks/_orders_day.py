@@ -29,7 +29,7 @@ from quantray.oms.works import Work, Works
 from quantray.storage.files import write_atomically
 
 ACCOUNTS = {"A1": "ann", "A2": "ann", "B1": "bob", "B2": "bob"}
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 """Seconds in which a process has to be there, or an order to end."""
 
 
@@ -99,6 +99,19 @@ class Day:
         except httpx.HTTPError:
             return
 
+    def wait_for_outbox(self) -> None:
+        """Until all that was put out has been handed over."""
+        desk = self.desk()
+
+        def empty() -> None:
+            if waiting := desk.status()["waiting"]:
+                raise QuantrayError(f"{waiting:,} orders wait to be handed over.")
+
+        try:
+            _tried(empty, QuantrayError)
+        finally:
+            desk.close()
+
     def desk(self) -> RemoteDesk:
         return RemoteDesk(self.folder / "door")
 
@@ -125,13 +138,28 @@ def prepared(folder: Path, *, port: int, orders: int, slices: int, symbols: int,
     """A day of so many child orders, in the files that its processes read."""
     panel = simulate_market(symbols, 60, seed=seed, listing_share=0.0, delisting_share=0.0).panel
     bars = bars_of_day(panel, panel.dates[-1], seed=seed)
-    write_bars(bars, folder / "day.npz")
     shares = {account: dict.fromkeys(bars.symbols, 100_000) for account in ACCOUNTS}
-    held = {account: {"cash": "100000000.00", **owned} for account, owned in shares.items()}
-    write_atomically(folder / "accounts.json", json.dumps(held).encode())
     works = _works(bars, orders // slices, slices, seed)
+    return laid_out(folder, bars, works, shares, 100_000_000, port=port, seed=seed, **faults)
+
+
+def laid_out(
+    folder: Path,
+    bars: Bars,
+    works: Works,
+    shares: Mapping[str, Mapping[str, int]],
+    cash: int,
+    *,
+    port: int,
+    seed: int,
+    **faults: float,
+) -> Day:
+    """A day of works on bars, of accounts that hold shares and as much cash each, in the files of its processes."""
+    write_bars(bars, folder / "day.npz")
+    held = {account: {"cash": f"{cash}.00", **owned} for account, owned in shares.items()}
+    write_atomically(folder / "accounts.json", json.dumps(held).encode())
     write_atomically(folder / "works.json", to_json(works).encode())
-    write_atomically(folder / "oms.yaml", yaml.safe_dump(_settings(bars, shares, port)).encode())
+    write_atomically(folder / "oms.yaml", yaml.safe_dump(_settings(bars, shares, cash, port)).encode())
     return Day(folder, port, faults, seed)
 
 
@@ -162,7 +190,7 @@ def _works(bars: Bars, parents: int, slices: int, seed: int) -> Works:
     return Works(works=tuple(works))
 
 
-def _settings(bars: Bars, shares: Mapping[str, Mapping[str, int]], port: int) -> dict[str, object]:
+def _settings(bars: Bars, shares: Mapping[str, Mapping[str, int]], cash: int, port: int) -> dict[str, object]:
     now = datetime.now(UTC)
     money = dict.fromkeys(("gross", "net", "single_name"), 10**11)
     return {
@@ -173,11 +201,11 @@ def _settings(bars: Bars, shares: Mapping[str, Mapping[str, int]], port: int) ->
         "compare_seconds": 5.0,
         "venue": {"address": f"http://127.0.0.1:{port}"},
         "set_up": {
-            "firm": {"order_shares": 100_000, "order_value": 10**8, "collar_bps": 2_000, "fee": "0.01", **money},
+            "firm": {"order_shares": 10_000_000, "order_value": 10**9, "collar_bps": 2_000, "fee": "0.01", **money},
             "pms": {pm: {"capital": 10**11, "rate": 100_000} for pm in sorted(set(ACCOUNTS.values()))},
             "accounts": {
-                account: {"pm": pm, "cash": "100000000.00", "shares": dict(shares[account])}
-                for account, pm in ACCOUNTS.items()
+                account: {"pm": ACCOUNTS[account], "cash": str(cash), "shares": dict(owned)}
+                for account, owned in shares.items()
             },
             "instruments": {
                 symbol: {"price": str(Decimal(int(bars.open[0, column])) / MONEY)}
