@@ -297,18 +297,10 @@ class Books:
         record.state = _after_execution(record)
         self.ledger.reserve(record)
         self.changes.traded(record)
-        body: dict[str, Any] = {
-            "order": record.order.id,
-            "kind": report.kind.value,
-            "refers": report.refers,
-            "quantity": report.quantity,
-            "price": report.price,
-            "fee": report.fee,
-            "from": was.value,
-            "to": record.state.value,
-        }
-        self.changes.log(self.now(), _SYSTEM, "execution", f"{report.venue} {report.exec_id}", body)
-        self.changes.rows.add(schema.executions, {**self.executions.row(report), "seq": self.changes.chain.seq})
+        row = self.executions.row(report)
+        body = {**row, "from": was.value, "to": record.state.value}
+        self.changes.log(self.now(), _SYSTEM, "execution", report.exec_id, body)
+        self.changes.rows.add(schema.executions, {**row, "seq": self.changes.chain.seq})
         if record.filled > record.order.quantity:
             self._alert("overfill", record.order.id, f"{record.filled:,} of {record.order.quantity:,} shares filled")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
@@ -135,7 +136,7 @@ def set_switch(books: Books, actor: Actor, scope: str, key: str, *, on: bool) ->
     else:
         books.ledger.switches.discard((scope, key))
         books.changes.rows.drop(schema.switches, row)
-    books.changes.log(books.now(), actor, "switch", f"{scope}:{key}", {"on": on})
+    books.changes.log(books.now(), actor, "switch", f"{scope}:{key}", {**row, "on": on})
 
 
 def restrict(books: Books, actor: Actor, symbol: str, *, on: bool, account: str = "") -> None:
@@ -150,7 +151,7 @@ def restrict(books: Books, actor: Actor, symbol: str, *, on: bool, account: str 
     else:
         books.ledger.restrictions.discard((account, symbol))
         books.changes.rows.drop(schema.restrictions, row)
-    books.changes.log(books.now(), actor, "restriction", f"{account}:{symbol}", {"on": on})
+    books.changes.log(books.now(), actor, "restriction", f"{account}:{symbol}", {**row, "on": on})
 
 
 def set_session(books: Books, actor: Actor, opens: datetime, closes: datetime) -> None:
@@ -186,7 +187,9 @@ def add_parent(
         raise InputError(f"order {name!r} of {quantity:,} shares is another one already, or lacks an id or shares.")
     books.parents[name] = (account, symbol, side.value, quantity)
     books.changes.rows.add(schema.parents, {**row, "schedule": schedule})
-    books.changes.log(books.now(), actor, "parent", name, {key: row[key] for key in row if key != "id"})
+    # Of the schedule, which may be long, its hash.
+    body = {**row, "schedule": sha256(schedule.encode()).hexdigest()}
+    books.changes.log(books.now(), actor, "parent", name, body)
 
 
 def _listed(books: Books, symbols: Mapping[str, int] | list[str]) -> None:
