@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from quantray.errors import DataError
 
-__all__ = ["downgrade", "newest", "upgrade", "version_of"]
+__all__ = ["downgrade", "newest", "require_newest", "upgrade", "version_of"]
 
 
 def newest() -> str:
@@ -42,6 +42,16 @@ def downgrade(connection: Connection, to: str) -> None:
     """Bring a database back to an earlier version; raises as ``upgrade``."""
     _known(connection)
     command.downgrade(_config(connection), to)
+
+
+def require_newest(connection: Connection) -> None:
+    """Raise ``DataError`` where the tables are not those that this program writes."""
+    _known(connection)
+    if (now := version_of(connection)) != newest():
+        raise DataError(
+            f"the database has {f'tables of version {now}' if now else 'no tables of orders'}, not of version "
+            f"{newest()}; a gate that opens it brings them up to date."
+        )
 
 
 def _known(connection: Connection) -> None:
