@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import psutil
 import typer
 
+from quantray.audit_commands import audit_app
 from quantray.data_commands import data_app
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, reason
 from quantray.plan_commands import plan
@@ -41,6 +42,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(oms_app, name="oms")
 app.add_typer(venue_app, name="venue")
 for verb in (plan, rebalance, serve, watch, backup, restore):
+app.add_typer(audit_app, name="audit")
+for verb in (rebalance, serve, watch, backup, restore):
     app.command()(verb)
 
 

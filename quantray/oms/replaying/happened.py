@@ -74,7 +74,7 @@ def _parent(now: Standing, row: Row, findings: Findings) -> None:
 
 
 def _order(now: Standing, row: Row, findings: Findings) -> None:
-    body, state = row.body, State(row.body["to"])
+    body, state = row.body, _STATE[row.body["to"]]
     order = Placed(
         body["account"],
         body["pm"],
@@ -92,7 +92,7 @@ def _order(now: Standing, row: Row, findings: Findings) -> None:
     )
     if row.entity in now.orders:
         findings.add("order", f"{row.entity} was there before")
-    _step(State(body["from"]), State.NEW, state, findings)
+    _step(_STATE[body["from"]], State.NEW, state, findings)
     if now.owners[order.account].pm != order.pm:
         findings.add("order", f"{row.entity} of {order.pm} is for {order.account}, which is another's")
     _by_whom(row, order.pm, findings)
@@ -114,8 +114,8 @@ def _accept(now: Standing, order: Placed, row: Row, findings: Findings) -> None:
 
 
 def _state(now: Standing, row: Row, findings: Findings) -> None:
-    order, to = now.orders[row.entity], State(row.body["to"])
-    _step(State(row.body["from"]), order.state, to, findings)
+    order, to = now.orders[row.entity], _STATE[row.body["to"]]
+    _step(_STATE[row.body["from"]], order.state, to, findings)
     _by_whom(row, order.pm, findings)
     if to is State.SENT:
         if order.route is not None or not row.body["route"]:
@@ -151,12 +151,12 @@ def _execution(now: Standing, row: Row, findings: Findings) -> None:
         findings.add("execution", f"{' '.join(key)} is of {given.order}, which was never handed over")
     _book(now, order, key, given)
     to = _after(order)
-    if State(body["from"]) is not order.state or State(body["to"]) is not to:
+    if _STATE[body["from"]] is not order.state or _STATE[body["to"]] is not to:
         findings.add(
             "transition",
             f"{given.order} goes from {body['from']} to {body['to']}, and should from {order.state} to {to}",
         )
-    order.state = State(body["to"])
+    order.state = _STATE[body["to"]]
     now.hold(order)
 
 
@@ -228,6 +228,8 @@ def _by_whom(row: Row, pm: str, findings: Findings) -> None:
     if row.pm not in ("", pm):
         findings.add("actor", f"{row.actor} of {row.pm} acts on {row.entity}, which is of {pm}")
 
+
+_STATE = dict(State.__members__)
 
 _Step = Callable[[Standing, Row, Findings], None]
 _STEPS: Mapping[str, _Step] = {

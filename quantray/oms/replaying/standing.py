@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from quantray.oms.states import State
 
@@ -78,9 +79,8 @@ class Placed:
         return self.side == "buy"
 
 
-@dataclass(slots=True)
-class Execution:
-    """A fill, a bust or a correction; ``seq`` is the row that booked it."""
+class Execution(NamedTuple):
+    """A fill, a bust or a correction, as its table has it; ``seq`` is the row that booked it."""
 
     order: str
     kind: str

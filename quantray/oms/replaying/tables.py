@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import astuple
 from hashlib import sha256
 from typing import Any
 
@@ -27,7 +26,7 @@ def compare(now: Standing, connection: Connection, findings: Findings) -> None:
         (schema.parents, {(name,): it for name, it in now.parents.items()}),
         (schema.child_orders, {(name,): _order(it) for name, it in now.orders.items()}),
         (schema.reservations, {(name,): _reservation(it) for name, it in now.orders.items() if it.held}),
-        (schema.executions, {key: astuple(it) for key, it in now.executions.items()}),
+        (schema.executions, now.executions),
         (schema.positions, {key: (it.shares,) for key, it in now.holdings.items() if it.shares}),
         (schema.limits, {key: (value,) for key, value in now.limits.items()}),
         (schema.switches, dict.fromkeys(now.switches, ())),
