@@ -38,11 +38,12 @@ class Clock:
 def gate_at(folder: Path, clock: Callable[[], datetime] | None = None, **more) -> Gate:
     """A gate on a file of a folder; set up where it is new."""
     gate = Gate(f"sqlite:///{folder / 'orders.db'}", clock=clock or Clock(), **more)
-    gate.do(_set_up)
+    gate.do(set_up)
     return gate
 
 
-def _set_up(books: Books) -> None:
+def set_up(books: Books) -> None:
+    """Symbols, accounts, limits and hours, where there are none yet."""
     if books.ledger.accounts:
         return
     list_instruments(books, OPS, dict.fromkeys(SYMBOLS, (100, 1)))
