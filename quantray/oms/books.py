@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quantray.errors import InputError
+from quantray.execution.orders import Side
 from quantray.oms import schema
 from quantray.oms.changes import Actor, Changes
 from quantray.oms.checks import FIRM_CODES, TEXTS, first_failure, proposed
 from quantray.oms.executions import Executions
 from quantray.oms.ledger import Ledger, OrderRecord
-from quantray.oms.messages import Decision, NewOrder, Report, Route, VenueOrder
+from quantray.oms.messages import Decision, NewOrder, Report, Route, VenueOrder, is_name
 from quantray.oms.states import ENDED, OPEN, State, moved
 
 __all__ = ["Alert", "Books", "Outgoing", "stamp"]
@@ -377,20 +378,17 @@ def _decision(record: OrderRecord, actor: Actor) -> Decision:
 
 def _is_well_formed(order: NewOrder) -> bool:
     return (
-        _is_name(order.id)
-        and _is_name(order.account)
-        and _is_name(order.symbol, 32)
-        and _is_name(order.venue, 32)
-        and (order.parent is None or _is_name(order.parent))
-        and (order.replaces is None or _is_name(order.replaces))
+        is_name(order.id)
+        and is_name(order.account)
+        and is_name(order.symbol, 32)
+        and is_name(order.venue, 32)
+        and (order.parent is None or is_name(order.parent))
+        and (order.replaces is None or is_name(order.replaces))
+        and isinstance(order.side, Side)
         and order.tif in ("DAY", "IOC")
         and _is_count(order.quantity)
         and (order.limit is None or _is_count(order.limit))
     )
-
-
-def _is_name(name: object, longest: int = _LONGEST) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= longest and name.isprintable()
 
 
 def _is_count(number: object) -> bool:

@@ -4,30 +4,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from quantray.oms.messages import Report, ReportKind
+from quantray.oms.messages import Report, ReportKind, is_name
 
 __all__ = ["Effect", "Executions"]
+
+_Key = tuple[str, str]
 
 Effect = tuple[int, int, int]
 """Shares, money a share and fee; negative shares and the fee negated take a trade back."""
 
 _AMENDS = (ReportKind.BUST, ReportKind.CORRECT)
 _MOST = 10**15
+_MOST_MONEY = 10**17
+_LONGEST = 64
 
 
 @dataclass(slots=True)
 class Executions:
     """Every execution that was booked, by venue and its id there."""
 
-    _known: dict[tuple[str, str], Report] = field(default_factory=dict)
-    _amended: dict[tuple[str, str], Report] = field(default_factory=dict)
-    """The last word on a fill, by the fill's id; may be here before the fill."""
-    _of_order: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    _known: dict[_Key, Report] = field(default_factory=dict)
+    _amended: dict[tuple[str, str, str], Report] = field(default_factory=dict)
+    """The last that amends an execution, by venue, its id there and the order; may be here before it."""
+    _of_order: dict[str, list[_Key]] = field(default_factory=dict)
     _strange: set[tuple[str, str, str]] = field(default_factory=set)
 
     @classmethod
     def of(cls, reports: Iterable[Report]) -> "Executions":
-        """Those that were booked, in any order of fills, then amendments in theirs."""
+        """Those that were booked, in the order in which they were."""
         made = cls()
         for report in reports:
             made._keep(report)
@@ -35,25 +39,23 @@ class Executions:
 
     def take(self, report: Report) -> list[Effect] | str | None:
         """What an execution changes; None where it was taken before, and a text where it cannot be."""
-        key = report.venue, report.exec_id
-        if (known := self._known.get(key)) is not None:
+        if (known := self._known.get((report.venue, report.exec_id))) is not None:
             return None if _content(known) == _content(report) else _differs(known, report)
-        if wrong := _fault(report):
+        if wrong := _fault(report) or self._misplaced(report):
             return wrong
-        if report.kind is ReportKind.FILL:
-            self._keep(report)
-            last = self._amended.get(key)
-            return [] if last is not None and last.kind is ReportKind.BUST else [_effect(last or report)]
-        return self._amend(report)
+        fill = self._fill_of(report)
+        before = self._last(fill)
+        self._keep(report)
+        after = self._last(fill)
+        if before is after:
+            return []
+        undone = [(-quantity, price, -fee) for quantity, price, fee in _effects(before)]
+        return [*undone, *_effects(after)]
 
     def standing(self, order: str) -> list[Report]:
         """The fills of an order as they are now: as corrected, and without those that were taken back."""
-        found = []
-        for key in self._of_order.get(order, ()):
-            last = self._amended.get(key, self._known[key])
-            if last.kind is not ReportKind.BUST:
-                found.append(last)
-        return found
+        found = (self._last(key) for key in self._of_order.get(order, ()))
+        return [last for last in found if last is not None and last.kind is not ReportKind.BUST]
 
     def is_strange(self, report: Report) -> bool:
         """Whether a report of no order of ours is heard for the first time."""
@@ -77,35 +79,55 @@ class Executions:
             "time": report.time[:40],
         }
 
-    def _amend(self, report: Report) -> list[Effect] | str:
-        key = report.venue, report.refers
-        fill, last = self._known.get(key), self._amended.get(key)
-        if fill is not None and fill.order != report.order:
-            return f"{report.kind} {report.exec_id} is of another order than the fill {report.refers}"
+    def _misplaced(self, report: Report) -> str:
+        """Why an amendment cannot be of what it refers to; empty where it can."""
+        if report.kind is ReportKind.FILL:
+            return ""
+        fill = self._fill_of(report)
+        about, last = self._known.get((report.venue, report.refers)), self._last(fill)
+        if about is not None and about.order != report.order:
+            return f"{report.kind} {report.exec_id} is of another order than {report.refers}"
+        if fill == (report.venue, report.exec_id):
+            return f"{report.kind} {report.exec_id} refers to itself"
         if last is not None and last.kind is ReportKind.BUST:
             return f"{report.kind} {report.exec_id} comes after the bust of {report.refers}"
-        self._keep(report)
-        if fill is None:
-            return []
-        quantity, price, fee = _effect(last or fill)
-        undone = [(-quantity, price, -fee)]
-        return undone if report.kind is ReportKind.BUST else [*undone, _effect(report)]
+        return ""
+
+    def _fill_of(self, report: Report) -> _Key:
+        """The fill that an execution is about in the end, or the first on the way there that is not known yet."""
+        venue, name = report.venue, report.exec_id
+        at: Report | None = report
+        while at is not None and at.kind is not ReportKind.FILL:
+            name = at.refers
+            at = None if name == report.exec_id else self._known.get((venue, name))
+        return venue, name
+
+    def _last(self, fill: _Key) -> Report | None:
+        """The last word on a fill: itself, or what amends it, or what amends that; None where it is not known yet."""
+        last = self._known.get(fill)
+        if last is None or last.kind is not ReportKind.FILL:
+            return None
+        while (after := self._amended.get((last.venue, last.exec_id, last.order))) is not None:
+            last = after
+        return last
 
     def _keep(self, report: Report) -> None:
         key = report.venue, report.exec_id
         self._known[key] = report
-        if report.kind in _AMENDS:
-            self._amended[report.venue, report.refers] = report
-        else:
+        if report.kind is ReportKind.FILL:
             self._of_order.setdefault(report.order, []).append(key)
+        else:
+            self._amended[report.venue, report.refers, report.order] = report
 
 
-def _effect(report: Report) -> Effect:
-    return report.quantity, report.price, report.fee
+def _effects(report: Report | None) -> list[Effect]:
+    if report is None or report.kind is ReportKind.BUST:
+        return []
+    return [(report.quantity, report.price, report.fee)]
 
 
 def _content(report: Report) -> tuple[object, ...]:
-    return report.order, report.kind, report.refers, *_effect(report)
+    return report.order, report.kind, report.refers, report.quantity, report.price, report.fee
 
 
 def _differs(known: Report, report: Report) -> str:
@@ -116,12 +138,20 @@ def _differs(known: Report, report: Report) -> str:
 
 
 def _fault(report: Report) -> str:
-    if report.kind is not ReportKind.FILL and report.kind not in _AMENDS:
-        return f"{report.kind} {report.exec_id} is no execution"
-    if report.kind in _AMENDS and not report.refers:
-        return f"{report.kind} {report.exec_id} names no fill"
-    if report.kind is not ReportKind.BUST and not (
-        0 < report.quantity < _MOST and 0 < report.price < _MOST and abs(report.fee) < _MOST
+    name = f"{report.kind} {report.exec_id[:_LONGEST]!r}"
+    if report.kind not in (ReportKind.FILL, *_AMENDS):
+        return f"{name} is no execution"
+    amends = report.kind in _AMENDS
+    if not (is_name(report.exec_id) and is_name(report.venue, 32) and (not amends or is_name(report.refers))):
+        return f"{name} of {report.venue[:32]!r} has no name, or names no fill"
+    numbers = report.quantity, report.price, report.fee
+    # A bust may say what it takes back, or leave it out.
+    least = 0 if report.kind is ReportKind.BUST else 1
+    if (
+        not all(type(number) is int and abs(number) < _MOST for number in numbers)
+        or min(report.quantity, report.price) < least
+        or report.quantity * report.price >= _MOST_MONEY
+        or not report.time.isprintable()
     ):
-        return f"{report.exec_id} of {report.quantity} shares at {report.price} with the fee {report.fee} is no trade"
+        return f"{name} of {report.quantity} shares at {report.price} with the fee {report.fee} is no trade"
     return ""

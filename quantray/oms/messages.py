@@ -23,6 +23,7 @@ __all__ = [
     "Route",
     "TimeInForce",
     "VenueOrder",
+    "is_name",
     "money",
     "price_of",
 ]
@@ -137,6 +138,11 @@ class Holdings:
 
     cash: int
     shares: Mapping[str, int] = field(default_factory=dict)
+
+
+def is_name(name: object, longest: int = 64) -> bool:
+    """Whether something can be an id: a text of so many letters at most, all of which can be printed."""
+    return isinstance(name, str) and 0 < len(name) <= longest and name.isprintable()
 
 
 def money(amount: Decimal | str | int) -> int:

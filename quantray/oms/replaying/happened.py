@@ -149,7 +149,7 @@ def _execution(now: Standing, row: Row, findings: Findings) -> None:
         return
     if order.route is None:
         findings.add("execution", f"{' '.join(key)} is of {given.order}, which was never handed over")
-    _book(now, order, key, given)
+    _book(now, order, key, given, findings)
     to = _after(order)
     if _STATE[body["from"]] is not order.state or _STATE[body["to"]] is not to:
         findings.add(
@@ -160,23 +160,46 @@ def _execution(now: Standing, row: Row, findings: Findings) -> None:
     now.hold(order)
 
 
-def _book(now: Standing, order: Placed, key: tuple[str, str], given: Execution) -> None:
+def _book(now: Standing, order: Placed, key: tuple[str, str], given: Execution, findings: Findings) -> None:
     """Take back what an execution amends, and book what is true now."""
+    fill = _about(now, key, given)
+    was = _word(now, fill)
+    if given.kind != "fill" and was is not None and was.kind == "bust":
+        findings.add("execution", f"{' '.join(key)} amends {' '.join(fill)}, which was busted at row {was.seq:,}")
     now.executions[key] = given
-    if given.kind == "fill":
-        word = now.amendments.get(key, given)
-        if word.kind != "bust":
-            now.trade(order, word.quantity, word.price, word.fee)
+    if given.kind != "fill":
+        now.amendments[key[0], given.refers, given.order] = key, given
+    true = _word(now, fill)
+    if true == was:
         return
-    about = key[0], given.refers
-    fill = now.executions.get(about)
-    if fill is not None:
-        was = now.amendments.get(about, fill)
-        if was.kind != "bust":
-            now.trade(order, -was.quantity, was.price, -was.fee)
-        if given.kind == "correct":
-            now.trade(order, given.quantity, given.price, given.fee)
-    now.amendments[about] = given
+    if was is not None and was.kind != "bust":
+        now.trade(order, -was.quantity, was.price, -was.fee)
+    if true is not None and true.kind != "bust":
+        now.trade(order, true.quantity, true.price, true.fee)
+
+
+def _about(now: Standing, key: tuple[str, str], given: Execution) -> tuple[str, str]:
+    """The fill that it is about in the end, as far as it is known."""
+    passed, at = {key}, given
+    while at.kind != "fill":
+        key = key[0], at.refers
+        if key in passed or key not in now.executions:
+            break
+        passed.add(key)
+        at = now.executions[key]
+    return key
+
+
+def _word(now: Standing, fill: tuple[str, str]) -> Execution | None:
+    """The last word on a fill, from amendment to amendment of the same order."""
+    at = now.executions.get(fill)
+    if at is None or at.kind != "fill":
+        return None
+    order, passed = at.order, {fill}
+    while (after := now.amendments.get((*fill, order))) is not None and after[0] not in passed:
+        fill, at = after
+        passed.add(fill)
+    return at
 
 
 def _after(order: Placed) -> State:

@@ -102,8 +102,8 @@ class Standing:
     orders: dict[str, Placed] = field(default_factory=dict)
     parents: dict[str, tuple[object, ...]] = field(default_factory=dict)
     executions: dict[tuple[str, str], Execution] = field(default_factory=dict)
-    amendments: dict[tuple[str, str], Execution] = field(default_factory=dict)
-    """The last word on an execution, by venue and the id that it refers to."""
+    amendments: dict[tuple[str, str, str], tuple[tuple[str, str], Execution]] = field(default_factory=dict)
+    """What amends an execution last, with its own venue and id, by those of what it refers to and the order."""
     limits: dict[tuple[str, str, str], int] = field(default_factory=dict)
     switches: set[tuple[str, str]] = field(default_factory=set)
     restrictions: set[tuple[str, str]] = field(default_factory=set)
