@@ -17,7 +17,7 @@ from quantray.oms.checks import FIRM_CODES, TEXTS, first_failure, proposed
 from quantray.oms.executions import Executions
 from quantray.oms.ledger import Ledger, OrderRecord
 from quantray.oms.messages import Decision, NewOrder, Report, Route, VenueOrder, is_name
-from quantray.oms.states import ENDED, OPEN, State, moved
+from quantray.oms.states import ALLOWED, ENDED, OPEN, State, moved
 
 __all__ = ["Alert", "Books", "Outgoing", "stamp"]
 
@@ -183,13 +183,16 @@ class Books:
                 "break", order, f"the venue counts {found.filled:,} shares filled, the ledger {record.filled:,}"
             )
             return record.state
+        if found.state not in _FROM_VENUES or (found.state is State.FILLED and not _was_filled(record, found)):
+            self._alert("break", order, f"the venue says {found.state} with {found.filled:,} shares filled")
+            return record.state
         if record.state in OPEN and record.state is not found.state:
             if record.state is State.CANCEL_PENDING and found.state not in ENDED:
                 # The venue may not have heard of it; asking twice does no harm.
                 if all(out.order.id != order for out in self.outgoing.values()):
                     self._put_out(record.order, "cancel")
                 return record.state
-            self._move(record, found.state, _SYSTEM, "as its venue says")
+            self._heard(record, found.state, "as its venue says")
         return record.state
 
     def note(self, kind: str, entity: str, text: str) -> None:
@@ -276,11 +279,20 @@ class Books:
             if record.state is not State.UNKNOWN:
                 self._move(record, State.UNKNOWN, _SYSTEM, f"{to}, with {report.filled:,} shares filled")
         elif to in ENDED:
-            self._move(record, to, _SYSTEM, report.text[:200])
+            self._heard(record, to, report.text[:200])
         elif report.kind == "cancel_rejected" and record.state is State.CANCEL_PENDING:
             self._move(record, State.PARTIAL if record.filled else State.ACKED, _SYSTEM, report.text[:200])
         elif report.kind == "acked" and record.state in (State.SENT, State.UNKNOWN):
             self._move(record, State.PARTIAL if record.filled else State.ACKED, _SYSTEM, "")
+
+    def _heard(self, record: OrderRecord, to: State, reason: str) -> None:
+        """Move an order as its venue says, if it can be so."""
+        if to in ALLOWED[record.state]:
+            self._move(record, to, _SYSTEM, reason)
+        else:
+            self._alert(
+                "break", record.order.id, f"its venue says {to}, which an order that is {record.state} cannot be"
+            )
 
     def _execute(self, record: OrderRecord, report: Report) -> None:
         """Book a fill, a bust or a correction once; of an order that ended too, since reports overtake one another."""
@@ -342,6 +354,14 @@ class Books:
         self.alerts.append(alert)
         self.changes.log(self.now(), _SYSTEM, "alert", entity, {"kind": kind, "text": text})
 
+
+def _was_filled(record: OrderRecord, found: VenueOrder) -> bool:
+    """Whether an order can have been filled: it may be less by now, by a bust or a correction."""
+    fills = sum(execution.quantity for execution in found.executions if execution.kind == "fill")
+    return max(fills, found.filled) >= record.order.quantity
+
+
+_FROM_VENUES = ENDED | {State.ACKED, State.PARTIAL}
 
 _HEARD = {
     "acked": State.ACKED,

@@ -10,6 +10,7 @@ from quantray.oms import schema
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
 from quantray.oms.ledger import Account, Instrument
+from quantray.oms.messages import is_name
 
 __all__ = [
     "LIMITS",
@@ -44,7 +45,7 @@ def open_account(books: Books, actor: Actor, account: Account, shares: Mapping[s
         There is one of that id, or a symbol is not listed.
     """
     ledger = books.ledger
-    if account.id in ledger.accounts or not account.id or not account.pm:
+    if account.id in ledger.accounts or not is_name(account.id) or not is_name(account.pm):
         raise InputError(f"account {account.id!r} is there already, or lacks an id or a portfolio manager.")
     _listed(books, shares)
     _whole({"cash": account.cash, **shares})
@@ -77,7 +78,7 @@ def list_instruments(books: Books, actor: Actor, instruments: Mapping[str, tuple
     """Let symbols be traded, each with its tick in units of money and its lot in shares; raises ``InputError``."""
     for symbol, (tick, lot) in instruments.items():
         _whole({"tick": tick, "lot": lot})
-        if not 0 < len(symbol) <= 32 or tick < 1 or lot < 1:
+        if not is_name(symbol, 32) or tick < 1 or lot < 1:
             raise InputError(f"symbol {symbol!r} needs a name of up to 32 letters, a tick and a lot of 1 or more.")
     for symbol, (tick, lot) in instruments.items():
         known = books.ledger.instruments.get(symbol)
@@ -111,7 +112,7 @@ def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str],
         if name not in LIMITS.get(scope, ()):
             known = "; ".join(f"{each}: {', '.join(sorted(names))}" for each, names in LIMITS.items())
             raise InputError(f"limit {scope} {name} is none of {known}.")
-        if (scope == "firm") == bool(key) or len(key) > 64:
+        if (scope == "firm") == bool(key) or len(key) > 128:
             raise InputError(f"limit {scope} {name} needs {'no key' if key else 'the key of whom it binds'}.")
         _whole({name: value})
         if value < 0:
@@ -183,7 +184,7 @@ def add_parent(
     known = books.parents.get(name)
     if known == (account, symbol, side.value, quantity):
         return
-    if known is not None or not 0 < len(name) <= 64 or quantity < 1:
+    if known is not None or not is_name(name) or quantity < 1:
         raise InputError(f"order {name!r} of {quantity:,} shares is another one already, or lacks an id or shares.")
     books.parents[name] = (account, symbol, side.value, quantity)
     books.changes.rows.add(schema.parents, {**row, "schedule": schedule})

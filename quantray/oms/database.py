@@ -144,7 +144,7 @@ class Database:
                 for table in reversed(_TABLES):
                     if dropped := rows.dropped.get(table):
                         self._drop(connection, table, list(dropped))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OverflowError) as error:
             raise StoreError(f"nothing was written to {self.url}: {_said(error)}.") from error
 
     def read(self, table: Table, order_by: str | None = None) -> Iterator[Any]:
@@ -276,5 +276,5 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _said(error: SQLAlchemyError) -> str:
+def _said(error: Exception) -> str:
     return first_line(getattr(error, "orig", None) or error)

@@ -95,8 +95,8 @@ class Gate:
     def later(self, command: Command[T]) -> "Future[T]":
         """Have a command done in turn; the answer comes when it is on disk.
 
-        The future raises what the command raises, ``StoreError`` where the database refused, ``FencedError`` where
-        another gate took over and ``ClosedError`` after the end.
+        What is canceled before its turn is not done. The future raises what the command raises, ``StoreError`` where
+        the database refused, ``FencedError`` where another gate took over and ``ClosedError`` after the end.
         """
         waiting = _Waiting(command, Future())
         self._inbox.put(waiting)
@@ -158,6 +158,8 @@ class Gate:
         """Do, write and answer a group; False where another gate took over, and this one ends."""
         answers: list[tuple[Any, QuantrayError | None]] = []
         started = time.perf_counter()
+        # Nobody may cancel from here on; those who did meanwhile get nothing done.
+        group = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
         try:
             for waiting in group:
                 try:
@@ -204,7 +206,7 @@ class Gate:
                 waiting = self._inbox.get_nowait()
             except queue.Empty:
                 return
-            if waiting is not None:
+            if waiting is not None and waiting.answer.set_running_or_notify_cancel():
                 waiting.answer.set_exception(ClosedError("the gate has ended; start it again."))
 
 

@@ -144,7 +144,7 @@ limits = Table(
     "limits",
     metadata,
     Column("scope", String(16), primary_key=True),
-    Column("key", String(64), primary_key=True),
+    Column("key", String(128), primary_key=True),
     Column("name", String(32), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )

@@ -46,9 +46,7 @@ def flat_bars(prices=((100, 100, 100, 100),) * 4, volume=10_000, *, impact=FREE,
 
 def costly(temporary=1.0, permanent=0.5, spread_bps=10.0):
     """Square-root impact of two names of which a million shares trade on a day."""
-    return square_root_impact(
-        np.full(2, 1e6), np.full(2, 0.02), spread_bps, coefficient=temporary, permanent=permanent
-    )
+    return square_root_impact(np.full(2, 1e6), np.full(2, 0.02), spread_bps, coefficient=temporary, permanent=permanent)
 
 
 def order(name, quantity=100, side=Side.BUY, **changes):

@@ -138,7 +138,9 @@ def test_replacing_ends_one_as_the_other_is_taken_or_does_nothing(open_book):
 
 def test_immediate_orders_have_one_bar_and_days_end(open_book):
     book = open_book(bars=flat_bars(days=2))
-    book.submit([order("ioc", 9000, tif="IOC"), order("rest", limit=dollars(90)), order("never", 1, tif="IOC", limit=1)])
+    book.submit(
+        [order("ioc", 9000, tif="IOC"), order("rest", limit=dollars(90)), order("never", 1, tif="IOC", limit=1)]
+    )
     book.advance()
     assert (book.status("ioc").state, book.status("ioc").filled) == (State.CANCELED, 2500)
     assert book.status("never").state is State.CANCELED

@@ -11,7 +11,12 @@ def test_faults_are_read():
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [('{"looses": 1}', "unknown key 'looses'"), ('{"lose": 2}', "lose"), ('{"crash": "now"}', "crash"), ("[", "faults")],
+    [
+        ('{"looses": 1}', "unknown key 'looses'"),
+        ('{"lose": 2}', "lose"),
+        ('{"crash": "now"}', "crash"),
+        ("[", "faults"),
+    ],
 )
 def test_faults_that_are_none(text, said):
     with pytest.raises(InputError, match=said):

@@ -65,7 +65,7 @@ def upgrade() -> None:
     op.create_table(
         "limits",
         sa.Column("scope", sa.String(16), primary_key=True),
-        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("key", sa.String(128), primary_key=True),
         sa.Column("name", sa.String(32), primary_key=True),
         sa.Column("value", sa.BigInteger(), nullable=False),
     )
