@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, delete, event, insert, select, text, update
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from quantray.errors import DataError, InputError, QuantrayError, first_line, reason
@@ -105,8 +104,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
         self._engine = connect(url)
+        self.url = self._engine.url
         self._lock: int | None = None
         try:
             self._lock = self._locked_file() if self._engine.dialect.name == "sqlite" else None

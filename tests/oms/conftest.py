@@ -16,15 +16,7 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database of one kind and of the other, which no gate has open."""
+    """The address of an empty database of one kind, and of the other."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'orders.db'}"
-    return request.getfixturevalue("postgres").ready()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The same, without tables."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.db'}"
     return request.getfixturevalue("postgres").empty()

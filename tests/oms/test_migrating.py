@@ -30,8 +30,8 @@ def counted(connection):
     }
 
 
-def test_the_tables_are_those_that_the_program_knows(empty_url):
-    engine = connect(empty_url)
+def test_the_tables_are_those_that_the_program_knows(url):
+    engine = connect(url)
     with engine.begin() as connection:
         assert version_of(connection) is None
         upgrade(connection)
