@@ -1,7 +1,7 @@
 """The log in a file that goes elsewhere: a line a row, a first line that says what it is, a last one that ends it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from quantray.errors import DataError, reason
@@ -9,7 +9,7 @@ from quantray.inputs import open_file
 from quantray.oms.reading import LogRow, log_rows, moment
 from quantray.storage.files import write_atomically
 
-__all__ = ["export_log", "exported_rows", "is_export"]
+__all__ = ["export_log", "exported_rows", "is_export", "write_log"]
 
 _FIRST = b'{"log":"quantray orders","version":1}\n'
 
@@ -22,14 +22,19 @@ def export_log(url: str, path: Path) -> int:
     InputError, DataError
         The database cannot be read, or the file cannot be written.
     """
-    lines, count, head = [_FIRST], 0, ""
     with moment(url) as connection:
-        for count, line, _, head in log_rows(connection):
-            lines.append(_line([count, head, line]))
-    rows = len(lines) - 1
-    lines.append(_line({"rows": rows, "head": head}))
+        return write_log(path, log_rows(connection))
+
+
+def write_log(path: Path, rows: Iterable[LogRow]) -> int:
+    """Write rows of a log to a file, whole or not at all; returns how many. Raises ``DataError``."""
+    lines, head = [_FIRST], ""
+    for seq, line, _, head in rows:
+        lines.append(_line([seq, head, line]))
+    count = len(lines) - 1
+    lines.append(_line({"rows": count, "head": head}))
     write_atomically(path, b"".join(lines), mode=0o600)
-    return rows
+    return count
 
 
 def is_export(path: Path) -> bool:
