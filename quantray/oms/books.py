@@ -86,6 +86,7 @@ class Books:
                 if record.state is State.RESERVED:
                     self.ledger.release(record)
                     record.state, record.code, record.price = State.REJECTED, "basket", 0
+                    self.ledger.reserve(record)
             decided = [
                 (record, decision if record is None or not decision.accepted else _decision(record, actor))
                 for record, decision in decided

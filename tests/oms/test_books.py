@@ -69,7 +69,7 @@ def test_a_basket_is_all_or_nothing():
     said = books.submit([order("O1"), sell("O2", 9_999), order("O3")], ANN, all_or_nothing=True)
     assert [(it.accepted, it.code) for it in said] == [(False, "basket"), (False, "position"), (False, "basket")]
     assert free(books)
-    assert books.outgoing == {}
+    assert books.outgoing == books.ledger.live == {}
     said = books.submit([order("O4"), sell("O5"), order("O6")], ANN, all_or_nothing=True)
     assert all(it.accepted for it in said)
     assert len(books.outgoing) == 3
