@@ -10,7 +10,9 @@ Source: docs.alpaca.markets, Trading API v2 (orders, account activities, positio
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
@@ -52,7 +54,18 @@ _STATES = MappingProxyType(
     }
 )
 _OPEN = frozenset(
-    "new accepted pending_new accepted_for_bidding stopped suspended calculated held pending_replace done_for_day".split()
+    {
+        "new",
+        "accepted",
+        "pending_new",
+        "accepted_for_bidding",
+        "stopped",
+        "suspended",
+        "calculated",
+        "held",
+        "pending_replace",
+        "done_for_day",
+    }
 )
 """An order that is done for the day ends only as it expires."""
 _ENDS = MappingProxyType(
@@ -95,9 +108,7 @@ class _Order(_Sheet):
         if self.status in _OPEN:
             return State.PARTIAL if self.filled else State.ACKED
         if self.status not in _STATES:
-            raise UnsureError(
-                f"Alpaca calls order {self.client_order_id} {self.status!r}, which is no state of its own."
-            )
+            raise UnsureError(f"Alpaca calls order {self.client_order_id} {self.status!r}, which is no state.")
         return _STATES[self.status]
 
 
@@ -176,10 +187,7 @@ class AlpacaGateway:
         self._settle, self._clock = settle_seconds, clock
         self._began = clock()
         self._sent: dict[str, float] = {}
-        self._told: dict[str, State] = {}
-        """By our id, as the sink has taken it."""
-        self._last_fill: str | None = None
-        self._offered: tuple[dict[str, State], str | None] = ({}, None)
+        self._taken = self._offered = _Seen()
         self._listening = Listening(self._next, booked=self._booked, idle=idle)
 
     @property
@@ -202,7 +210,7 @@ class AlpacaGateway:
         self._sent[order.id] = self._clock()
         if reply.status in _REFUSALS:
             problem = reply.read(_Problem)
-            if "client_order_id" in problem.message:
+            if "unique" in problem.message:
                 raise UnsureError(f"Alpaca has an order {order.id} already; ask for its status.")
             raise NotSentError(f"Alpaca took no order {order.id}: {problem.message}.")
         if reply.status != 200 or reply.read(_Order).client_order_id != order.id:
@@ -223,9 +231,8 @@ class AlpacaGateway:
         if found is None:
             waited = self._clock() - self._sent.get(order, self._began)
             if void and waited < self._settle:
-                raise UnsureError(
-                    f"Alpaca knows no order {order}, which may be on its way; ask again in {self._settle - waited:.0f} s."
-                )
+                left = f"{self._settle - waited:.0f} s"
+                raise UnsureError(f"Alpaca knows no order {order}, which may be on its way; ask again in {left}.")
             return None
         fills = [fill for fill in self._fills(order_id=found.id) if fill.order_id == found.id] if found.filled else []
         if sum(_shares(fill.qty) for fill in fills) != found.filled:
@@ -310,30 +317,68 @@ class AlpacaGateway:
             after = page[-1].submitted_at
         raise UnsureError("Alpaca lists orders without end; ask again.")
 
+    def _by_id(self, identity: str) -> _Order:
+        reply = self._asked(f"/v2/orders/{identity}")
+        if reply.status != 200:
+            raise UnsureError(f"{reply.where} answered {reply.status} for an order that was filled; ask again.")
+        return reply.read(_Order)
+
     def _next(self, _after: int) -> Sequence[Report]:
-        """What is new of orders, and then of fills, so that an end comes after the fills before it."""
+        """What is new of orders, then of fills, then of their ends, so that an end comes after the fills before it."""
+        seen = self._taken.copy()
         orders = {order.id: order for order in self._orders()}
-        begin: dict[str, Any] = {"after": self._since}
-        if self._last_fill is not None:
-            begin = {"page_token": self._last_fill}
-        fills = list(self._fills(**begin))
-        first, last, told = [], [], dict(self._told)
+        fills = self._new_fills(orders, seen)
+        first, last = [], []
         for order in orders.values():
             name, state = order.client_order_id, order.state
-            if name not in told and state is not State.REJECTED:
+            if name not in seen.states and state is not State.REJECTED:
                 first.append(_report(order, ReportKind.ACKED))
-            if state in _ENDS and told.get(name) != state:
+            if state in _ENDS and seen.states.get(name) != state:
                 last.append(_report(order, _ENDS[state]))
-            told[name] = state
-        # The fill of an order that came since: its page is read again next time.
-        known = [fill for fill in fills if fill.order_id in orders]
-        middle = [fill.report(orders[fill.order_id].client_order_id) for fill in known]
-        seen = len(known) == len(fills) and fills
-        self._offered = (told, fills[-1].id if seen else self._last_fill)
-        return [*first, *middle, *last]
+            seen.states[name] = state
+        self._offered = seen
+        return [*first, *fills, *last]
+
+    def _new_fills(self, orders: dict[str, _Order], seen: "_Seen") -> Sequence[Report]:
+        begin: dict[str, Any] = {"after": self._since} if seen.last is None else {"page_token": seen.last}
+        found = [(fill, self._of(fill, orders)) for fill in self._fills(**begin)]
+        seen.last = found[-1][0].id if found else seen.last
+        new = [fill.report(order) for fill, order in found if seen.adds(fill)]
+        # A fill may be listed late, before others that were read already.
+        for order in orders.values():
+            if seen.filled[order.id] < order.filled:
+                late = self._fills(order_id=order.id, after=self._since)
+                new += [f.report(order.client_order_id) for f in late if f.order_id == order.id and seen.adds(f)]
+        return new
+
+    def _of(self, fill: _Fill, orders: dict[str, _Order]) -> str:
+        if fill.order_id not in orders:
+            orders[fill.order_id] = self._by_id(fill.order_id)
+        return orders[fill.order_id].client_order_id
 
     def _booked(self) -> None:
-        self._told, self._last_fill = self._offered
+        self._taken = self._offered
+
+
+@dataclass
+class _Seen:
+    """What was given to the sink: states by our id, fills by theirs, shares by Alpaca's order, the last fill listed."""
+
+    states: dict[str, State] = field(default_factory=dict)
+    fills: set[str] = field(default_factory=set)
+    filled: Counter[str] = field(default_factory=Counter)
+    last: str | None = None
+
+    def copy(self) -> "_Seen":
+        return _Seen(dict(self.states), set(self.fills), Counter(self.filled), self.last)
+
+    def adds(self, fill: _Fill) -> bool:
+        """Note a fill; whether it is new."""
+        if fill.id in self.fills:
+            return False
+        self.fills.add(fill.id)
+        self.filled[fill.order_id] += _shares(fill.qty)
+        return True
 
 
 def _report(order: _Order, kind: ReportKind) -> Report:

@@ -22,7 +22,6 @@ from quantray.oms.wire import (
     OrderSheet,
     ReportsSheet,
     StatusSheet,
-    read_sheet,
 )
 
 __all__ = ["RestGateway"]

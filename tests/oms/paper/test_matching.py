@@ -40,9 +40,8 @@ def test_ten_orders_cost_what_one_of_their_size_costs():
     ((_, whole, _),) = trades([order("one", 5000)], bars).values()
     parts = trades([order(f"o{k}", 500) for k in range(10)], bars).values()
     assert sum(quantity for quantity, _, _ in parts) == 5000
-    assert sum(quantity * price for quantity, price, _ in parts) == pytest.approx(
-        5000 * whole, abs=5000
-    )  # of a unit a share, by rounding
+    # But for the rounding of each price, of less than a unit a share.
+    assert sum(quantity * price for quantity, price, _ in parts) == pytest.approx(5000 * whole, abs=5000)
 
 
 def test_a_schedule_fares_as_in_the_simulated_market():

@@ -20,9 +20,9 @@ from quantray.oms.states import State
 
 
 def test_one_venue_a_folder(tmp_path):
-    with locked_folder(tmp_path / "state"):
-        with pytest.raises(DataError, match="in use by another venue"), locked_folder(tmp_path / "state"):
-            pass
+    refused = pytest.raises(DataError, match="in use by another venue")
+    with locked_folder(tmp_path / "state"), refused, locked_folder(tmp_path / "state"):
+        pass
     with locked_folder(tmp_path / "state"):
         pass
 
