@@ -1,7 +1,7 @@
 """Orders and reports as JSON between a gateway and a venue: strict both ways, so that nonsense is refused at once."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,6 +37,8 @@ Text = Annotated[str, Field(max_length=300)]
 ExecId = Annotated[str, Field(max_length=80)]
 
 S = TypeVar("S", bound=BaseModel)
+
+_REPORT = tuple(field.name for field in fields(Report))
 
 
 class _Sheet(BaseModel):
@@ -149,7 +151,7 @@ class HoldingsSheet(_Sheet):
 
 def report_content(report: Report) -> Mapping[str, Any]:
     """A report as ``ReportSheet`` reads it; faster than by the model."""
-    return asdict(report)
+    return {name: getattr(report, name) for name in _REPORT}
 
 
 def read_sheet(sheet: type[S], content: bytes) -> S:

@@ -39,8 +39,10 @@ VENUE = "ALPACA"
 _PAGE = 100
 _ORDERS = 500
 _MOST_PAGES = 1000
-_REFUSALS = (400, 401, 403, 422, 429)
-"""With an error of Alpaca's own: no order came about."""
+_REFUSED = (400, 403, 422)
+"""With an error of Alpaca's own: no order came about, and none will."""
+_LATER = (401, 429)
+"""The same, for a key that does not fit or for too many requests: it may be tried again."""
 
 _STATES = MappingProxyType(
     {
@@ -187,6 +189,8 @@ class AlpacaGateway:
         self._settle, self._clock = settle_seconds, clock
         self._began = clock()
         self._sent: dict[str, float] = {}
+        self._refused: dict[str, str] = {}
+        """By our id, why there is no such order."""
         self._taken = self._offered = _Seen()
         self._listening = Listening(self._next, booked=self._booked, idle=idle)
 
@@ -197,22 +201,25 @@ class AlpacaGateway:
 
     def ready(self) -> bool:
         """Whether Alpaca answers now."""
-        try:
-            return self._wire.sent("GET", "/v2/clock").status == 200
-        except (NotSentError, UnsureError):
-            return False
+        return self._wire.answers("/v2/clock")
 
     def send(self, order: NewOrder) -> None:
-        """Hand an order over, once; see ``protocol``."""
-        content = self._content(order)
+        """Hand an order over, once; see ``protocol``. What Alpaca refuses outright comes as a report, too."""
+        if fault := self._fault(order):
+            self._refused[order.id] = fault
+            return
+        content = _content(order)
         self._sent[order.id] = self._clock()
         reply = self._wire.sent("POST", "/v2/orders", content=content)
         self._sent[order.id] = self._clock()
-        if reply.status in _REFUSALS:
+        if reply.status in (*_REFUSED, *_LATER):
             problem = reply.read(_Problem)
             if "unique" in problem.message:
                 raise UnsureError(f"Alpaca has an order {order.id} already; ask for its status.")
-            raise NotSentError(f"Alpaca took no order {order.id}: {problem.message}.")
+            if reply.status in _LATER:
+                raise NotSentError(f"Alpaca takes no order now: {problem.message}.")
+            self._refused[order.id] = problem.message[:300]
+            return
         if reply.status != 200 or reply.read(_Order).client_order_id != order.id:
             raise UnsureError(f"{reply.where} answered {reply.status} for order {order.id}; ask for its status.")
 
@@ -228,6 +235,8 @@ class AlpacaGateway:
     def status(self, order: str, *, void: bool) -> VenueOrder | None:
         """What Alpaca knows of an order; see ``protocol``."""
         found = self._find(order)
+        if found is None and order in self._refused:
+            return VenueOrder(order, State.REJECTED, 0)
         if found is None:
             waited = self._clock() - self._sent.get(order, self._began)
             if void and waited < self._settle:
@@ -257,22 +266,13 @@ class AlpacaGateway:
         self._listening.close()
         self._wire.close()
 
-    def _content(self, order: NewOrder) -> Mapping[str, Any]:
-        if order.account != self._account or order.venue != VENUE or order.replaces is not None:
-            raise NotSentError(
-                f"order {order.id} is for account {order.account} at {order.venue}: this key is of {self._account}, "
-                f"Alpaca's venue is {VENUE}, and it replaces nothing; cancel, and send another."
-            )
-        limit = {} if order.limit is None else {"limit_price": str(price_of(order.limit))}
-        return {
-            "symbol": order.symbol,
-            "qty": str(order.quantity),
-            "side": "buy" if order.side is Side.BUY else "sell",
-            "type": "market" if order.limit is None else "limit",
-            "time_in_force": order.tif.lower(),
-            "client_order_id": order.id,
-            **limit,
-        }
+    def _fault(self, order: NewOrder) -> str:
+        """Why an order is none for Alpaca; empty where it is one."""
+        if order.account != self._account:
+            return f"the key is of the account {self._account}, not of {order.account}"
+        if order.venue != VENUE:
+            return f"orders for Alpaca name the venue {VENUE}, not {order.venue}"
+        return "" if order.replaces is None else "Alpaca replaces nothing for us: cancel, and send another"
 
     def _asked(self, path: str, **query: Any) -> Reply:
         """An answer to a question, which may be asked again at will."""
@@ -336,6 +336,10 @@ class AlpacaGateway:
             if state in _ENDS and seen.states.get(name) != state:
                 last.append(_report(order, _ENDS[state]))
             seen.states[name] = state
+        for name, text in list(self._refused.items()):
+            if name not in seen.states:
+                last.append(Report(kind=ReportKind.REJECTED, order=name, venue=VENUE, text=text))
+                seen.states[name] = State.REJECTED
         self._offered = seen
         return [*first, *fills, *last]
 
@@ -379,6 +383,19 @@ class _Seen:
         self.fills.add(fill.id)
         self.filled[fill.order_id] += _shares(fill.qty)
         return True
+
+
+def _content(order: NewOrder) -> Mapping[str, Any]:
+    limit = {} if order.limit is None else {"limit_price": str(price_of(order.limit))}
+    return {
+        "symbol": order.symbol,
+        "qty": str(order.quantity),
+        "side": "buy" if order.side is Side.BUY else "sell",
+        "type": "market" if order.limit is None else "limit",
+        "time_in_force": order.tif.lower(),
+        "client_order_id": order.id,
+        **limit,
+    }
 
 
 def _report(order: _Order, kind: ReportKind) -> Report:

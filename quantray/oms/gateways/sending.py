@@ -1,6 +1,7 @@
 """One request over HTTP, sent once: what surely never left, what may have, and answers that came whole."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ _LARGEST = 8_000_000
 """Bytes of an answer."""
 _TO_CONNECT = 2.0
 """Seconds at most."""
+_A_MOMENT = 0.5
+"""Seconds for which a venue that answered is not asked whether it would."""
 
 
 class Reply:
@@ -67,6 +70,7 @@ class Wire:
         if not address.startswith(("http://", "https://")):
             raise InputError(f"{address!r} is no address of a venue; write it as http://HOST:PORT.")
         self.address, self._seconds = address, seconds
+        self._heard = -math.inf
         self._http = httpx.Client(
             base_url=address,
             headers=dict(headers),
@@ -107,12 +111,24 @@ class Wire:
                     size += len(part)
                     if size > _LARGEST or time.monotonic() > until:
                         raise UnsureError(f"{where} answers without end; ask again.")
+                self._heard = time.monotonic()
                 return Reply(where, answer.status_code, b"".join(parts))
         except _NEVER_LEFT as error:
+            self._heard = -math.inf
             raise NotSentError(f"{where}: no connection ({first_line(error)}); try again or another way.") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
+            self._heard = -math.inf
             told = first_line(error) or type(error).__name__
             raise UnsureError(f"{where}: no answer ({told}); ask what became of it.") from error
+
+    def answers(self, path: str) -> bool:
+        """Whether the venue answers now: it did a moment ago, or a question there is answered well."""
+        if time.monotonic() - self._heard < _A_MOMENT:
+            return True
+        try:
+            return self.sent("GET", path).status == 200
+        except (NotSentError, UnsureError):
+            return False
 
     def close(self) -> None:
         """Close the connections."""

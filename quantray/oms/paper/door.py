@@ -17,7 +17,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from quantray.errors import DataError, QuantrayError
-from quantray.oms.paper.book import Book
+from quantray.oms.messages import NewOrder
+from quantray.oms.paper.book import Answer, Book
 from quantray.oms.paper.draws import drawn
 from quantray.oms.paper.faults import Faults
 from quantray.oms.wire import (
@@ -120,6 +121,7 @@ class _Door:
 
     def __init__(self, book: Book, key: str | None) -> None:
         self._book, self._key = book, key
+        self._queue = _Queue(book)
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         book.watch(self._tell)
@@ -134,25 +136,25 @@ class _Door:
 
     async def order(self, request: Request) -> Response:
         sheet = _read(OrderSheet, await _body(request))
-        (answer,) = self._book.submit([sheet.order()])
+        answer = await self._queue.submit(sheet.order())
         status = 409 if answer.code in ("duplicate", "void") else 200
         return JSONResponse(asdict(answer), status)
 
     async def orders(self, request: Request) -> Response:
         sheet = _read(OrdersSheet, await _body(request))
-        answers = self._book.submit([one.order() for one in sheet.orders])
+        answers = await asyncio.to_thread(self._book.submit, [one.order() for one in sheet.orders])
         return JSONResponse({"answers": [asdict(answer) for answer in answers]})
 
     async def cancel(self, order: str) -> Response:
-        found = self._book.cancel(order)
+        found = await asyncio.to_thread(self._book.cancel, order)
         content = {"order": order, "code": "taken" if found else "unknown", "text": ""}
         return JSONResponse(content, 200 if found else 404)
 
     async def status(self, order: str) -> Response:
-        return self._status(order, void=False)
+        return await self._status(order, void=False)
 
     async def void(self, order: str) -> Response:
-        return self._status(order, void=True)
+        return await self._status(order, void=True)
 
     async def reports(
         self,
@@ -161,38 +163,39 @@ class _Door:
         limit: Annotated[int, Field(ge=1, le=BATCH)] = BATCH,
     ) -> Response:
         found = await self._next(after, wait, limit)
-        return JSONResponse({"last": self._book.standing().sequence, "reports": [report_content(r) for r in found]})
+        stands = await asyncio.to_thread(self._book.standing)
+        return JSONResponse({"last": stands.sequence, "reports": [report_content(report) for report in found]})
 
     async def holdings(self, account: str) -> Response:
-        held = self._book.holdings(account)
+        held = await asyncio.to_thread(self._book.holdings, account)
         return JSONResponse({"account": account, "cash": held.cash, "shares": dict(held.shares)})
 
     async def advance(self, request: Request) -> Response:
         asked = _read(_To, await _body(request) or b"{}")
-        self._book.advance(asked.to)
+        await asyncio.to_thread(self._book.advance, asked.to)
         return await self.health()
 
     async def faults(self) -> Response:
         return JSONResponse(self._book.faults.model_dump())
 
     async def set_faults(self, request: Request) -> Response:
-        self._book.set_faults(_read(Faults, await _body(request)))
+        await asyncio.to_thread(self._book.set_faults, _read(Faults, await _body(request)))
         return await self.faults()
 
     async def bust(self, request: Request) -> Response:
         asked = _read(_Bust, await _body(request))
-        return JSONResponse({"exec_id": self._book.bust(asked.exec_id)})
+        return JSONResponse({"exec_id": await asyncio.to_thread(self._book.bust, asked.exec_id)})
 
     async def correct(self, request: Request) -> Response:
         asked = _read(_Correction, await _body(request))
-        made = self._book.correct(asked.exec_id, quantity=asked.quantity, price=asked.price)
+        made = await asyncio.to_thread(self._book.correct, asked.exec_id, quantity=asked.quantity, price=asked.price)
         return JSONResponse({"exec_id": made})
 
     async def health(self) -> Response:
-        return JSONResponse({"status": "open", **asdict(self._book.standing())})
+        return JSONResponse({"status": "open", **asdict(await asyncio.to_thread(self._book.standing))})
 
-    def _status(self, order: str, *, void: bool) -> Response:
-        found = self._book.status(order, void=void)
+    async def _status(self, order: str, *, void: bool) -> Response:
+        found = await asyncio.to_thread(self._book.status, order, void=void)
         if found is None:
             return JSONResponse({"order": order, "known": False})
         executions = [report_content(report) for report in found.executions]
@@ -202,14 +205,16 @@ class _Door:
     async def _next(self, after: int, wait: float, limit: int) -> Any:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
-        while not (found := self._book.reports(after, limit)):
+        while True:
+            news = self._news
+            if found := await asyncio.to_thread(self._book.reports, after, limit):
+                return found
             try:
-                await asyncio.wait_for(self._news.wait(), max(until - loop.time(), 0))
+                await asyncio.wait_for(news.wait(), max(until - loop.time(), 0))
             except TimeoutError:
                 # Nothing came that could overtake what is held back.
-                self._book.release()
-                return self._book.reports(after, limit)
-        return found
+                await asyncio.to_thread(self._book.release)
+                return await asyncio.to_thread(self._book.reports, after, limit)
 
     def _tell(self) -> None:
         if self._loop is not None:
@@ -218,6 +223,35 @@ class _Door:
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+class _Queue:
+    """Orders that come one by one share commits: whoever comes while one is written is in the next."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._waiting: list[tuple[NewOrder, asyncio.Future[Answer]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def submit(self, order: NewOrder) -> Answer:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((order, answer))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        return await answer
+
+    async def _write(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            try:
+                answers = await asyncio.to_thread(self._book.submit, [order for order, _ in taken])
+            except Exception as error:  # noqa: BLE001  (all who wait are told)
+                for _, future in taken:
+                    future.set_exception(error)
+            else:
+                for (_, future), answer in zip(taken, answers, strict=True):
+                    future.set_result(answer)
+        self._writing = None
 
 
 class _FaultyNetwork:

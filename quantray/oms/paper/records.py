@@ -1,7 +1,6 @@
 """What the paper book knows of its orders, and what executions do to them and to accounts."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
@@ -15,7 +14,7 @@ from quantray.oms.states import ENDED, State
 
 __all__ = ["FillNow", "Record", "Records"]
 
-_FIELDS = ("id", "account", "symbol", "quantity", "limit", "tif", "venue", "parent", "replaces")
+_FIELDS = tuple(each.name for each in fields(NewOrder))
 
 
 @dataclass(slots=True)
@@ -53,14 +52,12 @@ class Record:
 
     def row(self) -> Row:
         """As it is written at first."""
-        return asdict(self.order) | {"side": self.order.side.value, **self._place(), "bar": self.bar}
+        row = {name: getattr(self.order, name) for name in _FIELDS}
+        return row | {"side": self.order.side.value, "state": self.state.value, "left": self.left, "bar": self.bar}
 
     def moved(self) -> Row:
         """What changes of it on disk."""
         return {"of": self.order.id, "to": self.state.value, "rest": self.left}
-
-    def _place(self) -> dict[str, object]:
-        return {"state": self.state.value, "left": self.left}
 
 
 class Records:
@@ -88,10 +85,10 @@ class Records:
         """A new order."""
         return self._put(Record(order, state, bar, 0 if state in ENDED else order.quantity))
 
-    def read(self, row: Mapping[str, object]) -> None:
+    def read(self, row: Row) -> None:
         """An order as it is on disk."""
-        order = NewOrder(side=Side(row["side"]), **{name: row[name] for name in _FIELDS})  # type: ignore[arg-type]
-        self._put(Record(order, State(str(row["state"])), int(str(row["bar"])), int(str(row["left"]))))
+        order = NewOrder(**{name: row[name] for name in _FIELDS} | {"side": Side(row["side"])})
+        self._put(Record(order, State(row["state"]), row["bar"], row["left"]))
 
     def end(self, record: Record, state: State) -> None:
         """An order has ended."""

@@ -1,7 +1,7 @@
 """The reports of a paper venue in the order in which listeners get them, each with the next number."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from quantray.oms.messages import Report, ReportKind
 from quantray.oms.paper.draws import drawn
@@ -9,6 +9,8 @@ from quantray.oms.paper.faults import Faults
 from quantray.oms.paper.keeping import Changes, Row
 
 __all__ = ["Said", "Stream", "said_before"]
+
+_FIELDS = tuple(field.name for field in fields(Report))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,12 @@ class Stream:
 
     def _row(self, said: Said, sequence: int | None, *, again: bool) -> Row:
         self._number += 1
-        told = asdict(said.report) | {"kind": said.report.kind.value, "sequence": sequence}
-        return told | {"number": self._number, "again": again, "bar": said.bar, "taken": said.taken}
+        row = {name: getattr(said.report, name) for name in _FIELDS}
+        row["kind"], row["sequence"] = said.report.kind.value, sequence
+        return row | {"number": self._number, "again": again, "bar": said.bar, "taken": said.taken}
 
 
 def said_before(row: Row) -> Said:
     """What a row on disk says, the report without its number."""
-    names = ("order", "venue", "exec_id", "refers", "quantity", "price", "fee", "filled", "time", "text")
-    return Said(Report(kind=ReportKind(row["kind"]), **{n: row[n] for n in names}), row["bar"], bool(row["taken"]))
+    told = {name: row[name] for name in _FIELDS} | {"kind": ReportKind(row["kind"]), "sequence": 0}
+    return Said(Report(**told), row["bar"], bool(row["taken"]))

@@ -144,6 +144,11 @@ class Sink:
             self.full.set()
 
 
+def sample(**changes):
+    at = "2024-03-28T13:30:00Z"
+    return {"id": "x", "client_order_id": "a", "status": "new", "filled_qty": "0", "submitted_at": at, **changes}
+
+
 def heard(gateway, enough, failures=0):
     """Reports that a sink has taken, when they are enough."""
     sink = Sink(enough, failures)
@@ -180,22 +185,35 @@ def test_what_alpaca_refuses_was_not_sent(gateway, alpaca):
     gateway.send(ours("a"))
     with pytest.raises(UnsureError, match="has an order a already"):
         gateway.send(ours("a"))
-    with pytest.raises(NotSentError, match='asset "ZZZ" not found'):
-        gateway.send(ours("z", symbol="ZZZ"))
+    gateway.send(ours("z", symbol="ZZZ"))
     alpaca.refusal = (403, {"code": 40310000, "message": "insufficient buying power"})
-    with pytest.raises(NotSentError, match="insufficient buying power"):
-        gateway.send(ours("b"))
+    gateway.send(ours("b"))
+    alpaca.refusal = (429, {"code": 42910000, "message": "rate limit exceeded"})
+    with pytest.raises(NotSentError, match="rate limit exceeded"):
+        gateway.send(ours("c"))
     for other in ((500, {"code": 1, "message": "internal"}), (403, "proxy"), (200, {}), (302, None)):
         alpaca.refusal = other
         with pytest.raises(UnsureError):
             gateway.send(ours("c"))
+    alpaca.refusal = None
+    assert gateway.status("b", void=True).state is State.REJECTED
+    sink = Sink(3)
+    gateway.listen(sink, 0)
+    assert sink.full.wait(10)
+    gateway.close()
+    told = [(one.kind, one.order, one.text) for one in sink.reports]
+    assert told == [
+        (ReportKind.ACKED, "a", ""),
+        (ReportKind.REJECTED, "z", 'asset "ZZZ" not found'),
+        (ReportKind.REJECTED, "b", "insufficient buying power"),
+    ]
 
 
 @pytest.mark.parametrize("change", [{"account": "other"}, {"venue": "NYSE"}, {"replaces": "b"}])
-def test_what_is_not_for_alpaca_is_not_sent(gateway, alpaca, change):
-    with pytest.raises(NotSentError, match="cancel, and send another"):
-        gateway.send(order("a", **({"venue": VENUE} | change)))
+def test_what_is_not_for_alpaca_is_rejected_unsent(gateway, alpaca, change):
+    gateway.send(order("a", **({"venue": VENUE} | change)))
     assert alpaca.requests == []
+    assert heard(gateway, 1) == [(ReportKind.REJECTED, "a", 0, "")]
 
 
 def test_a_status_has_all_fills(gateway, alpaca):
@@ -205,10 +223,8 @@ def test_a_status_has_all_fills(gateway, alpaca):
     alpaca.fill("a", 40, "128.3401")
     known = gateway.status("a", void=False)
     assert (known.state, known.filled) == (State.FILLED, 100)
-    assert [(one.quantity, one.price, one.filled) for one in known.executions] == [
-        (60, 1283300, 60),
-        (40, 1283401, 100),
-    ]
+    told = [(one.quantity, one.price, one.filled) for one in known.executions]
+    assert told == [(60, 1_283_300, 60), (40, 1_283_401, 100)]
     alpaca.fills[1]["listed"] = False
     with pytest.raises(UnsureError, match="not listed all fills"):
         gateway.status("a", void=False)
@@ -237,12 +253,13 @@ def test_what_is_not_known_is_believed_after_a_while(alpaca):
         (404, {"code": 40410000, "message": "endpoint is gone"}),
         (404, None),
         (503, {"code": 1, "message": "order not found"}),
-        (200, {"id": "x", "client_order_id": "b", "status": "new", "filled_qty": "0", "submitted_at": "2024-03-28T13:30:00Z"}),
-        (200, {"id": "x", "client_order_id": "a", "status": "wine", "filled_qty": "0", "submitted_at": "2024-03-28T13:30:00Z"}),
-        (200, {"id": "x", "client_order_id": "a", "status": "new", "filled_qty": 0, "submitted_at": "2024-03-28T13:30:00Z"}),
-        (200, {"id": "x", "client_order_id": "a", "status": "new", "filled_qty": "0.5", "submitted_at": "2024-03-28T13:30:00Z"}),
+        (200, sample(client_order_id="b")),
+        (200, sample(status="wine")),
+        (200, sample(filled_qty=0)),
+        (200, sample(filled_qty="0.5")),
+        (200, sample(submitted_at="today")),
     ],
-)  # fmt: skip
+)
 def test_nonsense_is_no_status(gateway, alpaca, answer):
     alpaca.refusal = answer
     with pytest.raises(UnsureError):
@@ -330,4 +347,4 @@ def test_secrets_and_zones():
         gateway.send(ours("a"))
     assert "s3cret" not in str(raised.value)
     with pytest.raises(InputError, match="has no zone"):
-        AlpacaGateway("fund", "key", "s3cret", since=datetime(2024, 3, 28))  # noqa: DTZ001
+        AlpacaGateway("fund", "key", "s3cret", since=datetime(2024, 3, 28))
