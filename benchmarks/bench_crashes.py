@@ -19,7 +19,7 @@ import numpy as np
 from _orders_day import Day, differences, prepared
 from _record import describe, machine, table, versions, write_line
 
-from quantray.oms.replay import verify_database
+from quantray.oms.replay import replay_database
 
 _FAULTS = {
     "drop": 0.0005,
@@ -134,10 +134,12 @@ def compared(day: Day) -> dict[str, int]:
 
 def checked(folder: Path) -> dict[str, int]:
     """What the reader of the log finds, alone and against the tables."""
-    found = verify_database(f"sqlite:///{folder / 'orders.db'}")
+    found = replay_database(f"sqlite:///{folder / 'orders.db'}")
+    for finding in found.findings[:10]:
+        print(finding)
     alerts = folder / "alerts.jsonl"
     kinds = Counter(json.loads(line)["kind"] for line in alerts.read_text().splitlines()) if alerts.exists() else {}
-    return {"rows of the log": found.rows, "findings of the log": len(found.findings), "alerts": sum(kinds.values())}
+    return {"rows of the log": found.rows, "findings of the log": found.found, "alerts": sum(kinds.values())}
 
 
 def vars_of(arguments: argparse.Namespace) -> dict[str, object]:

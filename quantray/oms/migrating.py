@@ -1,15 +1,18 @@
 """From one form of the tables to the next, up and down, with what is in them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
 from quantray.errors import DataError
+from quantray.oms.schema import metadata
 
 __all__ = ["downgrade", "newest", "require_newest", "upgrade", "version_of"]
 
@@ -35,13 +38,13 @@ def upgrade(connection: Connection, to: str = "head") -> None:
         It is of a newer program.
     """
     _known(connection)
-    command.upgrade(_config(connection), to)
+    _run(connection, lambda script, now: script._upgrade_revs(to, now), to)
 
 
 def downgrade(connection: Connection, to: str) -> None:
     """Bring a database back to an earlier version; raises as ``upgrade``."""
     _known(connection)
-    command.downgrade(_config(connection), to)
+    _run(connection, lambda script, now: script._downgrade_revs(to, now), to)
 
 
 def require_newest(connection: Connection) -> None:
@@ -66,8 +69,18 @@ def _known(connection: Connection) -> None:
         ) from error
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _run(connection: Connection, steps: Callable[[ScriptDirectory, Any], Any], to: str) -> None:
+    """What alembic's commands do, without the program that they would load and run."""
+    script = ScriptDirectory.from_config(_config())
+    with EnvironmentContext(
+        _config(), script, fn=lambda now, _context: steps(script, now), destination_rev=to
+    ) as environment:
+        environment.configure(connection=connection, target_metadata=metadata)
+        with environment.begin_transaction():
+            environment.run_migrations()
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
     return config

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+__all__ = ["down_revision", "downgrade", "revision", "upgrade"]
+
 revision = "0002"
 down_revision = "0001"
 
