@@ -110,7 +110,7 @@ class OmsSettings(SettingsModel):
     compare_seconds: float = Field(30.0, gt=0)
     """Between comparisons of positions and cash with the venue's."""
     metrics_port: int | None = Field(None, ge=0, le=65535)
-    """Of this machine, for Prometheus."""
+    """Of this machine, for Prometheus; 0 takes a free one."""
     alerts: str | None = None
     """File to which a line of JSON is added for each alert."""
     set_up: SetUp | None = None
@@ -158,6 +158,8 @@ class Running:
     ways: Mapping[Route, Gateway]
     reconciler: Reconciler
     metrics: Metrics
+    metrics_port: int | None
+    """On which Prometheus reads."""
 
 
 @contextmanager
@@ -188,11 +190,14 @@ def running(settings: OmsSettings) -> Iterator[Running]:
         stack.callback(reconciler.close)
         stack.callback(Outbox(gate, ways).close)
         stack.callback(Door(gate, Path(settings.door), compare=reconciler.compare).close)
+        port = None
         if settings.metrics_port is not None:
             server, thread = start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
+            stack.callback(server.server_close)
             stack.callback(thread.join)
             stack.callback(server.shutdown)
-        yield Running(gate, ways, reconciler, metrics)
+            port = server.server_port
+        yield Running(gate, ways, reconciler, metrics, port)
 
 
 def set_up(gate: Gate, wanted: SetUp) -> None:

@@ -98,7 +98,7 @@ class Worker:
     Raises
     ------
     InputError
-        Two orders have one id.
+        There are no orders, or two have one id.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ class Worker:
     ) -> None:
         self._desk, self._clock, self._last = desk, clock, last
         self._works = {work.id: work for work in works}
-        if len(self._works) != len(works):
-            raise InputError("two orders have one id; work each of them once.")
+        if not works or len(self._works) != len(works):
+            raise InputError("two orders have one id; work each of them once." if works else "there are no orders.")
         self._bounds = {work.id: work.bounds for work in works}
         self._refused: Counter[str] = Counter()
         desk.add_parents(

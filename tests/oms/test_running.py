@@ -1,0 +1,120 @@
+"""An order management as settings say: set up once, told to Prometheus, its alerts in a file."""
+
+import json
+import urllib.request
+from decimal import Decimal
+
+import pytest
+from desks import buy
+
+from quantray.errors import InputError
+from quantray.oms.books import Alert
+from quantray.oms.desk import RemoteDesk
+from quantray.oms.messages import MONEY
+from quantray.oms.running import OmsSettings, running
+from quantray.settings import checked
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return {
+        "venue": {"address": "http://127.0.0.1:9"},
+        "alerts": "alerts.jsonl",
+        "metrics_port": 0,
+        "set_up": {
+            "firm": {
+                **dict.fromkeys(("gross", "net", "single_name", "order_value"), 10**7),
+                "order_shares": 10_000,
+                "collar_bps": 500,
+                "fee": "0.01",
+            },
+            "pms": {"ann": {"capital": 10**6, "rate": 100}},
+            "accounts": {"A1": {"pm": "ann", "cash": "100000.50", "shares": {"AAA": 10}}},
+            "instruments": {"AAA": {"price": "50.00"}},
+            "session": {"opens": "2000-01-01T00:00:00Z", "closes": "2100-01-01T00:00:00Z"},
+        },
+    }
+
+
+def settings(given):
+    return checked(OmsSettings, given, "the settings")
+
+
+def test_it_is_set_up_once_and_goes_on(given):
+    with running(settings(given)) as parts:
+        desk = RemoteDesk("orders.door")
+        assert desk.submit([buy("a", 100)])[0].accepted
+        assert parts.gate.do(lambda books: books.ledger.accounts["A1"].cash) == 1_000_005_000
+        desk.close()
+    given["set_up"]["firm"]["order_shares"] = 50
+    given["set_up"]["accounts"]["A1"]["cash"] = 7
+    with running(settings(given)) as parts:
+        desk = RemoteDesk("orders.door")
+        assert [each.code for each in desk.submit([buy("a", 100), buy("b", 100), buy("c", 50)])] == ["", "size", ""]
+        assert parts.gate.do(lambda books: books.ledger.accounts["A1"].cash) == 1_000_005_000
+        assert desk.status()["epoch"] == 2
+        assert desk.marks() == {"AAA": 50 * MONEY}
+        desk.set_marks({"AAA": 51 * MONEY})
+        assert desk.marks() == {"AAA": 51 * MONEY}
+        with pytest.raises(InputError, match="is not positive"):
+            desk.set_marks({"AAA": 0})
+        desk.close()
+
+
+def test_prometheus_reads_counts_and_no_names(given):
+    with running(settings(given)) as parts:
+        desk = RemoteDesk("orders.door")
+        desk.submit([buy("a", 100), buy("b", 10**6)])
+        parts.gate.do(lambda books: books.note("break", "A1", "cash: 1 here and 2 at the venue"))
+        desk.close()
+        address = f"http://127.0.0.1:{parts.metrics_port}/metrics"
+        text = urllib.request.urlopen(address, timeout=10).read().decode()
+    for line in (
+        'quantray_oms_decisions_total{code="accepted"} 1.0',
+        'quantray_oms_decisions_total{code="size"} 1.0',
+        "quantray_oms_open_orders 1.0",
+        "quantray_oms_outbox 1.0",
+        'quantray_oms_alerts_total{kind="break"} 1.0',
+    ):
+        assert line in text
+    assert not [name for name in ("A1", "AAA", "ann") if name in text]
+
+
+def test_alerts_are_lines_of_a_file(given, tmp_path):
+    with running(settings(given)) as parts:
+        parts.gate.do(lambda books: books.note("break", "A1", "cash: 1 here and 2 at the venue"))
+    (line,) = (tmp_path / "alerts.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert Alert(told["kind"], told["entity"], told["text"]) == Alert("break", "A1", "cash: 1 here and 2 at the venue")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s["firm"].pop("gross"), "the firm has no limit gross"),
+        (lambda s: s["pms"]["ann"].pop("rate"), "pm ann has no limit rate"),
+        (lambda s: s["accounts"]["A1"].update(pm="bob"), "an account belongs to bob, who is none of the pms"),
+        (lambda s: s["instruments"]["AAA"].update(price="0"), "instruments.AAA.price"),
+        (lambda s: s["session"].update(opens="2000-01-01T00:00:00"), "session.opens"),
+        (lambda s: s["firm"].update(collar_bps=Decimal("1.5")), "limit collar_bps is 1.5; give a whole number"),
+        (lambda s: s["firm"].update(gross="0.00001"), "is no multiple of 0.0001"),
+        (lambda s: s["session"].update(closes=s["session"]["opens"]), "the earlier one first"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(given, change, said):
+    change(given["set_up"])
+    with pytest.raises(InputError, match=said), running(settings(given)):
+        raise AssertionError("it runs")
+
+
+def test_accounts_do_not_change_hands(given):
+    with running(settings(given)):
+        pass
+    given["set_up"]["pms"]["bob"] = {"capital": 1, "rate": 1}
+    given["set_up"]["accounts"]["A1"]["pm"] = "bob"
+    with (
+        pytest.raises(InputError, match="account A1 is there already, of pm ann; accounts do not change hands"),
+        running(settings(given)),
+    ):
+        raise AssertionError("it runs")

@@ -1,0 +1,58 @@
+"""``quantray oms``: what operations say to a running gate, and what they hear where there is none."""
+
+import pytest
+from command_line import quantray, refused
+from desks import ANN, MONEY, Market, Way, buy, gate_at, listening
+
+from quantray.oms.desk import Door
+from quantray.oms.reconcile import Reconciler
+from quantray.oms.states import State
+
+
+@pytest.fixture
+def gate(tmp_path):
+    market = Market(fill=lambda order: 0)
+    with gate_at(tmp_path) as gate:
+        way = listening(gate, Way(market))
+        door = Door(gate, tmp_path / "orders.door", compare=Reconciler(gate, {"rest": way}).compare)
+        gate.market = market
+        yield gate
+        door.close()
+
+
+def test_status_halt_and_resume(gate, tmp_path):
+    gate.submit([buy("a"), buy("b", account="B1", symbol="BBB")], ANN)
+    gate.submit([buy("c")], ANN)
+    done = quantray("oms", "status", cwd=tmp_path)
+    assert "gate 1: 2 waiting to be handed over" in done.stdout
+    assert "halted: nothing" in done.stdout
+    assert "RESERVED" in done.stdout
+    assert quantray("oms", "kill", "account", "A1", cwd=tmp_path).stdout == "halted: account A1\n"
+    assert gate.do(lambda books: books.ledger.orders["a"].state) is State.CANCELED
+    assert "halted: account A1" in quantray("oms", "status", cwd=tmp_path).stdout
+    assert quantray("oms", "resume", "account", "A1", cwd=tmp_path).stdout == "resumed: account A1\n"
+    refused(quantray("oms", "kill", "moon", cwd=tmp_path), 2, "a kill switch is of the firm")
+    refused(quantray("oms", "kill", "firm", "A1", cwd=tmp_path), 2, "a kill switch is of the firm")
+
+
+def test_breaks_are_shown_and_are_an_exit_code(gate, tmp_path):
+    done = quantray("oms", "reconcile", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "positions and cash are those of the venue\n")
+    gate.market.cash["A1"] -= MONEY
+    done = quantray("oms", "reconcile", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "9,999,990,000" in done.stdout
+
+
+def test_where_there_is_no_gate_a_line_says_so(tmp_path):
+    for words in (["status"], ["kill", "firm"], ["reconcile"]):
+        refused(quantray("oms", *words, cwd=tmp_path), 1, "there is no gate at orders.door")
+
+
+def test_files_that_are_none_are_named(gate, tmp_path):
+    refused(quantray("oms", "start", "none.yaml", cwd=tmp_path), 2, "none.yaml does not exist")
+    refused(quantray("oms", "work", "none.json", cwd=tmp_path), 2, "none.json does not exist")
+    (tmp_path / "works.json").write_text('{"works": [1]}')
+    refused(quantray("oms", "work", "works.json", cwd=tmp_path), 2, "no Works: works.0")
+    (tmp_path / "works.json").write_text('{"works": []}')
+    refused(quantray("oms", "work", "works.json", cwd=tmp_path), 2, "there are no orders")
