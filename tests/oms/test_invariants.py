@@ -1,5 +1,6 @@
 """Whatever desks, venues and faults do in whatever order: shares, money, reservations and limits are right after it."""
 
+import itertools
 import os
 import tempfile
 from dataclasses import replace
@@ -63,7 +64,6 @@ class Orders(RuleBasedStateMachine):
             PMS, dict.fromkeys(PMS, CASH), {("A1", "AAA"): 100}, {"AAA": MARK, "BBB": MARK}, dict(LIMITS)
         )
         self.venue: dict[str, VenueSide] = {}
-        self.lost: set[str] = set()
         self.submitted: dict[str, tuple[NewOrder, Actor]] = {}
         self.number = 0
         self.set_limits()
@@ -75,7 +75,7 @@ class Orders(RuleBasedStateMachine):
         for name, pm in PMS.items():
             shares = {symbol: n for (account, symbol), n in self.model.shares.items() if account == name}
             controls.open_account(books, OPS, Account(name, pm, CASH, True), shares)
-        firm = {"order_shares": 10**6, "order_value": 10**12, "collar_bps": 9_000, "fee": FEE}
+        firm = {"order_shares": 10**6, "order_value": 10**12, "collar_bps": 20_000, "fee": FEE}
         controls.set_limits(books, OPS, {("firm", "", name): value for name, value in firm.items()})
         for name, value in LIMITS.items():
             controls.set_limits(books, OPS, dict.fromkeys(limits_of(name), value))
@@ -126,19 +126,22 @@ class Orders(RuleBasedStateMachine):
             if decision.code != "account":
                 self.submitted[each.id] = each, actor
         self.commit()
+        if picks[-1] % 3:
+            self.hand_over(("arrives", "arrives", "lost") if picks[-1] % 7 == 0 else ("arrives",))
 
     def drawn(self, a: int, b: int, c: int) -> NewOrder:
         self.number += 1
         account, symbol = sorted(PMS)[a % 3], ("AAA", "BBB")[b % 2]
         record = self.books.ledger.lines.get((account, symbol))
         holds = record is not None and record.shares > record.selling
-        side = (Side.BUY, Side.SELL if holds or b % 3 else Side.SELL_SHORT)[c % 2]
-        return order(f"O{self.number}", 1 + c % 200, account=account, symbol=symbol, side=side, limit=MARK // 100 * 100)
+        sale = Side.SELL if holds else Side.SELL_SHORT
+        side = Side.SELL if a % 31 == 7 else (Side.BUY, Side.BUY, sale)[a // 3 % 3]
+        return order(f"O{self.number}", 1 + c % 100, account=account, symbol=symbol, side=side, limit=MARK // 100 * 100)
 
+    @precondition(lambda self: self.submitted)
     @rule(pick=Picks)
     def submit_again(self, pick):
-        if (name := self.some(self.submitted, pick)) is None:
-            return
+        name = self.some(self.submitted, pick)
         given, actor = self.submitted[name]
         before = self.books.changes.chain.seq
         (decision,) = self.books.submit([given], actor)
@@ -147,10 +150,10 @@ class Orders(RuleBasedStateMachine):
         assert self.books.submit([replace(given, quantity=given.quantity + 1)], actor)[0].code == "duplicate"
         self.commit()
 
+    @precondition(lambda self: self.books.ledger.live)
     @rule(pick=Picks, foreign=st.booleans())
     def cancel(self, pick, foreign):
-        if (name := self.some(self.model.orders, pick)) is None:
-            return
+        name = self.some(self.books.ledger.live, pick)
         pm = PMS[self.model.orders[name].account]
         if foreign:
             try:
@@ -163,46 +166,53 @@ class Orders(RuleBasedStateMachine):
 
     # The way out, and back
 
-    @rule(pick=Picks, fate=st.sampled_from(["arrives", "arrives", "arrives", "lost", "never left"]))
-    def hand_over(self, pick, fate):
-        if not self.books.outgoing:
-            return
-        number = sorted(self.books.outgoing)[pick % len(self.books.outgoing)]
-        out = self.books.outgoing[number]
-        for each in self.books.handed([number], "rest"):
-            self.commit()
-            name = each.order.id
+    @precondition(lambda self: self.books.outgoing)
+    @rule(
+        fates=st.lists(st.sampled_from(["arrives", "arrives", "arrives", "lost", "never left"]), min_size=3, max_size=3)
+    )
+    def put_out(self, fates):
+        self.hand_over(fates)
+
+    def hand_over(self, fates):
+        kept = self.books.handed(sorted(self.books.outgoing), "rest")
+        self.commit()
+        for out, fate in zip(kept, itertools.cycle(fates), strict=False):
+            name = out.order.id
             if fate == "never left":
-                self.books.unsent(name, each.action)
-            elif fate == "arrives" and each.action == "new":
-                self.venue[name] = VenueSide(each.order)
+                self.books.unsent(name, out.action)
+            elif fate == "arrives" and out.action == "new":
+                self.venue[name] = VenueSide(out.order)
                 self.venue[name].tell("acked")
             elif fate == "arrives" and name in self.venue:
                 self.venue[name].end(State.CANCELED)
-            elif fate == "lost":
-                self.lost.add(name)
-        assert out.seq not in self.books.outgoing
         self.commit()
 
     @precondition(lambda self: self.venue)
-    @rule(pick=Picks, quantity=st.integers(1, 200), price=st.integers(9_000, 10_000))
-    def trade(self, pick, quantity, price):
-        self.number += 1
-        self.venue[self.some(self.venue, pick)].fill(f"E{self.number}", quantity, price * 100)
+    @rule(
+        acts=st.lists(
+            st.tuples(Picks, st.sampled_from(["fill", "fill", "fill", "bust", "correct", "end"]), st.integers(1, 60)),
+            min_size=1,
+            max_size=6,
+        ),
+        picks=st.lists(Picks, max_size=10),
+    )
+    def venue_acts(self, acts, picks):
+        for pick, what, quantity in acts:
+            self.number += 1
+            side, name = self.venue[self.some(self.venue, pick)], f"E{self.number}"
+            if what == "fill":
+                side.fill(name, quantity, (9_000 + pick % 1_000) * 100)
+            elif what == "end":
+                side.end((State.CANCELED, State.EXPIRED, State.REJECTED)[pick % 3])
+            else:
+                side.amend(name, what, quantity)
+        self.deliver(picks)
 
     @precondition(lambda self: self.venue)
-    @rule(pick=Picks, kind=st.sampled_from(["bust", "correct"]), quantity=st.integers(1, 50))
-    def amend(self, pick, kind, quantity):
-        self.number += 1
-        self.venue[self.some(self.venue, pick)].amend(f"E{self.number}", kind, quantity)
+    @rule(picks=st.lists(Picks, min_size=1, max_size=10))
+    def tell(self, picks):
+        self.deliver(picks)
 
-    @precondition(lambda self: self.venue)
-    @rule(pick=Picks, state=st.sampled_from([State.CANCELED, State.EXPIRED, State.REJECTED]))
-    def end(self, pick, state):
-        self.venue[self.some(self.venue, pick)].end(state)
-
-    @precondition(lambda self: self.venue)
-    @rule(picks=st.lists(Picks, min_size=1, max_size=6))
     def deliver(self, picks):
         """What was said at any time, in any order, and again."""
         said = [report for side in self.venue.values() for report in side.said]
@@ -216,17 +226,19 @@ class Orders(RuleBasedStateMachine):
             if report.exec_id and self.books.ledger.orders[report.order].route is not None:
                 self.model.heard.setdefault(report.exec_id, report)
 
+    @precondition(lambda self: self.books.ledger.live)
     @rule(pick=Picks)
     def doubt(self, pick):
-        if (name := self.some(self.model.orders, pick)) is not None:
-            self.books.unsure(name, "no answer")
-            self.commit()
+        self.books.unsure(self.some(self.books.ledger.live, pick), "no answer")
+        self.commit()
 
+    def doubtful(self):
+        return [name for name, record in self.books.ledger.live.items() if record.state is State.UNKNOWN]
+
+    @precondition(doubtful)
     @rule(pick=Picks)
     def ask(self, pick):
-        doubtful = [name for name, record in self.books.ledger.live.items() if record.state is State.UNKNOWN]
-        if (name := self.some(doubtful, pick)) is not None:
-            self.settle(name)
+        self.settle(self.some(self.doubtful(), pick))
 
     def settle(self, name):
         side = self.venue.get(name)
@@ -239,27 +251,22 @@ class Orders(RuleBasedStateMachine):
 
     # Operations
 
-    @rule(symbol=st.sampled_from(["AAA", "BBB"]), mark=st.integers(60, 150))
-    def mark(self, symbol, mark):
-        self.model.marks[symbol] = mark * MARK // 100
-        controls.set_marks(self.books, OPS, {symbol: mark * MARK // 100})
-        self.commit()
-
-    @rule(name=st.sampled_from(sorted(LIMITS)), percent=st.integers(0, 150))
-    def limit(self, name, percent):
-        value = self.model.limits[name] = LIMITS[name] * percent // 100
-        controls.set_limits(self.books, OPS, dict.fromkeys(limits_of(name), value))
-        self.commit()
-
-    @rule(account=st.sampled_from(sorted(PMS)), cash=st.integers(-50, 100))
-    def transfer(self, account, cash):
-        self.model.cash[account] += cash * MARK
-        controls.transfer(self.books, OPS, account, cash * MARK, {}, "subscription")
-        self.commit()
-
-    @rule(on=st.booleans())
-    def switch(self, on):
-        controls.set_switch(self.books, OPS, "firm", "", on=on)
+    @rule(what=st.sampled_from(["mark", "transfer", "switch", *LIMITS]), pick=Picks, percent=st.integers(50, 150))
+    def operate(self, what, pick, percent):
+        model, books = self.model, self.books
+        if what == "mark":
+            symbol, mark = ("AAA", "BBB")[pick % 2], percent * MARK // 100
+            model.marks[symbol] = mark
+            controls.set_marks(books, OPS, {symbol: mark})
+        elif what == "transfer":
+            account, cash = sorted(PMS)[pick % 3], (percent - 100) * MARK
+            model.cash[account] += cash
+            controls.transfer(books, OPS, account, cash, {}, "subscription")
+        elif what == "switch":
+            controls.set_switch(books, OPS, "firm", "", on=pick % 4 == 0)
+        else:
+            value = model.limits[what] = LIMITS[what] * percent // 100
+            controls.set_limits(books, OPS, dict.fromkeys(limits_of(what), value))
         self.commit()
 
     @rule()
@@ -338,7 +345,7 @@ def seen(books):
 
 TestOrders = Orders.TestCase
 TestOrders.settings = settings(
-    max_examples=30,
+    max_examples=40,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,
