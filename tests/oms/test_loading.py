@@ -1,0 +1,56 @@
+"""The books as they are on disk; that they are as they were in memory is among the invariants."""
+
+from desks import ANN, OPS, Clock, buy, set_up
+
+from quantray.execution.orders import Side
+from quantray.oms import controls
+from quantray.oms.database import Database
+from quantray.oms.gate import Gate
+from quantray.oms.loading import loaded
+from quantray.oms.messages import MONEY, Report, ReportKind
+from quantray.oms.states import State
+
+
+def test_everything_is_read_back(url):
+    with Gate(url, clock=Clock()) as gate:
+        gate.do(set_up)
+        gate.do(lambda books: controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 300, "{}"))
+        gate.submit([buy("O1", parent="P1"), buy("O2", limit=None), buy("O3", 0)], ANN)
+        gate.do(lambda books: books.handed([1], "fix"))
+        report = Report(
+            kind=ReportKind.FILL,
+            order="O1",
+            venue="NYSE",
+            exec_id="F1",
+            quantity=60,
+            price=50 * MONEY,
+            fee=-3,
+            sequence=9,
+        )
+        gate.do(lambda books: books.report([report], "fix"))
+        gate.do(lambda books: controls.set_switch(books, OPS, "symbol", "BBB", on=True))
+        gate.do(lambda books: controls.restrict(books, OPS, "CCC", on=True))
+        head = gate.do(lambda books: (books.changes.chain.seq, books.changes.chain.head))
+    database = Database(url)
+    books = loaded(database, Clock())
+    database.close()
+    ledger = books.ledger
+    assert (books.changes.chain.seq, books.changes.chain.head) == head
+    assert {name: record.state for name, record in ledger.orders.items()} == {
+        "O1": State.PARTIAL,
+        "O2": State.RESERVED,
+        "O3": State.REJECTED,
+    }
+    first = ledger.orders["O1"]
+    assert (first.order, first.route, first.filled, first.pm) == (buy("O1", parent="P1"), "fix", 60, "ann")
+    assert ledger.accounts["A1"].cash == 1_000_000 * MONEY - 60 * 50 * MONEY + 3
+    # 40 at the limit and 100 at the market: 5 % above the mark, and the fee.
+    assert ledger.accounts["A1"].reserved == 40 * (50 * MONEY + 100) + 100 * (525_000 + 100)
+    assert (ledger.switches, ledger.restrictions) == ({("symbol", "BBB")}, {("", "CCC")})
+    assert books.parents == {"P1": ("A1", "AAA", "buy", 300)}
+    assert ledger.parts == {"P1": [first]}
+    assert set(ledger.live) == {"O1", "O2"}
+    assert books.cursors == {"fix": 9}
+    assert [(out.seq, out.order.id, out.action) for out in books.outgoing.values()] == [(2, "O2", "new")]
+    assert books.last_outgoing == 2
+    assert books.executions.take(report) is None
