@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 from command_line import quantray, refused
-from desks import ANN, Clock, buy, gate_at
+from desks import ANN, buy, gate_at
 
 from quantray.oms.sealing import Sealer, make_keys
 
@@ -14,7 +14,7 @@ def folder(tmp_path_factory):
     make_keys(folder / "seal.key")
     with gate_at(folder) as gate:
         gate.submit([buy("O1"), buy("O2", 0)], ANN)
-        Sealer(gate, folder / "seal.key", folder / "seals.jsonl", Clock()).seal()
+        Sealer(gate, folder / "seal.key", folder / "seals.jsonl").seal()
     return folder
 
 

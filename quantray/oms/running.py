@@ -29,9 +29,10 @@ from quantray.oms.ledger import Account
 from quantray.oms.messages import Report, Route, money
 from quantray.oms.outbox import Outbox
 from quantray.oms.reconcile import Reconciler
+from quantray.oms.sealing import Sealer
 from quantray.settings import SettingsModel
 
-__all__ = ["Metrics", "OmsSettings", "Running", "SetUp", "VenueSettings", "running", "set_up"]
+__all__ = ["Metrics", "OmsSettings", "Running", "SealSettings", "SetUp", "VenueSettings", "running", "set_up"]
 
 _LOG = logging.getLogger("quantray.oms")
 _SHARES = ("order_shares", "collar_bps", "rate", "locate")
@@ -98,6 +99,15 @@ class VenueSettings(SettingsModel):
     """Variable of the environment that holds the key; none is sent where it is not set."""
 
 
+class SealSettings(SettingsModel):
+    """Where the head of the log is signed to: best on another disk or machine."""
+
+    file: str
+    key: str
+    """File of the private key, of `quantray audit keys`."""
+    seconds: float = Field(60.0, gt=0)
+
+
 class OmsSettings(SettingsModel):
     """An order management."""
 
@@ -113,6 +123,7 @@ class OmsSettings(SettingsModel):
     """Of this machine, for Prometheus; 0 takes a free one."""
     alerts: str | None = None
     """File to which a line of JSON is added for each alert."""
+    seals: SealSettings | None = None
     set_up: SetUp | None = None
 
 
@@ -180,6 +191,10 @@ def running(settings: OmsSettings) -> Iterator[Running]:
         metrics.of(gate)
         if settings.set_up is not None:
             set_up(gate, settings.set_up)
+        if (seals := settings.seals) is not None:
+            sealer = Sealer(gate, Path(seals.key), Path(seals.file), seconds=seals.seconds)
+            sealer.start()
+            stack.callback(sealer.close)
         way = RestGateway(settings.venue.address, os.environ.get(settings.venue.key_env))
         stack.callback(way.close)
         ways: dict[Route, Gateway] = {way.route: way}

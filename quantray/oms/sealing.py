@@ -8,10 +8,11 @@ needs the public key only; whoever has the private one, the log and the seals co
 import base64
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -28,7 +29,8 @@ from cryptography.hazmat.primitives.serialization import (
 from quantray.errors import DataError, InputError, reason
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
-from quantray.oms.gate import Gate
+from quantray.oms.database import FencedError, StoreError
+from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.replay import Finding, Replay
 from quantray.storage.files import make_folder, read_file
 from quantray.storage.journal import append_lines, read_lines
@@ -72,13 +74,13 @@ def make_keys(path: Path) -> Path:
 
 
 class Sealer:
-    """Seals the log of a gate now and then.
+    """Seals the log of a gate, when asked, or every so often and at the end.
 
     Parameters
     ----------
     key : file of the private key.
     path : journal of the seals, on another disk than the log if it shall tell of that one's loss.
-    seconds : between seals, as ``tick`` sees them.
+    seconds : between seals, after ``start``.
 
     Raises
     ------
@@ -89,18 +91,25 @@ class Sealer:
     """
 
     def __init__(
-        self, gate: Gate, key: Path, path: Path, clock: Callable[[], datetime], *, seconds: float = 60.0
+        self,
+        gate: Gate,
+        key: Path,
+        path: Path,
+        *,
+        seconds: float = 60.0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._gate, self._key, self._path, self._clock = gate, _private_key(key), path, clock
+        self._gate, self._key, self._path, self._seconds = gate, _private_key(key), path, seconds
+        self._clock = clock
         seals = read_seals(path, self._key.public_key())
         self._number = seals[-1].number if seals else 0
-        self._seconds, self._last = seconds, clock()
         self._noted = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
 
-    def tick(self) -> None:
-        """Seal if it is time to; raises as ``seal``."""
-        if (self._clock() - self._last).total_seconds() >= self._seconds:
-            self.seal()
+    def start(self) -> None:
+        """Go on in the background; a seal that cannot be written is an alert."""
+        self._thread.start()
 
     def seal(self) -> Seal | None:
         """Seal the log as it is on disk now; None where nothing came since the last seal.
@@ -112,20 +121,37 @@ class Sealer:
         ClosedError, StoreError
             The gate takes nothing any more, or did not take the note.
         """
-        self._last = self._clock()
         # Known when it is on disk, so no seal is of rows that were never written.
         seq, head = self._gate.do(lambda books: (books.changes.chain.seq, books.changes.chain.head))
         if seq == self._noted:
             return None
-        seal = Seal(self._number + 1, seq, head, stamp(self._last))
+        seal = Seal(self._number + 1, seq, head, stamp(self._clock()))
         signature = base64.b64encode(self._key.sign(seal.message())).decode()
-        append_lines(
-            self._path,
-            [{"number": seal.number, "seq": seq, "head": head, "time": seal.time, "signature": signature}],
-        )
+        append_lines(self._path, [{**asdict(seal), "signature": signature}])
         self._number = seal.number
-        self._noted = self._gate.do(lambda books: _note(books, seal))
+        noted = self._gate.do(lambda books: _note(books, seal))
+        # What came between the two is not sealed yet.
+        self._noted = noted if noted == seq + 1 else 0
         return seal
+
+    def close(self) -> None:
+        """Seal once more, and end; before the gate does."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._seal_or_tell()
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._seconds) and self._gate.open:
+            self._seal_or_tell()
+
+    def _seal_or_tell(self) -> None:
+        with suppress(ClosedError, StoreError, FencedError):
+            try:
+                self.seal()
+            except DataError as error:
+                text = str(error)
+                self._gate.do(lambda books: books.note("seal", str(self._path), text))
 
 
 def read_seals(path: Path, public: "Ed25519PublicKey | Path") -> list[Seal]:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 
 import pytest
 from desks import ANN, Clock, buy, gate_at
@@ -24,7 +25,7 @@ def sealed(tmp_path, keys):
     """A log that was sealed three times, exported; its seals beside it."""
     clock = Clock()
     with gate_at(tmp_path, clock) as gate:
-        sealer = Sealer(gate, keys[0], tmp_path / "away" / "seals.jsonl", clock)
+        sealer = Sealer(gate, keys[0], tmp_path / "away" / "seals.jsonl", clock=clock)
         for i in range(3):
             gate.submit([buy(f"O{i}")], ANN)
             assert sealer.seal() is not None
@@ -109,7 +110,7 @@ def test_a_forger_without_the_key_is_seen(sealed, tmp_path):
     forged = tmp_path / "forged"
     forged.mkdir()
     with gate_at(forged) as gate:
-        Sealer(gate, tmp_path / "other", forged / "seals.jsonl", Clock()).seal()
+        Sealer(gate, tmp_path / "other", forged / "seals.jsonl").seal()
     with pytest.raises(DataError, match="seal 1 of .* was not signed with this key"):
         read_seals(forged / "seals.jsonl", sealed / "key.pub")
 
@@ -122,21 +123,41 @@ def test_records_of_other_journals_are_no_seals(tmp_path, keys):
         read_seals(tmp_path / "other.jsonl", keys[1])
 
 
-def test_it_seals_at_intervals_and_only_what_is_new(tmp_path, keys):
-    clock = Clock()
+def test_only_what_is_new_is_sealed_and_another_gate_goes_on(tmp_path, keys):
     path = tmp_path / "seals.jsonl"
-    with gate_at(tmp_path, clock) as gate:
-        sealer = Sealer(gate, keys[0], path, clock, seconds=60)
-        for second in range(0, 200, 20):
-            sealer.tick()
-            if second == 100:
-                gate.submit([buy("O1")], ANN)
-            clock.forward(seconds=20)
-        assert [seal.time[14:19] for seal in read_seals(path, keys[1])] == ["01:00", "02:00"]
+    with gate_at(tmp_path) as gate:
+        sealer = Sealer(gate, keys[0], path)
+        assert sealer.seal().number == 1
         assert sealer.seal() is None
-    with gate_at(tmp_path, clock) as gate:
-        again = Sealer(gate, keys[0], path, clock, seconds=60)
-        assert again.seal().number == 3
+        gate.submit([buy("O1")], ANN)
+        assert sealer.seal().number == 2
+    with gate_at(tmp_path) as gate:
+        assert Sealer(gate, keys[0], path).seal().number == 3
+    assert [seal.number for seal in read_seals(path, keys[1])] == [1, 2, 3]
+
+
+def test_in_the_background_it_seals_every_so_often_and_at_the_end(tmp_path, keys):
+    path = tmp_path / "seals.jsonl"
+    with gate_at(tmp_path) as gate:
+        sealer = Sealer(gate, keys[0], path, seconds=0.005)
+        sealer.start()
+        while not path.exists():
+            threading.Event().wait(0.005)
+        gate.submit([buy("O1")], ANN)
+        sealer.close()
+        last = read_seals(path, keys[1])[-1]
+        assert last.seq == gate.do(lambda books: books.changes.chain.seq) - 1
+
+
+def test_a_seal_that_cannot_be_written_is_an_alert(tmp_path, keys):
+    told = []
+    with gate_at(tmp_path, told=told.extend) as gate:
+        sealer = Sealer(gate, keys[0], tmp_path / "gone" / "seals.jsonl")
+        (tmp_path / "gone").write_text("a file")
+        sealer.close()
+        gate.do(lambda books: None)
+    assert [alert.kind for alert in told] == ["seal"]
+    assert "cannot write" in told[0].text
 
 
 def test_keys_are_for_their_owner_and_never_written_over(tmp_path, keys):
@@ -149,7 +170,7 @@ def test_keys_are_for_their_owner_and_never_written_over(tmp_path, keys):
     assert private.read_bytes() == before
     os.chmod(private, 0o640)
     with gate_at(tmp_path) as gate, pytest.raises(InputError, match=r"others may read the key .*\(mode 0640\)"):
-        Sealer(gate, private, tmp_path / "seals.jsonl", Clock())
+        Sealer(gate, private, tmp_path / "seals.jsonl")
 
 
 def test_a_key_that_is_none_is_a_line(tmp_path, keys):
@@ -163,12 +184,12 @@ def test_a_key_that_is_none_is_a_line(tmp_path, keys):
         with pytest.raises(DataError, match=said):
             read_seals(tmp_path / "seals.jsonl", key)
     with gate_at(tmp_path) as gate, pytest.raises(DataError, match="holds no private key of Ed25519"):
-        Sealer(gate, tmp_path / "none", tmp_path / "seals.jsonl", Clock())
+        Sealer(gate, tmp_path / "none", tmp_path / "seals.jsonl")
 
 
 def test_a_seal_that_cannot_be_written_is_no_note_of_the_log(tmp_path, keys):
     with gate_at(tmp_path) as gate:
-        sealer = Sealer(gate, keys[0], tmp_path / "gone" / "seals.jsonl", Clock())
+        sealer = Sealer(gate, keys[0], tmp_path / "gone" / "seals.jsonl")
         (tmp_path / "gone").write_text("a file")
         with pytest.raises(DataError):
             sealer.seal()
