@@ -25,7 +25,7 @@ class Executions:
 
     _known: dict[_Key, Report] = field(default_factory=dict)
     _amended: dict[tuple[str, str, str], Report] = field(default_factory=dict)
-    """The last that amends an execution, by venue, its id there and the order; may be here before it."""
+    """The latest that amends an execution, by venue, its id there and the order; may be here before it."""
     _of_order: dict[str, list[_Key]] = field(default_factory=dict)
     _strange: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -89,7 +89,7 @@ class Executions:
             return f"{report.kind} {report.exec_id} is of another order than {report.refers}"
         if fill == (report.venue, report.exec_id):
             return f"{report.kind} {report.exec_id} refers to itself"
-        if last is not None and last.kind is ReportKind.BUST:
+        if last is not None and last.kind is ReportKind.BUST and not report.time < last.time:
             return f"{report.kind} {report.exec_id} comes after the bust of {report.refers}"
         return ""
 
@@ -116,8 +116,12 @@ class Executions:
         self._known[key] = report
         if report.kind is ReportKind.FILL:
             self._of_order.setdefault(report.order, []).append(key)
-        else:
-            self._amended[report.venue, report.refers, report.order] = report
+            return
+        about = report.venue, report.refers, report.order
+        before = self._amended.get(about)
+        # Of two that amend the same, the later one counts, whichever is heard first.
+        if before is None or before.time <= report.time:
+            self._amended[about] = report
 
 
 def _effects(report: Report | None) -> list[Effect]:

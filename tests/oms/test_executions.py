@@ -1,5 +1,6 @@
 """Fills, busts and corrections, once and in any order."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -77,6 +78,15 @@ def test_a_bust_takes_all_back(order):
 
 def test_the_last_of_two_corrections_of_a_fill_counts():
     assert taken(fill(), correct(), correct("C2", "F1", 80, 400_000)) == (80, 80 * 400_000, 20)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_later_of_two_counts_whichever_is_heard_first(turned):
+    first = replace(correct(), time="2026-03-02T17:00:00Z")
+    for then in (correct("C2", "F1", 80, 400_000), bust()):
+        both = [first, replace(then, time="2026-03-02T17:00:01Z")]
+        kept = (0, 0, 0) if then.kind is ReportKind.BUST else (80, 80 * 400_000, 20)
+        assert taken(fill(), *(both[::-1] if turned else both)) == kept
 
 
 def test_a_correction_after_a_bust_is_named():

@@ -25,7 +25,8 @@ class VenueSide:
         return sum(words[-1].quantity for words in self.fills.values() if words[-1].kind is not ReportKind.BUST)
 
     def tell(self, kind: str, **more) -> Report:
-        self.said.append(Report(kind=ReportKind(kind), order=self.order.id, venue="NYSE", **more))
+        time = f"2026-03-02T17:00:00.{len(self.said):06}Z"
+        self.said.append(Report(kind=ReportKind(kind), order=self.order.id, venue="NYSE", time=time, **more))
         return self.said[-1]
 
     def fill(self, name: str, quantity: int, price: int) -> None:
@@ -76,7 +77,7 @@ class Model:
         amended = {}
         for report in self.heard.values():
             if report.kind is not ReportKind.FILL:
-                amended[report.refers] = report
+                amended[report.refers] = max(report, amended.get(report.refers, report), key=lambda each: each.time)
         found = []
         for word in self.heard.values():
             if word.kind is ReportKind.FILL and word.order == order:

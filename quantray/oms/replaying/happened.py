@@ -164,11 +164,13 @@ def _book(now: Standing, order: Placed, key: tuple[str, str], given: Execution, 
     """Take back what an execution amends, and book what is true now."""
     fill = _about(now, key, given)
     was = _word(now, fill)
-    if given.kind != "fill" and was is not None and was.kind == "bust":
+    if given.kind != "fill" and was is not None and was.kind == "bust" and given.time >= was.time:
         findings.add("execution", f"{' '.join(key)} amends {' '.join(fill)}, which was busted at row {was.seq:,}")
     now.executions[key] = given
-    if given.kind != "fill":
-        now.amendments[key[0], given.refers, given.order] = key, given
+    about = key[0], given.refers, given.order
+    # Of two that amend the same, the later one counts, whichever was booked first.
+    if given.kind != "fill" and (about not in now.amendments or now.amendments[about][1].time <= given.time):
+        now.amendments[about] = key, given
     true = _word(now, fill)
     if true == was:
         return
