@@ -139,6 +139,7 @@ ELSEWHERE = {
     "ssh": "needs another machine",
     "quantray keys rotate ID": "needs the id of a key; tests/test_service_commands has that",
     "quantray keys revoke ID": "needs the id of a key; tests/test_service_commands has that",
+    "quantray audit": "needs a database that a gate wrote; tests/test_audit_commands has that",
     "quantray serve": "serves until it is interrupted; tests/serving does that",
     "quantray watch": "looks on and on; tests/serving does that",
     "ray stop": "ends every Ray of the machine, also other people's",
