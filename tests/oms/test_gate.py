@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from desks import ANN, NOON, OPS, Clock, buy, gate_at, set_up
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 
 from quantray.errors import InputError
 from quantray.oms import controls, schema
@@ -225,3 +225,20 @@ def test_a_manager_submits_for_his_own(file_gate):
     assert file_gate.submit([theirs], ANN)[0].code == "account"
     assert file_gate.submit([theirs], Actor("bob", "bob"))[0].accepted
     assert file_gate.do(lambda books: books.ledger.orders["O1"].state) is State.RESERVED
+
+
+def test_a_lost_connection_loses_no_order(postgres):
+    """The server ends the connection, as when it restarts: that group is refused, and the gate goes on."""
+    url = postgres.empty()
+    with Gate(url, clock=Clock()) as gate:
+        gate.do(set_up)
+        assert gate.submit([buy("O1")], ANN)[0].accepted
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as other:
+            mine = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            other.exec_driver_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+        engine.dispose()
+        with pytest.raises(StoreError, match="nothing was written"):
+            gate.submit([buy("O2")], ANN)
+        assert [one.accepted for one in gate.submit([buy("O1"), buy("O2")], ANN)] == [True, True]
+    assert replay_database(url).findings == ()
