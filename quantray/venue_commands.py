@@ -13,7 +13,7 @@ from quantray.terminal import tell
 if TYPE_CHECKING:
     from quantray.oms.messages import Holdings
 
-__all__ = ["venue_app"]
+__all__ = ["opened_accounts", "venue_app"]
 
 venue_app = typer.Typer(no_args_is_help=True, help="A paper venue to trade at, and the bars that it replays.")
 
@@ -42,7 +42,7 @@ def start(
     from quantray.oms.paper.matching import Rules  # noqa: PLC0415
     from quantray.oms.paper.serving import listening, locked_folder, serve  # noqa: PLC0415
 
-    wrong, opened = read_faults(faults), _openings(accounts)
+    wrong, opened = read_faults(faults), opened_accounts(accounts)
     rules = Rules(seed=seed, participation=participation)
     with (
         locked_folder(state) as folder,
@@ -85,7 +85,8 @@ def bars(
     tell(f"written: {target}, {len(made)} bars of {len(made.symbols)} symbols on {made.day(0)}")
 
 
-def _openings(path: Path | None) -> "dict[str, Holdings]":
+def opened_accounts(path: Path | None) -> "dict[str, Holdings]":
+    """What accounts hold at first, by a file of JSON; raises ``InputError`` where it says something else."""
     from quantray.oms.messages import Holdings, money  # noqa: PLC0415
 
     if path is None:
@@ -98,7 +99,7 @@ def _openings(path: Path | None) -> "dict[str, Holdings]":
             )
             for account, held in content.items()
         }
-    except (ValueError, AttributeError, ArithmeticError) as error:
+    except (InputError, ValueError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f'{path}: {first_line(error)}; write it as {{"A": {{"cash": "1000.00", "SYM": 100}}}}.'
         ) from error

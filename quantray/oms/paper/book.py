@@ -140,6 +140,11 @@ class Book:
         with self._lock:
             return self._stream.after(after, limit)
 
+    def holds_back(self) -> bool:
+        """Whether reports are held back until others overtake them."""
+        with self._lock:
+            return self._stream.holds_back
+
     def release(self) -> None:
         """Let go of reports that were held back, if nothing else came that overtook them. Raises as ``submit``."""
         with self._lock:
@@ -202,7 +207,7 @@ class Book:
             return self._records.accounts.names()
 
     def watch(self, told: Callable[[], None]) -> None:
-        """Have somebody called after each commit with new reports; from any thread, and quickly."""
+        """Have somebody called after each commit of reports; from any thread, and quickly."""
         self._watchers.append(told)
 
     def close(self) -> None:
@@ -248,7 +253,7 @@ class Book:
         except BaseException:
             self._load()
             raise
-        if self._stream.last > before:
+        if said or self._stream.last > before:
             for told in self._watchers:
                 told()
         return result

@@ -6,6 +6,7 @@ The book decides; here is only who may ask, what can be read, waiting for news, 
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from quantray.errors import DataError, QuantrayError
+from quantray.errors import DataError, QuantrayError, first_line
 from quantray.oms.messages import NewOrder
 from quantray.oms.paper.book import Answer, Book
 from quantray.oms.paper.draws import drawn
@@ -34,9 +35,13 @@ __all__ = ["TRANSPORT", "LostError", "rest_door"]
 TRANSPORT = "quantray.transport"
 """Key of a connection in the scope of a request, through which faults end it."""
 
+_LOG = logging.getLogger("quantray.oms")
+
 _LONGEST_WAIT = 30.0
 _LARGEST = 2_000_000
 """Bytes of a request."""
+_HELD = 0.25
+"""Seconds after which reports that were held back come even if nothing has overtaken them."""
 _DROPPED = 60.0
 """Seconds after which even a request that is never answered ends."""
 
@@ -95,6 +100,7 @@ def rest_door(book: Book, *, key: str | None = None) -> FastAPI:
     app.add_middleware(_FaultyNetwork, book=book)
     app.exception_handler(QuantrayError)(_explained)
     app.exception_handler(_Refusal)(_refused)
+    app.exception_handler(Exception)(_unforeseen)
     return app
 
 
@@ -114,6 +120,11 @@ async def _explained(_request: Request, error: Exception) -> Response:
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, _Refusal)
     return JSONResponse({"order": "", "code": "refused", "text": error.text[:300]}, error.status)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    _LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, first_line(error))
+    return JSONResponse({"code": "failed", "text": "something went wrong here; the log tells what."}, 500)
 
 
 class _Door:
@@ -209,12 +220,15 @@ class _Door:
             news = self._news
             if found := await asyncio.to_thread(self._book.reports, after, limit):
                 return found
+            left = max(until - loop.time(), 0)
+            held = await asyncio.to_thread(self._book.holds_back)
             try:
-                await asyncio.wait_for(news.wait(), max(until - loop.time(), 0))
+                await asyncio.wait_for(news.wait(), min(left, _HELD) if held else left)
             except TimeoutError:
+                if not held:
+                    return found
                 # Nothing came that could overtake what is held back.
                 await asyncio.to_thread(self._book.release)
-                return await asyncio.to_thread(self._book.reports, after, limit)
 
     def _tell(self) -> None:
         if self._loop is not None:

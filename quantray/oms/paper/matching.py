@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -180,9 +181,14 @@ def _ranked(orders: list[Working], market: _Symbol, rules: Rules) -> list[Workin
     def rank(one: Working) -> tuple[float, int, float, str]:
         order = one.order
         reach = math.inf if order.limit is None else order.side.sign * (order.limit - market.first)
-        return -reach, one.bar, drawn(rules.seed, "rank", order.id), order.id
+        return -reach, one.bar, _turn(rules.seed, order.id), order.id
 
     return sorted(orders, key=rank)
+
+
+@lru_cache(maxsize=1 << 17)
+def _turn(seed: int, order: str) -> float:
+    return drawn(seed, "rank", order)
 
 
 def _traded(one: Working, market: _Symbol, bars: Bars, bar: int, rules: Rules) -> Trade | None:
@@ -192,7 +198,7 @@ def _traded(one: Working, market: _Symbol, bars: Bars, bar: int, rules: Rules) -
     # What was traded before the order arrived is not there any more.
     depth = min(market.depth[order.venue], math.floor(seen * market.depth[order.venue] + _ROUNDING))
     most = min(one.left, market.room, depth)
-    if most < 1 or drawn(rules.seed, "chance", order.id, bar) >= place.chance:
+    if most < 1 or (place.chance < 1 and drawn(rules.seed, "chance", order.id, bar) >= place.chance):
         return None
     quantity, price, taken = _priced(order, most, market, bars, dark=place.venue.kind == "dark")
     if quantity < 1:

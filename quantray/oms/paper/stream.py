@@ -54,6 +54,11 @@ class Stream:
         """Number of the last report; 0 where there is none."""
         return len(self._listed)
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether reports wait to be overtaken."""
+        return bool(self._held)
+
     def after(self, sequence: int, limit: int) -> Sequence[Report]:
         """The next reports after one."""
         return self._listed[sequence : sequence + limit]

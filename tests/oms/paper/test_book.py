@@ -414,6 +414,6 @@ class Day(RuleBasedStateMachine):
 
 
 Day.TestCase.settings = settings(
-    max_examples=8, stateful_step_count=16, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=6, stateful_step_count=16, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestDay = Day.TestCase

@@ -170,7 +170,7 @@ def test_waiting_ends_with_news_or_in_time(client, book):
     assert client.get("/v1/reports?wait=0.05").json() == {"last": 0, "reports": []}
     book.set_faults(Faults(overtake=1))
     book.submit([order("held")])
-    assert client.get("/v1/reports?after=0").json()["last"] == 1
+    assert client.get("/v1/reports?wait=20", timeout=30).json()["last"] == 1
 
 
 def test_news_end_the_waiting(client, book):
