@@ -114,7 +114,7 @@ class RestGateway:
         answer = reply.read(AnswerSheet)
         if answer.code == "refused" and reply.status in (401, 413, 422):
             raise NotSentError(f"{reply.where}: the venue refused it unread ({answer.text}); mend that first.")
-        if answer.order != order or answer.code not in good:
+        if reply.status != 200 or answer.order != order or answer.code not in good:
             raise UnsureError(f"{reply.where}: {order} is {answer.code} ({answer.text}); ask for its status.")
 
     def _next(self, after: int) -> Sequence[Report]:

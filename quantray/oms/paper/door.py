@@ -232,7 +232,9 @@ class _Door:
 
     def _tell(self) -> None:
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake)
+            # A loop that has ended has nobody who waits.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         self._news.set()

@@ -1,6 +1,7 @@
 """The paper venue as a process: its state locked, its doors open, its clock by command or with time."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,6 +20,8 @@ from quantray.storage.files import make_folder
 from quantray.storage.locks import alone
 
 __all__ = ["listening", "locked_folder", "rest_server", "serve"]
+
+_LOG = logging.getLogger("quantray.oms")
 
 
 @contextmanager
@@ -95,7 +98,11 @@ def _clock(book: Book, seconds: float) -> Callable[[FastAPI], Any]:
         async def tick() -> None:
             while True:
                 await asyncio.sleep(seconds)
-                book.advance()
+                try:
+                    await asyncio.to_thread(book.advance)
+                except DataError as error:
+                    # A bar that could not be kept has not passed; it is tried again.
+                    _LOG.error("%s", error)
 
         ticking = asyncio.create_task(tick())
         yield

@@ -168,6 +168,8 @@ def test_what_may_have_left_is_unsure(error, kind):
         (200, {"order": "a", "code": "taken", "more": 1}),
         (200, {"order": "a", "code": "unknown"}),
         (200, {"order": "", "code": "refused"}),
+        (202, {"order": "a", "code": "taken"}),
+        (500, {"order": "a", "code": "taken"}),
         (301, b""),
         (401, b"no"),
         (404, {"detail": "Not Found"}),

@@ -1,3 +1,4 @@
+import random
 from collections import Counter
 
 import pytest
@@ -201,6 +202,43 @@ def test_a_book_goes_on_where_it_was(open_book):
     straight.advance(to=2)
     assert again.status("a") == straight.status("a")
     assert again.accounts() == ("fund",)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_orders_and_bars_give_the_same_fills(open_book, seed):
+    chance = random.Random(seed)
+    bars = flat_bars([(100, 102, 98, 101), (101, 101, 99, 100), (100, 103, 100, 102)], 40_000, impact=costly())
+    by_bar = [
+        [
+            order(
+                f"o{bar}-{k}",
+                chance.randint(1, 3000),
+                chance.choice(list(Side)),
+                limit=chance.choice([None, None, dollars(99), dollars(102)]),
+                venue=chance.choice(sorted(PLACES)),
+                tif=chance.choice(["DAY", "IOC"]),
+            )
+            for k in range(8)
+        ]
+        for bar in range(3)
+    ]
+    strange = Faults(duplicate=0.3, overtake=0.3)
+    plain, busy = open_book("plain", bars=bars), open_book("busy", bars=bars, faults=strange)
+    for orders in by_bar:
+        plain.submit(orders)
+        plain.advance()
+        for one in chance.sample(orders, len(orders)):
+            busy.submit([one])
+            busy.status(chance.choice(orders).id)
+            busy.reports(chance.randint(0, 5))
+        busy.close()
+        busy = open_book("busy", bars=bars, faults=strange)
+        busy.advance()
+        busy.release()
+    names = [one.id for orders in by_bar for one in orders]
+    assert [busy.status(name) for name in names] == [plain.status(name) for name in names]
+    assert busy.holdings("fund") == plain.holdings("fund")
+    assert sum(len(plain.status(name).executions) for name in names) > 8
 
 
 @pytest.mark.parametrize(
