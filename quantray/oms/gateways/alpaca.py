@@ -15,61 +15,43 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 import httpx2 as httpx
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
+from quantray.oms.gateways.alpaca_sheets import (
+    FILL_LIST,
+    ORDER_LIST,
+    ORDERS,
+    PAGE,
+    POSITIONS,
+    VENUE,
+    AccountSheet,
+    AlpacaOrder,
+    Fill,
+    Problem,
+    exact_money,
+    listed,
+    whole_shares,
+)
 from quantray.oms.gateways.listening import Listening
 from quantray.oms.gateways.protocol import NotSentError, Sink, UnsureError
 from quantray.oms.gateways.sending import Reply, Wire
-from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, Route, VenueOrder, money, price_of
+from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, Route, VenueOrder, price_of
 from quantray.oms.states import State
 
-__all__ = ["PAPER", "VENUE", "AlpacaGateway"]
-
-T = TypeVar("T")
+__all__ = ["PAPER", "AlpacaGateway"]
 
 PAPER = "https://paper-api.alpaca.markets"
-VENUE = "ALPACA"
-"""What orders name as their venue; together with the id of an activity it makes a fill unique."""
 
-_PAGE = 100
-_ORDERS = 500
 _MOST_PAGES = 1000
 _REFUSED = (400, 403, 422)
 """With an error of Alpaca's own: no order came about, and none will."""
 _LATER = (401, 429)
 """The same, for a key that does not fit or for too many requests: it may be tried again."""
 
-_STATES = MappingProxyType(
-    {
-        "partially_filled": State.PARTIAL,
-        "filled": State.FILLED,
-        "canceled": State.CANCELED,
-        "replaced": State.CANCELED,
-        "expired": State.EXPIRED,
-        "rejected": State.REJECTED,
-        "pending_cancel": State.CANCEL_PENDING,
-    }
-)
-_OPEN = frozenset(
-    {
-        "new",
-        "accepted",
-        "pending_new",
-        "accepted_for_bidding",
-        "stopped",
-        "suspended",
-        "calculated",
-        "held",
-        "pending_replace",
-        "done_for_day",
-    }
-)
-"""An order that is done for the day ends only as it expires."""
 _ENDS = MappingProxyType(
     {
         State.CANCELED: ReportKind.CANCELED,
@@ -77,76 +59,6 @@ _ENDS = MappingProxyType(
         State.REJECTED: ReportKind.REJECTED,
     }
 )
-
-Number = Annotated[str, Field(max_length=40, pattern=r"^-?\d+(\.\d+)?$")]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
-Stamp = Annotated[str, Field(max_length=40, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$")]
-
-
-class _Sheet(BaseModel):
-    # Alpaca adds fields as it goes on.
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-class _Problem(_Sheet):
-    code: int
-    message: Annotated[str, Field(max_length=600)]
-
-
-class _Order(_Sheet):
-    id: Name
-    client_order_id: Name
-    status: Name
-    filled_qty: Number
-    submitted_at: Stamp
-    updated_at: Stamp | None = None
-
-    @property
-    def filled(self) -> int:
-        return _shares(self.filled_qty)
-
-    @property
-    def state(self) -> State:
-        if self.status in _OPEN:
-            return State.PARTIAL if self.filled else State.ACKED
-        if self.status not in _STATES:
-            raise UnsureError(f"Alpaca calls order {self.client_order_id} {self.status!r}, which is no state.")
-        return _STATES[self.status]
-
-
-class _Fill(_Sheet):
-    id: Name
-    order_id: Name
-    price: Number
-    qty: Number
-    cum_qty: Number
-    transaction_time: Stamp
-
-    def report(self, order: str) -> Report:
-        return Report(
-            kind=ReportKind.FILL,
-            order=order,
-            venue=VENUE,
-            exec_id=self.id,
-            quantity=_shares(self.qty),
-            price=_money(self.price),
-            filled=_shares(self.cum_qty),
-            time=self.transaction_time,
-        )
-
-
-class _Position(_Sheet):
-    symbol: Name
-    qty: Number
-
-
-class _Account(_Sheet):
-    cash: Number
-
-
-_ORDER_LIST = TypeAdapter(Annotated[list[_Order], Field(max_length=_ORDERS)])
-_FILL_LIST = TypeAdapter(Annotated[list[_Fill], Field(max_length=_PAGE)])
-_POSITIONS = TypeAdapter(Annotated[list[_Position], Field(max_length=100_000)])
 
 
 class AlpacaGateway:
@@ -213,14 +125,14 @@ class AlpacaGateway:
         reply = self._wire.sent("POST", "/v2/orders", content=content)
         self._sent[order.id] = self._clock()
         if reply.status in (*_REFUSED, *_LATER):
-            problem = reply.read(_Problem)
+            problem = reply.read(Problem)
             if "unique" in problem.message:
                 raise UnsureError(f"Alpaca has an order {order.id} already; ask for its status.")
             if reply.status in _LATER:
                 raise NotSentError(f"Alpaca takes no order now: {problem.message}.")
             self._refused[order.id] = problem.message[:300]
             return
-        if reply.status != 200 or reply.read(_Order).client_order_id != order.id:
+        if reply.status != 200 or reply.read(AlpacaOrder).client_order_id != order.id:
             raise UnsureError(f"{reply.where} answered {reply.status} for order {order.id}; ask for its status.")
 
     def cancel(self, order: NewOrder) -> None:
@@ -244,7 +156,7 @@ class AlpacaGateway:
                 raise UnsureError(f"Alpaca knows no order {order}, which may be on its way; ask again in {left}.")
             return None
         fills = [fill for fill in self._fills(order_id=found.id) if fill.order_id == found.id] if found.filled else []
-        if sum(_shares(fill.qty) for fill in fills) != found.filled:
+        if sum(whole_shares(fill.qty) for fill in fills) != found.filled:
             raise UnsureError(f"Alpaca has not listed all fills of order {order} yet; ask again.")
         return VenueOrder(order, found.state, found.filled, tuple(fill.report(order) for fill in fills))
 
@@ -252,9 +164,9 @@ class AlpacaGateway:
         """What Alpaca holds for the account; see ``protocol``."""
         if account != self._account:
             raise UnsureError(f"this key is of the account {self._account}, not of {account}.")
-        cash = _money(self._asked("/v2/account").read(_Account).cash)
-        positions = _listed(_POSITIONS, self._asked("/v2/positions"))
-        shares = {position.symbol: _shares(position.qty) for position in positions}
+        cash = exact_money(self._asked("/v2/account").read(AccountSheet).cash)
+        positions = listed(POSITIONS, self._asked("/v2/positions"))
+        shares = {position.symbol: whole_shares(position.qty) for position in positions}
         return Holdings(cash, {symbol: n for symbol, n in shares.items() if n})
 
     def listen(self, sink: Sink, after: int) -> None:
@@ -284,44 +196,44 @@ class AlpacaGateway:
             raise UnsureError(f"{reply.where} answered {reply.status}; ask again.")
         return reply
 
-    def _find(self, order: str) -> _Order | None:
+    def _find(self, order: str) -> AlpacaOrder | None:
         reply = self._asked("/v2/orders:by_client_order_id", client_order_id=order)
         if reply.status == 404:
             # Only Alpaca itself can say that; a page that is missing does not.
-            if "not found" not in reply.read(_Problem).message:
+            if "not found" not in reply.read(Problem).message:
                 raise UnsureError(f"{reply.where} answered 404 in words that are not Alpaca's; ask again.")
             return None
-        found = reply.read(_Order)
+        found = reply.read(AlpacaOrder)
         if found.client_order_id != order:
             raise UnsureError(f"Alpaca answered for another order than {order}; ask again.")
         return found
 
-    def _fills(self, **query: Any) -> Iterator[_Fill]:
+    def _fills(self, **query: Any) -> Iterator[Fill]:
         for _ in range(_MOST_PAGES):
-            reply = self._asked("/v2/account/activities/FILL", direction="asc", page_size=_PAGE, **query)
-            page = _listed(_FILL_LIST, reply)
+            reply = self._asked("/v2/account/activities/FILL", direction="asc", page_size=PAGE, **query)
+            page = listed(FILL_LIST, reply)
             yield from page
-            if len(page) < _PAGE:
+            if len(page) < PAGE:
                 return
             query["page_token"] = page[-1].id
         raise UnsureError("Alpaca lists fills without end; ask again.")
 
-    def _orders(self) -> Iterator[_Order]:
+    def _orders(self) -> Iterator[AlpacaOrder]:
         after = self._since
         for _ in range(_MOST_PAGES):
-            reply = self._asked("/v2/orders", status="all", direction="asc", limit=_ORDERS, after=after)
-            page = _listed(_ORDER_LIST, reply)
+            reply = self._asked("/v2/orders", status="all", direction="asc", limit=ORDERS, after=after)
+            page = listed(ORDER_LIST, reply)
             yield from page
-            if len(page) < _ORDERS:
+            if len(page) < ORDERS:
                 return
             after = page[-1].submitted_at
         raise UnsureError("Alpaca lists orders without end; ask again.")
 
-    def _by_id(self, identity: str) -> _Order:
+    def _by_id(self, identity: str) -> AlpacaOrder:
         reply = self._asked(f"/v2/orders/{identity}")
         if reply.status != 200:
             raise UnsureError(f"{reply.where} answered {reply.status} for an order that was filled; ask again.")
-        return reply.read(_Order)
+        return reply.read(AlpacaOrder)
 
     def _next(self, _after: int) -> Sequence[Report]:
         """What is new of orders, then of fills, then of their ends, so that an end comes after the fills before it."""
@@ -343,7 +255,7 @@ class AlpacaGateway:
         self._offered = seen
         return [*first, *fills, *last]
 
-    def _new_fills(self, orders: dict[str, _Order], seen: "_Seen") -> Sequence[Report]:
+    def _new_fills(self, orders: dict[str, AlpacaOrder], seen: "_Seen") -> Sequence[Report]:
         begin: dict[str, Any] = {"after": self._since} if seen.last is None else {"page_token": seen.last}
         found = [(fill, self._of(fill, orders)) for fill in self._fills(**begin)]
         seen.last = found[-1][0].id if found else seen.last
@@ -355,7 +267,7 @@ class AlpacaGateway:
                 new += [f.report(order.client_order_id) for f in late if f.order_id == order.id and seen.adds(f)]
         return new
 
-    def _of(self, fill: _Fill, orders: dict[str, _Order]) -> str:
+    def _of(self, fill: Fill, orders: dict[str, AlpacaOrder]) -> str:
         if fill.order_id not in orders:
             orders[fill.order_id] = self._by_id(fill.order_id)
         return orders[fill.order_id].client_order_id
@@ -376,12 +288,12 @@ class _Seen:
     def copy(self) -> "_Seen":
         return _Seen(dict(self.states), set(self.fills), Counter(self.filled), self.last)
 
-    def adds(self, fill: _Fill) -> bool:
+    def adds(self, fill: Fill) -> bool:
         """Note a fill; whether it is new."""
         if fill.id in self.fills:
             return False
         self.fills.add(fill.id)
-        self.filled[fill.order_id] += _shares(fill.qty)
+        self.filled[fill.order_id] += whole_shares(fill.qty)
         return True
 
 
@@ -398,31 +310,6 @@ def _content(order: NewOrder) -> Mapping[str, Any]:
     }
 
 
-def _report(order: _Order, kind: ReportKind) -> Report:
+def _report(order: AlpacaOrder, kind: ReportKind) -> Report:
     time_ = order.updated_at or order.submitted_at
     return Report(kind=kind, order=order.client_order_id, venue=VENUE, filled=order.filled, time=time_)
-
-
-def _listed(adapter: TypeAdapter[list[T]], reply: Reply) -> list[T]:
-    if reply.status != 200:
-        raise UnsureError(f"{reply.where} answered {reply.status}; ask again.")
-    try:
-        return adapter.validate_json(reply.content, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UnsureError(f"{reply.where} answered with nonsense ({where}: {first['msg']}); ask again.") from error
-
-
-def _shares(text: str) -> int:
-    whole, _, part = text.partition(".")
-    if part.strip("0"):
-        raise UnsureError(f"Alpaca tells of {text} shares, and orders are in whole ones; look at it there.")
-    return int(whole)
-
-
-def _money(text: str) -> int:
-    try:
-        return money(text)
-    except InputError as error:
-        raise UnsureError(f"Alpaca tells of {text}, finer than the unit of money; look at it there.") from error

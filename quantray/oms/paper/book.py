@@ -19,8 +19,9 @@ from quantray.oms.paper.bars import Bars
 from quantray.oms.paper.draws import drawn
 from quantray.oms.paper.faults import CRASHED, Faults
 from quantray.oms.paper.keeping import Changes, Keeping
-from quantray.oms.paper.matching import Rules, Trade, Working, limit_fault, matched
+from quantray.oms.paper.matching import Rules, Trade, Working, matched
 from quantray.oms.paper.records import Record, Records
+from quantray.oms.paper.refusals import refusal
 from quantray.oms.paper.stream import Said, Stream, said_before
 from quantray.oms.states import ENDED, State
 
@@ -288,22 +289,9 @@ class Book:
 
     def _fault(self, order: NewOrder) -> str:
         """Why an order is not taken; empty where it is."""
-        if order.symbol not in self.bars.columns:
-            return f"{order.symbol} is not traded here"
-        if order.venue not in self.rules.places:
-            return f"{order.venue} is no venue here"
-        if order.quantity < 1:
-            return f"{order.quantity} shares are none"
-        if fault := limit_fault(order.limit, self.rules):
+        closed = self._bar >= len(self.bars)
+        if fault := refusal(order, self._records, self.bars, self.rules, closed=closed):
             return fault
-        if self._bar >= len(self.bars):
-            return "the market is closed"
-        if order.replaces is not None:
-            old = self._records.get(order.replaces)
-            if old is None or old.state in ENDED:
-                return f"{order.replaces} cannot be replaced: it is {old.state if old else 'not known'}"
-            if (old.order.account, old.order.symbol, old.order.side) != (order.account, order.symbol, order.side):
-                return f"{order.replaces} is of another account, symbol or side"
         unlucky = self.faults.reject and drawn(self.rules.seed, "reject", order.id) < self.faults.reject
         return "rejected by chance" if unlucky else ""
 

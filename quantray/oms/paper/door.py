@@ -1,14 +1,11 @@
-"""The REST door of the paper venue: JSON to the book and back, and everything that can go wrong on the way.
+"""The REST door of the paper venue: JSON to the book and back.
 
-The book decides; here is only who may ask, what can be read, waiting for news, and the faults of a network.
+The book decides; here is only who may ask, what can be read, and waiting for news.
 """
 
 import asyncio
-import hashlib
 import hmac
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -20,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from quantray.errors import DataError, QuantrayError, first_line
 from quantray.oms.messages import NewOrder
 from quantray.oms.paper.book import Answer, Book
-from quantray.oms.paper.draws import drawn
 from quantray.oms.paper.faults import Faults
+from quantray.oms.paper.network import LARGEST, FaultyNetwork
 from quantray.oms.wire import (
     BATCH,
     OrderSheet,
@@ -30,27 +27,13 @@ from quantray.oms.wire import (
     report_content,
 )
 
-__all__ = ["TRANSPORT", "LostError", "rest_door"]
-
-TRANSPORT = "quantray.transport"
-"""Key of a connection in the scope of a request, through which faults end it."""
+__all__ = ["rest_door"]
 
 _LOG = logging.getLogger("quantray.oms")
 
 _LONGEST_WAIT = 30.0
-_LARGEST = 2_000_000
-"""Bytes of a request."""
 _HELD = 0.25
 """Seconds after which reports that were held back come even if nothing has overtaken them."""
-_DROPPED = 60.0
-"""Seconds after which even a request that is never answered ends."""
-
-Scope = MutableMapping[str, Any]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
-
-
-class LostError(ConnectionError):
-    """The connection ended; raised where there is none to end, as in tests without a network."""
 
 
 class _Command(BaseModel):
@@ -97,7 +80,7 @@ def rest_door(book: Book, *, key: str | None = None) -> FastAPI:
         ("GET", "/health", door.health),
     ):
         app.add_api_route(path, function, methods=[method], dependencies=guarded, response_model=None)
-    app.add_middleware(_FaultyNetwork, book=book)
+    app.add_middleware(FaultyNetwork, book=book)
     app.exception_handler(QuantrayError)(_explained)
     app.exception_handler(_Refusal)(_refused)
     app.exception_handler(Exception)(_unforeseen)
@@ -270,85 +253,13 @@ class _Queue:
         self._writing = None
 
 
-class _FaultyNetwork:
-    """Requests that are dropped, delayed, cut off, or answered into the void, each by its own draw."""
-
-    def __init__(self, app: App, book: Book) -> None:
-        self._app, self._book = app, book
-        self._seen: Counter[str] = Counter()
-
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        faults = self._book.faults
-        spared = scope["type"] != "http" or scope["path"].startswith(("/v1/admin", "/health"))
-        if spared or not (faults.drop or faults.delay or faults.disconnect or faults.lose):
-            await self._app(scope, receive, send)
-            return
-        body, again = await _replayed(receive)
-        falls = self._falls(scope, body)
-        if falls("drop"):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(receive(), _DROPPED)
-        if falls("drop") or falls("disconnect"):
-            await _cut(scope)
-            return
-        if falls("delay"):
-            await asyncio.sleep(faults.delay_ms / 1000)
-        lost = falls("lose")
-        await self._app(scope, again, _nowhere if lost else send)
-        if lost:
-            await _cut(scope)
-
-    def _falls(self, scope: Scope, body: bytes) -> Callable[[str], bool]:
-        """Whether a fault falls on a request: by what is asked, and how often it was."""
-        asked = hashlib.blake2b(f"{scope['method']} {scope['raw_path']!r} {scope['query_string']!r}".encode() + body)
-        name = asked.hexdigest()
-        self._seen[name] += 1
-        faults, seed, count = self._book.faults, self._book.rules.seed, self._seen[name]
-
-        def falls(fault: str) -> bool:
-            chance: float = getattr(faults, fault)
-            return chance > 0 and drawn(seed, fault, name, count) < chance
-
-        return falls
-
-
-async def _replayed(receive: Any) -> tuple[bytes, Any]:
-    """The body of a request, and a function that gives it once more."""
-    parts, more = [], True
-    while more:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False) and sum(map(len, parts)) <= _LARGEST
-    body = b"".join(parts)
-    given = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def again() -> Any:
-        return next(given, None) or await receive()
-
-    return body, again
-
-
-async def _cut(scope: Scope) -> None:
-    transport = scope.get(TRANSPORT)
-    if transport is None:
-        raise LostError("the connection ended")
-    transport.abort()
-    # The server learns of it in the next round of its loop, and then does not answer in our place.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
-
-async def _nowhere(_message: object) -> None:
-    pass
-
-
 async def _body(request: Request) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         parts.append(part)
         size += len(part)
-        if size > _LARGEST:
-            raise _Refusal(413, f"a request of more than {_LARGEST:,} bytes")
+        if size > LARGEST:
+            raise _Refusal(413, f"a request of more than {LARGEST:,} bytes")
     return b"".join(parts)
 
 

@@ -27,7 +27,7 @@ from quantray.oms.paper.bars import Bars
 from quantray.oms.paper.draws import drawn
 from quantray.oms.paper.places import PLACES, Place
 
-__all__ = ["Rules", "Trade", "Working", "fee_of", "limit_fault", "matched"]
+__all__ = ["Rules", "Trade", "Working", "fee_of", "matched"]
 
 _ROUNDING = 1e-6
 """Of a unit of money: noise of floats that no price is rounded up for."""
@@ -115,14 +115,6 @@ class _Symbol:
     room: int
     depth: dict[str, int]
     done: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
-
-
-def limit_fault(limit: int | None, rules: Rules) -> str:
-    """What is wrong with a limit; empty where nothing is."""
-    if limit is None:
-        return ""
-    tick = rules.tick if limit >= MONEY else 1
-    return "" if limit > 0 and limit % tick == 0 else f"limit {limit} is no positive multiple of {tick}"
 
 
 def fee_of(order: NewOrder, quantity: int, rules: Rules, *, pays: bool) -> int:

@@ -15,7 +15,8 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from quantray.errors import DataError, InputError, reason
 from quantray.oms.paper.book import Book
-from quantray.oms.paper.door import TRANSPORT, rest_door
+from quantray.oms.paper.door import rest_door
+from quantray.oms.paper.network import TRANSPORT
 from quantray.storage.files import make_folder
 from quantray.storage.locks import alone
 

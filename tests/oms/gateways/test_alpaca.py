@@ -11,7 +11,8 @@ from paper_market import dollars, order
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
-from quantray.oms.gateways.alpaca import VENUE, AlpacaGateway
+from quantray.oms.gateways.alpaca import AlpacaGateway
+from quantray.oms.gateways.alpaca_sheets import VENUE
 from quantray.oms.gateways.protocol import Gateway, NotSentError, UnsureError
 from quantray.oms.messages import ReportKind
 from quantray.oms.states import State

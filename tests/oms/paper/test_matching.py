@@ -8,7 +8,7 @@ from quantray.errors import InputError
 from quantray.execution.orders import Side
 from quantray.execution.simulate import MarketPaths, execute
 from quantray.execution.venues import Venue
-from quantray.oms.paper.matching import Rules, Working, limit_fault, matched
+from quantray.oms.paper.matching import Rules, Working, matched
 from quantray.oms.paper.places import Place, named_places
 
 
@@ -172,14 +172,6 @@ def test_laws_of_a_bar(orders, seed, shuffle):
     again = list(orders)
     shuffle.shuffle(again)
     assert matched(working(*again), bars, 0, {}, rules(seed=seed)) == found
-
-
-@pytest.mark.parametrize(
-    ("limit", "said"), [(dollars(100.01), ""), (1, ""), (dollars(100.005), "multiple of 100"), (0, "0"), (-100, "-100")]
-)
-def test_limits_between_ticks(limit, said):
-    assert said in limit_fault(limit, rules())
-    assert bool(limit_fault(limit, rules())) == bool(said)
 
 
 @pytest.mark.parametrize("change", [{"participation": 1.0}, {"seed": -1}, {"tick": 0}, {"places": {}}])
