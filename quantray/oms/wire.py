@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
-from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, TimeInForce, VenueOrder
+from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, TimeInForce, VenueOrder, is_name
 from quantray.oms.states import State
 
 __all__ = [
@@ -31,8 +31,15 @@ BATCH = 1000
 _MOST = 10**15
 
 Whole = Annotated[int, Field(ge=0, le=_MOST)]
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:/-]+$")]
-Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._:-]*$")]
+
+
+def _named(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("1 to 64 letters that can be printed are needed")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_named)]
 Text = Annotated[str, Field(max_length=300)]
 ExecId = Annotated[str, Field(max_length=80)]
 
@@ -48,7 +55,7 @@ class _Sheet(BaseModel):
 class OrderSheet(_Sheet):
     """An order on its way; quantities and limits that no venue takes are for the venue to reject."""
 
-    id: Id
+    id: Name
     account: Name
     symbol: Name
     side: Side
@@ -57,7 +64,7 @@ class OrderSheet(_Sheet):
     tif: TimeInForce = "DAY"
     venue: Name = "NYSE"
     parent: Name | None = None
-    replaces: Id | None = None
+    replaces: Name | None = None
 
     @classmethod
     def of(cls, order: NewOrder) -> "OrderSheet":
@@ -97,7 +104,7 @@ class ReportSheet(_Sheet):
     """A report on its way."""
 
     kind: ReportKind
-    order: Id
+    order: Name
     venue: Name
     exec_id: ExecId
     refers: ExecId
@@ -124,7 +131,7 @@ class ReportsSheet(_Sheet):
 class StatusSheet(_Sheet):
     """What a venue knows of an order; that it knows none is said in so many words, for a missing page says nothing."""
 
-    order: Id
+    order: Name
     known: bool
     state: State | None = None
     filled: Whole = 0

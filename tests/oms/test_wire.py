@@ -36,7 +36,7 @@ def test_what_is_not_known_is_said():
     assert told == VenueOrder("o", State.PARTIAL, 5, (FILL,))
 
 
-@pytest.mark.parametrize("name", ["", "../o", "a b", "o" * 65, "o\n", "ö"])
+@pytest.mark.parametrize("name", ["", "o" * 65, "o\n", "\u202eo"])
 def test_ids_that_cannot_travel(name):
     with pytest.raises(InputError, match="order "):
         OrderSheet.of(order(name))

@@ -6,7 +6,6 @@ and only asking tells. Reports are asked for again and again, from the last one 
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import httpx2 as httpx
 from pydantic import BaseModel
@@ -74,19 +73,19 @@ class RestGateway:
     def cancel(self, order: NewOrder) -> None:
         """Ask that an order end; see ``protocol``."""
         _sheet(order)
-        self._settled(order.id, self._wire.sent("POST", f"/v1/orders/{order.id}/cancel"), "taken")
+        self._settled(order.id, self._wire.sent("POST", "/v1/orders/cancel", order=order.id), "taken")
 
     def status(self, order: str, *, void: bool) -> VenueOrder | None:
         """What the venue knows of an order; see ``protocol``."""
-        method, path = ("POST", f"/v1/orders/{_part(order)}/void") if void else ("GET", f"/v1/orders/{_part(order)}")
-        sheet = self._asked(method, path, StatusSheet)
+        method, path = ("POST", "/v1/orders/void") if void else ("GET", "/v1/orders")
+        sheet = self._asked(method, path, StatusSheet, order=order)
         if sheet.order != order or sheet.known != (sheet.state is not None):
             raise UnsureError(f"{self._wire.address} answered for another order than {order}; ask again.")
         return sheet.content()
 
     def holdings(self, account: str) -> Holdings:
         """What the venue holds for an account; see ``protocol``."""
-        sheet = self._asked("GET", f"/v1/holdings/{_part(account)}", HoldingsSheet)
+        sheet = self._asked("GET", "/v1/holdings", HoldingsSheet, account=account)
         if sheet.account != account:
             raise UnsureError(f"{self._wire.address} answered for another account than {account}; ask again.")
         return sheet.content()
@@ -132,10 +131,6 @@ def _sheet(order: NewOrder) -> OrderSheet:
         return OrderSheet.of(order)
     except InputError as error:
         raise NotSentError(str(error)) from error
-
-
-def _part(name: str) -> str:
-    return quote(name, safe="")
 
 
 def _in_turn(reports: Sequence[Report], after: int) -> Sequence[Report]:

@@ -99,6 +99,16 @@ def test_a_day_at_the_venue(gateway, book):
         gateway.listen(sink, 0)
 
 
+@pytest.mark.parametrize("name", ["a/b", "../a", "a b&c=d?e#f", "ö%41", ".."])
+def test_any_name_that_can_be_printed_travels(gateway, book, name):
+    gateway.send(order(name, account=name))
+    book.advance()
+    assert gateway.status(name, void=False).executions[0].exec_id == f"{name}.1"
+    assert gateway.holdings(name).shares == {"AAA": 100}
+    gateway.cancel(order(name))
+    assert gateway.status(f"{name}2", void=True) is None
+
+
 def test_a_duplicate_is_no_new_order(gateway):
     gateway.send(order("a"))
     with pytest.raises(UnsureError, match="a is duplicate"):
@@ -190,7 +200,7 @@ def test_what_was_refused_unread_was_not_sent():
     with pytest.raises(NotSentError, match="a key is needed"):
         said((401, refusal)).send(order("a"))
     with pytest.raises(NotSentError, match="id"):
-        said((200, {})).send(order("a/b"))
+        said((200, {})).send(order("a\n"))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_connections_end_before_or_after(client, book, fault, taken):
     assert (book.status("o") is not None) == taken
     # Commands get through, so that faults can be ended.
     client.put("/v1/admin/faults", json={})
-    assert client.get("/v1/orders/o").json()["known"] == taken
+    assert client.get("/v1/orders?order=o").json()["known"] == taken
 
 
 def test_a_dropped_request_is_never_answered(client, book):
@@ -57,7 +57,7 @@ def test_faults_fall_on_a_request_by_what_it_asks(client, book):
 
     def falls(name):
         try:
-            client.get(f"/v1/orders/{name}")
+            client.get(f"/v1/orders?order={name}")
         except httpx.RemoteProtocolError:
             return True
         return False
