@@ -5,19 +5,22 @@ sent again.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from quantray.oms.books import Books, Outgoing
 from quantray.oms.gate import ClosedError, Gate
-from quantray.oms.gateways.protocol import Gateway, NotSentError, UnsureError
+from quantray.oms.gateways.protocol import Failure, Gateway, NotSentError, one_by_one
 from quantray.oms.messages import Route
 
 __all__ = ["Outbox"]
 
-_MOST = 64
+_MOST = 256
 """Orders that are on their way at once; what was canceled meanwhile is then seen before the next."""
+_LONGEST_PAUSE = 10.0
+"""Seconds between tries of a way that takes nothing."""
 
 
 class Outbox:
@@ -27,12 +30,23 @@ class Outbox:
     ----------
     ways : gateways by route, the preferred one first.
     senders : messages that may be on their way at once.
-    patience : seconds until what could not be handed over is tried again.
+    patience : seconds until what could not be handed over is tried again; a way that takes nothing rests twice as long
+        each time.
     """
 
-    def __init__(self, gate: Gate, ways: Mapping[Route, Gateway], *, senders: int = 8, patience: float = 0.2) -> None:
-        self._gate, self._ways, self._patience = gate, ways, patience
+    def __init__(
+        self,
+        gate: Gate,
+        ways: Mapping[Route, Gateway],
+        *,
+        senders: int = 8,
+        patience: float = 0.2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gate, self._ways, self._patience, self._clock = gate, ways, patience, clock
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="outbox")
+        self._rests: dict[Route, tuple[float, float]] = {}
+        """Until when a way rests, and for how long it did."""
         self._woken, self._ending = threading.Event(), threading.Event()
         gate.changed = self._woken.set
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -58,34 +72,48 @@ class Outbox:
 
     def _handed_over(self) -> bool:
         """Hand over what waits; False where nothing could be."""
-        waiting = self._gate.do(_first)
         by_route: dict[Route, list[int]] = {}
-        for out, decided in waiting:
-            route = decided or next((name for name, way in self._ways.items() if way.ready()), None)
-            if route is not None and route in self._ways and self._ways[route].ready():
+        ready = [route for route, way in self._ways.items() if not self._rests_now(route) and way.ready()]
+        for out, decided in self._gate.do(_first):
+            route = decided or next(iter(ready), None)
+            if route in ready and route is not None:
                 by_route.setdefault(route, []).append(out.seq)
         moved = False
         for route, numbers in by_route.items():
             sent = self._gate.do(lambda books, n=numbers, r=route: books.handed(n, r))  # type: ignore[misc]
             # All of them have left, or failed to, before the next: a cancellation never overtakes its order.
-            outcomes = self._pool.map(lambda out, r=route: self._handed(out, r), sent)
-            moved = all(list(outcomes)) or moved
+            failures = self._send(self._ways[route], sent)
+            self._gate.do(lambda books, f=failures: _note(books, f))  # type: ignore[misc]
+            moved = self._took(route, sent, failures) or moved
         return moved
 
-    def _handed(self, out: Outgoing, route: Route) -> bool:
-        way = self._ways[route]
-        try:
-            if out.action == "new":
-                way.send(out.order)
-            else:
-                way.cancel(out.order)
-        except NotSentError:
-            self._gate.do(lambda books: books.unsent(out.order.id, out.action))
-            return False
-        except UnsureError as error:
-            reason = str(error)[:200]
-            self._gate.do(lambda books: books.unsure(out.order.id, reason))
-        return True
+    def _send(self, way: Gateway, sent: Sequence[Outgoing]) -> list[tuple[Outgoing, Failure]]:
+        orders = [out for out in sent if out.action == "new"]
+        others = [out for out in sent if out.action != "new"]
+        failures = list(way.send_all([out.order for out in orders])) if orders else []
+        failures += self._pool.map(lambda out: one_by_one(way.cancel, [out.order])[0], others)
+        return [(out, failed) for out, failed in zip([*orders, *others], failures, strict=True) if failed is not None]
+
+    def _took(self, route: Route, sent: Sequence[Outgoing], failures: Sequence[tuple[Outgoing, Failure]]) -> bool:
+        """Whether anything left by a way; one by which nothing did has a rest."""
+        never = sum(isinstance(failed, NotSentError) for _, failed in failures)
+        if never < len(sent) or not sent:
+            self._rests.pop(route, None)
+            return bool(sent)
+        pause = min(max(2 * self._rests.get(route, (0.0, 0.0))[1], self._patience), _LONGEST_PAUSE)
+        self._rests[route] = (self._clock() + pause, pause)
+        return False
+
+    def _rests_now(self, route: Route) -> bool:
+        return self._clock() < self._rests.get(route, (0.0, 0.0))[0]
+
+
+def _note(books: Books, failures: Sequence[tuple[Outgoing, Failure]]) -> None:
+    for out, failure in failures:
+        if isinstance(failure, NotSentError):
+            books.unsent(out.order.id, out.action)
+        else:
+            books.unsure(out.order.id, str(failure)[:200])
 
 
 def _first(books: Books) -> Sequence[tuple[Outgoing, Route | None]]:

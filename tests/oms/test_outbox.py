@@ -118,3 +118,26 @@ def test_what_was_canceled_before_it_was_sent_never_leaves(gate):
     outbox.close()
     assert market.orders == {}
     assert state(gate, "a") in ENDED
+
+
+def test_a_way_that_takes_nothing_rests_before_it_is_tried_again(gate):
+    market, now, tries = Market(), [0.0], []
+    way = listening(gate, Way(market))
+    way.fault = lambda order: tries.append(order.id) or "refused"
+    looked = threading.Semaphore(0)
+    way.ready = lambda: looked.release() or True
+    gate.submit([buy("a")], ANN)
+    outbox = Outbox(gate, {"rest": way}, patience=0.01, clock=lambda: now[0])
+    try:
+        for expected, pause in ((1, 0.01), (2, 0.02), (3, 0.04)):
+            assert looked.acquire(timeout=10)
+            while len(tries) < expected:
+                threading.Event().wait(0.001)
+            # It is not asked whether it is ready before its rest is over.
+            assert not looked.acquire(timeout=0.05)
+            assert len(tries) == expected
+            now[0] += pause
+    finally:
+        outbox.close()
+    assert state(gate, "a") is State.RESERVED
+    assert market.orders == {}

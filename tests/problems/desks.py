@@ -1,7 +1,7 @@
 """A venue in memory with two doors that can fail, and a gate with accounts and limits, for tests of the room."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from quantray.oms.books import Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import list_instruments, open_account, set_limits, set_marks, set_session
 from quantray.oms.gate import Gate
-from quantray.oms.gateways.protocol import NotSentError, Sink, UnsureError
+from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
 from quantray.oms.ledger import Account
 from quantray.oms.messages import MONEY, Holdings, NewOrder, Report, ReportKind, Route, VenueOrder
 from quantray.oms.states import State
@@ -147,6 +147,9 @@ class Way:
 
     def send(self, order: NewOrder) -> None:
         self._pass(order, lambda: self.market.take(order))
+
+    def send_all(self, orders: Sequence[NewOrder]) -> Sequence[Failure | None]:
+        return one_by_one(self.send, orders)
 
     def cancel(self, order: NewOrder) -> None:
         self._pass(order, lambda: self.market.cancel(order.id))

@@ -37,7 +37,7 @@ from quantray.oms.gateways.alpaca_sheets import (
     whole_shares,
 )
 from quantray.oms.gateways.listening import Listening
-from quantray.oms.gateways.protocol import NotSentError, Sink, UnsureError
+from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
 from quantray.oms.gateways.sending import Reply, Wire
 from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, Route, VenueOrder, price_of
 from quantray.oms.states import State
@@ -134,6 +134,10 @@ class AlpacaGateway:
             return
         if reply.status != 200 or reply.read(AlpacaOrder).client_order_id != order.id:
             raise UnsureError(f"{reply.where} answered {reply.status} for order {order.id}; ask for its status.")
+
+    def send_all(self, orders: Sequence[NewOrder]) -> Sequence[Failure | None]:
+        """Hand orders over, one after the other; see ``protocol``."""
+        return one_by_one(self.send, orders)
 
     def cancel(self, order: NewOrder) -> None:
         """Ask that an order end; see ``protocol``. One that cannot be cancelled any more raises ``UnsureError``."""

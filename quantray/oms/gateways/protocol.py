@@ -6,7 +6,7 @@ from typing import Protocol
 from quantray.errors import QuantrayError
 from quantray.oms.messages import Holdings, NewOrder, Report, Route, VenueOrder
 
-__all__ = ["Gateway", "NotSentError", "Sink", "UnsureError"]
+__all__ = ["Failure", "Gateway", "NotSentError", "Sink", "UnsureError", "one_by_one"]
 
 Sink = Callable[[Sequence[Report]], None]
 """Takes reports, and returns when they are booked on disk; may be given a report twice."""
@@ -18,6 +18,10 @@ class NotSentError(QuantrayError):
 
 class UnsureError(QuantrayError):
     """The venue may have it; it must be asked, and nothing be sent again."""
+
+
+Failure = NotSentError | UnsureError
+"""Why an order may not have been handed over."""
 
 
 class Gateway(Protocol):
@@ -37,6 +41,9 @@ class Gateway(Protocol):
         ------
         NotSentError, UnsureError
         """
+
+    def send_all(self, orders: Sequence[NewOrder]) -> Sequence[Failure | None]:
+        """Hand orders over, each for itself; returns what failed, in their order, None where nothing did."""
 
     def cancel(self, order: NewOrder) -> None:
         """Ask that an order end; raises as ``send``."""
@@ -62,3 +69,16 @@ class Gateway(Protocol):
 
     def close(self) -> None:
         """End listening and connections."""
+
+
+def one_by_one(send: Callable[[NewOrder], None], orders: Sequence[NewOrder]) -> list[Failure | None]:
+    """``send_all`` of a way that takes one order at a time."""
+    failures: list[Failure | None] = []
+    for order in orders:
+        try:
+            send(order)
+        except (NotSentError, UnsureError) as failure:
+            failures.append(failure)
+        else:
+            failures.append(None)
+    return failures

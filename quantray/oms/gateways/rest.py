@@ -12,10 +12,12 @@ from pydantic import BaseModel
 
 from quantray.errors import InputError
 from quantray.oms.gateways.listening import Listening
-from quantray.oms.gateways.protocol import NotSentError, Sink, UnsureError
+from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
 from quantray.oms.gateways.sending import Reply, Wire
 from quantray.oms.messages import Holdings, NewOrder, Report, Route, VenueOrder
 from quantray.oms.wire import (
+    BATCH,
+    Answered,
     AnswerSheet,
     HoldingsSheet,
     OrderSheet,
@@ -29,6 +31,11 @@ S = TypeVar("S", bound=BaseModel)
 
 _LONGEST_WAIT = 20.0
 """Seconds that a question for reports stays open."""
+
+
+_TAKEN = ("taken", "rejected")
+_UNREAD = (401, 413, 422)
+"""Status of a request that never came to the book."""
 
 
 class RestGateway:
@@ -68,7 +75,25 @@ class RestGateway:
     def send(self, order: NewOrder) -> None:
         """Hand an order over, once; see ``protocol``."""
         reply = self._wire.sent("POST", "/v1/orders", content=_sheet(order).model_dump(mode="json"))
-        self._settled(order.id, reply, "taken", "rejected")
+        self._settled(order.id, reply, *_TAKEN)
+
+    def send_all(self, orders: Sequence[NewOrder]) -> Sequence[Failure | None]:
+        """Hand orders over in one request; see ``protocol``."""
+        if len(orders) < 2 or len(orders) > BATCH:
+            return one_by_one(self.send, orders)
+        try:
+            sheets = [_sheet(order).model_dump(mode="json") for order in orders]
+            reply = self._wire.sent("POST", "/v1/orders/batch", content={"orders": sheets})
+            if reply.status in _UNREAD:
+                _refused(reply)
+            answers = reply.read(Answered).answers
+            if reply.status != 200 or [answer.order for answer in answers] != [order.id for order in orders]:
+                raise UnsureError(f"{reply.where} answered for other orders than it was sent; ask for their status.")
+        except NotSentError as failure:
+            return [NotSentError(str(failure)) for _ in orders]
+        except UnsureError as failure:
+            return [UnsureError(str(failure)) for _ in orders]
+        return [None if answer.code in _TAKEN else _doubt(reply, answer) for answer in answers]
 
     def cancel(self, order: NewOrder) -> None:
         """Ask that an order end; see ``protocol``."""
@@ -110,11 +135,11 @@ class RestGateway:
         return reply.read(sheet)
 
     def _settled(self, order: str, reply: Reply, *good: str) -> None:
+        if reply.status in _UNREAD:
+            _refused(reply)
         answer = reply.read(AnswerSheet)
-        if answer.code == "refused" and reply.status in (401, 413, 422):
-            raise NotSentError(f"{reply.where}: the venue refused it unread ({answer.text}); mend that first.")
         if reply.status != 200 or answer.order != order or answer.code not in good:
-            raise UnsureError(f"{reply.where}: {order} is {answer.code} ({answer.text}); ask for its status.")
+            raise _doubt(reply, answer)
 
     def _next(self, after: int) -> Sequence[Report]:
         sheet = self._asked("GET", "/v1/reports", ReportsSheet, patience=self._wait, after=after, wait=self._wait)
@@ -124,6 +149,17 @@ class RestGateway:
                 "bring that back before trading on."
             )
         return _in_turn([one.report() for one in sheet.reports], after)
+
+
+def _refused(reply: Reply) -> None:
+    """Raise what a venue that refused a request unread says; nothing where that is no answer of its."""
+    answer = reply.read(AnswerSheet)
+    if answer.code == "refused":
+        raise NotSentError(f"{reply.where}: the venue refused it unread ({answer.text}); mend that first.")
+
+
+def _doubt(reply: Reply, answer: AnswerSheet) -> UnsureError:
+    return UnsureError(f"{reply.where}: {answer.order} is {answer.code} ({answer.text}); ask for its status.")
 
 
 def _sheet(order: NewOrder) -> OrderSheet:

@@ -304,3 +304,25 @@ def test_secrets_are_in_no_message(caplog):
 def test_an_address_that_is_none():
     with pytest.raises(InputError, match="is no address of a venue"):
         RestGateway("venue:80")
+
+
+def test_a_batch_is_answered_order_by_order():
+    codes = {"a": "taken", "b": "duplicate", "c": "rejected"}
+    answers = [{"order": name, "code": code} for name, code in codes.items()]
+    failures = said((200, {"answers": answers})).send_all([order(name) for name in "abc"])
+    assert [type(failure) for failure in failures] == [type(None), UnsureError, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((200, {"answers": [{"order": "a", "code": "taken"}]}), UnsureError),
+        ((200, {"answers": [{"order": n, "code": "taken"} for n in "ba"]}), UnsureError),
+        ((500, b"no"), UnsureError),
+        ((401, {"order": "", "code": "refused", "text": "a key is needed"}), NotSentError),
+        (httpx.ConnectError("nobody there"), NotSentError),
+        (httpx.ReadTimeout("no answer"), UnsureError),
+    ],
+)
+def test_what_fails_of_a_batch_fails_of_each_of_its_orders(answer, kind):
+    assert [type(failure) for failure in said(answer).send_all([order("a"), order("b")])] == [kind, kind]
