@@ -18,7 +18,7 @@ from quantray.oms.paper.accounts import Accounts, opening_rows
 from quantray.oms.paper.bars import Bars
 from quantray.oms.paper.draws import drawn
 from quantray.oms.paper.faults import CRASHED, Faults
-from quantray.oms.paper.keeping import Changes, Keeping
+from quantray.oms.paper.keeping import Changes, Keeping, Kept
 from quantray.oms.paper.matching import Rules, Trade, Working, matched
 from quantray.oms.paper.records import Record, Records
 from quantray.oms.paper.refusals import refusal
@@ -88,8 +88,7 @@ class Book:
         self._keeping, self._end = Keeping(path), end
         self._watchers: list[Callable[[], None]] = []
         self.set_faults(faults or Faults())
-        self._begin(opening_rows(openings or {}))
-        self._load()
+        self._load(self._begun(opening_rows(openings or {})))
 
     def __enter__(self) -> Self:
         return self
@@ -218,21 +217,22 @@ class Book:
 
     # What it was begun with, and what is on disk.
 
-    def _begin(self, openings: list[dict[str, object]]) -> None:
+    def _begun(self, openings: list[dict[str, object]]) -> Kept:
+        """What is on disk of a book that goes on, or that begins now."""
         kept = self._keeping.load()
         given = {"bars": self.bars.digest(), "rules": self.rules.told()}
         if not kept.facts:
             self._keeping.commit(Changes(openings=list(openings), facts=given | {"bar": "0"}))
-            return
+            return self._keeping.load()
         for name, value in given.items():
             if kept.facts.get(name) != value:
                 raise InputError(f"the book was begun with other {name}; give the same, or another folder.")
         before = {(row["account"], row["symbol"]): row["amount"] for row in kept.openings}
         if openings and {(row["account"], row["symbol"]): row["amount"] for row in openings} != before:
             raise InputError("the book was begun with other openings; give the same or none, or another folder.")
+        return kept
 
-    def _load(self) -> None:
-        kept = self._keeping.load()
+    def _load(self, kept: Kept) -> None:
         self._bar = int(kept.facts["bar"])
         self._voids = set(kept.voids)
         self._stream = Stream(kept.reports)
@@ -252,7 +252,7 @@ class Book:
             if changes:
                 self._commit(changes)
         except BaseException:
-            self._load()
+            self._load(self._keeping.load())
             raise
         if said or self._stream.last > before:
             for told in self._watchers:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    CursorResult,
     Engine,
     Index,
     Integer,
@@ -153,20 +154,14 @@ class Keeping:
         """What is there."""
         try:
             with self._engine.connect() as connection:
-                rows = {
-                    table.name: connection.execute(select(table)).mappings().all()
-                    for table in (_ORDERS, _VOIDS, _OPENINGS, _FACTS)
-                }
-                reports = connection.execute(select(_REPORTS).order_by(_REPORTS.c.number)).mappings().all()
+                orders, voids, openings, facts = (
+                    _rows(connection.execute(select(table))) for table in (_ORDERS, _VOIDS, _OPENINGS, _FACTS)
+                )
+                reports = _rows(connection.execute(select(_REPORTS).order_by(_REPORTS.c.number)))
         except SQLAlchemyError as error:
             raise self._failed(error) from error
-        return Kept(
-            [dict(row) for row in rows["orders"]],
-            [dict(row) for row in reports],
-            frozenset(row["id"] for row in rows["voids"]),
-            [dict(row) for row in rows["openings"]],
-            {row["name"]: row["value"] for row in rows["facts"]},
-        )
+        known = {row["name"]: row["value"] for row in facts}
+        return Kept(orders, reports, frozenset(row["id"] for row in voids), openings, known)
 
     def commit(self, changes: Changes) -> None:
         """Write all of some changes, or nothing; they are on the disk when this returns.
@@ -201,6 +196,12 @@ class Keeping:
     def _failed(self, error: SQLAlchemyError) -> DataError:
         told = first_line(getattr(error, "orig", None) or error)
         return DataError(f"{self._path}: {told}; nothing was taken: free space, or put back a whole file.")
+
+
+def _rows(found: CursorResult[Any]) -> list[Row]:
+    # A day has tens of thousands of reports, and mappings of the library are slow.
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _engine(path: Path) -> Engine:

@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 
 from quantray.errors import InputError
+from quantray.execution.impact import ImpactModel
 from quantray.oms.messages import MONEY, NewOrder
 from quantray.oms.paper.bars import Bars
 from quantray.oms.paper.draws import drawn
@@ -237,9 +238,14 @@ def _taker_price(sign: int, quantity: int, market: _Symbol, bars: Bars) -> int:
     """Mean price of the next shares that are taken on a side, rounded against who takes them."""
     done = market.done[sign]
     sizes = np.array([done, done + quantity], dtype=np.float64)
-    before, after = sizes * bars.impact.select([market.column] * 2).fraction(sizes, days=bars.days)
+    before, after = sizes * _model(bars, market.column).fraction(sizes, days=bars.days)
     paid = market.first * float(after - before) / quantity
     return _rounded(market.first + market.shift + sign * paid, sign)
+
+
+@lru_cache(maxsize=1 << 14)
+def _model(bars: Bars, column: int) -> ImpactModel:
+    return bars.impact.select([column])
 
 
 def _rounded(price: float, sign: int) -> int:

@@ -42,11 +42,10 @@ class Stream:
         self._number = 0
         for row in rows:
             self._number = row["number"]
-            report = said_before(row).report
             if row["sequence"] is None:
-                self._held.append((self._number, report))
+                self._held.append((self._number, _report(row, 0)))
             else:
-                numbered[row["sequence"]] = replace(report, sequence=row["sequence"])
+                numbered[row["sequence"]] = _report(row, row["sequence"])
         self._listed = [numbered[k] for k in sorted(numbered)]
 
     @property
@@ -90,5 +89,10 @@ class Stream:
 
 def said_before(row: Row) -> Said:
     """What a row on disk says, the report without its number."""
-    told = {name: row[name] for name in _FIELDS} | {"kind": ReportKind(row["kind"]), "sequence": 0}
-    return Said(Report(**told), row["bar"], bool(row["taken"]))
+    return Said(_report(row, 0), row["bar"], bool(row["taken"]))
+
+
+def _report(row: Row, sequence: int) -> Report:
+    told = {name: row[name] for name in _FIELDS}
+    told["kind"], told["sequence"] = ReportKind(row["kind"]), sequence
+    return Report(**told)
