@@ -21,8 +21,8 @@ import typer
 from quantray.audit_commands import audit_app
 from quantray.data_commands import data_app
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, reason
-from quantray.plan_commands import plan
 from quantray.oms_commands import oms_app
+from quantray.plan_commands import plan
 from quantray.service_commands import backup, keys_app, rebalance, restore, serve, watch
 from quantray.tables import print_run, print_table
 from quantray.terminal import pass_on, ready_streams, show_table, tell
@@ -41,9 +41,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
 app.add_typer(oms_app, name="oms")
 app.add_typer(venue_app, name="venue")
-for verb in (plan, rebalance, serve, watch, backup, restore):
 app.add_typer(audit_app, name="audit")
-for verb in (rebalance, serve, watch, backup, restore):
+for verb in (plan, rebalance, serve, watch, backup, restore):
     app.command()(verb)
 
 
