@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quantray.errors import InputError
 from quantray.terminal import show_table, tell
 
 if TYPE_CHECKING:
@@ -90,8 +91,41 @@ def reconcile(door: DoorPath = Path("orders.door")) -> None:
 
 
 @oms_app.command()
+def works(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of kind portfolios.")],
+    account: Annotated[str, typer.Option(help="That trades.")],
+    portfolio: Annotated[
+        str | None, typer.Option(help="One of its portfolios, if it has several.")
+    ] = None,
+    date: Annotated[str | None, typer.Option(help="YYYY-MM-DD of trades; by default the last that were made.")] = None,
+    aum: Annotated[float | None, typer.Option(help="Money that is managed; by default what the run charged.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Of the orders' ids; by default the day.")] = None,
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("works.json"),
+) -> None:
+    """Make the orders that `work` works out of what a run traded on a day, as `quantray schedule` plans it."""
+    from quantray.execution.orders import to_json  # noqa: PLC0415
+    from quantray.oms.works import works_of  # noqa: PLC0415
+    from quantray.storage.files import write_atomically  # noqa: PLC0415
+    from quantray.studies.portfolios.schedule import ScheduleAsked, run_schedules  # noqa: PLC0415
+
+    asked = ScheduleAsked(date=date, aum=aum, most_days=1)
+    found = run_schedules(run, asked, portfolios=[portfolio] if portfolio else [])
+    if len(found) > 1:
+        raise InputError(f"the run has portfolios {', '.join(each.name for each in found)}; name one of them.")
+    (day,) = found
+    if day.orders.plan is None:
+        raise InputError(f"nothing that {day.name} traded on {day.session} has a known volume; trade it at the close.")
+    made = works_of(day.orders.plan, account, prefix=prefix or str(day.session).replace("-", ""))
+    write_atomically(out, to_json(made).encode())
+    children = sum(len(each.schedule.children) for each in made.works)
+    tell(f"written: {out}, {len(made.works):,} orders of {day.session} in {children:,} children")
+    if day.orders.at_close:
+        tell(f"left out: {day.orders.at_close:,} orders without a known volume, which are for the closing auction")
+
+
+@oms_app.command()
 def work(
-    works: Annotated[Path, typer.Argument(help="File of orders with their schedules.")],
+    file: Annotated[Path, typer.Argument(help="File of orders with their schedules.")],
     out: Annotated[Path | None, typer.Option(help="JSON to write of what became of them.")] = None,
     paper: Annotated[
         str | None, typer.Option(help="Address of a paper venue whose clock is followed; by default it is now.")
@@ -108,7 +142,7 @@ def work(
     from quantray.oms.works import Works  # noqa: PLC0415
     from quantray.storage.files import write_atomically  # noqa: PLC0415
 
-    given = read_json(Works, read_text(works, "file of works"))
+    given = read_json(Works, read_text(file, "file of works"))
     clock = now if paper is None else venue_clock(paper, os.environ.get("QUANTRAY_VENUE_KEY"))
     with _desk(door) as desk:
         found = None

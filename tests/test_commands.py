@@ -141,6 +141,7 @@ ELSEWHERE = {
     "quantray keys revoke ID": "needs the id of a key; tests/test_service_commands has that",
     "quantray audit": "needs a database that a gate wrote; tests/test_audit_commands has that",
     "quantray serve": "serves until it is interrupted; tests/serving does that",
+    "quantray oms": "needs a gate that runs; tests/test_oms_commands has that",
     "quantray venue start": "trades until it is interrupted; tests/oms/paper does that",
     "quantray watch": "looks on and on; tests/serving does that",
     "ray stop": "ends every Ray of the machine, also other people's",

@@ -14,6 +14,7 @@ from quantray.daily.settings import LearningSettings
 from quantray.data.quality.checks import CHECKS
 from quantray.data.quality.treatment import QualitySettings
 from quantray.data.vendors.formats import Format
+from quantray.oms.running import OmsSettings
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
 from quantray.risk.stressing.scenarios import Scenario
@@ -89,6 +90,8 @@ def test_yaml_is_valid_settings():
             AlertSettings.model_validate(yaml.safe_load(block))
         elif title == "# in the settings of a rebalance":
             LearningSettings.model_validate(yaml.safe_load(block)["training"])
+        elif title == "# oms.yaml":
+            OmsSettings.model_validate(yaml.safe_load(block))
         elif title == "# scenarios.yaml":
             for terms in yaml.safe_load(block).values():
                 Scenario.model_validate(terms)
@@ -100,7 +103,7 @@ def test_yaml_is_valid_settings():
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 7
+    assert len(blocks("yaml")) == 8
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
