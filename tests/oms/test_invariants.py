@@ -4,10 +4,9 @@ import itertools
 import os
 import tempfile
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
-from desks import Clock
+from desks import Clock, empty_database
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -30,15 +29,6 @@ LIMITS = {"capital": 600 * MARK, "gross": 900 * MARK, "net": 700 * MARK, "single
 MEMORY = "/dev/shm"
 CASH = 400 * MARK
 Picks = st.integers(0, 10**6)
-
-
-@cache
-def empty_database() -> bytes:
-    """With the tables, which take longer to make than an example to run."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "orders.db"
-        Database(f"sqlite:///{path}").close()
-        return path.read_bytes()
 
 
 def limits_of(name: str) -> list[tuple[str, str, str]]:
@@ -345,7 +335,7 @@ def seen(books):
 
 TestOrders = Orders.TestCase
 TestOrders.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,

@@ -70,13 +70,14 @@ def test_every_copy_is_whole_proven_by_its_log_and_goes_on(copies):
         connection = sqlite3.connect(path)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         there = {name for (name,) in connection.execute("SELECT id FROM child_orders WHERE state != 'REJECTED'")}
+        (epoch,) = connection.execute("SELECT epoch FROM gate").fetchone()
         connection.close()
         assert answered <= there
         replay = replay_database(f"sqlite:///{path}")
         assert replay.findings == ()
         seen.append(replay.seq)
     with Gate(f"sqlite:///{path}") as gate:
-        assert gate.epoch == 2
+        assert gate.epoch == epoch + 1
         assert answered <= set(gate.do(lambda books: list(books.ledger.orders)))
     assert replay_database(f"sqlite:///{path}").findings == ()
     assert seen == sorted(seen)

@@ -1,19 +1,23 @@
 """A venue in memory with two doors that can fail, and a gate with accounts and limits, for tests of the room."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from quantray.execution.orders import Side
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import list_instruments, open_account, set_limits, set_marks, set_session
+from quantray.oms.database import connect
 from quantray.oms.gate import Gate
 from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
 from quantray.oms.ledger import Account
 from quantray.oms.messages import MONEY, Holdings, NewOrder, Report, ReportKind, Route, VenueOrder
+from quantray.oms.migrating import upgrade
 from quantray.oms.states import State
 
 OPS = Actor("ops")
@@ -35,9 +39,24 @@ class Clock:
         self.now += timedelta(**parts)
 
 
+@cache
+def empty_database() -> bytes:
+    """A file with the tables, which take longer to make than most tests to run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "orders.db"
+        engine = connect(f"sqlite:///{path}")
+        with engine.begin() as connection:
+            upgrade(connection)
+        engine.dispose()
+        return path.read_bytes()
+
+
 def gate_at(folder: Path, clock: Callable[[], datetime] | None = None, **more) -> Gate:
     """A gate on a file of a folder; set up where it is new."""
-    gate = Gate(f"sqlite:///{folder / 'orders.db'}", clock=clock or Clock(), **more)
+    path = folder / "orders.db"
+    if not path.exists():
+        path.write_bytes(empty_database())
+    gate = Gate(f"sqlite:///{path}", clock=clock or Clock(), **more)
     gate.do(set_up)
     return gate
 

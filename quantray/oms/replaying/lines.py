@@ -26,8 +26,9 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(f"{text} is no whole number")
 
 
-_read = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).decode
-_written = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_read = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).raw_decode
+# What was read refers to nothing around itself.
+_written = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Lines:
 
     def _row(self, seq: int, line: str) -> Row | None:
         try:
-            fields = _read(line)
+            fields, _ = _read(line)
             row = Row(*fields)
             if _written(fields) != line:
                 self.findings.add("form", "is not written in the one form of its content")
