@@ -8,11 +8,14 @@ from hashlib import sha256
 
 import pytest
 from desks import ANN, NOON, OPS, Clock, buy, set_up
+from order_books import order, sell, short, small_books
 from order_logs import MARK, opened
 
 from quantray.errors import DataError
 from quantray.execution.orders import Side
-from quantray.oms import controls
+from quantray.oms import checks, controls, schema
+from quantray.oms.changes import Actor
+from quantray.oms.exporting import write_log
 from quantray.oms.gate import Gate
 from quantray.oms.messages import MONEY, Report, ReportKind
 from quantray.oms.replay import replay_database, replay_file
@@ -300,6 +303,57 @@ BAD = [
 def test_what_may_not_be_is_named(tmp_path, rows, limits, said):
     found = rows(opened(**limits)).found(tmp_path)
     assert any(said in each for each in found), found
+
+
+def halted(books):
+    controls.set_switch(books, OPS, "pm", "ann", on=True)
+
+
+def restricted(books):
+    controls.restrict(books, OPS, "AAA", on=True)
+
+
+def closed(books):
+    books.clock.forward(hours=9)
+
+
+@pytest.mark.parametrize(
+    ("check", "prepare", "limits", "given", "said"),
+    [
+        ("halted", halted, {}, order(), "accepted while pm ann was halted"),
+        ("restricted", restricted, {}, order(), "accepted while it was listed"),
+        ("closed", closed, {}, order(), "was accepted outside"),
+        ("side", None, {"A2:AAA_locate": 100}, short(account="A2"), "may not sell AAA short"),
+        ("locate", None, {}, short(symbol="BBB"), "locate is 100 and may be 0"),
+        ("size", None, {"firm_order_shares": 99}, order(), "firm order_shares is 100 and may be 99"),
+        ("tick", None, {}, order(limit=MARK + 50), "is no multiple of 100"),
+        ("collar", None, {"firm_collar_bps": 0}, order(limit=MARK + 100), "is further than 0 bps"),
+        (
+            "cash",
+            None,
+            {"firm_order_value": 10**11},
+            order(quantity=10_000),
+            "cash is 10,001,000,000 and may be 10,000",
+        ),
+        ("position", None, {}, sell(quantity=1_001), "position is 1,001 and may be 1,000"),
+        ("capital", None, {"ann_capital": 1_099 * MARK}, order(), "pm ann capital is 1,100,000,000 and may be"),
+        ("gross", None, {"firm_gross": 1_099 * MARK}, order(), "firm gross is 1,100,000,000 and may be"),
+        ("net", None, {"firm_net": 1_099 * MARK}, order(), "firm net is 1,100,000,000 and may be"),
+        ("single_name", None, {"firm_single_name": 1_099 * MARK}, order(), "firm single_name is 1,100,000,000"),
+    ],
+)
+def test_a_gate_that_forgot_a_check_is_seen(tmp_path, monkeypatch, check, prepare, limits, given, said):
+    books = small_books(**limits)
+    if prepare is not None:
+        prepare(books)
+    with monkeypatch.context() as patched:
+        patched.setattr(checks, "CHECKS", tuple(each for each in checks.CHECKS if each[0] != check))
+        assert books.submit([given], Actor("ann", "ann"))[0].accepted
+    rows = [(row["seq"], row["line"], row["previous"], row["hash"]) for row in books.changes.rows.added[schema.audit]]
+    write_log(tmp_path / "log.jsonl", rows)
+    found = list(map(str, replay_file(tmp_path / "log.jsonl").findings))
+    assert len(found) == 1, found
+    assert said in found[0]
 
 
 def test_a_limit_is_the_one_that_was_in_force_then(tmp_path):
