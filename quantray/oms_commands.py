@@ -94,9 +94,7 @@ def reconcile(door: DoorPath = Path("orders.door")) -> None:
 def works(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of kind portfolios.")],
     account: Annotated[str, typer.Option(help="That trades.")],
-    portfolio: Annotated[
-        str | None, typer.Option(help="One of its portfolios, if it has several.")
-    ] = None,
+    portfolio: Annotated[str | None, typer.Option(help="One of its portfolios, if it has several.")] = None,
     date: Annotated[str | None, typer.Option(help="YYYY-MM-DD of trades; by default the last that were made.")] = None,
     aum: Annotated[float | None, typer.Option(help="Money that is managed; by default what the run charged.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Of the orders' ids; by default the day.")] = None,
