@@ -5,14 +5,16 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from quantray.data.vendors.importing import read_bars
-from quantray.errors import QuantrayError
+from quantray.errors import DataError, QuantrayError
 from quantray.models.checkpoint import load_checkpoint
+from quantray.oms.paper.bars import read_bars as read_day
 from quantray.research.folder import read_run
 from quantray.research.results import ResultStore
 from quantray.settings import read_content
@@ -38,6 +40,8 @@ ALLOWED = {
     ("arrays.py", "pickle.loads"),
     # Tensors and plain values only.
     ("checkpoint.py", "torch.load"),
+    # Arrays of numbers and texts only.
+    ("bars.py", "np.load"),
 }
 
 
@@ -73,6 +77,12 @@ def test_no_loader_that_executes_is_named(room):
     banned = {f"{module}.{name}".lstrip(".") for module, names in EXECUTING.items() for name in names}
     found = {(path.name, name) for path in (ROOT / room).rglob("*.py") for name, _ in calls(path) if name in banned}
     assert found == (ALLOWED if room == "quantray" else set())
+
+
+def test_bars_are_loaded_as_arrays_only(mark, tmp_path):
+    np.savez(tmp_path / "day.npz", symbols=np.array([Bomb(mark)], dtype=object))
+    with pytest.raises(DataError, match="holds no bars"):
+        read_day(tmp_path / "day.npz")
 
 
 def test_tensors_are_loaded_as_such_only():
