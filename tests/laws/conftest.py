@@ -58,7 +58,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "strategies": ["momentum_10_50", "bollinger_20"],
         "aums": [1.0e8],
         "regimes": {"methods": ["hmm", "clustering"], "timeframes": ["1day"], "first_days": 150},
-        "parameters": {"trials": 2, "starts": 1, "generation": 2, "min_days": 40},
+        "parameters": {"trials": 3, "starts": 1, "generation": 2, "min_days": 40},
         "weights": {"methods": ["risk_parity", "equal"], "correlation_days": 60, "min_days": 30},
         "risk": {"volatilities": [0.05]},
         "execution": {"rebalances": ["weekly"], "participations": [0.1, 0.5]},

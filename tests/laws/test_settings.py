@@ -138,7 +138,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "institutional regimes.methods": ({}, {"regimes.methods": ["hmm"]}),
     "institutional parameters.min_days": ({}, {"parameters.min_days": 140}),
     "institutional weights.methods": ({}, {"weights.methods": ["equal"]}),
-    "institutional parameters.generation": ({"parameters.trials": 9}, {"parameters.generation": 3}),
+    "institutional parameters.generation": ({}, {"parameters.generation": 3}),
     "institutional execution.rebalances": ({}, {"execution.rebalances": ["monthly"]}),
     "combination warm_up_days": ({}, {"warm_up_days": 150}),
 }

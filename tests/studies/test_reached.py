@@ -128,7 +128,7 @@ def test_phases(tmp_path):
         "folds": {"warm_up_days": 60, "train_days": 150, "test_days": 110},
         "regimes": {"methods": ("clustering",), "timeframes": ("1day",), "first_days": 100},
         "execution": {"rebalances": ("monthly",), "participations": (0.1,)},
-        "data": {"kind": "simulated", "n_assets": 12, "n_days": 400},
+        "data": {"kind": "simulated", "n_assets": 12, "n_days": 335},
         "runs": str(tmp_path),
     }
     source = load_institutional(InstitutionalSettings(name="phases", **settings))
