@@ -112,7 +112,7 @@ def left_metrics(record: InstitutionalRecord, variant: str, aum: float) -> dict[
 
 _CONSTRAINTS = (
     "Gross exposure, names and the risk budget are kept by every decision of a study that has the phases for it. "
-    "Drawdown and turnover are bounds on candidates in training: out of sample they may be passed."
+    "Drawdown and turnover are bounds on candidates in training: out of sample they may be exceeded."
 )
 _CHOICES = "Each on the training days of its fold, with all phases, and tested on the days that follow."
 _PATHS = "Share of the days on which two paths name the same regime."
@@ -216,7 +216,7 @@ def _kept(record: InstitutionalRecord, bounds: Constraints, aum: float) -> tuple
     def told(name: str, form: str, bound: float) -> str:
         value = found[name]
         assert value is not None, "measured"
-        return f"{value:{form}}{'' if value <= bound else ', passed'}"
+        return f"{value:{form}}{'' if value <= bound else ', exceeded'}"
 
     return (
         money(aum),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,9 +49,19 @@ def test_the_page_tells_of_every_phase(study):
     assert len(page.summary.groups[0].rows) == 14
 
 
-def test_days_without_a_regime_have_a_name_in_the_picture(study):
-    from dataclasses import replace
+def test_a_bound_that_was_exceeded_is_said(study):
+    source, record = study
+    tight = source.settings.objectives.constraints.model_copy(update={"max_drawdown": 1e-6})
+    objectives = source.settings.objectives.model_copy(update={"constraints": tight})
+    settings = source.settings.model_copy(update={"objectives": objectives})
+    page = find_institutional(replace(source, settings=settings), record).page
+    kept = next(section for section in page.sections if section.title == "What had to be kept")
+    row = kept.parts[0].groups[0].rows[0]
+    assert row[1].endswith("%, exceeded")
+    assert "exceeded" not in row[2]
 
+
+def test_days_without_a_regime_have_a_name_in_the_picture(study):
     from quantray.studies.institutional.figures import regimes
 
     _, record = study
