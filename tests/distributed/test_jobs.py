@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -140,24 +139,44 @@ def ended(command):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_jobs_run_to_their_end_and_a_second_request_attaches_or_reuses(folder, head):
-    """Commands that mostly wait go side by side: one with a wrong token, one whose job must fail."""
+def test_jobs_attach_or_finish_what_is_left_and_a_rebalance_is_one_too(folder, head):
+    """A study's first job is stopped while its units wait; the next one does the rest.
+
+    Commands that mostly wait go side by side: one with a wrong token, one whose job must fail, and a rebalance, which
+    `ray job submit` hands in.
+    """
     refused = submitted(folder, head, "0" * 32)
+    (folder / "tests" / "distributed").mkdir(parents=True)
+    held = "tests/distributed/held_study.py"
+    shutil.copy(ROOT / held, folder / held)
+    code, out, err = ended(submitted(folder, head, TOKEN, "--no-wait", "--env", "HELD_AT=2", workflow=held))
+    assert code == 0, err
+    name = out.split("submitted ")[1].split(":")[0]
+    rebalanced = rebalance_of(folder, head)
+    limit = time.monotonic() + 120
+    while len(results(folder)) < 2:
+        assert time.monotonic() < limit, "the job never came to its units"
+        time.sleep(0.1)
+    code, out, err = ended(started(ray_job(head, "stop", name), folder))
+    assert code == 0, out + err
+    kept = results(folder)
+
     code, out, err = ended(submitted(folder, head, TOKEN, "--no-wait"))
     assert code == 0, err
     name = out.split("submitted ")[1].split(":")[0]
-
     failing = submitted(folder, head, TOKEN, "--set", "min_volatility=1.0")
     code, out, err = ended(submitted(folder, head, TOKEN))
     assert code == 0, out + err
     assert f"attached to {name}: SUCCEEDED" in out or f"submitted {name[:-1]}2: SUCCEEDED" in out
     assert "Equal weight" in out
+    assert f" {len(kept)} reused" in out or "attached" not in out
     assert list((folder / "runs").glob("demo-*/report.html"))
 
-    # Once it has ended, the same request is a new job that finds all its results.
-    code, out, err = ended(submitted(folder, head, TOKEN))
-    assert "SUCCEEDED" in out, err
-    assert "0 units computed" in out
+    code, out, err = ended(rebalanced)
+    assert code == 0, out + err
+    shelf = Shelf.at(str(folder / "books"))
+    assert shelf.latest().version in out
+    assert shelf.read(shelf.latest()).tables["parents"].num_rows == 12
 
     code, out, err = ended(refused)
     assert code == 1
@@ -170,37 +189,14 @@ def test_jobs_run_to_their_end_and_a_second_request_attaches_or_reuses(folder, h
     assert "no member on" in out
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_a_stopped_job_finishes_the_rest_and_a_rebalance_is_a_job_too(folder, head):
-    """The first job of a study is stopped while its units wait; meanwhile `ray job submit` rebalances a day."""
-    (folder / "tests" / "distributed").mkdir(parents=True)
-    held = "tests/distributed/held_study.py"
-    shutil.copy(ROOT / held, folder / held)
-    code, out, err = ended(submitted(folder, head, TOKEN, "--no-wait", "--env", "HELD_AT=2", workflow=held))
-    assert code == 0, err
-    name = out.split("submitted ")[1].split(":")[0]
+def results(folder):
+    """The units that are done."""
+    return list((folder / "runs" / "results").glob("??/*.parquet"))
 
+
+def rebalance_of(folder, head):
+    """The command that has a cluster rebalance a small market's day, under way."""
     market = SmallMarket(folder)
     (folder / "daily.yaml").write_text(to_yaml(market.settings()))
-    bars = str(market.day(0))
-    program = ["--", sys.executable, "workflows/daily_rebalance.py", "daily.yaml", "--bars", bars]
-    rebalanced = started(ray_job(head, "submit", "--working-dir", str(folder), *program), folder)
-
-    limit = time.monotonic() + 120
-    while len(list((folder / "runs" / "results").glob("??/*.parquet"))) < 2:
-        assert time.monotonic() < limit, "the job never came to its units"
-        time.sleep(0.1)
-    code, out, err = ended(started(ray_job(head, "stop", name), folder))
-    assert code == 0, out + err
-    kept = len(list((folder / "runs" / "results").glob("??/*.parquet")))
-    code, out, err = ended(submitted(folder, head, TOKEN, "--env", "HELD_AT=1000", workflow=held))
-    assert "SUCCEEDED" in out, out + err
-    computed, reused = (int(each) for each in re.search(r"(\d+) units computed, (\d+) reused", out).groups())
-    assert (computed > 0, reused) == (True, kept)
-
-    code, out, err = ended(rebalanced)
-    assert code == 0, out + err
-    shelf = Shelf.at(str(folder / "books"))
-    assert shelf.latest().version in out
-    assert shelf.read(shelf.latest()).tables["parents"].num_rows == 12
+    program = [sys.executable, "workflows/daily_rebalance.py", "daily.yaml", "--bars", str(market.day(0))]
+    return started(ray_job(head, "submit", "--working-dir", str(folder), "--", *program), folder)
