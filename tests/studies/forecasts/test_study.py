@@ -207,7 +207,7 @@ class Other(Serial):
 
     def map(self, fn, items, *, shared):
         for _ in items:
-            yield "another key"
+            yield ("another key",), None
 
 
 def test_workers_that_see_other_data_are_refused(forecast_study, tmp_path):

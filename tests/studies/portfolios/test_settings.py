@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from quantray.settings import read_settings, to_yaml
 from quantray.studies.capacity.settings import CapacitySettings
 from quantray.studies.combination.settings import CombinationSettings
 from quantray.studies.forecasts.settings import ForecastSettings
+from quantray.studies.institutional.settings import InstitutionalSettings
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings, demo_settings
 from quantray.studies.scale.settings import ScaleSettings
@@ -23,6 +25,7 @@ MODELS = {
     "capacity": CapacitySettings,
     "combine": CombinationSettings,
     "forecasts": ForecastSettings,
+    "institutional": InstitutionalSettings,
     "regime_sweep": SweepSettings,
     "scale": ScaleSettings,
     "tune": TuningSettings,
@@ -78,7 +81,10 @@ def test_universes_are_built_from_settings():
         assert UniverseSettings(preset=name).build() == band
 
 
-@pytest.mark.parametrize("path", [path for path in CONFIGS if "preset: " in path.read_text()], ids=lambda p: p.stem)
+PRESET = [path for path in CONFIGS if re.search("^[^#]*preset: ", path.read_text(), re.M)]
+
+
+@pytest.mark.parametrize("path", PRESET, ids=lambda p: p.stem)
 def test_an_empty_universe_takes_the_place_of_a_preset_and_means_all_names(path):
     model = model_of(path)
     assert read_settings(model, path).data.universe.preset is not None
