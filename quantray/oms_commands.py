@@ -134,6 +134,7 @@ def work(
     """Work orders by their schedules until they are over; killed and started again, it goes on."""
     from quantray.execution.orders import read_json  # noqa: PLC0415
     from quantray.inputs import read_text  # noqa: PLC0415
+    from quantray.oms.database import StoreError  # noqa: PLC0415
     from quantray.oms.gate import ClosedError  # noqa: PLC0415
     from quantray.oms.paper.clock import venue_clock  # noqa: PLC0415
     from quantray.oms.worker import Worker, now, summary  # noqa: PLC0415
@@ -150,8 +151,8 @@ def work(
                 while worker.step():
                     time.sleep(seconds)
                 found = worker.report(desk.marks())
-            except ClosedError as error:
-                # A gate that was killed is started again, and knows all that is to be known.
+            except (ClosedError, StoreError) as error:
+                # A gate that was killed is started again, a full disk is freed; the gate knows all that is to be known.
                 tell(str(error), error=True)
                 time.sleep(seconds)
     tell(f"filled: {found.filled_share:.1%} of {len(found.orders):,} orders' money")

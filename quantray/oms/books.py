@@ -16,7 +16,7 @@ from quantray.oms.changes import Actor, Changes
 from quantray.oms.checks import FIRM_CODES, TEXTS, first_failure, proposed
 from quantray.oms.executions import Executions
 from quantray.oms.ledger import Ledger, OrderRecord
-from quantray.oms.messages import Decision, NewOrder, Report, Route, VenueOrder, is_name
+from quantray.oms.messages import Decision, NewOrder, Report, ReportKind, Route, VenueOrder, is_name
 from quantray.oms.states import ALLOWED, ENDED, OPEN, State, moved
 
 __all__ = ["Alert", "Books", "Outgoing", "stamp"]
@@ -24,6 +24,12 @@ __all__ = ["Alert", "Books", "Outgoing", "stamp"]
 _LONGEST = 64
 _MOST_SHARES = 10**12
 _SYSTEM = Actor("gate")
+_AGAIN = frozenset({"rate"})
+"""Codes of what may be submitted again under its id."""
+_TOLD_AGAIN = 3600.0
+"""Seconds after which an alert whose cause goes on is told again."""
+_MOST_TOLD = 10_000
+"""Alerts in that time."""
 
 
 def stamp(time: datetime) -> str:
@@ -67,7 +73,8 @@ class Books:
     codes: Counter[str] = field(default_factory=Counter)
     """Decisions since the start, by code; of accepted ones it is empty."""
     last_outgoing: int = 0
-    _told: set[Alert] = field(default_factory=set)
+    _told: dict[Alert, float] = field(default_factory=dict)
+    """When each was told last."""
 
     def now(self) -> str:
         """The time, as the tables have it."""
@@ -88,7 +95,7 @@ class Books:
                     record.state, record.code, record.price = State.REJECTED, "basket", 0
                     self.ledger.reserve(record)
             decided = [
-                (record, decision if record is None or not decision.accepted else _decision(record, actor))
+                (record, _decision(self.ledger.orders[decision.order], actor) if decision.accepted else decision)
                 for record, decision in decided
             ]
         for record in fresh:
@@ -105,7 +112,13 @@ class Books:
             There is no such order among those that the actor may see.
         """
         record = self._seen(order, actor)
-        if record.state in ENDED or record.state in (State.UNKNOWN, State.CANCEL_PENDING):
+        if record.state in ENDED or record.canceling:
+            return False
+        record.canceling = True
+        self.changes.orders.add(order)
+        self.changes.any = True
+        if record.state is State.UNKNOWN:
+            # It ends, if it lives, when its venue was asked.
             return False
         if record.state is State.RESERVED:
             for out in [it for it in self.outgoing.values() if it.order.id == order]:
@@ -129,7 +142,9 @@ class Books:
             if out is None:
                 continue
             record = self.ledger.orders[out.order.id]
-            if out.action == "new" and record.state is State.RESERVED:
+            if out.action == "new" and record.state is State.RESERVED and not self._is_open():
+                self._move(record, State.EXPIRED, _SYSTEM, "the session was over before it was sent")
+            elif out.action == "new" and record.state is State.RESERVED:
                 record.route = route
                 self._move(record, State.SENT, _SYSTEM, route)
                 kept.append(out)
@@ -137,6 +152,13 @@ class Books:
                 kept.append(out)
             self._done(out)
         return kept
+
+    def end_session(self) -> None:
+        """End what waits since a session that is over; orders are for one session."""
+        for record in [each for each in self.ledger.live.values() if each.state is State.RESERVED]:
+            for out in [it for it in self.outgoing.values() if it.order.id == record.order.id]:
+                self._done(out)
+            self._move(record, State.EXPIRED, _SYSTEM, "its session was over before it was sent")
 
     def unsent(self, order: str, action: str) -> None:
         """Note that what was to be handed over surely never left, and put it out again: any way may be chosen."""
@@ -169,16 +191,23 @@ class Books:
             self.changes.rows.put(schema.cursors, {"route": route, "sequence": last})
 
     def resolve(self, order: str, found: VenueOrder | None) -> State:
-        """Settle an order by what its venue knows of it; None that it never had it, and never will."""
+        """Settle an order by what its venue knows of it; None that it never had it, and promises never to take it.
+
+        One that is no longer unknown when the answer comes, or that the venue has spoken of, is not ended by None.
+        """
         record = self.ledger.orders[order]
         if found is None:
-            if record.state in (State.ACKED, State.PARTIAL) or (record.filled and record.state in OPEN):
+            if record.state in OPEN and record.heard:
                 self._alert("break", order, f"the venue knows nothing of it, which had {record.filled:,} shares filled")
-            elif record.state in (State.SENT, State.UNKNOWN, State.CANCEL_PENDING):
+            elif record.state is State.UNKNOWN:
                 self._move(record, State.CANCELED, _SYSTEM, "never reached the venue")
             return record.state
+        self._hear(record)
         for execution in found.executions:
             self._report(execution)
+        if found.filled < record.filled and record.state in OPEN:
+            # A fill was booked after the venue had answered; it is asked again.
+            return record.state
         if found.filled != record.filled:
             self._alert(
                 "break", order, f"the venue counts {found.filled:,} shares filled, the ledger {record.filled:,}"
@@ -187,13 +216,10 @@ class Books:
         if found.state not in _FROM_VENUES or (found.state is State.FILLED and not _was_filled(record, found)):
             self._alert("break", order, f"the venue says {found.state} with {found.filled:,} shares filled")
             return record.state
-        if record.state in OPEN and record.state is not found.state:
-            if record.state is State.CANCEL_PENDING and found.state not in ENDED:
-                # The venue may not have heard of it; asking twice does no harm.
-                if all(out.order.id != order for out in self.outgoing.values()):
-                    self._put_out(record.order, "cancel")
-                return record.state
+        stands = record.state is State.CANCEL_PENDING and found.state not in ENDED
+        if record.state in OPEN and record.state is not found.state and not stands:
             self._heard(record, found.state, "as its venue says")
+        self._press(record)
         return record.state
 
     def note(self, kind: str, entity: str, text: str) -> None:
@@ -201,6 +227,9 @@ class Books:
         self._alert(kind, entity, text)
 
     # Inside
+
+    def _is_open(self) -> bool:
+        return self.ledger.opens <= self.now() < self.ledger.closes
 
     def _submit(self, order: NewOrder, actor: Actor, now: str, seconds: float) -> tuple[OrderRecord | None, Decision]:
         if not _is_well_formed(order):
@@ -212,7 +241,9 @@ class Books:
         proposal = proposed(self.ledger, order, pm=actor.pm, now=now, seconds=seconds)
         if isinstance(proposal, str):
             return None, self._refused(order, actor, now, proposal)
-        code = first_failure(self.ledger, proposal) or ("" if self._replaceable(order) else "replaces")
+        code = first_failure(self.ledger, proposal) or self._relation_fault(order)
+        if code in _AGAIN:
+            return None, self._refused(order, actor, now, code)
         pm = proposal.account.pm
         self.ledger.sent_at[pm].append(seconds)
         record = (
@@ -222,6 +253,14 @@ class Books:
         )
         self.ledger.add(record)
         return record, _decision(record, actor)
+
+    def _relation_fault(self, order: NewOrder) -> str:
+        """The code of what is wrong with the orders that it names."""
+        if order.parent is not None:
+            known = self.parents.get(order.parent)
+            if known is None or known[:3] != (order.account, order.symbol, order.side.value):
+                return "parent"
+        return "" if self._replaceable(order) else "replaces"
 
     def _replaceable(self, order: NewOrder) -> bool:
         if order.replaces is None:
@@ -269,8 +308,14 @@ class Books:
             if self.executions.is_strange(report):
                 self._alert("stray", report.order, f"{report.venue} reports {report.kind} of an order never sent there")
             return
+        self._hear(record)
         if report.exec_id:
             self._execute(record, report)
+            return
+        if report.kind in (ReportKind.FILL, ReportKind.BUST, ReportKind.CORRECT):
+            self._alert(
+                "break", report.order, f"{report.venue} reports a {report.kind} without an id; it is not booked"
+            )
             return
         to = _HEARD.get(report.kind)
         if to is None or record.state in ENDED:
@@ -281,10 +326,28 @@ class Books:
                 self._move(record, State.UNKNOWN, _SYSTEM, f"{to}, with {report.filled:,} shares filled")
         elif to in ENDED:
             self._heard(record, to, report.text[:200])
-        elif report.kind == "cancel_rejected" and record.state is State.CANCEL_PENDING:
+        elif report.kind is ReportKind.CANCEL_REJECTED and record.state is State.CANCEL_PENDING:
+            record.canceling = False
             self._move(record, State.PARTIAL if record.filled else State.ACKED, _SYSTEM, report.text[:200])
-        elif report.kind == "acked" and record.state in (State.SENT, State.UNKNOWN):
+        elif report.kind is ReportKind.ACKED and record.state in (State.SENT, State.UNKNOWN):
             self._move(record, State.PARTIAL if record.filled else State.ACKED, _SYSTEM, "")
+            self._press(record)
+
+    def _hear(self, record: OrderRecord) -> None:
+        """Note that the venue has an order: it can no longer be one that it never had."""
+        if not record.heard:
+            record.heard = True
+            self.changes.any = True
+            self.changes.orders.add(record.order.id)
+
+    def _press(self, record: OrderRecord) -> None:
+        """Ask again that an order end which shall: the venue may not have heard; asking twice does no harm."""
+        if not record.canceling or record.state in ENDED or record.state is State.UNKNOWN:
+            return
+        if record.state is not State.CANCEL_PENDING:
+            self._move(record, State.CANCEL_PENDING, _SYSTEM, "asked for before")
+        if all(out.order.id != record.order.id for out in self.outgoing.values()):
+            self._put_out(record.order, "cancel")
 
     def _heard(self, record: OrderRecord, to: State, reason: str) -> None:
         """Move an order as its venue says, if it can be so."""
@@ -315,8 +378,21 @@ class Books:
         body = {**row, "from": was.value, "to": record.state.value}
         self.changes.log(self.now(), _SYSTEM, "execution", report.exec_id, body)
         self.changes.rows.add(schema.executions, {**row, "seq": self.changes.chain.seq})
-        if record.filled > record.order.quantity:
-            self._alert("overfill", record.order.id, f"{record.filled:,} of {record.order.quantity:,} shares filled")
+        self._doubt(record, report, was)
+
+    def _doubt(self, record: OrderRecord, report: Report, was: State) -> None:
+        """Tell of an execution that is booked, and that somebody should look at."""
+        order, name = record.order, record.order.id
+        if record.filled > order.quantity:
+            self._alert("overfill", name, f"{record.filled:,} of {order.quantity:,} shares filled")
+        if report.kind is not ReportKind.FILL:
+            return
+        if was in ENDED:
+            self._alert("late fill", name, f"{report.quantity:,} shares filled after it was {was}")
+        if order.limit is not None and (report.price - order.limit) * order.side.sign > 0:
+            self._alert("price", name, f"filled at {report.price:,}, beyond its limit of {order.limit:,}")
+        if 10 * abs(report.fee) > report.quantity * report.price:
+            self._alert("fee", name, f"a fee of {report.fee:,} for {report.quantity * report.price:,} traded")
 
     def _move(self, record: OrderRecord, to: State, actor: Actor, reason: str) -> None:
         was = record.state
@@ -347,11 +423,15 @@ class Books:
         return record
 
     def _alert(self, kind: str, entity: str, text: str) -> None:
-        alert = Alert(kind, entity, text)
-        # Once, however often its cause is looked at.
-        if alert in self._told:
+        alert, seconds = Alert(kind, entity, text), self.clock().timestamp()
+        # Once an hour, however often its cause is looked at; and a venue gone mad fills neither memory nor the log.
+        if seconds - self._told.get(alert, -_TOLD_AGAIN) < _TOLD_AGAIN:
             return
-        self._told.add(alert)
+        if len(self._told) >= _MOST_TOLD:
+            self._told = {each: at for each, at in self._told.items() if seconds - at < _TOLD_AGAIN}
+        if len(self._told) >= _MOST_TOLD:
+            return
+        self._told[alert] = seconds
         self.alerts.append(alert)
         self.changes.log(self.now(), _SYSTEM, "alert", entity, {"kind": kind, "text": text})
 

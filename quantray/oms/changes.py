@@ -93,6 +93,8 @@ def _order_row(record: OrderRecord) -> dict[str, Any]:
         "route": record.route,
         "filled": record.filled,
         "price": record.price,
+        "heard": record.heard,
+        "canceling": record.canceling,
     }
 
 

@@ -133,7 +133,8 @@ def _collar(ledger: Ledger, it: Proposal) -> bool:
 
 def _rate(ledger: Ledger, it: Proposal) -> bool:
     times = ledger.sent_at[it.account.pm]
-    while times and times[0] <= it.seconds - 1:
+    # Those of the last second; after a clock that was set back, none of its future.
+    while times and not it.seconds - 1 < times[0] <= it.seconds:
         times.popleft()
     return len(times) >= ledger.limit("pm", it.account.pm, "rate")
 
@@ -201,6 +202,7 @@ TEXTS = {code: text for code, _, text in CHECKS} | {
     "symbol": "the symbol is not known",
     "no_price": "the symbol has no price yet",
     "duplicate": "the id was used for another order",
+    "parent": "the order that it is a part of is not known, or of another account, symbol or side",
     "replaces": "what it replaces is not open, or of another account, symbol or side",
     "basket": "another order of the basket was refused",
     "malformed": "an id, a venue, a quantity or a limit is none",

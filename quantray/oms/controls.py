@@ -17,6 +17,7 @@ __all__ = [
     "add_parent",
     "list_instruments",
     "open_account",
+    "permit_short",
     "restrict",
     "set_limits",
     "set_marks",
@@ -72,6 +73,16 @@ def transfer(books: Books, actor: Actor, account: str, cash: int, shares: Mappin
         books.changes.lines.add((account, symbol))
     body = {"cash": cash, "shares": dict(shares), "reason": reason}
     books.changes.log(books.now(), actor, "transfer", account, body)
+
+
+def permit_short(books: Books, actor: Actor, account: str, *, may: bool) -> None:
+    """Let an account sell short, or no more; raises ``InputError``."""
+    held = books.ledger.account(account)
+    if held.may_short == may:
+        return
+    held.may_short = may
+    books.changes.accounts.add(account)
+    books.changes.log(books.now(), actor, "permission", account, {"may_short": may})
 
 
 def list_instruments(books: Books, actor: Actor, instruments: Mapping[str, tuple[int, int]]) -> None:
@@ -130,6 +141,17 @@ def set_switch(books: Books, actor: Actor, scope: str, key: str, *, on: bool) ->
         raise InputError(
             f"a kill switch is of the firm, or of a pm, an account or a symbol by name, not {scope} {key}."
         )
+    ledger = books.ledger
+    there = {
+        "firm": {""},
+        "pm": {account.pm for account in ledger.accounts.values()},
+        "account": ledger.accounts.keys(),
+        "symbol": ledger.instruments.keys(),
+    }
+    # One that is on can be taken off, whatever became of whom it halts.
+    if key not in there[scope] and (on or (scope, key) not in ledger.switches):
+        names = ", ".join(sorted(there[scope])[:10]) or "none"
+        raise InputError(f"there is no {scope} {key!r} to halt or resume; there are {names}.")
     row = {"scope": scope, "key": key}
     if on:
         books.ledger.switches.add((scope, key))
@@ -159,6 +181,9 @@ def set_session(books: Books, actor: Actor, opens: datetime, closes: datetime) -
     """Take orders between two times; raises ``InputError`` where they have no zone or are not in order."""
     if opens.tzinfo is None or closes.tzinfo is None or not opens < closes:
         raise InputError(f"a session from {opens} to {closes}: give times with a zone, the earlier one first.")
+    if books.ledger.opens != stamp(opens):
+        # Orders are for one session; what waited since the last one is not sent in this one.
+        books.end_session()
     books.ledger.opens, books.ledger.closes = stamp(opens), stamp(closes)
     row = {"one": 1, "opens": books.ledger.opens, "closes": books.ledger.closes}
     books.changes.rows.put(schema.sessions, row)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from quantray.execution.orders import Side
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import add_parent, set_marks, set_switch
-from quantray.oms.database import StoreError
+from quantray.oms.database import GateOpenError, StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Decision, NewOrder, Report
@@ -148,6 +149,7 @@ class Door:
     ----------
     path : of the socket, which is made with mode 0600; at most 100 letters.
     compare : compares positions and cash with the venue's.
+    between : seconds between two comparisons, in which what was filled is reported.
 
     Raises
     ------
@@ -157,10 +159,13 @@ class Door:
         The socket cannot be made.
     """
 
-    def __init__(self, gate: Gate, path: Path, *, compare: Callable[[], Sequence[Break]] = list) -> None:
-        self._gate, self._path, self._compare = gate, path, compare
+    def __init__(
+        self, gate: Gate, path: Path, *, compare: Callable[[], Sequence[Break]] = list, between: float = 0.0
+    ) -> None:
+        self._gate, self._path, self._compare, self._between = gate, path, compare, between
         if len(os.fsencode(path)) > 100:
             raise InputError(f"{path} is too long for a socket; choose a shorter folder.")
+        _free(path)
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             path.unlink(missing_ok=True)
@@ -183,6 +188,7 @@ class Door:
     def compare(self) -> Sequence[Break]:
         """Where positions and cash differ from the venue's, after a second look."""
         self._compare()
+        time.sleep(self._between)
         return self._compare()
 
     def close(self) -> None:
@@ -311,6 +317,18 @@ _ERRORS: Mapping[str, type[QuantrayError]] = {
     "ClosedError": ClosedError,
     "StoreError": StoreError,
 }
+
+
+def _free(path: Path) -> None:
+    """Raise where a path is no socket, or one behind which somebody listens."""
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_socket() or path.is_symlink():
+        raise InputError(f"{path} is there and no door of a gate; name another file.")
+    with socket.socket(socket.AF_UNIX) as trial:
+        trial.settimeout(1.0)
+        if trial.connect_ex(str(path)) == 0:
+            raise GateOpenError(f"a gate listens at {path} already; end it, or choose another door.")
 
 
 def _answered(desk: LocalDesk, door: Door, line: bytes) -> bytes:

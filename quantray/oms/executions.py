@@ -14,6 +14,8 @@ Effect = tuple[int, int, int]
 """Shares, money a share and fee; negative shares and the fee negated take a trade back."""
 
 _AMENDS = (ReportKind.BUST, ReportKind.CORRECT)
+_MOST_STRANGE = 10_000
+"""Reports of no order of ours that are told of."""
 _MOST = 10**15
 _MOST_MONEY = 10**17
 _LONGEST = 64
@@ -60,7 +62,7 @@ class Executions:
     def is_strange(self, report: Report) -> bool:
         """Whether a report of no order of ours is heard for the first time."""
         key = report.order, report.venue, report.exec_id or report.kind.value
-        if key in self._strange:
+        if key in self._strange or len(self._strange) >= _MOST_STRANGE:
             return False
         self._strange.add(key)
         return True

@@ -61,6 +61,10 @@ class OrderRecord:
     route: Route | None = None
     filled: int = 0
     price: int = 0
+    heard: bool = False
+    """Whether its venue has ever spoken of it."""
+    canceling: bool = False
+    """Whether it was asked to end, which stands until it has."""
 
     @property
     def remaining(self) -> int:

@@ -63,7 +63,9 @@ def _record(row: Any) -> OrderRecord:
         parent=row.parent,
         replaces=row.replaces,
     )
-    return OrderRecord(order, row.pm, State(row.state), row.code, row.route, row.filled, row.price)
+    return OrderRecord(
+        order, row.pm, State(row.state), row.code, row.route, row.filled, row.price, row.heard, row.canceling
+    )
 
 
 def _executions(database: Database) -> Executions:

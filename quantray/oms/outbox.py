@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from quantray.oms.books import Books, Outgoing
+from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.gateways.protocol import Failure, Gateway, NotSentError, one_by_one
 from quantray.oms.messages import Route
@@ -60,24 +61,25 @@ class Outbox:
         self._pool.shutdown()
 
     def _run(self) -> None:
-        try:
-            while not self._ending.is_set():
-                self._woken.clear()
+        while not self._ending.is_set():
+            self._woken.clear()
+            try:
                 while not self._ending.is_set() and self._handed_over():
                     pass
-                # The outbox may be left with something that no way was ready for.
-                self._woken.wait(self._patience)
-        except ClosedError:
-            return
+            except StoreError:
+                # The database refuses for now. What had left meanwhile is asked about, as it was not heard of.
+                self._ending.wait(self._patience)
+            except ClosedError:
+                return
+            # The outbox may be left with something that no way was ready for.
+            self._woken.wait(self._patience)
 
     def _handed_over(self) -> bool:
         """Hand over what waits; False where nothing could be."""
+        ready = tuple(route for route, way in self._ways.items() if not self._rests_now(route) and way.ready())
         by_route: dict[Route, list[int]] = {}
-        ready = [route for route, way in self._ways.items() if not self._rests_now(route) and way.ready()]
-        for out, decided in self._gate.do(_first):
-            route = decided or next(iter(ready), None)
-            if route in ready and route is not None:
-                by_route.setdefault(route, []).append(out.seq)
+        for seq, route in self._gate.do(lambda books: _first(books, ready)):
+            by_route.setdefault(route, []).append(seq)
         moved = False
         for route, numbers in by_route.items():
             sent = self._gate.do(lambda books, n=numbers, r=route: books.handed(n, r))  # type: ignore[misc]
@@ -116,5 +118,9 @@ def _note(books: Books, failures: Sequence[tuple[Outgoing, Failure]]) -> None:
             books.unsure(out.order.id, str(failure)[:200])
 
 
-def _first(books: Books) -> Sequence[tuple[Outgoing, Route | None]]:
-    return [(out, books.ledger.orders[out.order.id].route) for out in islice(books.outgoing.values(), _MOST)]
+def _first(books: Books, ready: Sequence[Route]) -> list[tuple[int, Route]]:
+    """What can be handed over now, and by which way: what waits for one that is down keeps nothing from the others."""
+    routed = (
+        (out.seq, books.ledger.orders[out.order.id].route or next(iter(ready), None)) for out in books.outgoing.values()
+    )
+    return list(islice(((seq, route) for seq, route in routed if route in ready and route is not None), _MOST))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from quantray.oms.books import Books
+from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.gateways.protocol import Gateway, UnsureError
 from quantray.oms.messages import Holdings, Route
@@ -60,6 +61,7 @@ def ask(gate: Gate, ways: Mapping[Route, Gateway], orders: Iterable[str]) -> int
             silent += 1
             continue
         if found is not None or state in (State.UNKNOWN, State.ACKED, State.PARTIAL):
+            # None settles only what is unknown still: then, and only then, the venue has promised never to take it.
             gate.do(lambda books, n=name, f=found: books.resolve(n, f))  # type: ignore[misc]
         else:
             gate.do(lambda books, n=name: books.unsure(n, "the venue does not know it yet"))  # type: ignore[misc]
@@ -111,15 +113,15 @@ class Reconciler:
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
     def start(self) -> None:
-        """Settle what an earlier gate left, then go on in the background."""
+        """Note what an earlier gate left in doubt, and settle it in the background."""
         lost(self._gate)
-        ask(self._gate, self._ways, self._open())
         self._thread.start()
 
     def look(self) -> None:
         """Look once at what is in doubt now, and after a lost connection at everything that is open."""
-        came_back = [route for route, way in self._ways.items() if way.ready() and not self._was_ready[route]]
-        self._was_ready = {route: way.ready() for route, way in self._ways.items()}
+        ready = {route: way.ready() for route, way in self._ways.items()}
+        came_back = [route for route in ready if ready[route] and not self._was_ready[route]]
+        self._was_ready = ready
         if came_back:
             ask(self._gate, self._ways, self._open())
             return
@@ -156,14 +158,21 @@ class Reconciler:
             self._thread.join()
 
     def _run(self) -> None:
-        try:
-            while not self._ending.wait(self._patience / 4):
+        started = False
+        while not self._ending.wait(self._patience / 4 if started else 0):
+            try:
+                if not started:
+                    ask(self._gate, self._ways, self._open())
+                    started = True
                 self.look()
                 if self._clock() - self._compared >= self._every:
                     self._compared = self._clock()
                     self.compare()
-        except ClosedError:
-            return
+            except StoreError:
+                # The database refuses for now; what is in doubt stays so until it does not.
+                self._ending.wait(self._patience)
+            except ClosedError:
+                return
 
     def _open(self) -> list[str]:
         return self._gate.do(lambda books: list(books.ledger.live))

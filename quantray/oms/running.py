@@ -17,10 +17,18 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from pydantic import AwareDatetime, Field, model_validator
 
-from quantray.errors import InputError
+from quantray.errors import InputError, reason
 from quantray.oms.books import Alert, Books
 from quantray.oms.changes import Actor
-from quantray.oms.controls import LIMITS, list_instruments, open_account, set_limits, set_marks, set_session
+from quantray.oms.controls import (
+    LIMITS,
+    list_instruments,
+    open_account,
+    permit_short,
+    set_limits,
+    set_marks,
+    set_session,
+)
 from quantray.oms.desk import Door
 from quantray.oms.gate import Gate
 from quantray.oms.gateways.protocol import Gateway
@@ -48,12 +56,15 @@ class AccountSettings(SettingsModel):
     cash: Amount = Decimal(0)
     may_short: bool = False
     shares: Mapping[str, int] = {}
+    locates: Mapping[str, int] = {}
+    """Shares of each symbol that may be sold short."""
 
 
 class InstrumentSettings(SettingsModel):
     """What may be traded."""
 
     price: Annotated[Decimal, Field(gt=0)]
+    """That exposures and collars are reckoned with until a better one is set."""
     tick: Annotated[Decimal, Field(gt=0)] = Decimal("0.01")
     lot: int = Field(1, ge=1)
 
@@ -201,10 +212,12 @@ def running(settings: OmsSettings) -> Iterator[Running]:
         for route, each in ways.items():
             each.listen(lambda reports, r=route: _booked(gate, reports, r), _cursor(gate, route))  # type: ignore[misc]
         reconciler = Reconciler(gate, ways, patience=settings.patience_seconds, every=settings.compare_seconds)
+        # The door first: whoever wants to halt must not wait for a venue that is silent.
+        door = Door(gate, Path(settings.door), compare=reconciler.compare, between=settings.patience_seconds)
+        stack.callback(door.close)
         reconciler.start()
         stack.callback(reconciler.close)
         stack.callback(Outbox(gate, ways).close)
-        stack.callback(Door(gate, Path(settings.door), compare=reconciler.compare).close)
         port = None
         if settings.metrics_port is not None:
             server, thread = start_http_server(settings.metrics_port, "127.0.0.1", metrics.registry)
@@ -225,6 +238,8 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
     """
     actor = Actor("set-up")
     limits = {("firm", "", name): _limit(name, value) for name, value in wanted.firm.items()}
+    for name, account in wanted.accounts.items():
+        limits |= {("account", f"{name}:{symbol}", "locate"): count for symbol, count in account.locates.items()}
     for pm, named in wanted.pms.items():
         limits |= {("pm", pm, name): _limit(name, value) for name, value in named.items()}
 
@@ -234,11 +249,16 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
             if known is not None and known.pm != account.pm:
                 raise InputError(f"account {name} is there already, of pm {known.pm}; accounts do not change hands.")
         list_instruments(books, actor, {s: (money(i.tick), i.lot) for s, i in wanted.instruments.items()})
-        set_marks(books, actor, {s: money(i.price) for s, i in wanted.instruments.items()})
+        listed = books.ledger.instruments
+        fresh = {s: money(i.price) for s, i in wanted.instruments.items() if not listed[s].mark}
+        if fresh:
+            set_marks(books, actor, fresh)
         set_limits(books, actor, limits)
         set_session(books, actor, wanted.session.opens, wanted.session.closes)
         for name, account in wanted.accounts.items():
-            if name not in books.ledger.accounts:
+            if name in books.ledger.accounts:
+                permit_short(books, actor, name, may=account.may_short)
+            else:
                 opened = Account(name, account.pm, money(account.cash), account.may_short)
                 open_account(books, actor, opened, account.shares)
 
@@ -257,8 +277,16 @@ class _Teller:
             line = json.dumps({"time": datetime.now(UTC).isoformat(), **asdict(alert)})
             _LOG.warning("%s", line)
             if self._file is not None:
-                with self._file.open("a") as file:
-                    file.write(line + "\n")
+                self._append(line)
+
+    def _append(self, line: str) -> None:
+        assert self._file is not None
+        try:
+            with self._file.open("a") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            # The gate goes on: the alert is a row of its log, and was told.
+            _LOG.error("the alert is not in %s: %s", self._file, reason(error))
 
 
 def _booked(gate: Gate, reports: Sequence[Report], route: Route) -> None:

@@ -100,6 +100,8 @@ child_orders = Table(
     Column("filled", BigInteger, nullable=False),
     # Money a share that is set aside.
     Column("price", BigInteger, nullable=False),
+    Column("heard", Boolean, nullable=False),
+    Column("canceling", Boolean, nullable=False),
     Index("child_orders_state", "state"),
     Index("child_orders_parent", "parent"),
 )

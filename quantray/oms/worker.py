@@ -86,6 +86,10 @@ def summary(worked: Worked) -> str:
     return json.dumps({**totals, "refused": worked.refused, "orders": orders}, indent=1)
 
 
+_AGAIN = ("rate", "no_price")
+"""Codes of children that are submitted again at the next look."""
+
+
 class Worker:
     """Works orders until the last slice is over.
 
@@ -115,6 +119,8 @@ class Worker:
             raise InputError("two orders have one id; work each of them once." if works else "there are no orders.")
         self._bounds = {work.id: work.bounds for work in works}
         self._refused: Counter[str] = Counter()
+        self._given_up: set[str] = set()
+        """Ids of children that are refused whenever they come."""
         desk.add_parents(
             [
                 Parent(w.id, w.account, p.symbol, p.side, p.quantity, to_json(w.schedule))
@@ -146,6 +152,8 @@ class Worker:
         for decision in self._desk.submit(due) if due else ():
             if not decision.accepted:
                 self._refused[decision.code] += 1
+                if decision.code not in _AGAIN:
+                    self._given_up.add(decision.order)
         return busy
 
     def run(self, wait: Callable[[], None]) -> None:
@@ -209,7 +217,7 @@ class Worker:
     def _due(self, work: Work, children: Sequence[Child], start: int, end: int) -> list[NewOrder]:
         """The children of this slice that the gate has not seen, with their shares of what is left."""
         taken = {_row(child) for child in children}
-        rows = [row for row in range(start, end) if row not in taken]
+        rows = [row for row in range(start, end) if row not in taken and f"{work.id}-{row}" not in self._given_up]
         if not rows:
             return []
         parent = work.schedule.parent

@@ -151,14 +151,22 @@ def test_doubt_holds_everything(books):
     assert not books.cancel("O1", ANN)
     books.report([fill(40)])
     assert state(books) is State.UNKNOWN
+    # It lives, and was asked to end.
     books.report([says("acked")])
-    assert state(books) is State.PARTIAL
+    assert state(books) is State.CANCEL_PENDING
+    assert [out.action for out in books.outgoing.values()] == ["cancel"]
+
+
+def test_an_order_that_its_venue_spoke_of_is_not_ended_by_its_silence(books):
+    books.unsure("O1", "no answer")
+    assert books.resolve("O1", None) is State.UNKNOWN
+    assert books.ledger.accounts["A1"].reserved == 100 * (MARK + 100)
+    assert alerts(books) == ["break"]
 
 
 @pytest.mark.parametrize(
     ("found", "after", "filled"),
     [
-        (None, State.CANCELED, 0),
         (VenueOrder("O1", State.ACKED, 0), State.ACKED, 0),
         (VenueOrder("O1", State.PARTIAL, 60, (fill(60),)), State.PARTIAL, 60),
         (VenueOrder("O1", State.FILLED, 100, (fill(60), fill(40, exec_id="F2"))), State.FILLED, 100),
@@ -287,3 +295,9 @@ def test_every_order_and_transition_is_a_row(books):
     books.report([fill(100, "O2")])
     # Three orders, sent, acknowledged, filled.
     assert books.changes.chain.seq == before + 6
+
+
+def test_a_basket_that_names_an_order_twice_is_refused_twice(books):
+    once = order("N1", 1)
+    decided = books.submit([once, once, order("N2", 10**6)], ANN, all_or_nothing=True)
+    assert [(each.accepted, each.code) for each in decided] == [(False, "basket"), (False, "basket"), (False, "size")]

@@ -8,6 +8,7 @@ from desks import ANN, OPS, buy, gate_at
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
+from quantray.oms.database import GateOpenError
 from quantray.oms.desk import Door, LocalDesk, Parent, RemoteDesk
 from quantray.oms.gate import ClosedError
 from quantray.oms.messages import MONEY, Report, ReportKind
@@ -68,7 +69,9 @@ def test_another_order_of_the_same_id_is_refused(desk):
 
 def test_a_portfolio_manager_sees_their_own(tmp_path):
     with gate_at(tmp_path) as gate:
-        LocalDesk(gate, OPS).submit([buy("b", account="B1", parent="p")])
+        bobs = LocalDesk(gate, OPS)
+        bobs.add_parents([Parent("p", "B1", "AAA", Side.BUY, 300)])
+        assert bobs.submit([buy("b", account="B1", parent="p")])[0].accepted
         assert LocalDesk(gate, ANN).children(["p"]) == []
         with pytest.raises(InputError, match=r"there is no account 'B1' of yours\."):
             LocalDesk(gate, ANN).add_parents([Parent("p", "B1", "BBB", Side.BUY, 1)])
@@ -89,3 +92,39 @@ def test_the_door_is_its_users_alone_and_says_what_is_wrong(tmp_path):
         RemoteDesk(tmp_path / "door").status()
     with pytest.raises(InputError, match="too long for a socket"):
         Door(gate, tmp_path / ("x" * 100))
+
+
+def test_parts_are_parts_of_orders_of_the_same_account_symbol_and_side(desk):
+    _, desk = desk
+    desk.add_parents([PARENT])
+    decided = desk.submit(
+        [
+            buy("1", parent="p"),
+            buy("2", parent="q"),
+            buy("3", parent="p", account="B1"),
+            buy("4", parent="p", symbol="BBB"),
+        ]
+    )
+    assert [each.code for each in decided] == ["", "parent", "parent", "parent"]
+
+
+def test_a_switch_of_whom_nobody_knows_is_refused(desk):
+    _, desk = desk
+    for scope in ("pm", "account", "symbol"):
+        with pytest.raises(InputError, match=f"there is no {scope} 'typo' to halt or resume; there are"):
+            desk.switch(scope, "typo", on=True)
+
+
+def test_a_door_takes_nobodys_place(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with gate_at(tmp_path) as gate:
+        with pytest.raises(InputError, match="is there and no door of a gate"):
+            Door(gate, tmp_path / "file")
+        assert (tmp_path / "file").read_text() == "kept"
+        door = Door(gate, tmp_path / "door")
+        with pytest.raises(GateOpenError, match="a gate listens at"):
+            Door(gate, tmp_path / "door")
+        desk = RemoteDesk(tmp_path / "door")
+        assert desk.status()["epoch"] == 1
+        desk.close()
+        door.close()

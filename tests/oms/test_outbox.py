@@ -1,10 +1,13 @@
 """Sent once, or asked about: whatever way fails, and wherever."""
 
 import threading
+from datetime import timedelta
 
 import pytest
-from desks import ANN, Market, Way, buy, gate_at, listening, renamed
+from desks import ANN, OPS, Clock, Market, Way, buy, gate_at, listening, renamed
 
+from quantray.oms.controls import set_session
+from quantray.oms.database import StoreError
 from quantray.oms.gateways.protocol import NotSentError, UnsureError
 from quantray.oms.outbox import Outbox
 from quantray.oms.reconcile import ask
@@ -141,3 +144,46 @@ def test_a_way_that_takes_nothing_rests_before_it_is_tried_again(gate):
         outbox.close()
     assert state(gate, "a") is State.RESERVED
     assert market.orders == {}
+
+
+def test_a_database_that_refuses_for_a_moment_is_no_end(gate):
+    market, refusals = Market(), [3]
+    way = listening(gate, Way(market))
+    done = gate.do
+
+    def refusing(command):
+        if threading.current_thread().name == "outbox" and refusals[0]:
+            refusals[0] -= 1
+            raise StoreError("the disk is full.")
+        return done(command)
+
+    gate.do = refusing
+    handed_over(gate, {"rest": way}, [buy("a")], lambda: market.executed)
+    assert refusals == [0]
+
+
+def test_what_waits_for_a_way_that_is_down_keeps_nothing_from_another(gate):
+    market = Market(fill=lambda order: 0)
+    fix, rest = Way(market, "fix"), listening(gate, Way(market))
+    many = [buy(f"f{k}", 1) for k in range(300)]
+    gate.submit(many, ANN)
+    for out in gate.do(lambda books: books.handed(list(books.outgoing), "fix")):
+        fix.send(out.order)
+    rest.deliver()
+    gate.do(lambda books: [books.cancel(order.id, ANN) for order in many])
+    fix.up = False
+    handed_over(gate, {"fix": fix, "rest": rest}, [buy("a")], lambda: "a" in market.orders)
+
+
+def test_an_order_is_for_its_session(tmp_path):
+    clock, market = Clock(), Market()
+    with gate_at(tmp_path, clock) as gate:
+        gate.submit([buy("late"), buy("yesterday")], ANN)
+        clock.forward(hours=5)
+        numbers = gate.do(lambda books: [seq for seq, out in books.outgoing.items() if out.order.id == "late"])
+        assert gate.do(lambda books: books.handed(numbers, "rest")) == []
+        clock.forward(hours=16)
+        gate.do(lambda books: set_session(books, OPS, clock.now, clock.now + timedelta(hours=6)))
+        handed_over(gate, {"rest": listening(gate, Way(market))}, [buy("today")], lambda: market.executed)
+        assert [state(gate, name) for name in ("late", "yesterday")] == [State.EXPIRED] * 2
+        assert market.executed == ["today"]

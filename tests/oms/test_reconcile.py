@@ -146,3 +146,55 @@ def test_a_connection_that_came_back_is_asked_about_everything_open(gate):
     way.up = True
     looks.look()
     assert state(gate, "a") is State.FILLED
+
+
+def test_an_end_that_was_asked_for_is_not_forgotten_when_the_request_is_lost(gate):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    handed(gate, way, buy("a"), buy("b"))
+    way.deliver()
+    # One request is lost on the way; the other order is in doubt when it shall end.
+    gate.do(lambda books: books.cancel("a", OPS))
+    gate.do(lambda books: books.handed(list(books.outgoing), "rest"))
+    gate.do(lambda books: [books.unsure(name, "no answer") for name in "ab"])
+    gate.do(lambda books: books.cancel("b", OPS))
+    ask(gate, {"rest": way}, ["a", "b"])
+    assert [state(gate, name) for name in "ab"] == [State.CANCEL_PENDING] * 2
+    for out in gate.do(lambda books: books.handed(list(books.outgoing), "rest")):
+        way.cancel(out.order)
+    way.deliver()
+    assert [state(gate, name) for name in "ab"] == [State.CANCELED] * 2
+
+
+def test_a_venue_that_lags_does_not_end_an_order_that_it_has(gate, told):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    handed(gate, way, buy("a"))
+    way.deliver()
+
+    def lagging(name, *, void):
+        gate.do(lambda books: books.cancel("a", OPS))
+
+    way.status = lagging
+    ask(gate, {"rest": way}, ["a"])
+    assert state(gate, "a") is State.CANCEL_PENDING
+    assert gate.do(lambda books: books.ledger.accounts["A1"].reserved) > 0
+    assert [alert.kind for alert in told] == ["break"]
+
+
+def test_a_fill_that_is_booked_while_the_venue_answers_is_no_break(gate, told):
+    market = Market(fill=lambda order: 0)
+    way = listening(gate, Way(market))
+    handed(gate, way, buy("a"))
+    way.deliver()
+    status = way.status
+
+    def meanwhile(name, *, void):
+        answer = status(name, void=void)
+        market.trade("a", 40)
+        way.deliver()
+        return answer
+
+    way.status = meanwhile
+    ask(gate, {"rest": way}, ["a"])
+    assert (state(gate, "a"), told) == (State.PARTIAL, [])

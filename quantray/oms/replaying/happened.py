@@ -58,6 +58,10 @@ def _switch(now: Standing, row: Row, findings: Findings) -> None:
     _listed(now.switches, (row.body["scope"], row.body["key"]), on=row.body["on"])
 
 
+def _permission(now: Standing, row: Row, findings: Findings) -> None:
+    now.owners[row.entity].may_short = row.body["may_short"]
+
+
 def _restriction(now: Standing, row: Row, findings: Findings) -> None:
     _listed(now.restrictions, (row.body["account"], row.body["symbol"]), on=row.body["on"])
 
@@ -267,6 +271,7 @@ _STEPS: Mapping[str, _Step] = {
     "marks": _marks,
     "order": _order,
     "parent": _parent,
+    "permission": _permission,
     "refused": _refused,
     "restriction": _restriction,
     "seal": _seal,

@@ -43,6 +43,8 @@ def upgrade() -> None:
         sa.Column("route", sa.String(8)),
         sa.Column("filled", sa.BigInteger(), nullable=False),
         sa.Column("price", sa.BigInteger(), nullable=False),
+        sa.Column("heard", sa.Boolean(), nullable=False),
+        sa.Column("canceling", sa.Boolean(), nullable=False),
     )
     op.create_index("child_orders_parent", "child_orders", ["parent"])
     op.create_index("child_orders_state", "child_orders", ["state"])

@@ -8,10 +8,14 @@ revision = "0002"
 down_revision = "0001"
 
 _MAKE = {
-    "sqlite": tuple(
-        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
-        "BEGIN SELECT RAISE(ABORT, 'rows of audit are never changed'); END"
-        for verb in ("UPDATE", "DELETE")
+    "sqlite": (
+        "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'rows of audit are never changed'); END",
+        "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'rows of audit are never changed'); END",
+        # A row that takes the place of another would be no update, and no deletion that triggers see.
+        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq) "
+        "BEGIN SELECT RAISE(ABORT, 'rows of audit are never changed'); END",
     ),
     "postgresql": (
         "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
@@ -21,7 +25,7 @@ _MAKE = {
     ),
 }
 _UNDO = {
-    "sqlite": ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete"),
+    "sqlite": ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete", "DROP TRIGGER audit_no_replace"),
     "postgresql": (
         "DROP TRIGGER audit_fixed ON audit",
         "DROP TRIGGER audit_whole ON audit",
