@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs pictures release-check bench mutation clean
+.PHONY: demo test test-fix lint docs pictures release-check bench mutation clean
 
 # The stamp is newer than the files that say what to install, or the set-up runs again.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -18,6 +18,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope --no-loadscope-reorder -m "not ray"
 	$(BIN)/python -m pytest -q -m ray
+
+# QuickFIX is compiled first, which takes minutes.
+$(VENV)/.fix: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fix]'
+	touch $@
+
+test-fix: $(VENV)/.fix
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m fix
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """``quantray venue``: a paper venue to trade at, and the bars that it replays."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from quantray.terminal import tell
 
 if TYPE_CHECKING:
     from quantray.oms.messages import Holdings
+    from quantray.oms.paper.book import Book
+    from quantray.oms.paper.fix_door import FixDoor
 
 __all__ = ["opened_accounts", "venue_app"]
 
@@ -31,6 +34,13 @@ def start(
     faults: Annotated[str, typer.Option(help="JSON of what goes wrong, such as '{\"lose\": 0.01}'.")] = "{}",
     seed: Annotated[int, typer.Option(min=0, help="Of all that is left to chance.")] = 0,
     participation: Annotated[float, typer.Option(help="Most of a bar's volume that orders may be.")] = 0.1,
+    fix_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Open a FIX 4.2 door as well, for this machine only.")
+    ] = None,
+    fix_ids: Annotated[tuple[str, str], typer.Option(help="CompIDs of the FIX session: the venue's, the client's.")] = (
+        "VENUE",
+        "QUANTRAY",
+    ),
     bar_seconds: Annotated[
         float | None, typer.Option(min=0.001, help="Real time of a bar; by default bars pass by command.")
     ] = None,
@@ -48,10 +58,17 @@ def start(
         locked_folder(state) as folder,
         Book(read_bars(data), folder / "book.sqlite", rules=rules, openings=opened, faults=wrong) as book,
         listening(host, port, key=key) as door,
+        nullcontext() if fix_port is None else _fix_door(book, folder / "fix", fix_port, fix_ids),
     ):
         stands = book.standing()
         tell(f"venue at http://{host}:{door.getsockname()[1]}, bar {stands.bar} of {stands.bars}; interrupt to end")
         serve(book, door, key=key, bar_seconds=bar_seconds)
+
+
+def _fix_door(book: "Book", folder: Path, port: int, ids: tuple[str, str]) -> "FixDoor":
+    from quantray.oms.paper.fix_door import FixDoor  # noqa: PLC0415
+
+    return FixDoor(book, folder, port, sender=ids[0], target=ids[1])
 
 
 @venue_app.command()

@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import contextlib
+import importlib.util
 import os
 import signal
 import socket
@@ -40,6 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Among several processes slow ones come first, or one process would be left alone with them at the end.
     """
+    if importlib.util.find_spec("quickfix") is None:
+        for item in [item for item in items if item.get_closest_marker("fix")]:
+            item.add_marker(pytest.mark.skip(reason="needs QuickFIX; make test-fix installs it and runs these"))
     last = "PYTEST_XDIST_WORKER" not in os.environ
     items.sort(key=lambda item: (bool(item.get_closest_marker("ray")), bool(item.get_closest_marker("slow")) == last))
 

@@ -30,7 +30,9 @@ from quantray.oms.controls import (
     set_session,
 )
 from quantray.oms.desk import Door
+from quantray.oms.fixing.engine import Session
 from quantray.oms.gate import Gate
+from quantray.oms.gateways.fix import FixGateway
 from quantray.oms.gateways.protocol import Gateway
 from quantray.oms.gateways.rest import RestGateway
 from quantray.oms.ledger import Account
@@ -40,9 +42,21 @@ from quantray.oms.reconcile import Reconciler
 from quantray.oms.sealing import Sealer
 from quantray.settings import SettingsModel
 
-__all__ = ["Metrics", "OmsSettings", "Running", "SealSettings", "SetUp", "VenueSettings", "running", "set_up"]
+__all__ = [
+    "FixSettings",
+    "Metrics",
+    "OmsSettings",
+    "Running",
+    "SealSettings",
+    "SetUp",
+    "VenueSettings",
+    "running",
+    "set_up",
+]
 
 _LOG = logging.getLogger("quantray.oms")
+_COMP_ID = r"^[\x21-\x7e]{1,32}$"
+_TIME = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"
 _SHARES = ("order_shares", "collar_bps", "rate", "locate")
 """Limits that are no money."""
 
@@ -110,6 +124,36 @@ class VenueSettings(SettingsModel):
     """Variable of the environment that holds the key; none is sent where it is not set."""
 
 
+class FixSettings(SettingsModel):
+    """A FIX 4.2 session with the venue, which orders then take first; needs the extra ``fix``."""
+
+    host: str = Field("127.0.0.1", pattern=r"^[A-Za-z0-9_.:-]+$")
+    """Of the venue, or of the proxy that speaks TLS to it."""
+    port: int = Field(ge=1, le=65535)
+    sender: str = Field("QUANTRAY", pattern=_COMP_ID)
+    target: str = Field("VENUE", pattern=_COMP_ID)
+    folder: str = Field("fix", pattern=r"^[^\r\n]+$")
+    """Of sequence numbers and of the journal."""
+    heartbeat_seconds: int = Field(30, ge=1, le=3600)
+    opens: str = Field("00:00:00", pattern=_TIME)
+    """UTC; sequence numbers begin anew. The same as ``closes`` is the whole day."""
+    closes: str = Field("00:00:00", pattern=_TIME)
+
+    def session(self) -> Session:
+        """The session itself."""
+        return Session(
+            role="initiator",
+            host=self.host,
+            port=self.port,
+            sender=self.sender,
+            target=self.target,
+            folder=Path(self.folder).resolve(),
+            heartbeat=self.heartbeat_seconds,
+            opens=self.opens,
+            closes=self.closes,
+        )
+
+
 class SealSettings(SettingsModel):
     """Where the head of the log is signed to: best on another disk or machine."""
 
@@ -126,6 +170,7 @@ class OmsSettings(SettingsModel):
     door: str = "orders.door"
     """Socket of the desks of this machine."""
     venue: VenueSettings
+    fix: FixSettings | None = None
     patience_seconds: float = Field(2.0, gt=0)
     """After which an order that was handed over should have been heard of."""
     compare_seconds: float = Field(30.0, gt=0)
@@ -206,9 +251,7 @@ def running(settings: OmsSettings) -> Iterator[Running]:
             sealer = Sealer(gate, Path(seals.key), Path(seals.file), seconds=seals.seconds)
             sealer.start()
             stack.callback(sealer.close)
-        way = RestGateway(settings.venue.address, os.environ.get(settings.venue.key_env))
-        stack.callback(way.close)
-        ways: dict[Route, Gateway] = {way.route: way}
+        ways = _ways(settings, stack)
         for route, each in ways.items():
             each.listen(lambda reports, r=route: _booked(gate, reports, r), _cursor(gate, route))  # type: ignore[misc]
         reconciler = Reconciler(gate, ways, patience=settings.patience_seconds, every=settings.compare_seconds)
@@ -226,6 +269,17 @@ def running(settings: OmsSettings) -> Iterator[Running]:
             stack.callback(server.shutdown)
             port = server.server_port
         yield Running(gate, ways, reconciler, metrics, port)
+
+
+def _ways(settings: OmsSettings, stack: ExitStack) -> dict[Route, Gateway]:
+    """The ways to the venue, the preferred one first."""
+    rest = RestGateway(settings.venue.address, os.environ.get(settings.venue.key_env))
+    stack.callback(rest.close)
+    if settings.fix is None:
+        return {rest.route: rest}
+    fix = FixGateway(settings.fix.session(), asked=rest)
+    stack.callback(fix.close)
+    return {fix.route: fix, rest.route: rest}
 
 
 def set_up(gate: Gate, wanted: SetUp) -> None:

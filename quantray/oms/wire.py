@@ -21,6 +21,7 @@ __all__ = [
     "ReportSheet",
     "ReportsSheet",
     "StatusSheet",
+    "checked_report",
     "read_sheet",
     "report_content",
 ]
@@ -72,8 +73,7 @@ class OrderSheet(_Sheet):
         try:
             return cls.model_validate(asdict(order))
         except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise InputError(f"order {order.id!r}: {where}: {error.errors()[0]['msg']}.") from error
+            raise InputError(f"order {order.id!r}: {_first_fault(error)}.") from error
 
     def order(self) -> NewOrder:
         """The order itself."""
@@ -166,6 +166,18 @@ def read_sheet(sheet: type[S], content: bytes) -> S:
     try:
         return sheet.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where + ': ' if where else ''}{first['msg']}") from error
+        raise ValueError(_first_fault(error)) from error
+
+
+def checked_report(report: Report) -> Report:
+    """A report that has travelled some other way; raises ``InputError`` where it is none."""
+    try:
+        return ReportSheet.model_validate(report_content(report)).report()
+    except ValidationError as error:
+        raise InputError(f"report of {report.order[:64]!r}: {_first_fault(error)}.") from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where + ': ' if where else ''}{first['msg']}"

@@ -135,6 +135,12 @@ class Book:
                 return None
             return VenueOrder(order, record.state, record.filled, tuple(record.executions))
 
+    def order(self, order: str) -> NewOrder | None:
+        """An order as it came, rejected or not, if there is one of that id."""
+        with self._lock:
+            record = self._records.get(order)
+            return None if record is None else record.order
+
     def reports(self, after: int, limit: int = 1000) -> Sequence[Report]:
         """The next reports after one of a number."""
         with self._lock:

@@ -1,0 +1,219 @@
+"""A session of FIX 4.2 by QuickFIX, which does logon, heartbeats, test requests, sequence numbers, resend and gap fill.
+
+Its callbacks copy a message and hand it on. One that raises ends the process, so what they call must not, or the
+process must be one that may end. Nothing but this file knows QuickFIX, and it is loaded when a session begins.
+"""
+
+import importlib.metadata
+import importlib.util
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from quantray.errors import DataError, InputError, first_line
+from quantray.oms.fixing.fields import Fields, read_message
+from quantray.storage.files import make_folder, write_atomically
+
+__all__ = ["Engine", "Session", "require_quickfix"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Who speaks to whom, and when.
+
+    Parameters
+    ----------
+    role : who connects is the initiator; the acceptor waits at a port, for this machine only.
+    sender, target : CompIDs, ours and theirs.
+    folder : of sequence numbers and messages that may be asked for again.
+    heartbeat : seconds; a peer that is silent for 2.4 times as long is given up.
+    opens, closes : HH:MM:SS, UTC; numbers begin anew at ``opens``. The same for both is the whole day.
+    reconnect : seconds between tries.
+    """
+
+    role: Literal["initiator", "acceptor"]
+    host: str
+    port: int
+    sender: str
+    target: str
+    folder: Path
+    heartbeat: int = 30
+    opens: str = "00:00:00"
+    closes: str = "00:00:00"
+    reconnect: int = 1
+
+
+def require_quickfix() -> None:
+    """Raise ``InputError`` where QuickFIX is not installed."""
+    if importlib.util.find_spec("quickfix") is None:
+        raise InputError("FIX needs QuickFIX, which is not installed; pip install 'quantray[fix]' (it compiles).")
+
+
+class Engine:
+    """A session until ``close``; its callbacks come from a thread of its own.
+
+    Parameters
+    ----------
+    heard : takes what the other side said: messages of the application, and rejects of the session (3).
+    leaves : takes a message that is about to leave, with its header.
+    changed : told whether the session is logged on.
+    waits : whether messages wait for the other side where it is not there, or asks for them again. Reports do; a
+        request never does: it is refused, and where it was lost a gap is filled instead.
+
+    Raises
+    ------
+    InputError
+        QuickFIX is not installed.
+    DataError
+        The port or the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        heard: Callable[[Fields], None],
+        leaves: Callable[[Fields], None] = lambda fields: None,
+        changed: Callable[[bool], None] = lambda on: None,
+        waits: bool = False,
+    ) -> None:
+        require_quickfix()
+        import quickfix  # noqa: PLC0415  (an extra)
+
+        self._quickfix, self._waits = quickfix, waits
+        self._heard, self._leaves, self._changed = heard, leaves, changed
+        self._on = self._passed = False
+        self._lock = threading.Lock()
+        make_folder(session.folder)
+        file = session.folder / "session.cfg"
+        write_atomically(file, _settings(session).encode())
+        # All of these are referenced by QuickFIX without being kept alive by it.
+        self._kept: list[Any] = [_application(quickfix, self), quickfix.SessionSettings(str(file))]
+        self._kept += [quickfix.FileStoreFactory(self._kept[1]), quickfix.FileLogFactory(self._kept[1])]
+        kind = quickfix.ThreadedSocketInitiator if session.role == "initiator" else quickfix.ThreadedSocketAcceptor
+        self._id = quickfix.SessionID("FIX.4.2", session.sender, session.target)
+        try:
+            self._runs: Any = kind(self._kept[0], self._kept[2], self._kept[1], self._kept[3])
+            self._runs.start()
+        except (quickfix.ConfigError, quickfix.RuntimeError) as error:
+            where = f"{session.host}:{session.port}"
+            raise DataError(f"FIX at {where} cannot begin: {first_line(error)}; choose another port.") from error
+
+    @property
+    def logged_on(self) -> bool:
+        """Whether both sides are logged on."""
+        return self._on
+
+    def send(self, fields: Fields) -> str:
+        """Hand a message to the session: empty where that was done, else why surely nothing left."""
+        quickfix = self._quickfix
+        message = quickfix.Message()
+        message.getHeader().setField(quickfix.MsgType(fields[0][1]))
+        for tag, value in fields[1:]:
+            message.setField(quickfix.StringField(tag, value))
+        with self._lock:
+            self._passed = False
+            try:
+                quickfix.Session.sendToTarget(message, self._id)
+            except quickfix.SessionNotFound:
+                return "there is no session"
+            return "" if self._passed else "the session is not logged on"
+
+    def cut(self) -> None:
+        """End the connection without a word, as a network that fails."""
+        session = self._quickfix.Session.lookupSession(self._id)
+        if session is not None:
+            session.disconnect()
+
+    def close(self) -> None:
+        """Log out and end."""
+        self._runs.stop()
+        # Its end is what frees the session for another one of the same names.
+        self._runs = None
+        self._kept.clear()
+
+    # What QuickFIX calls.
+
+    def state(self, on: bool) -> None:
+        """The session was logged on, or out."""
+        self._on = on
+        self._changed(on)
+
+    def take(self, text: str) -> None:
+        """A message came."""
+        self._heard(read_message(text))
+
+    def let_go(self, text: str) -> bool:
+        """Whether a message may leave now."""
+        fields = read_message(text)
+        again = (43, "Y") in fields
+        if not self._waits and (again or not self._on):
+            return False
+        if not again:
+            self._leaves(fields)
+            self._passed = True
+        return True
+
+
+def _application(quickfix: ModuleType, engine: Engine) -> Any:
+    class Application(quickfix.Application):  # type: ignore[misc,name-defined]
+        def onCreate(self, session: Any) -> None:  # noqa: N802
+            pass
+
+        def onLogon(self, session: Any) -> None:  # noqa: N802
+            engine.state(True)
+
+        def onLogout(self, session: Any) -> None:  # noqa: N802
+            engine.state(False)
+
+        def toAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+            pass
+
+        def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
+            text = message.toString()
+            if "\x0135=3\x01" in text:
+                engine.take(text)
+
+        def toApp(self, message: Any, session: Any) -> None:  # noqa: N802
+            if not engine.let_go(message.toString()):
+                raise quickfix.DoNotSend
+
+        def fromApp(self, message: Any, session: Any) -> None:  # noqa: N802
+            engine.take(message.toString())
+
+    return Application()
+
+
+def _settings(session: Session) -> str:
+    where = (
+        {"SocketConnectHost": session.host, "SocketConnectPort": session.port, "ReconnectInterval": session.reconnect}
+        if session.role == "initiator"
+        else {"SocketAcceptPort": session.port, "SocketReuseAddress": "Y", "AllowedRemoteAddresses": "127.0.0.1"}
+    )
+    lines = {
+        "ConnectionType": session.role,
+        "SenderCompID": session.sender,
+        "TargetCompID": session.target,
+        "HeartBtInt": session.heartbeat,
+        "StartTime": session.opens,
+        "EndTime": session.closes,
+        "FileStorePath": session.folder / "messages",
+        "FileLogPath": session.folder / "log",
+        "DataDictionary": _dictionary(),
+        "ValidateUserDefinedFields": "N",
+        "SocketNodelay": "Y",
+        "TimestampPrecision": 6,
+    }
+    given = "".join(f"{name}={value}\n" for name, value in (lines | where).items())
+    return f"[DEFAULT]\n{given}[SESSION]\nBeginString=FIX.4.2\n"
+
+
+def _dictionary() -> Path:
+    files = importlib.metadata.files("quickfix") or []
+    for file in files:
+        if file.name == "FIX42.xml":
+            return Path(str(file.locate())).resolve()
+    raise InputError("this QuickFIX has no FIX42.xml; install it from its own package.")

@@ -1,0 +1,115 @@
+"""What a journal says: the reports for the gate, and what is known of each order."""
+
+import logging
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from quantray.errors import InputError, first_line
+from quantray.oms.fixing.fields import Fields, field, iso_time, read_whole
+from quantray.oms.fixing.journal import Line
+from quantray.oms.fixing.reports import STATES, is_status, read_reports, standing_fills
+from quantray.oms.gateways.protocol import UnsureError
+from quantray.oms.messages import Report, ReportKind, VenueOrder
+from quantray.oms.wire import checked_report
+
+__all__ = ["Told"]
+
+_LOG = logging.getLogger("quantray.oms")
+
+
+class Told:
+    """All lines so far. A message that makes no sense is logged, and reports nothing."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        """Number of the last line."""
+        self._reports: list[Report] = []
+        self._numbers: list[int] = []
+        self._orders: dict[str, tuple[str, str]] = {}
+        self._sent: dict[str, tuple[str, str]] = {}
+        self._executions: dict[str, dict[str, Report]] = {}
+        self._answers: dict[str, Line] = {}
+
+    def take(self, line: Line) -> None:
+        """One more line."""
+        self.last = line.number
+        try:
+            self._take(line)
+        except InputError as error:
+            _LOG.error("line %d of the FIX journal makes no sense: %s", line.number, first_line(error))
+
+    def after(self, number: int, most: int) -> Sequence[Report]:
+        """The next reports after a line, those of a line together."""
+        start = bisect_right(self._numbers, number)
+        end = min(start + most, len(self._numbers))
+        while end < len(self._numbers) and self._numbers[end] == self._numbers[end - 1]:
+            end += 1
+        return self._reports[start:end]
+
+    def order(self, name: str) -> tuple[str, str] | None:
+        """Symbol and side, as FIX has it, of an order that was to leave; None where none was."""
+        return self._orders.get(name)
+
+    def answered(self, name: str, after: int) -> bool:
+        """Whether a question for an order was answered after a line."""
+        return name in self._answers and self._answers[name].number > after
+
+    def answer(self, name: str) -> VenueOrder | None:
+        """What the last answer said of an order; None that it is not known.
+
+        Raises
+        ------
+        UnsureError
+            It counts other shares than were reported.
+        """
+        fields = self._answers[name].fields
+        if field(fields, 39) == "8" and field(fields, 103, "") == "5":
+            return None
+        executions = tuple(self._executions.get(name, {}).values())
+        filled, known = read_whole(field(fields, 14)), sum(fill.quantity for fill in standing_fills(executions))
+        state = STATES.get(field(fields, 39))
+        if state is None or filled != known:
+            raise UnsureError(f"the venue counts {filled:,} shares of {name} and has reported {known:,}; ask again.")
+        return VenueOrder(name, state, filled, executions)
+
+    def _take(self, line: Line) -> None:
+        fields = line.fields
+        kind = field(fields, 35)
+        if line.way == "out":
+            self._left(kind, fields)
+        elif kind in ("3", "j"):
+            self._add(self._rejected(fields, line.number))
+        elif is_status(fields):
+            self._answers[field(fields, 11)] = line
+        else:
+            self._add(read_reports(fields, line.number))
+
+    def _left(self, kind: str, fields: Fields) -> None:
+        name = field(fields, 11)
+        self._sent[field(fields, 34)] = (kind, name)
+        if kind in ("D", "G"):
+            self._orders[name] = field(fields, 55), field(fields, 54)
+
+    def _add(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            if report.exec_id:
+                self._executions.setdefault(report.order, {})[report.exec_id] = report
+            self._reports.append(report)
+            self._numbers.append(report.sequence)
+
+    def _rejected(self, fields: Fields, number: int) -> list[Report]:
+        """That an order was refused as a message: it came to nothing. Of other messages only asking tells more."""
+        kind, name = self._sent.get(field(fields, 45, ""), ("", ""))
+        text = field(fields, 58, "")
+        _LOG.warning("%s refuses a message (%s) of %s: %s", field(fields, 49), kind, name or "no order", text)
+        if kind not in ("D", "G"):
+            return []
+        report = Report(
+            kind=ReportKind.REJECTED,
+            order=name,
+            venue=field(fields, 49),
+            time=iso_time(field(fields, 52)),
+            text=text[:300],
+            sequence=number,
+        )
+        return [checked_report(report)]
