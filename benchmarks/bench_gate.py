@@ -33,6 +33,7 @@ from quantray.oms.gate import Gate
 from quantray.oms.gateways.rest import RestGateway
 from quantray.oms.ledger import Account
 from quantray.oms.messages import MONEY, NewOrder
+from quantray.oms.submission import submit
 
 _OPS = Actor("bench")
 _SYMBOLS = [f"S{i:04d}" for i in range(1_000)]
@@ -103,7 +104,7 @@ def _load(url: str, count: int, flight: int) -> dict[str, float]:
         begun = time.perf_counter()
         for place, order in enumerate(orders):
             room.acquire()
-            answer = gate.later(lambda books, o=order: books.submit([o], _OPS))
+            answer = gate.later(lambda books, o=order: submit(books, [o], _OPS))
             answer.add_done_callback(answered(place, time.perf_counter()))
         for _ in range(flight):
             room.acquire()

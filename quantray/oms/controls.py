@@ -9,6 +9,7 @@ from quantray.execution.orders import Side
 from quantray.oms import schema
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
+from quantray.oms.handing import end_session
 from quantray.oms.ledger import Account, Instrument
 from quantray.oms.messages import is_name
 
@@ -183,7 +184,7 @@ def set_session(books: Books, actor: Actor, opens: datetime, closes: datetime) -
         raise InputError(f"a session from {opens} to {closes}: give times with a zone, the earlier one first.")
     if books.ledger.opens != stamp(opens):
         # Orders are for one session; what waited since the last one is not sent in this one.
-        books.end_session()
+        end_session(books)
     books.ledger.opens, books.ledger.closes = stamp(opens), stamp(closes)
     row = {"one": 1, "opens": books.ledger.opens, "closes": books.ledger.closes}
     books.changes.rows.put(schema.sessions, row)

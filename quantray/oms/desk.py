@@ -27,6 +27,7 @@ from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Decision, NewOrder, Report
 from quantray.oms.reconcile import Break
 from quantray.oms.states import State
+from quantray.oms.submission import cancel
 
 __all__ = ["Child", "Desk", "Door", "LocalDesk", "Parent", "RemoteDesk"]
 
@@ -97,7 +98,7 @@ class LocalDesk:
 
     def cancel(self, orders: Sequence[str]) -> None:
         """See ``Desk``."""
-        self._gate.do(lambda books: [books.cancel(order, self._actor) for order in orders])
+        self._gate.do(lambda books: [cancel(books, order, self._actor) for order in orders])
 
     def add_parents(self, parents: Sequence[Parent]) -> None:
         """See ``Desk``."""
@@ -137,7 +138,7 @@ class LocalDesk:
             if on:
                 for record in list(books.ledger.live.values()):
                     if _is_of(record, scope, key):
-                        books.cancel(record.order.id, self._actor)
+                        cancel(books, record.order.id, self._actor)
 
         self._gate.do(switched)
 

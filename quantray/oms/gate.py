@@ -20,6 +20,7 @@ from quantray.oms.changes import Actor
 from quantray.oms.database import Database, FencedError, StoreError
 from quantray.oms.loading import loaded
 from quantray.oms.messages import Decision, NewOrder
+from quantray.oms.submission import submit
 
 __all__ = ["ClosedError", "Gate"]
 
@@ -113,7 +114,7 @@ class Gate:
 
         The same order again is given the same decision, so a caller who heard nothing may ask again.
         """
-        return self.do(lambda books: books.submit(orders, actor, all_or_nothing=all_or_nothing))
+        return self.do(lambda books: submit(books, orders, actor, all_or_nothing=all_or_nothing))
 
     def close(self) -> None:
         """End after what has come so far."""

@@ -14,6 +14,7 @@ from quantray.oms.books import Books, Outgoing
 from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.gateways.protocol import Failure, Gateway, NotSentError, one_by_one
+from quantray.oms.handing import handed, unsent, unsure
 from quantray.oms.messages import Route
 
 __all__ = ["Outbox"]
@@ -82,7 +83,7 @@ class Outbox:
             by_route.setdefault(route, []).append(seq)
         moved = False
         for route, numbers in by_route.items():
-            sent = self._gate.do(lambda books, n=numbers, r=route: books.handed(n, r))  # type: ignore[misc]
+            sent = self._gate.do(lambda books, n=numbers, r=route: handed(books, n, r))  # type: ignore[misc]
             # All of them have left, or failed to, before the next: a cancellation never overtakes its order.
             failures = self._send(self._ways[route], sent)
             self._gate.do(lambda books, f=failures: _note(books, f))  # type: ignore[misc]
@@ -113,9 +114,9 @@ class Outbox:
 def _note(books: Books, failures: Sequence[tuple[Outgoing, Failure]]) -> None:
     for out, failure in failures:
         if isinstance(failure, NotSentError):
-            books.unsent(out.order.id, out.action)
+            unsent(books, out.order.id, out.action)
         else:
-            books.unsure(out.order.id, str(failure)[:200])
+            unsure(books, out.order.id, str(failure)[:200])
 
 
 def _first(books: Books, ready: Sequence[Route]) -> list[tuple[int, Route]]:

@@ -13,6 +13,8 @@ from quantray.oms.books import Books
 from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.gateways.protocol import Gateway, UnsureError
+from quantray.oms.handing import unsure
+from quantray.oms.hearing import resolve
 from quantray.oms.messages import Holdings, Route
 from quantray.oms.states import State
 
@@ -39,7 +41,7 @@ def lost(gate: Gate) -> int:
         waiting = {out.order.id for out in books.outgoing.values()}
         sent = [record for record in books.ledger.live.values() if record.state is State.SENT]
         return sum(
-            books.unsure(record.order.id, "the gate had ended") for record in sent if record.order.id not in waiting
+            unsure(books, record.order.id, "the gate had ended") for record in sent if record.order.id not in waiting
         )
 
     return gate.do(note)
@@ -62,9 +64,9 @@ def ask(gate: Gate, ways: Mapping[Route, Gateway], orders: Iterable[str]) -> int
             continue
         if found is not None or state in (State.UNKNOWN, State.ACKED, State.PARTIAL):
             # None settles only what is unknown still: then, and only then, the venue has promised never to take it.
-            gate.do(lambda books, n=name, f=found: books.resolve(n, f))  # type: ignore[misc]
+            gate.do(lambda books, n=name, f=found: resolve(books, n, f))  # type: ignore[misc]
         else:
-            gate.do(lambda books, n=name: books.unsure(n, "the venue does not know it yet"))  # type: ignore[misc]
+            gate.do(lambda books, n=name: unsure(books, n, "the venue does not know it yet"))  # type: ignore[misc]
             silent += 1
     return silent
 

@@ -35,6 +35,7 @@ from quantray.oms.gate import Gate
 from quantray.oms.gateways.fix import FixGateway
 from quantray.oms.gateways.protocol import Gateway
 from quantray.oms.gateways.rest import RestGateway
+from quantray.oms.hearing import hear
 from quantray.oms.ledger import Account
 from quantray.oms.messages import Report, Route, money
 from quantray.oms.outbox import Outbox
@@ -344,7 +345,7 @@ class _Teller:
 
 
 def _booked(gate: Gate, reports: Sequence[Report], route: Route) -> None:
-    gate.do(lambda books: books.report(reports, route))
+    gate.do(lambda books: hear(books, reports, route))
 
 
 def _cursor(gate: Gate, route: Route) -> int:

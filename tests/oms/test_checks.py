@@ -31,8 +31,10 @@ from quantray.oms.controls import (
     set_session,
     set_switch,
 )
+from quantray.oms.hearing import hear
 from quantray.oms.ledger import Account
 from quantray.oms.messages import NewOrder
+from quantray.oms.submission import submit
 
 SET_ASIDE = MARK + 100
 """A share at the mark, and its fee."""
@@ -175,7 +177,7 @@ def test_cash_is_what_open_purchases_leave():
     assert code(books, order("O1", 5_000), order("O2", 4_999)) == ""
     assert code(books, order("O3", 1)) == "cash"
     sent(books)
-    books.report([fill(5_000, "O1", price=MARK - 10_000)])
+    hear(books, [fill(5_000, "O1", price=MARK - 10_000)])
     # 50,000,000 cheaper, and no fee, of 500,000.
     assert books.ledger.accounts["A1"].cash - books.ledger.accounts["A1"].reserved == 10**10 - 9_999 * SET_ASIDE + (
         5_000 * 10_100
@@ -226,11 +228,11 @@ def test_a_single_name_is_over_all_accounts():
 @pytest.mark.parametrize("name", sorted(FIRM_CODES))
 def test_a_manager_never_learns_which_limit_of_the_firm(name):
     books = small_books(**{f"firm_{name}": 1_000 * MARK})
-    (said,) = books.submit([order("O1")], ANN)
+    (said,) = submit(books, [order("O1")], ANN)
     assert (said.code, said.text) == ("firm", "a limit of the firm")
     # Neither when it asks again; whoever runs the firm does.
-    assert books.submit([order("O1")], ANN) == [said]
-    assert books.submit([order("O1")], OPS)[0].code == name
+    assert submit(books, [order("O1")], ANN) == [said]
+    assert submit(books, [order("O1")], OPS)[0].code == name
     assert not any(character.isdigit() for character in said.text)
 
 
@@ -241,8 +243,8 @@ def test_texts_hold_no_numbers():
 
 def test_what_is_another_s_is_as_if_it_were_not_there():
     books = small_books()
-    foreign = books.submit([order("O1")], BOB)
-    missing = books.submit([order("O1", account="A9")], BOB)
+    foreign = submit(books, [order("O1")], BOB)
+    missing = submit(books, [order("O1", account="A9")], BOB)
     assert foreign == missing
     assert foreign[0].code == "account"
     assert books.ledger.orders == {}

@@ -11,6 +11,8 @@ from quantray.execution.orders import Side
 from quantray.oms.database import GateOpenError
 from quantray.oms.desk import Door, LocalDesk, Parent, RemoteDesk
 from quantray.oms.gate import ClosedError
+from quantray.oms.handing import handed
+from quantray.oms.hearing import hear
 from quantray.oms.messages import MONEY, Report, ReportKind
 from quantray.oms.states import State
 
@@ -38,8 +40,8 @@ def test_orders_children_and_fills(desk):
     fill = Report(kind=ReportKind.FILL, order="p-0", venue="NYSE", exec_id="E1", quantity=60, price=50 * MONEY)
     bust = Report(kind=ReportKind.BUST, order="p-0", venue="NYSE", exec_id="E3", refers="E2")
     other = Report(kind=ReportKind.FILL, order="p-0", venue="NYSE", exec_id="E2", quantity=40, price=50 * MONEY)
-    gate.do(lambda books: books.handed(list(books.outgoing), "rest"))
-    gate.do(lambda books: books.report([fill, other, bust]))
+    gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
+    gate.do(lambda books: hear(books, [fill, other, bust]))
     found = {child.id: (child.state, child.quantity, child.filled) for child in desk.children(["p"])}
     assert found == {"p-0": (State.FILLED, 100, 60), "p-1": (State.REJECTED, 10**6, 0)}
     assert [(each.exec_id, each.quantity) for each in desk.fills(["p"])] == [("E1", 60)]

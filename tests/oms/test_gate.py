@@ -18,6 +18,7 @@ from quantray.oms.messages import MONEY, NewOrder
 from quantray.oms.reading import moment
 from quantray.oms.replay import replay_database
 from quantray.oms.states import State
+from quantray.oms.submission import cancel, submit
 
 
 @pytest.fixture
@@ -79,8 +80,8 @@ def test_concurrent_submitters_never_pass_a_limit(gate, url):
 def test_a_command_that_cannot_be_leaves_the_others_of_its_group(file_gate):
     held = threading.Event()
     file_gate.later(lambda books: held.wait(5))
-    wrong = file_gate.later(lambda books: books.cancel("O9", ANN))
-    right = file_gate.later(lambda books: books.submit([buy("O1")], ANN))
+    wrong = file_gate.later(lambda books: cancel(books, "O9", ANN))
+    right = file_gate.later(lambda books: submit(books, [buy("O1")], ANN))
     held.set()
     with pytest.raises(InputError, match="there is no order 'O9' of yours"):
         wrong.result(5)
@@ -90,7 +91,7 @@ def test_a_command_that_cannot_be_leaves_the_others_of_its_group(file_gate):
 def test_a_request_that_was_canceled_is_not_done_and_the_gate_goes_on(file_gate):
     held = threading.Event()
     file_gate.later(lambda books: held.wait(5))
-    canceled = file_gate.later(lambda books: books.submit([buy("O1")], ANN))
+    canceled = file_gate.later(lambda books: submit(books, [buy("O1")], ANN))
     assert canceled.cancel()
     held.set()
     assert file_gate.submit([buy("O2")], ANN)[0].accepted
@@ -201,7 +202,7 @@ def test_a_fault_of_its_own_ends_it_and_nothing_of_it_counts(tmp_path):
     old, threading.excepthook = threading.excepthook, lambda args: failures.append(args.exc_type)
     try:
         with pytest.raises(ClosedError, match="ended by a fault of its own"):
-            gate.do(lambda books: (books.submit([buy("O1")], ANN), {}["x"]))
+            gate.do(lambda books: (submit(books, [buy("O1")], ANN), {}["x"]))
         gate._thread.join(5)
     finally:
         threading.excepthook = old

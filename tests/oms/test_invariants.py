@@ -18,11 +18,14 @@ from quantray.execution.orders import Side
 from quantray.oms import controls
 from quantray.oms.changes import Actor
 from quantray.oms.database import Database
+from quantray.oms.handing import handed, unsent, unsure
+from quantray.oms.hearing import hear, resolve
 from quantray.oms.ledger import Account
 from quantray.oms.loading import loaded
 from quantray.oms.messages import NewOrder
 from quantray.oms.replay import replay_database
 from quantray.oms.states import ENDED, State
+from quantray.oms.submission import cancel, submit
 
 PMS = {"A1": "ann", "A2": "ann", "B1": "bob"}
 LIMITS = {"capital": 600 * MARK, "gross": 900 * MARK, "net": 700 * MARK, "single_name": 600 * MARK}
@@ -107,7 +110,7 @@ class Orders(RuleBasedStateMachine):
         if whole and any(expected):
             self.model.orders = kept
             expected = [refused or {"basket"} for refused in expected]
-        said = self.books.submit(orders, actor, all_or_nothing=whole)
+        said = submit(self.books, orders, actor, all_or_nothing=whole)
         for each, decision, refused in zip(orders, said, expected, strict=True):
             if actor.pm is not None and refused & {"gross", "net", "single_name"}:
                 refused = {*refused, "firm"}  # noqa: PLW2901
@@ -134,10 +137,10 @@ class Orders(RuleBasedStateMachine):
         name = self.some(self.submitted, pick)
         given, actor = self.submitted[name]
         before = self.books.changes.chain.seq
-        (decision,) = self.books.submit([given], actor)
+        (decision,) = submit(self.books, [given], actor)
         assert decision.accepted == (name in self.model.orders)
         assert self.books.changes.chain.seq == before
-        assert self.books.submit([replace(given, quantity=given.quantity + 1)], actor)[0].code == "duplicate"
+        assert submit(self.books, [replace(given, quantity=given.quantity + 1)], actor)[0].code == "duplicate"
         self.commit()
 
     @precondition(lambda self: self.books.ledger.live)
@@ -147,11 +150,11 @@ class Orders(RuleBasedStateMachine):
         pm = PMS[self.model.orders[name].account]
         if foreign:
             try:
-                self.books.cancel(name, Actor("eve", "bob" if pm == "ann" else "ann"))
+                cancel(self.books, name, Actor("eve", "bob" if pm == "ann" else "ann"))
             except InputError:
                 return
             raise AssertionError("a stranger canceled it")
-        self.books.cancel(name, Actor(pm, pm))
+        cancel(self.books, name, Actor(pm, pm))
         self.commit()
 
     # The way out, and back
@@ -164,12 +167,12 @@ class Orders(RuleBasedStateMachine):
         self.hand_over(fates)
 
     def hand_over(self, fates):
-        kept = self.books.handed(sorted(self.books.outgoing), "rest")
+        kept = handed(self.books, sorted(self.books.outgoing), "rest")
         self.commit()
         for out, fate in zip(kept, itertools.cycle(fates), strict=False):
             name = out.order.id
             if fate == "never left":
-                self.books.unsent(name, out.action)
+                unsent(self.books, name, out.action)
             elif fate == "arrives" and out.action == "new":
                 self.venue[name] = VenueSide(out.order)
                 self.venue[name].tell("acked")
@@ -208,7 +211,7 @@ class Orders(RuleBasedStateMachine):
         said = [report for side in self.venue.values() for report in side.said]
         reports = [said[pick % len(said)] for pick in picks]
         self.hear(reports)
-        self.books.report(reports)
+        hear(self.books, reports)
         self.commit()
 
     def hear(self, reports):
@@ -219,7 +222,7 @@ class Orders(RuleBasedStateMachine):
     @precondition(lambda self: self.books.ledger.live)
     @rule(pick=Picks)
     def doubt(self, pick):
-        self.books.unsure(self.some(self.books.ledger.live, pick), "no answer")
+        unsure(self.books, self.some(self.books.ledger.live, pick), "no answer")
         self.commit()
 
     def doubtful(self):
@@ -235,7 +238,7 @@ class Orders(RuleBasedStateMachine):
         known = None if side is None else side.known()
         if known is not None:
             self.hear(known.executions)
-        state = self.books.resolve(name, known)
+        state = resolve(self.books, name, known)
         assert state not in (State.SENT, State.UNKNOWN), (state, known, self.books.ledger.orders[name])
         self.commit()
 
@@ -297,17 +300,17 @@ class Orders(RuleBasedStateMachine):
     def end_the_day(self):
         """Everything ends and is heard of: then nothing is set aside, and the venue has what we have."""
         for name in list(self.books.ledger.live):
-            self.books.cancel(name, OPS)
-        self.books.handed(list(self.books.outgoing), "rest")
+            cancel(self.books, name, OPS)
+        handed(self.books, list(self.books.outgoing), "rest")
         for side in self.venue.values():
             side.end(State.EXPIRED)
         self.commit()
         for name in list(self.books.ledger.live):
-            self.books.unsure(name, "the day is over")
+            unsure(self.books, name, "the day is over")
             self.settle(name)
         for name, side in self.venue.items():
             self.hear(side.said)
-            self.books.report(side.said)
+            hear(self.books, side.said)
             assert self.books.ledger.orders[name].filled == side.filled
         self.commit()
         self.shares_money_and_reservations_are_right()

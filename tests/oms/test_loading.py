@@ -6,6 +6,8 @@ from quantray.execution.orders import Side
 from quantray.oms import controls
 from quantray.oms.database import Database
 from quantray.oms.gate import Gate
+from quantray.oms.handing import handed
+from quantray.oms.hearing import hear
 from quantray.oms.loading import loaded
 from quantray.oms.messages import MONEY, Report, ReportKind
 from quantray.oms.states import State
@@ -16,7 +18,7 @@ def test_everything_is_read_back(url):
         gate.do(set_up)
         gate.do(lambda books: controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 300, "{}"))
         gate.submit([buy("O1", parent="P1"), buy("O2", limit=None), buy("O3", 0)], ANN)
-        gate.do(lambda books: books.handed([1], "fix"))
+        gate.do(lambda books: handed(books, [1], "fix"))
         report = Report(
             kind=ReportKind.FILL,
             order="O1",
@@ -27,7 +29,7 @@ def test_everything_is_read_back(url):
             fee=-3,
             sequence=9,
         )
-        gate.do(lambda books: books.report([report], "fix"))
+        gate.do(lambda books: hear(books, [report], "fix"))
         gate.do(lambda books: controls.set_switch(books, OPS, "symbol", "BBB", on=True))
         gate.do(lambda books: controls.restrict(books, OPS, "CCC", on=True))
         head = gate.do(lambda books: (books.changes.chain.seq, books.changes.chain.head))

@@ -9,9 +9,11 @@ from desks import ANN, OPS, Clock, Market, Way, buy, gate_at, listening, renamed
 from quantray.oms.controls import set_session
 from quantray.oms.database import StoreError
 from quantray.oms.gateways.protocol import NotSentError, UnsureError
+from quantray.oms.handing import handed
 from quantray.oms.outbox import Outbox
 from quantray.oms.reconcile import ask
 from quantray.oms.states import ENDED, State
+from quantray.oms.submission import cancel
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_a_cancellation_never_overtakes_its_order(gate):
 
     def cancel_all(books):
         for order in orders:
-            books.cancel(order.id, ANN)
+            cancel(books, order.id, ANN)
 
     gate.do(cancel_all)
     handed_over(gate, {"rest": way}, [], lambda: all(it[1] is State.CANCELED for it in market.orders.values()))
@@ -116,7 +118,7 @@ def test_a_cancellation_never_overtakes_its_order(gate):
 def test_what_was_canceled_before_it_was_sent_never_leaves(gate):
     market = Market()
     gate.submit([buy("a")], ANN)
-    assert gate.do(lambda books: books.cancel("a", ANN))
+    assert gate.do(lambda books: cancel(books, "a", ANN))
     outbox = Outbox(gate, {"rest": listening(gate, Way(market))})
     outbox.close()
     assert market.orders == {}
@@ -167,10 +169,10 @@ def test_what_waits_for_a_way_that_is_down_keeps_nothing_from_another(gate):
     fix, rest = Way(market, "fix"), listening(gate, Way(market))
     many = [buy(f"f{k}", 1) for k in range(300)]
     gate.submit(many, ANN)
-    for out in gate.do(lambda books: books.handed(list(books.outgoing), "fix")):
+    for out in gate.do(lambda books: handed(books, list(books.outgoing), "fix")):
         fix.send(out.order)
     rest.deliver()
-    gate.do(lambda books: [books.cancel(order.id, ANN) for order in many])
+    gate.do(lambda books: [cancel(books, order.id, ANN) for order in many])
     fix.up = False
     handed_over(gate, {"fix": fix, "rest": rest}, [buy("a")], lambda: "a" in market.orders)
 
@@ -181,7 +183,7 @@ def test_an_order_is_for_its_session(tmp_path):
         gate.submit([buy("late"), buy("yesterday")], ANN)
         clock.forward(hours=5)
         numbers = gate.do(lambda books: [seq for seq, out in books.outgoing.items() if out.order.id == "late"])
-        assert gate.do(lambda books: books.handed(numbers, "rest")) == []
+        assert gate.do(lambda books: handed(books, numbers, "rest")) == []
         clock.forward(hours=16)
         gate.do(lambda books: set_session(books, OPS, clock.now, clock.now + timedelta(hours=6)))
         handed_over(gate, {"rest": listening(gate, Way(market))}, [buy("today")], lambda: market.executed)

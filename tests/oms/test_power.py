@@ -7,6 +7,8 @@ import pytest
 from desks import ANN, buy, gate_at
 
 from quantray.oms.gate import Gate
+from quantray.oms.handing import handed
+from quantray.oms.hearing import hear
 from quantray.oms.messages import MONEY, Report, ReportKind
 from quantray.oms.replay import replay_database
 
@@ -20,8 +22,8 @@ def worked(gate, stop, answered):
         answered.update(one.order for one in gate.submit([buy(name, 1) for name in names], ANN) if one.accepted)
 
         def hand(books, names=names):
-            books.handed(list(books.outgoing), "rest")
-            books.report([filled(name) for name in names[1:]])
+            handed(books, list(books.outgoing), "rest")
+            hear(books, [filled(name) for name in names[1:]])
 
         gate.do(hand)
 

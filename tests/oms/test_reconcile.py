@@ -4,9 +4,11 @@ import pytest
 from desks import MONEY, OPS, Market, Way, buy, gate_at, listening
 
 from quantray.oms.gateways.protocol import UnsureError
+from quantray.oms.handing import handed, unsure
 from quantray.oms.messages import ReportKind
 from quantray.oms.reconcile import Break, Reconciler, ask, breaks, lost
 from quantray.oms.states import State
+from quantray.oms.submission import cancel
 
 
 @pytest.fixture
@@ -20,10 +22,10 @@ def gate(tmp_path, told):
         yield gate
 
 
-def handed(gate, way, *orders):
+def placed(gate, way, *orders):
     """Submitted, noted as sent, and taken by the door."""
     gate.submit(orders, OPS)
-    sent = gate.do(lambda books: books.handed(list(books.outgoing), way.route))
+    sent = gate.do(lambda books: handed(books, list(books.outgoing), way.route))
     for out in sent:
         try:
             way.send(out.order)
@@ -39,7 +41,7 @@ def test_after_a_start_what_was_handed_over_is_asked_about(tmp_path):
     market = Market(fill=lambda order: 40 if order.id == "part" else 0)
     with gate_at(tmp_path) as gate:
         way = Way(market, fault=lambda order: "before" if order.id == "never" else "after")
-        handed(gate, way, buy("never"), buy("open"), buy("part"))
+        placed(gate, way, buy("never"), buy("open"), buy("part"))
     with gate_at(tmp_path) as gate:
         assert {state(gate, name) for name in ("never", "open", "part")} == {State.SENT}
         assert lost(gate) == 3
@@ -59,7 +61,7 @@ def test_what_waits_to_be_sent_is_not_lost(gate):
 
 def test_a_venue_that_is_silent_settles_nothing(gate):
     way = Way(Market(), up=False, fault=lambda order: "after")
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     lost(gate)
     assert ask(gate, {"rest": way}, ["a"]) == 1
     assert state(gate, "a") is State.UNKNOWN
@@ -68,7 +70,7 @@ def test_a_venue_that_is_silent_settles_nothing(gate):
 def test_an_end_that_overtakes_its_fills_waits_for_them(gate):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     market.trade("a", 60)
     market.cancel("a")
     way.deliver(lambda reports: [r for r in reports if r.kind != ReportKind.FILL])
@@ -83,7 +85,7 @@ def test_an_end_that_overtakes_its_fills_waits_for_them(gate):
 def test_reports_twice_and_in_any_order_are_booked_once(gate):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
-    handed(gate, way, buy("a"), buy("b"))
+    placed(gate, way, buy("a"), buy("b"))
     for quantity in (10, 20, 70):
         market.trade("a", quantity)
         market.trade("b", quantity // 2)
@@ -96,7 +98,7 @@ def test_a_difference_that_stays_is_told_with_both_numbers(gate, told):
     market = Market()
     way = listening(gate, Way(market))
     looks = Reconciler(gate, {"rest": way})
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     # Filled, and not reported yet: no break.
     assert looks.compare() == []
     way.deliver()
@@ -111,7 +113,7 @@ def test_a_difference_that_stays_is_told_with_both_numbers(gate, told):
 def test_an_order_that_its_venue_forgot_is_told_and_keeps_its_reservation(gate, told):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     way.deliver()
     market.orders.clear()
     ask(gate, {"rest": way}, ["a"])
@@ -124,7 +126,7 @@ def test_late_answers_are_asked_for_after_patience(gate):
     market = Market()
     way = Way(market, fault=lambda order: "before")
     looks = Reconciler(gate, {"rest": way}, patience=2.0, clock=lambda: clock[0])
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     looks.look()
     assert state(gate, "a") is State.SENT
     clock[0] = 2.5
@@ -138,7 +140,7 @@ def test_a_connection_that_came_back_is_asked_about_everything_open(gate):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
     looks = Reconciler(gate, {"rest": way})
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     way.deliver()
     way.up = False
     looks.look()
@@ -151,16 +153,16 @@ def test_a_connection_that_came_back_is_asked_about_everything_open(gate):
 def test_an_end_that_was_asked_for_is_not_forgotten_when_the_request_is_lost(gate):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
-    handed(gate, way, buy("a"), buy("b"))
+    placed(gate, way, buy("a"), buy("b"))
     way.deliver()
     # One request is lost on the way; the other order is in doubt when it shall end.
-    gate.do(lambda books: books.cancel("a", OPS))
-    gate.do(lambda books: books.handed(list(books.outgoing), "rest"))
-    gate.do(lambda books: [books.unsure(name, "no answer") for name in "ab"])
-    gate.do(lambda books: books.cancel("b", OPS))
+    gate.do(lambda books: cancel(books, "a", OPS))
+    gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
+    gate.do(lambda books: [unsure(books, name, "no answer") for name in "ab"])
+    gate.do(lambda books: cancel(books, "b", OPS))
     ask(gate, {"rest": way}, ["a", "b"])
     assert [state(gate, name) for name in "ab"] == [State.CANCEL_PENDING] * 2
-    for out in gate.do(lambda books: books.handed(list(books.outgoing), "rest")):
+    for out in gate.do(lambda books: handed(books, list(books.outgoing), "rest")):
         way.cancel(out.order)
     way.deliver()
     assert [state(gate, name) for name in "ab"] == [State.CANCELED] * 2
@@ -169,11 +171,11 @@ def test_an_end_that_was_asked_for_is_not_forgotten_when_the_request_is_lost(gat
 def test_a_venue_that_lags_does_not_end_an_order_that_it_has(gate, told):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     way.deliver()
 
     def lagging(name, *, void):
-        gate.do(lambda books: books.cancel("a", OPS))
+        gate.do(lambda books: cancel(books, "a", OPS))
 
     way.status = lagging
     ask(gate, {"rest": way}, ["a"])
@@ -185,7 +187,7 @@ def test_a_venue_that_lags_does_not_end_an_order_that_it_has(gate, told):
 def test_a_fill_that_is_booked_while_the_venue_answers_is_no_break(gate, told):
     market = Market(fill=lambda order: 0)
     way = listening(gate, Way(market))
-    handed(gate, way, buy("a"))
+    placed(gate, way, buy("a"))
     way.deliver()
     status = way.status
 

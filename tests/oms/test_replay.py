@@ -17,8 +17,11 @@ from quantray.oms import checks, controls, schema
 from quantray.oms.changes import Actor
 from quantray.oms.exporting import write_log
 from quantray.oms.gate import Gate
+from quantray.oms.handing import handed, unsure
+from quantray.oms.hearing import hear
 from quantray.oms.messages import MONEY, Report, ReportKind
 from quantray.oms.replay import replay_database, replay_file
+from quantray.oms.submission import cancel, submit
 
 
 def busy(url):
@@ -31,16 +34,16 @@ def busy(url):
         gate.submit([buy("N1", 10**8), buy("N2", account="B1")], ANN)
 
         def work(books):
-            books.handed([out.seq for out in books.outgoing.values() if out.order.id != "O5"], "rest")
-            books.report([report("acked", f"O{i}") for i in range(5)])
-            books.report(
-                [report("fill", "O0", "F0", 100), report("fill", "O1", "F1", 60), report("fill", "O2", "F2", 5)]
+            handed(books, [out.seq for out in books.outgoing.values() if out.order.id != "O5"], "rest")
+            hear(books, [report("acked", f"O{i}") for i in range(5)])
+            hear(
+                books, [report("fill", "O0", "F0", 100), report("fill", "O1", "F1", 60), report("fill", "O2", "F2", 5)]
             )
-            books.report([report("correct", "O1", "C1", 50, refers="F1"), report("bust", "O2", "B2", refers="F2")])
-            books.cancel("O3", ANN)
-            books.cancel("O1", ANN)
-            books.report([report("canceled", "O3")])
-            books.unsure("O4", "no answer")
+            hear(books, [report("correct", "O1", "C1", 50, refers="F1"), report("bust", "O2", "B2", refers="F2")])
+            cancel(books, "O3", ANN)
+            cancel(books, "O1", ANN)
+            hear(books, [report("canceled", "O3")])
+            unsure(books, "O4", "no answer")
             controls.set_marks(books, OPS, {"AAA": 51 * MONEY})
             controls.set_switch(books, OPS, "account", "B1", on=True)
             controls.restrict(books, OPS, "BBB", on=True)
@@ -348,7 +351,7 @@ def test_a_gate_that_forgot_a_check_is_seen(tmp_path, monkeypatch, check, prepar
         prepare(books)
     with monkeypatch.context() as patched:
         patched.setattr(checks, "CHECKS", tuple(each for each in checks.CHECKS if each[0] != check))
-        assert books.submit([given], Actor("ann", "ann"))[0].accepted
+        assert submit(books, [given], Actor("ann", "ann"))[0].accepted
     rows = [(row["seq"], row["line"], row["previous"], row["hash"]) for row in books.changes.rows.added[schema.audit]]
     write_log(tmp_path / "log.jsonl", rows)
     found = list(map(str, replay_file(tmp_path / "log.jsonl").findings))

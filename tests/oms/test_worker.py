@@ -9,6 +9,8 @@ from desks import MONEY, NOON, OPS, Clock, Market, Way, gate_at, listening
 from quantray.errors import InputError
 from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side, read_json, to_json
 from quantray.oms.desk import LocalDesk
+from quantray.oms.handing import handed, unsure
+from quantray.oms.hearing import resolve
 from quantray.oms.worker import Worker
 from quantray.oms.works import Work, Works
 
@@ -51,7 +53,7 @@ class Day:
 
     def step(self):
         busy = self.worker.step()
-        for out in self.gate.do(lambda books: books.handed(list(books.outgoing), "rest")):
+        for out in self.gate.do(lambda books: handed(books, list(books.outgoing), "rest")):
             (self.way.send if out.action == "new" else self.way.cancel)(out.order)
         self.way.deliver()
         return busy
@@ -137,14 +139,14 @@ def test_what_may_still_fill_is_never_sent_again(day):
     it.way.fault = lambda order: "before" if order.id == "p-0" else ""
     with pytest.raises(Exception, match="no answer"):
         it.step()
-    it.gate.do(lambda books: books.unsure("p-0", "no answer"))
+    it.gate.do(lambda books: unsure(books, "p-0", "no answer"))
     while it.step() or it.clock.now < NOON + timedelta(minutes=40):
         it.clock.forward(minutes=10)
         if it.clock.now > NOON + timedelta(minutes=50):
             break
     sent = [order.quantity for order, _, _ in it.market.orders.values()]
     assert sum(sent) == 90
-    it.gate.do(lambda books: books.resolve("p-0", it.way.status("p-0", void=True)))
+    it.gate.do(lambda books: resolve(books, "p-0", it.way.status("p-0", void=True)))
     assert it.worker.report(LAST).executed.filled == 90
 
 

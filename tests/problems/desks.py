@@ -15,6 +15,7 @@ from quantray.oms.controls import list_instruments, open_account, set_limits, se
 from quantray.oms.database import connect
 from quantray.oms.gate import Gate
 from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
+from quantray.oms.hearing import hear
 from quantray.oms.ledger import Account
 from quantray.oms.messages import MONEY, Holdings, NewOrder, Report, ReportKind, Route, VenueOrder
 from quantray.oms.migrating import upgrade
@@ -208,7 +209,7 @@ class Way:
 
 def listening(gate: Gate, way: Way) -> Way:
     """The door, whose reports the gate books."""
-    way.listen(lambda reports: gate.do(lambda books: books.report(reports, way.route)), 0)
+    way.listen(lambda reports: gate.do(lambda books: hear(books, reports, way.route)), 0)
     return way
 
 

@@ -10,9 +10,12 @@ from quantray.oms.books import Books
 from quantray.oms.changes import Actor, Changes
 from quantray.oms.controls import list_instruments, open_account, set_limits, set_marks, set_session
 from quantray.oms.executions import Executions
+from quantray.oms.handing import handed
+from quantray.oms.hearing import hear
 from quantray.oms.ledger import Account, Ledger
 from quantray.oms.messages import NewOrder, Report, ReportKind
 from quantray.oms.states import State
+from quantray.oms.submission import submit
 
 OPS, ANN, BOB = Actor("ops"), Actor("ann", "ann"), Actor("bob", "bob")
 
@@ -78,14 +81,14 @@ def short(name: str = "O1", quantity: int = 100, **more: object) -> NewOrder:
 
 def code(books: Books, *orders: NewOrder, actor: Actor = OPS) -> str:
     """The code of the last order; those before it must be accepted."""
-    *before, last = books.submit(orders, actor)
+    *before, last = submit(books, orders, actor)
     assert all(decision.accepted for decision in before), before
     return last.code
 
 
 def sent(books: Books, *names: str) -> None:
     """Hand over what waits of some orders, or of all."""
-    books.handed([n for n, out in books.outgoing.items() if not names or out.order.id in names], "rest")
+    handed(books, [n for n, out in books.outgoing.items() if not names or out.order.id in names], "rest")
 
 
 def state(books: Books, name: str = "O1") -> State:
@@ -98,3 +101,30 @@ def says(kind: str, name: str = "O1", **more: object) -> Report:
 
 def fill(quantity: int, name: str = "O1", exec_id: str = "F1", price: int = MARK, **more: object) -> Report:
     return says("fill", name, exec_id=exec_id, quantity=quantity, price=price, **more)
+
+
+def acked(books: Books, *names: str) -> None:
+    """Hand some orders over, and let their venue have them."""
+    sent(books, *names)
+    hear(books, [says("acked", name) for name in names])
+
+
+def books_at_venue() -> Books:
+    """Small books with the order O1 of 100 shares at its venue."""
+    books = small_books()
+    assert code(books, order()) == ""
+    acked(books, "O1")
+    return books
+
+
+def free(books: Books) -> bool:
+    """Nothing is set aside."""
+    lines = books.ledger.lines.values()
+    return not any(it.reserved for it in books.ledger.accounts.values()) and not any(
+        line.buying or line.selling for line in lines
+    )
+
+
+def alerts(books: Books) -> list[str]:
+    """The kinds of those of this group."""
+    return [alert.kind for alert in books.alerts]

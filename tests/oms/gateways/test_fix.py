@@ -15,6 +15,8 @@ from quantray.errors import InputError
 from quantray.oms.gateways.fix import FixGateway
 from quantray.oms.gateways.protocol import Gateway, NotSentError, UnsureError
 from quantray.oms.gateways.rest import RestGateway
+from quantray.oms.handing import handed, unsure
+from quantray.oms.hearing import hear
 from quantray.oms.messages import Holdings, ReportKind
 from quantray.oms.paper.book import Book
 from quantray.oms.paper.draws import drawn
@@ -201,7 +203,7 @@ def killed(door, book, rest, tmp_path, port):
     book.watch(taken.set)
     with gateway_to(tmp_path / "fix", port, asked=rest, command=command) as (way, heard), gate_at(tmp_path) as gate:
         gate.submit([buy("a")], OPS)
-        (out,) = gate.do(lambda books: books.handed(list(books.outgoing), "fix"))
+        (out,) = gate.do(lambda books: handed(books, list(books.outgoing), "fix"))
         failed = []
 
         def hand_over():
@@ -229,14 +231,14 @@ def executed(book):
 
 def test_killed_before_it_says_so_an_order_is_asked_about_and_executed_once(killed, book):
     gate, way, heard, order = killed
-    gate.do(lambda books: books.unsure(order.id, "the process ended"))
+    gate.do(lambda books: unsure(books, order.id, "the process ended"))
     assert state(gate) is State.UNKNOWN
     assert way.wait_ready(WAIT)
     assert ask(gate, {"fix": way}, [order.id]) == 0
     assert state(gate) is State.ACKED
     assert executed(book) == 100
     heard.told(ReportKind.FILL, "a")
-    gate.do(lambda books: books.report(heard.reports, "fix"))
+    gate.do(lambda books: hear(books, heard.reports, "fix"))
     assert state(gate) is State.FILLED
     assert gate.do(lambda books: books.ledger.lines["A1", "AAA"].shares) == 1_100
 

@@ -1,0 +1,137 @@
+"""What venues say, booked by hand."""
+
+import pytest
+from order_books import ANN, MARK, alerts, books_at_venue, code, fill, free, order, says, small_books, state
+
+from quantray.oms.handing import unsure
+from quantray.oms.hearing import hear, resolve
+from quantray.oms.messages import VenueOrder
+from quantray.oms.states import State
+from quantray.oms.submission import cancel
+
+
+@pytest.fixture
+def books():
+    """With the order O1 of 100 shares at its venue."""
+    return books_at_venue()
+
+
+def test_a_refused_cancellation_leaves_it_where_it_was(books):
+    cancel(books, "O1", ANN)
+    hear(books, [says("cancel_rejected")])
+    assert state(books) is State.ACKED
+    hear(books, [fill(30)])
+    cancel(books, "O1", ANN)
+    hear(books, [says("cancel_rejected")])
+    assert state(books) is State.PARTIAL
+
+
+def test_an_order_that_its_venue_spoke_of_is_not_ended_by_its_silence(books):
+    unsure(books, "O1", "no answer")
+    assert resolve(books, "O1", None) is State.UNKNOWN
+    assert books.ledger.accounts["A1"].reserved == 100 * (MARK + 100)
+    assert alerts(books) == ["break"]
+
+
+@pytest.mark.parametrize(
+    ("found", "after", "filled"),
+    [
+        (VenueOrder("O1", State.ACKED, 0), State.ACKED, 0),
+        (VenueOrder("O1", State.PARTIAL, 60, (fill(60),)), State.PARTIAL, 60),
+        (VenueOrder("O1", State.FILLED, 100, (fill(60), fill(40, exec_id="F2"))), State.FILLED, 100),
+        (VenueOrder("O1", State.CANCELED, 60, (fill(60),)), State.CANCELED, 60),
+        (VenueOrder("O1", State.REJECTED, 0), State.REJECTED, 0),
+        # It was filled, and the fill was busted: as it was filled, it stays.
+        (VenueOrder("O1", State.FILLED, 0, (fill(100), says("bust", exec_id="B1", refers="F1"))), State.FILLED, 0),
+    ],
+)
+def test_doubt_is_settled_by_what_the_venue_knows(books, found, after, filled):
+    unsure(books, "O1", "no answer")
+    assert resolve(books, "O1", found) is after
+    assert books.ledger.orders["O1"].filled == filled
+    assert (books.ledger.accounts["A1"].reserved == 0) == (after in (State.CANCELED, State.FILLED, State.REJECTED))
+    assert alerts(books) == []
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        VenueOrder("O1", State.FILLED, 0),
+        VenueOrder("O1", State.RESERVED, 0),
+        VenueOrder("O1", State.UNKNOWN, 0),
+        VenueOrder("O1", State.CANCELED, 60),
+    ],
+)
+def test_nonsense_of_a_venue_settles_nothing(books, found):
+    unsure(books, "O1", "no answer")
+    assert resolve(books, "O1", found) is State.UNKNOWN
+    assert alerts(books) == ["break"]
+    assert books.ledger.accounts["A1"].reserved == 100 * (MARK + 100)
+
+
+def test_an_order_that_its_venue_forgot_is_a_break(books):
+    hear(books, [fill(10)])
+    assert resolve(books, "O1", None) is State.PARTIAL
+    assert alerts(books) == ["break"]
+
+
+def test_a_rejection_of_what_is_partly_filled_is_a_break_and_the_rest_is_booked(books):
+    hear(books, [fill(10), says("rejected", filled=10), fill(20, exec_id="F2")])
+    assert state(books) is State.PARTIAL
+    assert books.ledger.orders["O1"].filled == 30
+    assert alerts(books) == ["break"]
+
+
+def test_an_end_that_overtakes_a_fill_waits_for_it(books):
+    hear(books, [says("canceled", filled=60)])
+    assert state(books) is State.UNKNOWN
+    assert not free(books)
+    hear(books, [fill(60)])
+    assert resolve(books, "O1", VenueOrder("O1", State.CANCELED, 60)) is State.CANCELED
+    assert free(books)
+
+
+def test_a_fill_after_the_end_is_booked_and_the_order_stays_ended(books):
+    hear(books, [says("canceled"), fill(60)])
+    assert state(books) is State.CANCELED
+    assert books.ledger.lines["A1", "AAA"].shares == 1_060
+    assert free(books)
+
+
+def test_reports_that_come_twice_count_once(books):
+    for _ in range(3):
+        hear(books, [fill(60), fill(40, exec_id="F2")])
+    assert books.ledger.orders["O1"].filled == 100
+    assert books.ledger.lines["A1", "AAA"].shares == 1_100
+
+
+def test_a_bust_gives_back_shares_money_and_what_is_left_to_fill(books):
+    hear(books, [fill(60, fee=9)])
+    hear(books, [says("bust", exec_id="B1", refers="F1")])
+    assert state(books) is State.ACKED
+    assert books.ledger.accounts["A1"].cash == 10**10
+    assert books.ledger.accounts["A1"].reserved == 100 * (MARK + 100)
+    assert books.ledger.lines["A1", "AAA"].shares == 1_000
+
+
+def test_more_than_was_ordered_is_booked_and_somebody_is_told(books):
+    hear(books, [fill(150)])
+    assert state(books) is State.FILLED
+    assert books.ledger.lines["A1", "AAA"].shares == 1_150
+    assert alerts(books) == ["overfill"]
+    assert free(books)
+
+
+def test_a_report_of_what_was_never_sent_changes_nothing():
+    books = small_books()
+    code(books, order())
+    hear(books, [fill(100), says("acked", "O9"), fill(100)])
+    assert state(books) is State.RESERVED
+    assert books.ledger.lines["A1", "AAA"].shares == 1_000
+    assert alerts(books) == ["stray", "stray"]
+
+
+def test_numbered_reports_leave_a_mark(books):
+    hear(books, [says("acked", sequence=7)], "rest")
+    hear(books, [says("acked", sequence=3)], "rest")
+    assert books.cursors == {"rest": 7}
