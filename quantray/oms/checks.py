@@ -1,7 +1,8 @@
 """What every order passes, as one table, in order; the first check that fails says why.
 
 Checks read and change nothing. Limits that were never set are 0, so that nothing passes them. What opens a position or
-makes one larger is held to the limits of exposure; what makes one smaller always may.
+makes one larger is held to the limits of exposure; what can only make one smaller, a sale of what is held or a purchase
+that covers a short, is held to none of them, though it may leave the firm further from flat than it was.
 
 | limit | scope | unit |
 |---|---|---|
@@ -51,6 +52,13 @@ class Proposal:
     def value(self) -> int:
         """Money."""
         return self.order.quantity * max(self.price, self.instrument.mark)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it can only bring the line nearer to nothing, whatever else of the line fills."""
+        if self.order.side is Side.BUY:
+            return self.line.shares + self.line.buying + self.order.quantity <= 0
+        return self.line.shares - self.line.selling - self.order.quantity >= 0
 
     @property
     def more(self) -> int:
@@ -159,6 +167,8 @@ def _gross(ledger: Ledger, it: Proposal) -> bool:
 
 
 def _net(ledger: Ledger, it: Proposal) -> bool:
+    if it.reduces:
+        return False
     value = it.order.quantity * it.instrument.mark
     if it.order.side is Side.BUY:
         long = ledger.long + value
@@ -168,6 +178,8 @@ def _net(ledger: Ledger, it: Proposal) -> bool:
 
 
 def _single_name(ledger: Ledger, it: Proposal) -> bool:
+    if it.reduces:
+        return False
     total = ledger.totals.get(it.order.symbol) or Line()
     if it.order.side is Side.BUY:
         after = total.shares + total.buying + it.order.quantity

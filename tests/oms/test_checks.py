@@ -211,6 +211,30 @@ def test_what_makes_a_position_smaller_may_always():
     assert code(books, sell("O2", 1_000)) == ""
 
 
+def test_covering_a_short_is_held_to_no_limit_of_exposure():
+    books = small_books()
+    account = Account("A3", "ann", 10**10, True)
+    open_account(books, OPS, account, {"BBB": -100})
+    for name in ("firm_gross", "firm_net", "firm_single_name", "ann_capital"):
+        limit(books, name, 0)
+    cover = {"account": "A3", "symbol": "BBB"}
+    # The firm stays long by AAA, and becomes longer by what is covered.
+    assert code(books, order("O1", 60, **cover)) == ""
+    assert code(books, order("O2", 50, **cover)) == "net"
+    assert code(books, order("O3", 40, **cover)) == ""
+    assert code(books, order("O4", 10, **cover)) == "net"
+
+
+def test_a_sale_of_what_is_held_is_held_to_none_though_the_firm_is_short_of_it():
+    books = small_books()
+    open_account(books, OPS, Account("A3", "ann", 10**10, True), {"AAA": -3_000})
+    for name in ("firm_net", "firm_single_name"):
+        limit(books, name, 0)
+    limit(books, "A3:AAA_locate", 4_000)
+    assert code(books, sell("O1", 1_000)) == ""
+    assert code(books, short("O2", 1, account="A3")) == "net"
+
+
 def test_net_is_of_both_signs():
     books = small_books(firm_net=100 * MARK)
     assert code(books, sell("O1", 1_000)) == ""

@@ -19,6 +19,7 @@ from quantray.oms.exporting import write_log
 from quantray.oms.gate import Gate
 from quantray.oms.handing import handed, unsure
 from quantray.oms.hearing import hear
+from quantray.oms.ledger import Account
 from quantray.oms.messages import MONEY, Report, ReportKind
 from quantray.oms.replay import replay_database, replay_file
 from quantray.oms.submission import cancel, submit
@@ -357,6 +358,16 @@ def test_a_gate_that_forgot_a_check_is_seen(tmp_path, monkeypatch, check, prepar
     found = list(map(str, replay_file(tmp_path / "log.jsonl").findings))
     assert len(found) == 1, found
     assert said in found[0]
+
+
+def test_what_covers_a_short_was_held_to_no_limit_of_exposure(tmp_path):
+    books = small_books(firm_net=0, firm_single_name=0, firm_gross=0, ann_capital=0)
+    controls.open_account(books, OPS, Account("A3", "ann", 10**10, True), {"AAA": -100})
+    submit(books, [order("O1", 100, account="A3"), sell("O2", 1_000)], Actor("ann", "ann"))
+    rows = [(row["seq"], row["line"], row["previous"], row["hash"]) for row in books.changes.rows.added[schema.audit]]
+    write_log(tmp_path / "log.jsonl", rows)
+    assert replay_file(tmp_path / "log.jsonl").findings == ()
+    assert [record.code for record in books.ledger.orders.values()] == ["", ""]
 
 
 def test_a_limit_is_the_one_that_was_in_force_then(tmp_path):

@@ -32,6 +32,9 @@ def within(now: Standing, order: Placed, row: Row, before: int, findings: Findin
     if holding.extent() > before:
         _at_most(findings, now, ("pm", order.pm, "capital"), order, now.gross_of[order.pm])
         _at_most(findings, now, ("firm", "", "gross"), order, now.gross)
+    # A sale was held whole; a purchase that only covers a short leaves none of it bought too much.
+    if order.side == "sell" or (order.is_purchase and holding.shares + holding.buying <= 0):
+        return
     firm, mark = now.instruments[order.symbol].firm, now.instruments[order.symbol].mark
     if order.is_purchase:
         _at_most(findings, now, ("firm", "", "net"), order, max(now.longest, 0))
