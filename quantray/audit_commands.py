@@ -31,6 +31,7 @@ def verify(
     from quantray.oms.exporting import is_export  # noqa: PLC0415
     from quantray.oms.replay import replay_database, replay_file  # noqa: PLC0415
     from quantray.oms.sealing import read_seals, unsealed  # noqa: PLC0415
+    from quantray.storage.journal import torn_line  # noqa: PLC0415
 
     if (seals is None) != (key is None):
         raise InputError("seals are verified with both, --seals FILE and --key FILE of the public key.")
@@ -45,6 +46,8 @@ def verify(
         tell(f"the log was sealed {replay.seals:,} times; whether its end is there, --seals and --key tell")
     elif at and not against:
         tell(f"sealed up to row {at[-1]:,}, {replay.seq - at[-1]:,} rows before its end")
+    if seals is not None and torn_line(seals):
+        tell(f"the last line of {seals} was cut off, as by a power cut; the gate sets it aside before its next seal")
     if against or not replay.agrees:
         raise typer.Exit(1)
     tell("all of it agrees" if not is_file else "all of it agrees; the tables are not in an exported log")

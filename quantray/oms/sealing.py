@@ -33,7 +33,7 @@ from quantray.oms.database import FencedError, StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.replay import Finding, Replay
 from quantray.storage.files import make_folder, read_file
-from quantray.storage.journal import append_lines, read_lines
+from quantray.storage.journal import append_lines, read_lines, set_aside_torn
 
 __all__ = ["Seal", "Sealer", "make_keys", "read_seals", "unsealed"]
 
@@ -75,6 +75,8 @@ def make_keys(path: Path) -> Path:
 
 class Sealer:
     """Seals the log of a gate, when asked, or every so often and at the end.
+
+    A last line of the journal that was cut off, as by a power cut, is set aside before the next one: it is an alert.
 
     Parameters
     ----------
@@ -127,6 +129,9 @@ class Sealer:
             return None
         seal = Seal(self._number + 1, seq, head, stamp(self._clock()))
         signature = base64.b64encode(self._key.sign(seal.message())).decode()
+        if (aside := set_aside_torn(self._path)) is not None:
+            text = f"its last line was cut off, as by a power cut, and is in {aside}; sealing goes on"
+            self._gate.do(lambda books: books.note("seal", str(self._path), text))
         append_lines(self._path, [{**asdict(seal), "signature": signature}])
         self._number = seal.number
         noted = self._gate.do(lambda books: _note(books, seal))
@@ -157,14 +162,16 @@ class Sealer:
 def read_seals(path: Path, public: "Ed25519PublicKey | Path") -> list[Seal]:
     """Seals whose signatures were verified, in order; none where there is no file.
 
+    A last line that was not written to its end, as ``storage.journal.torn_line`` has it, is no seal.
+
     Raises
     ------
     DataError
-        A line was cut off, changed or taken out, or signed with another key; or the key cannot be read.
+        A line was changed or taken out, or signed with another key; or the key cannot be read.
     """
     key = _public_key(public) if isinstance(public, Path) else public
     seals: list[Seal] = []
-    for number, record in enumerate(read_lines(path), 1):
+    for number, record in enumerate(read_lines(path, torn=True), 1):
         try:
             seal = Seal(record["number"], record["seq"], record["head"], record["time"])
             key.verify(base64.b64decode(record["signature"], validate=True), seal.message())

@@ -90,12 +90,13 @@ def test_seals_that_are_gone_are_seen(sealed):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda lines: [*lines[:2], lines[2][:-20]],
+        lambda lines: [lines[0], lines[1][:-20] + b"\n", lines[2]],
+        lambda lines: [*lines[:2], lines[2][:-20] + b"\n"],
         lambda lines: [lines[0], lines[2]],
         lambda lines: [lines[1], lines[0], lines[2]],
         lambda lines: [lines[0], lines[1].replace(b'"number": 2', b'"number": 9'), lines[2]],
     ],
-    ids=["half a line", "one is gone", "turned", "another number"],
+    ids=["half a line", "half of the last with an end", "one is gone", "turned", "another number"],
 )
 def test_a_journal_that_was_changed_is_named(sealed, change):
     path = sealed / "away" / "seals.jsonl"
@@ -136,6 +137,36 @@ def test_only_what_is_new_is_sealed_and_another_gate_goes_on(tmp_path, keys):
     assert [seal.number for seal in read_seals(path, keys[1])] == [1, 2, 3]
 
 
+def test_a_last_line_that_a_power_cut_tore_is_set_aside_and_sealing_goes_on(tmp_path, keys):
+    path, told = tmp_path / "seals.jsonl", []
+    with gate_at(tmp_path, told=told.extend) as gate:
+        Sealer(gate, keys[0], path).seal()
+        whole = path.read_bytes()
+        gate.submit([buy("O1")], ANN)
+        Sealer(gate, keys[0], path).seal()
+        # The cut came before the log could note the second seal.
+        torn = path.read_bytes()[len(whole) : -20]
+    for rest in (torn, b"\0" * 40):
+        path.write_bytes(whole + rest)
+        assert [seal.number for seal in read_seals(path, keys[1])] == [1]
+        with gate_at(tmp_path, told=told.extend) as gate:
+            sealer = Sealer(gate, keys[0], path)
+            assert sealer.seal().number == 2
+            gate.submit([buy(f"O{len(rest)}")], ANN)
+            assert sealer.seal().number == 3
+        assert path.with_name("seals.jsonl.torn").read_bytes().endswith(rest + b"\n")
+        assert [seal.number for seal in read_seals(path, keys[1])] == [1, 2, 3]
+    assert [alert.kind for alert in told] == ["seal", "seal"]
+    assert "cut off, as by a power cut, and is in" in told[0].text
+
+
+def test_half_a_line_that_the_log_speaks_of_is_a_finding(sealed):
+    path = sealed / "away" / "seals.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    (found,) = against(sealed)
+    assert "ends with seal 2, and the log speaks of 3: the seals were cut off" in found
+
+
 def test_in_the_background_it_seals_every_so_often_and_at_the_end(tmp_path, keys):
     path = tmp_path / "seals.jsonl"
     with gate_at(tmp_path) as gate:
@@ -157,7 +188,7 @@ def test_a_seal_that_cannot_be_written_is_an_alert(tmp_path, keys):
         sealer.close()
         gate.do(lambda books: None)
     assert [alert.kind for alert in told] == ["seal"]
-    assert "cannot write" in told[0].text
+    assert "Not a directory" in told[0].text
 
 
 def test_keys_are_for_their_owner_and_never_written_over(tmp_path, keys):

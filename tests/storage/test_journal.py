@@ -1,9 +1,10 @@
 import json
+import os
 
 import pytest
 
 from quantray.errors import DataError, InputError
-from quantray.storage.journal import append_lines, read_lines
+from quantray.storage.journal import append_lines, read_lines, set_aside_torn, torn_line
 
 FIRST, SECOND, THIRD = ({"day": f"2020-01-0{i}", "value": 0.1 * i} for i in (1, 2, 3))
 
@@ -58,3 +59,36 @@ def test_what_json_does_not_hold_is_refused_and_nothing_written(tmp_path, record
     with pytest.raises(InputError, match=said):
         append_lines(tmp_path / "a.jsonl", [FIRST, record])
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_a_last_line_that_was_cut_off_is_set_aside(tmp_path):
+    path = journal(tmp_path, FIRST, SECOND)
+    assert set_aside_torn(path) is None
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"day": "20')
+    assert torn_line(path) == b'{"day": "20'
+    assert read_lines(path, torn=True) == [FIRST, SECOND]
+    with pytest.raises(DataError, match="line 3"):
+        read_lines(path)
+    aside = set_aside_torn(path)
+    assert (path.read_bytes(), aside.read_bytes()) == (whole, b'{"day": "20\n')
+    append_lines(path, [THIRD])
+    assert read_lines(path) == [FIRST, SECOND, THIRD]
+
+
+def test_damage_before_a_torn_line_is_not_set_aside(tmp_path):
+    path = journal(tmp_path, FIRST, SECOND)
+    content = path.read_bytes().replace(b"01", b"02", 1) + b"{"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="line 1"):
+        set_aside_torn(path)
+    assert path.read_bytes() == content
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
+    path = journal(tmp_path, FIRST)
+    before, write = path.read_bytes(), os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:10]))
+    with pytest.raises(DataError, match="No space left"):
+        append_lines(path, [SECOND])
+    assert path.read_bytes() == before
