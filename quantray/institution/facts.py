@@ -1,0 +1,28 @@
+"""What limits and rules need to know of a name beyond its shares and its price."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
+
+from quantray.settings import SettingsModel
+
+__all__ = ["NameFacts"]
+
+Shares = Annotated[int | None, Field(ge=0, le=10**13)]
+Money = Annotated[Decimal | None, Field(ge=0, le=Decimal(10) ** 15)]
+
+
+class NameFacts(SettingsModel):
+    """Of a symbol; what is left out is unknown, and what needs it is never met."""
+
+    sector: str = Field("", max_length=64)
+    asset_class: str = Field("", max_length=64)
+    """Such as equity or ETF."""
+    issuer: str = Field("", max_length=64)
+    """Whose shares these are, where a firm has issued several; by default the symbol stands for it."""
+    adv_shares: Shares = None
+    """Traded on a usual day."""
+    market_cap: Money = None
+    shares_outstanding: Shares = None
+    """Of its class of voting shares."""

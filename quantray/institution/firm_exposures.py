@@ -1,0 +1,286 @@
+"""What a firm holds at the worst, by sector, factor, name and portfolio manager, kept up with every change.
+
+All is in whole numbers, so sums are exact: they equal what a full recomputation finds, in whatever order changes came,
+and nothing drifts. A change of a name touches its sector, K factors, and with correlations K more of its manager.
+
+The worst case of a name is an interval of values: all its open sales fill, or all its open purchases. It bounds
+
+* a sector's gross value: exactly, as a sum of each line's largest size;
+* the exposure to a factor: exactly, since every name adds its worse end;
+* the variance: from above. Each of K uncorrelated factors, and each name's specific part, is at its own worst, which no
+  single outcome may reach together. Without open orders it is the variance itself;
+* correlations of two managers: not at all. A ratio has no bound of that kind; open orders count as filled.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import isqrt
+from statistics import NormalDist
+
+from quantray.institution.firm_factors import SCALE, FirmFactors, NameRisk
+
+__all__ = [
+    "VAR_LEVEL",
+    "Box",
+    "FirmExposures",
+    "Loads",
+    "Slack",
+    "Together",
+    "correlation_exceeds",
+    "largest_norm",
+    "var_exceeds",
+    "var_of",
+]
+
+VAR_LEVEL = 0.99
+"""Confidence of the VaR of a day, under normal moves."""
+_QUANTILE = round(NormalDist().inv_cdf(VAR_LEVEL) ** 2 * SCALE)
+"""Squared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """A name's loadings, the positive ones apart from the negative ones, and a bound of what one unit of it adds.
+
+    Parameters
+    ----------
+    up, down : (K,), zero where they are of the other sign.
+    reach : of a box, the most by which a size grows; of a norm over factors and names, the most by which that grows.
+    """
+
+    up: tuple[int, ...]
+    down: tuple[int, ...]
+    reach: int
+
+    @classmethod
+    def of(cls, loadings: Sequence[int], reach: int) -> "Loads":
+        """From (K,) loadings."""
+        return cls(tuple(max(it, 0) for it in loadings), tuple(min(it, 0) for it in loadings), reach)
+
+
+@dataclass(slots=True)
+class Box:
+    """The lowest and the highest exposure to each of K factors."""
+
+    low: list[int]
+    high: list[int]
+
+    @classmethod
+    def empty(cls, size: int) -> "Box":
+        """Of nothing."""
+        return cls([0] * size, [0] * size)
+
+    def sizes(self) -> list[int]:
+        """(K,) largest sizes."""
+        # The low end is never above the high one, so the larger size is one of these two.
+        return [high if high + low > 0 else -low for low, high in zip(self.low, self.high, strict=True)]
+
+    def moved(self, loads: Loads, lower: int, upper: int) -> "Box":
+        """With the ends of a name's interval moved."""
+        low, high = self.low, self.high
+        if upper:
+            high = [at + p * upper for at, p in zip(high, loads.up, strict=True)]
+            low = [at + m * upper for at, m in zip(low, loads.down, strict=True)]
+        if lower:
+            low = [at + p * lower for at, p in zip(low, loads.up, strict=True)]
+            high = [at + m * lower for at, m in zip(high, loads.down, strict=True)]
+        return Box(low, high)
+
+
+@dataclass(slots=True)
+class Together:
+    """Portfolio managers' holdings side by side, open orders counted as filled."""
+
+    factors: dict[str, list[int]] = field(default_factory=dict)
+    """(K,) exposures of each to uncorrelated factors."""
+    specific: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """Covariance of two that the names alone make; of one with itself its variance."""
+    values: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    """By symbol and manager."""
+
+    def add(self, pm: str, symbol: str, value: int, rotated: Sequence[int], specific: int) -> None:
+        """Add to what a manager holds of a name."""
+        held = self.values[symbol]
+        for other, theirs in held.items():
+            if other != pm:
+                self.specific[_pair(pm, other)] += specific * theirs * value
+        mine = held.get(pm, 0)
+        self.specific[pm, pm] += specific * ((mine + value) ** 2 - mine**2)
+        held[pm] = mine + value
+        now = self.factors.get(pm) or [0] * len(rotated)
+        self.factors[pm] = [x + r * value for x, r in zip(now, rotated, strict=True)]
+
+    def covariance(self, pm: str, other: str) -> int:
+        """Of what two hold, in money and scale squared."""
+        of = zip(self.factors.get(pm, ()), self.factors.get(other, ()), strict=False)
+        return sum(x * y for x, y in of) + self.specific.get(_pair(pm, other), 0)
+
+    def correlations(self, pm: str) -> Iterator[tuple[str, int, int]]:
+        """Each other manager, the covariance, and the product of the two variances."""
+        mine = self.covariance(pm, pm)
+        for other in self.factors:
+            if other != pm and mine and (theirs := self.covariance(other, other)):
+                yield other, self.covariance(pm, other), mine * theirs
+
+
+@dataclass(slots=True)
+class Slack:
+    """By how much the sums of factors can have grown since they were brought up to date, at most."""
+
+    size: int = 0
+    """Each exposure, in money times ``SCALE``."""
+    norm: int = 0
+    """The root of the variance, in the same."""
+
+
+class FirmExposures:
+    """The sums of a firm; money in whole units of any size, the same throughout.
+
+    What changed of names is added to the sums of factors when somebody asks for them. Until then ``slack`` bounds by
+    how much they can have grown, so that what is far from its limit is seen to be so without any of the K factors.
+
+    Parameters
+    ----------
+    sectors : of each symbol.
+    factors : None where no limit needs them.
+    together : whether correlations between managers are kept.
+    """
+
+    def __init__(
+        self, sectors: dict[str, str] | None = None, factors: FirmFactors | None = None, *, together: bool = False
+    ) -> None:
+        self.sector_of = sectors or {}
+        self.factors = factors
+        self.risks = factors.names if factors is not None else {}
+        self.sectors: dict[str, int] = defaultdict(int)
+        self.together = Together() if together else None
+        self.ends: dict[str, tuple[int, int]] = {}
+        """Of each name, its value when all sales fill, and when all purchases do."""
+        self.slack = Slack()
+        self.settled = 0
+        """Times that the sums of factors were brought up to date."""
+        self._loads = {name: _loads(it) for name, it in self.risks.items()}
+        size = len(factors.factors) if factors is not None else 0
+        self._named, self._rotated, self._specific = Box.empty(size), Box.empty(size), 0
+        self._sizes = [0] * size
+        self._variance = 0
+        self._pending: dict[str, tuple[int, int]] = {}
+        """Ends of names as the sums have them, where they are others now."""
+        self._counted: dict[tuple[str, str], int] = {}
+        self._filled: dict[tuple[str, str], int] = {}
+
+    def line(self, pm: str, account: str, symbol: str, size: int, filled: int) -> None:
+        """Set what is counted of an account's holding: its value at the worst, and when all open orders fill."""
+        key = account, symbol
+        more, self._counted[key] = size - self._counted.get(key, 0), size
+        self.sectors[self.sector_of.get(symbol, "")] += more
+        if self.together is not None and (risk := self.risks.get(symbol)) is not None:
+            step, self._filled[key] = filled - self._filled.get(key, 0), filled
+            if step:
+                self.together.add(pm, symbol, step, risk.rotated, risk.specific)
+
+    def name(self, symbol: str, lowest: int, highest: int) -> None:
+        """Set what is counted of a name over all accounts: the ends of its value."""
+        low, high = self.ends.get(symbol, (0, 0))
+        if (low, high) == (lowest, highest):
+            return
+        self.ends[symbol] = lowest, highest
+        if (loads := self._loads.get(symbol)) is not None:
+            self._pending.setdefault(symbol, (low, high))
+            step = max(abs(lowest - low), abs(highest - high))
+            self.slack.size += loads[0].reach * step
+            self.slack.norm += loads[1].reach * step
+
+    def is_modelled(self, symbol: str) -> bool:
+        """Whether the factors know a name."""
+        return symbol in self._loads
+
+    def growth(self, symbol: str, step: int) -> tuple[int, int]:
+        """Bounds of ``sizes`` and of the root of ``variance`` after a name's ends moved by a step at most.
+
+        They are relative to what was when the sums were brought up to date last. Raises ``KeyError``.
+        """
+        named, rotated = self._loads[symbol]
+        return self.slack.size + named.reach * step, self.slack.norm + rotated.reach * step
+
+    def last(self) -> tuple[list[int], int]:
+        """``sizes`` and ``variance`` when they were brought up to date last."""
+        return self._sizes, self._variance
+
+    def sizes(self, symbol: str | None = None, *, lower: int = 0, upper: int = 0) -> list[int]:
+        """(K,) largest exposures, in money times ``SCALE``, after a name's ends moved; raises ``KeyError``."""
+        self._settle()
+        if symbol is None:
+            return self._sizes
+        return self._named.moved(self._loads[symbol][0], lower, upper).sizes()
+
+    def variance(self, symbol: str | None = None, *, lower: int = 0, upper: int = 0) -> int:
+        """Bound of the variance, in money and scale squared, after a name's ends moved; raises ``KeyError``."""
+        self._settle()
+        if symbol is None:
+            return self._variance
+        low, high = self.ends.get(symbol, (0, 0))
+        grown = max(high + upper, -low - lower) ** 2 - max(high, -low) ** 2
+        sizes = self._rotated.moved(self._loads[symbol][1], lower, upper).sizes()
+        return sum([size * size for size in sizes]) + self._specific + self.risks[symbol].specific * grown
+
+    def correlations(self, pm: str, symbol: str, value: int) -> list[tuple[str, int, int]]:
+        """As ``Together.correlations`` after a manager's holding of a name grew by so much; raises ``KeyError``."""
+        assert self.together is not None
+        risk = self.risks[symbol]
+        self.together.add(pm, symbol, value, risk.rotated, risk.specific)
+        found = list(self.together.correlations(pm))
+        self.together.add(pm, symbol, -value, risk.rotated, risk.specific)
+        return found
+
+    def _settle(self) -> None:
+        if not self._pending:
+            return
+        for symbol, (low, high) in self._pending.items():
+            named, rotated = self._loads[symbol]
+            lowest, highest = self.ends[symbol]
+            self._named = self._named.moved(named, lowest - low, highest - high)
+            self._rotated = self._rotated.moved(rotated, lowest - low, highest - high)
+            grown = max(highest, -lowest) ** 2 - max(high, -low) ** 2
+            self._specific += self.risks[symbol].specific * grown
+        self._pending.clear()
+        self.slack = Slack()
+        self.settled += 1
+        self._sizes = self._named.sizes()
+        self._variance = sum([size * size for size in self._rotated.sizes()]) + self._specific
+
+    def unmodelled(self) -> list[str]:
+        """Names held, or ordered, that the factors do not know."""
+        return sorted(name for name, ends in self.ends.items() if ends != (0, 0) and name not in self._loads)
+
+
+def var_exceeds(variance: int, limit: int) -> bool:
+    """Whether the VaR of a variance is above a limit in money."""
+    return variance * _QUANTILE > limit * limit * SCALE**3
+
+
+def var_of(variance: int) -> int:
+    """The VaR of a variance, in money, rounded down."""
+    return isqrt(variance * _QUANTILE // SCALE) // SCALE
+
+
+def correlation_exceeds(covariance: int, product: int, bps: int) -> bool:
+    """Whether a correlation is above a limit in basis points of one."""
+    return covariance > 0 and covariance * covariance * 10**8 > bps * bps * product
+
+
+def largest_norm(limit: int) -> int:
+    """The root of the largest variance, in money times ``SCALE``, whose VaR is within a limit in money."""
+    return isqrt(limit * limit * SCALE**3 // _QUANTILE)
+
+
+def _loads(risk: NameRisk) -> tuple[Loads, Loads]:
+    """Of named and of uncorrelated factors."""
+    reach = isqrt(sum(it * it for it in risk.rotated) + risk.specific) + 1
+    widest = max((abs(it) for it in risk.loadings), default=0)
+    return Loads.of(risk.loadings, widest), Loads.of(risk.rotated, reach)
+
+
+def _pair(pm: str, other: str) -> tuple[str, str]:
+    return (pm, other) if pm <= other else (other, pm)
