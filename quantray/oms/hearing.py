@@ -1,21 +1,31 @@
-"""What venues say of orders, booked once."""
+"""What venues say of orders, booked once; what cannot be read is kept as it came, and asked about."""
 
 from collections.abc import Sequence
 
 from quantray.oms import schema
 from quantray.oms.books import SYSTEM, Books
+from quantray.oms.handing import unsure
 from quantray.oms.ledger import OrderRecord
-from quantray.oms.messages import Report, ReportKind, Route, VenueOrder
+from quantray.oms.messages import Heard, Report, ReportKind, Route, Silence, Unreadable, VenueOrder
 from quantray.oms.states import ALLOWED, ENDED, OPEN, State, moved
 
 __all__ = ["hear", "resolve"]
 
 
-def hear(books: Books, reports: Sequence[Report], route: Route | None = None) -> None:
+def hear(books: Books, reports: Sequence[Heard], route: Route | None = None) -> None:
     """Book what a venue says; what was booked before, or comes late, changes nothing twice."""
     for report in reports:
-        _take(books, report)
-    last = max((report.sequence for report in reports), default=0)
+        if isinstance(report, Report):
+            _take(books, report)
+        elif isinstance(report, Unreadable):
+            _set_aside(books, report, route)
+        else:
+            books.note("silence", route or "", f"reports do not come through: {report.why}")
+    # After all of them: an acknowledgement among them says nothing of what could not be read.
+    for report in reports:
+        if isinstance(report, Unreadable):
+            _doubt_of(books, report, route)
+    last = max((report.sequence for report in reports if not isinstance(report, Silence)), default=0)
     if route is not None and last > books.cursors.get(route, 0):
         books.cursors[route] = last
         books.changes.any = True
@@ -51,6 +61,24 @@ def resolve(books: Books, order: str, found: VenueOrder | None) -> State:
         _heard(books, record, found.state, "as its venue says")
     _press(books, record)
     return record.state
+
+
+def _set_aside(books: Books, said: Unreadable, route: Route | None) -> None:
+    """Keep what cannot be read whole, and tell somebody."""
+    body = {"route": route or "", "sequence": said.sequence, "why": said.why, "raw": said.raw}
+    books.changes.log(books.now(), SYSTEM, "unreadable", said.order, body)
+    row = books.changes.chain.seq
+    text = f"report {said.sequence:,} cannot be read ({said.why[:200]}); row {row:,} of the log has it"
+    books.note("unreadable", said.order or route or "", text)
+
+
+def _doubt_of(books: Books, said: Unreadable, route: Route | None) -> None:
+    """Doubt what a report that cannot be read may be about, so that the venue is asked."""
+    live = books.ledger.live
+    named = [said.order] if said.order else [name for name, it in live.items() if it.route == route]
+    for name in named:
+        if name in live and live[name].state in _ASKED:
+            unsure(books, name, f"report {said.sequence:,} cannot be read")
 
 
 def _take(books: Books, report: Report) -> None:
@@ -152,6 +180,9 @@ def _was_filled(record: OrderRecord, found: VenueOrder) -> bool:
     fills = sum(execution.quantity for execution in found.executions if execution.kind == "fill")
     return max(fills, found.filled) >= record.order.quantity
 
+
+_ASKED = frozenset({State.ACKED, State.PARTIAL, State.CANCEL_PENDING})
+"""Where only a report that cannot be read makes one ask; of what was only sent the venue is asked anyhow."""
 
 _FROM_VENUES = ENDED | {State.ACKED, State.PARTIAL}
 

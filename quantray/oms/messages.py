@@ -16,12 +16,15 @@ from quantray.oms.states import State
 __all__ = [
     "MONEY",
     "Decision",
+    "Heard",
     "Holdings",
     "NewOrder",
     "Report",
     "ReportKind",
     "Route",
+    "Silence",
     "TimeInForce",
+    "Unreadable",
     "VenueOrder",
     "is_name",
     "money",
@@ -120,6 +123,35 @@ class Report:
     time: str = ""
     text: str = ""
     sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """What a venue reports and nobody here can read.
+
+    Parameters
+    ----------
+    raw : all of it, as it came.
+    why : it cannot be read, in a line.
+    order : our id, where that can be told; else empty, and it may be of any order.
+    sequence : its number where the venue counts them, else 0.
+    """
+
+    raw: str
+    why: str
+    order: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """That reports have not come through for a while, and why."""
+
+    why: str
+
+
+Heard = Report | Unreadable | Silence
+"""What comes from a venue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from quantray.oms.gateways.protocol import Gateway
 from quantray.oms.gateways.rest import RestGateway
 from quantray.oms.hearing import hear
 from quantray.oms.ledger import Account
-from quantray.oms.messages import Report, Route, money
+from quantray.oms.messages import Heard, Route, money
 from quantray.oms.outbox import Outbox
 from quantray.oms.reconcile import Reconciler
 from quantray.oms.sealing import Sealer
@@ -344,7 +344,7 @@ class _Teller:
             _LOG.error("the alert is not in %s: %s", self._file, reason(error))
 
 
-def _booked(gate: Gate, reports: Sequence[Report], route: Route) -> None:
+def _booked(gate: Gate, reports: Sequence[Heard], route: Route) -> None:
     gate.do(lambda books: hear(books, reports, route))
 
 

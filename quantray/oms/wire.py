@@ -1,14 +1,24 @@
 """Orders and reports as JSON between a gateway and a venue: strict both ways, so that nonsense is refused at once."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
-from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, TimeInForce, VenueOrder, is_name
+from quantray.oms.messages import (
+    Holdings,
+    NewOrder,
+    Report,
+    ReportKind,
+    TimeInForce,
+    Unreadable,
+    VenueOrder,
+    is_name,
+)
 from quantray.oms.states import State
 
 __all__ = [
@@ -24,6 +34,7 @@ __all__ = [
     "checked_report",
     "read_sheet",
     "report_content",
+    "unreadable",
 ]
 
 BATCH = 1000
@@ -122,10 +133,16 @@ class ReportSheet(_Sheet):
 
 
 class ReportsSheet(_Sheet):
-    """The next reports, and the number of the last that there is."""
+    """The next reports, and the number of the last that there is; one that is none keeps no other away."""
 
     last: Whole
-    reports: Annotated[list[ReportSheet], Field(max_length=BATCH)]
+    reports: Annotated[
+        list[Annotated[ReportSheet | JsonValue, Field(union_mode="left_to_right")]], Field(max_length=BATCH)
+    ]
+
+    def content(self) -> list[Report | Unreadable]:
+        """The reports themselves, in the order in which they came."""
+        return [one.report() if isinstance(one, ReportSheet) else unreadable(one) for one in self.reports]
 
 
 class StatusSheet(_Sheet):
@@ -175,6 +192,24 @@ def checked_report(report: Report) -> Report:
         return ReportSheet.model_validate(report_content(report)).report()
     except ValidationError as error:
         raise InputError(f"report of {report.order[:64]!r}: {_first_fault(error)}.") from error
+
+
+def unreadable(said: JsonValue) -> Unreadable:
+    """What stands in place of a report that is none: as much of it as can be told."""
+    raw = json.dumps(said)
+    why = "no report"
+    try:
+        ReportSheet.model_validate_json(raw)
+    except ValidationError as error:
+        why = _first_fault(error)
+    entries = said if isinstance(said, dict) else {}
+    number, order = entries.get("sequence"), entries.get("order")
+    return Unreadable(
+        raw=raw,
+        why=why,
+        order=order if isinstance(order, str) and is_name(order) else "",
+        sequence=number if isinstance(number, int) and 0 < number <= _MOST else 0,
+    )
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -1,11 +1,28 @@
 """What venues say, booked by hand."""
 
-import pytest
-from order_books import ANN, MARK, alerts, books_at_venue, code, fill, free, order, says, small_books, state
+import json
 
-from quantray.oms.handing import unsure
+import pytest
+from order_books import (
+    ANN,
+    MARK,
+    acked,
+    alerts,
+    books_at_venue,
+    code,
+    fill,
+    free,
+    order,
+    says,
+    sent,
+    small_books,
+    state,
+)
+
+from quantray.oms import schema
+from quantray.oms.handing import handed, unsure
 from quantray.oms.hearing import hear, resolve
-from quantray.oms.messages import VenueOrder
+from quantray.oms.messages import Silence, Unreadable, VenueOrder
 from quantray.oms.states import State
 from quantray.oms.submission import cancel
 
@@ -135,3 +152,33 @@ def test_numbered_reports_leave_a_mark(books):
     hear(books, [says("acked", sequence=7)], "rest")
     hear(books, [says("acked", sequence=3)], "rest")
     assert books.cursors == {"rest": 7}
+
+
+def test_what_cannot_be_read_is_kept_whole_told_and_asked_about(books):
+    raw = '{"order": "O1", "quantity": -1}'
+    hear(
+        books,
+        [Unreadable(raw=raw, why="quantity: too small", order="O1", sequence=8), says("acked", sequence=9)],
+        "rest",
+    )
+    line = next(row["line"] for row in books.changes.rows.added[schema.audit] if '"unreadable"' in row["line"])
+    assert json.loads(line)[-1] == {"route": "rest", "sequence": 8, "why": "quantity: too small", "raw": raw}
+    assert [alert.entity for alert in books.alerts if alert.kind == "unreadable"] == ["O1"]
+    assert books.cursors == {"rest": 9}
+    assert state(books) is State.UNKNOWN
+    assert resolve(books, "O1", VenueOrder("O1", State.PARTIAL, 60, (fill(60),))) is State.PARTIAL
+
+
+def test_what_may_be_of_any_order_makes_all_of_its_way_asked_about(books):
+    code(books, order("O2"), order("O3"), order("O4"))
+    acked(books, "O2")
+    sent(books, "O3")
+    handed(books, list(books.outgoing), "fix")
+    hear(books, [says("acked", "O4"), Unreadable(raw="7", why="no report", sequence=2)], "rest")
+    assert [state(books, name).value for name in ("O1", "O2", "O3", "O4")] == ["UNKNOWN", "UNKNOWN", "SENT", "ACKED"]
+
+
+def test_a_silence_is_told_and_changes_nothing(books):
+    hear(books, [Silence("no answer")], "rest")
+    assert [(alert.kind, alert.entity) for alert in books.alerts] == [("silence", "rest")]
+    assert (state(books), books.cursors) == (State.ACKED, {})

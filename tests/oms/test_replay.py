@@ -20,7 +20,7 @@ from quantray.oms.gate import Gate
 from quantray.oms.handing import handed, unsure
 from quantray.oms.hearing import hear
 from quantray.oms.ledger import Account
-from quantray.oms.messages import MONEY, Report, ReportKind
+from quantray.oms.messages import MONEY, Report, ReportKind, Unreadable
 from quantray.oms.replay import replay_database, replay_file
 from quantray.oms.submission import cancel, submit
 
@@ -50,6 +50,7 @@ def busy(url):
             controls.restrict(books, OPS, "BBB", on=True)
             controls.transfer(books, OPS, "B1", -5 * MONEY, {"BBB": -10}, "redemption")
             books.note("break", "A1", "cash")
+            hear(books, [Unreadable(raw='{"kind": "wine"}', why="kind", sequence=3)], "rest")
 
         gate.do(work)
     with Gate(url, clock=clock):

@@ -1,5 +1,6 @@
 """What a journal says: the reports for the gate, and what is known of each order."""
 
+import json
 import logging
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from quantray.oms.fixing.fields import Fields, field, iso_time, read_whole
 from quantray.oms.fixing.journal import Line
 from quantray.oms.fixing.reports import STATES, is_status, read_reports, standing_fills
 from quantray.oms.gateways.protocol import UnsureError
-from quantray.oms.messages import Report, ReportKind, VenueOrder
+from quantray.oms.messages import Report, ReportKind, Unreadable, VenueOrder
 from quantray.oms.wire import checked_report
 
 __all__ = ["Told"]
@@ -18,12 +19,12 @@ _LOG = logging.getLogger("quantray.oms")
 
 
 class Told:
-    """All lines so far. A message that makes no sense is logged, and reports nothing."""
+    """All lines so far. A message that makes no sense is logged, and is a report that cannot be read."""
 
     def __init__(self) -> None:
         self.last = 0
         """Number of the last line."""
-        self._reports: list[Report] = []
+        self._reports: list[Report | Unreadable] = []
         self._numbers: list[int] = []
         self._orders: dict[str, tuple[str, str]] = {}
         self._sent: dict[str, tuple[str, str]] = {}
@@ -37,8 +38,10 @@ class Told:
             self._take(line)
         except InputError as error:
             _LOG.error("line %d of the FIX journal makes no sense: %s", line.number, first_line(error))
+            if line.way == "in":
+                self._add([self._unreadable(line, first_line(error))])
 
-    def after(self, number: int, most: int) -> Sequence[Report]:
+    def after(self, number: int, most: int) -> Sequence[Report | Unreadable]:
         """The next reports after a line, those of a line together."""
         start = bisect_right(self._numbers, number)
         end = min(start + most, len(self._numbers))
@@ -90,9 +93,14 @@ class Told:
         if kind in ("D", "G"):
             self._orders[name] = field(fields, 55), field(fields, 54)
 
-    def _add(self, reports: Sequence[Report]) -> None:
+    def _unreadable(self, line: Line, why: str) -> Unreadable:
+        named = (field(line.fields, tag, "") for tag in (41, 11))
+        order = next((name for name in named if name in self._orders), "")
+        return Unreadable(raw=json.dumps(line.fields), why=why, order=order, sequence=line.number)
+
+    def _add(self, reports: Sequence[Report | Unreadable]) -> None:
         for report in reports:
-            if report.exec_id:
+            if isinstance(report, Report) and report.exec_id:
                 self._executions.setdefault(report.order, {})[report.exec_id] = report
             self._reports.append(report)
             self._numbers.append(report.sequence)

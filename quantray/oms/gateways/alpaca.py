@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2 as httpx
+from pydantic import BaseModel, JsonValue
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
@@ -32,19 +33,23 @@ from quantray.oms.gateways.alpaca_sheets import (
     AlpacaOrder,
     Fill,
     Problem,
+    entry,
     exact_money,
     listed,
+    set_aside,
     whole_shares,
 )
 from quantray.oms.gateways.listening import Listening
 from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
 from quantray.oms.gateways.sending import Reply, Wire
-from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, Route, VenueOrder, price_of
+from quantray.oms.messages import Holdings, NewOrder, Report, ReportKind, Route, Unreadable, VenueOrder, price_of
 from quantray.oms.states import State
 
 __all__ = ["PAPER", "AlpacaGateway"]
 
 PAPER = "https://paper-api.alpaca.markets"
+
+M = TypeVar("M", bound=BaseModel)
 
 _MOST_PAGES = 1000
 _REFUSED = (400, 403, 422)
@@ -212,25 +217,27 @@ class AlpacaGateway:
             raise UnsureError(f"Alpaca answered for another order than {order}; ask again.")
         return found
 
-    def _fills(self, **query: Any) -> Iterator[Fill]:
+    def _fills(self, aside: list[JsonValue] | None = None, **query: Any) -> Iterator[Fill]:
+        """Those that can be read; the others are put aside."""
         for _ in range(_MOST_PAGES):
             reply = self._asked("/v2/account/activities/FILL", direction="asc", page_size=PAGE, **query)
             page = listed(FILL_LIST, reply)
-            yield from page
+            yield from _read(Fill, page, aside)
             if len(page) < PAGE:
                 return
-            query["page_token"] = page[-1].id
+            query["page_token"] = entry(page[-1], "id")
         raise UnsureError("Alpaca lists fills without end; ask again.")
 
-    def _orders(self) -> Iterator[AlpacaOrder]:
+    def _orders(self, aside: list[JsonValue]) -> Iterator[AlpacaOrder]:
+        """Those that can be read; the others are put aside."""
         after = self._since
         for _ in range(_MOST_PAGES):
             reply = self._asked("/v2/orders", status="all", direction="asc", limit=ORDERS, after=after)
             page = listed(ORDER_LIST, reply)
-            yield from page
+            yield from _read(AlpacaOrder, page, aside)
             if len(page) < ORDERS:
                 return
-            after = page[-1].submitted_at
+            after = entry(page[-1], "submitted_at")
         raise UnsureError("Alpaca lists orders without end; ask again.")
 
     def _by_id(self, identity: str) -> AlpacaOrder:
@@ -239,11 +246,13 @@ class AlpacaGateway:
             raise UnsureError(f"{reply.where} answered {reply.status} for an order that was filled; ask again.")
         return reply.read(AlpacaOrder)
 
-    def _next(self, _after: int) -> Sequence[Report]:
+    def _next(self, _after: int) -> Sequence[Report | Unreadable]:
         """What is new of orders, then of fills, then of their ends, so that an end comes after the fills before it."""
         seen = self._taken.copy()
-        orders = {order.id: order for order in self._orders()}
-        fills = self._new_fills(orders, seen)
+        aside: list[JsonValue] = []
+        orders = {order.id: order for order in self._orders(aside)}
+        named = {entry(one, "id"): entry(one, "client_order_id") for one in [*orders.values(), *aside]}
+        fills = self._new_fills(orders, named, seen, aside)
         first, last = [], []
         for order in orders.values():
             name, state = order.client_order_id, order.state
@@ -256,12 +265,16 @@ class AlpacaGateway:
             if name not in seen.states:
                 last.append(Report(kind=ReportKind.REJECTED, order=name, venue=VENUE, text=text))
                 seen.states[name] = State.REJECTED
+        odd = [said for said in (set_aside(one, named) for one in aside) if said.raw not in seen.aside]
+        seen.aside.update(said.raw for said in odd)
         self._offered = seen
-        return [*first, *fills, *last]
+        return [*first, *fills, *last, *odd]
 
-    def _new_fills(self, orders: dict[str, AlpacaOrder], seen: "_Seen") -> Sequence[Report]:
+    def _new_fills(
+        self, orders: dict[str, AlpacaOrder], named: Mapping[str, str], seen: "_Seen", aside: list[JsonValue]
+    ) -> Sequence[Report]:
         begin: dict[str, Any] = {"after": self._since} if seen.last is None else {"page_token": seen.last}
-        found = [(fill, self._of(fill, orders)) for fill in self._fills(**begin)]
+        found = [(fill, self._of(fill, orders, named)) for fill in self._fills(aside, **begin)]
         seen.last = found[-1][0].id if found else seen.last
         new = [fill.report(order) for fill, order in found if seen.adds(fill)]
         # A fill may be listed late, before others that were read already.
@@ -271,7 +284,9 @@ class AlpacaGateway:
                 new += [f.report(order.client_order_id) for f in late if f.order_id == order.id and seen.adds(f)]
         return new
 
-    def _of(self, fill: Fill, orders: dict[str, AlpacaOrder]) -> str:
+    def _of(self, fill: Fill, orders: dict[str, AlpacaOrder], named: Mapping[str, str]) -> str:
+        if name := named.get(fill.order_id):
+            return name
         if fill.order_id not in orders:
             orders[fill.order_id] = self._by_id(fill.order_id)
         return orders[fill.order_id].client_order_id
@@ -288,9 +303,11 @@ class _Seen:
     fills: set[str] = field(default_factory=set)
     filled: Counter[str] = field(default_factory=Counter)
     last: str | None = None
+    aside: set[str] = field(default_factory=set)
+    """What could not be read, as it came."""
 
     def copy(self) -> "_Seen":
-        return _Seen(dict(self.states), set(self.fills), Counter(self.filled), self.last)
+        return _Seen(dict(self.states), set(self.fills), Counter(self.filled), self.last, set(self.aside))
 
     def adds(self, fill: Fill) -> bool:
         """Note a fill; whether it is new."""
@@ -299,6 +316,14 @@ class _Seen:
         self.fills.add(fill.id)
         self.filled[fill.order_id] += whole_shares(fill.qty)
         return True
+
+
+def _read(sheet: type[M], page: Sequence[Any], aside: list[JsonValue] | None) -> Iterator[M]:
+    for one in page:
+        if isinstance(one, sheet):
+            yield one
+        elif aside is not None:
+            aside.append(one)
 
 
 def _content(order: NewOrder) -> Mapping[str, Any]:

@@ -1,14 +1,16 @@
 """What Alpaca answers, as far as it is read: strict where it counts, and open to fields that it adds."""
 
+import json
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from quantray.errors import InputError
 from quantray.oms.gateways.protocol import UnsureError
 from quantray.oms.gateways.sending import Reply
-from quantray.oms.messages import Report, ReportKind, money
+from quantray.oms.messages import Report, ReportKind, Unreadable, is_name, money
 from quantray.oms.states import State
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "Fill",
     "Position",
     "Problem",
+    "entry",
     "exact_money",
     "listed",
+    "set_aside",
     "whole_shares",
 ]
 
 T = TypeVar("T")
+M = TypeVar("M", bound="_Sheet")
 
 VENUE = "ALPACA"
 """What orders name as their venue; together with the id of an activity it makes a fill unique."""
@@ -90,6 +95,10 @@ class AlpacaOrder(_Sheet):
     submitted_at: Stamp
     updated_at: Stamp | None = None
 
+    @model_validator(mode="after")
+    def _known(self) -> "AlpacaOrder":
+        return _sure(self, lambda: self.state)
+
     @property
     def filled(self) -> int:
         """Shares so far; raises ``UnsureError`` where they are not whole."""
@@ -114,6 +123,10 @@ class Fill(_Sheet):
     qty: Number
     cum_qty: Number
     transaction_time: Stamp
+
+    @model_validator(mode="after")
+    def _exact(self) -> "Fill":
+        return _sure(self, lambda: self.report(""))
 
     def report(self, order: str) -> Report:
         """What it is for an order of ours; raises ``UnsureError`` where shares or money are not whole."""
@@ -142,9 +155,29 @@ class AccountSheet(_Sheet):
     cash: Number
 
 
-ORDER_LIST = TypeAdapter(Annotated[list[AlpacaOrder], Field(max_length=ORDERS)])
-FILL_LIST = TypeAdapter(Annotated[list[Fill], Field(max_length=PAGE)])
+_LEFT = Field(union_mode="left_to_right")
+ORDER_LIST = TypeAdapter(Annotated[list[Annotated[AlpacaOrder | JsonValue, _LEFT]], Field(max_length=ORDERS)])
+"""One that is none keeps no other away; so it is with fills."""
+FILL_LIST = TypeAdapter(Annotated[list[Annotated[Fill | JsonValue, _LEFT]], Field(max_length=PAGE)])
 POSITIONS = TypeAdapter(Annotated[list[Position], Field(max_length=100_000)])
+
+
+def entry(of: "_Sheet | JsonValue", name: str) -> str:
+    """An entry of an order or a fill, whether it could be read or not; empty where it has none."""
+    found = of.get(name) if isinstance(of, dict) else getattr(of, name, None)
+    return found if isinstance(found, str) else ""
+
+
+def set_aside(said: JsonValue, named: Mapping[str, str]) -> Unreadable:
+    """What stands in place of an order or a fill that is none; ``named`` has our ids by Alpaca's."""
+    raw = json.dumps(said, sort_keys=True)
+    why = ""
+    try:
+        (AlpacaOrder if entry(said, "client_order_id") else Fill).model_validate_json(raw)
+    except ValidationError as error:
+        why = _first_fault(error)
+    order = entry(said, "client_order_id") or named.get(entry(said, "order_id"), "")
+    return Unreadable(raw=raw, why=why, order=order if is_name(order) else "")
 
 
 def listed(adapter: TypeAdapter[list[T]], reply: Reply) -> list[T]:
@@ -154,9 +187,7 @@ def listed(adapter: TypeAdapter[list[T]], reply: Reply) -> list[T]:
     try:
         return adapter.validate_json(reply.content, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UnsureError(f"{reply.where} answered with nonsense ({where}: {first['msg']}); ask again.") from error
+        raise UnsureError(f"{reply.where} answered with nonsense ({_first_fault(error)}); ask again.") from error
 
 
 def whole_shares(text: str) -> int:
@@ -173,3 +204,17 @@ def exact_money(text: str) -> int:
         return money(text)
     except InputError as error:
         raise UnsureError(f"Alpaca tells of {text}, finer than the unit of money; look at it there.") from error
+
+
+def _sure(sheet: M, said: Callable[[], object]) -> M:
+    """A sheet of which all that counts can be told; raises ``ValueError`` otherwise."""
+    try:
+        said()
+    except UnsureError as error:
+        raise ValueError(str(error)) from error
+    return sheet
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

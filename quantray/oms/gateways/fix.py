@@ -28,7 +28,7 @@ from quantray.oms.fixing.orders import cancel_fields, order_fields, question_fie
 from quantray.oms.fixing.told import Told
 from quantray.oms.gateways.listening import Listening
 from quantray.oms.gateways.protocol import Failure, Gateway, NotSentError, Sink, UnsureError
-from quantray.oms.messages import Holdings, NewOrder, Report, Route, VenueOrder
+from quantray.oms.messages import Holdings, NewOrder, Report, Route, Unreadable, VenueOrder
 
 __all__ = ["FixGateway"]
 
@@ -192,7 +192,7 @@ class FixGateway:
                     self._told.take(line)
             self._news.notify_all()
 
-    def _next(self, after: int) -> Sequence[Report]:
+    def _next(self, after: int) -> Sequence[Report | Unreadable]:
         with self._news:
             self._news.wait_for(lambda: self._closed or bool(self._told.after(after, 1)), _LONGEST_WAIT)
             return self._told.after(after, _BATCH)

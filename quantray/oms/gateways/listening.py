@@ -3,17 +3,18 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from quantray.errors import InputError, first_line
 from quantray.oms.gateways.protocol import Sink
-from quantray.oms.messages import Report
+from quantray.oms.messages import Report, Silence, Unreadable
 
 __all__ = ["Listening"]
 
 _LOG = logging.getLogger("quantray.oms")
 
 _BACKOFF = (0.05, 5.0)
-"""Seconds between looks at a venue that does not answer: the first, and the longest."""
+"""Seconds between looks at a venue that does not answer: the first, and the longest, at which the sink is told."""
 
 
 class Listening:
@@ -28,7 +29,7 @@ class Listening:
 
     def __init__(
         self,
-        following: Callable[[int], Sequence[Report]],
+        following: Callable[[int], "Sequence[Report | Unreadable]"],
         *,
         booked: Callable[[], None] = lambda: None,
         idle: float = 0.0,
@@ -58,6 +59,9 @@ class Listening:
                 if self._ended.is_set():
                     return
                 _LOG.warning("reports after %d did not get through: %s", after, first_line(error))
+                if pause == longest:
+                    with suppress(Exception):
+                        sink([Silence(first_line(error))])
                 self._ended.wait(pause)
                 pause = min(2 * pause, longest)
 

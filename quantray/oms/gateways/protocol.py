@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from quantray.errors import QuantrayError
-from quantray.oms.messages import Holdings, NewOrder, Report, Route, VenueOrder
+from quantray.oms.messages import Heard, Holdings, NewOrder, Route, VenueOrder
 
 __all__ = ["Failure", "Gateway", "NotSentError", "Sink", "UnsureError", "one_by_one"]
 
-Sink = Callable[[Sequence[Report]], None]
-"""Takes reports, and returns when they are booked on disk; may be given a report twice."""
+Sink = Callable[[Sequence[Heard]], None]
+"""Takes reports, and returns when they are booked on disk; may be given a report twice.
+
+One that cannot be read is given in its place, so that those after it come through."""
 
 
 class NotSentError(QuantrayError):

@@ -5,6 +5,7 @@ and only asking tells. Reports are asked for again and again, from the last one 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import httpx2 as httpx
@@ -14,7 +15,7 @@ from quantray.errors import InputError
 from quantray.oms.gateways.listening import Listening
 from quantray.oms.gateways.protocol import Failure, NotSentError, Sink, UnsureError, one_by_one
 from quantray.oms.gateways.sending import Reply, Wire
-from quantray.oms.messages import Holdings, NewOrder, Report, Route, VenueOrder
+from quantray.oms.messages import Holdings, NewOrder, Report, Route, Unreadable, VenueOrder
 from quantray.oms.wire import (
     BATCH,
     Answered,
@@ -141,14 +142,14 @@ class RestGateway:
         if reply.status != 200 or answer.order != order or answer.code not in good:
             raise _doubt(reply, answer)
 
-    def _next(self, after: int) -> Sequence[Report]:
+    def _next(self, after: int) -> Sequence[Report | Unreadable]:
         sheet = self._asked("GET", "/v1/reports", ReportsSheet, patience=self._wait, after=after, wait=self._wait)
         if sheet.last < after:
             raise UnsureError(
                 f"{self._wire.address} counts {sheet.last} reports where {after} were booked: it has lost its state; "
                 "bring that back before trading on."
             )
-        return _in_turn([one.report() for one in sheet.reports], after)
+        return _in_turn(sheet.content(), after, sheet.last)
 
 
 def _refused(reply: Reply) -> None:
@@ -169,12 +170,23 @@ def _sheet(order: NewOrder) -> OrderSheet:
         raise NotSentError(str(error)) from error
 
 
-def _in_turn(reports: Sequence[Report], after: int) -> Sequence[Report]:
-    """Those that follow one another from the next one on; raises ``UnsureError`` where that one is missing."""
-    turn: list[Report] = []
-    for report in sorted(reports, key=lambda one: one.sequence):
-        if report.sequence == after + len(turn) + 1:
-            turn.append(report)
-    if reports and not turn:
-        raise UnsureError(f"reports come from {min(one.sequence for one in reports)} on, and {after + 1} is missing.")
+def _in_turn(said: Sequence[Report | Unreadable], after: int, last: int) -> Sequence[Report | Unreadable]:
+    """Those that follow one another from the next one on; raises ``UnsureError`` where that one is missing.
+
+    What cannot be read, not even its number, is the next that nobody else is, and may be of any order.
+    """
+    numbered: dict[int, Report | Unreadable] = {}
+    nameless: list[Unreadable] = []
+    for one in said:
+        if isinstance(one, Report):
+            numbered[one.sequence] = one
+        elif after < one.sequence <= last:
+            numbered.setdefault(one.sequence, one)
+        else:
+            nameless.append(one)
+    turn: list[Report | Unreadable] = []
+    while (number := after + len(turn) + 1) in numbered or (nameless and number <= last):
+        turn.append(numbered[number] if number in numbered else replace(nameless.pop(0), order="", sequence=number))
+    if said and not turn:
+        raise UnsureError(f"reports come from {min(numbered, default=last)} on, and {after + 1} is missing.")
     return turn

@@ -229,6 +229,11 @@ def _alert(now: Standing, row: Row, findings: Findings) -> None:
         findings.add("alert", f"of {row.entity} has no kind")
 
 
+def _unreadable(now: Standing, row: Row, findings: Findings) -> None:
+    if not row.body["raw"]:
+        findings.add("unreadable", f"what came by {row.body['route']} as {row.body['sequence']:,} was not kept")
+
+
 def _epoch(now: Standing, row: Row, findings: Findings) -> None:
     if row.body["epoch"] <= now.epoch:
         findings.add("epoch", f"{row.body['epoch']:,} comes after {now.epoch:,}")
@@ -279,4 +284,5 @@ _STEPS: Mapping[str, _Step] = {
     "state": _state,
     "switch": _switch,
     "transfer": _transfer,
+    "unreadable": _unreadable,
 }

@@ -14,7 +14,7 @@ from quantray.execution.orders import Side
 from quantray.oms.gateways.alpaca import AlpacaGateway
 from quantray.oms.gateways.alpaca_sheets import VENUE
 from quantray.oms.gateways.protocol import Gateway, NotSentError, UnsureError
-from quantray.oms.messages import ReportKind
+from quantray.oms.messages import Report, ReportKind, Unreadable
 from quantray.oms.states import State
 
 SINCE = datetime(2024, 3, 28, tzinfo=UTC)
@@ -340,6 +340,26 @@ def test_fills_of_an_earlier_order_are_told(alpaca):
     alpaca.orders["a"]["submitted_at"] = "2024-03-27T13:30:00Z"
     alpaca.fill("a", 100, "10")
     assert [kind for kind, *_ in heard(gateway, 2)] == [ReportKind.ACKED, ReportKind.FILL]
+
+
+def test_what_cannot_be_read_comes_once_and_keeps_nothing_back(alpaca):
+    gateway = gateway_to(alpaca, idle=0.0)
+    for name in "abc":
+        gateway.send(ours(name))
+    alpaca.orders["a"]["status"] = "wine"
+    alpaca.fill("b", 100, "11")["qty"] = "0.5"
+    alpaca.fill("c", 100, "11")
+    sink = Sink(5)
+    gateway.listen(sink, 0)
+    assert sink.full.wait(10)
+    looks = len(alpaca.requests)
+    while len(alpaca.requests) < looks + 9:
+        threading.Event().wait(0.01)
+    gateway.close()
+    odd = [one for one in sink.reports if isinstance(one, Unreadable)]
+    assert [(one.order, "wine" in one.raw) for one in odd] == [("a", True), ("b", False)]
+    told = [(one.kind, one.order) for one in sink.reports if isinstance(one, Report)]
+    assert told == [("acked", "b"), ("acked", "c"), ("fill", "c")]
 
 
 def test_secrets_and_zones():

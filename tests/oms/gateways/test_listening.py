@@ -3,9 +3,10 @@ import threading
 import pytest
 
 from quantray.errors import InputError
+from quantray.oms.gateways import listening as listening_module
 from quantray.oms.gateways.listening import Listening
 from quantray.oms.gateways.protocol import UnsureError
-from quantray.oms.messages import Report, ReportKind
+from quantray.oms.messages import Report, ReportKind, Silence
 
 
 def report(sequence):
@@ -37,6 +38,23 @@ def test_what_the_sink_did_not_take_comes_again():
     assert booked[0] == 5
     with pytest.raises(InputError, match="listens already"):
         listening.start(sink, 0)
+
+
+def test_a_long_silence_is_told(monkeypatch):
+    monkeypatch.setattr(listening_module, "_BACKOFF", (0.001, 0.004))
+    taken, over, fail = [], threading.Event(), [True] * 8
+
+    def following(after):
+        if fail.pop() if fail else False:
+            raise UnsureError("nonsense")
+        over.set()
+        return []
+
+    listening = Listening(following, idle=0.01)
+    listening.start(taken.extend, 0)
+    assert over.wait(10)
+    listening.close()
+    assert set(taken) == {Silence("nonsense")}
 
 
 def test_nothing_is_taken_after_the_end():

@@ -270,6 +270,35 @@ def test_reports_are_taken_in_turn_and_once():
     assert [one.order for one in sink.reports] == ["a", "b", "c"]
 
 
+def test_what_cannot_be_read_is_given_in_its_place_and_keeps_nothing_back():
+    poison = [told("b", 2, quantity=-1), told("b", 2, kind="wine"), {"order": "b", "sequence": 2}]
+    for wrong in poison:
+        sink = Sink(3)
+        gateway = said(
+            (200, {"last": 3, "reports": [told("a", 1), wrong, told("c", 3)]}), (200, {"last": 3, "reports": []})
+        )
+        gateway.listen(sink, 0)
+        assert sink.full.wait(10)
+        gateway.close()
+        assert [one.sequence for one in sink.reports] == [1, 2, 3]
+        odd = sink.reports[1]
+        assert (odd.order, json.loads(odd.raw)) == ("b", wrong)
+        assert odd.why
+
+
+@pytest.mark.parametrize("nameless", [7, "wine", {"order": "b"}, {"order": "b", "sequence": 9}, told("b", -2)])
+def test_what_has_no_number_takes_that_of_which_there_is_none(nameless):
+    sink = Sink(3)
+    gateway = said(
+        (200, {"last": 3, "reports": [told("a", 1), told("c", 3), nameless]}), (200, {"last": 3, "reports": []})
+    )
+    gateway.listen(sink, 0)
+    assert sink.full.wait(10)
+    gateway.close()
+    # It may be of any order, since another report may be missing.
+    assert [(one.order, one.sequence) for one in sink.reports] == [("a", 1), ("", 2), ("c", 3)]
+
+
 def test_a_venue_that_lost_its_state_is_told(caplog):
     class Heard(logging.Handler):
         def __init__(self):
