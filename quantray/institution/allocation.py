@@ -19,6 +19,7 @@ from typing import Literal
 from quantray.errors import InputError
 
 __all__ = [
+    "NUMBERED",
     "Filtered",
     "LeftOut",
     "Method",
@@ -37,7 +38,8 @@ Restriction = Callable[[str, int], str]
 """Called with an account and its shares: why it may not have them; empty where it may."""
 
 _MOST = 10**17
-_TIERED = ("capital", "priority", "custom")
+NUMBERED = ("capital", "priority", "custom")
+"""Methods that need a number of each account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +67,13 @@ class Rule:
         InputError
             The method is none, the function cannot be imported, or an account lacks a whole number.
         """
-        if self.method not in ("pro_rata", "equal", *_TIERED) or (self.function and self.method != "custom"):
+        if self.method not in ("pro_rata", "equal", *NUMBERED) or (self.function and self.method != "custom"):
             raise InputError(
                 f"method {self.method!r}{' with a function' if self.function else ''}: give pro_rata, capital, equal, "
                 "priority or custom, and a function to custom alone."
             )
-        if self.method not in _TIERED:
-            return self
+        if self.method not in NUMBERED:
+            return Rule(method=self.method)
         numbers = dict(_function(self.function)(demands)) if self.function else self.numbers
         for account in demands:
             if not _is_count(numbers.get(account), least=0):

@@ -12,6 +12,7 @@ from typing import Any
 
 from quantray.errors import InputError
 from quantray.oms import schema
+from quantray.oms.block_records import Blocks
 from quantray.oms.changes import Actor, Changes
 from quantray.oms.executions import Executions
 from quantray.oms.ledger import Ledger, OrderRecord
@@ -64,6 +65,7 @@ class Books:
     cursors: dict[str, int] = field(default_factory=dict)
     parents: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
     """Account, symbol, side and quantity of each."""
+    blocks: Blocks = field(default_factory=Blocks)
     alerts: list[Alert] = field(default_factory=list)
     """Of this group."""
     codes: Counter[str] = field(default_factory=Counter)

@@ -216,6 +216,8 @@ TEXTS = {code: text for code, _, text in CHECKS} | {
     "duplicate": "the id was used for another order",
     "parent": "the order that it is a part of is not known, or of another account, symbol or side",
     "replaces": "what it replaces is not open, or of another account, symbol or side",
+    "block": "its account trades parts of blocks that are open, and its block has not so much left",
+    "short": "short sales are no blocks; sell short by account",
     "basket": "another order of the basket was refused",
     "malformed": "an id, a venue, a quantity or a limit is none",
     "firm": "a limit of the firm",

@@ -7,6 +7,7 @@ from hashlib import sha256
 from quantray.errors import InputError
 from quantray.execution.orders import Side
 from quantray.oms import schema
+from quantray.oms.block_records import block_account, is_for_blocks, residual_account
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
 from quantray.oms.handing import end_session
@@ -51,6 +52,12 @@ def open_account(books: Books, actor: Actor, account: Account, shares: Mapping[s
         raise InputError(f"account {account.id!r} is there already, or lacks an id or a portfolio manager.")
     _listed(books, shares)
     _whole({"cash": account.cash, **shares})
+    if is_for_blocks(account.id) and (
+        account.id not in (block_account(account.pm), residual_account(account.pm)) or account.cash or shares
+    ):
+        raise InputError(
+            f"account {account.id!r} has the name of one for blocks, which begin empty; choose another id."
+        )
     ledger.accounts[account.id] = Account(account.id, account.pm, account.cash, account.may_short)
     books.changes.accounts.add(account.id)
     for symbol, count in shares.items():
@@ -65,6 +72,8 @@ def transfer(books: Books, actor: Actor, account: str, cash: int, shares: Mappin
     held = books.ledger.account(account)
     _listed(books, shares)
     _whole({"cash": cash, **shares})
+    if account == block_account(held.pm):
+        raise InputError(f"what account {account!r} holds is of its blocks; transfer to the accounts themselves.")
     if not reason:
         raise InputError("a transfer needs a reason, such as 'subscription'.")
     held.cash += cash
@@ -210,6 +219,9 @@ def add_parent(
     known = books.parents.get(name)
     if known == (account, symbol, side.value, quantity):
         return
+    block = books.blocks.parent(name)
+    if (block or account == block_account(held.pm)) and block != (account, symbol, side.value, quantity):
+        raise InputError(f"order {name!r} is not what the block of its id says; place the block, and give the same.")
     if known is not None or not is_name(name) or quantity < 1:
         raise InputError(f"order {name!r} of {quantity:,} shares is another one already, or lacks an id or shares.")
     books.parents[name] = (account, symbol, side.value, quantity)

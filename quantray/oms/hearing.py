@@ -158,6 +158,10 @@ def _execute(books: Books, record: OrderRecord, report: Report) -> None:
     books.changes.log(books.now(), SYSTEM, "execution", report.exec_id, body)
     books.changes.rows.add(schema.executions, {**row, "seq": books.changes.chain.seq})
     _doubt(books, record, report, was)
+    if (block := books.blocks.traded(record.order.parent, effects)) is not None:
+        filled, amount, _ = block.totals
+        text = f"{filled:,} shares for {amount:,} are filled, which is not what was allocated; allocate it anew"
+        books.note("block", block.block.id, text)
 
 
 def _doubt(books: Books, record: OrderRecord, report: Report, was: State) -> None:

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from quantray.execution.orders import Side
+from quantray.institution.allocation import NUMBERED, LeftOut, Rule
 from quantray.oms import schema
 from quantray.oms.audit import Chain
+from quantray.oms.block_records import Block, BlockRecord, Blocks, Share
 from quantray.oms.books import Books, Outgoing
 from quantray.oms.changes import Changes
 from quantray.oms.database import Database
@@ -27,6 +29,8 @@ def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
         books.last_outgoing = row.seq
         if not row.done:
             books.outgoing[row.seq] = Outgoing(row.seq, ledger.orders[row.order].order, row.action)
+    books.blocks = _blocks(database)
+    books.blocks.count(ledger, books.executions)
     books.cursors = {row.route: row.sequence for row in database.read(schema.cursors)}
     books.parents = {row.id: (row.account, row.symbol, row.side, row.quantity) for row in database.read(schema.parents)}
     return books
@@ -65,6 +69,42 @@ def _record(row: Any) -> OrderRecord:
     )
     return OrderRecord(
         order, row.pm, State(row.state), row.code, row.route, row.filled, row.price, row.heard, row.canceling
+    )
+
+
+def _blocks(database: Database) -> Blocks:
+    demands: dict[str, list[Any]] = {}
+    for row in database.read(schema.demands):
+        demands.setdefault(row.block, []).append(row)
+    blocks = Blocks({row.id: _block(row, demands[row.id]) for row in database.read(schema.blocks)})
+    # In the order in which they were allocated.
+    for row in database.read(schema.allocations, "revision"):
+        allocations = blocks.records[row.block].allocations
+        if len(allocations) < row.revision:
+            allocations.append({})
+        allocations[-1][row.account] = Share(row.shares, row.amount, row.fee)
+    return blocks
+
+
+def _block(row: Any, demands: list[Any]) -> BlockRecord:
+    rule = Rule(method=row.method)
+    if row.method in NUMBERED:
+        rule = Rule(method=row.method, numbers={it.account: it.number for it in demands})
+    return BlockRecord(
+        Block(
+            id=row.id,
+            symbol=row.symbol,
+            side=Side(row.side),
+            demands={it.account: it.shares for it in demands},
+            limit=row.limit,
+            rule=rule,
+        ),
+        row.pm,
+        {it.account: it.kept for it in demands if it.kept},
+        tuple(LeftOut(it.account, it.shares - it.kept, it.reason) for it in demands if it.kept < it.shares),
+        row.lot,
+        row.price,
+        row.key,
     )
 
 

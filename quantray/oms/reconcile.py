@@ -186,11 +186,16 @@ def _standing(books: Books, order: str) -> tuple[State, Route | None]:
 
 
 def _holdings(books: Books) -> dict[str, Holdings]:
+    """What accounts hold by what was traded: what blocks moved between them, their venue does not know."""
+    cash, moved = books.blocks.moved()
     shares: dict[str, dict[str, int]] = {name: {} for name in books.ledger.accounts}
     for (name, symbol), line in books.ledger.lines.items():
-        if line.shares:
-            shares[name][symbol] = line.shares
-    return {name: Holdings(account.cash, shares[name]) for name, account in books.ledger.accounts.items()}
+        if count := line.shares - moved.get((name, symbol), 0):
+            shares[name][symbol] = count
+    return {
+        name: Holdings(account.cash - cash.get(name, 0), shares[name])
+        for name, account in books.ledger.accounts.items()
+    }
 
 
 def _doubtful(books: Books) -> list[tuple[str, State]]:

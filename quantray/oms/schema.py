@@ -2,7 +2,7 @@
 
 Shares and money are whole numbers (``messages.MONEY``); times are UTC texts of ISO 8601. ``child_orders`` holds every
 order that was ever submitted, also those refused; ``reservations`` only what is set aside now. Rows of ``audit`` are
-never changed: triggers refuse it.
+never changed, nor are those of blocks, of their demands and allocations: triggers refuse it.
 """
 
 from sqlalchemy import (
@@ -20,9 +20,12 @@ from sqlalchemy import (
 
 __all__ = [
     "accounts",
+    "allocations",
     "audit",
+    "blocks",
     "child_orders",
     "cursors",
+    "demands",
     "executions",
     "gate",
     "instruments",
@@ -201,4 +204,47 @@ audit = Table(
     Column("line", Text, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("pm", String(64), nullable=False),
+    # The one that trades it.
+    Column("account", String(64), ForeignKey("accounts.id"), nullable=False),
+    Column("symbol", String(32), ForeignKey("instruments.symbol"), nullable=False),
+    Column("side", String(10), nullable=False),
+    Column("limit", BigInteger),
+    # Money a share that each purchase put in.
+    Column("price", BigInteger, nullable=False),
+    Column("lot", BigInteger, nullable=False),
+    Column("method", String(16), nullable=False),
+    # Of the draw among equals.
+    Column("key", String(64), nullable=False),
+)
+
+demands = Table(
+    "demands",
+    metadata,
+    Column("block", String(64), ForeignKey("blocks.id"), primary_key=True),
+    Column("account", String(64), ForeignKey("accounts.id"), primary_key=True),
+    Column("shares", BigInteger, nullable=False),
+    # Those that may be traded, and why not all.
+    Column("kept", BigInteger, nullable=False),
+    # Of the rule: capital, rank or weight.
+    Column("number", BigInteger, nullable=False),
+    Column("reason", String(64), nullable=False),
+)
+
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("block", String(64), ForeignKey("blocks.id"), primary_key=True),
+    # Counts how often it was allocated; the last one is what accounts have.
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("account", String(64), ForeignKey("accounts.id"), primary_key=True),
+    Column("shares", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("fee", BigInteger, nullable=False),
 )

@@ -79,7 +79,7 @@ def _decided(
     proposal = proposed(books.ledger, order, pm=actor.pm, now=now, seconds=seconds)
     if isinstance(proposal, str):
         return None, _refused(books, order, actor, now, proposal)
-    code = first_failure(books.ledger, proposal) or _relation_fault(books, order)
+    code = first_failure(books.ledger, proposal) or _relation_fault(books, order, proposal.price)
     if code in _AGAIN:
         return None, _refused(books, order, actor, now, code)
     pm = proposal.account.pm
@@ -93,12 +93,14 @@ def _decided(
     return record, _decision(record, actor)
 
 
-def _relation_fault(books: Books, order: NewOrder) -> str:
+def _relation_fault(books: Books, order: NewOrder, price: int) -> str:
     """The code of what is wrong with the orders that it names."""
     if order.parent is not None:
-        known = books.parents.get(order.parent)
+        known = books.parents.get(order.parent) or books.blocks.parent(order.parent)
         if known is None or known[:3] != (order.account, order.symbol, order.side.value):
             return "parent"
+    if books.blocks.refuses(books.ledger, order, price):
+        return "block"
     return "" if _replaceable(books, order) else "replaces"
 
 

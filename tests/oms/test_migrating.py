@@ -4,14 +4,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from desks import ANN, Clock, buy, set_up
-from sqlalchemy import func, select, text
+from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from quantray.errors import DataError
+from quantray.execution.orders import Side
 from quantray.oms import schema
+from quantray.oms.block_records import Block
+from quantray.oms.blocks import allocate_block, place_block
 from quantray.oms.database import Database, connect
 from quantray.oms.gate import Gate
 from quantray.oms.migrating import downgrade, newest, require_newest, upgrade, version_of
 from quantray.oms.replay import replay_database
+
+BLOCKS = ("blocks", "demands", "allocations")
 
 
 @pytest.fixture
@@ -24,9 +30,12 @@ def filled(url):
 
 
 def counted(connection):
+    """Rows of the tables that are there."""
+    there = inspect(connection).get_table_names()
     return {
         table.name: connection.execute(select(func.count()).select_from(table)).scalar()
         for table in schema.metadata.sorted_tables
+        if table.name in there
     }
 
 
@@ -49,11 +58,33 @@ def test_down_and_up_again_keeps_what_is_in_them(filled):
         assert before["audit"] > 10
         downgrade(connection, "0001")
         assert version_of(connection) == "0001"
-        assert counted(connection) == before
+        # Of blocks there were none, and there are no tables for them.
+        assert counted(connection) == {name: n for name, n in before.items() if name not in BLOCKS}
         with pytest.raises(DataError, match=f"tables of version 0001, not of version {newest()}"):
             require_newest(connection)
         upgrade(connection)
         assert counted(connection) == before
+    engine.dispose()
+    assert replay_database(filled).findings == ()
+
+
+def test_what_blocks_are_is_never_changed_and_not_given_up(filled):
+    with Gate(filled, clock=Clock()) as gate:
+        block = Block(id="K1", symbol="AAA", side=Side.BUY, demands={"A1": 10})
+        gate.do(lambda books: (place_block(books, ANN, block), allocate_block(books, ANN, "K1")))
+    engine = connect(filled)
+    for table in BLOCKS:
+        for statement in (f"UPDATE {table} SET account = 'B1'", f"DELETE FROM {table}"):
+            with (
+                pytest.raises(SQLAlchemyError, match=f"rows of {table} are never changed"),
+                engine.begin() as connection,
+            ):
+                connection.execute(text(statement))
+    with (
+        pytest.raises(DataError, match="holds 1 blocks, which version 0002 does not know"),
+        engine.begin() as connection,
+    ):
+        downgrade(connection, "0002")
     engine.dispose()
     assert replay_database(filled).findings == ()
 

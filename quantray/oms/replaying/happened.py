@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from quantray.oms.replaying.blocks import allocation, block, within_block
 from quantray.oms.replaying.bounds import price_set_aside, within
 from quantray.oms.replaying.findings import Findings
 from quantray.oms.replaying.lines import Row
@@ -115,6 +116,7 @@ def _accept(now: Standing, order: Placed, row: Row, findings: Findings) -> None:
     order.news = 1
     now.hold(order)
     within(now, order, row, before, findings)
+    within_block(now, order, row.entity, findings)
 
 
 def _state(now: Standing, row: Row, findings: Findings) -> None:
@@ -269,6 +271,8 @@ _Step = Callable[[Standing, Row, Findings], None]
 _STEPS: Mapping[str, _Step] = {
     "account": _account,
     "alert": _alert,
+    "allocation": allocation,
+    "block": block,
     "epoch": _epoch,
     "execution": _execution,
     "instruments": _instruments,

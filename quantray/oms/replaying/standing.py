@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from quantray.oms.states import State
 
-__all__ = ["Execution", "Holding", "Instrument", "Owner", "Placed", "Standing"]
+__all__ = ["Block", "Demand", "Execution", "Holding", "Instrument", "Owner", "Placed", "Standing"]
 
 OPEN = frozenset(
     {State.RESERVED, State.SENT, State.ACKED, State.PARTIAL, State.CANCEL_PENDING, State.UNKNOWN},
@@ -72,6 +72,9 @@ class Placed:
     """Times that it was put out."""
     cancels: int = 0
     """Times that its end was asked for."""
+    paid: int = 0
+    """Money for what was filled, without fees."""
+    fees: int = 0
 
     @property
     def is_purchase(self) -> bool:
@@ -90,6 +93,51 @@ class Execution(NamedTuple):
     fee: int
     time: str
     seq: int
+
+
+class Demand(NamedTuple):
+    """What an account wants of a block, how much of that may be traded, its number of the rule, and why not all."""
+
+    shares: int
+    kept: int
+    number: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Block:
+    """A block as its table has it, what accounts want, and what they had after each time that it was allocated."""
+
+    pm: str
+    account: str
+    symbol: str
+    side: str
+    limit: int | None
+    price: int
+    lot: int
+    method: str
+    key: str
+    demands: dict[str, Demand] = field(default_factory=dict)
+    parts: list[Placed] = field(default_factory=list)
+    allocations: list[dict[str, tuple[int, int, int]]] = field(default_factory=list)
+    """Shares, money and fee by account."""
+
+    @property
+    def quantity(self) -> int:
+        """Shares that may be traded."""
+        return sum(demand.kept for demand in self.demands.values())
+
+    def put_in(self, account: str) -> tuple[int, int]:
+        """Cash and shares that an account put in."""
+        kept = self.demands[account].kept if account in self.demands else 0
+        return (kept * self.price, 0) if self.side == "buy" else (0, kept)
+
+    def taken(self, account: str) -> tuple[int, int]:
+        """Cash and shares that an account has taken out so far."""
+        if not self.allocations:
+            return 0, 0
+        (cash, put), (shares, amount, fee) = self.put_in(account), self.allocations[-1].get(account, (0, 0, 0))
+        return (cash - amount - fee, put + shares) if self.side == "buy" else (cash + amount - fee, put - shares)
 
 
 @dataclass(slots=True)
@@ -118,6 +166,9 @@ class Standing:
     """The same when all sales fill and no purchase does."""
     epoch: int = 0
     seals: int = 0
+    blocks: dict[str, Block] = field(default_factory=dict)
+    head: str = ""
+    """Hash of the row before the one that is read."""
 
     def holding(self, account: str, symbol: str) -> Holding:
         """Of an account, made where there is none yet."""
@@ -167,6 +218,8 @@ class Standing:
     def trade(self, order: Placed, quantity: int, price: int, fee: int) -> None:
         """Book shares and the money for them; what is taken back is negative, and its fee too."""
         order.filled += quantity
+        order.paid += quantity * price
+        order.fees += fee
         shares = quantity if order.is_purchase else -quantity
         self.owners[order.account].cash -= shares * price + fee
         self.change(order.account, order.symbol, shares, 0, 0)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, select
 
 from quantray.oms import schema
 from quantray.oms.replaying.findings import Findings
-from quantray.oms.replaying.standing import Placed, Standing
+from quantray.oms.replaying.standing import Block, Placed, Standing
 from quantray.oms.states import State
 
 __all__ = ["compare"]
@@ -34,6 +34,17 @@ def compare(now: Standing, connection: Connection, findings: Findings) -> None:
         (schema.limits, {key: (value,) for key, value in now.limits.items()}),
         (schema.switches, dict.fromkeys(now.switches, ())),
         (schema.restrictions, dict.fromkeys(now.restrictions, ())),
+        (schema.blocks, {(name,): _block(it) for name, it in now.blocks.items()}),
+        (schema.demands, {(b, a): tuple(d) for b, it in now.blocks.items() for a, d in it.demands.items()}),
+        (
+            schema.allocations,
+            {
+                (name, revision, account): share
+                for name, it in now.blocks.items()
+                for revision, shares in enumerate(it.allocations, start=1)
+                for account, share in shares.items()
+            },
+        ),
         (schema.sessions, {(1,): (now.opens, now.closes)} if now.opens else {}),
     ):
         _differences(table, expected, _content(table, connection), findings)
@@ -88,6 +99,10 @@ def _order(it: Placed) -> tuple[Any, ...]:
         *(it.account, it.pm, it.symbol, it.side, it.quantity, it.limit, it.tif, it.venue, it.parent, it.replaces),
         *(it.state.value, it.code, it.route, it.filled, it.price),
     )
+
+
+def _block(it: Block) -> tuple[Any, ...]:
+    return it.pm, it.account, it.symbol, it.side, it.limit, it.price, it.lot, it.method, it.key
 
 
 def _reservation(it: Placed) -> tuple[Any, ...]:
