@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from quantray.errors import DataError, InputError, QuantrayError, reason
 from quantray.execution.orders import Side
+from quantray.oms.block_records import Block, BlockDecision, BlockStatus
+from quantray.oms.blocks import PreTrade, allocate_block, block_statuses, place_block
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import add_parent, set_marks, set_switch
@@ -65,6 +67,9 @@ _DECISIONS = TypeAdapter(tuple[Decision, ...])
 _MARKS = TypeAdapter(dict[str, int])
 _BREAKS = TypeAdapter(tuple[Break, ...])
 _FILLS = TypeAdapter(tuple[Report, ...])
+_BLOCK = TypeAdapter(Block)
+_BLOCK_DECISION = TypeAdapter(BlockDecision)
+_STATUSES = TypeAdapter(tuple[BlockStatus, ...])
 
 
 class Desk(Protocol):
@@ -85,12 +90,21 @@ class Desk(Protocol):
     def fills(self, parents: Sequence[str]) -> Sequence[Report]:
         """All executions of the parts of some orders, as they are now: without what was busted."""
 
+    def place_block(self, block: Block) -> BlockDecision:
+        """Place a block; a function that its rule names is called here. Raises ``InputError``."""
+
+    def allocate_block(self, block: str) -> BlockStatus:
+        """Share out a block whose orders have ended; raises ``InputError``."""
+
+    def blocks(self, names: Sequence[str] | None = None) -> Sequence[BlockStatus]:
+        """How far blocks are: those of some ids, or all."""
+
 
 class LocalDesk:
-    """A desk in the process of the gate."""
+    """A desk in the process of the gate; ``restrictions`` are asked about each account's part of a block."""
 
-    def __init__(self, gate: Gate, actor: Actor) -> None:
-        self._gate, self._actor = gate, actor
+    def __init__(self, gate: Gate, actor: Actor, *, restrictions: Sequence[PreTrade] = ()) -> None:
+        self._gate, self._actor, self._restrictions = gate, actor, tuple(restrictions)
 
     def submit(self, orders: Sequence[NewOrder]) -> Sequence[Decision]:
         """See ``Desk``."""
@@ -122,6 +136,22 @@ class LocalDesk:
 
         return self._gate.do(found)
 
+    def place_block(self, block: Block) -> BlockDecision:
+        """See ``Desk``."""
+        return self.take_block(_with_numbers(block))
+
+    def take_block(self, block: Block) -> BlockDecision:
+        """Place a block whose rule has its numbers; raises ``InputError``."""
+        return self._gate.do(lambda books: place_block(books, self._actor, block, self._restrictions))
+
+    def allocate_block(self, block: str) -> BlockStatus:
+        """See ``Desk``."""
+        return self._gate.do(lambda books: allocate_block(books, self._actor, block))
+
+    def blocks(self, names: Sequence[str] | None = None) -> Sequence[BlockStatus]:
+        """See ``Desk``."""
+        return self._gate.do(lambda books: block_statuses(books, self._actor, names))
+
     def marks(self) -> dict[str, int]:
         """The prices that the gate reckons with, in units of money."""
         return self._gate.do(lambda books: {s: it.mark for s, it in books.ledger.instruments.items() if it.mark})
@@ -151,6 +181,7 @@ class Door:
     path : of the socket, which is made with mode 0600; at most 100 letters.
     compare : compares positions and cash with the venue's.
     between : seconds between two comparisons, in which what was filled is reported.
+    restrictions : as of ``LocalDesk``.
 
     Raises
     ------
@@ -161,9 +192,16 @@ class Door:
     """
 
     def __init__(
-        self, gate: Gate, path: Path, *, compare: Callable[[], Sequence[Break]] = list, between: float = 0.0
+        self,
+        gate: Gate,
+        path: Path,
+        *,
+        compare: Callable[[], Sequence[Break]] = list,
+        between: float = 0.0,
+        restrictions: Sequence[PreTrade] = (),
     ) -> None:
         self._gate, self._path, self._compare, self._between = gate, path, compare, between
+        self._restrictions = tuple(restrictions)
         if len(os.fsencode(path)) > 100:
             raise InputError(f"{path} is too long for a socket; choose a shorter folder.")
         _free(path)
@@ -211,7 +249,7 @@ class Door:
             threading.Thread(target=self._serve, args=(client,), name="desk", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        desk = LocalDesk(self._gate, Actor(f"uid {_user_of(client)}"))
+        desk = LocalDesk(self._gate, Actor(f"uid {_user_of(client)}"), restrictions=self._restrictions)
         try:
             with client, client.makefile("rb") as lines:
                 while line := lines.readline(_LONGEST_LINE):
@@ -255,6 +293,19 @@ class RemoteDesk:
     def fills(self, parents: Sequence[str]) -> Sequence[Report]:
         """See ``Desk``."""
         return _FILLS.validate_python(self._asked("fills", list(parents)))
+
+    def place_block(self, block: Block) -> BlockDecision:
+        """See ``Desk``."""
+        return _BLOCK_DECISION.validate_python(self._asked("place_block", asdict(_with_numbers(block))))
+
+    def allocate_block(self, block: str) -> BlockStatus:
+        """See ``Desk``."""
+        (found,) = _STATUSES.validate_python([self._asked("allocate_block", block)])
+        return found
+
+    def blocks(self, names: Sequence[str] | None = None) -> Sequence[BlockStatus]:
+        """See ``Desk``."""
+        return _STATUSES.validate_python(self._asked("blocks", None if names is None else list(names)))
 
     def switch(self, scope: str, key: str, *, on: bool) -> None:
         """Halt or resume; raises ``InputError``."""
@@ -320,6 +371,11 @@ _ERRORS: Mapping[str, type[QuantrayError]] = {
 }
 
 
+def _with_numbers(block: Block) -> Block:
+    """The block with the numbers that its rule leads to."""
+    return replace(block, rule=block.rule.resolved(block.demands))
+
+
 def _free(path: Path) -> None:
     """Raise where a path is no socket, or one behind which somebody listens."""
     if not path.exists() and not path.is_symlink():
@@ -357,6 +413,9 @@ _VERBS: Mapping[str, _Verb] = {
     "add_parents": lambda desk, door, what: desk.add_parents(_PARENTS.validate_python(what)),
     "children": lambda desk, door, what: desk.children(_NAMES.validate_python(what)),
     "fills": lambda desk, door, what: desk.fills(_NAMES.validate_python(what)),
+    "place_block": lambda desk, door, what: asdict(desk.take_block(_BLOCK.validate_python(what))),
+    "allocate_block": lambda desk, door, what: asdict(desk.allocate_block(str(what))),
+    "blocks": lambda desk, door, what: desk.blocks(None if what is None else _NAMES.validate_python(what)),
     "switch": lambda desk, door, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
     "status": lambda desk, door, what: door.status(),
     "marks": lambda desk, door, what: desk.marks(),

@@ -91,7 +91,7 @@ _AGAIN = ("rate", "no_price")
 
 
 class Worker:
-    """Works orders until the last slice is over.
+    """Works orders until the last slice is over; blocks are then allocated.
 
     Parameters
     ----------
@@ -121,6 +121,8 @@ class Worker:
         self._refused: Counter[str] = Counter()
         self._given_up: set[str] = set()
         """Ids of children that are refused whenever they come."""
+        self._blocks = {block.id for block in desk.blocks(list(self._works)) if not block.revision}
+        """Those of the orders that are blocks and not allocated yet."""
         desk.add_parents(
             [
                 Parent(w.id, w.account, p.symbol, p.side, p.quantity, to_json(w.schedule))
@@ -146,7 +148,11 @@ class Worker:
             # What they still fill is known when they have ended; one of which nobody knows may take long.
             if all(child.state is State.UNKNOWN for child in over):
                 due += self._due(work, children, start, end)
-            busy |= any(child.state not in ENDED for child in children) or now < self._over(work)
+            open_ = any(child.state not in ENDED for child in children) or now < self._over(work)
+            if not open_ and name in self._blocks:
+                self._desk.allocate_block(name)
+                self._blocks.discard(name)
+            busy |= open_
         if stale:
             self._desk.cancel(stale)
         for decision in self._desk.submit(due) if due else ():

@@ -2,12 +2,15 @@
 
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 from desks import ANN, OPS, buy, gate_at
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
+from quantray.institution.allocation import LeftOut, Rule
+from quantray.oms.block_records import Block, BlockDecision, Share
 from quantray.oms.database import GateOpenError
 from quantray.oms.desk import Door, LocalDesk, Parent, RemoteDesk
 from quantray.oms.gate import ClosedError
@@ -69,6 +72,39 @@ def test_another_order_of_the_same_id_is_refused(desk):
         desk.add_parents([Parent("p", "A1", "AAA", Side.BUY, 301)])
 
 
+def everything_first(demands):
+    return dict.fromkeys(demands, 1)
+
+
+def test_a_block_from_demands_to_shares(desk):
+    gate, desk = desk
+    rule = Rule(method="custom", function=f"{__name__}:everything_first")
+    block = Block(id="K1", symbol="AAA", side=Side.SELL, demands={"A1": 1_200}, limit=50 * MONEY, rule=rule)
+    left = (LeftOut("A1", 200, "position"),)
+    # The function is called at the desk: the gate is given numbers.
+    assert desk.place_block(block) == BlockDecision(block="K1", accepted=True, quantity=1_000, left_out=left)
+    part = buy("K1-0", 500, account="ann.block", side=Side.SELL, parent="K1")
+    assert desk.submit([part])[0].accepted
+    with pytest.raises(InputError, match="block 'K1' has 1 orders that have not ended"):
+        desk.allocate_block("K1")
+    gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
+    fill = Report(kind=ReportKind.FILL, order="K1-0", venue="NYSE", exec_id="E1", quantity=500, price=50 * MONEY)
+    gate.do(lambda books: hear(books, [fill]))
+    found = desk.allocate_block("K1")
+    assert (found.symbol, found.side, found.demands, found.left_out) == ("AAA", Side.SELL, {"A1": 1_000}, left)
+    assert found.shares == {"A1": Share(500, 500 * 50 * MONEY, 0), "ann.residual": Share(0, 0, 0)}
+    assert list(desk.blocks()) == list(desk.blocks(["K1", "K9"])) == [found]
+    assert desk.place_block(replace(block, limit=None)).code == "duplicate"
+
+
+def test_rules_of_the_desk_are_asked_about_parts_of_blocks(tmp_path):
+    with gate_at(tmp_path) as gate:
+        desk = LocalDesk(gate, ANN, restrictions=[lambda ledger, order: "sanctioned"])
+        refused = desk.place_block(Block(id="K1", symbol="AAA", side=Side.BUY, demands={"A1": 10}))
+        assert (refused.accepted, refused.code) == (False, "sanctioned")
+        assert refused.left_out == (LeftOut("A1", 10, "sanctioned"),)
+
+
 def test_a_portfolio_manager_sees_their_own(tmp_path):
     with gate_at(tmp_path) as gate:
         bobs = LocalDesk(gate, OPS)
@@ -84,6 +120,10 @@ def test_the_door_is_its_users_alone_and_says_what_is_wrong(tmp_path):
         door, desk = Door(gate, tmp_path / "door"), RemoteDesk(tmp_path / "door")
         assert stat.S_IMODE(os.stat(tmp_path / "door").st_mode) == 0o600
         assert desk.status()["epoch"] == 1
+        block = {"id": "K1", "symbol": "AAA", "side": "buy", "demands": {"A1": 1}}
+        for rule in ({"method": "custom", "function": "os:getcwd"}, {"method": "fair"}):
+            with pytest.raises(InputError, match="names a function; the gate runs none|a request is none"):
+                desk._asked("place_block", block | {"rule": rule})
         for verb, what in [("nothing", []), ("submit", 3), ("cancel", {"a": 1}), ("switch", []), ("add_parents", [1])]:
             with pytest.raises(InputError, match="a request is none"):
                 desk._asked(verb, what)

@@ -3,6 +3,9 @@
 import pytest
 from desks import MONEY, OPS, Market, Way, buy, gate_at, listening
 
+from quantray.execution.orders import Side
+from quantray.oms.block_records import Block
+from quantray.oms.desk import LocalDesk
 from quantray.oms.gateways.protocol import UnsureError
 from quantray.oms.handing import handed, unsure
 from quantray.oms.messages import ReportKind
@@ -51,6 +54,27 @@ def test_after_a_start_what_was_handed_over_is_asked_about(tmp_path):
         shares = gate.do(lambda books: books.ledger.lines["A1", "AAA"].shares)
         assert shares == 1_040
         assert breaks(gate, way) == []
+
+
+def test_what_blocks_move_between_accounts_is_no_break(gate):
+    market = Market(fill=lambda order: 60)
+    market.cash |= {"ann.block": 0, "ann.residual": 0}
+    way = listening(gate, Way(market))
+    desk = LocalDesk(gate, OPS)
+    for name, side in (("K1", Side.BUY), ("K2", Side.SELL)):
+        desk.place_block(Block(id=name, symbol="AAA", side=side, demands={"A1": 100}, limit=50 * MONEY))
+        assert breaks(gate, way) == []
+        placed(gate, way, buy(f"{name}-0", account="ann.block", side=side, parent=name))
+        way.deliver()
+        assert breaks(gate, way) == []
+        gate.do(lambda books, n=name: cancel(books, f"{n}-0", OPS))
+        placed(gate, way)
+        market.cancel(f"{name}-0")
+        way.deliver()
+        desk.allocate_block(name)
+        assert breaks(gate, way) == []
+    market.shares["ann.block", "AAA"] += 5
+    assert breaks(gate, way) == [Break("ann.block", "AAA", 0, 5)]
 
 
 def test_what_waits_to_be_sent_is_not_lost(gate):

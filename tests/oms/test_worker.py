@@ -1,5 +1,6 @@
 """A schedule through a day, on a clock that the test moves."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from desks import MONEY, NOON, OPS, Clock, Market, Way, gate_at, listening
 
 from quantray.errors import InputError
 from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side, read_json, to_json
+from quantray.oms.block_records import Block
 from quantray.oms.desk import LocalDesk
 from quantray.oms.handing import handed, unsure
 from quantray.oms.hearing import resolve
@@ -131,6 +133,24 @@ def test_a_worker_that_was_killed_goes_on_and_sends_nothing_twice(day):
     it.step()
     assert [order.quantity for order, _, _ in it.market.orders.values()] == [10, 20, 70]
     assert it.worker.report(LAST).executed.filled == 100
+
+
+def test_a_block_is_worked_as_any_order_and_allocated_at_the_end(day, tmp_path):
+    block = Block(id="p", symbol="AAA", side=Side.BUY, demands={"A1": 100}, limit=51 * MONEY)
+    with gate_at(tmp_path, Clock()) as gate:
+        assert LocalDesk(gate, OPS).place_block(block).quantity == 100
+    market = filling(0.5)
+    market.cash["ann.block"] = 0
+    it = day(market, replace(work(), account="ann.block"))
+    it.step()
+    it.killed()
+    assert it.run()[-1] == [10, 21, 36, 67]
+    (found,) = LocalDesk(it.gate, OPS).blocks()
+    assert (found.filled, found.revision, found.shares["A1"].shares) == (66, 1, 66)
+    # One that starts again finds nothing to do.
+    it.killed()
+    assert not it.step()
+    assert LocalDesk(it.gate, OPS).blocks() == [found]
 
 
 def test_what_may_still_fill_is_never_sent_again(day):
