@@ -91,6 +91,24 @@ def reconcile(door: DoorPath = Path("orders.door")) -> None:
 
 
 @oms_app.command()
+def settle(
+    order: Annotated[str, typer.Argument(help="Id of the order, as alerts have it.")],
+    filled: Annotated[int, typer.Option(min=0, help="Shares filled in all.")],
+    reason: Annotated[str, typer.Option(help="What that is known by, such as the venue's statement of the day.")],
+    price: Annotated[str | None, typer.Option(help="Of a share that is not booked yet.")] = None,
+    door: DoorPath = Path("orders.door"),
+) -> None:
+    """Say what became of an order that its venue does not settle: one that counts fills which it never lists."""
+    from quantray.oms.messages import money  # noqa: PLC0415
+    from quantray.oms.settling import Settlement  # noqa: PLC0415
+
+    units = None if price is None else money(price)
+    with _desk(door) as desk:
+        state = desk.settle(Settlement(order=order, filled=filled, price=units, reason=reason))
+    tell(f"settled: {order} is {state} with {filled:,} shares filled")
+
+
+@oms_app.command()
 def works(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of kind portfolios.")],
     account: Annotated[str, typer.Option(help="That trades.")],

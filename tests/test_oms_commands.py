@@ -5,6 +5,8 @@ from command_line import quantray, refused
 from desks import ANN, MONEY, Market, Way, buy, gate_at, listening
 
 from quantray.oms.desk import Door
+from quantray.oms.handing import handed
+from quantray.oms.messages import VenueOrder
 from quantray.oms.reconcile import Reconciler
 from quantray.oms.states import State
 
@@ -14,8 +16,9 @@ def gate(tmp_path):
     market = Market(fill=lambda order: 0)
     with gate_at(tmp_path) as gate:
         way = listening(gate, Way(market))
-        door = Door(gate, tmp_path / "orders.door", compare=Reconciler(gate, {"rest": way}).compare)
-        gate.market = market
+        reconciler = Reconciler(gate, {"rest": way})
+        door = Door(gate, tmp_path / "orders.door", compare=reconciler.compare, settle=reconciler.settle)
+        gate.market, gate.way = market, way
         yield gate
         door.close()
 
@@ -42,6 +45,17 @@ def test_breaks_are_shown_and_are_an_exit_code(gate, tmp_path):
     done = quantray("oms", "reconcile", cwd=tmp_path)
     assert done.returncode == 1
     assert "9,999,990,000" in done.stdout
+
+
+def test_what_the_venue_does_not_settle_is_settled_by_hand(gate, tmp_path):
+    gate.submit([buy("a")], ANN)
+    gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
+    gate.way.status = lambda order, *, void: VenueOrder(order, State.CANCELED, 60)
+    given = ("oms", "settle", "a", "--filled", "60", "--reason", "statement of 2 March")
+    refused(quantray(*given, cwd=tmp_path), 2, "60 shares are to be booked; give a price of each")
+    done = quantray(*given, "--price", "49.95", cwd=tmp_path)
+    assert done.stdout == "settled: a is CANCELED with 60 shares filled\n"
+    assert gate.do(lambda books: books.ledger.accounts["A1"].cash) == (1_000_000 * 10_000 - 60 * 499_500)
 
 
 def test_where_there_is_no_gate_a_line_says_so(tmp_path):

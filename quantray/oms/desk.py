@@ -28,6 +28,7 @@ from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Decision, NewOrder, Report
 from quantray.oms.reconcile import Break
+from quantray.oms.settling import Settlement
 from quantray.oms.states import State
 from quantray.oms.submission import cancel
 
@@ -70,6 +71,7 @@ _FILLS = TypeAdapter(tuple[Report, ...])
 _BLOCK = TypeAdapter(Block)
 _BLOCK_DECISION = TypeAdapter(BlockDecision)
 _STATUSES = TypeAdapter(tuple[BlockStatus, ...])
+_SETTLEMENT = TypeAdapter(Settlement)
 
 
 class Desk(Protocol):
@@ -105,6 +107,11 @@ class LocalDesk:
 
     def __init__(self, gate: Gate, actor: Actor, *, restrictions: Sequence[PreTrade] = ()) -> None:
         self._gate, self._actor, self._restrictions = gate, actor, tuple(restrictions)
+
+    @property
+    def actor(self) -> Actor:
+        """Whose desk it is."""
+        return self._actor
 
     def submit(self, orders: Sequence[NewOrder]) -> Sequence[Decision]:
         """See ``Desk``."""
@@ -180,6 +187,7 @@ class Door:
     ----------
     path : of the socket, which is made with mode 0600; at most 100 letters.
     compare : compares positions and cash with the venue's.
+    settle : settles an order by hand.
     between : seconds between two comparisons, in which what was filled is reported.
     restrictions : as of ``LocalDesk``.
 
@@ -197,11 +205,12 @@ class Door:
         path: Path,
         *,
         compare: Callable[[], Sequence[Break]] = list,
+        settle: Callable[[Actor, Settlement], State] | None = None,
         between: float = 0.0,
         restrictions: Sequence[PreTrade] = (),
     ) -> None:
-        self._gate, self._path, self._compare, self._between = gate, path, compare, between
-        self._restrictions = tuple(restrictions)
+        self._gate, self._path, self._compare, self._settle = gate, path, compare, settle
+        self._between, self._restrictions = between, tuple(restrictions)
         if len(os.fsencode(path)) > 100:
             raise InputError(f"{path} is too long for a socket; choose a shorter folder.")
         _free(path)
@@ -229,6 +238,12 @@ class Door:
         self._compare()
         time.sleep(self._between)
         return self._compare()
+
+    def settle(self, desk: LocalDesk, given: Settlement) -> State:
+        """Settle an order by hand, as whoever came in; raises ``InputError``."""
+        if self._settle is None:
+            raise InputError("this gate has no way to a venue, which has to be asked first.")
+        return self._settle(desk.actor, given)
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -319,6 +334,10 @@ class RemoteDesk:
     def reconcile(self) -> Sequence[Break]:
         """Where positions and cash differ from the venue's."""
         return _BREAKS.validate_python(self._asked("reconcile", None))
+
+    def settle(self, given: Settlement) -> State:
+        """Settle an order by hand that its venue does not settle; raises ``InputError``."""
+        return State(self._asked("settle", asdict(given)))
 
     def marks(self) -> Mapping[str, int]:
         """The prices that the gate reckons with, in units of money."""
@@ -421,6 +440,7 @@ _VERBS: Mapping[str, _Verb] = {
     "marks": lambda desk, door, what: desk.marks(),
     "set_marks": lambda desk, door, what: desk.set_marks(_MARKS.validate_python(what)),
     "reconcile": lambda desk, door, what: door.compare(),
+    "settle": lambda desk, door, what: door.settle(desk, _SETTLEMENT.validate_python(what)).value,
 }
 
 

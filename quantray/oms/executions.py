@@ -54,6 +54,10 @@ class Executions:
         undone = [(-quantity, price, -fee) for quantity, price, fee in _effects(before)]
         return [*undone, *_effects(after)]
 
+    def knows(self, report: Report) -> bool:
+        """Whether an execution of its venue and id was booked."""
+        return (report.venue, report.exec_id) in self._known
+
     def standing(self, order: str) -> list[Report]:
         """The fills of an order as they are now: as corrected, and without those that were taken back."""
         found = (self._last(key) for key in self._of_order.get(order, ()))

@@ -9,7 +9,10 @@ from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Heard, Report, ReportKind, Route, Silence, Unreadable, VenueOrder
 from quantray.oms.states import ALLOWED, ENDED, OPEN, State, moved
 
-__all__ = ["hear", "resolve"]
+__all__ = ["BY_HAND", "contradiction", "hear", "resolve"]
+
+BY_HAND = "BY HAND"
+"""The venue of fills that an operator booked; see ``settling``."""
 
 
 def hear(books: Books, reports: Sequence[Heard], route: Route | None = None) -> None:
@@ -38,29 +41,37 @@ def resolve(books: Books, order: str, found: VenueOrder | None) -> State:
     One that is no longer unknown when the answer comes, or that the venue has spoken of, is not ended by None.
     """
     record = books.ledger.orders[order]
+    if found is not None:
+        _note_heard(books, record)
+        for execution in found.executions:
+            _take(books, execution)
+        if found.filled < record.filled and record.state in OPEN:
+            # A fill was booked after the venue had answered; it is asked again.
+            return record.state
+    if why := contradiction(record, found):
+        books.note("break", order, why)
+        return record.state
     if found is None:
-        if record.state in OPEN and record.heard:
-            books.note("break", order, f"the venue knows nothing of it, which had {record.filled:,} shares filled")
-        elif record.state is State.UNKNOWN:
+        if record.state is State.UNKNOWN:
             books.move(record, State.CANCELED, SYSTEM, "never reached the venue")
-        return record.state
-    _note_heard(books, record)
-    for execution in found.executions:
-        _take(books, execution)
-    if found.filled < record.filled and record.state in OPEN:
-        # A fill was booked after the venue had answered; it is asked again.
-        return record.state
-    if found.filled != record.filled:
-        books.note("break", order, f"the venue counts {found.filled:,} shares filled, the ledger {record.filled:,}")
-        return record.state
-    if found.state not in _FROM_VENUES or (found.state is State.FILLED and not _was_filled(record, found)):
-        books.note("break", order, f"the venue says {found.state} with {found.filled:,} shares filled")
         return record.state
     stands = record.state is State.CANCEL_PENDING and found.state not in ENDED
     if record.state in OPEN and record.state is not found.state and not stands:
         _heard(books, record, found.state, "as its venue says")
     _press(books, record)
     return record.state
+
+
+def contradiction(record: OrderRecord, found: VenueOrder | None) -> str:
+    """Why an order cannot be what its venue says, when all that it lists is booked; empty where it can."""
+    if found is None:
+        lost = record.state in OPEN and record.heard
+        return f"the venue knows nothing of it, which had {record.filled:,} shares filled" if lost else ""
+    if found.filled != record.filled:
+        return f"the venue counts {found.filled:,} shares filled, the ledger {record.filled:,}"
+    if found.state not in _FROM_VENUES or (found.state is State.FILLED and not _was_filled(record, found)):
+        return f"the venue says {found.state} with {found.filled:,} shares filled"
+    return ""
 
 
 def _set_aside(books: Books, said: Unreadable, route: Route | None) -> None:
@@ -89,6 +100,12 @@ def _take(books: Books, report: Report) -> None:
         return
     _note_heard(books, record)
     if report.exec_id:
+        if record.state in ENDED and _stands_for(books, report):
+            told = (
+                f"{report.venue} reports {report.quantity:,} at {report.price:,} ({report.exec_id}) of what was settled"
+            )
+            books.note("break", report.order, f"{told} by hand: not booked; settle it again if that is better")
+            return
         _execute(books, record, report)
         return
     if report.kind in (ReportKind.FILL, ReportKind.BUST, ReportKind.CORRECT):
@@ -109,6 +126,13 @@ def _take(books: Books, report: Report) -> None:
     elif report.kind is ReportKind.ACKED and record.state in (State.SENT, State.UNKNOWN):
         books.move(record, State.PARTIAL if record.filled else State.ACKED, SYSTEM, "")
         _press(books, record)
+
+
+def _stands_for(books: Books, report: Report) -> bool:
+    """Whether a fill that was booked by hand stands for one that a venue lists after all."""
+    if report.kind is not ReportKind.FILL or report.venue == BY_HAND or books.executions.knows(report):
+        return False
+    return any(each.venue == BY_HAND for each in books.executions.standing(report.order))
 
 
 def _note_heard(books: Books, record: OrderRecord) -> None:

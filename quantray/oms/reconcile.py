@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from quantray.oms.books import Books
+from quantray.oms.changes import Actor
 from quantray.oms.database import StoreError
 from quantray.oms.gate import ClosedError, Gate
 from quantray.oms.gateways.protocol import Gateway, UnsureError
 from quantray.oms.handing import unsure
 from quantray.oms.hearing import resolve
 from quantray.oms.messages import Holdings, Route
+from quantray.oms.settling import Settlement, settle
 from quantray.oms.states import State
 
 __all__ = ["Break", "Reconciler", "ask", "breaks", "lost"]
@@ -152,6 +154,10 @@ class Reconciler:
                 self._gate.do(lambda books, e=each, t=text: books.note("break", e.account, t))  # type: ignore[misc]
             standing += stayed
         return standing
+
+    def settle(self, actor: Actor, given: Settlement) -> State:
+        """Settle by hand what the venue does not; see ``settling.settle``, as which it raises."""
+        return settle(self._gate, self._ways, actor, given)
 
     def close(self) -> None:
         """End."""

@@ -257,7 +257,13 @@ def running(settings: OmsSettings) -> Iterator[Running]:
             each.listen(lambda reports, r=route: _booked(gate, reports, r), _cursor(gate, route))  # type: ignore[misc]
         reconciler = Reconciler(gate, ways, patience=settings.patience_seconds, every=settings.compare_seconds)
         # The door first: whoever wants to halt must not wait for a venue that is silent.
-        door = Door(gate, Path(settings.door), compare=reconciler.compare, between=settings.patience_seconds)
+        door = Door(
+            gate,
+            Path(settings.door),
+            compare=reconciler.compare,
+            settle=reconciler.settle,
+            between=settings.patience_seconds,
+        )
         stack.callback(door.close)
         reconciler.start()
         stack.callback(reconciler.close)

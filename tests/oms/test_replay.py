@@ -258,6 +258,21 @@ BAD = [
         "the limit 900,000 is further than 500 bps from 1,000,000",
     ),
     (lambda log: log.order(price=MARK), {}, "1,000,000 a share is set aside for O1, not 1,000,100"),
+    (
+        lambda log: log.order().sent().execution("SENT", "PARTIAL", 60, venue="BY HAND"),
+        {},
+        "O1 has 60 filled by hand, and nobody said that it had",
+    ),
+    (
+        lambda log: log.order().sent().add("settlement", "O1", filled=101, price=MARK, reason="so", venue=""),
+        {},
+        "O1 of 100 shares was settled as 101 filled",
+    ),
+    (
+        lambda log: log.order().sent().add("settlement", "O1", filled=10, price=MARK, reason="", venue=""),
+        {},
+        "O1 was settled by ops without a reason",
+    ),
     (lambda log: log.order(limit=None), {}, "1,000,100 a share is set aside for O1, not 1,050,100"),
     (lambda log: log.add("switch", "", scope="pm", key="ann", on=True).order(), {}, "accepted while pm ann was halted"),
     (

@@ -156,6 +156,8 @@ def _execution(now: Standing, row: Row, findings: Findings) -> None:
     if order.route is None:
         findings.add("execution", f"{' '.join(key)} is of {given.order}, which was never handed over")
     _book(now, order, key, given, findings)
+    if key[0] == _BY_HAND and now.settled.get(given.order) != (order.filled, given.price if given.quantity else None):
+        findings.add("settlement", f"{given.order} has {order.filled:,} filled by hand, and nobody said that it had")
     to = _after(order)
     if _STATE[body["from"]] is not order.state or _STATE[body["to"]] is not to:
         findings.add(
@@ -231,6 +233,20 @@ def _alert(now: Standing, row: Row, findings: Findings) -> None:
         findings.add("alert", f"of {row.entity} has no kind")
 
 
+def _settlement(now: Standing, row: Row, findings: Findings) -> None:
+    order, body = now.orders[row.entity], row.body
+    _by_whom(row, order.pm, findings)
+    if not row.actor or not body["reason"]:
+        findings.add("settlement", f"{row.entity} was settled by {row.actor or 'nobody'} without a reason")
+    if not 0 <= body["filled"] <= order.quantity:
+        findings.add(
+            "settlement", f"{row.entity} of {order.quantity:,} shares was settled as {body['filled']:,} filled"
+        )
+    if order.state in ENDED and row.entity not in now.settled:
+        findings.add("settlement", f"{row.entity} was settled, and is {order.state} already")
+    now.settled[row.entity] = body["filled"], body["price"]
+
+
 def _unreadable(now: Standing, row: Row, findings: Findings) -> None:
     if not row.body["raw"]:
         findings.add("unreadable", f"what came by {row.body['route']} as {row.body['sequence']:,} was not kept")
@@ -265,6 +281,8 @@ def _by_whom(row: Row, pm: str, findings: Findings) -> None:
         findings.add("actor", f"{row.actor} of {row.pm} acts on {row.entity}, which is of {pm}")
 
 
+_BY_HAND = "BY HAND"
+"""The venue of what somebody booked who knew better than the venue."""
 _STATE = dict(State.__members__)
 
 _Step = Callable[[Standing, Row, Findings], None]
@@ -285,6 +303,7 @@ _STEPS: Mapping[str, _Step] = {
     "restriction": _restriction,
     "seal": _seal,
     "session": _session,
+    "settlement": _settlement,
     "state": _state,
     "switch": _switch,
     "transfer": _transfer,

@@ -164,6 +164,8 @@ class Standing:
     """Net value of the firm when all purchases fill and no sale does."""
     shortest: int = 0
     """The same when all sales fill and no purchase does."""
+    settled: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    """Shares in all, and the price of those that were missing, as somebody said last of an order."""
     epoch: int = 0
     seals: int = 0
     blocks: dict[str, Block] = field(default_factory=dict)
