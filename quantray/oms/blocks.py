@@ -66,10 +66,10 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
         return _refused(books, actor, block, "account")
     if block.side is Side.SELL_SHORT:
         return _refused(books, actor, block, "short")
-    first = _proposal(books, block, *next(iter(block.demands.items())))
+    first = _proposal(books, block, *next(iter(block.demands.items())), books.now())
     if isinstance(first, str):
         return _refused(books, actor, block, first)
-    found = _filtered(books, block, restrictions, first.instrument.lot)
+    found = _filtered(books, block, restrictions, first)
     if not found.demands:
         return _refused(books, actor, block, found.left_out[0].reason, found.left_out)
     price = first.price if block.side is Side.BUY else 0
@@ -78,9 +78,8 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
         block, pm, found.demands, found.left_out, first.instrument.lot, price, books.changes.chain.head
     )
     books.blocks.records[block.id] = record
-    for account in record.kept:
-        cash, shares = record.put_in(account)
-        _move(books, record, account, -cash, -shares)
+    put_in = {account: record.put_in(account) for account in record.kept}
+    _move(books, record, {account: (-cash, -shares) for account, (cash, shares) in put_in.items()})
     _keep(books, actor, record)
     return _decision(record)
 
@@ -163,16 +162,16 @@ def _manager(books: Books, actor: Actor, block: Block) -> str | None:
     return None if others or (actor.pm is not None and pm != actor.pm) else pm
 
 
-def _proposal(books: Books, block: Block, account: str, shares: int) -> Proposal | str:
+def _proposal(books: Books, block: Block, account: str, shares: int, now: str) -> Proposal | str:
     order = NewOrder(
         id=block.id, account=account, symbol=block.symbol, side=block.side, quantity=shares, limit=block.limit
     )
-    return proposed(books.ledger, order, pm=None, now=books.now(), seconds=0.0)
+    return proposed(books.ledger, order, pm=None, now=now, seconds=0.0)
 
 
-def _filtered(books: Books, block: Block, restrictions: Sequence[PreTrade], lot: int) -> Filtered:
+def _filtered(books: Books, block: Block, restrictions: Sequence[PreTrade], first: Proposal) -> Filtered:
     def refused(account: str, shares: int) -> str:
-        proposal = _proposal(books, block, account, shares)
+        proposal = _proposal(books, block, account, shares, first.now)
         assert not isinstance(proposal, str)
         if why := next((why for rule in restrictions if (why := rule(books.ledger, proposal.order))), ""):
             return why[:_LONGEST]
@@ -182,7 +181,7 @@ def _filtered(books: Books, block: Block, restrictions: Sequence[PreTrade], lot:
     if block.side is Side.SELL:
         lines = {name: books.ledger.lines.get((name, block.symbol)) for name in block.demands}
         held = {name: line.shares - line.selling for name, line in lines.items() if line is not None}
-    return filtered(block.demands, (refused,), held=held, lot=lot)
+    return filtered(block.demands, (refused,), held=held, lot=first.instrument.lot)
 
 
 def _open_accounts(books: Books, pm: str) -> None:
@@ -290,8 +289,7 @@ def _require_returnable(books: Books, record: BlockRecord, shares: Mapping[str, 
 
 
 def _book(books: Books, actor: Actor, record: BlockRecord, shares: dict[str, Share], onto: str, reason: str) -> None:
-    for account, share in shares.items():
-        _move(books, record, account, *_difference(record, account, share))
+    _move(books, record, {account: _difference(record, account, share) for account, share in shares.items()})
     record.allocations.append(shares)
     key = {"block": record.block.id, "revision": len(record.allocations)}
     for account, share in shares.items():
@@ -306,13 +304,14 @@ def _book(books: Books, actor: Actor, record: BlockRecord, shares: dict[str, Sha
         books.note("residual", residual_account(record.pm), text)
 
 
-def _move(books: Books, record: BlockRecord, account: str, cash: int, shares: int) -> None:
-    """Bring cash and shares from the block account to another one."""
-    for name, sign in ((account, 1), (record.account, -1)):
-        books.ledger.accounts[name].cash += sign * cash
+def _move(books: Books, record: BlockRecord, taken: Mapping[str, tuple[int, int]]) -> None:
+    """Bring cash and shares from the block account to others, by account."""
+    cash, shares = (sum(each[i] for each in taken.values()) for i in range(2))
+    for name, (more, count) in (*taken.items(), (record.account, (-cash, -shares))):
+        books.ledger.accounts[name].cash += more
         books.changes.accounts.add(name)
-        if shares:
-            books.ledger.shift(name, record.block.symbol, shares=sign * shares)
+        if count:
+            books.ledger.shift(name, record.block.symbol, shares=count)
             books.changes.lines.add((name, record.block.symbol))
 
 
