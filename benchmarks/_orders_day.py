@@ -21,7 +21,7 @@ from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side
 from quantray.execution.schedules import twap
 from quantray.oms import schema
 from quantray.oms.database import connect
-from quantray.oms.desk import RemoteDesk
+from quantray.oms.door import RemoteDesk
 from quantray.oms.messages import MONEY
 from quantray.oms.paper.bars import Bars, write_bars
 from quantray.oms.paper.replay import bars_of_day

@@ -16,7 +16,7 @@ from quantray.terminal import show_table, tell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from quantray.oms.desk import RemoteDesk
+    from quantray.oms.door import RemoteDesk
 
 __all__ = ["oms_app"]
 
@@ -184,7 +184,7 @@ def work(
 
 @contextlib.contextmanager
 def _desk(door: Path) -> "Iterator[RemoteDesk]":
-    from quantray.oms.desk import RemoteDesk  # noqa: PLC0415
+    from quantray.oms.door import RemoteDesk  # noqa: PLC0415
 
     desk = RemoteDesk(door)
     try:

@@ -4,7 +4,7 @@ import pytest
 from command_line import quantray, refused
 from desks import ANN, MONEY, Market, Way, buy, gate_at, listening
 
-from quantray.oms.desk import Door
+from quantray.oms.door import Door
 from quantray.oms.handing import handed
 from quantray.oms.messages import VenueOrder
 from quantray.oms.reconcile import Reconciler

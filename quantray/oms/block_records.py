@@ -5,7 +5,7 @@ is placed, and all of it leaves when it is allocated; ``residual`` is the accoun
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from quantray.execution.orders import Side
@@ -48,6 +48,10 @@ class Block:
     demands: Mapping[str, int]
     limit: int | None = None
     rule: Rule = field(default_factory=Rule)
+
+    def with_numbers(self) -> "Block":
+        """The same with the numbers of its rule, for which a user's function is called; raises ``InputError``."""
+        return replace(self, rule=self.rule.resolved(self.demands))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ told, and shared out anew only when operations ask for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from quantray.errors import InputError
@@ -151,7 +150,7 @@ def _well_formed(block: Block) -> Block:
         raise InputError(f"block {block.id!r} is worth more than {_MOST_MONEY:.0e} units of money; split it.")
     if block.rule.function:
         raise InputError(f"block {block.id!r} names a function; the gate runs none, so give the numbers it leads to.")
-    return replace(block, rule=block.rule.resolved(block.demands))
+    return block.with_numbers()
 
 
 def _manager(books: Books, actor: Actor, block: Block) -> str | None:

@@ -29,7 +29,7 @@ from quantray.oms.controls import (
     set_marks,
     set_session,
 )
-from quantray.oms.desk import Door
+from quantray.oms.door import Door
 from quantray.oms.fixing.engine import Session
 from quantray.oms.gate import Gate
 from quantray.oms.gateways.fix import FixGateway

@@ -1,7 +1,5 @@
 """The same answers in the gate's process and through its door."""
 
-import os
-import stat
 from dataclasses import replace
 
 import pytest
@@ -11,9 +9,8 @@ from quantray.errors import InputError
 from quantray.execution.orders import Side
 from quantray.institution.allocation import LeftOut, Rule
 from quantray.oms.block_records import Block, BlockDecision, Share
-from quantray.oms.database import GateOpenError
-from quantray.oms.desk import Door, LocalDesk, Parent, RemoteDesk
-from quantray.oms.gate import ClosedError
+from quantray.oms.desk import LocalDesk, Parent
+from quantray.oms.door import Door, RemoteDesk
 from quantray.oms.handing import handed
 from quantray.oms.hearing import hear
 from quantray.oms.messages import MONEY, Report, ReportKind
@@ -115,27 +112,6 @@ def test_a_portfolio_manager_sees_their_own(tmp_path):
             LocalDesk(gate, ANN).add_parents([Parent("p", "B1", "BBB", Side.BUY, 1)])
 
 
-def test_the_door_is_its_users_alone_and_says_what_is_wrong(tmp_path):
-    with gate_at(tmp_path) as gate:
-        door, desk = Door(gate, tmp_path / "door"), RemoteDesk(tmp_path / "door")
-        assert stat.S_IMODE(os.stat(tmp_path / "door").st_mode) == 0o600
-        assert desk.status()["epoch"] == 1
-        block = {"id": "K1", "symbol": "AAA", "side": "buy", "demands": {"A1": 1}}
-        for rule in ({"method": "custom", "function": "os:getcwd"}, {"method": "fair"}):
-            with pytest.raises(InputError, match="names a function; the gate runs none|a request is none"):
-                desk._asked("place_block", block | {"rule": rule})
-        for verb, what in [("nothing", []), ("submit", 3), ("cancel", {"a": 1}), ("switch", []), ("add_parents", [1])]:
-            with pytest.raises(InputError, match="a request is none"):
-                desk._asked(verb, what)
-        door.close()
-        with pytest.raises(ClosedError, match=r"the gate at .* hung up|there is no gate"):
-            desk.status()
-    with pytest.raises(ClosedError, match="there is no gate at"):
-        RemoteDesk(tmp_path / "door").status()
-    with pytest.raises(InputError, match="too long for a socket"):
-        Door(gate, tmp_path / ("x" * 100))
-
-
 def test_parts_are_parts_of_orders_of_the_same_account_symbol_and_side(desk):
     _, desk = desk
     desk.add_parents([PARENT])
@@ -155,18 +131,3 @@ def test_a_switch_of_whom_nobody_knows_is_refused(desk):
     for scope in ("pm", "account", "symbol"):
         with pytest.raises(InputError, match=f"there is no {scope} 'typo' to halt or resume; there are"):
             desk.switch(scope, "typo", on=True)
-
-
-def test_a_door_takes_nobodys_place(tmp_path):
-    (tmp_path / "file").write_text("kept")
-    with gate_at(tmp_path) as gate:
-        with pytest.raises(InputError, match="is there and no door of a gate"):
-            Door(gate, tmp_path / "file")
-        assert (tmp_path / "file").read_text() == "kept"
-        door = Door(gate, tmp_path / "door")
-        with pytest.raises(GateOpenError, match="a gate listens at"):
-            Door(gate, tmp_path / "door")
-        desk = RemoteDesk(tmp_path / "door")
-        assert desk.status()["epoch"] == 1
-        desk.close()
-        door.close()

@@ -9,7 +9,7 @@ from desks import buy
 
 from quantray.errors import InputError
 from quantray.oms.books import Alert
-from quantray.oms.desk import RemoteDesk
+from quantray.oms.door import RemoteDesk
 from quantray.oms.messages import MONEY
 from quantray.oms.running import OmsSettings, running
 from quantray.settings import checked
