@@ -109,11 +109,12 @@ def timed(book: SimulatedBook, settings: ReportSettings, runs: int) -> Timing:
     wall, cpu = [], []
     gc.collect()
     for run in range(runs + 3):
-        # Prices and quantities move from run to run.
+        # Prices and quantities move from run to run, and the model is fitted anew.
         holdings = replace(book.holdings, quantity=book.holdings.quantity * (1 + 1e-6 * run))
         market = replace(book.market, levels=book.market.levels * (1 + 1e-6 * run))
+        model = replace(book.model)
         start, used = time.perf_counter(), time.process_time()
-        report = assess(holdings, market, book.model, book.limits, settings=settings, trades=trade)
+        report = assess(holdings, market, model, book.limits, settings=settings, trades=trade)
         wall.append(time.perf_counter() - start)
         cpu.append(time.process_time() - used)
         del report

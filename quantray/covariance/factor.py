@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from quantray.arrays import TRADING_DAYS, Float, Names, finite_square
+from quantray.arrays import TRADING_DAYS, Float, Names, finite_square, frozen
 from quantray.covariance.factor_risk import factor_risk, specific_risk, without_noise
 from quantray.covariance.fundamental import FactorHistory, FundamentalSettings, factor_history
 from quantray.covariance.statistical import StatisticalSettings, principal_components
@@ -82,11 +83,11 @@ class FactorModel:
         values, vectors = np.linalg.eigh(self.factor_covariance)
         return np.asarray(self.loadings @ (vectors * np.sqrt(np.maximum(values, 0.0))))
 
-    @property
+    @cached_property
     def variances(self) -> Float:
         """(N,) variances of the assets."""
         factor = np.einsum("nk,nk->n", self.loadings @ self.factor_covariance, self.loadings)
-        return np.asarray(factor + self.specific_variance)
+        return frozen(factor + self.specific_variance)
 
     def apply(self, weights: Float) -> Float:
         """The covariance times (N,) weights, or times each column of (N, M)."""

@@ -90,10 +90,11 @@ class ImpactModel:
 
     def __post_init__(self) -> None:
         names = ("adv", "volatility", "half_spread", "temporary", "permanent")
-        arrays = np.broadcast_arrays(*(np.asarray(getattr(self, name), dtype=np.float64) for name in names))
+        arrays = [np.asarray(getattr(self, name), dtype=np.float64) for name in names]
         for name, values in zip(names, arrays, strict=True):
-            if (values < 0).any() or np.isinf(values).any():
+            if (values < 0).any() or (values == np.inf).any():
                 raise InputError(f"{name} holds negative or infinite values; leave those names out.")
+        for name, values in zip(names, np.broadcast_arrays(*arrays), strict=True):
             object.__setattr__(self, name, values)
         if not 0 < self.power <= 1:
             raise InputError(f"power {self.power} of temporary impact must be above 0 and at most 1.")

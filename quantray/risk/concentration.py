@@ -97,9 +97,10 @@ def _by_group(amounts: Float, groups: Groups, top: int) -> Concentration:
 
 def _spread(sizes: Float, names: Sequence[str] | Names, top: int) -> Concentration:
     """Of sizes of things with names of their own."""
-    if not sizes.sum() > 0:
+    total = float(sizes.sum())
+    if not total > 0:
         return Concentration(0.0, ())
-    share = sizes / sizes.sum()
+    share = sizes / total
     # Sorting the largest alone is several times as fast as sorting all.
     most = np.sort(np.argpartition(-share, top)[:top]) if len(share) > top else np.arange(len(share))
     order = most[np.argsort(-share[most], kind="stable")].tolist()

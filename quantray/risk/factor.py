@@ -86,7 +86,7 @@ def risk_breakdown(
     risk = np.concatenate([sign * each.by_position(tree.marginal) for sign, _, each in sides])
     net = np.concatenate([sign * each.notional for sign, _, each in sides])
     books = [book for _, book, _ in sides]
-    names = Groups(tuple(holdings.names.tolist()), np.arange(len(holdings)))
+    names = Groups(holdings.listed, np.arange(len(holdings)))
     kinds = position_groups(holdings, market)
     if benchmark is not None:
         names = Groups.of(np.concatenate([book.names for book in books]))

@@ -328,7 +328,7 @@ def uses_of(limit: Limit, labels: Names, values: Float, lost: Names) -> list[Lim
     over = np.flatnonzero(values > limit.soft * (1 + _SAME)).tolist()
     chosen = over or ([int(np.where(known, values, -np.inf).argmax())] if known.any() else [])
     found = [_use(limit, str(scopes(limit, labels[i : i + 1])[0]), float(values[i])) for i in chosen]
-    unknown = scopes(limit, labels[~known]).tolist()
+    unknown = [] if known.all() else scopes(limit, labels[~known]).tolist()
     said = [f"unknown of {_listed(unknown)}"] if unknown else []
     said += [f"without a {limit.kind}: {_listed(lost.tolist())}; label them"] if len(lost) else []
     if not said:

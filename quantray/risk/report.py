@@ -127,7 +127,7 @@ def assess(
             trades=_trades(trades or {}, holdings, market, book, terms.level),
         ),
         factors=_factors(split, quantile),
-        positions=_positions(seen, parts, liquidity, book, worst_days(holdings, market, past, seen, terms.level)),
+        positions=_positions(holdings, seen, parts, liquidity, worst_days(holdings, market, past, seen, terms.level)),
         groups={kind: _groups(each, book.grouped[kind].sums(parts)) for kind, each in split.groups.items()},
         concentration=_concentration(book, terms.top),
         liquidity=_liquidity(liquidity, book, terms),
@@ -193,12 +193,12 @@ def _groups(split: GroupRisk, parts: Float) -> tuple[sections.Group, ...]:
 
 
 def _positions(
-    seen: Sensitivities, component: Float, liquidity: LiquidityRisk, book: Book, worst: Float | None
+    holdings: Holdings, seen: Sensitivities, component: Float, liquidity: LiquidityRisk, worst: Float | None
 ) -> sections.PositionRisk:
     marginal = np.divide(component, seen.notional, out=np.full(len(component), np.nan), where=seen.notional != 0)
     # Nine thousand numbers are not looked at again: whatever is not known is None already.
     return sections.PositionRisk.model_construct(
-        names=tuple(book.names.tolist()),
+        names=holdings.listed,
         value=tuple(seen.value.tolist()),
         exposure=tuple(seen.notional.tolist()),
         component_var=tuple(component.tolist()),

@@ -15,6 +15,7 @@ from quantray.portfolio.contributions import Covariance, checked, product, risk_
 from quantray.risk.forecasting.averaged_volatility import averaged_variances
 from quantray.risk.forecasting.history import checked_level, complete_returns, long_enough
 from quantray.risk.forecasting.laws import CornishFisher, Student, moments, student_degrees
+from quantray.risk.forecasting.ordered import OrderedReturns
 from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
 from quantray.risk.forecasting.volatility import Garch, exponential_weights, filtered_variances
 
@@ -75,13 +76,7 @@ def historical_var(
         Fewer days than one in ``1 - level``, a missing return, a level out of range, weights that do not fit, or
         weights where a predictive quantile is asked for.
     """
-    returns = long_enough(returns, level)
-    if weights is None:
-        return -_quantile(returns, 1 - level, predictive=predictive)
-    if predictive:
-        raise InputError("days that count unlike have no predictive quantile; leave out the weights.")
-    order, heavy = _weighted(returns, weights)
-    return float(-returns[order][np.searchsorted(np.cumsum(heavy[order]), 1 - level)])
+    return OrderedReturns.of(returns, weights=weights, predictive=predictive).var(level)
 
 
 def expected_shortfall(
@@ -94,13 +89,8 @@ def expected_shortfall(
 def historical_tail(
     returns: Float, *, level: float = 0.99, weights: Float | None = None, predictive: bool = False
 ) -> tuple[float, float]:
-    """``historical_var`` and ``expected_shortfall`` together, which take as long as one of them."""
-    var = historical_var(returns, level=level, weights=weights, predictive=predictive)
-    returns = np.asarray(returns, dtype=np.float64)
-    beyond = returns <= -var
-    if weights is None:
-        return var, -float(returns[beyond].mean())
-    return var, -float(np.average(returns[beyond], weights=np.asarray(weights, dtype=np.float64)[beyond]))
+    """``historical_var`` and ``expected_shortfall`` together; for several levels, ``OrderedReturns`` sorts once."""
+    return OrderedReturns.of(returns, weights=weights, predictive=predictive).tail(level)
 
 
 def age_weights(n_days: int, *, half_life: float) -> Float:
@@ -200,12 +190,12 @@ def cornish_fisher_var(returns: Float, *, level: float = 0.99) -> float:
 
     Source: see ``laws.CornishFisher``.
     """
-    return float(expansion_law(returns, level).var(level)[0])
+    return float(expansion_law(returns, level).var(level))
 
 
 def cornish_fisher_shortfall(returns: Float, *, level: float = 0.99) -> float:
     """The mean loss beyond ``cornish_fisher_var``; takes and raises as that does."""
-    return float(expansion_law(returns, level).shortfall(level)[0])
+    return float(expansion_law(returns, level).shortfall(level))
 
 
 def student_var(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
@@ -217,12 +207,12 @@ def student_var(returns: Float, *, level: float = 0.99, degrees: float | None = 
     ----------
     degrees : of freedom, above 2; by default those of the sample's excess kurtosis, 4 + 6 / kurtosis, at most 100.
     """
-    return float(student_law(returns, level, degrees).var(level)[0])
+    return float(student_law(returns, level, degrees).var(level))
 
 
 def student_shortfall(returns: Float, *, level: float = 0.99, degrees: float | None = None) -> float:
     """The mean loss beyond ``student_var``; takes and raises as that does."""
-    return float(student_law(returns, level, degrees).shortfall(level)[0])
+    return float(student_law(returns, level, degrees).shortfall(level))
 
 
 def marginal_var(weights: Float, covariance: Covariance, *, level: float = 0.99) -> Float:
@@ -338,7 +328,7 @@ def _weights(weights: Float, covariance: Covariance) -> Float:
 def student_law(returns: Float, level: float, degrees: float | None = None) -> Student:
     """The law behind ``student_var`` and ``student_shortfall``; takes and raises as these."""
     seen = _moments(returns, level)
-    degrees = float(student_degrees(seen.kurtosis)[0]) if degrees is None else degrees
+    degrees = float(student_degrees(seen.kurtosis)) if degrees is None else degrees
     if not degrees > 2:
         raise InputError(f"Student's t with {degrees} degrees of freedom has no variance; give more than 2.")
     return Student(seen.scale, degrees, seen.mean)
@@ -347,35 +337,16 @@ def student_law(returns: Float, level: float, degrees: float | None = None) -> S
 def expansion_law(returns: Float, level: float) -> CornishFisher:
     """The law behind ``cornish_fisher_var`` and ``cornish_fisher_shortfall``; takes and raises as these."""
     seen = _moments(returns, level)
-    if not seen.rises[0]:
+    if not seen.rises:
         raise InputError(
-            f"skewness {seen.skew[0]:.2f} and excess kurtosis {seen.kurtosis[0]:.2f} are beyond the range in which the "
+            f"skewness {seen.skew:.2f} and excess kurtosis {seen.kurtosis:.2f} are beyond the range in which the "
             "Cornish-Fisher expansion rises with the level; use historical_var or student_var."
         )
     return seen
 
 
 def _moments(returns: Float, level: float) -> CornishFisher:
-    seen = moments(long_enough(returns, level)[None, :])
-    if not np.isfinite(seen.skew[0]):
+    seen = moments(long_enough(returns, level))
+    if not np.isfinite(seen.skew):
         raise InputError("the returns do not vary, so their tail has no shape; use historical_var.")
     return seen
-
-
-def _quantile(values: Float, share: float, *, predictive: bool) -> float:
-    """Of type 6 where it is predictive, else of type 7; numpy's own takes ten times as long for some hundred values."""
-    last = len(values) - 1
-    place = min(max(share * (last + 2) - 1, 0.0), float(last)) if predictive else share * last
-    # A place that is a day but for rounding is that day, so that all multiples of a portfolio have the same tail.
-    place = float(round(place)) if abs(place - round(place)) < 1e-9 else place
-    low = int(place)
-    around = np.partition(values, (low, min(low + 1, last)))[low : low + 2]
-    return float(around[0] + (place - low) * (around[-1] - around[0]))
-
-
-def _weighted(returns: Float, weights: Float) -> tuple[np.ndarray, Float]:
-    """Days from the worst on, and their weights, which sum to one."""
-    weights = np.asarray(weights, dtype=np.float64)
-    if weights.shape != returns.shape or not (weights >= 0).all() or not weights.sum() > 0:
-        raise InputError(f"weights {weights.shape} must be one for each of {len(returns)} days, none below zero.")
-    return np.argsort(returns, kind="stable"), weights / weights.sum()

@@ -37,16 +37,20 @@ MODELS = tuple(
     if persistence > decay
 )
 """Those of one decay stand together."""
-_KNOWN_LEANINGS = tuple(dict.fromkeys(model.leaning for model in MODELS))
-_LEANINGS = np.array(_KNOWN_LEANINGS)[:, None, None]
-_PLACES = np.array([_KNOWN_LEANINGS.index(model.leaning) for model in MODELS])
-_REACTIONS = np.array([model.persistence - model.decay for model in MODELS])[:, None, None]
-_CONSTANTS = np.array([1 - model.persistence for model in MODELS])[:, None, None]
-_BY_DECAY = [
-    (decay, slice(rows[0], rows[-1] + 1))
-    for decay in dict.fromkeys(model.decay for model in MODELS)
-    if (rows := [row for row, model in enumerate(MODELS) if model.decay == decay])
-]
+_DECAYS = tuple(dict.fromkeys(model.decay for model in MODELS))
+_LEVELS = np.array([(1 - model.persistence) / (1 - model.decay) for model in MODELS])[:, None]
+"""What of a variance is its long run."""
+
+
+def _shares() -> Float:
+    """(models, 2 * decays) of squares, and of squares signed by falls, as each decay sums them up."""
+    found = np.zeros((len(MODELS), 2, len(_DECAYS)))
+    for row, (decay, persistence, leaning) in enumerate(MODELS):
+        found[row, :, _DECAYS.index(decay)] = (persistence - decay) * np.array([1.0, leaning])
+    return found.reshape(len(MODELS), -1)
+
+
+_SHARES = _shares()
 
 
 def averaged_variances(returns: Float) -> Float:
@@ -89,25 +93,27 @@ def _averaged(scaled: Float) -> Float:
 
 def _variances(scaled: Float) -> Float:
     """(models, n, T + 1)."""
-    squares = scaled**2
+    # Variances are linear in what they are fed: models of one decay mix the same two sums.
+    fed = np.empty((2, *scaled.shape[:-1], scaled.shape[-1] + 1))
+    np.square(scaled, out=fed[0, ..., 1:])
     # Half of the days are falls: what leans towards them counts them twice.
-    fed = squares + _LEANINGS * (np.where(scaled < 0, squares, -squares))
-    inputs = np.ones((len(MODELS), *scaled.shape[:-1], scaled.shape[-1] + 1))
-    np.multiply(_REACTIONS, fed[_PLACES], out=inputs[..., 1:])
-    inputs[..., 1:] += _CONSTANTS
-    for decay, rows in _BY_DECAY:
-        inputs[rows] = recursion(inputs[rows], decay)
-    return np.maximum(inputs, FLOOR, out=inputs)
+    np.copysign(fed[0, ..., 1:], -scaled, out=fed[1, ..., 1:])
+    fed[1, ..., 0] = 0.0
+    sums = np.empty((2, len(_DECAYS), *fed.shape[1:]))
+    for row, decay in enumerate(_DECAYS):
+        # So that every model begins at one.
+        fed[0, ..., 0] = 1 / (1 - decay)
+        sums[:, row] = recursion(fed, decay)
+    found = _SHARES @ sums.reshape(_SHARES.shape[1], -1)
+    found += _LEVELS
+    return np.maximum(found, FLOOR, out=found).reshape(len(MODELS), *fed.shape[1:])
 
 
 def _weights(variances: Float, scaled: Float) -> Float:
     """(models, n) that sum to one."""
-    known, squares = variances[:, :, FIRST:-1], scaled[:, FIRST:] ** 2
-    # The log of this product is twice the negative log likelihood of a day.
-    heavy = squares / ((_DEGREES - 2) * known)
-    heavy += 1
-    surprise = known * (heavy * heavy * heavy) ** ((_DEGREES + 1) / 3)
-    told = -_sum_of_logs(surprise) / 2
+    known = variances[:, :, FIRST:-1]
+    with_return = known + scaled[:, FIRST:] ** 2 / (_DEGREES - 2)
+    told = (_DEGREES * _sum_of_logs(known) - (_DEGREES + 1) * _sum_of_logs(with_return)) / 2
     weights = np.exp(told - told.max(axis=0))
     return np.asarray(weights / weights.sum(axis=0))
 

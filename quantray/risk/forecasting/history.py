@@ -1,11 +1,13 @@
 """What a history of returns must be before anything is estimated from it."""
 
+import math
+
 import numpy as np
 
 from quantray.arrays import Float
 from quantray.errors import InputError
 
-__all__ = ["checked_level", "complete_returns", "long_enough"]
+__all__ = ["checked_level", "complete_returns", "enough", "long_enough"]
 
 
 def checked_level(level: float) -> float:
@@ -44,7 +46,12 @@ def long_enough(returns: Float, level: float) -> Float:
         They are not, or as ``complete_returns`` and ``checked_level``.
     """
     returns = complete_returns(returns)
-    needed = int(np.ceil(1 / (1 - checked_level(level)) - 1e-9))
-    if len(returns) < needed:
-        raise InputError(f"{len(returns)} returns say nothing of a level of {level:.6g}; give at least {needed}.")
+    enough(len(returns), level)
     return returns
+
+
+def enough(n_returns: int, level: float) -> None:
+    """Raise an ``InputError`` if so many returns are fewer than a level needs, or as ``checked_level``."""
+    needed = math.ceil(1 / (1 - checked_level(level)) - 1e-9)
+    if n_returns < needed:
+        raise InputError(f"{n_returns} returns say nothing of a level of {level:.6g}; give at least {needed}.")

@@ -11,6 +11,7 @@ __all__ = ["Groups"]
 
 _PRIMES = np.random.default_rng(0).integers(1 << 62, size=32, dtype=np.uint64) * 2 + 1
 """Odd weights of letters; two labels of one sum are told apart by a second look."""
+_TABLE_BITS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +26,12 @@ class Groups:
     @classmethod
     def of(cls, labels: Names) -> Self:
         """The groups of (N,) labels."""
-        if (labels == labels[:1]).all():
+        letters = np.ascontiguousarray(labels).view(np.uint32).reshape(len(labels), labels.dtype.itemsize // 4)
+        if (letters == letters[:1]).all():
             return cls(tuple(labels[:1].tolist()), np.zeros(len(labels), dtype=np.int64))
-        first, places = _alike(labels)
+        alike = _first_alike(labels, letters)
+        own = alike == np.arange(len(labels))
+        first, places = np.flatnonzero(own), (np.cumsum(own) - 1)[alike]
         # The few that differ are sorted, and the places with them.
         order = np.argsort(labels[first], kind="stable")
         rank = np.empty(len(order), dtype=np.int64)
@@ -55,6 +59,8 @@ class Groups:
         if amounts.ndim == 1:
             return np.asarray(np.bincount(self.places, amounts, len(self.names)), dtype=np.float64)
         n, g = len(amounts), len(self.names)
+        if g == 1:
+            return np.asarray(amounts.sum(axis=1, keepdims=True))
         places = self.places + g * np.arange(n)[:, None]
         return np.asarray(np.bincount(places.ravel(), amounts.ravel(), n * g), dtype=np.float64).reshape(n, g)
 
@@ -64,11 +70,20 @@ class Groups:
         return np.array(self.names, dtype=np.str_)[self.places] if self.names else np.zeros(0, dtype=np.str_)
 
 
-def _alike(labels: Names) -> tuple[Int, Int]:
-    """(G,) first place of each label, and (N,) which of them each is; sums of letters stand in for them, for speed."""
-    letters = np.ascontiguousarray(labels).view(np.uint32).reshape(len(labels), -1)[:, : len(_PRIMES)]
-    sums = letters.astype(np.uint64) @ _PRIMES[: letters.shape[1]]
-    _, first, places = np.unique(sums, return_index=True, return_inverse=True)
-    if not (labels[first][places] == labels).all():
-        _, first, places = np.unique(labels, return_index=True, return_inverse=True)
-    return first.astype(np.int64), places.astype(np.int64)
+def _first_alike(labels: Names, letters: np.ndarray) -> Int:
+    """(N,) first place of each label; sums of its (N, L) letters stand in for it, for speed."""
+    sums = letters[:, : len(_PRIMES)].astype(np.uint64) @ _PRIMES[: letters.shape[1]]
+    # Few labels seldom share the upper bits of their sums, and a table of those is faster than sorting.
+    bits, table = (sums >> np.uint64(64 - _TABLE_BITS)).astype(np.int64), np.zeros(1 << _TABLE_BITS, dtype=np.int64)
+    table[bits[::-1]] = np.arange(len(sums))[::-1]
+    alike = table[bits]
+    if not (sums[alike] == sums).all():
+        alike = _first_of(np.unique(sums, return_index=True, return_inverse=True))
+    if not (letters.take(alike, axis=0) == letters).all():
+        alike = _first_of(np.unique(labels, return_index=True, return_inverse=True))
+    return np.asarray(alike)
+
+
+def _first_of(found: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Int:
+    _, first, places = found
+    return np.asarray(first[places])

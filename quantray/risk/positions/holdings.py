@@ -156,14 +156,16 @@ class Holdings:
         for name, values in columns.items():
             if values.shape != (n,):
                 raise InputError(f"{name} of the holdings are {values.shape} for {n} names; give one for each.")
-        self._check(columns)
+        listed = tuple(names.tolist())
+        self._check(columns, listed)
         self._check_rows(n)
         for name, values in columns.items():
             object.__setattr__(self, name, frozen(values))
+        object.__setattr__(self, "_listed", listed)
 
-    def _check(self, columns: dict[str, Any]) -> None:
+    def _check(self, columns: dict[str, Any], listed: tuple[str, ...]) -> None:
         names = columns["names"]
-        if len(set(names.tolist())) != len(names):
+        if len(set(listed)) != len(names):
             raise InputError("names of the holdings repeat; add up the quantities of each first.")
         if not (np.isfinite(self.nav) and self.nav > 0):
             raise InputError(f"a NAV of {self.nav} carries no positions; give positive money.")
@@ -206,6 +208,11 @@ class Holdings:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The names, as they are told."""
+        return self._listed  # type: ignore[attr-defined, no-any-return]
 
     @cached_property
     def groups(self) -> Mapping[str, Groups]:

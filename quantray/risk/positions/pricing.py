@@ -203,8 +203,10 @@ def _curve(priced: Pricing, kept: np.ndarray, changes: Float) -> Float:
 
 def _gains(priced: Pricing, value: Float, changes: Float) -> Float:
     own = changes[:, priced.driver]
-    local = priced.size * (priced.slope + priced.bend / 2 * own) * own
+    local = priced.size * (priced.slope + priced.bend / 2 * own if priced.bend.any() else priced.slope) * own
     local[:, priced.option_rows] = priced.option_gains(changes)
+    if (priced.currency < 0).all():
+        return np.asarray(local)
     rates = _rates(priced, changes, np.arange(len(value)))
     return np.asarray(local * rates + value * (rates - 1))
 

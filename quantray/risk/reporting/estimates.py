@@ -9,8 +9,9 @@ import numpy as np
 from quantray.arrays import Float, Names
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.risk.forecasting.history import long_enough
+from quantray.risk.forecasting.history import enough, long_enough
 from quantray.risk.forecasting.laws import Law
+from quantray.risk.forecasting.ordered import OrderedReturns
 from quantray.risk.forecasting.simulation import ScenarioLaw, driver_scenarios, simulate
 from quantray.risk.forecasting.var_forecasts import AveragedHistory, FilteredHistory
 from quantray.risk.positions.holdings import Holdings
@@ -23,7 +24,6 @@ from quantray.risk.tail import (
     age_weights,
     averaged_returns,
     expansion_law,
-    historical_tail,
     historical_var,
     rescaled_returns,
     student_law,
@@ -123,15 +123,9 @@ def simulated(
         gains = -simulate(seen.exposure, model, law).losses
     else:
         gains = np.concatenate([revalue_book(holdings, market, block) for block in driver_scenarios(model, law)])
+    ordered = OrderedReturns.of(gains)
     estimates = tuple(
-        TailLoss(
-            method=law.name,
-            level=level,
-            var=var,
-            es=es,
-        )
-        for level in LEVELS
-        for var, es in (historical_tail(gains, level=level),)
+        TailLoss(method=law.name, level=level, var=var, es=es) for level in LEVELS for var, es in (ordered.tail(level),)
     )
     seed = law.seed if isinstance(law.seed, int) else law.seed[0]
     return Simulation(n_scenarios=law.n_scenarios, distribution=law.name, seed=seed, estimates=estimates)
@@ -146,23 +140,25 @@ class _Method:
 
 def _methods(gains: Float, by_model: Callable[[float], tuple[float, float]]) -> tuple[_Method, ...]:
     # Made for the first level and kept for the next; a refusal is made again, and so noted at both.
-    scaled, averaged = cache(lambda: rescaled_returns(gains)), cache(lambda: averaged_returns(gains))
+    averaged = cache(lambda: OrderedReturns.of(averaged_returns(gains), predictive=True))
+    scaled = cache(lambda: OrderedReturns.of(rescaled_returns(gains), predictive=True))
+    plain = cache(lambda: OrderedReturns.of(gains, predictive=True))
+    recent = cache(lambda: OrderedReturns.of(gains, weights=age_weights(len(gains), half_life=_HALF_LIFE)))
     bent, student = cache(lambda: expansion_law(gains, _ANY)), cache(lambda: student_law(gains, _ANY))
-    ages = cache(lambda: age_weights(len(gains), half_life=_HALF_LIFE))
     return (
-        _Method(DEFAULT, lambda level: historical_tail(averaged(), level=level, predictive=True)),
-        _Method(FilteredHistory().name, lambda level: historical_tail(scaled(), level=level, predictive=True)),
-        _Method("history", lambda level: historical_tail(gains, level=level, predictive=True)),
-        _Method("history, recent days count more", lambda level: historical_tail(gains, level=level, weights=ages())),
+        _Method(DEFAULT, lambda level: averaged().tail(level)),
+        _Method(FilteredHistory().name, lambda level: scaled().tail(level)),
+        _Method("history", lambda level: plain().tail(level)),
+        _Method("history, recent days count more", lambda level: recent().tail(level)),
         _Method("normal, by the model", by_model),
-        _Method("Cornish-Fisher", lambda level: _of_law(bent(), gains, level)),
-        _Method("Student's t", lambda level: _of_law(student(), gains, level)),
+        _Method("Cornish-Fisher", lambda level: _of_law(bent(), len(gains), level)),
+        _Method("Student's t", lambda level: _of_law(student(), len(gains), level)),
     )
 
 
-def _of_law(law: Law, gains: Float, level: float) -> tuple[float, float]:
-    long_enough(gains, level)
-    return float(law.var(level)[0]), float(law.shortfall(level)[0])
+def _of_law(law: Law, n_days: int, level: float) -> tuple[float, float]:
+    enough(n_days, level)
+    return float(law.var(level)), float(law.shortfall(level))
 
 
 def _estimate(method: _Method, level: float) -> TailLoss:

@@ -115,10 +115,12 @@ def scenario_moves(
     rows = [(members, shock.move) for shock in shocks if len(members := shock.members[reach.risky[shock.members]])]
     given = (factors[:0], factor_moves[:0]) if stay else (factors, factor_moves)
     moves = np.concatenate([[move for _, move in rows], given[1]])
-    try:
-        expected = reach.expectation(model, [members for members, _ in rows], given[0]).given(moves)
-    except InputError as error:
-        raise InputError(f"scenario {name}: {error}") from error
+    expected = Moves(np.zeros(market.n_drivers), np.zeros(model.n_factors))
+    if len(moves):
+        try:
+            expected = reach.expectation(model, [members for members, _ in rows], given[0]).given(moves)
+        except InputError as error:
+            raise InputError(f"scenario {name}: {error}") from error
     inside = np.where(reach.risky, expected.drivers, direct) if scenario.groups == "model" else direct
     outside = Moves(model.loadings @ around, around) if stay else expected
     return Moves(np.where(taken, inside, outside.drivers), outside.factors), notes
