@@ -129,6 +129,7 @@ def rebalance(
         Path | None, typer.Option(help="CSV of symbol and shares really held, with money in the row CASH.")
     ] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="a.b=value; may be repeated.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Read the settings and stop.")] = False,
 ) -> None:
     """Decide on a day's bars and publish the book; the same day again publishes the same book, once."""
     from quantray.daily.settings import RebalanceSettings  # noqa: PLC0415
@@ -138,6 +139,8 @@ def rebalance(
 
     settings = read_settings(RebalanceSettings, config, change or [])
     wanted = None if day is None else _day(day)
+    if check:
+        return
     found = run_day(settings, bars=bars, day=wanted, holdings=holdings, progress=lambda stage: say(f"{stage} ..."))
     show_day(found)
     tell(f"published: {settings.books}, {found.pointer.version}")

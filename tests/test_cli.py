@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -87,14 +86,6 @@ def test_a_workflow_on_a_store(imported_store, tmp_path):
     assert "report: " in done.stdout
 
 
-def test_doctor(tmp_path):
-    done = quantray("doctor", cwd=tmp_path)
-    assert done.returncode == 0
-    for word in ("python", "ray", "cores", "memory", "GPU"):
-        assert word in done.stdout
-    assert quantray("doctor", "--address", "127.0.0.1:1", cwd=tmp_path).returncode == 1
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -102,16 +93,8 @@ def test_doctor(tmp_path):
         (("data", "check", "--store", "none"), 1, ("there is no market store at none", "quantray data import")),
         (("data", "import", "none.csv", "--column", "x"), 2, ("FILE_COLUMN=FIELD",)),
         (("data", "import", "none.csv", "--quality", "none.yaml"), 2, ("none.yaml does not exist",)),
-        (("report", "none"), 1, ("none is not a run folder",)),
-        (("runs", "--runs", "none"), 1, ("none holds no run that can be read", "quantray demo")),
-        (("verify", "none"), 1, ("none is not a run folder",)),
-        (("compare", "none", "none"), 1, ("none is not a run folder",)),
-        (("risk", "none"), 1, ("none is not a run folder",)),
-        (("schedule", "none"), 1, ("none is not a run folder",)),
-        (("risk", "none", "--limits", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", "none.yaml"), 2, ("none.yaml does not exist",)),
         (("run", str(CONFIG), "--set", "kind=sweep"), 2, ("unknown key",)),
-        (("submit", "none.py", str(CONFIG)), 2, ("none.py does not exist",)),
         (("data", "simulate", "--assets", "0"), 2, ("too small",)),
     ],
 )
@@ -173,12 +156,3 @@ def test_one_asset_is_enough(tmp_path):
     changes = ["data={kind: store, store: market}", "folds.lookback_days=60", "cluster.kind=serial"]
     done = workflow(CONFIG, *(word for change in changes for word in ("--set", change)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.slow
-def test_submit_checks_the_settings_as_their_own_program_reads_them(tmp_path):
-    shutil.copy(ROOT / "workflows" / "train_models.py", tmp_path / "train.py")
-    (tmp_path / "wrong.yaml").write_text(
-        "kind: forecasts\nname: x\ndata: {kind: simulated}\nmodels: [{name: A, heads: 3}]\n"
-    )
-    refused(quantray("submit", "train.py", "wrong.yaml", cwd=tmp_path), 2, "width 64 must be a multiple of heads 3")

@@ -34,13 +34,18 @@ def test_what_is_held_is_read_from_a_file(market):
     refused(quantray("rebalance", "daily.yaml", "--holdings", "wrong.csv", cwd=market.folder), 2, "wrong.csv")
 
 
+def test_settings_may_be_read_alone(market):
+    done = quantray("rebalance", "daily.yaml", "--check", "--bars", "not-here.csv", cwd=market.folder)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["rebalance", "nothing.yaml"], 2, "nothing.yaml"),
         (["rebalance", "daily.yaml", "--day", "today"], 2, "'today' is no day; write it as 2024-03-28"),
         (["rebalance", "daily.yaml", "--day", "2031-01-01"], 1, "no bars"),
-        (["rebalance", "daily.yaml", "--set", "wine=1"], 2, "wine"),
+        (["rebalance", "daily.yaml", "--check", "--set", "wine=1"], 2, "wine"),
         (["keys", "list", "--keys", "none"], 2, "holds no key"),
         (["keys", "create", "desk", "--scope", "wine"], 2, "scopes wine"),
         (["serve", "--set", "keys=none"], 2, "holds no key, so nobody could read"),

@@ -47,6 +47,10 @@ class JobRequest:
     """Path of its settings below ``folder``."""
     changes: tuple[str, ...] = ()
     """``--set`` arguments; the job adds those that make it use the cluster it runs on."""
+    words: tuple[str, ...] = ()
+    """More that the program takes, such as ``--bars FILE`` of a rebalance, with paths as the cluster knows them."""
+    spreads: bool = True
+    """Whether the settings know a cluster, to be told the one that the job runs on."""
     folder: Path = Path()
     python: str = "python"
     """Interpreter on the cluster."""
@@ -54,7 +58,8 @@ class JobRequest:
     """Environment variables of the job, such as ``QUANTRAY_STORE``."""
 
     def __post_init__(self) -> None:
-        if secret := next((change for change in self.changes if masked_change(change) != change), None):
+        given = (*self.changes, *self.words)
+        if secret := next((change for change in given if masked_change(change) != change), None):
             raise InputError(
                 f"--set {masked_change(secret)} would show a secret to all who see the cluster's jobs; write it into "
                 f"{self.config}, or hand it over in the environment, as --env MLFLOW_TRACKING_PASSWORD=..."
@@ -69,10 +74,14 @@ class JobRequest:
     @property
     def entrypoint(self) -> str:
         """The shell command that the cluster runs."""
-        words = [self.python, self._sent(self.workflow), self._sent(self.config)]
-        for change in (*self.changes, "cluster.kind=address", "cluster.address=auto"):
-            words += ["--set", change]
-        return shlex.join(words)
+        return shlex.join([self.python, *self.arguments])
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of the interpreter."""
+        here = ("cluster.kind=address", "cluster.address=auto") if self.spreads else ()
+        changes = [word for change in (*self.changes, *here) for word in ("--set", change)]
+        return (self._sent(self.workflow), self._sent(self.config), *self.words, *changes)
 
     @property
     def identity(self) -> str:

@@ -48,6 +48,13 @@ def test_the_entrypoint_uses_the_cluster_it_runs_on(folder):
     )
 
 
+def test_a_program_of_one_process_is_told_of_no_cluster(folder):
+    request = request_in(folder, changes=("name=a",), words=("--bars", "/shared/day.csv"), spreads=False)
+    assert request.entrypoint == (
+        "python workflows/walk_forward.py workflows/configs/demo.yaml --bars /shared/day.csv --set name=a"
+    )
+
+
 def test_paths_are_those_of_the_copy_however_they_are_written(folder, monkeypatch):
     monkeypatch.chdir(folder)
     plain = request_in(Path())
@@ -58,6 +65,7 @@ def test_paths_are_those_of_the_copy_however_they_are_written(folder, monkeypatc
 
 def test_equal_requests_have_equal_names(folder):
     first = request_in(folder).identity
+    assert request_in(folder, words=("--day", "2024-01-02")).identity != first
     assert first.startswith("quantray-walk_forward-")
     assert request_in(folder).identity == first
     assert request_in(folder, changes=("data.seed=3",)).identity != first
@@ -142,8 +150,7 @@ def ended(command):
 def test_jobs_attach_or_finish_what_is_left_and_a_rebalance_is_one_too(folder, head):
     """A study's first job is stopped while its units wait; the next one does the rest.
 
-    Commands that mostly wait go side by side: one with a wrong token, one whose job must fail, and a rebalance, which
-    `ray job submit` hands in.
+    Commands that mostly wait go side by side: one with a wrong token, one whose job must fail, and a rebalance.
     """
     refused = submitted(folder, head, "0" * 32)
     (folder / "tests" / "distributed").mkdir(parents=True)
@@ -195,8 +202,9 @@ def results(folder):
 
 
 def rebalance_of(folder, head):
-    """The command that has a cluster rebalance a small market's day, under way."""
+    """The command that submits the rebalance of a small market's day, under way."""
     market = SmallMarket(folder)
     (folder / "daily.yaml").write_text(to_yaml(market.settings()))
-    program = [sys.executable, "workflows/daily_rebalance.py", "daily.yaml", "--bars", str(market.day(0))]
-    return started(ray_job(head, "submit", "--working-dir", str(folder), "--", *program), folder)
+    program = ("workflows/daily_rebalance.py", "daily.yaml")
+    own = ("--address", head, "--python", sys.executable, "--", "--bars", str(market.day(0)))
+    return started([sys.executable, "-m", "quantray.cli", "submit", *program, *own], folder)
