@@ -4,7 +4,7 @@ A limit caps one metric within one scope at two levels: the soft one warns, the 
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from quantray.arrays import Bool, Float, Int, Names
+from quantray.arrays import Float, Names
 from quantray.errors import InputError
 from quantray.regimes.indicators import VOLATILITY
 from quantray.regimes.path import UNKNOWN
 from quantray.regimes.week import WEEK
-from quantray.risk.concentration import highest_correlation
 from quantray.risk.factor import GROUPS
-from quantray.risk.forecasting.quantiles import normal_quantile, normal_shortfall
-from quantray.risk.liquidity import liquidation_days
+from quantray.risk.limiting.metrics import KINDS, MEASURES, METRICS, OF_POSITIONS, below_high, grouped
 from quantray.risk.positions.book import Book
 from quantray.settings import SettingsModel, nearest, read_settings
 
@@ -40,21 +38,6 @@ __all__ = [
 
 Action = Literal["report", "reduce", "stop"]
 State = Literal["met", "unknown", "soft", "hard"]
-KINDS = ("name", *GROUPS, "factor", "scenario")
-METRICS: Mapping[str, tuple[str, ...]] = {
-    "gross": ("book", "name", *GROUPS),
-    "net": ("book", "name", *GROUPS, "factor"),
-    "var": ("book", *GROUPS),
-    "es": ("book", *GROUPS),
-    "stress loss": ("scenario",),
-    "liquidity days": ("name",),
-    "turnover": ("book",),
-    "drawdown": ("book", "strategy"),
-    "correlation": ("book",),
-}
-"""Metric -> what it may be limited for. Gross is the sum of absolute exposures, net the absolute sum, both as fractions
-of NAV; var and es are losses of a day under normal moves, see ``Book.tail``; correlation is the highest of two
-strategies."""
 _SAME = 1e-9
 """Relative excess over a level that is rounding."""
 
@@ -254,7 +237,7 @@ def scopes(limit: Limit, labels: Names) -> Names:
 
 def _measured(limit: Limit, book: Book) -> tuple[Names, Float]:
     """As ``usage``, but with names alone, which are many."""
-    labels, values = _MEASURES[limit.metric](limit, book)
+    labels, values = MEASURES[limit.metric](limit, book)
     if limit.kind == "book":
         return np.array(["book"]), values
     if limit.item == "*":
@@ -286,33 +269,10 @@ def place_of(limit: Limit, labels: Names, book: Book) -> int | None:
 
 def unlabelled(limit: Limit, book: Book) -> Names:
     """Positions that a limit on groups cannot count, as nobody says which they are in."""
-    if limit.metric not in _OF_POSITIONS or limit.kind not in GROUPS:
+    if limit.metric not in OF_POSITIONS or limit.kind not in GROUPS:
         return book.names[:0]
     place = grouped(book, limit.kind, f"limit {limit.name!r}")[1]
     return np.asarray(book.names[(place < 0) & (book.weights != 0)])
-
-
-def grouped(book: Book, kind: str, use: str) -> tuple[Names, Int]:
-    """(G,) labels of a kind and (N,) the place of each position among them; -1 where it has none.
-
-    Raises
-    ------
-    InputError
-        The book has no such kind.
-    """
-    if kind == "name":
-        return book.names, np.arange(len(book.names))
-    if kind not in book.groups:
-        raise InputError(f"{use} needs Book(groups={{{kind!r}: ...}}).")
-    found = book.grouped[kind]
-    labels = np.array(found.names, dtype=np.str_)
-    # In alphabetical order, those without a label come first.
-    return (labels[1:], found.places - 1) if found.names[:1] == ("",) else (labels, found.places)
-
-
-def quantile(limit: Limit) -> float:
-    """Losses per unit of volatility that a limit on var or es counts."""
-    return normal_quantile(limit.level) if limit.metric == "var" else normal_shortfall(limit.level)
 
 
 def uses_of(limit: Limit, labels: Names, values: Float, lost: Names) -> list[LimitUse]:
@@ -364,7 +324,6 @@ def _use(limit: Limit, scope: str, value: float, note: str = "") -> LimitUse:
 
 
 _RANK = {"met": 0, "unknown": 1, "soft": 2, "hard": 3}
-_OF_POSITIONS = ("gross", "net", "var", "es")
 
 
 def _distinct(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
@@ -377,89 +336,3 @@ def _distinct(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
 def _uses(limit: Limit, book: Book) -> list[LimitUse]:
     labels, values = _measured(limit, book)
     return uses_of(limit, labels, values, unlabelled(limit, book))
-
-
-_BOOK = np.array([""])
-
-
-def _gross(limit: Limit, book: Book) -> tuple[Names, Float]:
-    size = np.abs(book.weights)
-    if limit.kind == "book":
-        return _BOOK, size.sum(keepdims=True)
-    labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
-    return labels, _sums(place, size, len(labels))
-
-
-def _net(limit: Limit, book: Book) -> tuple[Names, Float]:
-    if limit.kind == "book":
-        return _BOOK, np.abs(book.weights.sum(keepdims=True))
-    if limit.kind == "factor":
-        model = book.needed("model", f"limit {limit.name!r}")
-        return np.asarray(model.factor_names, dtype=np.str_), np.abs(model.loadings.T @ book.exposure)
-    labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
-    return labels, np.abs(_sums(place, book.weights, len(labels)))
-
-
-def _loss(limit: Limit, book: Book) -> tuple[Names, Float]:
-    book.needed("model", f"limit {limit.name!r}")
-    if limit.kind == "book":
-        return _BOOK, np.array([_tail(limit, book, None)])
-    labels, place = grouped(book, limit.kind, f"limit {limit.name!r}")
-    return labels, np.array([_tail(limit, book, place == i) for i in range(len(labels))])
-
-
-def _tail(limit: Limit, book: Book, chosen: Bool | None) -> float:
-    found = book.tail(limit.level, None if chosen is None else chosen.astype(np.float64))
-    return found.var if limit.metric == "var" else found.es
-
-
-def _stress(limit: Limit, book: Book) -> tuple[Names, Float]:
-    scenarios = book.needed("scenarios", f"limit {limit.name!r}")
-    losses = [max(float(loss.sum()), 0.0) for loss in scenarios.values()]
-    return np.array(list(scenarios), dtype=np.str_), np.array(losses)
-
-
-def _days(limit: Limit, book: Book) -> tuple[Names, Float]:
-    return book.names, liquidation_days(book.weights, book.adv, participation=limit.participation)
-
-
-def _turnover(limit: Limit, book: Book) -> tuple[Names, Float]:
-    previous = book.needed("previous", f"limit {limit.name!r}")
-    return _BOOK, np.abs(book.weights - previous).sum(keepdims=True) / 2
-
-
-def _drawdown(limit: Limit, book: Book) -> tuple[Names, Float]:
-    if limit.kind == "book":
-        return _BOOK, np.array([below_high(book.needed("returns", f"limit {limit.name!r}"))])
-    found = book.needed("strategy_returns", f"limit {limit.name!r}")
-    return np.array(list(found), dtype=np.str_), np.array([below_high(each) for each in found.values()])
-
-
-def _correlation(limit: Limit, book: Book) -> tuple[Names, Float]:
-    found = book.needed("strategy_returns", f"limit {limit.name!r}")
-    highest = highest_correlation(np.column_stack(list(found.values())), list(found))
-    return _BOOK, np.array([np.nan if highest is None else max(highest.value, 0.0)])
-
-
-_MEASURES: Mapping[str, Callable[[Limit, Book], tuple[Names, Float]]] = {
-    "gross": _gross,
-    "net": _net,
-    "var": _loss,
-    "es": _loss,
-    "stress loss": _stress,
-    "liquidity days": _days,
-    "turnover": _turnover,
-    "drawdown": _drawdown,
-    "correlation": _correlation,
-}
-
-
-def _sums(place: Int, values: Float, n_groups: int) -> Float:
-    inside = place >= 0
-    return np.asarray(np.bincount(place[inside], values[inside], n_groups), dtype=np.float64)
-
-
-def below_high(returns: Float) -> float:
-    """How far the value at the end of (T,) returns is below the highest so far, as a part of that."""
-    wealth = np.concatenate([[1.0], np.cumprod(1 + returns)])
-    return float(1 - wealth[-1] / wealth.max())

@@ -14,18 +14,8 @@ import numpy as np
 from quantray.arrays import Bool, Float, Int, Names
 from quantray.errors import InputError
 from quantray.risk.forecasting.quantiles import normal_quantile
-from quantray.risk.limits import (
-    Limit,
-    LimitUse,
-    below_high,
-    grouped,
-    place_of,
-    quantile,
-    scopes,
-    unlabelled,
-    uses_of,
-    worst_first,
-)
+from quantray.risk.limiting.metrics import below_high, grouped, quantile
+from quantray.risk.limits import Limit, LimitUse, place_of, scopes, unlabelled, uses_of, worst_first
 from quantray.risk.positions.book import Book
 from quantray.risk.watching.alerts import Alert, Watch
 from quantray.risk.watching.latency import LatencyHistogram

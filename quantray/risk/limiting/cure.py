@@ -11,7 +11,8 @@ from quantray.arrays import Bool, Float, Names
 from quantray.errors import InputError, SolverError
 from quantray.portfolio.contributions import vector
 from quantray.portfolio.smallest_trade import Cap, smallest_trade
-from quantray.risk.limits import Limit, LimitUse, breaches, check, grouped, place_of, quantile
+from quantray.risk.limiting.metrics import grouped, quantile
+from quantray.risk.limits import Limit, LimitUse, breaches, check, place_of
 from quantray.risk.positions.book import Book
 
 __all__ = ["Cure", "Trading", "each_cure", "smallest_cure"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantray.arrays import Bool, Float, Int, Names
-from quantray.risk.limits import grouped
+from quantray.risk.limiting.metrics import grouped
 from quantray.risk.positions.book import Book
 from quantray.risk.watching.moving import Moved, MovingBook
 
