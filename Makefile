@@ -14,10 +14,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: $(VENV)/.installed
 	$(BIN)/quantray demo
 
-# A file stays in one process, for what its tests share; files in the order of `tests/conftest.py`, the slow ones first.
+# What goes to which process says `tests/conftest.py`.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadscope --no-loadscope-reorder -m "not ray"
-	$(BIN)/python -m pytest -q -m ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --dist loadgroup --no-loadscope-reorder
 
 # QuickFIX is compiled first, which takes minutes.
 $(VENV)/.fix: $(VENV)/.installed

@@ -39,13 +39,27 @@ ROOT = Path(__file__).parents[1]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, those that start Ray last: one Ray serves them all.
 
-    Among several processes slow ones come first, or one process would be left alone with them at the end.
+    Among several processes one has all tests that start Ray, from the beginning, and a file stays in one process, for
+    what its tests share; slow ones come first, or one process would be left alone with them at the end.
     """
     if importlib.util.find_spec("quickfix") is None:
         for item in [item for item in items if item.get_closest_marker("fix")]:
             item.add_marker(pytest.mark.skip(reason="needs QuickFIX; make test-fix installs it and runs these"))
-    last = "PYTEST_XDIST_WORKER" not in os.environ
-    items.sort(key=lambda item: (bool(item.get_closest_marker("ray")), bool(item.get_closest_marker("slow")) == last))
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        items.sort(key=lambda item: (_starts_ray(item), _is_slow(item)))
+        return
+    for item in items:
+        with_ray = _starts_ray(item) or "no_ray" in item.fixturenames
+        item.add_marker(pytest.mark.xdist_group("ray" if with_ray else item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: ("no_ray" not in item.fixturenames, not _starts_ray(item), not _is_slow(item)))
+
+
+def _starts_ray(item: pytest.Item) -> bool:
+    return item.get_closest_marker("ray") is not None
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 @pytest.fixture(scope="session")
@@ -213,6 +227,12 @@ def search_in():
 def changed_later():
     """Makes a panel with other prices and members from a date on."""
     return changed_from
+
+
+@pytest.fixture
+def no_ray() -> None:
+    """No Ray was started in this process yet."""
+    assert "ray" not in sys.modules or not sys.modules["ray"].is_initialized()
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def test_a_ray_that_runs_in_the_process_is_used_and_named(ran):
     assert "1 CPU, 0 GPU and authentication token" in done.stderr
 
 
-def test_the_environment_stands_over_the_settings_and_says_so(monkeypatch, tmp_path, capsys):
+def test_the_environment_stands_over_the_settings_and_says_so(no_ray, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
@@ -94,7 +94,7 @@ def test_the_environment_stands_over_the_settings_and_says_so(monkeypatch, tmp_p
         prepare_ray()
 
 
-def test_a_token_that_others_could_read_is_closed_to_them(monkeypatch, tmp_path):
+def test_a_token_that_others_could_read_is_closed_to_them(no_ray, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     token = tmp_path / ".ray" / "auth_token"

@@ -142,10 +142,7 @@ def test_what_every_worker_would_refuse_is_refused_before_they_start(panel, fold
         fit_on_ray(FORECASTER, panel, fold, run, executor=Serial())
 
 
-def test_ray_has_to_run(panel, fold, tmp_path):
-    import ray
-
-    assert not ray.is_initialized()
+def test_ray_has_to_run(no_ray, panel, fold, tmp_path):
     with pytest.raises(ClusterError, match="Ray does not run; connect to a cluster first"):
         fit_on_ray(FORECASTER, panel, fold, RayTraining(storage=tmp_path, name="run", workers=2))
 
