@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from pydantic import AwareDatetime, Field, model_validator
 
 from quantray.errors import InputError, reason
+from quantray.institution.books import Amount, OpeningSettings
 from quantray.oms.books import Alert, Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import (
@@ -61,19 +62,6 @@ _TIME = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"
 _SHARES = ("order_shares", "collar_bps", "rate", "locate")
 """Limits that are no money."""
 
-Amount = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
-
-
-class AccountSettings(SettingsModel):
-    """An account as it is opened."""
-
-    pm: str = Field(min_length=1, max_length=64)
-    cash: Amount = Decimal(0)
-    may_short: bool = False
-    shares: Mapping[str, int] = {}
-    locates: Mapping[str, int] = {}
-    """Shares of each symbol that may be sold short."""
-
 
 class InstrumentSettings(SettingsModel):
     """What may be traded."""
@@ -99,7 +87,7 @@ class SetUp(SettingsModel):
 
     firm: Mapping[str, Amount]
     pms: Mapping[str, Mapping[str, Amount]]
-    accounts: Mapping[str, AccountSettings]
+    accounts: Mapping[str, OpeningSettings]
     instruments: Mapping[str, InstrumentSettings]
     session: SessionSettings
 
