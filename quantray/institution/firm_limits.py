@@ -8,7 +8,8 @@
 | liquidity_days | firm | days to sell a name at ``participation_bps`` of its usual volume, at the worst |
 | correlation_bps | firm | ten-thousandths, the highest of two managers, open orders counted as filled |
 
-``warn_`` before a name makes it the soft one. A limit that was not set is not asked. What cannot be measured, such as
+``gross``, ``net`` and ``single_name`` are among the checks of the gate; here are their soft ones. ``warn_``
+before a name makes it the soft one. A limit that was not set is not asked. What cannot be measured, such as
 the sector of a name without one, fails its hard limit. What makes a measure no larger always passes.
 """
 
@@ -22,15 +23,19 @@ from quantray.institution.firm_exposures import FirmExposures, correlation_excee
 from quantray.institution.firm_factors import SCALE, FirmFactors
 from quantray.settings import nearest
 
-__all__ = ["EXTENDED", "FirmLimits", "FirmOrder", "Levels", "Passed"]
+__all__ = ["EXTENDED", "FURTHER", "FirmLimits", "FirmOrder", "Levels", "Passed"]
 
 _NAMES = ("sector", "factor", "var", "liquidity_days", "correlation_bps")
+_ELSEWHERE = ("gross", "net", "single_name")
 EXTENDED: Mapping[str, frozenset[str]] = {
-    "firm": frozenset({*_NAMES, *(f"warn_{name}" for name in _NAMES), "participation_bps"}),
+    "firm": frozenset({*_NAMES, *(f"warn_{name}" for name in (*_NAMES, *_ELSEWHERE)), "participation_bps"}),
     "sector": frozenset({"gross", "warn_gross"}),
     "factor": frozenset({"exposure", "warn_exposure"}),
 }
 """Names by scope; those of a sector or a factor take the place of the firm's for that one."""
+
+FURTHER = frozenset(_NAMES)
+"""Names that a hard limit has which was passed."""
 
 _PARTICIPATION_BPS = 1_000
 _Key = tuple[str, str, str]

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quantray.execution.orders import Side
+from quantray.institution.firm_limits import FURTHER
+from quantray.oms.firm import firm_order, passed
 from quantray.oms.ledger import Account, Instrument, Ledger, Line
 from quantray.oms.messages import NewOrder
 
@@ -221,16 +223,22 @@ TEXTS = {code: text for code, _, text in CHECKS} | {
     "basket": "another order of the basket was refused",
     "malformed": "an id, a venue, a quantity or a limit is none",
     "firm": "a limit of the firm",
-}
+} | dict.fromkeys(sorted(FURTHER), "a limit of the firm")
 """What every code means."""
 
-FIRM_CODES = frozenset({"gross", "net", "single_name"})
+FIRM_CODES = frozenset({"gross", "net", "single_name"}) | FURTHER
 """Told to nobody outside: which limit of the firm is used up is what others hold."""
 
 
 def first_failure(ledger: Ledger, proposal: Proposal) -> str:
-    """The code of the first check that an order fails; empty where it passes all."""
+    """The code of the first check that an order fails; empty where it passes all.
+
+    The firm's further limits (see ``institution.firm_limits``) come last, and only where one is set.
+    """
     for code, fails, _ in CHECKS:
         if fails(ledger, proposal):
             return code
-    return ""
+    if ledger.firm is None or proposal.reduces:
+        return ""
+    found = passed(ledger, firm_order(ledger, proposal))
+    return "" if found is None else found.limit

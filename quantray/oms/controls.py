@@ -6,16 +6,19 @@ from hashlib import sha256
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
+from quantray.institution.firm_limits import EXTENDED
 from quantray.oms import schema
 from quantray.oms.block_records import block_account, is_for_blocks, residual_account
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
+from quantray.oms.firm import install, prepared
 from quantray.oms.handing import end_session
 from quantray.oms.ledger import Account, Instrument
 from quantray.oms.messages import is_name
 
 __all__ = [
     "LIMITS",
+    "REQUIRED",
     "add_parent",
     "list_instruments",
     "open_account",
@@ -28,12 +31,15 @@ __all__ = [
     "transfer",
 ]
 
-LIMITS: Mapping[str, frozenset[str]] = {
+REQUIRED: Mapping[str, frozenset[str]] = {
     "firm": frozenset({"order_shares", "order_value", "collar_bps", "fee", "gross", "net", "single_name"}),
     "pm": frozenset({"capital", "rate"}),
     "account": frozenset({"locate"}),
 }
-"""Names of limits by scope; ``checks`` says what each bounds."""
+"""Names of limits by scope, without which nothing passes; ``checks`` says what each bounds."""
+
+LIMITS: Mapping[str, frozenset[str]] = {**REQUIRED, **EXTENDED, "firm": REQUIRED["firm"] | EXTENDED["firm"]}
+"""Names of all limits by scope; those that are not in ``REQUIRED`` bind only where they are set."""
 
 _SWITCHES = ("firm", "pm", "account", "symbol")
 _MOST = 10**17
@@ -127,7 +133,7 @@ def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str],
     Raises
     ------
     InputError
-        A limit is not one of ``LIMITS``, lacks its key, or is negative.
+        A limit is not one of ``LIMITS``, lacks its key, is negative, or of a sector or a factor that there is not.
     """
     for (scope, key, name), value in limits.items():
         if name not in LIMITS.get(scope, ()):
@@ -138,11 +144,15 @@ def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str],
         _whole({name: value})
         if value < 0:
             raise InputError(f"limit {scope} {name} is {value}; give 0 or more.")
+    extends = any(name in EXTENDED.get(scope, ()) for scope, _, name in limits)
+    firm = prepared(books.ledger, limits) if extends else None
     for (scope, key, name), value in limits.items():
         books.ledger.limits[scope, key, name] = value
         books.changes.rows.put(schema.limits, {"scope": scope, "key": key, "name": name, "value": value})
         body = {"scope": scope, "key": key, "name": name, "value": value}
         books.changes.log(books.now(), actor, "limit", f"{scope}:{key}:{name}", body)
+    if extends:
+        install(books.ledger, firm)
 
 
 def set_switch(books: Books, actor: Actor, scope: str, key: str, *, on: bool) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
+from quantray.institution.facts import NameFacts
+from quantray.institution.firm_factors import FirmFactors
+from quantray.institution.firm_limits import FirmLimits
 from quantray.oms.messages import NewOrder, Route
 from quantray.oms.states import OPEN, State
 
@@ -99,6 +102,12 @@ class Ledger:
     """Value when all sales fill and no purchase does."""
     sent_at: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     """Times of the orders of each portfolio manager in the last second."""
+    facts: dict[str, NameFacts] = field(default_factory=dict)
+    factors: FirmFactors | None = None
+    firm: FirmLimits | None = None
+    """None where none of the firm's further limits is set."""
+    touched: set[tuple[str, str]] = field(default_factory=set)
+    """Lines that changed since those limits were looked at last."""
     _accounts_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def limit(self, scope: str, key: str, name: str) -> int:
@@ -118,6 +127,8 @@ class Ledger:
         """Change a line, and all sums that it is part of."""
         line, mark, pm = self.line(account, symbol), self.instruments[symbol].mark, self.accounts[account].pm
         total = self.totals[symbol]
+        if self.firm is not None:
+            self.touched.add((account, symbol))
         before = line.worst
         for each in (line, total):
             each.shares += shares
@@ -137,6 +148,8 @@ class Ledger:
             more = self.lines[account, symbol].worst * step
             self.gross_of_pm[self.accounts[account].pm] += more
             self.gross += more
+        if self.firm is not None:
+            self.touched.update((account, symbol) for account in self._accounts_of[symbol])
         if total := self.totals.get(symbol):
             self.long += (total.shares + total.buying) * step
             self.short += (total.shares - total.selling) * step

@@ -1,11 +1,14 @@
 """The books as they are on disk."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from quantray.execution.orders import Side
 from quantray.institution.allocation import NUMBERED, LeftOut, Rule
+from quantray.institution.facts import NameFacts
+from quantray.institution.firm_factors import FirmFactors
 from quantray.oms import schema
 from quantray.oms.audit import Chain
 from quantray.oms.block_records import Block, BlockRecord, Blocks, Share
@@ -13,6 +16,7 @@ from quantray.oms.books import Books, Outgoing
 from quantray.oms.changes import Changes
 from quantray.oms.database import Database
 from quantray.oms.executions import Executions
+from quantray.oms.firm import install, prepared
 from quantray.oms.ledger import Account, Instrument, Ledger, OrderRecord
 from quantray.oms.messages import NewOrder, Report, ReportKind
 from quantray.oms.states import State
@@ -51,6 +55,11 @@ def _ledger(database: Database) -> Ledger:
     ledger.restrictions = {(row.account, row.symbol) for row in database.read(schema.restrictions)}
     for row in database.read(schema.sessions):
         ledger.opens, ledger.closes = row.opens, row.closes
+    documents = {(row.kind, row.name): json.loads(row.body) for row in database.read(schema.documents)}
+    ledger.facts = {name: NameFacts(**body) for (kind, name), body in documents.items() if kind == "facts"}
+    if (body := documents.get(("factors", ""))) is not None:
+        ledger.factors = FirmFactors.of(body)
+    install(ledger, prepared(ledger))
     return ledger
 
 

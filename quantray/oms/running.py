@@ -19,10 +19,12 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from quantray.errors import InputError, reason
 from quantray.institution.books import Amount, OpeningSettings
+from quantray.institution.facts import NameFacts
+from quantray.institution.firm_factors import read_factors
 from quantray.oms.books import Alert, Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import (
-    LIMITS,
+    REQUIRED,
     list_instruments,
     open_account,
     permit_short,
@@ -41,6 +43,7 @@ from quantray.oms.ledger import Account
 from quantray.oms.messages import Heard, Route, money
 from quantray.oms.outbox import Outbox
 from quantray.oms.reconcile import Reconciler
+from quantray.oms.reference import set_factors, set_facts
 from quantray.oms.sealing import Sealer
 from quantray.settings import SettingsModel
 
@@ -59,7 +62,9 @@ __all__ = [
 _LOG = logging.getLogger("quantray.oms")
 _COMP_ID = r"^[\x21-\x7e]{1,32}$"
 _TIME = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"
-_SHARES = ("order_shares", "collar_bps", "rate", "locate")
+_SHARES = frozenset(
+    {"order_shares", "collar_bps", "rate", "locate", "participation_bps", "liquidity_days", "correlation_bps"}
+)
 """Limits that are no money."""
 
 
@@ -82,7 +87,8 @@ class SessionSettings(SettingsModel):
 class SetUp(SettingsModel):
     """What operations set: the first time, and again whenever it changes.
 
-    Limits are money of the currency, but for ``order_shares``, ``collar_bps``, ``rate`` and ``locate``.
+    Limits are money of the currency, but for shares, days, basis points and ``rate``. Those of ``controls.REQUIRED``
+    have to be there; the firm's others (``institution.firm_limits``) bind where they are set.
     """
 
     firm: Mapping[str, Amount]
@@ -90,15 +96,23 @@ class SetUp(SettingsModel):
     accounts: Mapping[str, OpeningSettings]
     instruments: Mapping[str, InstrumentSettings]
     session: SessionSettings
+    sectors: Mapping[str, Mapping[str, Amount]] = {}
+    """``gross`` and ``warn_gross`` of single sectors."""
+    factor_exposures: Mapping[str, Mapping[str, Amount]] = {}
+    """``exposure`` and ``warn_exposure`` of single factors."""
+    facts: Mapping[str, NameFacts] = {}
+    """What is known of symbols."""
+    factors: str | None = None
+    """File of a factor model, of ``institution.firm_factors.write_factors``."""
 
     @model_validator(mode="after")
     def _complete(self) -> "SetUp":
-        if missing := LIMITS["firm"] - set(self.firm):
+        if missing := REQUIRED["firm"] - set(self.firm):
             raise ValueError(
                 f"the firm has no limit {', '.join(sorted(missing))}, and nothing passes one that is missing"
             )
         for name, limits in self.pms.items():
-            if missing := LIMITS["pm"] - set(limits):
+            if missing := REQUIRED["pm"] - set(limits):
                 raise ValueError(f"pm {name} has no limit {', '.join(sorted(missing))}")
         if unknown := sorted({account.pm for account in self.accounts.values()} - set(self.pms)):
             raise ValueError(f"an account belongs to {unknown[0]}, who is none of the pms")
@@ -289,8 +303,9 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
     limits = {("firm", "", name): _limit(name, value) for name, value in wanted.firm.items()}
     for name, account in wanted.accounts.items():
         limits |= {("account", f"{name}:{symbol}", "locate"): count for symbol, count in account.locates.items()}
-    for pm, named in wanted.pms.items():
-        limits |= {("pm", pm, name): _limit(name, value) for name, value in named.items()}
+    for scope, each in (("pm", wanted.pms), ("sector", wanted.sectors), ("factor", wanted.factor_exposures)):
+        limits |= {(scope, key, name): _limit(name, v) for key, named in each.items() for name, v in named.items()}
+    factors = None if wanted.factors is None else read_factors(Path(wanted.factors))
 
     def done(books: Books) -> None:
         for name, account in wanted.accounts.items():
@@ -302,6 +317,9 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
         fresh = {s: money(i.price) for s, i in wanted.instruments.items() if not listed[s].mark}
         if fresh:
             set_marks(books, actor, fresh)
+        set_facts(books, actor, wanted.facts)
+        if factors is not None:
+            set_factors(books, actor, factors)
         set_limits(books, actor, limits)
         set_session(books, actor, wanted.session.opens, wanted.session.closes)
         for name, account in wanted.accounts.items():
@@ -347,7 +365,7 @@ def _cursor(gate: Gate, route: Route) -> int:
 
 
 def _limit(name: str, value: Decimal) -> int:
-    if name not in _SHARES:
+    if name.removeprefix("warn_") not in _SHARES:
         return money(value)
     if value != value.to_integral_value():
         raise InputError(f"limit {name} is {value}; give a whole number.")

@@ -26,6 +26,7 @@ __all__ = [
     "child_orders",
     "cursors",
     "demands",
+    "documents",
     "executions",
     "gate",
     "instruments",
@@ -176,6 +177,16 @@ sessions = Table(
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("opens", String(40), nullable=False),
     Column("closes", String(40), nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    # What it is about: facts of a symbol, the factors, a rule of compliance or an override of one.
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(160), primary_key=True),
+    # Canonical JSON.
+    Column("body", Text, nullable=False),
 )
 
 outbox = Table(

@@ -6,6 +6,7 @@ from quantray.execution.orders import Side
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
 from quantray.oms.checks import FIRM_CODES, TEXTS, first_failure, proposed
+from quantray.oms.firm import firm_order, warned
 from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Decision, NewOrder, is_name
 from quantray.oms.states import ENDED, State
@@ -82,6 +83,9 @@ def _decided(
     code = first_failure(books.ledger, proposal) or _relation_fault(books, order, proposal.price)
     if code in _AGAIN:
         return None, _refused(books, order, actor, now, code)
+    if not code and books.ledger.firm is not None and not proposal.reduces:
+        for text in warned(books.ledger, firm_order(books.ledger, proposal)):
+            books.note("limit", "firm", text)
     pm = proposal.account.pm
     books.ledger.sent_at[pm].append(seconds)
     record = (

@@ -4,7 +4,7 @@ from quantray.oms.replaying.findings import Findings
 from quantray.oms.replaying.lines import Row
 from quantray.oms.replaying.standing import Placed, Standing
 
-__all__ = ["price_set_aside", "within"]
+__all__ = ["price_set_aside", "reduces", "within"]
 
 _BPS = 10_000
 
@@ -32,8 +32,7 @@ def within(now: Standing, order: Placed, row: Row, before: int, findings: Findin
     if holding.extent() > before:
         _at_most(findings, now, ("pm", order.pm, "capital"), order, now.gross_of[order.pm])
         _at_most(findings, now, ("firm", "", "gross"), order, now.gross)
-    # A sale was held whole; a purchase that only covers a short leaves none of it bought too much.
-    if order.side == "sell" or (order.is_purchase and holding.shares + holding.buying <= 0):
+    if reduces(now, order):
         return
     firm, mark = now.instruments[order.symbol].firm, now.instruments[order.symbol].mark
     if order.is_purchase:
@@ -42,6 +41,13 @@ def within(now: Standing, order: Placed, row: Row, before: int, findings: Findin
     else:
         _at_most(findings, now, ("firm", "", "net"), order, max(-now.shortest, 0))
         _at_most(findings, now, ("firm", "", "single_name"), order, max(firm.selling - firm.shares, 0) * mark)
+
+
+def reduces(now: Standing, order: Placed) -> bool:
+    """Whether an order that is set aside for only makes its holding smaller."""
+    # A sale was held whole; a purchase that only covers a short leaves none of it bought too much.
+    holding = now.holdings[order.account, order.symbol]
+    return order.side == "sell" or (order.is_purchase and holding.shares + holding.buying <= 0)
 
 
 def _may_trade(now: Standing, order: Placed, row: Row, findings: Findings) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from quantray.oms.replaying.blocks import allocation, block, within_block
-from quantray.oms.replaying.bounds import price_set_aside, within
+from quantray.oms.replaying.bounds import price_set_aside, reduces, within
 from quantray.oms.replaying.findings import Findings
-from quantray.oms.replaying.lines import Row
+from quantray.oms.replaying.firm import hold_against
+from quantray.oms.replaying.lines import Row, written
 from quantray.oms.replaying.standing import Execution, Instrument, Owner, Placed, Standing
 from quantray.oms.states import ALLOWED, ENDED, State
 
@@ -53,6 +54,16 @@ def _marks(now: Standing, row: Row, findings: Findings) -> None:
 def _limit(now: Standing, row: Row, findings: Findings) -> None:
     body = row.body
     now.limits[body["scope"], body["key"], body["name"]] = body["value"]
+    now.firm.limit(now, body["scope"], body["name"])
+
+
+def _document(now: Standing, row: Row, findings: Findings) -> None:
+    kind, name, body = row.body["kind"], row.body["name"], row.body["body"]
+    if body is None:
+        del now.documents[kind, name]
+    else:
+        now.documents[kind, name] = written(body)
+    now.firm.document(now, kind, name, body)
 
 
 def _switch(now: Standing, row: Row, findings: Findings) -> None:
@@ -114,9 +125,13 @@ def _accept(now: Standing, order: Placed, row: Row, findings: Findings) -> None:
         findings.add("price", f"{order.price:,} a share is set aside for {row.entity}, not {needed:,}")
     before = now.holding(order.account, order.symbol).extent()
     order.news = 1
+    measured = now.firm.measures(now, order)
     now.hold(order)
     within(now, order, row, before, findings)
     within_block(now, order, row.entity, findings)
+    if measured is not None and not reduces(now, order):
+        grown = now.holding(order.account, order.symbol).extent() > before
+        hold_against(now, order, measured, findings, grown=grown, sums=now.firm)
 
 
 def _state(now: Standing, row: Row, findings: Findings) -> None:
@@ -291,6 +306,7 @@ _STEPS: Mapping[str, _Step] = {
     "alert": _alert,
     "allocation": allocation,
     "block": block,
+    "document": _document,
     "epoch": _epoch,
     "execution": _execution,
     "instruments": _instruments,

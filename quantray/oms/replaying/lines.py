@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from quantray.oms.replaying.findings import Findings
 
-__all__ = ["Lines", "Row"]
+__all__ = ["Lines", "Row", "written"]
 
 
 class Row(NamedTuple):
@@ -28,7 +28,8 @@ def _refuse(text: str) -> NoReturn:
 
 _read = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).raw_decode
 # What was read refers to nothing around itself.
-_written = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+written = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+"""The one form of what a row says."""
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Lines:
         try:
             fields, _ = _read(line)
             row = Row(*fields)
-            if _written(fields) != line:
+            if written(fields) != line:
                 self.findings.add("form", "is not written in the one form of its content")
         except (ValueError, TypeError, RecursionError) as error:
             self.findings.add("form", f"cannot be read: {error}")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from quantray.oms.replaying.firm import FirmSums
 from quantray.oms.states import State
 
 __all__ = ["Block", "Demand", "Execution", "Holding", "Instrument", "Owner", "Placed", "Standing"]
@@ -155,6 +156,9 @@ class Standing:
     limits: dict[tuple[str, str, str], int] = field(default_factory=dict)
     switches: set[tuple[str, str]] = field(default_factory=set)
     restrictions: set[tuple[str, str]] = field(default_factory=set)
+    documents: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Their texts by kind and name."""
+    firm: FirmSums = field(default_factory=FirmSums)
     opens: str = ""
     closes: str = ""
     gross_of: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -184,6 +188,7 @@ class Standing:
         """Change a holding, and what it is part of."""
         it, holding = self.instruments[symbol], self.holding(account, symbol)
         was = holding.extent()
+        self.firm.changed.add(symbol)
         for each in (holding, it.firm):
             each.shares += shares
             each.buying += buying
@@ -198,6 +203,7 @@ class Standing:
         """Value all holdings of a symbol at another price."""
         it = self.instruments[symbol]
         step, it.mark = price - it.mark, price
+        self.firm.changed.add(symbol)
         for holding in it.holdings:
             grown = holding.extent() * step
             self.gross += grown

@@ -45,6 +45,7 @@ def compare(now: Standing, connection: Connection, findings: Findings) -> None:
                 for account, share in shares.items()
             },
         ),
+        (schema.documents, {key: (text,) for key, text in now.documents.items()}),
         (schema.sessions, {(1,): (now.opens, now.closes)} if now.opens else {}),
     ):
         _differences(table, expected, _content(table, connection), findings)
