@@ -3,18 +3,20 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from desks import ANN, Clock, buy, set_up
+from desks import ANN, OPS, Clock, buy, set_up
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from quantray.errors import DataError
 from quantray.execution.orders import Side
+from quantray.institution.facts import NameFacts
 from quantray.oms import schema
 from quantray.oms.block_records import Block
 from quantray.oms.blocks import allocate_block, place_block
 from quantray.oms.database import Database, connect
 from quantray.oms.gate import Gate
 from quantray.oms.migrating import downgrade, newest, require_newest, upgrade, version_of
+from quantray.oms.reference import set_facts
 from quantray.oms.replay import replay_database
 
 BLOCKS = ("blocks", "demands", "allocations")
@@ -58,8 +60,8 @@ def test_down_and_up_again_keeps_what_is_in_them(filled):
         assert before["audit"] > 10
         downgrade(connection, "0001")
         assert version_of(connection) == "0001"
-        # Of blocks there were none, and there are no tables for them.
-        assert counted(connection) == {name: n for name, n in before.items() if name not in BLOCKS}
+        # Of blocks and documents there were none, and there are no tables for them.
+        assert counted(connection) == {name: n for name, n in before.items() if name not in (*BLOCKS, "documents")}
         with pytest.raises(DataError, match=f"tables of version 0001, not of version {newest()}"):
             require_newest(connection)
         upgrade(connection)
@@ -109,4 +111,13 @@ def test_tables_of_a_newer_program_are_left_alone(filled):
             open_it(filled)
     with engine.begin() as connection:
         assert counted(connection) == before
+    engine.dispose()
+
+
+def test_documents_are_not_thrown_away(filled):
+    with Gate(filled, clock=Clock()) as gate:
+        gate.do(lambda books: set_facts(books, OPS, {"AAA": NameFacts(sector="Energy")}))
+    engine = connect(filled)
+    with engine.begin() as connection, pytest.raises(DataError, match="holds 1 documents, which version 0003"):
+        downgrade(connection, "0001")
     engine.dispose()
