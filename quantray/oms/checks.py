@@ -223,7 +223,8 @@ TEXTS = {code: text for code, _, text in CHECKS} | {
     "basket": "another order of the basket was refused",
     "malformed": "an id, a venue, a quantity or a limit is none",
     "firm": "a limit of the firm",
-} | dict.fromkeys(sorted(FURTHER), "a limit of the firm")
+    **dict.fromkeys(sorted(FURTHER), "a limit of the firm"),
+}
 """What every code means."""
 
 FIRM_CODES = frozenset({"gross", "net", "single_name"}) | FURTHER
