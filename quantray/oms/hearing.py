@@ -45,8 +45,8 @@ def resolve(books: Books, order: str, found: VenueOrder | None) -> State:
         _note_heard(books, record)
         for execution in found.executions:
             _take(books, execution)
-        if found.filled < record.filled and record.state in OPEN:
-            # A fill was booked after the venue had answered; it is asked again.
+        if found.filled < record.filled:
+            # A fill was booked after the venue had answered; it is asked again, unless that was the last.
             return record.state
     if why := contradiction(record, found):
         books.note("break", order, why)

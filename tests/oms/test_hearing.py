@@ -154,6 +154,12 @@ def test_numbered_reports_leave_a_mark(books):
     assert books.cursors == {"rest": 7}
 
 
+def test_an_answer_that_the_last_fill_overtook_is_no_break(books):
+    hear(books, [fill(100)])
+    assert resolve(books, "O1", VenueOrder("O1", State.ACKED, 0)) is State.FILLED
+    assert alerts(books) == []
+
+
 def test_what_cannot_be_read_is_kept_whole_told_and_asked_about(books):
     raw = '{"order": "O1", "quantity": -1}'
     hear(
