@@ -12,10 +12,29 @@ Fields = Sequence[tuple[int, str]]
 """Without a header where a message is to be sent, but for its type (35)."""
 
 
+_LENGTHS = frozenset({90, 93, 95, 212, 348, 350, 352, 354, 356, 358, 360, 362, 364, 445})
+"""Fields that say how many bytes the next one has, in which anything may be, the end of a field too."""
+
+
 def read_message(text: str) -> Fields:
-    """The fields of a whole message."""
-    parts = (part.partition("=") for part in text.split("\x01") if part)
-    return [(int(tag), value) for tag, _, value in parts]
+    """The fields of a whole message; what is no UTF-8 is read as Latin-1."""
+    content = text.encode("utf-8", "surrogateescape")
+    fields: list[tuple[int, str]] = []
+    start, size = 0, None
+    while start < len(content):
+        equals = content.index(b"=", start)
+        end = content.index(b"\x01", equals) if size is None else equals + 1 + size
+        tag, value = int(content[start:equals]), _text(content[equals + 1 : end])
+        fields.append((tag, value))
+        start, size = end + 1, int(value) if tag in _LENGTHS else None
+    return fields
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def field(fields: Iterable[tuple[int, str]], tag: int, default: str | None = None) -> str:
@@ -58,5 +77,6 @@ def fix_time(iso: str) -> str:
 
 
 def iso_time(text: str) -> str:
-    """UTC, ISO 8601, of ``20240328-13:30:00.123``."""
-    return f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:]}Z"
+    """UTC, ISO 8601, of ``20240328-13:30:00``, with a fraction or not: in milliseconds, so that texts are in order."""
+    clock, _, fraction = text[9:].partition(".")
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}T{clock}.{fraction[:3]:0<3}Z"

@@ -6,16 +6,21 @@ process, or of both. The file survives the end of processes, not a loss of power
 asking for the status of what is open.
 """
 
+import errno
 import json
+import logging
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from quantray.errors import DataError, reason
+from quantray.errors import DataError, first_line, reason
 from quantray.oms.fixing.fields import Fields
 
 __all__ = ["Journal", "JournalReader", "Line"]
+
+_LOG = logging.getLogger("quantray.oms")
 
 
 class Line(NamedTuple):
@@ -41,9 +46,7 @@ class Journal:
 
     def __init__(self, path: Path, *, after: int = 0) -> None:
         try:
-            reader = JournalReader(path)
-            for _ in iter(reader.read, []):
-                pass
+            reader = _read_through(path)
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             # What a writer that was killed left of its last line.
             os.ftruncate(self._handle, reader.offset)
@@ -51,7 +54,7 @@ class Journal:
             raise DataError(
                 f"{path} cannot be written: {reason(error)}; free space or choose another folder."
             ) from error
-        self.last = max(reader.last, after)
+        self.last, self._size = max(reader.last, after), reader.offset
         self._lock = threading.Lock()
 
     def add(self, way: Literal["in", "out"], fields: Fields) -> int:
@@ -60,8 +63,9 @@ class Journal:
             number = self.last + 1
             content = (json.dumps([number, way, [list(each) for each in fields]]) + "\n").encode()
             if os.write(self._handle, content) != len(content):
-                raise OSError("the disk is full")
-            self.last = number
+                os.ftruncate(self._handle, self._size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.last, self._size = number, self._size + len(content)
             return number
 
     def close(self) -> None:
@@ -77,12 +81,12 @@ class JournalReader:
         self.offset = self.last = 0
 
     def read(self, most: int = 8_000_000) -> list[Line]:
-        """The whole lines that came since, of about so many bytes at most.
+        """The whole lines that came since, of about so many bytes at most, up to one that makes no sense.
 
         Raises
         ------
         DataError
-            A line makes no sense.
+            The next one makes no sense.
         """
         try:
             with self._path.open("rb") as file:
@@ -90,14 +94,30 @@ class JournalReader:
                 content = file.read(most)
         except FileNotFoundError:
             return []
-        content = content[: content.rfind(b"\n") + 1]
-        try:
-            lines = [_line(each) for each in content.splitlines()]
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{self._path} is no journal after byte {self.offset}; move it away.") from error
-        self.offset += len(content)
+        lines: list[Line] = []
+        for each in content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]:
+            try:
+                lines.append(_line(each))
+            except (ValueError, TypeError) as error:
+                if lines:
+                    break
+                raise DataError(f"{self._path} is no journal after byte {self.offset}; move it away.") from error
+            self.offset += len(each) + 1
         self.last = lines[-1].number if lines else self.last
         return lines
+
+
+def _read_through(path: Path) -> JournalReader:
+    """A reader at the end of what makes sense; of what a loss of power left after that, a copy is kept."""
+    reader = JournalReader(path)
+    try:
+        for _ in iter(reader.read, []):
+            pass
+    except DataError as error:
+        kept = path.with_suffix(".damaged")
+        shutil.copyfile(path, kept)
+        _LOG.error("%s; what follows is in %s, and what is open is asked about", first_line(error), kept)
+    return reader
 
 
 def _line(content: bytes) -> Line:
