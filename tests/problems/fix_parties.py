@@ -77,6 +77,8 @@ class Party:
 
     def __init__(self, connection):
         self._connection, self._read = connection, b""
+        self.time = ""
+        """SendingTime of the last message."""
         connection.settimeout(WAIT)
 
     def says(self, *args, **more):
@@ -97,9 +99,11 @@ class Party:
         raw, self._read = self._read[: end + 7], self._read[end + 7 :]
         assert raw[end:] == b"10=%03d\x01" % (sum(raw[:end]) % 256)
         text = raw[found.end() : end].replace(SOH, b"|").decode()
-        text, times = re.subn(r"\|52=\d{8}-\d\d:\d\d:\d\d\.\d{3,6}(?=\|)", "", text)
-        assert times == 1
-        return text.removesuffix("|")
+        (self.time,) = re.findall(r"\|52=(\d{8}-\d\d:\d\d:\d\d\.\d{3,6})(?=\|)", text)
+        return text.replace(f"|52={self.time}", "").removesuffix("|")
+
+    def close(self):
+        self._connection.close()
 
     def next_of(self, kind):
         """The next message of a type, past others."""

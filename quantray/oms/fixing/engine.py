@@ -1,23 +1,34 @@
 """A session of FIX 4.2 by QuickFIX, which does logon, heartbeats, test requests, sequence numbers, resend and gap fill.
 
-Its callbacks copy a message and hand it on. One that raises ends the process, so what they call must not, or the
-process must be one that may end. Nothing but this file knows QuickFIX, and it is loaded when a session begins.
+Its callbacks copy a message and hand it on. QuickFIX would stand still for good, logged on and deaf, after one that
+raises; so that ends the process, which must be one that may end. Nothing but this file knows QuickFIX, and it is loaded
+when a session begins.
 """
 
 import importlib.metadata
 import importlib.util
+import logging
+import os
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from quantray.errors import DataError, InputError, first_line
-from quantray.oms.fixing.fields import Fields, read_message
+from quantray.oms.fixing.fields import Fields, field, read_message
 from quantray.storage.files import make_folder, write_atomically
 
 __all__ = ["Engine", "Session", "require_quickfix"]
+
+_LOG = logging.getLogger("quantray.oms")
+
+T = TypeVar("T")
+
+_FAILED = 70
+"""Exit code after a callback that raised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +69,9 @@ class Engine:
     Parameters
     ----------
     heard : takes what the other side said: messages of the application, and rejects of the session (3).
-    leaves : takes a message that is about to leave, with its header.
+    takes : types of messages of the application that are heard; others are rejected (j).
+    leaves : takes a message that is about to leave, with its header: of the application, and the logon (A) with which
+        numbers begin anew.
     changed : told whether the session is logged on.
     waits : whether messages wait for the other side where it is not there, or asks for them again. Reports do; a
         request never does: it is refused, and where it was lost a gap is filled instead.
@@ -76,6 +89,7 @@ class Engine:
         session: Session,
         *,
         heard: Callable[[Fields], None],
+        takes: Collection[str],
         leaves: Callable[[Fields], None] = lambda fields: None,
         changed: Callable[[bool], None] = lambda on: None,
         waits: bool = False,
@@ -83,7 +97,7 @@ class Engine:
         require_quickfix()
         import quickfix  # noqa: PLC0415  (an extra)
 
-        self._quickfix, self._waits = quickfix, waits
+        self._quickfix, self._waits, self._takes = quickfix, waits, takes
         self._heard, self._leaves, self._changed = heard, leaves, changed
         self._on = self._passed = False
         self._lock = threading.Lock()
@@ -142,9 +156,28 @@ class Engine:
         self._on = on
         self._changed(on)
 
-    def take(self, text: str) -> None:
-        """A message came."""
-        self._heard(read_message(text))
+    def take(self, text: str) -> bool:
+        """A message of the application came; False where it is of a type that is not taken."""
+        fields = read_message(text)
+        if field(fields, 35) not in self._takes:
+            return False
+        self._heard(fields)
+        return True
+
+    def take_admin(self, text: str) -> None:
+        """A message of the session came."""
+        fields = read_message(text)
+        kind, said = field(fields, 35), field(fields, 58, "")
+        if kind == "3":
+            self._heard(fields)
+        elif kind == "5" and said:
+            _LOG.warning("%s logs out: %s", field(fields, 49), said)
+
+    def note_admin(self, text: str) -> None:
+        """A message of the session is about to leave."""
+        fields = read_message(text)
+        if field(fields, 35) == "A" and field(fields, 34) == "1":
+            self._leaves(fields)
 
     def let_go(self, text: str) -> bool:
         """Whether a message may leave now."""
@@ -164,27 +197,35 @@ def _application(quickfix: ModuleType, engine: Engine) -> Any:
             pass
 
         def onLogon(self, session: Any) -> None:  # noqa: N802
-            engine.state(True)
+            _done(lambda: engine.state(True))
 
         def onLogout(self, session: Any) -> None:  # noqa: N802
-            engine.state(False)
+            _done(lambda: engine.state(False))
 
         def toAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
-            pass
+            _done(lambda: engine.note_admin(message.toString()))
 
         def fromAdmin(self, message: Any, session: Any) -> None:  # noqa: N802
-            text = message.toString()
-            if "\x0135=3\x01" in text:
-                engine.take(text)
+            _done(lambda: engine.take_admin(message.toString()))
 
         def toApp(self, message: Any, session: Any) -> None:  # noqa: N802
-            if not engine.let_go(message.toString()):
+            if not _done(lambda: engine.let_go(message.toString())):
                 raise quickfix.DoNotSend
 
         def fromApp(self, message: Any, session: Any) -> None:  # noqa: N802
-            engine.take(message.toString())
+            if not _done(lambda: engine.take(message.toString())):
+                raise quickfix.UnsupportedMessageType
 
     return Application()
+
+
+def _done(called: Callable[[], T]) -> T:
+    """What a callback gives; the end of the process where it raises."""
+    try:
+        return called()
+    except BaseException:  # noqa: BLE001  (nobody above would hear of it)
+        traceback.print_exc()
+        os._exit(_FAILED)
 
 
 def _settings(session: Session) -> str:

@@ -145,9 +145,8 @@ class Link:
                 for line in lines:
                     said = json.loads(line)
                     if "id" in said:
-                        with self._lock:
-                            answer = self._waiting.pop(said["id"])
-                        answer.set_result(said["why"])
+                        # Without the lock, which whoever sends holds while the process does not read.
+                        self._waiting.pop(said["id"]).set_result(said["why"])
                         continue
                     if "on" in said:
                         self._on = said["on"]

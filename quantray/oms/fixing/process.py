@@ -27,7 +27,9 @@ class Speaker:
     def __init__(self, end: socket.socket, journal: Journal, session: Session) -> None:
         self._end, self._journal = end, journal
         self._lock = threading.Lock()
-        self._engine = Engine(session, heard=self._heard, leaves=self._leaves, changed=self._changed)
+        self._engine = Engine(
+            session, heard=self._heard, takes=("8", "9", "j"), leaves=self._leaves, changed=self._changed
+        )
 
     def serve(self, lines: IO[bytes]) -> None:
         """Send what the gate says, in its order, until it ends."""

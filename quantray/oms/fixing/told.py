@@ -4,11 +4,12 @@ import json
 import logging
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 
 from quantray.errors import InputError, first_line
 from quantray.oms.fixing.fields import Fields, field, iso_time, read_whole
 from quantray.oms.fixing.journal import Line
-from quantray.oms.fixing.reports import STATES, is_status, read_reports, standing_fills
+from quantray.oms.fixing.reports import is_status, read_reports, standing_shares, state_of
 from quantray.oms.gateways.protocol import UnsureError
 from quantray.oms.messages import Report, ReportKind, Unreadable, VenueOrder
 from quantray.oms.wire import checked_report
@@ -27,7 +28,9 @@ class Told:
         self._reports: list[Report | Unreadable] = []
         self._numbers: list[int] = []
         self._orders: dict[str, tuple[str, str]] = {}
-        self._sent: dict[str, tuple[str, str]] = {}
+        self._sent: dict[int, tuple[str, str]] = {}
+        """By number, since numbers began anew."""
+        self._number = 0
         self._executions: dict[str, dict[str, Report]] = {}
         self._answers: dict[str, Line] = {}
 
@@ -63,14 +66,17 @@ class Told:
         Raises
         ------
         UnsureError
-            It counts other shares than were reported.
+            It counts other shares than were reported, or makes no sense.
         """
         fields = self._answers[name].fields
         if field(fields, 39) == "8" and field(fields, 103, "") == "5":
             return None
         executions = tuple(self._executions.get(name, {}).values())
-        filled, known = read_whole(field(fields, 14)), sum(fill.quantity for fill in standing_fills(executions))
-        state = STATES.get(field(fields, 39))
+        try:
+            filled, known = read_whole(field(fields, 14)), standing_shares(executions)
+        except InputError as error:
+            raise UnsureError(f"what the venue says of {name} makes no sense: {first_line(error)}") from error
+        state = state_of(field(fields, 39), filled)
         if state is None or filled != known:
             raise UnsureError(f"the venue counts {filled:,} shares of {name} and has reported {known:,}; ask again.")
         return VenueOrder(name, state, filled, executions)
@@ -85,32 +91,42 @@ class Told:
         elif is_status(fields):
             self._answers[field(fields, 11)] = line
         else:
-            self._add(read_reports(fields, line.number))
+            self._add(read_reports(fields, line.number, self._orders))
 
     def _left(self, kind: str, fields: Fields) -> None:
-        name = field(fields, 11)
-        self._sent[field(fields, 34)] = (kind, name)
+        name, number = field(fields, 11, ""), read_whole(field(fields, 34))
+        if number <= self._number:
+            self._sent.clear()
+        self._number = number
+        self._sent[number] = (kind, name)
         if kind in ("D", "G"):
             self._orders[name] = field(fields, 55), field(fields, 54)
 
     def _unreadable(self, line: Line, why: str) -> Unreadable:
-        named = (field(line.fields, tag, "") for tag in (41, 11))
+        named = (field(line.fields, tag, "") for tag in (11, 41))
         order = next((name for name in named if name in self._orders), "")
         return Unreadable(raw=json.dumps(line.fields), why=why, order=order, sequence=line.number)
 
     def _add(self, reports: Sequence[Report | Unreadable]) -> None:
         for report in reports:
-            if isinstance(report, Report) and report.exec_id:
-                self._executions.setdefault(report.order, {})[report.exec_id] = report
-            self._reports.append(report)
+            self._reports.append(self._kept(report) if isinstance(report, Report) else report)
             self._numbers.append(report.sequence)
+
+    def _kept(self, report: Report) -> Report:
+        """A report that is noted with its order; what takes a fill back need not say where that was."""
+        known = self._executions.setdefault(report.order, {})
+        if report.refers in known:
+            report = replace(report, venue=known[report.refers].venue)
+        if report.exec_id:
+            known[report.exec_id] = report
+        return report
 
     def _rejected(self, fields: Fields, number: int) -> list[Report]:
         """That an order was refused as a message: it came to nothing. Of other messages only asking tells more."""
-        kind, name = self._sent.get(field(fields, 45, ""), ("", ""))
+        kind, name = self._sent.get(read_whole(field(fields, 45)), ("", ""))
         text = field(fields, 58, "")
         _LOG.warning("%s refuses a message (%s) of %s: %s", field(fields, 49), kind, name or "no order", text)
-        if kind not in ("D", "G"):
+        if kind not in ("D", "G") or field(fields, 372, kind) != kind:
             return []
         report = Report(
             kind=ReportKind.REJECTED,

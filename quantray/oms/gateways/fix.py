@@ -13,13 +13,14 @@ is in the journal: question and order take the same way in their order, and the 
 answers. One that is not in the journal stays in doubt.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 
-from quantray.errors import InputError
+from quantray.errors import DataError, InputError, first_line
 from quantray.oms.fixing.engine import Session, require_quickfix
 from quantray.oms.fixing.fields import Fields
 from quantray.oms.fixing.journal import JournalReader
@@ -32,9 +33,13 @@ from quantray.oms.messages import Holdings, NewOrder, Report, Route, Unreadable,
 
 __all__ = ["FixGateway"]
 
+_LOG = logging.getLogger("quantray.oms")
+
 _BATCH = 1000
 _LONGEST_WAIT = 1.0
 """Seconds for which reports are waited for at a time."""
+_GIVEN_UP = 2.4
+"""Heartbeats after which a session ends of which nothing is heard."""
 
 
 class FixGateway:
@@ -67,6 +72,8 @@ class FixGateway:
         self._told, self._news = Told(), threading.Condition()
         self._listening = Listening(self._next)
         self._closed = False
+        self._silent_until = 0.0
+        """Until when a venue that left a question unanswered is not relied on, unless it is heard before."""
         self._link: Link | None = None
 
     @property
@@ -80,8 +87,8 @@ class FixGateway:
         return None if self._link is None else self._link.pid
 
     def ready(self) -> bool:
-        """Whether the session is logged on."""
-        return self._link is not None and self._link.logged_on
+        """Whether the session is logged on, and the venue does not leave questions unanswered."""
+        return self._link is not None and self._link.logged_on and time.monotonic() >= self._silent_until
 
     def wait_ready(self, seconds: float, *, ready: bool = True) -> bool:
         """Whether it is ready, or is not, or becomes so in time."""
@@ -179,6 +186,8 @@ class FixGateway:
         with self._news:
             left = until - time.monotonic()
             if not self._news.wait_for(lambda: self._told.answered(order, before) or self._closed, left):
+                # The session finds out that nobody is there after 2.4 heartbeats, and until then hands over.
+                self._silent_until = time.monotonic() + _GIVEN_UP * self._session.heartbeat
                 raise UnsureError(f"the venue did not answer about order {order}; ask again.")
             if self._closed:
                 raise UnsureError(f"the gateway was closed before it knew of order {order}.")
@@ -187,9 +196,15 @@ class FixGateway:
     def _catch_up(self) -> None:
         """Take what is new in the journal."""
         with self._news:
-            while lines := self._reader.read():
-                for line in lines:
-                    self._told.take(line)
+            try:
+                while lines := self._reader.read():
+                    for line in lines:
+                        self._told.take(line)
+                        if line.way == "in":
+                            self._silent_until = 0.0
+            except DataError as error:
+                # The process cuts it off there when it begins.
+                _LOG.error("%s", first_line(error))
             self._news.notify_all()
 
     def _next(self, after: int) -> Sequence[Report | Unreadable]:

@@ -20,9 +20,10 @@ from quantray.oms.fixing.engine import Engine, Session
 from quantray.oms.fixing.fields import Fields, field
 from quantray.oms.fixing.orders import read_order
 from quantray.oms.fixing.reports import refusal_fields, report_fields, status_fields, unknown_fields
-from quantray.oms.messages import NewOrder, ReportKind
+from quantray.oms.messages import NewOrder, Report, ReportKind
 from quantray.oms.paper.book import Book
 from quantray.oms.paper.draws import drawn
+from quantray.oms.states import State
 from quantray.storage.files import make_folder
 
 __all__ = ["FixDoor"]
@@ -82,7 +83,13 @@ class FixDoor:
             folder=folder,
             heartbeat=heartbeat,
         )
-        self._engine = Engine(session, heard=lambda fields: self._news.put((time.monotonic(), fields)), waits=True)
+        self._engine = Engine(
+            session,
+            heard=lambda fields: self._news.put((time.monotonic(), fields)),
+            takes=("D", "F", "G", "H", "j"),
+            changed=lambda on: self._news.put(None),
+            waits=True,
+        )
         book.watch(lambda: self._news.put(None))
         self._thread = threading.Thread(target=self._run, name="fix door", daemon=True)
         self._thread.start()
@@ -168,10 +175,8 @@ class FixDoor:
                     self._cancel(fields)
                 elif kind == "H":
                     self._answer(fields)
-                elif kind not in ("3", "j"):
-                    self._reject(fields, "3", f"messages of type {kind} are not taken here")
             except InputError as error:
-                self._reject(fields, "0", first_line(error))
+                self._unread(fields, first_line(error))
         self._submit(orders)
 
     def _submit(self, orders: Sequence[tuple[Fields, NewOrder]]) -> None:
@@ -187,7 +192,7 @@ class FixDoor:
             return
         for (fields, _), answer in zip(orders, answers, strict=True):
             # What comes again because it may have been lost needs no answer where it was not.
-            if answer.code == "duplicate" and field(fields, 43, "N") != "Y":
+            if answer.code == "duplicate" and "Y" not in (field(fields, 43, ""), field(fields, 97, "")):
                 self._engine.send(unknown_fields(fields, "6", answer.text))
             elif answer.code == "void":
                 self._engine.send(unknown_fields(fields, "0", answer.text))
@@ -196,7 +201,7 @@ class FixDoor:
         name, request = field(fields, 41), field(fields, 11)
         self._requests[name] = request
         if not self._book.cancel(name):
-            self._engine.send(refusal_fields(name, request, "1", "no order of this id is known"))
+            self._engine.send(refusal_fields(name, request, "no order of this id is known", None))
 
     def _answer(self, fields: Fields) -> None:
         self._report()
@@ -207,22 +212,49 @@ class FixDoor:
         else:
             self._engine.send(status_fields(order, found))
 
+    def _unread(self, fields: Fields, text: str) -> None:
+        """Refuse what cannot be understood, in the way of its kind."""
+        kind = field(fields, 35)
+        if kind == "D":
+            self._engine.send(unknown_fields(fields, "0", text))
+        elif kind == "G":
+            old = field(fields, 41)
+            self._engine.send(refusal_fields(old, field(fields, 11), text, self._state(old), replaces=True))
+        else:
+            self._reject(fields, "0", text)
+
+    def _state(self, order: str) -> State | None:
+        found = self._book.status(order)
+        return None if found is None else found.state
+
     def _reject(self, fields: Fields, reason: str, text: str) -> None:
         about = [(45, field(fields, 34)), (372, field(fields, 35)), (380, reason), (58, text[:300])]
         self._engine.send([(35, "j"), *about])
 
     def _report(self) -> None:
-        """Send what the book has reported since of what came by this door."""
-        while reports := self._book.reports(self._sent.value, _BATCH):
+        """Send what the book has reported since of what came by this door, if the client is there.
+
+        What waits in the session is lost where its numbers begin anew, so it waits in the book.
+        """
+        while self._engine.logged_on and (reports := self._book.reports(self._sent.value, _BATCH)):
             for report in reports:
-                order = self._book.order(report.order) if report.order in self._ours else None
-                found = None if order is None else self._book.status(report.order)
-                if order is None or found is None:
-                    continue
-                replaced = report.kind is ReportKind.CANCELED and report.text.startswith("replaced by ")
-                request = "" if replaced else self._requests.get(report.order, "")
-                self._engine.send(report_fields(report, order, found.executions, request=request))
+                if (fields := self._told(report)) is not None:
+                    self._engine.send(fields)
             self._sent.set(reports[-1].sequence)
+
+    def _told(self, report: Report) -> Fields | None:
+        """A report as it is sent; None of what did not come by this door."""
+        order = self._book.order(report.order) if report.order in self._ours else None
+        found = None if order is None else self._book.status(report.order)
+        if order is None or found is None:
+            return None
+        if report.kind is ReportKind.REJECTED and order.replaces is not None:
+            return refusal_fields(order.replaces, order.id, report.text, self._state(order.replaces), replaces=True)
+        _, replaced, by = report.text.partition("replaced by ")
+        if report.kind is ReportKind.CANCELED and replaced:
+            # The report of what took its place says so.
+            return None if by in self._ours else report_fields(report, order, found)
+        return report_fields(report, order, found, request=self._requests.get(report.order, ""))
 
 
 class _Names:

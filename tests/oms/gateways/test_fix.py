@@ -1,6 +1,7 @@
 """Orders over FIX to the paper venue, and what becomes of them when the process that speaks it is killed."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -8,6 +9,7 @@ import threading
 import pytest
 from desks import OPS, buy, gate_at
 from fix_parties import WAIT, Heard, free_port, gateway_to, session
+from fix_talks import with_gate
 from paper_market import dollars, flat_bars, order, rules
 from paper_server import answering
 
@@ -176,6 +178,34 @@ def test_a_report_that_was_not_booked_comes_again(door, tmp_path, port):
         heard.told(ReportKind.ACKED, "a")
 
 
+FAILING = """
+import pathlib
+from quantray.oms.fixing import journal, process
+
+add = journal.Journal.add
+
+def full(self, way, fields):
+    mark = pathlib.Path({mark!r})
+    if way == "in" and not mark.exists():
+        mark.touch()
+        raise OSError("the disk is full")
+    return add(self, way, fields)
+
+journal.Journal.add = full
+process.main()
+"""
+"""A process that cannot keep the first report."""
+
+
+def test_a_report_that_could_not_be_kept_is_asked_for_by_another_process(door, tmp_path, port):
+    command = (sys.executable, "-c", FAILING.format(mark=str(tmp_path / "mark")))
+    with gateway_to(tmp_path / "fix", port, command=command) as (way, heard):
+        before = way.pid
+        way.send(order("a"))
+        heard.told(ReportKind.ACKED, "a")
+        assert way.pid != before
+
+
 SILENT = """
 import pathlib, threading
 from quantray.oms.fixing import process
@@ -263,6 +293,32 @@ def test_without_another_way_only_what_is_in_the_journal_is_believed_never_to_co
     gateway.send(order(lost))
     assert gateway.status(lost, void=True) is None
     assert heard.reports == []
+
+
+def test_a_venue_that_leaves_a_question_unanswered_is_not_relied_on(tmp_path):
+    with with_gate(tmp_path, seconds=0.5) as talk:
+        talk.log_on()
+        assert talk.gateway.wait_ready(WAIT)
+        talk.gateway.send(order("a"))
+        with pytest.raises(UnsureError, match="did not answer about order a"):
+            talk.gateway.status("a", void=False)
+        assert not talk.gateway.ready()
+        talk.says(*talk.sample("a"))
+        assert talk.gateway.wait_ready(WAIT)
+
+
+def test_numbers_begin_anew_with_the_day(tmp_path):
+    with with_gate(tmp_path) as talk:
+        talk.log_on()
+        talk.agrees()
+        talk.log_out()
+    (made,) = (tmp_path / "fix" / "messages").glob("*.session")
+    made.write_text(re.sub(r"\d{8}", "20240328", made.read_text(), count=1))
+    with with_gate(tmp_path) as talk:
+        talk.log_on()
+        talk.says(*talk.sample("a"))
+        talk.took("a")
+        talk.agrees()
 
 
 def test_it_must_listen_before_it_hands_over(tmp_path, port):
