@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import numpy as np
+import psutil
 import yaml
 from sqlalchemy import select
 
@@ -40,12 +42,14 @@ class Day:
     Parameters
     ----------
     faults : of the venue.
+    fix_port : of the venue's second door; without one, orders go over REST only.
     """
 
     folder: Path
     port: int
     faults: Mapping[str, float]
     seed: int
+    fix_port: int | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -57,6 +61,7 @@ class Day:
             "venue": [
                 *("venue", "start", "--data", "day.npz", "--state", "venue", "--port", str(self.port)),
                 *("--accounts", "accounts.json", "--seed", str(self.seed), "--faults", json.dumps(dict(self.faults))),
+                *(() if self.fix_port is None else ("--fix-port", str(self.fix_port))),
             ],
             "gate": ["oms", "start", "oms.yaml"],
             "worker": [
@@ -79,6 +84,17 @@ class Day:
         process.kill()
         process.wait()
         return alive
+
+    def kill_fix(self) -> bool:
+        """End the process that speaks FIX for the gate, which starts it again; False where there was none."""
+        try:
+            for each in psutil.Process(self.processes["gate"].pid).children():
+                if "quantray.oms.fixing.process" in each.cmdline():
+                    each.kill()
+                    return True
+        except psutil.Error:
+            pass
+        return False
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -134,13 +150,23 @@ class Day:
 _ENDED = ("FILLED", "CANCELED", "REJECTED", "EXPIRED")
 
 
-def prepared(folder: Path, *, port: int, orders: int, slices: int, symbols: int, seed: int, **faults: float) -> Day:
+def prepared(
+    folder: Path,
+    *,
+    port: int,
+    orders: int,
+    slices: int,
+    symbols: int,
+    seed: int,
+    fix_port: int | None = None,
+    **faults: float,
+) -> Day:
     """A day of so many child orders, in the files that its processes read."""
     panel = simulate_market(symbols, 60, seed=seed, listing_share=0.0, delisting_share=0.0).panel
     bars = bars_of_day(panel, panel.dates[-1], seed=seed)
     shares = {account: dict.fromkeys(bars.symbols, 100_000) for account in ACCOUNTS}
     works = _works(bars, orders // slices, slices, seed)
-    return laid_out(folder, bars, works, shares, 100_000_000, port=port, seed=seed, **faults)
+    return laid_out(folder, bars, works, shares, 100_000_000, port=port, seed=seed, fix_port=fix_port, **faults)
 
 
 def laid_out(
@@ -152,6 +178,7 @@ def laid_out(
     *,
     port: int,
     seed: int,
+    fix_port: int | None = None,
     **faults: float,
 ) -> Day:
     """A day of works on bars, of accounts that hold shares and as much cash each, in the files of its processes."""
@@ -159,8 +186,11 @@ def laid_out(
     held = {account: {"cash": f"{cash}.00", **owned} for account, owned in shares.items()}
     write_atomically(folder / "accounts.json", json.dumps(held).encode())
     write_atomically(folder / "works.json", to_json(works).encode())
-    write_atomically(folder / "oms.yaml", yaml.safe_dump(_settings(bars, shares, cash, port)).encode())
-    return Day(folder, port, faults, seed)
+    settings = _settings(bars, shares, cash, port)
+    if fix_port is not None:
+        settings["fix"] = {"port": fix_port, "heartbeat_seconds": 5}
+    write_atomically(folder / "oms.yaml", yaml.safe_dump(settings).encode())
+    return Day(folder, port, faults, seed, fix_port)
 
 
 def _works(bars: Bars, parents: int, slices: int, seed: int) -> Works:
@@ -230,7 +260,9 @@ def differences(folder: Path) -> dict[str, int]:
     for row in orders:
         if row.parent is not None:
             filled[row.parent] = filled.get(row.parent, 0) + row.filled
+    routes = Counter(str(row.route) for row in orders if row.route)
     return {
+        **{f"orders over {route.upper()}": count for route, count in sorted(routes.items())},
         "executions": len(ours),
         "lost": len(theirs.keys() - ours.keys()),
         "invented": len(ours.keys() - theirs.keys()),

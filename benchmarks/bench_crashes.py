@@ -1,10 +1,12 @@
 """A day of orders while its processes are killed: what is lost, doubled, over a limit or left behind.
 
-Venue, gate and worker run as commands; one of them, drawn by the seed, is killed (SIGKILL) at a drawn instant and
-started again, while the venue drops, delays, rejects, loses, doubles and reorders what it hears and says. When the day
-is over, the log is replayed by its independent reader, and ledger, tables and venue are compared.
+Venue, gate and worker run as commands, and the gate starts a process that speaks FIX; one of them, drawn by the seed,
+is killed (SIGKILL) at a drawn instant and started again, while the venue drops, delays, rejects, loses, doubles and
+reorders what it hears and says. Orders go over FIX, and over REST while FIX is not logged on (--rest: all of them).
+When the day is over, the log is replayed by its independent reader, and ledger, tables and venue are compared.
 
 Usage: python benchmarks/bench_crashes.py [--kills 200] [--orders 10000] [--seconds 900] [--seed 0] [--keep FOLDER]
+       [--rest]
 """
 
 import argparse
@@ -31,7 +33,6 @@ _FAULTS = {
     "duplicate": 0.02,
     "overtake": 0.02,
 }
-_TARGETS = ("venue", "gate", "worker")
 _MUST_BE_ZERO = (
     "lost",
     "invented",
@@ -54,6 +55,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900.0, help="that the day takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--port", type=int, default=8741)
+    parser.add_argument("--fix-port", type=int, default=8742)
+    parser.add_argument("--rest", action="store_true", help="no FIX")
     parser.add_argument("--keep", type=Path, help="folder for its files; by default one that is removed")
     arguments = parser.parse_args()
     about = machine()
@@ -67,6 +70,7 @@ def main() -> None:
             slices=arguments.slices,
             symbols=arguments.symbols,
             seed=arguments.seed,
+            fix_port=None if arguments.rest else arguments.fix_port,
             **_FAULTS,
         )
         started = time.perf_counter()
@@ -81,7 +85,13 @@ def main() -> None:
     print(table(("what", "count"), [[name, f"{value:,}"] for name, value in {**killed, **found}.items()]))
     write_line(
         "bench_crashes",
-        {"machine": about, "versions": versions("sqlalchemy"), **vars_of(arguments), "killed": killed, **found},
+        {
+            "machine": about,
+            "versions": versions("sqlalchemy", *([] if arguments.rest else ["quickfix"])),
+            **vars_of(arguments),
+            "killed": killed,
+            **found,
+        },
     )
     if wrong := [name for name in _MUST_BE_ZERO if found[name]]:
         raise SystemExit(f"not zero: {', '.join(wrong)}")
@@ -98,13 +108,14 @@ def worked(day: Day, kills: int, length: float, seed: int) -> dict[str, int]:
     instants = list(np.sort(random.uniform(0.0, length, kills)) + start)
     bar_at = list(start + (np.arange(bars) + 1) * length / bars)
     killed: Counter[str] = Counter()
+    targets = ["venue", "gate", "worker"] + ([] if day.fix_port is None else ["fix"])
     while instants or bar_at or day.processes["worker"].poll() is None:
         now = time.monotonic()
         if instants and instants[0] <= now:
-            instants.pop(0)
-            target = _TARGETS[int(random.integers(len(_TARGETS)))]
-            killed[f"{target} killed"] += day.kill(target)
-            day.start(target)
+            target = targets[int(random.integers(len(targets)))]
+            if ended(day, target):
+                instants.pop(0)
+                killed[f"{target} killed"] += 1
         if bar_at and bar_at[0] <= now:
             bar_at.pop(0)
             day.advance()
@@ -117,6 +128,17 @@ def worked(day: Day, kills: int, length: float, seed: int) -> dict[str, int]:
                 raise SystemExit(f"{name} ended by itself; see {day.folder / name}.log")
         time.sleep(0.02)
     return dict(killed)
+
+
+def ended(day: Day, target: str) -> bool:
+    """Kill a process and have it started again; False where it had ended by itself, and another is to be drawn."""
+    if target == "fix":
+        return day.kill_fix()
+    if day.processes[target].poll() is not None:
+        return False
+    day.kill(target)
+    day.start(target)
+    return True
 
 
 def compared(day: Day) -> dict[str, int]:
@@ -139,7 +161,8 @@ def checked(folder: Path) -> dict[str, int]:
         print(finding)
     alerts = folder / "alerts.jsonl"
     kinds = Counter(json.loads(line)["kind"] for line in alerts.read_text().splitlines()) if alerts.exists() else {}
-    return {"rows of the log": found.rows, "findings of the log": found.found, "alerts": sum(kinds.values())}
+    told = {f"alerts of a {kind}": count for kind, count in sorted(kinds.items())}
+    return {"rows of the log": found.rows, "findings of the log": found.found, **told}
 
 
 def vars_of(arguments: argparse.Namespace) -> dict[str, object]:
