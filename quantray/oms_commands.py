@@ -109,6 +109,41 @@ def settle(
 
 
 @oms_app.command()
+def blocks(door: DoorPath = Path("orders.door")) -> None:
+    """Show blocks: what was wanted, who was left out, what is filled, and whether it was allocated."""
+    with _desk(door) as desk:
+        found = desk.blocks()
+    counts = [(sum(it.demands.values()), it.filled, it.open, len(it.left_out), it.revision) for it in found]
+    rows = [
+        [it.id, it.pm, f"{it.side} {it.symbol}", *(f"{n:,}" for n in numbers)]
+        for it, numbers in zip(found, counts, strict=True)
+    ]
+    show_table(["block", "manager", "what", "wanted", "filled", "open orders", "left out", "allocated"], rows)
+
+
+@oms_app.command()
+def allocate(
+    block: Annotated[str, typer.Argument(help="Id of a block whose orders have ended.")],
+    again: Annotated[
+        str | None,
+        typer.Option(help="Anew, after its venue said more: onto the accounts, or the residual account alone."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Of allocating it anew.")] = "",
+    door: DoorPath = Path("orders.door"),
+) -> None:
+    """Share out what a block filled among its accounts, at one average price."""
+    from quantray.oms.messages import price_of  # noqa: PLC0415
+
+    with _desk(door) as desk:
+        found = desk.reallocate_block(block, reason, again) if again else desk.allocate_block(block)
+    rows = [
+        [account, f"{it.shares:,}", f"{price_of(it.amount):,.4f}", f"{price_of(it.fee):,.4f}"]
+        for account, it in found.shares.items()
+    ]
+    show_table(["account", "shares", "money", "fees"], rows)
+
+
+@oms_app.command()
 def works(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of kind portfolios.")],
     account: Annotated[str, typer.Option(help="That trades.")],

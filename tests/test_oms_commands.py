@@ -1,12 +1,18 @@
 """``quantray oms``: what operations say to a running gate, and what they hear where there is none."""
 
+import re
+
 import pytest
 from command_line import quantray, refused
-from desks import ANN, MONEY, Market, Way, buy, gate_at, listening
+from desks import ANN, MONEY, OPS, Market, Way, buy, gate_at, listening
 
+from quantray.execution.orders import Side
+from quantray.oms.block_records import Block
+from quantray.oms.desk import LocalDesk
 from quantray.oms.door import Door
 from quantray.oms.handing import handed
-from quantray.oms.messages import VenueOrder
+from quantray.oms.hearing import hear
+from quantray.oms.messages import Report, ReportKind, VenueOrder
 from quantray.oms.reconcile import Reconciler
 from quantray.oms.states import State
 
@@ -56,6 +62,29 @@ def test_what_the_venue_does_not_settle_is_settled_by_hand(gate, tmp_path):
     done = quantray(*given, "--price", "49.95", cwd=tmp_path)
     assert done.stdout == "settled: a is CANCELED with 60 shares filled\n"
     assert gate.do(lambda books: books.ledger.accounts["A1"].cash) == (1_000_000 * 10_000 - 60 * 499_500)
+
+
+def test_blocks_are_shown_and_allocated_and_anew(gate, tmp_path):
+    LocalDesk(gate, OPS).place_block(Block(id="K1", symbol="AAA", side=Side.BUY, demands={"A1": 100}))
+    gate.submit([buy("K1-0", account="ann.block", parent="K1")], ANN)
+    shown = quantray("oms", "blocks", cwd=tmp_path).stdout
+    assert re.search(r"K1\W+ann\W+buy AAA\W+100\W+0\W+1\W+0\W+0\W", shown), shown
+    refused(quantray("oms", "allocate", "K1", cwd=tmp_path), 2, "block 'K1' has 1 orders that have not ended")
+    gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
+    fills = [
+        Report(kind=ReportKind.FILL, order="K1-0", venue="NYSE", exec_id=f"E{n}", quantity=n, price=499_999)
+        for n in (40, 60)
+    ]
+    gate.do(lambda books: hear(books, fills))
+    shown = quantray("oms", "allocate", "K1", cwd=tmp_path).stdout
+    assert re.search(r"A1\W+100\W+4,999\.9900\W+0\.0000", shown), shown
+    bust = Report(kind=ReportKind.BUST, order="K1-0", venue="NYSE", exec_id="X1", refers="E40")
+    gate.do(lambda books: hear(books, [bust]))
+    again = ("oms", "allocate", "K1", "--again")
+    for onto, why in (("moon", "bust"), ("accounts", "")):
+        refused(quantray(*again, onto, "--reason", why, cwd=tmp_path), 2, "onto accounts or residual")
+    shown = quantray(*again, "accounts", "--reason", "bust of E40", cwd=tmp_path).stdout
+    assert re.search(r"A1\W+60\W+2,999\.9940", shown), shown
 
 
 def test_where_there_is_no_gate_a_line_says_so(tmp_path):

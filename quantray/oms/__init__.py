@@ -5,5 +5,5 @@ positions, cash and exposures in memory; ``checks`` are the table that an order 
 it checks, reserves and replies after the commit, in the tables of ``schema`` through ``database``. The ``outbox`` hands
 orders to ``gateways``, and ``reconcile`` asks venues what became of them. ``audit`` is the chained log of all of it,
 and its independent reader. ``paper`` is a venue to practise on, and the ``worker`` works a schedule through a day;
-``desk`` is what it asks of the gate, from another process by the ``door``. ``blocks`` trade for several accounts at once.
+``desk`` is what it asks of the gate, from another process by the ``door``. ``blocks`` trade for several accounts.
 """

@@ -31,10 +31,13 @@ from quantray.oms.ledger import Account, Ledger, Line
 from quantray.oms.messages import NewOrder, is_name
 from quantray.oms.states import ENDED
 
-__all__ = ["PreTrade", "allocate_block", "block_statuses", "place_block", "reallocate_block"]
+__all__ = ["Onto", "PreTrade", "allocate_block", "block_statuses", "place_block", "reallocate_block"]
 
 PreTrade = Callable[[Ledger, NewOrder], str]
 """A rule about an account's part of a block, as an order of its own: why it may not be; empty where it may."""
+
+Onto = Literal["accounts", "residual"]
+"""Whose the difference is when a block is allocated anew."""
 
 _ASKED = frozenset({"halted", "closed", "restricted", "tick", "collar", "cash"})
 """Checks that an account's part has to pass itself; exposures are checked with each order of the block."""
@@ -98,9 +101,7 @@ def allocate_block(books: Books, actor: Actor, block: str) -> BlockStatus:
     return _status(books, record)
 
 
-def reallocate_block(
-    books: Books, actor: Actor, block: str, reason: str, *, onto: Literal["accounts", "residual"]
-) -> BlockStatus:
+def reallocate_block(books: Books, actor: Actor, block: str, reason: str, *, onto: Onto) -> BlockStatus:
     """Share out a block anew after its venue took back, corrected or added fills; where nothing did, nothing changes.
 
     Parameters

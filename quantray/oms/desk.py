@@ -9,7 +9,7 @@ from typing import Protocol
 
 from quantray.execution.orders import Side
 from quantray.oms.block_records import Block, BlockDecision, BlockStatus
-from quantray.oms.blocks import PreTrade, allocate_block, block_statuses, place_block
+from quantray.oms.blocks import Onto, PreTrade, allocate_block, block_statuses, place_block, reallocate_block
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
 from quantray.oms.controls import add_parent, set_marks, set_switch
@@ -125,6 +125,10 @@ class LocalDesk:
     def allocate_block(self, block: str) -> BlockStatus:
         """See ``Desk``."""
         return self._gate.do(lambda books: allocate_block(books, self._actor, block))
+
+    def reallocate_block(self, block: str, reason: str, onto: Onto) -> BlockStatus:
+        """Share out a block anew, see ``blocks``; raises ``InputError``."""
+        return self._gate.do(lambda books: reallocate_block(books, self._actor, block, reason, onto=onto))
 
     def blocks(self, names: Sequence[str] | None = None) -> Sequence[BlockStatus]:
         """See ``Desk``."""

@@ -184,6 +184,12 @@ class RemoteDesk:
         (found,) = _STATUSES.validate_python([self._asked("allocate_block", block)])
         return found
 
+    def reallocate_block(self, block: str, reason: str, onto: str) -> BlockStatus:
+        """See ``LocalDesk``."""
+        asked = {"block": block, "reason": reason, "onto": onto}
+        (found,) = _STATUSES.validate_python([self._asked("reallocate_block", asked)])
+        return found
+
     def blocks(self, names: Sequence[str] | None = None) -> Sequence[BlockStatus]:
         """See ``Desk``."""
         return _STATUSES.validate_python(self._asked("blocks", None if names is None else list(names)))
@@ -295,6 +301,9 @@ _VERBS: Mapping[str, _Verb] = {
     "fills": lambda desk, door, what: desk.fills(_NAMES.validate_python(what)),
     "place_block": lambda desk, door, what: asdict(desk.take_block(_BLOCK.validate_python(what))),
     "allocate_block": lambda desk, door, what: asdict(desk.allocate_block(str(what))),
+    "reallocate_block": lambda desk, door, what: asdict(
+        desk.reallocate_block(str(what["block"]), str(what["reason"]), what["onto"])
+    ),
     "blocks": lambda desk, door, what: desk.blocks(None if what is None else _NAMES.validate_python(what)),
     "switch": lambda desk, door, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
     "status": lambda desk, door, what: door.status(),
