@@ -25,6 +25,7 @@ from quantray.daily.orders import impact_of, orders_of, within_volume
 from quantray.daily.risk import risk_report, view, within_limits
 from quantray.daily.settings import RebalanceSettings
 from quantray.daily.targets import targets_of
+from quantray.daily.taxes import SaleTaxes, within_taxes
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.data.store import MarketStore
 from quantray.regimes.indicators import five_lenses
@@ -55,6 +56,7 @@ def rebalance(
     bars: str | Path | None = None,
     day: date | None = None,
     holdings: pd.DataFrame | None = None,
+    taxes: SaleTaxes | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Rebalanced:
     """Append a day's bars and decide on them.
@@ -66,6 +68,7 @@ def rebalance(
     day : by default the last of the store.
     holdings : what is really held, with columns symbol and shares; by default what the book before leaves once its
         orders have filled at the next close.
+    taxes : what sales may cost in tax; by default it does not count. Limits of risk are kept whatever that costs.
     progress : told of each stage as it begins.
 
     Raises
@@ -99,6 +102,7 @@ def rebalance(
         model = day_model(market.panel, settings)
         decision = decide_day(market.panel, settings, model, scores, start) if due else None
         targets = targets_of(market, positions, _wanted(market, decision), settings.policy.build())
+        targets, taxed = (targets, ()) if taxes is None else within_taxes(targets, taxes)
         costs = settings.costs.build()
         impact = impact_of(targets.symbols, targets.prices, market, costs, settings.execution.impact)
         targets, cut = within_volume(targets, impact, settings.execution.participation)
@@ -127,7 +131,7 @@ def rebalance(
             orders=orders,
             risk=risk,
             regimes=regimes,
-            notes=(*positions.notes, *_told(learned, decision), *cut, *reduced, *orders.notes),
+            notes=(*positions.notes, *_told(learned, decision), *taxed, *cut, *reduced, *orders.notes),
         )
         book = found.book()
     return Rebalanced(book, market.version, gate, stages.seconds, found.notes)

@@ -78,6 +78,18 @@ class LotBook:
         """The lots of an account in a symbol, in the order of acquisition."""
         return self._by_holding.get((account, symbol), ())
 
+    def alike(self, account: str, symbol: str) -> tuple[Lot, ...]:
+        """All lots of an account's taxpayer in what counts as a symbol."""
+        return self._by_group.get((self.accounts[account].taxpayer, self.identical.get(symbol, symbol)), ())
+
+    @cached_property
+    def _by_group(self) -> dict[tuple[str, str], tuple[Lot, ...]]:
+        found: dict[tuple[str, str], list[Lot]] = {}
+        for lot in self.lots:
+            key = self.accounts[lot.account].taxpayer, self.identical.get(lot.symbol, lot.symbol)
+            found.setdefault(key, []).append(lot)
+        return {key: tuple(lots) for key, lots in found.items()}
+
     @cached_property
     def _by_holding(self) -> dict[tuple[str, str], tuple[Lot, ...]]:
         found = groupby(self.lots, key=lambda lot: (lot.account, lot.symbol))

@@ -1,6 +1,6 @@
 """Trades: lots that come, lots that are chosen by an account's method as shares go, and what that realises."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -8,7 +8,7 @@ from typing import Literal
 
 from quantray.errors import InputError
 from quantray.institution.lots.events import Cover, Method, Purchase, Sale, ShortSale
-from quantray.institution.lots.records import Kind, Lot, Realised, Unreplaced, of_first
+from quantray.institution.lots.records import Kind, Lot, Realised, Unreplaced, first_shares, of_first
 from quantray.institution.lots.state import State
 from quantray.institution.lots.wash_sales import match_losses, match_new
 
@@ -66,7 +66,7 @@ def sell(state: State, sale: Sale) -> None:
     if method == "average":
         line = _averaged(line)
         state.line(sale.account, sale.symbol)[:] = line
-    taken = _named(line, sale) if sale.lots is not None else _first(_in_order(line, method), sale.shares)
+    taken = _named(line, sale) if sale.lots is not None else first_shares(_in_order(line, method), sale.shares)
     close(state, taken, sale.money, sale.date, sale.id, "sale")
 
 
@@ -85,7 +85,7 @@ def cover(state: State, trade: Cover) -> None:
             f"cover {trade.id} is of {trade.shares} {trade.symbol}, and account {trade.account} owes {owed}; what is "
             "beyond is a Purchase of its own."
         )
-    close(state, _first(line, trade.shares), trade.money, trade.date, trade.id, "short")
+    close(state, first_shares(line, trade.shares), trade.money, trade.date, trade.id, "short")
 
 
 def close(state: State, taken: Sequence[tuple[Lot, int]], money: int, day: date, name: str, kind: Kind) -> None:
@@ -141,18 +141,6 @@ def _averaged(line: Sequence[Lot]) -> list[Lot]:
         done += lot.shares
         found.append(replace(lot, money=part))
     return found
-
-
-def _first(lots: Iterable[Lot], shares: int) -> list[tuple[Lot, int]]:
-    """The first lots, as far as some shares go."""
-    taken = []
-    for lot in lots:
-        if shares == 0:
-            break
-        count = min(lot.shares, shares)
-        taken.append((lot, count))
-        shares -= count
-    return taken
 
 
 def _named(line: Sequence[Lot], sale: Sale) -> list[tuple[Lot, int]]:

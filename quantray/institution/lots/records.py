@@ -1,10 +1,11 @@
 """Lots that are open and gains that are realised, and for how long shares have been held."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
-__all__ = ["Kind", "Lot", "Realised", "Unreplaced", "is_long_term", "of_first"]
+__all__ = ["Kind", "Lot", "Realised", "Unreplaced", "first_shares", "is_long_term", "of_first"]
 
 Kind = Literal["sale", "short", "merger", "cash in lieu", "return of capital"]
 
@@ -106,6 +107,18 @@ def of_first(money: int, shares: int, count: int) -> int:
     """What the first of some shares have of their money."""
     each, more = divmod(money, shares)
     return each * count + min(more, count)
+
+
+def first_shares(lots: Iterable[Lot], shares: int) -> list[tuple[Lot, int]]:
+    """The first lots, as far as some shares go, and how many of each."""
+    taken = []
+    for lot in lots:
+        if shares == 0:
+            break
+        count = min(lot.shares, shares)
+        taken.append((lot, count))
+        shares -= count
+    return taken
 
 
 def is_long_term(since: date, sold: date) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal
 
 from quantray.errors import InputError
@@ -37,9 +38,9 @@ class State:
     ) -> "State":
         """A working copy."""
         state = cls(accounts, identical, realised=list(realised))
-        for lot in lots:
-            state.line(lot.account, lot.symbol).append(lot)
-            state.number = max(state.number, lot.number)
+        for (account, symbol), held in groupby(lots, key=lambda lot: (lot.account, lot.symbol)):
+            state.line(account, symbol).extend(held)
+        state.number = max((lot.number for line in state.lots.values() for lot in line), default=0)
         for loss in unreplaced:
             state.losses(loss.taxpayer, loss.symbol, loss.side).append(loss)
         return state
