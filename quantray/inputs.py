@@ -1,4 +1,4 @@
-"""Files that people hand in: ordinary files only, text within a limit, and YAML that says each thing once.
+"""What people hand in: functions by name; ordinary files, text within a limit, and YAML that says each thing once.
 
 YAML can be made to eat memory (a list of aliases of lists of aliases), the stack (lists in lists) or time (merges of
 merges, numbers in base sixty), and to say a thing twice; what it says here is small, plain and printable, or refused in
@@ -6,6 +6,7 @@ a line.
 """
 
 import errno
+import importlib
 import os
 import re
 import stat
@@ -17,7 +18,7 @@ import yaml
 
 from quantray.errors import InputError, QuantrayError, reason
 
-__all__ = ["open_file", "ordinary_file", "parse_yaml", "read_text", "read_yaml"]
+__all__ = ["imported", "open_file", "ordinary_file", "parse_yaml", "read_text", "read_yaml"]
 
 _MOST_BYTES = 4 << 20
 _MOST_DEEP = 50
@@ -29,6 +30,27 @@ _LONGEST_NUMBER = 100
 _TAG = "tag:yaml.org,2002:"
 _KINDS = ("null", "bool", "int", "float", "timestamp", "str", "seq", "map")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def imported(path: str, what: str) -> Any:
+    """What an import path such as ``package.module:name`` names.
+
+    Parameters
+    ----------
+    what : what it is for, for messages.
+
+    Raises
+    ------
+    InputError
+        It is no such path, or cannot be imported.
+    """
+    module, colon, name = path.partition(":")
+    if not colon:
+        raise InputError(f"{what} {path!r} is not of the form module:name.")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{what} {path!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?") from error
 
 
 def ordinary_file(path: str | Path, what: str, *, remedy: str = "", error: type[QuantrayError] = InputError) -> Path:

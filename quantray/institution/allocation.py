@@ -11,12 +11,12 @@ less when the block fills one lot more (the Alabama paradox), which no rule need
 """
 
 import hmac
-import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from quantray.errors import InputError
+from quantray.inputs import imported
 
 __all__ = [
     "NUMBERED",
@@ -285,13 +285,7 @@ def _nearest(numerator: int, denominator: int) -> int:
 
 
 def _function(path: str) -> Callable[[Mapping[str, int]], Mapping[str, int]]:
-    module, colon, name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name) if colon else None
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"the rule {path!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?"
-        ) from error
+    found = imported(path, "the rule")
     if not callable(found):
         raise InputError(f"the rule {path!r} is no function; name one as module:name.")
     return found  # type: ignore[no-any-return]  # whoever wrote it answers for what it returns

@@ -210,7 +210,7 @@ def read_institution(path: str | Path) -> InstitutionSettings:
     Raises
     ------
     InputError
-        The file cannot be read, is empty, says a key twice, or what it says does not hold together; in one line, with a remedy.
+        The file cannot be read, is empty, says a key twice, or what it says does not hold together.
     """
     return read_settings(InstitutionSettings, path)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -15,7 +15,13 @@ from quantray.portfolio.risk_parity import risk_parity_weights
 
 __all__ = ["DrawdownRule", "MixMethod", "MixResult", "drawdown_scale", "pairwise_correlation", "strategy_mix"]
 
-MixMethod = Literal["equal", "inverse_volatility", "risk_parity", "sharpe"]
+MixMethod = Literal["equal", "inverse_volatility", "risk_parity", "performance", "sharpe"]
+
+
+_LEFT_OUT: Mapping[str, str] = {
+    "sharpe": "left out by the best Sharpe ratio without shorts",
+    "performance": "lost over the days that count",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,8 @@ def strategy_mix(
     those in a drawdown are reduced, and what they give up is cash.
 
     Volatilities are the strategies' own; correlations are shrunk by Ledoit and Wolf towards none. ``sharpe`` maximises
-    the Sharpe ratio without shorts, with means shrunk by Jorion's rule towards the one of the minimum variance mix.
+    the Sharpe ratio without shorts, with means shrunk by Jorion's rule towards the one of the minimum variance mix;
+    ``performance`` weighs those that gained by what they gained.
 
     Parameters
     ----------
@@ -90,7 +97,8 @@ def strategy_mix(
     Returns
     -------
     MixResult
-        All in cash under ``sharpe`` when no strategy has a positive mean after shrinkage.
+        All in cash under ``sharpe`` when no strategy has a positive mean after shrinkage, and under ``performance``
+        when none gained.
 
     Raises
     ------
@@ -106,8 +114,8 @@ def strategy_mix(
     """
     returns = _checked(returns)
     labels = _labels(names, returns.shape[1])
-    if method not in ("equal", "inverse_volatility", "risk_parity", "sharpe"):
-        raise InputError(f"method {method!r} is not one of equal, inverse_volatility, risk_parity, sharpe.")
+    if method not in get_args(MixMethod):
+        raise InputError(f"method {method!r} is not one of {', '.join(get_args(MixMethod))}.")
     if not 0 < max_correlation <= 1 or min_days < 2:
         raise InputError(f"max_correlation {max_correlation} must be in (0, 1] and min_days {min_days} at least 2.")
     dropped = _without_history(returns, labels, min_days)
@@ -120,7 +128,7 @@ def strategy_mix(
     weights = np.zeros(len(labels))
     weights[kept] = weighed.weights
     for i in kept[weighed.weights == 0]:
-        dropped[labels[i]] = "left out by the best Sharpe ratio without shorts"
+        dropped[labels[i]] = _LEFT_OUT[method]
     reduced = {}
     if drawdown is not None:
         scale = drawdown_scale(returns, drawdown)[-1]
@@ -181,6 +189,9 @@ def _weigh(returns: Float, method: MixMethod) -> _Weighed:
     n_strategies = returns.shape[1]
     if method == "equal":
         return _Weighed(equal_weights(n_strategies))
+    if method == "performance":
+        gains = np.maximum(np.prod(1 + np.nan_to_num(returns), axis=0) - 1, 0.0)
+        return _Weighed(gains / gains.sum() if gains.any() else gains)
     deviation = np.nanstd(returns, axis=0, ddof=1)
     # Shrinking correlations leaves strategies of unlike volatility as unlike as they are.
     estimate = ledoit_wolf_covariance(returns / deviation, missing="available")

@@ -1,12 +1,12 @@
 """The kinds of study by name, and the settings files that name them."""
 
-import importlib
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from quantray.errors import InputError
+from quantray.inputs import imported
 from quantray.research.kind import Kind, StudySettings
 from quantray.settings import checked, nearest, read_content
 
@@ -39,13 +39,9 @@ def find_kind(name: str) -> Kind[Any, Any, Any]:
         There is none of that name.
     """
     path = KINDS.get(name) or next((e.value for e in entry_points(group="quantray.kinds") if e.name == name), name)
-    module, colon, attribute = path.partition(":")
-    if not colon:
+    if ":" not in path:
         raise InputError(f"kind {name!r} is unknown;{nearest(name, list(KINDS))} kinds are {', '.join(KINDS)}.")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"kind {name!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?") from error
+    found = imported(path, "kind")
     if not isinstance(found, Kind):
         raise InputError(f"kind {name!r} is a {type(found).__name__}; it must be a quantray.research.kind.Kind.")
     return found

@@ -221,7 +221,8 @@ def test_what_may_not_be_traded_is_left_out_and_says_why():
             lambda: shared({"a": 1}, 1, Rule(method="custom", function="nowhere:f")),
             "'nowhere:f' cannot be imported",
         ),
-        (lambda: shared({"a": 1}, 1, Rule(method="custom", function="quantray")), "is no function; name one as"),
+        (lambda: shared({"a": 1}, 1, Rule(method="custom", function="quantray")), "is not of the form module:name"),
+        (lambda: shared({"a": 1}, 1, Rule(method="custom", function="math:pi")), "is no function; name one as"),
         (lambda: filtered({"a": 15}, lot=10), "no whole lots of 10"),
     ],
 )

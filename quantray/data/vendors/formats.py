@@ -3,7 +3,6 @@
 ``formats.yaml`` beside this file describes the vendors' files, in the same form as a user's own.
 """
 
-import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -17,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from quantray.data.vendors.parsing import DateForm
 from quantray.errors import DataError, InputError
-from quantray.inputs import read_yaml
+from quantray.inputs import imported, read_yaml
 
 __all__ = [
     "ADJUSTMENTS",
@@ -189,13 +188,9 @@ class Format(BaseModel):
         """
         if self.function is None:
             return None
-        module, colon, name = self.function.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), name) if colon else None
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
-            raise InputError(f"format {self.name}: {self.function!r} cannot be imported: {error}.") from error
+        found = imported(self.function, f"format {self.name}: function")
         if not callable(found):
-            raise InputError(f"format {self.name}: {self.function!r} is not of the form module:function.")
+            raise InputError(f"format {self.name}: {self.function!r} is no function.")
         return found  # type: ignore[no-any-return]  # whoever wrote it answers for what it returns
 
 
