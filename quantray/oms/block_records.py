@@ -160,6 +160,10 @@ class Blocks:
     """All blocks by id."""
 
     records: dict[str, BlockRecord] = field(default_factory=dict)
+    moved_cash: dict[str, int] = field(default_factory=dict)
+    """By account: what blocks moved between accounts, of which venues know nothing."""
+    moved_shares: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The same, by account and symbol."""
 
     def parent(self, name: str) -> tuple[str, str, str, int] | None:
         """Account, symbol, side and quantity of a block, as of any order that has parts."""
@@ -197,26 +201,26 @@ class Blocks:
             record.fee += fee
         return record if record.allocations else None
 
+    def moves(self, record: BlockRecord, taken: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Cash and shares that come to each account when some are taken from the account that trades a block."""
+        cash, shares = (sum(each[i] for each in taken.values()) for i in range(2))
+        found = {**taken, record.account: (-cash, -shares)}
+        for account, (more, count) in found.items():
+            line = account, record.block.symbol
+            self.moved_cash[account] = self.moved_cash.get(account, 0) + more
+            self.moved_shares[line] = self.moved_shares.get(line, 0) + count
+        return found
+
     def count(self, ledger: Ledger, executions: Executions) -> None:
         """Count everything that is booked, after it was read."""
-        for name in self.records:
+        for name, record in self.records.items():
             for part in ledger.parts.get(name, ()):
                 standing = executions.standing(part.order.id)
                 self.traded(name, ((fill.quantity, fill.price, fill.fee) for fill in standing))
-
-    def moved(self) -> tuple[Mapping[str, int], Mapping[tuple[str, str], int]]:
-        """Cash by account, and shares by account and symbol, that blocks moved between accounts."""
-        cash: dict[str, int] = {}
-        shares: dict[tuple[str, str], int] = {}
-        for record in self.records.values():
-            last = record.allocations[-1] if record.allocations else None
-            for account in record.kept if last is None else last:
-                put, out = record.put_in(account), (0, 0) if last is None else record.due(account, last[account])
-                for name, sign in ((account, 1), (record.account, -1)):
-                    line = name, record.block.symbol
-                    cash[name] = cash.get(name, 0) + sign * (out[0] - put[0])
-                    shares[line] = shares.get(line, 0) + sign * (out[1] - put[1])
-        return cash, shares
+            put = {account: record.put_in(account) for account in record.kept}
+            self.moves(record, {account: (-cash, -shares) for account, (cash, shares) in put.items()})
+            if record.allocations:
+                self.moves(record, {each: record.due(each, share) for each, share in record.allocations[-1].items()})
 
 
 def block_account(pm: str) -> str:

@@ -306,8 +306,7 @@ def _book(books: Books, actor: Actor, record: BlockRecord, shares: dict[str, Sha
 
 def _move(books: Books, record: BlockRecord, taken: Mapping[str, tuple[int, int]]) -> None:
     """Bring cash and shares from the block account to others, by account."""
-    cash, shares = (sum(each[i] for each in taken.values()) for i in range(2))
-    for name, (more, count) in (*taken.items(), (record.account, (-cash, -shares))):
+    for name, (more, count) in books.blocks.moves(record, taken).items():
         books.ledger.accounts[name].cash += more
         books.changes.accounts.add(name)
         if count:

@@ -193,7 +193,7 @@ def _standing(books: Books, order: str) -> tuple[State, Route | None]:
 
 def _holdings(books: Books) -> dict[str, Holdings]:
     """What accounts hold by what was traded: what blocks moved between them, their venue does not know."""
-    cash, moved = books.blocks.moved()
+    cash, moved = books.blocks.moved_cash, books.blocks.moved_shares
     shares: dict[str, dict[str, int]] = {name: {} for name in books.ledger.accounts}
     for (name, symbol), line in books.ledger.lines.items():
         if count := line.shares - moved.get((name, symbol), 0):

@@ -262,6 +262,7 @@ def seen(books):
             for name, it in books.blocks.records.items()
         },
         "gross": ledger.gross,
+        "moved": ({k: n for k, n in books.blocks.moved_cash.items() if n}, dict(books.blocks.moved_shares)),
         "seq": books.changes.chain.seq,
     }
 
