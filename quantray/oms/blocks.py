@@ -74,6 +74,8 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
     found = _filtered(books, block, restrictions, first)
     if not found.demands:
         return _refused(books, actor, block, found.left_out[0].reason, found.left_out)
+    if not is_name(residual_account(pm)):
+        raise InputError(f"portfolio manager {pm!r} needs a shorter id: {residual_account(pm)!r} is to be an account.")
     price = first.price if block.side is Side.BUY else 0
     _open_accounts(books, pm)
     record = BlockRecord(

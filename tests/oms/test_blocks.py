@@ -243,6 +243,15 @@ def test_accounts_for_blocks_are_not_for_anything_else():
     assert place_block(books, BOB, block({"B1": 10}, name="B2")).accepted
 
 
+def test_a_managers_id_leaves_room_for_those_of_the_accounts_for_blocks():
+    books = block_books()
+    controls.open_account(books, OPS, Account("L1", "l" * 58, 10**10), {})
+    before = repr(books.ledger)
+    with pytest.raises(InputError, match="needs a shorter id"):
+        place_block(books, OPS, block({"L1": 10}))
+    assert repr(books.ledger) == before
+
+
 def filled_and_allocated(side=Side.BUY):
     books = block_books()
     place_block(books, ANN, block({"A1": 60, "A3": 40} if side is Side.SELL else {"A1": 60, "A2": 40}, side=side))
