@@ -295,7 +295,9 @@ def random_history(rng: np.random.Generator, length: int) -> tuple[list[Event], 
     book, events = ByShare({a.id: a for a in ACCOUNTS}, IDENTICAL), []
     day = date(2023, 1, 2)
     while len(events) < length:
-        day += timedelta(days=int(rng.choice([0, 1, 3, 9, 20, 31, 150], p=[0.3, 0.2, 0.2, 0.12, 0.1, 0.05, 0.03])))
+        day += timedelta(
+            days=int(rng.choice([0, 1, 3, 10, 20, 30, 31, 150], p=[0.3, 0.2, 0.15, 0.14, 0.1, 0.04, 0.04, 0.03]))
+        )
         event = _random_event(rng, book, day, f"T{len(events)}")
         if event is not None:
             events.append(event)

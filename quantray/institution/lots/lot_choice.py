@@ -87,32 +87,50 @@ def choose_lots(
     total = sum(lot.shares for lot in held)
     if not 0 < shares <= total:
         raise InputError(f"{shares} shares of {symbol} are to be chosen of {total} in account {account}; choose fewer.")
-    offers = [(lot, _sale_lot(book, lot, day, rates, 1)) for lot in held]
-    ranked = sorted(offers, key=lambda each: each[1].gain(price))
-    terms = {long: [lot for lot, _ in ranked if is_long_term(lot.since, day) is long] for long in (True, False)}
-    counts = {lot.id: each.loss_counts for lot, each in offers}
-
-    def gain_of(long: int) -> int:
-        taken = [*first_shares(terms[True], long), *first_shares(terms[False], shares - long)]
-        return sum(_gain(lot, count, price, counts[lot.id]) for lot, count in taken)
-
-    def longs_of(key: Callable[[SaleLot], float]) -> int:
-        order = [lot for lot, _ in sorted(ranked, key=lambda each: key(each[1]))]
-        return sum(count for lot, count in first_shares(order, shares) if is_long_term(lot.since, day))
-
-    long = longs_of(lambda each: each.tax(price))
-    if most_gain is not None and gain_of(long) > most_gain:
-        least = longs_of(lambda each: each.gain(price))
-        if gain_of(least) > most_gain:
+    choices = _Choices([(lot, _sale_lot(book, lot, day, rates, 1)) for lot in held], shares, price, day)
+    long = choices.longs(lambda offer: offer.tax(price))
+    if most_gain is not None and choices.gain(long) > most_gain:
+        least = choices.longs(lambda offer: offer.gain(price))
+        if choices.gain(least) > most_gain:
             raise LimitBreachError(
-                f"{shares} shares of {symbol} gain {gain_of(least)} at least, more than the {most_gain} allowed; sell "
-                "fewer."
+                f"{shares} shares of {symbol} gain {choices.gain(least)} at least, more than the {most_gain} allowed; "
+                "sell fewer."
             )
-        long = _nearest(long, least, lambda count: gain_of(count) <= most_gain)
-    taken = [*first_shares(terms[True], long), *first_shares(terms[False], shares - long)]
-    gains = [(lot, _gain(lot, count, price, counts[lot.id])) for lot, count in taken]
-    tax = sum(gain * (rates.long if is_long_term(lot.since, day) else rates.short) for lot, gain in gains)
-    return LotChoice({lot.id: count for lot, count in taken}, sum(gain for _, gain in gains), float(tax))
+        long = _nearest(long, least, lambda count: choices.gain(count) <= most_gain)
+    return choices.of(long)
+
+
+@dataclass(frozen=True, eq=False)
+class _Choices:
+    """Ways to sell some shares: how many of them long-term ones, and of either term the lots of least gain."""
+
+    offers: list[tuple[Lot, SaleLot]]
+    shares: int
+    price: int
+    day: date
+
+    def longs(self, key: Callable[[SaleLot], float]) -> int:
+        """How many long-term shares there are among those that come first by a key."""
+        order = sorted(self.offers, key=lambda each: key(each[1]))
+        taken = first_shares([lot for lot, _ in order], self.shares)
+        return sum(count for lot, count in taken if is_long_term(lot.since, self.day))
+
+    def gain(self, long: int) -> int:
+        """Of so many long-term shares and the rest of the other term."""
+        return self.of(long).gain
+
+    def of(self, long: int) -> LotChoice:
+        """The lots."""
+        order = sorted(self.offers, key=lambda each: each[1].gain(self.price))
+        terms: dict[bool, list[Lot]] = {True: [], False: []}
+        for lot, _ in order:
+            terms[is_long_term(lot.since, self.day)].append(lot)
+        taken = [*first_shares(terms[True], long), *first_shares(terms[False], self.shares - long)]
+        offers = {lot.id: offer for lot, offer in self.offers}
+        gains = {lot.id: self.price * count - lot.first(count).money for lot, count in taken}
+        counted = {name: gain if offers[name].loss_counts else max(gain, 0) for name, gain in gains.items()}
+        tax = sum(offers[name].rate * gain for name, gain in counted.items())
+        return LotChoice({lot.id: count for lot, count in taken}, sum(counted.values()), float(tax))
 
 
 def _sale_lot(book: LotBook, lot: Lot, day: date, rates: TaxRates, unit: int) -> SaleLot:
@@ -133,11 +151,6 @@ def _replaced(book: LotBook, lot: Lot, day: date) -> bool:
         other.may_replace and other.side == 1 and other.acquired >= day - WINDOW and other.trade != lot.trade
         for other in book.alike(lot.account, lot.symbol)
     )
-
-
-def _gain(lot: Lot, count: int, price: int, loss_counts: bool) -> int:
-    gain = price * count - lot.first(count).money
-    return gain if loss_counts else max(gain, 0)
 
 
 def _nearest(start: int, good: int, holds: Callable[[int], bool]) -> int:

@@ -1,7 +1,7 @@
 """What was gained, as tables: line by line in the columns of Form 8949, summed by account and year, and still open.
 
 Money is in whole ten-thousandths in columns of 64-bit integers, days are dates, so that a table goes into Parquet as it
-is and into JSON by ``to_pylist``. Not tax advice; see ``institution.tax_lots``.
+is and into JSON by ``to_pylist``, days as text. Not tax advice; see ``institution.tax_lots``.
 """
 
 from collections.abc import Mapping

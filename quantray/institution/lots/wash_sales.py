@@ -50,11 +50,11 @@ def match_new(state: State, lot: Lot) -> None:
 
 
 def _replacements(state: State, loss: Unreplaced) -> list[Lot]:
-    """A taxpayer's lots that may replace what was sold, in the order of acquisition."""
+    """A taxpayer's lots that may replace what was sold, in the order of acquisition; all are of one side."""
     lots = [lot for line in state.of_taxpayer(loss.taxpayer, loss.symbol) for lot in line]
     first = loss.sold - WINDOW
-    able = [lot for lot in lots if lot.may_replace and lot.side == loss.side and lot.acquired >= first]
-    return sorted((lot for lot in able if lot.trade != loss.trade), key=lambda lot: lot.number)
+    able = [lot for lot in lots if lot.may_replace and lot.acquired >= first and lot.trade != loss.trade]
+    return sorted(able, key=lambda lot: lot.number)
 
 
 def _carried(state: State, lot: Lot, loss: Unreplaced) -> Unreplaced | None:

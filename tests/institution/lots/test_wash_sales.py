@@ -199,6 +199,27 @@ def test_shares_that_wait_for_a_replacement_are_split_too():
     assert counted(book) == {"s.1": (50, -50)}
 
 
+def test_a_fraction_of_a_share_that_waits_is_a_whole_one():
+    book = booked(
+        bought("old", "2023-01-02", 6, 600),
+        bought("rest", "2023-06-02", 2, 160),
+        sold("s", "2024-03-01", 6, 300),
+        Split(date=day("2024-03-04"), symbol="M", new=1, old=4, fraction_price=1),
+        bought("new", "2024-03-05", 2, 400),
+    )
+    # Six shares wait as one and a half, so that two shares carry all of their loss.
+    assert counted(book)["s.1"] == (300, 0)
+
+
+def test_revenue_ruling_70_231():
+    """Three blocks of 100 for $158, $100 and $95 are sold for $125, and 250 are bought: the loss on the first is not
+    deductible, and the gains on the others count."""
+    blocks = [bought(str(n), f"1967-0{n}-02", 100, 100 * cost) for n, cost in enumerate((158, 100, 95), start=1)]
+    book = booked(*blocks, sold("s", "1969-12-22", 300, 37500), bought("new", "1970-01-08", 250, 25000))
+    assert counted(book) == {"s.1": (3300, 0), "s.2": (0, 2500), "s.3": (0, 3000)}
+    assert lots(book) == {"new+s.1": (100, 13300), "new": (150, 15000)}
+
+
 def test_a_short_sale_closed_at_a_loss_is_replaced_by_another():
     """Section 1091(e)."""
     book = booked(
