@@ -32,10 +32,13 @@ class Chain:
 
     seq: int = 0
     head: str = ""
+    origin: str = ""
+    """Hash of the first row, which nobody who trades knows, and which is no other whatever is traded."""
 
     def row(self, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The next row, as the table of the log has it."""
         self.seq += 1
         line, previous = line_of(self.seq, time, actor, pm, kind, entity, body), self.head
         self.head = chained(previous, line)
+        self.origin = self.origin or self.head
         return {"seq": self.seq, "line": line, "previous": previous, "hash": self.head}

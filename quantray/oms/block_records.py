@@ -112,7 +112,7 @@ class BlockRecord:
     ----------
     kept : shares of those who stay.
     price : money a share that each purchase put in; 0 of sales.
-    key : of the draw among equals: the head of the log when it was placed, which nobody could know before.
+    key : of the draw among equals: the hash of the first row of the log, which nobody who trades can know.
     filled, amount, fee : of its parts so far.
     allocations : what each account had after each time that it was allocated; the last one counts.
     """

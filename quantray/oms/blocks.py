@@ -79,7 +79,7 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
     price = first.price if block.side is Side.BUY else 0
     _open_accounts(books, pm)
     record = BlockRecord(
-        block, pm, found.demands, found.left_out, first.instrument.lot, price, books.changes.chain.head
+        block, pm, found.demands, found.left_out, first.instrument.lot, price, books.changes.chain.origin
     )
     books.blocks.records[block.id] = record
     put_in = {account: record.put_in(account) for account in record.kept}

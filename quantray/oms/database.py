@@ -152,12 +152,13 @@ class Database:
         with self._connection.begin():
             yield from self._connection.execute(query).all()
 
-    def last_audit(self) -> tuple[int, str]:
-        """Number and hash of the newest row of the log; 0 and nothing where there is none."""
-        query = select(schema.audit.c.seq, schema.audit.c.hash).order_by(schema.audit.c.seq.desc()).limit(1)
+    def last_audit(self) -> tuple[int, str, str]:
+        """Number and hash of the newest row of the log, and hash of the first; 0 and nothing where there is none."""
+        query = select(schema.audit.c.seq, schema.audit.c.hash).limit(1)
         with self._connection.begin():
-            row = self._connection.execute(query).first()
-        return (0, "") if row is None else (row.seq, row.hash)
+            last = self._connection.execute(query.order_by(schema.audit.c.seq.desc())).first()
+            first = self._connection.execute(query.order_by(schema.audit.c.seq)).first()
+        return (0, "", "") if last is None or first is None else (last.seq, last.hash, first.hash)
 
     def close(self) -> None:
         """Let go of it."""

@@ -27,8 +27,7 @@ __all__ = ["loaded"]
 def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
     """Books with everything that a database holds."""
     ledger = _ledger(database)
-    seq, head = database.last_audit()
-    books = Books(ledger, Changes(Chain(seq, head)), _executions(database), clock)
+    books = Books(ledger, Changes(Chain(*database.last_audit())), _executions(database), clock)
     for row in database.read(schema.outbox, "seq"):
         books.last_outgoing = row.seq
         if not row.done:

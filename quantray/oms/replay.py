@@ -91,7 +91,7 @@ class _Reader:
             self._rows += 1
             if seq in wanted:
                 self._heads[seq] = digest
-            now.head = self._lines.head
+            now.origin = now.origin or digest
             row = take(seq, line, previous, digest)
             if row is not None:
                 self._time = row.time

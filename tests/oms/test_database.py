@@ -137,10 +137,10 @@ def test_rows_of_the_log_are_never_changed(url, statement):
 
 
 def test_the_end_of_the_log(database):
-    assert database.last_audit() == (0, "")
+    assert database.last_audit() == (0, "", "")
     chain = Chain()
     database.write(rows(*((schema.audit, chain.row("T", "ops", "", "x", "", {})) for _ in range(12))))
-    assert database.last_audit() == (12, chain.head)
+    assert database.last_audit() == (12, chain.head, chain.origin)
 
 
 def test_sqlite_writes_through_to_the_disk(tmp_path):

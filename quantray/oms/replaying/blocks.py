@@ -18,8 +18,8 @@ def block(now: Standing, row: Row, findings: Findings) -> None:
         findings.add("block", f"{row.entity} was there before")
     if row.pm not in ("", it.pm):
         findings.add("actor", f"{row.actor} of {row.pm} places {row.entity}, which is of {it.pm}")
-    if it.key != now.head:
-        findings.add("block", f"{row.entity} is drawn by {it.key[:12]}, and the row before it has {now.head[:12]}")
+    if it.key != now.origin:
+        findings.add("block", f"{row.entity} is drawn by {it.key[:12]}, and the first row has {now.origin[:12]}")
     if it.account != f"{it.pm}.block" or now.owners[it.account].pm != it.pm or it.side not in ("buy", "sell"):
         findings.add("block", f"{row.entity} of {it.pm} is to {it.side} by {it.account}")
     _price(now, it, row, findings)

@@ -173,8 +173,8 @@ class Standing:
     epoch: int = 0
     seals: int = 0
     blocks: dict[str, Block] = field(default_factory=dict)
-    head: str = ""
-    """Hash of the row before the one that is read."""
+    origin: str = ""
+    """Hash of the first row."""
 
     def holding(self, account: str, symbol: str) -> Holding:
         """Of an account, made where there is none yet."""

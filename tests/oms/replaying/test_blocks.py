@@ -150,7 +150,7 @@ def moved(part, unit, *accounts):
 @pytest.mark.parametrize(
     ("kind", "entity", "change", "found"),
     [
-        ("block", "K1", lambda b: b.update(key="0" * 64), "K1 is drawn by 000000000000, and the row before it has"),
+        ("block", "K1", lambda b: b.update(key="0" * 64), "K1 is drawn by 000000000000, and the first row has"),
         ("block", "K1", lambda b: b.update(price=PRICE), "500,000 a share is put into K1, not 500,100"),
         ("block", "K1", lambda b: b.update(limit=2 * PRICE, price=2 * PRICE + 100), "K1 is further than 500 bps"),
         ("block", "K1", lambda b: b.update(lot=7), "K1 has lots of 7, not 1"),
