@@ -6,7 +6,7 @@ The check after trading looks at all accounts and names at once; the one before 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -26,14 +26,13 @@ from quantray.institution.rules import (
     Rule,
     SectorCap,
     Severity,
+    State,
 )
 
 __all__ = ["CODE", "Finding", "post_trade", "pre_trade", "refuses"]
 
 CODE = "compliance"
 """All that a portfolio manager hears of a rule that refuses an order."""
-
-State = Literal["broken", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

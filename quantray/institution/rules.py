@@ -3,23 +3,25 @@
 Not legal advice. The limits of `laws` are read from the texts that they name; what a firm owes, its counsel says.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from quantray.errors import InputError
-from quantray.institution.facts import NameFacts
+from quantray.institution.facts import AssetClass
 from quantray.settings import SettingsModel, nearest, read_settings
 
 __all__ = [
     "KINDS",
+    "RULE",
     "AssetClasses",
     "Concentration",
     "Coverage",
+    "Kind",
     "Leverage",
     "Locate",
     "MarketCap",
@@ -30,15 +32,20 @@ __all__ = [
     "Scope",
     "SectorCap",
     "Severity",
+    "State",
+    "check_distinct",
     "check_names",
     "laws",
     "read_rules",
 ]
 
-KINDS = ("cash", "margin", "mutual_fund", "ucits", "private_fund", "managed")
-"""Of accounts."""
+Kind = Literal["cash", "margin", "mutual_fund", "ucits", "private_fund", "managed"]
+"""Of an account."""
+KINDS: tuple[str, ...] = get_args(Kind)
 
 Severity = Literal["block", "warn", "report"]
+State = Literal["broken", "unknown"]
+"""Of a rule that is not met."""
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Names = tuple[Name, ...]
 Share = Annotated[Decimal, Field(gt=0, le=1)]
@@ -50,10 +57,10 @@ class Scope(SettingsModel):
 
     pms: Names = ()
     accounts: Names = ()
-    kinds: tuple[Literal["cash", "margin", "mutual_fund", "ucits", "private_fund", "managed"], ...] = ()
+    kinds: tuple[Kind, ...] = ()
     """Of accounts."""
     symbols: Names = ()
-    asset_classes: Names = ()
+    asset_classes: tuple[AssetClass, ...] = ()
 
 
 class _Rule(SettingsModel):
@@ -94,8 +101,8 @@ class AssetClasses(_Rule):
     """Asset classes that may be held, or may not."""
 
     kind: Literal["asset_class"]
-    allowed: Names = ()
-    prohibited: Names = ()
+    allowed: tuple[AssetClass, ...] = ()
+    prohibited: tuple[AssetClass, ...] = ()
 
     @model_validator(mode="after")
     def _says_something(self) -> "AssetClasses":
@@ -177,6 +184,10 @@ Rule = Annotated[
 ]
 
 
+RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+"""Reads one from plain values."""
+
+
 class _RuleFile(SettingsModel):
     rules: tuple[Rule, ...]
 
@@ -196,18 +207,16 @@ def check_distinct(rules: Sequence[Rule]) -> None:
 
 
 def check_names(
-    rules: Sequence[Rule], pms: Collection[str], accounts: Collection[str], facts: Mapping[str, NameFacts]
+    rules: Sequence[Rule], pms: Collection[str], accounts: Collection[str], symbols: Collection[str]
 ) -> None:
-    """Raise ``InputError`` where a rule names a manager, an account, a symbol or an asset class that there is not."""
-    classes = {it.asset_class for it in facts.values()} - {""}
+    """Raise ``InputError`` where a rule names a manager, an account or a symbol that there is not."""
     for rule in rules:
-        named = [("pm", rule.scope.pms, pms), ("account", rule.scope.accounts, accounts)]
-        named += [("symbol", rule.scope.symbols, facts), ("asset class", rule.scope.asset_classes, classes)]
-        if isinstance(rule, Prohibited):
-            named.append(("symbol", rule.symbols, facts))
-        if isinstance(rule, AssetClasses):
-            named.append(("asset class", (*rule.allowed, *rule.prohibited), classes))
-        for what, names, known in named:
+        prohibited = rule.symbols if isinstance(rule, Prohibited) else ()
+        for what, names, known in (
+            ("pm", rule.scope.pms, pms),
+            ("account", rule.scope.accounts, accounts),
+            ("symbol", (*rule.scope.symbols, *prohibited), symbols),
+        ):
             for name in names:
                 if name not in known:
                     some = nearest(name, sorted(known)) or f" there are {', '.join(sorted(known)[:10]) or 'none'}."

@@ -25,7 +25,7 @@ from quantray.oms.block_records import (
 )
 from quantray.oms.books import SYSTEM, Books
 from quantray.oms.changes import Actor
-from quantray.oms.checks import CHECKS, TEXTS, Proposal, proposed
+from quantray.oms.checks import CHECKS, TEXTS, Proposal, breaks_rules, proposed
 from quantray.oms.controls import open_account
 from quantray.oms.ledger import Account, Ledger, Line
 from quantray.oms.messages import NewOrder, is_name
@@ -177,7 +177,8 @@ def _filtered(books: Books, block: Block, restrictions: Sequence[PreTrade], firs
         assert not isinstance(proposal, str)
         if why := next((why for rule in restrictions if (why := rule(books.ledger, proposal.order))), ""):
             return why[:_LONGEST]
-        return next((code for code, fails, _ in CHECKS if code in _ASKED and fails(books.ledger, proposal)), "")
+        failed = next((code for code, fails, _ in CHECKS if code in _ASKED and fails(books.ledger, proposal)), "")
+        return failed or ("compliance" if breaks_rules(books.ledger, proposal) else "")
 
     held = None
     if block.side is Side.SELL:

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 
 from quantray.execution.orders import Side
 from quantray.institution.firm_limits import FURTHER
+from quantray.oms.compliance import broken_rules
 from quantray.oms.firm import firm_order, passed
 from quantray.oms.ledger import Account, Instrument, Ledger, Line
 from quantray.oms.messages import NewOrder
 
-__all__ = ["CHECKS", "FIRM_CODES", "TEXTS", "Proposal", "first_failure", "proposed"]
+__all__ = ["CHECKS", "FIRM_CODES", "TEXTS", "Proposal", "breaks_rules", "first_failure", "proposed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,7 @@ TEXTS = {code: text for code, _, text in CHECKS} | {
     "basket": "another order of the basket was refused",
     "malformed": "an id, a venue, a quantity or a limit is none",
     "firm": "a limit of the firm",
+    "compliance": "a rule of compliance",
     **dict.fromkeys(sorted(FURTHER), "a limit of the firm"),
 }
 """What every code means."""
@@ -231,15 +233,26 @@ FIRM_CODES = frozenset({"gross", "net", "single_name"}) | FURTHER
 """Told to nobody outside: which limit of the firm is used up is what others hold."""
 
 
+def breaks_rules(ledger: Ledger, it: Proposal) -> bool:
+    """Whether a rule of compliance refuses an order that makes its line larger."""
+    if ledger.order_rules is None or it.reduces:
+        return False
+    return any(each.rule.severity == "block" for each in broken_rules(ledger, it))
+
+
 def first_failure(ledger: Ledger, proposal: Proposal) -> str:
     """The code of the first check that an order fails; empty where it passes all.
 
-    The firm's further limits (see ``institution.firm_limits``) come last, and only where one is set.
+    Rules of compliance and the firm's further limits (see ``institution.firm_limits``) come last, where there are any.
     """
     for code, fails, _ in CHECKS:
         if fails(ledger, proposal):
             return code
-    if ledger.firm is None or proposal.reduces:
+    if not ledger.watched or proposal.reduces:
+        return ""
+    if breaks_rules(ledger, proposal):
+        return "compliance"
+    if ledger.firm is None:
         return ""
     found = passed(ledger, firm_order(ledger, proposal))
     return "" if found is None else found.limit

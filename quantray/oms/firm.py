@@ -8,12 +8,13 @@ from typing import Protocol
 
 from quantray.execution.orders import Side
 from quantray.institution.facts import NameFacts
+from quantray.institution.firm_exposures import FirmExposures
 from quantray.institution.firm_factors import FirmFactors
 from quantray.institution.firm_limits import FirmLimits, FirmOrder, Passed
 from quantray.oms.ledger import Account, Instrument, Ledger, Line
 from quantray.oms.messages import NewOrder
 
-__all__ = ["Asked", "firm_order", "install", "passed", "prepared", "warned"]
+__all__ = ["Asked", "catch_up", "firm_order", "install", "passed", "prepared", "warned", "watch"]
 
 _PLAIN = ("gross", "net", "single_name")
 
@@ -32,6 +33,14 @@ class Asked(Protocol):
     @property
     def instrument(self) -> Instrument:
         """What it trades."""
+
+    @property
+    def line(self) -> Line:
+        """Of the account and the symbol."""
+
+    @property
+    def now(self) -> str:
+        """UTC, ISO 8601."""
 
     @property
     def more(self) -> int:
@@ -60,13 +69,20 @@ def prepared(
 def install(ledger: Ledger, limits: FirmLimits | None) -> None:
     """Let orders be held against limits; everything is counted anew."""
     ledger.firm = limits
-    ledger.touched = set(ledger.lines) if limits is not None else set()
+    watch(ledger)
+
+
+def watch(ledger: Ledger) -> None:
+    """Count everything anew, if limits or rules ask for it."""
+    ledger.watched = ledger.firm is not None or ledger.order_rules is not None
+    ledger.worth.clear()
+    ledger.touched = set(ledger.lines) if ledger.watched else set()
 
 
 def passed(ledger: Ledger, order: FirmOrder, *, soft: bool = False) -> Passed | None:
     """The first of the further limits that an order passes; None where it passes none."""
     assert ledger.firm is not None
-    _catch_up(ledger, ledger.firm)
+    catch_up(ledger)
     return ledger.firm.passed(order, soft=soft)
 
 
@@ -102,11 +118,28 @@ def _single(ledger: Ledger, order: FirmOrder) -> int:
     return (total.selling - total.shares) * mark - order.lower
 
 
-def _catch_up(ledger: Ledger, limits: FirmLimits) -> None:
+def catch_up(ledger: Ledger) -> None:
     """Count again what changed since the last time."""
     if not ledger.touched:
         return
-    exposures = limits.exposures
+    if ledger.order_rules is not None:
+        _revalue(ledger)
+    if ledger.firm is not None:
+        _recount(ledger, ledger.firm.exposures)
+    ledger.touched.clear()
+
+
+def _revalue(ledger: Ledger) -> None:
+    for account, symbol in ledger.touched:
+        line, mark, it = ledger.lines[account, symbol], ledger.instruments[symbol].mark, ledger.worth[account]
+        value, gross, unpriced = it.counted.get(symbol, (0, 0, 0))
+        it.counted[symbol] = now = line.shares * mark, line.worst * mark, int(line.shares != 0 and mark <= 0)
+        it.value += now[0] - value
+        it.gross += now[1] - gross
+        it.unpriced += now[2] - unpriced
+
+
+def _recount(ledger: Ledger, exposures: FirmExposures) -> None:
     for account, symbol in ledger.touched:
         line, mark = ledger.lines[account, symbol], ledger.instruments[symbol].mark
         filled = (line.shares + line.buying - line.selling) * mark
@@ -114,4 +147,3 @@ def _catch_up(ledger: Ledger, limits: FirmLimits) -> None:
     for symbol in {symbol for _, symbol in ledger.touched}:
         total, mark = ledger.totals[symbol], ledger.instruments[symbol].mark
         exposures.name(symbol, (total.shares - total.selling) * mark, (total.shares + total.buying) * mark)
-    ledger.touched.clear()

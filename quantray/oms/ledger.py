@@ -12,10 +12,13 @@ from quantray.execution.orders import Side
 from quantray.institution.facts import NameFacts
 from quantray.institution.firm_factors import FirmFactors
 from quantray.institution.firm_limits import FirmLimits
+from quantray.institution.order_rules import OrderRules
+from quantray.institution.overrides import Override
+from quantray.institution.rules import Rule
 from quantray.oms.messages import NewOrder, Route
 from quantray.oms.states import OPEN, State
 
-__all__ = ["Account", "Instrument", "Ledger", "Line", "OrderRecord"]
+__all__ = ["Account", "Instrument", "Ledger", "Line", "OrderRecord", "Worth"]
 
 
 @dataclass(slots=True)
@@ -51,6 +54,17 @@ class Line:
     def worst(self) -> int:
         """The largest position that open orders can lead to."""
         return max(abs(self.shares + self.buying), abs(self.shares - self.selling))
+
+
+@dataclass(slots=True)
+class Worth:
+    """What an account's positions come to; ``gross`` at the worst, ``unpriced`` those that have no price."""
+
+    value: int = 0
+    gross: int = 0
+    unpriced: int = 0
+    counted: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """The same of each symbol."""
 
 
 @dataclass(slots=True)
@@ -104,10 +118,21 @@ class Ledger:
     """Times of the orders of each portfolio manager in the last second."""
     facts: dict[str, NameFacts] = field(default_factory=dict)
     factors: FirmFactors | None = None
+    watched: bool = False
+    """Whether what changes has to be counted, for limits or rules beyond those that are kept up at once."""
     firm: FirmLimits | None = None
     """None where none of the firm's further limits is set."""
+    rules: dict[str, Rule] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    """Of accounts."""
+    overrides: dict[tuple[str, str, str], Override] = field(default_factory=dict)
+    """By rule, account and symbol."""
+    order_rules: OrderRules | None = None
+    """None where there are no rules."""
+    worth: dict[str, Worth] = field(default_factory=lambda: defaultdict(Worth))
+    """Of accounts, where rules need it; see ``firm.catch_up``."""
     touched: set[tuple[str, str]] = field(default_factory=set)
-    """Lines that changed since those limits were looked at last."""
+    """Lines that changed since limits and rules were looked at last."""
     _accounts_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def limit(self, scope: str, key: str, name: str) -> int:
@@ -127,7 +152,7 @@ class Ledger:
         """Change a line, and all sums that it is part of."""
         line, mark, pm = self.line(account, symbol), self.instruments[symbol].mark, self.accounts[account].pm
         total = self.totals[symbol]
-        if self.firm is not None:
+        if self.watched:
             self.touched.add((account, symbol))
         before = line.worst
         for each in (line, total):
@@ -148,7 +173,7 @@ class Ledger:
             more = self.lines[account, symbol].worst * step
             self.gross_of_pm[self.accounts[account].pm] += more
             self.gross += more
-        if self.firm is not None:
+        if self.watched:
             self.touched.update((account, symbol) for account in self._accounts_of[symbol])
         if total := self.totals.get(symbol):
             self.long += (total.shares + total.buying) * step

@@ -9,11 +9,14 @@ from quantray.execution.orders import Side
 from quantray.institution.allocation import NUMBERED, LeftOut, Rule
 from quantray.institution.facts import NameFacts
 from quantray.institution.firm_factors import FirmFactors
+from quantray.institution.overrides import Override
+from quantray.institution.rules import RULE
 from quantray.oms import schema
 from quantray.oms.audit import Chain
 from quantray.oms.block_records import Block, BlockRecord, Blocks, Share
 from quantray.oms.books import Books, Outgoing
 from quantray.oms.changes import Changes
+from quantray.oms.compliance import renew
 from quantray.oms.database import Database
 from quantray.oms.executions import Executions
 from quantray.oms.firm import install, prepared
@@ -58,7 +61,12 @@ def _ledger(database: Database) -> Ledger:
     ledger.facts = {name: NameFacts(**body) for (kind, name), body in documents.items() if kind == "facts"}
     if (body := documents.get(("factors", ""))) is not None:
         ledger.factors = FirmFactors.of(body)
+    ledger.kinds = {name: body["kind"] for (kind, name), body in documents.items() if kind == "kind"}
+    ledger.rules = {name: RULE.validate_python(body) for (kind, name), body in documents.items() if kind == "rule"}
+    signed = [Override(**body) for (kind, _), body in documents.items() if kind == "override"]
+    ledger.overrides = {(it.rule, it.account, it.symbol): it for it in signed}
     install(ledger, prepared(ledger))
+    renew(ledger)
     return ledger
 
 

@@ -21,8 +21,11 @@ from quantray.errors import InputError, reason
 from quantray.institution.books import Amount, OpeningSettings
 from quantray.institution.facts import NameFacts
 from quantray.institution.firm_factors import read_factors
+from quantray.institution.order_rules import OrderRules
+from quantray.institution.rules import Kind, Rule, check_names
 from quantray.oms.books import Alert, Books
 from quantray.oms.changes import Actor
+from quantray.oms.compliance import set_kinds, set_rules
 from quantray.oms.controls import (
     REQUIRED,
     list_instruments,
@@ -33,6 +36,7 @@ from quantray.oms.controls import (
     set_session,
 )
 from quantray.oms.door import Door
+from quantray.oms.firm import prepared
 from quantray.oms.fixing.engine import Session
 from quantray.oms.gate import Gate
 from quantray.oms.gateways.fix import FixGateway
@@ -102,6 +106,10 @@ class SetUp(SettingsModel):
     """``exposure`` and ``warn_exposure`` of single factors."""
     facts: Mapping[str, NameFacts] = {}
     """What is known of symbols."""
+    kinds: Mapping[str, Kind] = {}
+    """Of accounts, such as margin, see ``institution.rules.KINDS``."""
+    rules: tuple[Rule, ...] = ()
+    """Of compliance."""
     factors: str | None = None
     """File of a factor model, of ``institution.firm_factors.write_factors``."""
 
@@ -116,6 +124,12 @@ class SetUp(SettingsModel):
                 raise ValueError(f"pm {name} has no limit {', '.join(sorted(missing))}")
         if unknown := sorted({account.pm for account in self.accounts.values()} - set(self.pms)):
             raise ValueError(f"an account belongs to {unknown[0]}, who is none of the pms")
+        if unknown := sorted(set(self.facts) - set(self.instruments)):
+            raise ValueError(f"facts are of symbol {unknown[0]}, which is none of the instruments")
+        if unknown := sorted(set(self.kinds) - set(self.accounts)):
+            raise ValueError(f"kinds are of account {unknown[0]}, which is none of the accounts")
+        OrderRules(self.rules, {}, {})
+        check_names(self.rules, self.pms, self.accounts, self.instruments)
         return self
 
 
@@ -297,7 +311,7 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
     Raises
     ------
     InputError
-        A limit or a symbol is not known, or an account is there with another portfolio manager.
+        A limit, a symbol, or what a rule names is not known, or an account is there with another portfolio manager.
     """
     actor = Actor("set-up")
     limits = {("firm", "", name): _limit(name, value) for name, value in wanted.firm.items()}
@@ -312,6 +326,8 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
             known = books.ledger.accounts.get(name)
             if known is not None and known.pm != account.pm:
                 raise InputError(f"account {name} is there already, of pm {known.pm}; accounts do not change hands.")
+        # Raises before anything is set.
+        prepared(books.ledger, limits, wanted.facts, factors)
         list_instruments(books, actor, {s: (money(i.tick), i.lot) for s, i in wanted.instruments.items()})
         listed = books.ledger.instruments
         fresh = {s: money(i.price) for s, i in wanted.instruments.items() if not listed[s].mark}
@@ -328,6 +344,8 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
             else:
                 opened = Account(name, account.pm, money(account.cash), account.may_short)
                 open_account(books, actor, opened, account.shares)
+        set_kinds(books, actor, wanted.kinds)
+        set_rules(books, actor, wanted.rules)
 
     gate.do(done)
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from quantray.execution.orders import Side
 from quantray.oms.books import Books, stamp
 from quantray.oms.changes import Actor
-from quantray.oms.checks import FIRM_CODES, TEXTS, first_failure, proposed
+from quantray.oms.checks import FIRM_CODES, TEXTS, Proposal, first_failure, proposed
+from quantray.oms.compliance import broken_rules, note_broken
 from quantray.oms.firm import firm_order, warned
 from quantray.oms.ledger import OrderRecord
 from quantray.oms.messages import Decision, NewOrder, is_name
@@ -83,9 +84,8 @@ def _decided(
     code = first_failure(books.ledger, proposal) or _relation_fault(books, order, proposal.price)
     if code in _AGAIN:
         return None, _refused(books, order, actor, now, code)
-    if not code and books.ledger.firm is not None and not proposal.reduces:
-        for text in warned(books.ledger, firm_order(books.ledger, proposal)):
-            books.note("limit", "firm", text)
+    if books.ledger.watched and code in ("", "compliance") and not proposal.reduces:
+        _tell(books, proposal, code)
     pm = proposal.account.pm
     books.ledger.sent_at[pm].append(seconds)
     record = (
@@ -95,6 +95,16 @@ def _decided(
     )
     books.ledger.add(record)
     return record, _decision(record, actor)
+
+
+def _tell(books: Books, it: Proposal, code: str) -> None:
+    """Alert those who watch rules and soft limits of an order that was taken, or that a rule refuses."""
+    ledger = books.ledger
+    if ledger.order_rules is not None:
+        note_broken(books, broken_rules(ledger, it), it.account.id, it.order.symbol)
+    if not code and ledger.firm is not None:
+        for text in warned(ledger, firm_order(ledger, it)):
+            books.note("limit", "firm", text)
 
 
 def _relation_fault(books: Books, order: NewOrder, price: int) -> str:

@@ -15,7 +15,7 @@ from quantray.institution.rules import laws, read_rules
 DAY = date(2026, 3, 2)
 FACTS = {
     "AAA": NameFacts(sector="Energy", asset_class="equity", market_cap=Decimal(10**9), shares_outstanding=10_000),
-    "BBB": NameFacts(sector="Banks", asset_class="ETF", market_cap=Decimal(10**6), shares_outstanding=10**6),
+    "BBB": NameFacts(sector="Banks", asset_class="etf", market_cap=Decimal(10**6), shares_outstanding=10**6),
     "CCC": NameFacts(sector="Energy", asset_class="equity", issuer="AAA", market_cap=Decimal(10**9)),
     "DDD": NameFacts(),
 }

@@ -6,10 +6,7 @@ from decimal import Decimal
 import pytest
 
 from quantray.errors import InputError
-from quantray.institution.facts import NameFacts
 from quantray.institution.rules import check_names, laws, read_rules
-
-FACTS = {"AAA": NameFacts(asset_class="equity"), "BBB": NameFacts(asset_class="ETF")}
 
 
 def read(tmp_path, text):
@@ -38,6 +35,8 @@ def test_read(tmp_path):
         ("{id: r, kind: market_cap, at_least: .nan}", "at_least|nan"),
         ("{id: r, kind: locate, scope: {kinds: [marginal]}}", "'margin'"),
         ("{id: r, kind: locate, scope: {desk: [x]}}", "desk"),
+        ("{id: r, kind: asset_class, allowed: [equities]}", "'equity'"),
+        ("{id: r, kind: locate, scope: {asset_classes: [bond]}}", "'fixed income'"),
         ("{id: r, kind: locate, severity: fatal}", "'block'"),
         ("{id: r, kind: asset_class}", "allowed, or those that are prohibited"),
         ("{id: r, kind: prohibited, symbols: []}", "symbols"),
@@ -60,20 +59,18 @@ def test_two_of_one_name(tmp_path):
     ("line", "text"),
     [
         ("kind: prohibited, symbols: [AAB]", "rule 'r': there is no symbol 'AAB'; did you mean 'AAA'"),
-        ("kind: asset_class, allowed: [equities]", "no asset class 'equities'; did you mean 'equity'"),
         ("kind: locate, scope: {accounts: [Z9]}", "no account 'Z9'; there are A1"),
         ("kind: locate, scope: {pms: [zoe]}", "no pm 'zoe'; there are ann"),
         ("kind: locate, scope: {symbols: [XYZ]}", "no symbol 'XYZ'; there are AAA, BBB"),
-        ("kind: locate, scope: {asset_classes: [bond]}", "no asset class 'bond'"),
     ],
 )
 def test_a_name_that_there_is_not(tmp_path, line, text):
     found = read(tmp_path, f"  - {{id: r, {line}}}\n")
     with pytest.raises(InputError, match=text):
-        check_names(found, ["ann"], ["A1"], FACTS)
+        check_names(found, ["ann"], ["A1"], ["AAA", "BBB"])
 
 
 def test_the_laws_name_their_sources():
-    check_names(laws(), [], [], {})
+    check_names(laws(), [], [], [])
     assert all(rule.source for rule in laws())
     assert len({rule.id for rule in laws()}) == len(laws())

@@ -4,12 +4,17 @@ import json
 import urllib.request
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from desks import buy
 
+from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
+from quantray.institution.firm_factors import write_factors
 from quantray.oms.books import Alert
+from quantray.oms.changes import Actor
 from quantray.oms.door import RemoteDesk
+from quantray.oms.gate import Gate
 from quantray.oms.messages import MONEY
 from quantray.oms.running import OmsSettings, running
 from quantray.settings import checked
@@ -118,3 +123,53 @@ def test_accounts_do_not_change_hands(given):
         running(settings(given)),
     ):
         raise AssertionError("it runs")
+
+
+FIRM = {
+    "facts": {"AAA": {"sector": "Energy", "adv_shares": 5_000_000, "asset_class": "equity"}},
+    "sectors": {"Energy": {"gross": 5_000}},
+    "kinds": {"A1": "margin"},
+    "rules": [{"id": "cap", "kind": "position", "at_most": 0.02, "may_override": ["cat", "dan"]}],
+}
+
+
+def test_limits_of_the_firm_and_rules_of_compliance(given, tmp_path):
+    model = FactorModel(np.ones((1, 1)), np.array([[1e-4]]), np.array([1e-4]), np.array(["market"]))
+    write_factors(tmp_path / "factors.npz", ["AAA"], model)
+    given["set_up"] |= FIRM | {"factors": "factors.npz", "factor_exposures": {"market": {"warn_exposure": "600"}}}
+    given["set_up"]["firm"] |= {"var": 10**6, "warn_liquidity_days": 2, "correlation_bps": 9_000}
+    # 10 shares of AAA at 50 are held, with 100,000.50: a fiftieth is 40 shares in all.
+    with running(settings(given)) as parts:
+        codes = [it.code for it in parts.gate.submit([buy("a", 31), buy("b", 30), buy("c", 1)], Actor("ops"))]
+        assert codes == ["compliance", "", "compliance"]
+        limits = parts.gate.do(lambda books: dict(books.ledger.limits))
+        assert limits["firm", "", "warn_liquidity_days"] == 2
+        assert limits["factor", "market", "warn_exposure"] == 600 * MONEY
+    texts = [json.loads(line)["text"] for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert texts == ["rule 'cap' is broken by an order of AAA", "factor of market is above its soft limit"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"facts": {"XYZ": {}}}, "facts are of symbol XYZ, which is none of the instruments"),
+        ({"facts": {"AAA": {"sectr": "Energy"}}}, "unknown key 'set_up.facts.AAA.sectr'; did you mean 'sector'"),
+        ({"kinds": {"A9": "cash"}}, "kinds are of account A9, which is none of the accounts"),
+        ({"kinds": {"A1": "crypto"}}, "'cash', 'margin'"),
+        ({"rules": [{"id": "r", "kind": "prohibited", "symbols": ["XYZ"]}]}, "there is no symbol 'XYZ'"),
+        ({"rules": [{"id": "r", "kind": "locate"}]}, "no order can be held against locate"),
+        ({"rules": [{"id": "r", "kind": "position", "at_most": 0.1, "limit": 1}]}, "limit"),
+    ],
+)
+def test_what_names_nothing_is_refused_at_the_door(given, changed, text):
+    given["set_up"] |= changed
+    with pytest.raises(InputError, match=text):
+        settings(given)
+
+
+def test_a_limit_of_no_sector_sets_nothing_up(given):
+    given["set_up"] |= {"sectors": {"Energy": {"gross": 1}}}
+    with pytest.raises(InputError, match="there is no sector 'Energy'"), running(settings(given)):
+        pass
+    with Gate("sqlite:///orders.db") as gate:
+        assert gate.do(lambda books: (books.ledger.instruments, books.ledger.limits)) == ({}, {})

@@ -53,6 +53,8 @@ class FirmSums:
             self.facts[name] = body
         elif kind == "factors":
             self.factors = body
+        else:
+            return
         self._anew(now)
 
     def limit(self, now: "Standing", scope: str, name: str) -> None:

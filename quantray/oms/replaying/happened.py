@@ -64,6 +64,7 @@ def _document(now: Standing, row: Row, findings: Findings) -> None:
     else:
         now.documents[kind, name] = written(body)
     now.firm.document(now, kind, name, body)
+    now.rulings.document(now, row, findings)
 
 
 def _switch(now: Standing, row: Row, findings: Findings) -> None:
@@ -129,8 +130,11 @@ def _accept(now: Standing, order: Placed, row: Row, findings: Findings) -> None:
     now.hold(order)
     within(now, order, row, before, findings)
     within_block(now, order, row.entity, findings)
-    if measured is not None and not reduces(now, order):
-        grown = now.holding(order.account, order.symbol).extent() > before
+    if reduces(now, order):
+        return
+    grown = now.holding(order.account, order.symbol).extent() > before
+    now.rulings.hold_against(now, order, row.time[:10], findings, grown=grown)
+    if measured is not None:
         hold_against(now, order, measured, findings, grown=grown, sums=now.firm)
 
 

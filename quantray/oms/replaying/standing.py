@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from quantray.oms.replaying.firm import FirmSums
+from quantray.oms.replaying.rules import Rulings
 from quantray.oms.states import State
 
 __all__ = ["Block", "Demand", "Execution", "Holding", "Instrument", "Owner", "Placed", "Standing"]
@@ -148,6 +149,8 @@ class Standing:
     owners: dict[str, Owner] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
     holdings: dict[tuple[str, str], Holding] = field(default_factory=dict)
+    held: dict[str, dict[str, Holding]] = field(default_factory=lambda: defaultdict(dict))
+    """The same by account."""
     orders: dict[str, Placed] = field(default_factory=dict)
     parents: dict[str, tuple[object, ...]] = field(default_factory=dict)
     executions: dict[tuple[str, str], Execution] = field(default_factory=dict)
@@ -159,6 +162,7 @@ class Standing:
     documents: dict[tuple[str, str], str] = field(default_factory=dict)
     """Their texts by kind and name."""
     firm: FirmSums = field(default_factory=FirmSums)
+    rulings: Rulings = field(default_factory=Rulings)
     opens: str = ""
     closes: str = ""
     gross_of: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -182,6 +186,7 @@ class Standing:
         if found is None:
             found = self.holdings[account, symbol] = Holding(self.owners[account].pm)
             self.instruments[symbol].holdings.append(found)
+            self.held[account][symbol] = found
         return found
 
     def change(self, account: str, symbol: str, shares: int, buying: int, selling: int) -> None:
