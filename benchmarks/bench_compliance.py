@@ -7,7 +7,7 @@ Usage: python benchmarks/bench_compliance.py
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from _record import describe, machine, table, versions, write_line
 from quantray.institution.compliance import post_trade, pre_trade
 from quantray.institution.facts import NameFacts
 from quantray.institution.positions import Positions
-from quantray.institution.rules import KINDS, AssetClasses, MarketCap, Position, Prohibited, SectorCap, laws
+from quantray.institution.rules import KINDS, AssetClasses, MarketCap, Position, Prohibited, Rule, SectorCap, laws
 
 _DAY = date(2026, 3, 2)
 _OWN = (
@@ -33,16 +33,25 @@ def main() -> None:
     about, rows, found = machine(), [], {}
     rules = (*laws(), *_OWN)
     for accounts, names in ((100, 1_000), (200, 1_000), (100, 4_000)):
-        book = _book(accounts, names)
-        count = len(post_trade(rules, book, _DAY))
-        after = _milliseconds(lambda: post_trade(rules, _book(accounts, names), _DAY), lambda: _book(accounts, names))
-        before = _milliseconds(lambda: pre_trade(rules, book, "A5", "S3", 10, _DAY))
-        found[f"{accounts} accounts, {names} names"] = {"after ms": after, "before ms": before, "findings": count}
-        rows.append([f"{accounts:,} accounts, {names:,} names", f"{after:.1f}", f"{before:.1f}", f"{count:,}"])
+        each = _measured(accounts, names, rules)
+        found[f"{accounts} accounts, {names} names"] = each
+        rows.append([f"{accounts:,} accounts, {names:,} names", *(f"{value:,.4g}" for value in each.values())])
     print(describe(about))
     print(f"{len(rules)} rules, seed 0; milliseconds")
     print(table(("positions", "all after trading", "one order before", "findings"), rows))
     write_line("bench_compliance", {"machine": about, "versions": versions("numpy"), "seed": 0, **found})
+
+
+def _measured(accounts: int, names: int, rules: Sequence[Rule]) -> dict[str, float]:
+    def made() -> Positions:
+        return _book(accounts, names)
+
+    book = made()
+    return {
+        "after ms": _milliseconds(lambda: post_trade(rules, made(), _DAY), made),
+        "before ms": _milliseconds(lambda: pre_trade(rules, book, "A5", "S3", 10, _DAY)),
+        "findings": len(post_trade(rules, book, _DAY)),
+    }
 
 
 def _book(accounts: int, names: int) -> Positions:
