@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-__all__ = ["Chain", "chained", "line_of"]
+__all__ = ["AuditRow", "Chain", "chained", "line_of"]
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+AuditRow = tuple[int, str, str, str]
+"""Number, line, hash of the row before it and hash, as the columns of the table are."""
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 def line_of(seq: int, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> str:
@@ -35,10 +38,10 @@ class Chain:
     origin: str = ""
     """Hash of the first row, which nobody who trades knows, and which is no other whatever is traded."""
 
-    def row(self, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The next row, as the table of the log has it."""
+    def row(self, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> AuditRow:
+        """The next row."""
         self.seq += 1
         line, previous = line_of(self.seq, time, actor, pm, kind, entity, body), self.head
         self.head = chained(previous, line)
         self.origin = self.origin or self.head
-        return {"seq": self.seq, "line": line, "previous": previous, "hash": self.head}
+        return self.seq, line, previous, self.head

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from quantray.errors import InputError
 from quantray.oms import schema
@@ -31,7 +30,7 @@ _MOST_TOLD = 10_000
 
 def stamp(time: datetime) -> str:
     """A time as the tables have it: UTC, to the microsecond, in an order that texts keep."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +98,13 @@ class Books:
         """Let an order, or the request to cancel it, wait to be handed over."""
         self.last_outgoing += 1
         self.outgoing[self.last_outgoing] = out = Outgoing(self.last_outgoing, order, action)
-        self.changes.rows.add(schema.outbox, _outbox_row(out, done=False))
+        self.changes.rows.add_values(schema.outbox, (out.seq, order.id, action, False))
 
     def done(self, out: Outgoing) -> None:
         """Let it wait no longer."""
         del self.outgoing[out.seq]
         self.changes.any = True
-        self.changes.rows.put(schema.outbox, _outbox_row(out, done=True))
+        self.changes.rows.put_values(schema.outbox, (out.seq, out.order.id, out.action, True))
 
     def seen(self, order: str, actor: Actor) -> OrderRecord:
         """An order that an actor may see; raises ``InputError`` where there is none."""
@@ -127,7 +126,3 @@ class Books:
         self._told[alert] = seconds
         self.alerts.append(alert)
         self.changes.log(self.now(), SYSTEM, "alert", entity, {"kind": kind, "text": text})
-
-
-def _outbox_row(out: Outgoing, *, done: bool) -> dict[str, Any]:
-    return {"seq": out.seq, "order": out.order.id, "action": out.action, "done": done}

@@ -1,13 +1,14 @@
 """What a group of commands changed, as the rows that one transaction writes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from quantray.execution.orders import Side
 from quantray.oms import schema
 from quantray.oms.audit import Chain
-from quantray.oms.database import Rows
 from quantray.oms.ledger import Ledger, OrderRecord
+from quantray.oms.writing import Rows, Values
 
 __all__ = ["Actor", "Changes"]
 
@@ -26,8 +27,8 @@ class Changes:
 
     chain: Chain
     rows: Rows = field(default_factory=Rows)
-    new: set[str] = field(default_factory=set)
-    """Ids of orders that have no row yet."""
+    new: dict[str, OrderRecord] = field(default_factory=dict)
+    """Orders that have no row yet, in the order in which they came."""
     orders: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     lines: set[tuple[str, str]] = field(default_factory=set)
@@ -37,7 +38,7 @@ class Changes:
     def log(self, time: str, actor: Actor, kind: str, entity: str, body: Mapping[str, Any]) -> None:
         """Add a row to the log."""
         self.any = True
-        self.rows.add(schema.audit, self.chain.row(time, actor.name, actor.pm or "", kind, entity, body))
+        self.rows.add_values(schema.audit, self.chain.row(time, actor.name, actor.pm or "", kind, entity, body))
 
     def traded(self, record: OrderRecord) -> None:
         """An order was filled, or a fill taken back."""
@@ -57,54 +58,47 @@ class Changes:
         for account, symbol in self.lines:
             shares = ledger.lines[account, symbol].shares
             rows.put(schema.positions, {"account": account, "symbol": symbol, "shares": shares})
-        for name in self.new:
-            rows.add(schema.child_orders, _order_row(ledger.orders[name]))
-        for name in self.orders - self.new:
-            rows.put(schema.child_orders, _order_row(ledger.orders[name]))
-        self._reserve(rows, ledger, self.new | self.orders)
-        self.new, self.orders, self.accounts, self.lines, self.instruments = set(), set(), set(), set(), set()
+        for record in self.new.values():
+            rows.add_values(schema.child_orders, _order(record))
+            if record.remaining:
+                rows.add_values(schema.reservations, _reservation(record))
+        for name in self.orders - self.new.keys():
+            record = ledger.orders[name]
+            rows.put_values(schema.child_orders, _order(record))
+            if record.remaining:
+                rows.put_values(schema.reservations, _reservation(record))
+            else:
+                rows.drop(schema.reservations, name)
+        self.new, self.orders, self.accounts, self.lines, self.instruments = {}, set(), set(), set(), set()
         return rows
 
-    def _reserve(self, rows: Rows, ledger: Ledger, names: Iterable[str]) -> None:
-        for name in names:
-            record = ledger.orders[name]
-            if record.remaining:
-                rows.put(schema.reservations, _reservation(record))
-            elif name not in self.new:
-                rows.drop(schema.reservations, {"order": name})
 
-
-def _order_row(record: OrderRecord) -> dict[str, Any]:
+def _order(record: OrderRecord) -> Values:
     order = record.order
-    return {
-        "id": order.id,
-        "account": order.account,
-        "pm": record.pm,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": order.quantity,
-        "limit": order.limit,
-        "tif": order.tif,
-        "venue": order.venue,
-        "parent": order.parent,
-        "replaces": order.replaces,
-        "state": record.state.value,
-        "code": record.code,
-        "route": record.route,
-        "filled": record.filled,
-        "price": record.price,
-        "heard": record.heard,
-        "canceling": record.canceling,
-    }
+    return (
+        order.id,
+        order.account,
+        record.pm,
+        order.symbol,
+        order.side.value,
+        order.quantity,
+        order.limit,
+        order.tif,
+        order.venue,
+        order.parent,
+        order.replaces,
+        record.state.value,
+        record.code,
+        record.route,
+        record.filled,
+        record.price,
+        record.heard,
+        record.canceling,
+    )
 
 
-def _reservation(record: OrderRecord) -> dict[str, Any]:
+def _reservation(record: OrderRecord) -> Values:
     order, left = record.order, record.remaining
-    is_purchase = order.side.sign > 0
-    return {
-        "order": order.id,
-        "account": order.account,
-        "symbol": order.symbol,
-        "cash": left * record.price if is_purchase else 0,
-        "shares": left if is_purchase else -left,
-    }
+    if order.side is Side.BUY:
+        return order.id, order.account, order.symbol, left * record.price, left
+    return order.id, order.account, order.symbol, 0, -left

@@ -16,7 +16,7 @@ that covers a short, is held to none of them, though it may leave the firm furth
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from quantray.execution.orders import Side
 from quantray.institution.firm_limits import FURTHER
@@ -28,14 +28,13 @@ from quantray.oms.messages import NewOrder
 __all__ = ["CHECKS", "FIRM_CODES", "TEXTS", "Proposal", "breaks_rules", "first_failure", "proposed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """An order, and what it would lead to at the worst.
 
     Parameters
     ----------
     price : money that is set aside for a share.
-    after : the line's worst case with it.
+    more : money by which the line's worst case grows.
     """
 
     order: NewOrder
@@ -43,7 +42,7 @@ class Proposal:
     instrument: Instrument
     line: Line
     price: int
-    after: int
+    more: int
     pm: str | None
     """Who submits it; None may act for every account."""
     now: str
@@ -62,11 +61,6 @@ class Proposal:
         if self.order.side is Side.BUY:
             return self.line.shares + self.line.buying + self.order.quantity <= 0
         return self.line.shares - self.line.selling - self.order.quantity >= 0
-
-    @property
-    def more(self) -> int:
-        """Money by which the line's worst case grows."""
-        return (self.after - self.line.worst) * self.instrument.mark
 
 
 def proposed(ledger: Ledger, order: NewOrder, *, pm: str | None, now: str, seconds: float) -> Proposal | str:
@@ -89,7 +83,8 @@ def proposed(ledger: Ledger, order: NewOrder, *, pm: str | None, now: str, secon
         # Rounded up: what is set aside is at least what a purchase within the collar costs.
         highest = -(-instrument.mark * (10_000 + ledger.limit("firm", "", "collar_bps")) // 10_000)
     price = highest + ledger.limit("firm", "", "fee")
-    return Proposal(order, account, instrument, line, price, after, pm, now, seconds)
+    more = (after - line.worst) * instrument.mark
+    return Proposal(order, account, instrument, line, price, more, pm, now, seconds)
 
 
 def _halted(ledger: Ledger, it: Proposal) -> bool:
@@ -104,7 +99,8 @@ def _closed(ledger: Ledger, it: Proposal) -> bool:
 
 
 def _restricted(ledger: Ledger, it: Proposal) -> bool:
-    return ("", it.order.symbol) in ledger.restrictions or (it.account.id, it.order.symbol) in ledger.restrictions
+    listed, symbol = ledger.restrictions, it.order.symbol
+    return bool(listed) and (("", symbol) in listed or (it.account.id, symbol) in listed)
 
 
 def _side(ledger: Ledger, it: Proposal) -> bool:

@@ -178,7 +178,7 @@ def set_switch(books: Books, actor: Actor, scope: str, key: str, *, on: bool) ->
         books.changes.rows.put(schema.switches, row)
     else:
         books.ledger.switches.discard((scope, key))
-        books.changes.rows.drop(schema.switches, row)
+        books.changes.rows.drop(schema.switches, scope, key)
     books.changes.log(books.now(), actor, "switch", f"{scope}:{key}", {**row, "on": on})
 
 
@@ -193,7 +193,7 @@ def restrict(books: Books, actor: Actor, symbol: str, *, on: bool, account: str 
         books.changes.rows.put(schema.restrictions, row)
     else:
         books.ledger.restrictions.discard((account, symbol))
-        books.changes.rows.drop(schema.restrictions, row)
+        books.changes.rows.drop(schema.restrictions, account, symbol)
     books.changes.log(books.now(), actor, "restriction", f"{account}:{symbol}", {**row, "on": on})
 
 

@@ -5,34 +5,35 @@ second gate out, and an epoch, raised by every gate that opens and named in ever
 """
 
 import fcntl
-import json
 import os
 import socket
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cache
-from operator import itemgetter
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, delete, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, text, update
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from quantray.errors import DataError, InputError, QuantrayError, first_line, reason
 from quantray.oms import schema
+from quantray.oms.checkpoints import Checkpointer
 from quantray.oms.migrating import upgrade
+from quantray.oms.writing import FileWriter, Rows, ServerWriter, Writer
 
-__all__ = ["Database", "FencedError", "GateOpenError", "Rows", "StoreError", "connect"]
+__all__ = ["Database", "FencedError", "GateOpenError", "StoreError", "connect"]
 
-_TABLES = tuple(schema.metadata.sorted_tables)
-
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "busy_timeout = 5000",
+    # Pages after which a commit brings the log into the file, which takes milliseconds: ``checkpoints`` goes before.
+    "wal_autocheckpoint = 10000",
+)
 _LOCK = 7_305_818
 """Of PostgreSQL's advisory locks, the gate's."""
-
-Row = Mapping[str, Any]
-Key = tuple[Any, ...]
 
 
 class GateOpenError(QuantrayError):
@@ -45,31 +46,6 @@ class FencedError(QuantrayError):
 
 class StoreError(QuantrayError):
     """The database did not take what was to be written: nothing of it counts."""
-
-
-@dataclass(slots=True)
-class Rows:
-    """What one transaction writes: rows that are new, rows as they are now, and rows that go; the last word counts."""
-
-    added: dict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
-    written: dict[Table, dict[Key, Row]] = field(default_factory=lambda: defaultdict(dict))
-    dropped: dict[Table, dict[Key, Row]] = field(default_factory=lambda: defaultdict(dict))
-
-    def add(self, table: Table, row: Row) -> None:
-        """A row of which there is none yet."""
-        self.added[table].append(row)
-
-    def put(self, table: Table, row: Row) -> None:
-        """A row, whether there is one of its key or not."""
-        key = _key(table, row)
-        self.dropped[table].pop(key, None)
-        self.written[table][key] = row
-
-    def drop(self, table: Table, row: Row) -> None:
-        """A row that is there no more; its key is enough."""
-        key = _key(table, row)
-        self.written[table].pop(key, None)
-        self.dropped[table][key] = row
 
 
 def connect(url: str) -> Engine:
@@ -107,6 +83,7 @@ class Database:
         self._engine = connect(url)
         self.url = self._engine.url
         self._lock: int | None = None
+        self._checkpointer: Checkpointer | None = None
         try:
             self._lock = self._locked_file() if self._engine.dialect.name == "sqlite" else None
             self._connection = self._engine.connect()
@@ -115,6 +92,9 @@ class Database:
             with self._connection.begin():
                 upgrade(self._connection)
             self.epoch = self._raise_epoch()
+            self._writer = self._writer_of_kind()
+            if self._lock is not None:
+                self._checkpointer = Checkpointer(str(self.url.database))
         except SQLAlchemyError as error:
             self.close()
             raise DataError(f"the database {self.url} cannot be opened: {_said(error)}.") from error
@@ -133,18 +113,13 @@ class Database:
             The database refused, such as for a full disk; nothing was written.
         """
         try:
-            with self._transaction() as connection:
-                # Rows before those that refer to them, and the other way when they go.
-                for table in _TABLES:
-                    if added := rows.added.get(table):
-                        self._add(connection, table, added)
-                    if written := rows.written.get(table):
-                        self._add(connection, table, list(written.values()), over=True)
-                for table in reversed(_TABLES):
-                    if dropped := rows.dropped.get(table):
-                        self._drop(connection, table, list(dropped))
-        except (SQLAlchemyError, OverflowError) as error:
+            written = self._writer.write(rows, self.epoch)
+        except (SQLAlchemyError, sqlite3.Error, OverflowError) as error:
             raise StoreError(f"nothing was written to {self.url}: {_said(error)}.") from error
+        if not written:
+            raise FencedError(f"another gate took {self.url} over; this one has stopped.")
+        if self._checkpointer is not None:
+            self._checkpointer.note(rows.count())
 
     def read(self, table: Table, order_by: str | None = None) -> Iterator[Any]:
         """All rows of a table."""
@@ -162,34 +137,15 @@ class Database:
 
     def close(self) -> None:
         """Let go of it."""
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+            self._checkpointer = None
         with suppress(SQLAlchemyError, AttributeError):
             self._connection.close()
         self._engine.dispose()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._connection.begin():
-            mine = update(schema.gate).where(schema.gate.c.epoch == self.epoch).values(epoch=self.epoch)
-            if self._connection.execute(mine).rowcount != 1:
-                raise FencedError(f"another gate took {self.url} over; this one has stopped.")
-            yield self._connection
-
-    def _add(self, connection: Connection, table: Table, rows: Sequence[Row], *, over: bool = False) -> None:
-        """Insert rows, ``over`` those of their keys: in one statement, since thousands come in a second."""
-        conflict = _conflict(table) if over else ""
-        if self._engine.dialect.name == "postgresql":
-            connection.execute(text(_recordset(table) + conflict), {"rows": json.dumps(rows)})
-        else:
-            values = itemgetter(*_names(table))
-            connection.exec_driver_sql(_inserted(table) + conflict, [values(row) for row in rows])
-
-    def _drop(self, connection: Connection, table: Table, keys: Sequence[Key]) -> None:
-        columns = list(table.primary_key)
-        named = [column == bindparam(f"key_{i}") for i, column in enumerate(columns)]
-        connection.execute(delete(table).where(*named), [{f"key_{i}": k for i, k in enumerate(key)} for key in keys])
 
     def _locked_file(self) -> int:
         if not self.url.database or self.url.database == ":memory:":
@@ -214,6 +170,13 @@ class Database:
             if not self._connection.execute(text(f"SELECT pg_try_advisory_lock({_LOCK})")).scalar():
                 raise GateOpenError(f"a gate has {self.url} already; there is one at a time.")
 
+    def _writer_of_kind(self) -> Writer:
+        if self._lock is None:
+            return ServerWriter(self._connection)
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return FileWriter(driver)
+
     def _raise_epoch(self) -> int:
         holder = f"{socket.gethostname()}:{os.getpid()}"
         with self._connection.begin():
@@ -226,48 +189,11 @@ class Database:
         return epoch
 
 
-def _key(table: Table, row: Row) -> Key:
-    return tuple(row[name] for name in _names_of_key(table))
-
-
-@cache
-def _names_of_key(table: Table) -> tuple[str, ...]:
-    return tuple(column.name for column in table.primary_key)
-
-
-@cache
-def _names(table: Table) -> tuple[str, ...]:
-    return tuple(column.name for column in table.columns)
-
-
-@cache
-def _inserted(table: Table) -> str:
-    names = _names(table)
-    quoted = ", ".join(f'"{name}"' for name in names)
-    return f"INSERT INTO {table.name} ({quoted}) VALUES ({', '.join('?' * len(names))})"
-
-
-@cache
-def _recordset(table: Table) -> str:
-    names = ", ".join(f'"{name}"' for name in _names(table))
-    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table.name}, :rows)"
-
-
-@cache
-def _conflict(table: Table) -> str:
-    keys = _names_of_key(table)
-    others = [name for name in _names(table) if name not in keys]
-    named = ", ".join(f'"{key}"' for key in keys)
-    if not others:
-        return f" ON CONFLICT ({named}) DO NOTHING"
-    return f" ON CONFLICT ({named}) DO UPDATE SET " + ", ".join(f'"{name}" = excluded."{name}"' for name in others)
-
-
 def _prepare(connection: Any, _record: object) -> None:
     # Transactions are begun here, not by the driver, which begins them late.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -131,7 +131,7 @@ def _replaceable(books: Books, order: NewOrder) -> bool:
 
 def _log_order(books: Books, record: OrderRecord, actor: Actor, now: str) -> None:
     order = record.order
-    books.changes.new.add(order.id)
+    books.changes.new[order.id] = record
     body = {
         "account": order.account,
         "symbol": order.symbol,

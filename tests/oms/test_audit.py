@@ -17,10 +17,9 @@ def test_a_line_is_canonical():
 
 def test_each_row_is_hashed_with_the_one_before():
     chain = Chain()
-    first = chain.row("T", "ops", "", "epoch", "", {"epoch": 1})
-    second = chain.row("U", "ops", "", "epoch", "", {"epoch": 2})
-    assert (first["seq"], second["seq"], first["previous"], second["previous"]) == (1, 2, "", first["hash"])
-    assert first["hash"] == sha256(b"\n" + first["line"].encode()).hexdigest()
-    assert second["hash"] == sha256(f"{first['hash']}\n{second['line']}".encode()).hexdigest() == chain.head
-    assert json.loads(second["line"])[0] == 2
-    assert chained(first["hash"], second["line"]) == second["hash"]
+    number, first, before, head = chain.row("T", "ops", "", "epoch", "", {"epoch": 1})
+    assert (number, before, head) == (1, "", sha256(b"\n" + first.encode()).hexdigest())
+    number, second, before, last = chain.row("U", "ops", "", "epoch", "", {"epoch": 2})
+    assert (number, before) == (2, head)
+    assert last == sha256(f"{head}\n{second}".encode()).hexdigest() == chained(head, second) == chain.head
+    assert json.loads(second)[0] == 2

@@ -167,7 +167,7 @@ def test_what_cannot_be_read_is_kept_whole_told_and_asked_about(books):
         [Unreadable(raw=raw, why="quantity: too small", order="O1", sequence=8), says("acked", sequence=9)],
         "rest",
     )
-    line = next(row["line"] for row in books.changes.rows.added[schema.audit] if '"unreadable"' in row["line"])
+    line = next(line for _, line, _, _ in books.changes.rows.added[schema.audit] if '"unreadable"' in line)
     assert json.loads(line)[-1] == {"route": "rest", "sequence": 8, "why": "quantity: too small", "raw": raw}
     assert [alert.entity for alert in books.alerts if alert.kind == "unreadable"] == ["O1"]
     assert books.cursors == {"rest": 9}
