@@ -19,7 +19,7 @@ def keep(books: Books, actor: Actor, kind: str, name: str, body: Mapping[str, An
     """Keep a document, or drop it where it is None, and log it; raises ``InputError`` for one that is too large."""
     key = {"kind": kind, "name": name}
     if body is None:
-        books.changes.rows.drop(schema.documents, key)
+        books.changes.rows.drop(schema.documents, kind, name)
     else:
         text = json.dumps(body, sort_keys=True, separators=(",", ":"))
         if len(text) > _MOST:
