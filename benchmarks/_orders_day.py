@@ -198,13 +198,14 @@ def _works(bars: Bars, parents: int, slices: int, seed: int) -> Works:
     rows = np.linspace(0, len(bars) - 2, slices).astype(int)
     works = []
     for number in range(parents):
-        column = number % len(bars.symbols)
+        column, account = number % len(bars.symbols), list(ACCOUNTS)[number % len(ACCOUNTS)]
+        name = f"{account}/P{number}"
         quantity, side = int(random.integers(10, 60)) * slices, (Side.BUY, Side.SELL)[int(random.integers(2))]
         arrival = int(bars.open[0, column])
         children = tuple(
             ChildOrder(
-                id=f"P{number}-{k}",
-                parent=f"P{number}",
+                id=f"{name}-{k}",
+                parent=name,
                 time=datetime.fromtimestamp(int(bars.times[row].astype(np.int64)), UTC),
                 quantity=int(shares),
                 venue=("NYSE", "NASDAQ", "BATS", "IEX", "DARK_A")[int(random.integers(5))],
@@ -212,11 +213,11 @@ def _works(bars: Bars, parents: int, slices: int, seed: int) -> Works:
             )
             for k, (row, shares) in enumerate(zip(rows, twap(quantity, slices), strict=True))
         )
-        order = Order(id=f"P{number}", symbol=bars.symbols[column], side=side, quantity=quantity)
+        order = Order(id=name, symbol=bars.symbols[column], side=side, quantity=quantity)
         schedule = ExecutionSchedule(
             parent=order, algorithm="TWAP", children=children, expected_cost_bps=0.0, risk_bps=0.0
         )
-        works.append(Work(list(ACCOUNTS)[number % len(ACCOUNTS)], schedule, arrival))
+        works.append(Work(account, schedule, arrival))
     return Works(works=tuple(works))
 
 

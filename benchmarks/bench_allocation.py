@@ -90,7 +90,7 @@ def through_a_gate(n_accounts: int, repeats: int) -> dict[str, dict[str, float]]
     with tempfile.TemporaryDirectory(prefix="blocks-") as folder, Gate(f"sqlite:///{folder}/orders.db") as gate:
         gate.do(lambda books: set_up(books, tuple(demands)))
         for number in range(repeats):
-            name = f"B{number}"
+            name = f"ann.block/B{number}"
             block = Block(id=name, symbol="AAA", side=Side.BUY, demands=demands, limit=PRICE)
             start = time.perf_counter()
             gate.do(partial(place_block, actor=OPS, block=block))

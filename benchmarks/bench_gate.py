@@ -81,7 +81,7 @@ def _load(url: str, count: int, flight: int) -> dict[str, float]:
         gate.do(_set_up)
         orders = [
             NewOrder(
-                id=f"o{i}",
+                id=f"A{i % _ACCOUNTS}/o{i}",
                 account=f"A{i % _ACCOUNTS}",
                 symbol=_SYMBOLS[i % len(_SYMBOLS)],
                 side=Side.BUY,
@@ -169,7 +169,7 @@ def _round_trips(folder: Path, count: int, faults: dict[str, float]) -> dict[str
         took = np.zeros(count)
         begun = time.perf_counter()
         for place in range(count):
-            order = NewOrder(id=f"t{place}", account="A1", symbol=symbol, side=Side.BUY, quantity=1)
+            order = NewOrder(id=f"A1/t{place}", account="A1", symbol=symbol, side=Side.BUY, quantity=1)
             start = time.perf_counter()
             way.send(order)
             took[place] = time.perf_counter() - start

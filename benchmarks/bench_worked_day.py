@@ -144,7 +144,7 @@ def worked(arguments: argparse.Namespace, folder: Path, plan: ExecutionPlan, bar
     report = json.loads((folder / "worked.json").read_text())
     columns = {symbol: column for column, symbol in enumerate(bars.symbols)}
     orders = pd.DataFrame(report["orders"]).T
-    opened = np.array([bars.open[0, columns[name.removeprefix("R-")]] / MONEY for name in orders.index])
+    opened = np.array([bars.open[0, columns[name.removeprefix(f"{_ACCOUNT}/R-")]] / MONEY for name in orders.index])
     value = orders["ordered"].abs() * orders["arrival"]
     from_open = orders["filled"] * (orders["paid"] - opened) + orders["explicit"]
     return {

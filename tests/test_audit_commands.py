@@ -13,7 +13,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("orders")
     make_keys(folder / "seal.key")
     with gate_at(folder) as gate:
-        gate.submit([buy("O1"), buy("O2", 0)], ANN)
+        gate.submit([buy("A1/O1"), buy("A1/O2", 0)], ANN)
         Sealer(gate, folder / "seal.key", folder / "seals.jsonl").seal()
     return folder
 

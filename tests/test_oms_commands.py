@@ -30,14 +30,14 @@ def gate(tmp_path):
 
 
 def test_status_halt_and_resume(gate, tmp_path):
-    gate.submit([buy("a"), buy("b", account="B1", symbol="BBB")], ANN)
-    gate.submit([buy("c")], ANN)
+    gate.submit([buy("A1/a"), buy("B1/b", account="B1", symbol="BBB")], ANN)
+    gate.submit([buy("A1/c")], ANN)
     done = quantray("oms", "status", cwd=tmp_path)
     assert "gate 1: 2 waiting to be handed over" in done.stdout
     assert "halted: nothing" in done.stdout
     assert "RESERVED" in done.stdout
     assert quantray("oms", "kill", "account", "A1", cwd=tmp_path).stdout == "halted: account A1\n"
-    assert gate.do(lambda books: books.ledger.orders["a"].state) is State.CANCELED
+    assert gate.do(lambda books: books.ledger.orders["A1/a"].state) is State.CANCELED
     assert "halted: account A1" in quantray("oms", "status", cwd=tmp_path).stdout
     assert quantray("oms", "resume", "account", "A1", cwd=tmp_path).stdout == "resumed: account A1\n"
     refused(quantray("oms", "kill", "moon", cwd=tmp_path), 2, "a kill switch is of the firm")
@@ -54,33 +54,37 @@ def test_breaks_are_shown_and_are_an_exit_code(gate, tmp_path):
 
 
 def test_what_the_venue_does_not_settle_is_settled_by_hand(gate, tmp_path):
-    gate.submit([buy("a")], ANN)
+    gate.submit([buy("A1/a")], ANN)
     gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
     gate.way.status = lambda order, *, void: VenueOrder(order, State.CANCELED, 60)
-    given = ("oms", "settle", "a", "--filled", "60", "--reason", "statement of 2 March")
+    given = ("oms", "settle", "A1/a", "--filled", "60", "--reason", "statement of 2 March")
     refused(quantray(*given, cwd=tmp_path), 2, "60 shares are to be booked; give a price of each")
     done = quantray(*given, "--price", "49.95", cwd=tmp_path)
-    assert done.stdout == "settled: a is CANCELED with 60 shares filled\n"
+    assert done.stdout == "settled: A1/a is CANCELED with 60 shares filled\n"
     assert gate.do(lambda books: books.ledger.accounts["A1"].cash) == (1_000_000 * 10_000 - 60 * 499_500)
 
 
 def test_blocks_are_shown_and_allocated_and_anew(gate, tmp_path):
-    LocalDesk(gate, OPS).place_block(Block(id="K1", symbol="AAA", side=Side.BUY, demands={"A1": 100}))
-    gate.submit([buy("K1-0", account="ann.block", parent="K1")], ANN)
+    LocalDesk(gate, OPS).place_block(Block(id="ann.block/K1", symbol="AAA", side=Side.BUY, demands={"A1": 100}))
+    gate.submit([buy("ann.block/K1-0", account="ann.block", parent="ann.block/K1")], ANN)
     shown = quantray("oms", "blocks", cwd=tmp_path).stdout
-    assert re.search(r"K1\W+ann\W+buy AAA\W+100\W+0\W+1\W+0\W+0\W", shown), shown
-    refused(quantray("oms", "allocate", "K1", cwd=tmp_path), 2, "block 'K1' has 1 orders that have not ended")
+    assert re.search(r"ann\.block/K1\W+ann\W+buy AAA\W+100\W+0\W+1\W+0\W+0\W", shown), shown
+    refused(
+        quantray("oms", "allocate", "ann.block/K1", cwd=tmp_path),
+        2,
+        "block 'ann.block/K1' has 1 orders that have not ended",
+    )
     gate.do(lambda books: handed(books, list(books.outgoing), "rest"))
     fills = [
-        Report(kind=ReportKind.FILL, order="K1-0", venue="NYSE", exec_id=f"E{n}", quantity=n, price=499_999)
+        Report(kind=ReportKind.FILL, order="ann.block/K1-0", venue="NYSE", exec_id=f"E{n}", quantity=n, price=499_999)
         for n in (40, 60)
     ]
     gate.do(lambda books: hear(books, fills))
-    shown = quantray("oms", "allocate", "K1", cwd=tmp_path).stdout
+    shown = quantray("oms", "allocate", "ann.block/K1", cwd=tmp_path).stdout
     assert re.search(r"A1\W+100\W+4,999\.9900\W+0\.0000", shown), shown
-    bust = Report(kind=ReportKind.BUST, order="K1-0", venue="NYSE", exec_id="X1", refers="E40")
+    bust = Report(kind=ReportKind.BUST, order="ann.block/K1-0", venue="NYSE", exec_id="X1", refers="E40")
     gate.do(lambda books: hear(books, [bust]))
-    again = ("oms", "allocate", "K1", "--again")
+    again = ("oms", "allocate", "ann.block/K1", "--again")
     for onto, why in (("moon", "bust"), ("accounts", "")):
         refused(quantray(*again, onto, "--reason", why, cwd=tmp_path), 2, "onto accounts or residual")
     shown = quantray(*again, "accounts", "--reason", "bust of E40", cwd=tmp_path).stdout

@@ -35,7 +35,7 @@ class Block:
 
     Parameters
     ----------
-    id : that of the order whose parts trade it; never used twice.
+    id : that of the order whose parts trade it; never used twice, and begins with ``block_account`` and a slash.
     side : ``buy`` or ``sell``.
     demands : shares by account.
     limit : units of money a share beyond which no part of it may be; None as far as the collar.

@@ -28,7 +28,7 @@ from quantray.oms.changes import Actor
 from quantray.oms.checks import CHECKS, TEXTS, Proposal, breaks_rules, proposed
 from quantray.oms.controls import open_account
 from quantray.oms.ledger import Account, Ledger, Line
-from quantray.oms.messages import NewOrder, is_name
+from quantray.oms.messages import NewOrder, is_id, is_name
 from quantray.oms.states import ENDED
 
 __all__ = ["Onto", "PreTrade", "allocate_block", "block_statuses", "place_block", "reallocate_block"]
@@ -59,13 +59,15 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
         The block is none: no ids, no whole lots, or a rule without its numbers.
     """
     block = _well_formed(block)
-    if (known := books.blocks.records.get(block.id)) is not None and actor.pm in (None, known.pm):
-        return _decision(known) if known.block == block else _refused(books, actor, block, "duplicate")
-    if known is not None or block.id in books.parents:
-        return _refused(books, actor, block, "duplicate")
     pm = _manager(books, actor, block)
     if pm is None:
         return _refused(books, actor, block, "account")
+    if not is_name(residual_account(pm)):
+        raise InputError(f"portfolio manager {pm!r} needs a shorter id: {residual_account(pm)!r} is to be an account.")
+    if not is_id(block.id, block_account(pm)):
+        return _refused(books, actor, block, "malformed")
+    if (known := books.blocks.records.get(block.id)) is not None:
+        return _decision(known) if known.block == block else _refused(books, actor, block, "duplicate")
     if block.side is Side.SELL_SHORT:
         return _refused(books, actor, block, "short")
     first = _proposal(books, block, *next(iter(block.demands.items())), books.now())
@@ -74,8 +76,6 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
     found = _filtered(books, block, restrictions, first)
     if not found.demands:
         return _refused(books, actor, block, found.left_out[0].reason, found.left_out)
-    if not is_name(residual_account(pm)):
-        raise InputError(f"portfolio manager {pm!r} needs a shorter id: {residual_account(pm)!r} is to be an account.")
     price = first.price if block.side is Side.BUY else 0
     _open_accounts(books, pm)
     record = BlockRecord(

@@ -218,7 +218,7 @@ TEXTS = {code: text for code, _, text in CHECKS} | {
     "block": "its account trades parts of blocks that are open, and its block has not so much left",
     "short": "short sales are no blocks; sell short by account",
     "basket": "another order of the basket was refused",
-    "malformed": "an id, a venue, a quantity or a limit is none",
+    "malformed": "an id, which begins with the account and a slash, a venue, a quantity or a limit is none",
     "firm": "a limit of the firm",
     "compliance": "a rule of compliance",
     **dict.fromkeys(sorted(FURTHER), "a limit of the firm"),

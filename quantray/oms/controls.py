@@ -14,7 +14,7 @@ from quantray.oms.changes import Actor
 from quantray.oms.firm import install, prepared
 from quantray.oms.handing import end_session
 from quantray.oms.ledger import Account, Instrument
-from quantray.oms.messages import is_name
+from quantray.oms.messages import is_id, is_name
 
 __all__ = [
     "LIMITS",
@@ -232,8 +232,11 @@ def add_parent(
     block = books.blocks.parent(name)
     if (block or account == block_account(held.pm)) and block != (account, symbol, side.value, quantity):
         raise InputError(f"order {name!r} is not what the block of its id says; place the block, and give the same.")
-    if known is not None or not is_name(name) or quantity < 1:
-        raise InputError(f"order {name!r} of {quantity:,} shares is another one already, or lacks an id or shares.")
+    if known is not None or not is_id(name, account) or quantity < 1:
+        raise InputError(
+            f"order {name!r} of {quantity:,} shares is another one already, or lacks shares or an id that begins with "
+            f"{account}/."
+        )
     books.parents[name] = (account, symbol, side.value, quantity)
     books.changes.rows.add(schema.parents, {**row, "schedule": schedule})
     # Of the schedule, which may be long, its hash.

@@ -26,6 +26,7 @@ __all__ = [
     "TimeInForce",
     "Unreadable",
     "VenueOrder",
+    "is_id",
     "is_name",
     "money",
     "price_of",
@@ -61,7 +62,7 @@ class NewOrder:
 
     Parameters
     ----------
-    id : chosen by us, never used twice.
+    id : chosen by us, never used twice; begins with the account and a slash, see ``is_id``.
     quantity : shares; what the gate refuses is its decision, not an error here.
     limit : units of money a share; None trades at the market.
     venue : where it is executed, such as NYSE.
@@ -175,6 +176,14 @@ class Holdings:
 def is_name(name: object, longest: int = 64) -> bool:
     """Whether something can be an id: a text of so many letters at most, all of which can be printed."""
     return isinstance(name, str) and 0 < len(name) <= longest and name.isprintable()
+
+
+def is_id(name: object, account: str) -> bool:
+    """Whether something can be the id of an order for an account: a name that begins with it and a slash.
+
+    So nobody can use up an id of another, nor learn from a refusal that there is one.
+    """
+    return is_name(name) and str(name).startswith(f"{account}/") and len(str(name)) > len(account) + 1
 
 
 def money(amount: Decimal | str | int) -> int:

@@ -9,7 +9,7 @@ from quantray.oms.checks import FIRM_CODES, TEXTS, Proposal, first_failure, prop
 from quantray.oms.compliance import broken_rules, note_broken
 from quantray.oms.firm import firm_order, warned
 from quantray.oms.ledger import OrderRecord
-from quantray.oms.messages import Decision, NewOrder, is_name
+from quantray.oms.messages import Decision, NewOrder, is_id, is_name
 from quantray.oms.states import ENDED, State
 
 __all__ = ["cancel", "submit"]
@@ -170,12 +170,12 @@ def _decision(record: OrderRecord, actor: Actor) -> Decision:
 
 def _is_well_formed(order: NewOrder) -> bool:
     return (
-        is_name(order.id)
-        and is_name(order.account)
+        is_name(order.account)
+        and is_id(order.id, order.account)
         and is_name(order.symbol, 32)
         and is_name(order.venue, 32)
-        and (order.parent is None or is_name(order.parent))
-        and (order.replaces is None or is_name(order.replaces))
+        and (order.parent is None or is_id(order.parent, order.account))
+        and (order.replaces is None or is_id(order.replaces, order.account))
         and isinstance(order.side, Side)
         and order.tif in ("DAY", "IOC")
         and _is_count(order.quantity)

@@ -143,7 +143,7 @@ class Worker:
         for name, work in self._works.items():
             children = by_parent[name]
             start, end = self._slice(work, now)
-            over = [child for child in children if child.state not in ENDED and _row(child) < start]
+            over = [child for child in children if child.state not in ENDED and 0 <= _row(child) < start]
             stale += [child.id for child in over]
             # What they still fill is known when they have ended; one of which nobody knows may take long.
             if all(child.state is State.UNKNOWN for child in over):
@@ -184,7 +184,9 @@ class Worker:
             raise InputError(f"{missing[0].schedule.parent.symbol} has no last price; give one of each symbol.")
         place = {name: row for row, name in enumerate(self._works)}
         fills = self._desk.fills(list(place))
-        rows = np.array([place[fill.order.rsplit("-", 1)[0]] for fill in fills], dtype=np.int64)
+        # After the fills, so that there is none of a part that is not known.
+        parents = {child.id: place[child.parent] for child in self._desk.children(list(place))}
+        rows = np.array([parents[fill.order] for fill in fills], dtype=np.int64)
         signs = np.array([work.schedule.parent.side.sign for work in works])
         fees = np.bincount(rows, [fill.fee for fill in fills], len(works)) if fills else np.zeros(len(works))
         arrival = np.array([work.arrival for work in works]) / MONEY
@@ -253,4 +255,6 @@ class Worker:
 
 
 def _row(child: Child) -> int:
-    return int(child.id.rsplit("-", 1)[1])
+    """Of the schedule; -1 of a part that somebody else placed, which counts and is left alone."""
+    parent, _, row = child.id.rpartition("-")
+    return int(row) if parent == child.parent and row.isdecimal() else -1

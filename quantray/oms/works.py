@@ -79,7 +79,7 @@ def works_of(plan: ExecutionPlan, account: str, *, prefix: str) -> Works:
 
     Parameters
     ----------
-    prefix : of the ids, such as the day and the portfolio; an id is never used twice.
+    prefix : of the ids, after the account, such as the day and the portfolio; an id is never used twice.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def works_of(plan: ExecutionPlan, account: str, *, prefix: str) -> Works:
     """
     works = []
     for row, symbol in enumerate(plan.trades.symbols.tolist()):
-        name, schedule = f"{prefix}-{symbol}", plan.schedule(row)
+        name, schedule = f"{account}/{prefix}-{symbol}", plan.schedule(row)
         if len(name) > _LONGEST:
             raise InputError(f"the id {name!r} is longer than {_LONGEST} letters; choose a shorter prefix.")
         children = tuple(_renamed(child, name, k) for k, child in enumerate(schedule.children))

@@ -85,7 +85,9 @@ class BlockDay(RuleBasedStateMachine):
     def place(self, lots, numbers, side, market, method, only, parts):
         demands = {name: 10 * n for name, n in zip(ACCOUNTS, lots, strict=True) if n}
         rule, limit = Rule(method=method, numbers=dict(zip(ACCOUNTS, numbers, strict=True))), None if market else MARK
-        block = Block(id=self.next("B"), symbol="AAA", side=side, demands=demands, limit=limit, rule=rule)
+        block = Block(
+            id=f"ann.block/{self.next('B')}", symbol="AAA", side=side, demands=demands, limit=limit, rule=rule
+        )
         found = place_block(self.books, ANN, block, [lambda ledger, order: "rule" if order.account == only else ""])
         assert found.quantity == sum(demands.values()) - sum(each.shares for each in found.left_out)
         assert found.accepted == (found.quantity > 0)
@@ -106,7 +108,7 @@ class BlockDay(RuleBasedStateMachine):
 
     def trade(self, block, lots, parent, filled):
         order = NewOrder(
-            id=self.next("O"),
+            id=f"ann.block/{self.next('O')}",
             account="ann.block",
             symbol="AAA",
             side=block.side,
@@ -189,7 +191,7 @@ class BlockDay(RuleBasedStateMachine):
         """The gate ends before what it did is on disk: then nothing of it was."""
         before = seen(self.books)
         if what == "place":
-            place_block(self.books, ANN, Block(id="lost", symbol="AAA", side=Side.BUY, demands={"A1": 10}))
+            place_block(self.books, ANN, Block(id="ann.block/lost", symbol="AAA", side=Side.BUY, demands={"A1": 10}))
         elif what == "allocate":
             for name in self.open_blocks():
                 try:

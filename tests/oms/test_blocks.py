@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from order_books import ANN, BOB, MARK, OPS, alerts, code, fill, order, says, sell, sent, small_books
+from desks import full
+from order_books import ANN, BOB, MARK, OPS, alerts, code, order, sell, sent, small_books
+from order_books import fill as filled_of
+from order_books import says as says_of
 
 from quantray.errors import InputError
 from quantray.execution.orders import Side
@@ -28,12 +31,23 @@ def block_books(**limits):
 
 
 def block(demands, name="B1", side=Side.BUY, **more):
-    return Block(**({"id": name, "symbol": "AAA", "side": side, "demands": demands, "limit": MARK} | more))
+    return Block(
+        **({"id": full(name, "ann.block"), "symbol": "AAA", "side": side, "demands": demands, "limit": MARK} | more)
+    )
 
 
 def part(name, quantity, parent="B1", side=Side.BUY, **more):
     given = {"account": "ann.block", "symbol": "AAA", "limit": MARK} | more
-    return NewOrder(id=name, quantity=quantity, side=side, parent=parent, **given)
+    ids = {"id": full(name, "ann.block"), "parent": full(parent, "ann.block") if parent else None}
+    return NewOrder(quantity=quantity, side=side, **ids, **given)
+
+
+def fill(quantity, name="O1", **more):
+    return filled_of(quantity, full(name, "ann.block"), **more)
+
+
+def says(kind, name="O1", **more):
+    return says_of(kind, full(name, "ann.block"), **more)
 
 
 def cash(books, *names):
@@ -49,8 +63,8 @@ def traded(books, *fills):
     """Fills of the order O1, after which it ends."""
     sent(books)
     hear(books, fills)
-    if books.ledger.orders["O1"].remaining:
-        cancel(books, "O1", ANN)
+    if books.ledger.orders["ann.block/O1"].remaining:
+        cancel(books, "ann.block/O1", ANN)
         hear(books, [says("canceled")])
 
 
@@ -63,7 +77,7 @@ def test_a_purchase_from_demands_to_shares():
     assert cash(books, "A1", "A2", "ann.block") == [before[0] - 300 * PRICE, before[1] - 100 * PRICE, 400 * PRICE]
     assert code(books, part("O1", 400), actor=ANN) == ""
     traded(books, fill(150, fee=30), fill(100, exec_id="F2", price=MARK - 10_000, fee=21))
-    found = allocate_block(books, ANN, "B1")
+    found = allocate_block(books, ANN, "ann.block/B1")
     got = found.shares
     assert {got["A1"].shares, got["A2"].shares} in ({187, 63}, {188, 62})
     # 99.60 a share on average, to the unit and without a rest; 51 of fees are 0.204 a share.
@@ -86,7 +100,7 @@ def test_a_sale_is_capped_by_what_is_held_and_free():
     assert shares(books, "A1", "A3", "ann.block") == [900, 300, 300]
     assert code(books, part("O1", 300, side=Side.SELL)) == ""
     traded(books, fill(100, price=MARK + 1, fee=7))
-    got = allocate_block(books, ANN, "B1").shares
+    got = allocate_block(books, ANN, "ann.block/B1").shares
     # A third and two thirds; fees of 7 are 2 1/3 and 4 2/3.
     assert {name: tuple(share) for name, share in got.items()} == {
         "A1": (33, 33 * (MARK + 1), 2),
@@ -104,7 +118,7 @@ def test_what_rounding_leaves_is_the_residual_accounts():
     assert code(books, part("O1", 3)) == ""
     traded(books, fill(1, price=MARK - 100), fill(1, exec_id="F2"), fill(1, exec_id="F3", fee=5))
     # 99.9966 2/3 and a fee of 1 2/3 each.
-    assert allocate_block(books, ANN, "B1").shares == {
+    assert allocate_block(books, ANN, "ann.block/B1").shares == {
         **dict.fromkeys(("A1", "A2", "A3"), Share(1, 999_967, 2)),
         "ann.residual": Share(0, -1, -1),
     }
@@ -152,12 +166,13 @@ def test_rules_that_are_passed_in_are_asked_first():
         (ANN, block({"A1": 10}, limit=2 * MARK), "collar"),
         (ANN, block({"A1": 10}, limit=MARK + 1), "tick"),
         (ANN, block({"A2": 10}, side=Side.SELL), "position"),
-        (ANN, block({"A1": 10}, name="P1"), "duplicate"),
+        (ANN, block({"A1": 10}, name="A1/P1"), "malformed"),
+        (ANN, block({"A1": 10}, name="bob.block/P1"), "malformed"),
     ],
 )
 def test_what_is_refused_changes_nothing(actor, given, refused):
     books = block_books()
-    controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 10, "")
+    controls.add_parent(books, ANN, "A1/P1", "A1", "AAA", Side.BUY, 10, "")
     before = repr(books.ledger)
     decided = place_block(books, actor, given)
     assert (decided.accepted, decided.code, decided.quantity) == (False, refused, 0)
@@ -175,10 +190,10 @@ def test_a_block_is_placed_and_allocated_once():
     assert place_block(books, ANN, again) == placed
     assert (repr(books.ledger), books.changes.chain.seq) == seen
     assert place_block(books, ANN, replace(given, limit=MARK - 100)).code == "duplicate"
-    assert place_block(books, BOB, replace(given, demands={"B1": 5}, rule=Rule())).code == "duplicate"
-    first = allocate_block(books, ANN, "B1")
+    assert place_block(books, BOB, replace(given, demands={"B1": 5}, rule=Rule())).code == "malformed"
+    first = allocate_block(books, ANN, "ann.block/B1")
     seen = repr(books.ledger), books.changes.chain.seq
-    assert allocate_block(books, ANN, "B1") == first
+    assert allocate_block(books, ANN, "ann.block/B1") == first
     assert (repr(books.ledger), books.changes.chain.seq) == seen
     # None of it was traded: everything went back.
     assert cash(books, "A1", "A2", "ann.block", "ann.residual") == [10**10, 10**10, 0, 0]
@@ -198,13 +213,13 @@ def test_a_block_account_trades_parts_of_open_blocks_alone():
     assert code(books, order("X7", 4, parent="B1")) == "parent"
     assert code(books, part("O1", 300), part("O2", 100)) == ""
     assert code(books, part("X8", 1)) == "cash"
-    with pytest.raises(InputError, match="block 'B1' has 2 orders that have not ended; cancel them, or wait"):
-        allocate_block(books, ANN, "B1")
-    for name in ("O1", "O2"):
+    with pytest.raises(InputError, match="block 'ann.block/B1' has 2 orders that have not ended; cancel them, or wait"):
+        allocate_block(books, ANN, "ann.block/B1")
+    for name in ("ann.block/O1", "ann.block/O2"):
         cancel(books, name, ANN)
     assert code(books, part("O3", 400)) == ""
-    cancel(books, "O3", ANN)
-    allocate_block(books, ANN, "B1")
+    cancel(books, "ann.block/O3", ANN)
+    allocate_block(books, ANN, "ann.block/B1")
     assert cash(books, "ann.block") == [4 * (PRICE - 100)]
     place_block(books, ANN, block({"A2": 100}, name="B3"))
     assert code(books, part("X9", 1)) == "block"
@@ -222,12 +237,11 @@ def test_an_order_at_the_market_is_a_part_as_long_as_the_block_has_the_money():
 def test_a_parent_of_a_block_is_what_the_block_says():
     books = block_books()
     place_block(books, ANN, block({"A1": 300}))
-    for quantity, account in ((299, "ann.block"), (300, "A1")):
-        with pytest.raises(InputError, match="order 'B1' is not what the block of its id says"):
-            controls.add_parent(books, ANN, "B1", account, "AAA", Side.BUY, quantity, "")
-    with pytest.raises(InputError, match="order 'B2' is not what the block of its id says"):
-        controls.add_parent(books, ANN, "B2", "ann.block", "AAA", Side.BUY, 300, "")
-    controls.add_parent(books, ANN, "B1", "ann.block", "AAA", Side.BUY, 300, "{}")
+    with pytest.raises(InputError, match="order 'ann.block/B1' is not what the block of its id says"):
+        controls.add_parent(books, ANN, "ann.block/B1", "ann.block", "AAA", Side.BUY, 299, "")
+    with pytest.raises(InputError, match="order 'ann.block/B2' is not what the block of its id says"):
+        controls.add_parent(books, ANN, "ann.block/B2", "ann.block", "AAA", Side.BUY, 300, "")
+    controls.add_parent(books, ANN, "ann.block/B1", "ann.block", "AAA", Side.BUY, 300, "{}")
     assert code(books, part("O1", 10)) == ""
 
 
@@ -240,7 +254,7 @@ def test_accounts_for_blocks_are_not_for_anything_else():
         with pytest.raises(InputError, match="has the name of one for blocks, which begin empty"):
             controls.open_account(books, OPS, account, {})
     controls.open_account(books, OPS, Account("bob.block", "bob", 0), {})
-    assert place_block(books, BOB, block({"B1": 10}, name="B2")).accepted
+    assert place_block(books, BOB, block({"B1": 10}, name="bob.block/B2")).accepted
 
 
 def test_a_managers_id_leaves_room_for_those_of_the_accounts_for_blocks():
@@ -257,7 +271,7 @@ def filled_and_allocated(side=Side.BUY):
     place_block(books, ANN, block({"A1": 60, "A3": 40} if side is Side.SELL else {"A1": 60, "A2": 40}, side=side))
     assert code(books, part("O1", 100, side=side)) == ""
     traded(books, fill(50, fee=5), fill(50, exec_id="F2", fee=5))
-    allocate_block(books, ANN, "B1")
+    allocate_block(books, ANN, "ann.block/B1")
     return books
 
 
@@ -276,14 +290,14 @@ def test_a_bust_after_it_was_allocated_is_told_and_shared_out_anew_when_asked_fo
     assert shares(books, "ann.block") == [-50 * side.sign]
     assert cash(books, "ann.block") == [side.sign * 50 * MARK + 5]
     with pytest.raises(InputError, match="by operations, with a reason"):
-        reallocate_block(books, ANN, "B1", "bust", onto="accounts")
-    found = reallocate_block(books, OPS, "B1", "bust of F2", onto="accounts")
+        reallocate_block(books, ANN, "ann.block/B1", "bust", onto="accounts")
+    found = reallocate_block(books, OPS, "ann.block/B1", "bust of F2", onto="accounts")
     assert found.revision == 2
     assert tuple(found.shares["A1"]) == (30, 30 * MARK, 3)
     assert shares(books, "A1", "ann.block") == [held[0] - side.sign * 30, 0]
     assert cash(books, "A1", "ann.block", "ann.residual") == [had[0] + side.sign * 30 * MARK + 3, 0, 0]
     seen = books.changes.chain.seq
-    assert reallocate_block(books, OPS, "B1", "bust of F2", onto="accounts") == found
+    assert reallocate_block(books, OPS, "ann.block/B1", "bust of F2", onto="accounts") == found
     assert books.changes.chain.seq == seen
 
 
@@ -293,9 +307,9 @@ def test_what_an_account_has_no_more_goes_onto_the_residual_account():
     hear(books, [says("bust", exec_id="X1", refers="F2")])
     seen = repr(books.ledger)
     with pytest.raises(InputError, match="account 'A2' has no more the 20 shares or -.* allocate it onto residual"):
-        reallocate_block(books, OPS, "B1", "bust of F2", onto="accounts")
+        reallocate_block(books, OPS, "ann.block/B1", "bust of F2", onto="accounts")
     assert repr(books.ledger) == seen
-    found = reallocate_block(books, OPS, "B1", "bust of F2", onto="residual")
+    found = reallocate_block(books, OPS, "ann.block/B1", "bust of F2", onto="residual")
     assert found.shares["ann.residual"] == Share(-50, -50 * MARK, -5)
     assert tuple(found.shares["A2"]) == (40, 40 * MARK, 4)
     assert shares(books, "ann.block", "ann.residual", "A2") == [0, -50, 40]
@@ -308,7 +322,7 @@ def test_shares_beyond_what_was_wanted_are_the_residual_accounts():
     place_block(books, ANN, block({"A1": 60, "A2": 40}))
     assert code(books, part("O1", 100)) == ""
     traded(books, fill(110, fee=11))
-    found = allocate_block(books, ANN, "B1").shares
+    found = allocate_block(books, ANN, "ann.block/B1").shares
     assert found == {"A1": (60, 60 * MARK, 6), "A2": (40, 40 * MARK, 4), "ann.residual": (10, 10 * MARK, 1)}
     assert cash(books, "ann.block", "ann.residual") == [0, -10 * MARK - 1]
     assert "residual" in alerts(books)
@@ -317,13 +331,13 @@ def test_shares_beyond_what_was_wanted_are_the_residual_accounts():
 def test_only_ones_own_blocks_are_there():
     books = block_books()
     place_block(books, ANN, block({"A1": 300}))
-    assert [each.id for each in block_statuses(books, ANN, ["B1", "B9"])] == ["B1"]
+    assert [each.id for each in block_statuses(books, ANN, ["ann.block/B1", "ann.block/B9"])] == ["ann.block/B1"]
     assert block_statuses(books, BOB) == []
-    for name in ("B1", "B9"):
+    for name in ("ann.block/B1", "ann.block/B9"):
         with pytest.raises(InputError, match=f"there is no block '{name}' of yours"):
             allocate_block(books, BOB, name)
-    with pytest.raises(InputError, match="block 'B1' was not allocated yet"):
-        reallocate_block(books, OPS, "B1", "why", onto="accounts")
+    with pytest.raises(InputError, match="block 'ann.block/B1' was not allocated yet"):
+        reallocate_block(books, OPS, "ann.block/B1", "why", onto="accounts")
 
 
 @pytest.mark.parametrize(
@@ -357,7 +371,7 @@ def odd_share(first, *before):
     place_block(books, ANN, block({"A1": 1, "A2": 1}))
     submit(books, [part("O1", 1)], ANN)
     traded(books, fill(1))
-    got = allocate_block(books, ANN, "B1").shares
+    got = allocate_block(books, ANN, "ann.block/B1").shares
     return "A1" if got["A1"].shares else "A2"
 
 

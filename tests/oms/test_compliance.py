@@ -192,10 +192,10 @@ def test_nothing_is_watched_without_rules():
 
 def test_an_account_that_may_not_is_left_out_of_a_block():
     books = books_with(cap(scope=Scope(accounts=("A1",))), firm_order_shares=10**6)
-    block = Block(id="K1", symbol="AAA", side=Side.BUY, demands={"A1": 101, "A2": 100}, limit=MARK)
+    block = Block(id="ann.block/K1", symbol="AAA", side=Side.BUY, demands={"A1": 101, "A2": 100}, limit=MARK)
     decision = place_block(books, ANN, block)
     assert decision.accepted
-    assert [(it.account, it.reason) for it in books.blocks.records["K1"].left_out] == [("A1", "compliance")]
+    assert [(it.account, it.reason) for it in books.blocks.records["ann.block/K1"].left_out] == [("A1", "compliance")]
     # Of the account of the block itself a part of net asset value says nothing.
     set_rules(books, OPS, [cap()])
     assert code(books, order("O1", 100, account="ann.block", parent="K1")) == ""

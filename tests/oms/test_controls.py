@@ -44,10 +44,13 @@ def unchanged(books):
         (lambda b: controls.restrict(b, OPS, "AAA", on=True, account="A9"), "there is no account 'A9'"),
         (lambda b: controls.set_session(b, OPS, datetime(2026, 1, 1), datetime(2026, 1, 2)), "give times with a zone"),
         (
-            lambda b: controls.add_parent(b, BOB, "P1", "A1", "AAA", Side.BUY, 5, ""),
+            lambda b: controls.add_parent(b, BOB, "A1/P1", "A1", "AAA", Side.BUY, 5, ""),
             "there is no account 'A1' of yours",
         ),
-        (lambda b: controls.add_parent(b, ANN, "P1", "A1", "AAA", Side.BUY, 0, ""), "is another one already, or lacks"),
+        (
+            lambda b: controls.add_parent(b, ANN, "A1/P1", "A1", "AAA", Side.BUY, 0, ""),
+            "or lacks shares or",
+        ),
     ],
 )
 def test_what_cannot_be_is_a_line_and_changes_nothing(command, said):
@@ -62,7 +65,7 @@ def test_another_s_account_is_as_one_that_is_not_there():
     said = []
     for account in ("A1", "A9"):
         with pytest.raises(InputError) as found:
-            controls.add_parent(small_books(), BOB, "P1", account, "AAA", Side.BUY, 5, "")
+            controls.add_parent(small_books(), BOB, "A1/P1", account, "AAA", Side.BUY, 5, "")
         said.append(str(found.value).replace(account, ""))
     assert said[0] == said[1]
 
@@ -96,10 +99,10 @@ def test_a_symbol_that_is_listed_again_keeps_its_price():
 def test_a_parent_is_kept_once():
     books = small_books()
     for _ in range(2):
-        controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 500, "{}")
-    assert books.parents == {"P1": ("A1", "AAA", "buy", 500)}
-    with pytest.raises(InputError, match="order 'P1' of 501 shares is another one already"):
-        controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 501, "{}")
+        controls.add_parent(books, ANN, "A1/P1", "A1", "AAA", Side.BUY, 500, "{}")
+    assert books.parents == {"A1/P1": ("A1", "AAA", "buy", 500)}
+    with pytest.raises(InputError, match="order 'A1/P1' of 501 shares is another one already"):
+        controls.add_parent(books, ANN, "A1/P1", "A1", "AAA", Side.BUY, 501, "{}")
 
 
 def test_nothing_is_there_at_first():

@@ -13,7 +13,7 @@ from quantray.oms.replay import replay_database, replay_file
 
 def test_an_exported_log_is_the_log(tmp_path):
     with gate_at(tmp_path) as gate:
-        gate.submit([buy("O1"), buy("O2", 0)], ANN)
+        gate.submit([buy("A1/O1"), buy("A1/O2", 0)], ANN)
     url, path = f"sqlite:///{tmp_path / 'orders.db'}", tmp_path / "out" / "log.jsonl"
     rows = export_log(url, path)
     there, here = replay_file(path), replay_database(url)

@@ -78,7 +78,7 @@ def test_open_orders_count_until_they_end():
     books = books_with(sector=1_100 * MARK, var=36_189_485)
     assert code(books, order("O1", 100)) == ""
     assert code(books, order("O2", 1)) == "sector"
-    assert cancel(books, "O1", OPS)
+    assert cancel(books, "A1/O1", OPS)
     assert code(books, order("O3", 100)) == ""
 
 

@@ -34,18 +34,18 @@ def books():
 
 
 def test_a_refused_cancellation_leaves_it_where_it_was(books):
-    cancel(books, "O1", ANN)
+    cancel(books, "A1/O1", ANN)
     hear(books, [says("cancel_rejected")])
     assert state(books) is State.ACKED
     hear(books, [fill(30)])
-    cancel(books, "O1", ANN)
+    cancel(books, "A1/O1", ANN)
     hear(books, [says("cancel_rejected")])
     assert state(books) is State.PARTIAL
 
 
 def test_an_order_that_its_venue_spoke_of_is_not_ended_by_its_silence(books):
-    unsure(books, "O1", "no answer")
-    assert resolve(books, "O1", None) is State.UNKNOWN
+    unsure(books, "A1/O1", "no answer")
+    assert resolve(books, "A1/O1", None) is State.UNKNOWN
     assert books.ledger.accounts["A1"].reserved == 100 * (MARK + 100)
     assert alerts(books) == ["break"]
 
@@ -53,19 +53,19 @@ def test_an_order_that_its_venue_spoke_of_is_not_ended_by_its_silence(books):
 @pytest.mark.parametrize(
     ("found", "after", "filled"),
     [
-        (VenueOrder("O1", State.ACKED, 0), State.ACKED, 0),
-        (VenueOrder("O1", State.PARTIAL, 60, (fill(60),)), State.PARTIAL, 60),
-        (VenueOrder("O1", State.FILLED, 100, (fill(60), fill(40, exec_id="F2"))), State.FILLED, 100),
-        (VenueOrder("O1", State.CANCELED, 60, (fill(60),)), State.CANCELED, 60),
-        (VenueOrder("O1", State.REJECTED, 0), State.REJECTED, 0),
+        (VenueOrder("A1/O1", State.ACKED, 0), State.ACKED, 0),
+        (VenueOrder("A1/O1", State.PARTIAL, 60, (fill(60),)), State.PARTIAL, 60),
+        (VenueOrder("A1/O1", State.FILLED, 100, (fill(60), fill(40, exec_id="F2"))), State.FILLED, 100),
+        (VenueOrder("A1/O1", State.CANCELED, 60, (fill(60),)), State.CANCELED, 60),
+        (VenueOrder("A1/O1", State.REJECTED, 0), State.REJECTED, 0),
         # It was filled, and the fill was busted: as it was filled, it stays.
-        (VenueOrder("O1", State.FILLED, 0, (fill(100), says("bust", exec_id="B1", refers="F1"))), State.FILLED, 0),
+        (VenueOrder("A1/O1", State.FILLED, 0, (fill(100), says("bust", exec_id="B1", refers="F1"))), State.FILLED, 0),
     ],
 )
 def test_doubt_is_settled_by_what_the_venue_knows(books, found, after, filled):
-    unsure(books, "O1", "no answer")
-    assert resolve(books, "O1", found) is after
-    assert books.ledger.orders["O1"].filled == filled
+    unsure(books, "A1/O1", "no answer")
+    assert resolve(books, "A1/O1", found) is after
+    assert books.ledger.orders["A1/O1"].filled == filled
     assert (books.ledger.accounts["A1"].reserved == 0) == (after in (State.CANCELED, State.FILLED, State.REJECTED))
     assert alerts(books) == []
 
@@ -73,29 +73,29 @@ def test_doubt_is_settled_by_what_the_venue_knows(books, found, after, filled):
 @pytest.mark.parametrize(
     "found",
     [
-        VenueOrder("O1", State.FILLED, 0),
-        VenueOrder("O1", State.RESERVED, 0),
-        VenueOrder("O1", State.UNKNOWN, 0),
-        VenueOrder("O1", State.CANCELED, 60),
+        VenueOrder("A1/O1", State.FILLED, 0),
+        VenueOrder("A1/O1", State.RESERVED, 0),
+        VenueOrder("A1/O1", State.UNKNOWN, 0),
+        VenueOrder("A1/O1", State.CANCELED, 60),
     ],
 )
 def test_nonsense_of_a_venue_settles_nothing(books, found):
-    unsure(books, "O1", "no answer")
-    assert resolve(books, "O1", found) is State.UNKNOWN
+    unsure(books, "A1/O1", "no answer")
+    assert resolve(books, "A1/O1", found) is State.UNKNOWN
     assert alerts(books) == ["break"]
     assert books.ledger.accounts["A1"].reserved == 100 * (MARK + 100)
 
 
 def test_an_order_that_its_venue_forgot_is_a_break(books):
     hear(books, [fill(10)])
-    assert resolve(books, "O1", None) is State.PARTIAL
+    assert resolve(books, "A1/O1", None) is State.PARTIAL
     assert alerts(books) == ["break"]
 
 
 def test_a_rejection_of_what_is_partly_filled_is_a_break_and_the_rest_is_booked(books):
     hear(books, [fill(10), says("rejected", filled=10), fill(20, exec_id="F2")])
     assert state(books) is State.PARTIAL
-    assert books.ledger.orders["O1"].filled == 30
+    assert books.ledger.orders["A1/O1"].filled == 30
     assert alerts(books) == ["break"]
 
 
@@ -104,7 +104,7 @@ def test_an_end_that_overtakes_a_fill_waits_for_it(books):
     assert state(books) is State.UNKNOWN
     assert not free(books)
     hear(books, [fill(60)])
-    assert resolve(books, "O1", VenueOrder("O1", State.CANCELED, 60)) is State.CANCELED
+    assert resolve(books, "A1/O1", VenueOrder("A1/O1", State.CANCELED, 60)) is State.CANCELED
     assert free(books)
 
 
@@ -118,7 +118,7 @@ def test_a_fill_after_the_end_is_booked_and_the_order_stays_ended(books):
 def test_reports_that_come_twice_count_once(books):
     for _ in range(3):
         hear(books, [fill(60), fill(40, exec_id="F2")])
-    assert books.ledger.orders["O1"].filled == 100
+    assert books.ledger.orders["A1/O1"].filled == 100
     assert books.ledger.lines["A1", "AAA"].shares == 1_100
 
 
@@ -156,7 +156,7 @@ def test_numbered_reports_leave_a_mark(books):
 
 def test_an_answer_that_the_last_fill_overtook_is_no_break(books):
     hear(books, [fill(100)])
-    assert resolve(books, "O1", VenueOrder("O1", State.ACKED, 0)) is State.FILLED
+    assert resolve(books, "A1/O1", VenueOrder("A1/O1", State.ACKED, 0)) is State.FILLED
     assert alerts(books) == []
 
 
@@ -164,15 +164,15 @@ def test_what_cannot_be_read_is_kept_whole_told_and_asked_about(books):
     raw = '{"order": "O1", "quantity": -1}'
     hear(
         books,
-        [Unreadable(raw=raw, why="quantity: too small", order="O1", sequence=8), says("acked", sequence=9)],
+        [Unreadable(raw=raw, why="quantity: too small", order="A1/O1", sequence=8), says("acked", sequence=9)],
         "rest",
     )
     line = next(line for _, line, _, _ in books.changes.rows.added[schema.audit] if '"unreadable"' in line)
     assert json.loads(line)[-1] == {"route": "rest", "sequence": 8, "why": "quantity: too small", "raw": raw}
-    assert [alert.entity for alert in books.alerts if alert.kind == "unreadable"] == ["O1"]
+    assert [alert.entity for alert in books.alerts if alert.kind == "unreadable"] == ["A1/O1"]
     assert books.cursors == {"rest": 9}
     assert state(books) is State.UNKNOWN
-    assert resolve(books, "O1", VenueOrder("O1", State.PARTIAL, 60, (fill(60),))) is State.PARTIAL
+    assert resolve(books, "A1/O1", VenueOrder("A1/O1", State.PARTIAL, 60, (fill(60),))) is State.PARTIAL
 
 
 def test_what_may_be_of_any_order_makes_all_of_its_way_asked_about(books):

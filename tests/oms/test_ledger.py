@@ -37,7 +37,7 @@ def test_a_purchase_from_reservation_to_fill(ledger):
     account = ledger.accounts["A1"]
     assert (account.cash, account.reserved) == (10_000 - 40 * 9 - 7, 60 * 12)
     assert (ledger.gross, ledger.long, ledger.short) == (1_000, 1_000, 400)
-    assert ledger.live == {"O1": record}
+    assert ledger.live == {"A1/O1": record}
     ledger.release(record)
     record.state = State.CANCELED
     ledger.reserve(record)
@@ -82,7 +82,7 @@ def test_parts_of_an_order_are_found(ledger):
     records = [OrderRecord(order(f"O{i}", parent="P1"), "ann", State.RESERVED, price=1) for i in range(2)]
     for record in records:
         ledger.add(record)
-    assert ledger.parts == {"P1": records}
+    assert ledger.parts == {"A1/P1": records}
 
 
 def test_an_unknown_account_is_named(ledger):

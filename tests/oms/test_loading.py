@@ -16,12 +16,12 @@ from quantray.oms.states import State
 def test_everything_is_read_back(url):
     with Gate(url, clock=Clock()) as gate:
         gate.do(set_up)
-        gate.do(lambda books: controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 300, "{}"))
-        gate.submit([buy("O1", parent="P1"), buy("O2", limit=None), buy("O3", 0)], ANN)
+        gate.do(lambda books: controls.add_parent(books, ANN, "A1/P1", "A1", "AAA", Side.BUY, 300, "{}"))
+        gate.submit([buy("A1/O1", parent="A1/P1"), buy("A1/O2", limit=None), buy("A1/O3", 0)], ANN)
         gate.do(lambda books: handed(books, [1], "fix"))
         report = Report(
             kind=ReportKind.FILL,
-            order="O1",
+            order="A1/O1",
             venue="NYSE",
             exec_id="F1",
             quantity=60,
@@ -39,20 +39,20 @@ def test_everything_is_read_back(url):
     ledger = books.ledger
     assert (books.changes.chain.seq, books.changes.chain.head) == head
     assert {name: record.state for name, record in ledger.orders.items()} == {
-        "O1": State.PARTIAL,
-        "O2": State.RESERVED,
-        "O3": State.REJECTED,
+        "A1/O1": State.PARTIAL,
+        "A1/O2": State.RESERVED,
+        "A1/O3": State.REJECTED,
     }
-    first = ledger.orders["O1"]
-    assert (first.order, first.route, first.filled, first.pm) == (buy("O1", parent="P1"), "fix", 60, "ann")
+    first = ledger.orders["A1/O1"]
+    assert (first.order, first.route, first.filled, first.pm) == (buy("A1/O1", parent="A1/P1"), "fix", 60, "ann")
     assert ledger.accounts["A1"].cash == 1_000_000 * MONEY - 60 * 50 * MONEY + 3
     # 40 at the limit and 100 at the market: 5 % above the mark, and the fee.
     assert ledger.accounts["A1"].reserved == 40 * (50 * MONEY + 100) + 100 * (525_000 + 100)
     assert (ledger.switches, ledger.restrictions) == ({("symbol", "BBB")}, {("", "CCC")})
-    assert books.parents == {"P1": ("A1", "AAA", "buy", 300)}
-    assert ledger.parts == {"P1": [first]}
-    assert set(ledger.live) == {"O1", "O2"}
+    assert books.parents == {"A1/P1": ("A1", "AAA", "buy", 300)}
+    assert ledger.parts == {"A1/P1": [first]}
+    assert set(ledger.live) == {"A1/O1", "A1/O2"}
     assert books.cursors == {"fix": 9}
-    assert [(out.seq, out.order.id, out.action) for out in books.outgoing.values()] == [(2, "O2", "new")]
+    assert [(out.seq, out.order.id, out.action) for out in books.outgoing.values()] == [(2, "A1/O2", "new")]
     assert books.last_outgoing == 2
     assert books.executions.take(report) is None

@@ -27,7 +27,7 @@ def filled(url):
     """A database in which there is something in every table that a day fills."""
     with Gate(url, clock=Clock()) as gate:
         gate.do(set_up)
-        gate.submit([buy("O1"), buy("O2", 10**9)], ANN)
+        gate.submit([buy("A1/O1"), buy("A1/O2", 10**9)], ANN)
     return url
 
 
@@ -72,8 +72,8 @@ def test_down_and_up_again_keeps_what_is_in_them(filled):
 
 def test_what_blocks_are_is_never_changed_and_not_given_up(filled):
     with Gate(filled, clock=Clock()) as gate:
-        block = Block(id="K1", symbol="AAA", side=Side.BUY, demands={"A1": 10})
-        gate.do(lambda books: (place_block(books, ANN, block), allocate_block(books, ANN, "K1")))
+        block = Block(id="ann.block/K1", symbol="AAA", side=Side.BUY, demands={"A1": 10})
+        gate.do(lambda books: (place_block(books, ANN, block), allocate_block(books, ANN, "ann.block/K1")))
     engine = connect(filled)
     for table in BLOCKS:
         for statement in (f"UPDATE {table} SET account = 'B1'", f"DELETE FROM {table}"):

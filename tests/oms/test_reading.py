@@ -20,7 +20,7 @@ def test_a_moment_stays_and_keeps_no_gate_waiting(url):
         gate.do(set_up)
         with moment(url) as connection:
             assert count(connection) == 0
-            assert gate.submit([buy("O1")], ANN)[0].accepted
+            assert gate.submit([buy("A1/O1")], ANN)[0].accepted
             assert count(connection) == 0
         with moment(url) as connection:
             assert count(connection) == 1

@@ -30,21 +30,26 @@ def busy(url):
     clock = Clock()
     with Gate(url, clock=clock) as gate:
         gate.do(set_up)
-        gate.do(lambda books: controls.add_parent(books, ANN, "P1", "A1", "AAA", Side.BUY, 300, '{"slices": []}'))
-        gate.submit([buy(f"O{i}", parent="P1") for i in range(6)], ANN)
-        gate.submit([buy("N1", 10**8), buy("N2", account="B1")], ANN)
+        gate.do(lambda books: controls.add_parent(books, ANN, "A1/P1", "A1", "AAA", Side.BUY, 300, '{"slices": []}'))
+        gate.submit([buy(f"A1/O{i}", parent="A1/P1") for i in range(6)], ANN)
+        gate.submit([buy("A1/N1", 10**8), buy("B1/N2", account="B1")], ANN)
 
         def work(books):
-            handed(books, [out.seq for out in books.outgoing.values() if out.order.id != "O5"], "rest")
-            hear(books, [report("acked", f"O{i}") for i in range(5)])
+            handed(books, [out.seq for out in books.outgoing.values() if out.order.id != "A1/O5"], "rest")
+            hear(books, [report("acked", f"A1/O{i}") for i in range(5)])
             hear(
-                books, [report("fill", "O0", "F0", 100), report("fill", "O1", "F1", 60), report("fill", "O2", "F2", 5)]
+                books,
+                [
+                    report("fill", "A1/O0", "F0", 100),
+                    report("fill", "A1/O1", "F1", 60),
+                    report("fill", "A1/O2", "F2", 5),
+                ],
             )
-            hear(books, [report("correct", "O1", "C1", 50, refers="F1"), report("bust", "O2", "B2", refers="F2")])
-            cancel(books, "O3", ANN)
-            cancel(books, "O1", ANN)
-            hear(books, [report("canceled", "O3")])
-            unsure(books, "O4", "no answer")
+            hear(books, [report("correct", "A1/O1", "C1", 50, refers="F1"), report("bust", "A1/O2", "B2", refers="F2")])
+            cancel(books, "A1/O3", ANN)
+            cancel(books, "A1/O1", ANN)
+            hear(books, [report("canceled", "A1/O3")])
+            unsure(books, "A1/O4", "no answer")
             controls.set_marks(books, OPS, {"AAA": 51 * MONEY})
             controls.set_switch(books, OPS, "account", "B1", on=True)
             controls.restrict(books, OPS, "BBB", on=True)
@@ -116,24 +121,30 @@ def changed(day, folder, *statements):
             "DELETE FROM positions WHERE account = 'A1'",
             "positions: A1 AAA is not there, and by the log is shares 1,150",
         ),
-        ("UPDATE reservations SET cash = 1 WHERE \"order\" = 'O4'", "O4 has cash 1, and by the log cash 50,010,000"),
         (
-            "DELETE FROM reservations WHERE \"order\" = 'O4'",
-            "reservations: O4 is not there, and by the log is account A1",
+            "UPDATE reservations SET cash = 1 WHERE \"order\" = 'A1/O4'",
+            "O4 has cash 1, and by the log cash 50,010,000",
         ),
         (
-            "INSERT INTO reservations VALUES ('O0', 'A1', 'AAA', 1, 1)",
-            "O0 is there with .*, and the log does not have it",
+            "DELETE FROM reservations WHERE \"order\" = 'A1/O4'",
+            "reservations: A1/O4 is not there, and by the log is account A1",
         ),
         (
-            "UPDATE child_orders SET filled = 99 WHERE id = 'O0'",
-            "child_orders: O0 has filled 99, and by the log filled 100",
+            "INSERT INTO reservations VALUES ('A1/O0', 'A1', 'AAA', 1, 1)",
+            "A1/O0 is there with .*, and the log does not have it",
         ),
         (
-            "UPDATE child_orders SET state = 'FILLED' WHERE id = 'O4'",
-            "O4 has state FILLED, and by the log state UNKNOWN",
+            "UPDATE child_orders SET filled = 99 WHERE id = 'A1/O0'",
+            "child_orders: A1/O0 has filled 99, and by the log filled 100",
         ),
-        ("UPDATE child_orders SET quantity = 7 WHERE id = 'O5'", "O5 has quantity 7, and by the log quantity 100"),
+        (
+            "UPDATE child_orders SET state = 'FILLED' WHERE id = 'A1/O4'",
+            "A1/O4 has state FILLED, and by the log state UNKNOWN",
+        ),
+        (
+            "UPDATE child_orders SET quantity = 7 WHERE id = 'A1/O5'",
+            "O5 has quantity 7, and by the log quantity 100",
+        ),
         ("UPDATE executions SET price = 1 WHERE exec_id = 'F0'", "executions: NYSE F0 has price 1, and by the log"),
         ("DELETE FROM executions WHERE exec_id = 'B2'", "executions: NYSE B2 is not there"),
         ("UPDATE limits SET value = 10 WHERE name = 'gross'", "limits: firm  gross has value 10, and by the log value"),
@@ -142,10 +153,10 @@ def changed(day, folder, *statements):
         ("DELETE FROM restrictions", "restrictions: BBB is not there"),
         ("UPDATE sessions SET closes = 'z'", "sessions: 1 has closes z, and by the log"),
         ("UPDATE instruments SET mark = 3", "instruments: AAA has mark 3, and by the log mark 510,000"),
-        ("UPDATE parents SET schedule = ''", "parents: P1 has schedule e3b0c.*, and by the log schedule"),
-        ("UPDATE outbox SET done = 1", "outbox: O5 waits 0 times while it is RESERVED"),
-        ("DELETE FROM outbox WHERE \"order\" = 'O5'", "outbox: O5 was put out 0 times, and by the log 1"),
-        ("DELETE FROM outbox WHERE action = 'cancel'", "outbox: the end of O1 was asked for 0 times, not 1"),
+        ("UPDATE parents SET schedule = ''", "parents: A1/P1 has schedule e3b0c.*, and by the log schedule"),
+        ("UPDATE outbox SET done = 1", "outbox: A1/O5 waits 0 times while it is RESERVED"),
+        ("DELETE FROM outbox WHERE \"order\" = 'A1/O5'", "outbox: A1/O5 was put out 0 times, and by the log 1"),
+        ("DELETE FROM outbox WHERE action = 'cancel'", "outbox: the end of A1/O1 was asked for 0 times, not 1"),
         ("UPDATE gate SET epoch = 1", "gate: the epoch is 1, and the log has 2"),
     ],
 )
@@ -201,7 +212,7 @@ GOOD = {
     "at the limits": lambda log: (
         log.limit("firm", "", "gross", 1_100 * MARK).limit("pm", "ann", "capital", 1_100 * MARK).order()
     ),
-    "short": lambda log: log.order("O2", 50, symbol="BBB", side="sell_short"),
+    "short": lambda log: log.order("A1/O2", 50, symbol="BBB", side="sell_short"),
     "a bust before its fill": lambda log: (
         log.order()
         .sent()
@@ -244,7 +255,7 @@ BAD = [
     (lambda log: log.order(quantity=101), {"order_value": 100 * MARK}, "firm order_value is 101,010,100"),
     (lambda log: log.order(account="B1", pm="bob", by="bob"), {}, "cash is 100,010,000 and may be 0"),
     (
-        lambda log: log.order(side="sell", quantity=1_000).order("O2", side="sell"),
+        lambda log: log.order(side="sell", quantity=1_000).order("A1/O2", side="sell"),
         {},
         "position is 1,100 and may be 1,000",
     ),
@@ -257,39 +268,39 @@ BAD = [
         {},
         "the limit 900,000 is further than 500 bps from 1,000,000",
     ),
-    (lambda log: log.order(price=MARK), {}, "1,000,000 a share is set aside for O1, not 1,000,100"),
+    (lambda log: log.order(price=MARK), {}, "1,000,000 a share is set aside for A1/O1, not 1,000,100"),
     (
         lambda log: log.order().sent().execution("SENT", "PARTIAL", 60, venue="BY HAND"),
         {},
-        "O1 has 60 filled by hand, and nobody said that it had",
+        "A1/O1 has 60 filled by hand, and nobody said that it had",
     ),
     (
-        lambda log: log.order().sent().add("settlement", "O1", filled=101, price=MARK, reason="so", venue=""),
+        lambda log: log.order().sent().add("settlement", "A1/O1", filled=101, price=MARK, reason="so", venue=""),
         {},
-        "O1 of 100 shares was settled as 101 filled",
+        "A1/O1 of 100 shares was settled as 101 filled",
     ),
     (
-        lambda log: log.order().sent().add("settlement", "O1", filled=10, price=MARK, reason="", venue=""),
+        lambda log: log.order().sent().add("settlement", "A1/O1", filled=10, price=MARK, reason="", venue=""),
         {},
-        "O1 was settled by ops without a reason",
+        "A1/O1 was settled by ops without a reason",
     ),
-    (lambda log: log.order(limit=None), {}, "1,000,100 a share is set aside for O1, not 1,050,100"),
+    (lambda log: log.order(limit=None), {}, "1,000,100 a share is set aside for A1/O1, not 1,050,100"),
     (lambda log: log.add("switch", "", scope="pm", key="ann", on=True).order(), {}, "accepted while pm ann was halted"),
     (
         lambda log: log.add("restriction", "", account="", symbol="AAA", on=True).order(),
         {},
         "of AAA was accepted while",
     ),
-    (lambda log: log.order(at="2026-03-02T21:00:00"), {}, "O1 was accepted outside 2026-03-02T14:30:00 to"),
-    (lambda log: log.order(account="B1"), {}, "O1 of ann is for B1, which is another's"),
-    (lambda log: log.order(by="bob"), {}, "bob of bob acts on O1, which is of ann"),
-    (lambda log: log.order().order(), {}, "order: O1 was there before"),
-    (lambda log: log.order(to="REJECTED"), {}, "O1 is REJECTED with the code ''"),
+    (lambda log: log.order(at="2026-03-02T21:00:00"), {}, "A1/O1 was accepted outside 2026-03-02T14:30:00 to"),
+    (lambda log: log.order(account="B1"), {}, "A1/O1 of ann is for B1, which is another's"),
+    (lambda log: log.order(by="bob"), {}, "bob of bob acts on A1/O1, which is of ann"),
+    (lambda log: log.order().order(), {}, "order: A1/O1 was there before"),
+    (lambda log: log.order(to="REJECTED"), {}, "A1/O1 is REJECTED with the code ''"),
     (lambda log: log.order().state("RESERVED", "ACKED"), {}, "an order that is RESERVED cannot become ACKED"),
     (lambda log: log.order().state("SENT", "ACKED"), {}, "leaves SENT, and the order is RESERVED"),
     (lambda log: log.order().sent().state("SENT", "UNKNOWN").sent(), {}, "an order that is UNKNOWN cannot become SENT"),
-    (lambda log: log.order().state("RESERVED", "CANCELED", by="bob"), {}, "bob of bob acts on O1, which is of ann"),
-    (lambda log: log.order().execution("RESERVED", "FILLED", 100), {}, "F1 is of O1, which was never handed over"),
+    (lambda log: log.order().state("RESERVED", "CANCELED", by="bob"), {}, "bob of bob acts on A1/O1, which is of ann"),
+    (lambda log: log.order().execution("RESERVED", "FILLED", 100), {}, "F1 is of A1/O1, which was never handed over"),
     (
         lambda log: log.order().sent().execution("SENT", "PARTIAL", 5).execution("PARTIAL", "PARTIAL", 5),
         {},
@@ -315,7 +326,7 @@ BAD = [
     (lambda log: log.add("account", "A1", pm="ann", cash=1, may_short=True, shares={}), {}, "A1 was opened before"),
     (lambda log: log.add("wine", "x"), {}, "rows of kind 'wine' are not known to this reader"),
     (lambda log: log.add("transfer", "A9", cash=1, shares={}, reason="in"), {}, "transfer A9 cannot be read: KeyError"),
-    (lambda log: log.add("refused", "O9", code="", account=""), {}, "O9 was refused without a code"),
+    (lambda log: log.add("refused", "A1/O9", code="", account=""), {}, "A1/O9 was refused without a code"),
 ]
 
 
@@ -379,7 +390,7 @@ def test_a_gate_that_forgot_a_check_is_seen(tmp_path, monkeypatch, check, prepar
 def test_what_covers_a_short_was_held_to_no_limit_of_exposure(tmp_path):
     books = small_books(firm_net=0, firm_single_name=0, firm_gross=0, ann_capital=0)
     controls.open_account(books, OPS, Account("A3", "ann", 10**10, True), {"AAA": -100})
-    submit(books, [order("O1", 100, account="A3"), sell("O2", 1_000)], Actor("ann", "ann"))
+    submit(books, [order("A3/O1", 100, account="A3"), sell("A1/O2", 1_000)], Actor("ann", "ann"))
     rows = books.changes.rows.added[schema.audit]
     write_log(tmp_path / "log.jsonl", rows)
     assert replay_file(tmp_path / "log.jsonl").findings == ()
@@ -407,9 +418,9 @@ def test_a_gate_may_be_at_work(tmp_path):
     url = f"sqlite:///{tmp_path / 'orders.db'}"
     with Gate(url, clock=Clock()) as gate:
         gate.do(set_up)
-        gate.submit([buy("O1")], ANN)
+        gate.submit([buy("A1/O1")], ANN)
         assert replay_database(url).findings == ()
-        gate.submit([buy("O2")], ANN)
+        gate.submit([buy("A1/O2")], ANN)
         assert replay_database(url).orders == 2
 
 

@@ -49,14 +49,18 @@ def settings(given):
 def test_it_is_set_up_once_and_goes_on(given):
     with running(settings(given)) as parts:
         desk = RemoteDesk("orders.door")
-        assert desk.submit([buy("a", 100)])[0].accepted
+        assert desk.submit([buy("A1/a", 100)])[0].accepted
         assert parts.gate.do(lambda books: books.ledger.accounts["A1"].cash) == 1_000_005_000
         desk.close()
     given["set_up"]["firm"]["order_shares"] = 50
     given["set_up"]["accounts"]["A1"]["cash"] = 7
     with running(settings(given)) as parts:
         desk = RemoteDesk("orders.door")
-        assert [each.code for each in desk.submit([buy("a", 100), buy("b", 100), buy("c", 50)])] == ["", "size", ""]
+        assert [each.code for each in desk.submit([buy("A1/a", 100), buy("A1/b", 100), buy("A1/c", 50)])] == [
+            "",
+            "size",
+            "",
+        ]
         assert parts.gate.do(lambda books: books.ledger.accounts["A1"].cash) == 1_000_005_000
         assert desk.status()["epoch"] == 2
         assert desk.marks() == {"AAA": 50 * MONEY}
@@ -70,7 +74,7 @@ def test_it_is_set_up_once_and_goes_on(given):
 def test_prometheus_reads_counts_and_no_names(given):
     with running(settings(given)) as parts:
         desk = RemoteDesk("orders.door")
-        desk.submit([buy("a", 100), buy("b", 10**6)])
+        desk.submit([buy("A1/a", 100), buy("A1/b", 10**6)])
         parts.gate.do(lambda books: books.note("break", "A1", "cash: 1 here and 2 at the venue"))
         desk.close()
         address = f"http://127.0.0.1:{parts.metrics_port}/metrics"

@@ -27,7 +27,7 @@ def sealed(tmp_path, keys):
     with gate_at(tmp_path, clock) as gate:
         sealer = Sealer(gate, keys[0], tmp_path / "away" / "seals.jsonl", clock=clock)
         for i in range(3):
-            gate.submit([buy(f"O{i}")], ANN)
+            gate.submit([buy(f"A1/O{i}")], ANN)
             assert sealer.seal() is not None
     export_log(f"sqlite:///{tmp_path / 'orders.db'}", tmp_path / "log.jsonl")
     return tmp_path
@@ -61,7 +61,7 @@ def test_a_log_whose_end_was_cut_off_is_seen(sealed):
 
 
 def test_a_log_that_was_written_anew_is_seen(sealed):
-    other = opened().order().order("O2").order("O3").order("O4").order("O5").order("O6").order("O7")
+    other = opened().order().order("A1/O2").order("A1/O3").order("A1/O4").order("A1/O5").order("A1/O6").order("A1/O7")
     found = against(sealed, other.rows)
     assert len(found) >= 1
     assert "the log was written anew" in found[0]
@@ -130,7 +130,7 @@ def test_only_what_is_new_is_sealed_and_another_gate_goes_on(tmp_path, keys):
         sealer = Sealer(gate, keys[0], path)
         assert sealer.seal().number == 1
         assert sealer.seal() is None
-        gate.submit([buy("O1")], ANN)
+        gate.submit([buy("A1/O1")], ANN)
         assert sealer.seal().number == 2
     with gate_at(tmp_path) as gate:
         assert Sealer(gate, keys[0], path).seal().number == 3
@@ -142,7 +142,7 @@ def test_a_last_line_that_a_power_cut_tore_is_set_aside_and_sealing_goes_on(tmp_
     with gate_at(tmp_path, told=told.extend) as gate:
         Sealer(gate, keys[0], path).seal()
         whole = path.read_bytes()
-        gate.submit([buy("O1")], ANN)
+        gate.submit([buy("A1/O1")], ANN)
         Sealer(gate, keys[0], path).seal()
         # The cut came before the log could note the second seal.
         torn = path.read_bytes()[len(whole) : -20]
@@ -152,7 +152,7 @@ def test_a_last_line_that_a_power_cut_tore_is_set_aside_and_sealing_goes_on(tmp_
         with gate_at(tmp_path, told=told.extend) as gate:
             sealer = Sealer(gate, keys[0], path)
             assert sealer.seal().number == 2
-            gate.submit([buy(f"O{len(rest)}")], ANN)
+            gate.submit([buy(f"A1/O{len(rest)}")], ANN)
             assert sealer.seal().number == 3
         assert path.with_name("seals.jsonl.torn").read_bytes().endswith(rest + b"\n")
         assert [seal.number for seal in read_seals(path, keys[1])] == [1, 2, 3]
@@ -174,7 +174,7 @@ def test_in_the_background_it_seals_every_so_often_and_at_the_end(tmp_path, keys
         sealer.start()
         while not path.exists():
             threading.Event().wait(0.005)
-        gate.submit([buy("O1")], ANN)
+        gate.submit([buy("A1/O1")], ANN)
         sealer.close()
         last = read_seals(path, keys[1])[-1]
         assert last.seq == gate.do(lambda books: books.changes.chain.seq) - 1

@@ -23,23 +23,23 @@ class Desk:
         self.gate = gate_at(folder, clock, told=told.extend)
         self.market = Market(fill=lambda order: 40)
         self.way = listening(self.gate, Way(self.market))
-        self.gate.submit([buy("a"), buy("b")], OPS)
+        self.gate.submit([buy("A1/a"), buy("A1/b")], OPS)
         for out in self.gate.do(lambda books: handed(books, list(books.outgoing), "rest")):
             self.way.send(out.order)
         self.way.deliver()
-        self.gate.do(lambda books: unsure(books, "a", "no answer"))
+        self.gate.do(lambda books: unsure(books, "A1/a", "no answer"))
 
     def counts(self, filled, state=State.CANCELED):
         """From here on the venue counts so many filled, and lists what it had."""
-        listed = self.market.status("a", void=False).executions
+        listed = self.market.status("A1/a", void=False).executions
         self.way.status = lambda order, *, void: VenueOrder(order, state, filled, listed)
 
-    def settle(self, filled, price=PRICE, reason="the venue's statement of 2 March", order="a"):
+    def settle(self, filled, price=PRICE, reason="the venue's statement of 2 March", order="A1/a"):
         given = Settlement(order=order, filled=filled, price=price, reason=reason)
         return settle(self.gate, {"rest": self.way}, OPERATOR, given)
 
     def record(self):
-        return self.gate.do(lambda books: books.ledger.orders["a"])
+        return self.gate.do(lambda books: books.ledger.orders["A1/a"])
 
     def cash(self):
         return self.gate.do(lambda books: books.ledger.accounts["A1"].cash) - 1_000_000 * MONEY
@@ -65,7 +65,7 @@ def desk(tmp_path, told, clock):
 
 def test_what_the_venue_counts_and_never_lists_is_booked_by_hand(desk, told):
     desk.counts(60)
-    assert ask(desk.gate, {"rest": desk.way}, ["a"]) == 0
+    assert ask(desk.gate, {"rest": desk.way}, ["A1/a"]) == 0
     assert desk.record().state is State.UNKNOWN
     assert desk.settle(60, 49 * MONEY) is State.CANCELED
     assert (desk.record().filled, desk.record().remaining) == (60, 0)
@@ -82,7 +82,7 @@ def test_it_is_a_row_with_actor_and_reason_and_another_gate_knows(desk, tmp_path
     assert desk.record().filled == 100
     # The venue lists it after all: it is not booked beside what stands for it.
     desk.way = listening(desk.gate, Way(desk.market))
-    desk.market.trade("a", 60)
+    desk.market.trade("A1/a", 60)
     desk.way.deliver()
     assert desk.record().filled == 100
 
@@ -95,7 +95,7 @@ def test_who_settled_it_may_say_it_better(desk):
     assert desk.settle(40, None, "there was none") is State.CANCELED
     assert (desk.cash(), desk.record().filled) == (-80 * PRICE, 40)
     # Nothing stands for what the venue may list now.
-    with pytest.raises(InputError, match="order a is CANCELED with 40 filled; nothing is in doubt"):
+    with pytest.raises(InputError, match="order A1/a is CANCELED with 40 filled; nothing is in doubt"):
         desk.settle(50)
 
 
@@ -106,17 +106,17 @@ def test_what_was_lost_with_its_venue_is_ended(desk):
 
 
 def test_where_the_venue_settles_it_its_answer_counts(desk):
-    with pytest.raises(InputError, match="order a has answered: it is PARTIAL, 40 filled; cancel it"):
+    with pytest.raises(InputError, match="order A1/a has answered: it is PARTIAL, 40 filled; cancel it"):
         desk.settle(60)
     assert (desk.record().state, desk.record().filled) == (State.PARTIAL, 40)
     desk.counts(40)
-    with pytest.raises(InputError, match="order a is CANCELED with 40 filled; nothing is in doubt"):
+    with pytest.raises(InputError, match="order A1/a is CANCELED with 40 filled; nothing is in doubt"):
         desk.settle(60)
 
 
 def test_a_silent_venue_may_answer_until_the_session_is_over(desk, clock):
     desk.way.up = False
-    with pytest.raises(InputError, match="the venue of order a may answer yet .*settle it after the session"):
+    with pytest.raises(InputError, match="the venue of order A1/a may answer yet .*settle it after the session"):
         desk.settle(60)
     clock.forward(hours=5)
     assert desk.settle(60) is State.CANCELED
@@ -142,6 +142,6 @@ def test_what_cannot_be_is_refused_and_changes_nothing(desk, given, said):
 
 
 def test_what_was_never_sent_is_cancelled_instead(desk):
-    desk.gate.submit([buy("c")], OPS)
-    with pytest.raises(InputError, match="order c was never sent; cancel it"):
-        desk.settle(0, None, order="c")
+    desk.gate.submit([buy("A1/c")], OPS)
+    with pytest.raises(InputError, match="order A1/c was never sent; cancel it"):
+        desk.settle(0, None, order="A1/c")

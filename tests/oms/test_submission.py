@@ -29,7 +29,26 @@ def test_another_order_of_a_used_id_is_refused():
     code(books, order())
     assert code(books, order(quantity=99)) == "duplicate"
     assert code(books, order(), actor=BOB) == "duplicate"
-    assert books.ledger.orders["O1"].order == order()
+    assert books.ledger.orders["A1/O1"].order == order()
+
+
+def test_nobody_uses_up_or_learns_of_an_id_of_another():
+    books = small_books()
+    bobs = {"account": "B1", "parent": None}
+    # Before ann has the order O1 and after, whether as an id or as what it is a part of or replaces.
+    said = []
+    for _ in range(2):
+        given = [
+            order("A1/O1", **bobs),
+            order("X", account="B1", parent="A1/O1"),
+            order("X", account="B1", replaces="A1/O1"),
+        ]
+        said.append([(it.code, it.text) for it in submit(books, given, BOB)])
+        assert code(books, order("A1/O1"), actor=ANN) == ""
+    assert said[0] == said[1]
+    assert {code for code, _ in said[0]} == {"malformed"}
+    assert code(books, order("B1/O1", account="B1"), actor=BOB) == ""
+    assert books.ledger.orders.keys() == {"A1/O1", "B1/O1"}
 
 
 def test_a_basket_is_all_or_nothing():
@@ -59,18 +78,18 @@ def test_a_basket_that_names_an_order_twice_is_refused_twice(books):
 def test_a_cancellation_before_it_is_sent_ends_it():
     books = small_books()
     code(books, order())
-    assert cancel(books, "O1", ANN)
+    assert cancel(books, "A1/O1", ANN)
     assert state(books) is State.CANCELED
     assert books.outgoing == {}
     assert free(books)
-    assert not cancel(books, "O1", ANN)
+    assert not cancel(books, "A1/O1", ANN)
 
 
 def test_a_cancellation_at_the_venue_holds_until_it_is_confirmed(books):
-    assert cancel(books, "O1", ANN)
+    assert cancel(books, "A1/O1", ANN)
     assert state(books) is State.CANCEL_PENDING
     assert not free(books)
-    assert not cancel(books, "O1", ANN)
+    assert not cancel(books, "A1/O1", ANN)
     hear(books, [fill(30), says("canceled", filled=30)])
     assert state(books) is State.CANCELED
     assert books.ledger.lines["A1", "AAA"].shares == 1_030

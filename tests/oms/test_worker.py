@@ -1,11 +1,10 @@
 """A schedule through a day, on a clock that the test moves."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from desks import MONEY, NOON, OPS, Clock, Market, Way, gate_at, listening
+from desks import MONEY, NOON, OPS, Clock, Market, Way, buy, gate_at, listening
 
 from quantray.errors import InputError
 from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side, read_json, to_json
@@ -13,6 +12,7 @@ from quantray.oms.block_records import Block
 from quantray.oms.desk import LocalDesk
 from quantray.oms.handing import handed, unsure
 from quantray.oms.hearing import resolve
+from quantray.oms.states import State
 from quantray.oms.worker import Worker
 from quantray.oms.works import Work, Works
 
@@ -20,12 +20,12 @@ SLICES = (10, 20, 30, 40)
 LAST = {"AAA": 52 * MONEY}
 
 
-def work(quantities=SLICES, algorithm="VWAP", **more):
+def work(quantities=SLICES, algorithm="VWAP", account="A1", **more):
     total = sum(quantities)
     children = tuple(
         ChildOrder(
-            id=f"p-{k}",
-            parent="p",
+            id=f"{account}/p-{k}",
+            parent=f"{account}/p",
             time=NOON + timedelta(minutes=10 * k),
             quantity=quantity,
             venue="NYSE",
@@ -34,11 +34,11 @@ def work(quantities=SLICES, algorithm="VWAP", **more):
         )
         for k, quantity in enumerate(quantities)
     )
-    parent = Order(id="p", symbol="AAA", side=Side.BUY, quantity=total, limit=Decimal("51.00"))
+    parent = Order(id=f"{account}/p", symbol="AAA", side=Side.BUY, quantity=total, limit=Decimal("51.00"))
     schedule = ExecutionSchedule(
         parent=parent, algorithm=algorithm, children=children, expected_cost_bps=5.0, risk_bps=20.0
     )
-    return Work("A1", schedule, 50 * MONEY, **more)
+    return Work(account, schedule, 50 * MONEY, **more)
 
 
 class Day:
@@ -94,7 +94,7 @@ def test_the_plan_is_kept_where_everything_fills(day):
     it = day(filling(1), work())
     assert it.run()[-1] == list(SLICES)
     found = it.worker.report(LAST)
-    assert (found.filled_share, found.planned_bps, found.orders) == (1.0, 5.0, ("p",))
+    assert (found.filled_share, found.planned_bps, found.orders) == (1.0, 5.0, ("A1/p",))
     # Bought at 51 instead of 50.
     assert found.cost_bps == pytest.approx(200.0)
     assert found.shortfall.execution == pytest.approx([100.0])
@@ -136,12 +136,12 @@ def test_a_worker_that_was_killed_goes_on_and_sends_nothing_twice(day):
 
 
 def test_a_block_is_worked_as_any_order_and_allocated_at_the_end(day, tmp_path):
-    block = Block(id="p", symbol="AAA", side=Side.BUY, demands={"A1": 100}, limit=51 * MONEY)
+    block = Block(id="ann.block/p", symbol="AAA", side=Side.BUY, demands={"A1": 100}, limit=51 * MONEY)
     with gate_at(tmp_path, Clock()) as gate:
         assert LocalDesk(gate, OPS).place_block(block).quantity == 100
     market = filling(0.5)
     market.cash["ann.block"] = 0
-    it = day(market, replace(work(), account="ann.block"))
+    it = day(market, work(account="ann.block"))
     it.step()
     it.killed()
     assert it.run()[-1] == [10, 21, 36, 67]
@@ -156,18 +156,35 @@ def test_a_block_is_worked_as_any_order_and_allocated_at_the_end(day, tmp_path):
 def test_what_may_still_fill_is_never_sent_again(day):
     """The first child is lost on the way: until the venue was asked, its shares count as traded."""
     it = day(filling(1), work())
-    it.way.fault = lambda order: "before" if order.id == "p-0" else ""
+    it.way.fault = lambda order: "before" if order.id == "A1/p-0" else ""
     with pytest.raises(Exception, match="no answer"):
         it.step()
-    it.gate.do(lambda books: unsure(books, "p-0", "no answer"))
+    it.gate.do(lambda books: unsure(books, "A1/p-0", "no answer"))
     while it.step() or it.clock.now < NOON + timedelta(minutes=40):
         it.clock.forward(minutes=10)
         if it.clock.now > NOON + timedelta(minutes=50):
             break
     sent = [order.quantity for order, _, _ in it.market.orders.values()]
     assert sum(sent) == 90
-    it.gate.do(lambda books: resolve(books, "p-0", it.way.status("p-0", void=True)))
+    it.gate.do(lambda books: resolve(books, "A1/p-0", it.way.status("A1/p-0", void=True)))
     assert it.worker.report(LAST).executed.filled == 90
+
+
+def test_a_part_that_somebody_else_placed_counts_and_is_left_alone(day):
+    it = day(filling(0), work())
+    it.gate.submit([buy("A1/by hand", 40, parent="A1/p")], OPS)
+    it.step()
+    it.clock.forward(minutes=10)
+    it.step()
+    it.clock.forward(minutes=10)
+    assert it.step()
+    state = it.gate.do(lambda books: books.ledger.orders["A1/by hand"].state)
+    # It is open still; what the worker sent before is not, and 60 of 100 are left for the slices.
+    assert state is State.ACKED
+    assert [order.quantity for order, _, _ in it.market.orders.values()] == [40, 6, 26]
+    it.market.trade("A1/by hand", 40)
+    it.way.deliver()
+    assert it.worker.report(LAST).executed.filled == 40
 
 
 def test_refusals_are_counted_by_code(day):

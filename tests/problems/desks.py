@@ -82,7 +82,14 @@ def set_up(books: Books) -> None:
 def buy(name: str, quantity: int = 100, **more) -> NewOrder:
     """A purchase for account A1 at the mark."""
     given = {"account": "A1", "symbol": "AAA", "side": Side.BUY, "limit": 50 * MONEY} | more
-    return NewOrder(id=name, quantity=quantity, **given)
+    if given.get("parent"):
+        given["parent"] = full(given["parent"], given["account"])
+    return NewOrder(id=full(name, given["account"]), quantity=quantity, **given)
+
+
+def full(name: str, account: str = "A1") -> str:
+    """An id of an account's order, where the account is not named."""
+    return name if not name or "/" in name else f"{account}/{name}"
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from desks import NOON, Clock
+from desks import NOON, Clock, full
 
 from quantray.execution.orders import Side
 from quantray.oms.audit import Chain
@@ -68,7 +68,10 @@ def limit(books: Books, name: str, value: int) -> None:
 def order(name: str = "O1", quantity: int = 100, **more: object) -> NewOrder:
     """A purchase of AAA at the mark for A1."""
     given = {"account": "A1", "symbol": "AAA", "side": Side.BUY, "limit": MARK} | more
-    return NewOrder(id=name, quantity=quantity, **given)
+    for other in ("parent", "replaces"):
+        if given.get(other):
+            given[other] = full(given[other], given["account"])
+    return NewOrder(id=full(name, given["account"]), quantity=quantity, **given)
 
 
 def sell(name: str = "O1", quantity: int = 100, **more: object) -> NewOrder:
@@ -88,15 +91,15 @@ def code(books: Books, *orders: NewOrder, actor: Actor = OPS) -> str:
 
 def sent(books: Books, *names: str) -> None:
     """Hand over what waits of some orders, or of all."""
-    handed(books, [n for n, out in books.outgoing.items() if not names or out.order.id in names], "rest")
+    handed(books, [n for n, out in books.outgoing.items() if not names or out.order.id in map(full, names)], "rest")
 
 
 def state(books: Books, name: str = "O1") -> State:
-    return books.ledger.orders[name].state
+    return books.ledger.orders[full(name)].state
 
 
 def says(kind: str, name: str = "O1", **more: object) -> Report:
-    return Report(kind=ReportKind(kind), order=name, venue="NYSE", **more)
+    return Report(kind=ReportKind(kind), order=full(name), venue="NYSE", **more)
 
 
 def fill(quantity: int, name: str = "O1", exec_id: str = "F1", price: int = MARK, **more: object) -> Report:

@@ -38,21 +38,28 @@ class Log:
     def limit(self, scope: str, key: str, name: str, value: int) -> "Log":
         return self.add("limit", f"{scope}:{key}:{name}", scope=scope, key=key, name=name, value=value)
 
-    def order(self, name: str = "O1", quantity: int = 100, **more) -> "Log":
+    def order(self, name: str = "A1/O1", quantity: int = 100, **more) -> "Log":
         """A purchase of AAA for A1 that was accepted at the mark, or what else is given."""
         given = {"account": "A1", "symbol": "AAA", "side": "buy", "quantity": quantity, "limit": MARK, "tif": "DAY"}
         given |= {"venue": "NYSE", "parent": None, "replaces": None, "pm": "ann", "from": "NEW", "to": "RESERVED"}
         given |= {"code": "", "price": MARK + 100 if more.get("side", "buy") == "buy" else 0}
         return self.add("order", name, **({"by": "ann"} | given | more))
 
-    def state(self, before: str, to: str, name: str = "O1", **more) -> "Log":
+    def state(self, before: str, to: str, name: str = "A1/O1", **more) -> "Log":
         return self.add("state", name, **({"from": before, "to": to, "reason": ""} | more))
 
-    def sent(self, name: str = "O1") -> "Log":
+    def sent(self, name: str = "A1/O1") -> "Log":
         return self.state("RESERVED", "SENT", name, route="rest")
 
     def execution(self, before: str, to: str, quantity: int, exec_id: str = "F1", **more) -> "Log":
-        given = {"venue": "NYSE", "exec_id": exec_id, "order": "O1", "kind": "fill", "refers": "", "quantity": quantity}
+        given = {
+            "venue": "NYSE",
+            "exec_id": exec_id,
+            "order": "A1/O1",
+            "kind": "fill",
+            "refers": "",
+            "quantity": quantity,
+        }
         given |= {"price": MARK, "fee": 0, "time": "", "from": before, "to": to}
         return self.add("execution", exec_id, **(given | more))
 

@@ -109,6 +109,8 @@ def _order(now: Standing, row: Row, findings: Findings) -> None:
     )
     if row.entity in now.orders:
         findings.add("order", f"{row.entity} was there before")
+    if not row.entity.startswith(f"{order.account}/"):
+        findings.add("order", f"{row.entity} is for {order.account}, whose ids begin with {order.account}/")
     _step(_STATE[body["from"]], State.NEW, state, findings)
     if now.owners[order.account].pm != order.pm:
         findings.add("order", f"{row.entity} of {order.pm} is for {order.account}, which is another's")

@@ -126,8 +126,8 @@ def _outbox(now: Standing, connection: Connection, findings: Findings) -> None:
         left = int(order.state is State.RESERVED)
         if waiting[name, "new"] != left:
             findings.add("table outbox", f"{name} waits {waiting[name, 'new']:,} times while it is {order.state}")
-        # An end may be asked for again, which is no row of the log.
-        if cancel < order.cancels or (cancel and not order.cancels):
+        # An end may be asked for again, which is no row of the log, or wait to be asked for while it is wanted again.
+        if bool(cancel) != bool(order.cancels):
             findings.add("table outbox", f"the end of {name} was asked for {cancel:,} times, not {order.cancels:,}")
     for (name, action), count in put.items():
         findings.add("table outbox", f"{name} was put out {count:,} times ({action}), and the log does not have it")

@@ -38,14 +38,18 @@ def busy(url):
             rule = Rule(method="custom", numbers={"A1": 3, "A2": 3, "A3": 1, "A4": 1})
             demands = dict.fromkeys(("A1", "A2", "A3", "A4"), 100)
             place_block(
-                books, ANN, Block(id="K1", symbol="AAA", side=Side.BUY, demands=demands, limit=PRICE, rule=rule)
+                books,
+                ANN,
+                Block(id="ann.block/K1", symbol="AAA", side=Side.BUY, demands=demands, limit=PRICE, rule=rule),
             )
-            trade(books, "K1-0", "K1", Side.BUY, 300, 121, 20)
-            allocate_block(books, ANN, "K1")
-            hear(books, [said("bust", "K1-0", "B1", refers="K1-0 2")])
-            reallocate_block(books, OPS, "K1", "bust", onto="accounts")
-            place_block(books, ANN, Block(id="K2", symbol="AAA", side=Side.SELL, demands={"A3": 900, "A1": 50}))
-            trade(books, "K2-0", "K2", Side.SELL, 100, 30, 30)
+            trade(books, "ann.block/K1-0", "ann.block/K1", Side.BUY, 300, 121, 20)
+            allocate_block(books, ANN, "ann.block/K1")
+            hear(books, [said("bust", "ann.block/K1-0", "B1", refers="ann.block/K1-0 2")])
+            reallocate_block(books, OPS, "ann.block/K1", "bust", onto="accounts")
+            place_block(
+                books, ANN, Block(id="ann.block/K2", symbol="AAA", side=Side.SELL, demands={"A3": 900, "A1": 50})
+            )
+            trade(books, "ann.block/K2-0", "ann.block/K2", Side.SELL, 100, 30, 30)
 
         gate.do(work)
 
@@ -93,17 +97,32 @@ def test_a_day_of_blocks_agrees(url):
         ("UPDATE accounts SET cash = cash - 1 WHERE id = 'ann.residual'", "accounts: ann.residual has cash"),
         ("UPDATE accounts SET cash = cash - 1 WHERE id = 'A2'", "accounts: A2 has cash"),
         ("UPDATE positions SET shares = 1 WHERE account = 'ann.block'", "positions: ann.block AAA has shares 1"),
-        ("UPDATE blocks SET price = 1 WHERE id = 'K1'", "blocks: K1 has price 1, and by the log price 500,100"),
-        ("UPDATE blocks SET method = 'equal' WHERE id = 'K1'", "K1 has method equal, and by the log method custom"),
-        ("UPDATE demands SET shares = 99 WHERE account = 'A3'", "demands: K1 A3 has shares 99, and by the log shares"),
+        (
+            "UPDATE blocks SET price = 1 WHERE id = 'ann.block/K1'",
+            "blocks: ann.block/K1 has price 1, and by the log price 500,100",
+        ),
+        (
+            "UPDATE blocks SET method = 'equal' WHERE id = 'ann.block/K1'",
+            "ann.block/K1 has method equal, and by the log method custom",
+        ),
+        (
+            "UPDATE demands SET shares = 99 WHERE account = 'A3'",
+            "demands: ann.block/K1 A3 has shares 99, and by the log shares",
+        ),
         (
             "UPDATE demands SET kept = 100, reason = '' WHERE account = 'A4'",
-            "demands: K1 A4 has kept 100, reason , and",
+            "demands: ann.block/K1 A4 has kept 100, reason , and",
         ),
-        ("DELETE FROM demands WHERE account = 'A4'", "demands: K1 A4 is not there"),
-        ("UPDATE allocations SET shares = 1 WHERE account = 'A1'", "allocations: K1 1 A1 has shares 1, and by the log"),
-        ("DELETE FROM allocations WHERE revision = 2", "allocations: K1 2 A1 is not there"),
-        ("INSERT INTO allocations VALUES ('K2', 1, 'A1', 30, 5, 0)", "allocations: K2 1 A1 is there with shares 30"),
+        ("DELETE FROM demands WHERE account = 'A4'", "demands: ann.block/K1 A4 is not there"),
+        (
+            "UPDATE allocations SET shares = 1 WHERE account = 'A1'",
+            "allocations: ann.block/K1 1 A1 has shares 1, and by the log",
+        ),
+        ("DELETE FROM allocations WHERE revision = 2", "allocations: ann.block/K1 2 A1 is not there"),
+        (
+            "INSERT INTO allocations VALUES ('ann.block/K2', 1, 'A1', 30, 5, 0)",
+            "allocations: ann.block/K2 1 A1 is there with shares 30",
+        ),
     ],
 )
 def test_every_difference_of_a_table_is_named(day, tmp_path, statement, found):
@@ -150,48 +169,98 @@ def moved(part, unit, *accounts):
 @pytest.mark.parametrize(
     ("kind", "entity", "change", "found"),
     [
-        ("block", "K1", lambda b: b.update(key="0" * 64), "K1 is drawn by 000000000000, and the first row has"),
-        ("block", "K1", lambda b: b.update(price=PRICE), "500,000 a share is put into K1, not 500,100"),
-        ("block", "K1", lambda b: b.update(limit=2 * PRICE, price=2 * PRICE + 100), "K1 is further than 500 bps"),
-        ("block", "K1", lambda b: b.update(lot=7), "K1 has lots of 7, not 1"),
-        ("block", "K1", lambda b: b.update(account="A1"), "K1 of ann is to buy by A1"),
-        ("block", "K1", lambda b: b.update(side="sell_short"), "K1 of ann is to sell_short by ann.block"),
         (
             "block",
-            "K1",
+            "ann.block/K1",
+            lambda b: b.update(key="0" * 64),
+            "ann.block/K1 is drawn by 000000000000, and the first row has",
+        ),
+        (
+            "block",
+            "ann.block/K1",
+            lambda b: b.update(price=PRICE),
+            "500,000 a share is put into ann.block/K1, not 500,100",
+        ),
+        (
+            "block",
+            "ann.block/K1",
+            lambda b: b.update(limit=2 * PRICE, price=2 * PRICE + 100),
+            "ann.block/K1 is further than 500 bps",
+        ),
+        ("block", "ann.block/K1", lambda b: b.update(lot=7), "ann.block/K1 has lots of 7, not 1"),
+        ("block", "ann.block/K1", lambda b: b.update(account="A1"), "ann.block/K1 of ann is to buy by A1"),
+        (
+            "block",
+            "ann.block/K1",
+            lambda b: b.update(side="sell_short"),
+            "ann.block/K1 of ann is to sell_short by ann.block",
+        ),
+        (
+            "block",
+            "ann.block/K1",
             lambda b: b["demands"]["A1"].update(kept=10**9, shares=10**9),
             "A1 puts in 500,100,000,000,000",
         ),
         (
             "block",
-            "K1",
+            "ann.block/K1",
             lambda b: b["demands"]["A4"].update(kept=100, reason=""),
             "A4 stays with AAA, and is halted or",
         ),
-        ("block", "K1", lambda b: b["demands"]["A2"].update(kept=50), "A2 is left out with 50 for ''"),
-        ("block", "K1", lambda b: b["demands"].update(B1=b["demands"]["A1"]), "B1 of bob wants 100 and keeps 100"),
-        ("block", "K1", lambda b: "bob", "ann of bob places K1, which is of ann"),
+        ("block", "ann.block/K1", lambda b: b["demands"]["A2"].update(kept=50), "A2 is left out with 50 for ''"),
         (
             "block",
-            "K2",
+            "ann.block/K1",
+            lambda b: b["demands"].update(B1=b["demands"]["A1"]),
+            "B1 of bob wants 100 and keeps 100",
+        ),
+        ("block", "ann.block/K1", lambda b: "bob", "ann of bob places ann.block/K1, which is of ann"),
+        (
+            "block",
+            "ann.block/K2",
             lambda b: b["demands"]["A3"].update(kept=900, reason=""),
             "A3 puts in 0 and 900 shares, and has",
         ),
-        ("allocation", "K1", moved(0, 1, "A1", "A3"), "allocation: A1 has"),
-        ("allocation", "K1", moved(1, 1, "A2", "ann.residual"), "allocation: A2 has"),
-        ("allocation", "K1", moved(2, 1, "ann.residual", "A3"), "allocation: ann.residual has"),
-        ("allocation", "K1", lambda b: b.update(filled=140), "K1 has shares, money and fees of 141,"),
-        ("allocation", "K1", lambda b: b.update(revision=2), "K1 has revision 2 after 0"),
-        ("allocation", "K1", lambda b: "bob", "ann of bob allocates K1, which is of ann"),
-        ("order", "K1-0", lambda b: b.update(quantity=301), "parts of K1 come to 301 shares, of which it has 300"),
-        ("order", "K1-0", lambda b: b.update(parent=None), "K1-0 is part of None, which is no open block of ann.block"),
-        ("order", "K1-0", lambda b: b.update(parent="K9"), "K1-0 is part of K9, which is no open block of ann.block"),
-        ("order", "K2-0", lambda b: b.update(parent="K1"), "K2-0 is part of K1, which is no open block of ann.block"),
+        ("allocation", "ann.block/K1", moved(0, 1, "A1", "A3"), "allocation: A1 has"),
+        ("allocation", "ann.block/K1", moved(1, 1, "A2", "ann.residual"), "allocation: A2 has"),
+        ("allocation", "ann.block/K1", moved(2, 1, "ann.residual", "A3"), "allocation: ann.residual has"),
+        (
+            "allocation",
+            "ann.block/K1",
+            lambda b: b.update(filled=140),
+            "ann.block/K1 has shares, money and fees of 141,",
+        ),
+        ("allocation", "ann.block/K1", lambda b: b.update(revision=2), "ann.block/K1 has revision 2 after 0"),
+        ("allocation", "ann.block/K1", lambda b: "bob", "ann of bob allocates ann.block/K1, which is of ann"),
         (
             "order",
-            "K1-0",
+            "ann.block/K1-0",
+            lambda b: b.update(quantity=301),
+            "parts of ann.block/K1 come to 301 shares, of which it has 300",
+        ),
+        (
+            "order",
+            "ann.block/K1-0",
+            lambda b: b.update(parent=None),
+            "ann.block/K1-0 is part of None, which is no open block of ann.block",
+        ),
+        (
+            "order",
+            "ann.block/K1-0",
+            lambda b: b.update(parent="ann.block/K9"),
+            "ann.block/K1-0 is part of ann.block/K9, which is no open block of ann.block",
+        ),
+        (
+            "order",
+            "ann.block/K2-0",
+            lambda b: b.update(parent="ann.block/K1"),
+            "ann.block/K2-0 is part of ann.block/K1, which is no open block of ann.block",
+        ),
+        (
+            "order",
+            "ann.block/K1-0",
             lambda b: b.update(limit=PRICE + 200, price=PRICE + 300),
-            "parts of K1 may cost 150,090,000, and it has 150,030,000",
+            "parts of ann.block/K1 may cost 150,090,000, and it has 150,030,000",
         ),
     ],
 )
@@ -205,6 +274,6 @@ def test_a_block_that_is_allocated_while_a_part_is_open_is_named(day, tmp_path):
         if body["to"] == "CANCELED":
             body["to"] = "UNKNOWN"
 
-    findings = rewritten(day, tmp_path, "state", "K1-0", never_ended)
-    assert any("K1 is allocated while 1 orders of it are open" in each for each in findings), findings
-    assert rewritten(day, tmp_path, "state", "K1-0", lambda body: None) == []
+    findings = rewritten(day, tmp_path, "state", "ann.block/K1-0", never_ended)
+    assert any("ann.block/K1 is allocated while 1 orders of it are open" in each for each in findings), findings
+    assert rewritten(day, tmp_path, "state", "ann.block/K1-0", lambda body: None) == []
