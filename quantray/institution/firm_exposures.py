@@ -13,9 +13,10 @@ The worst case of a name is an interval of values: all its open sales fill, or a
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
+from operator import mul
 from statistics import NormalDist
 
 from quantray.institution.firm_factors import SCALE, FirmFactors, NameRisk
@@ -94,34 +95,36 @@ class Together:
 
     factors: dict[str, list[int]] = field(default_factory=dict)
     """(K,) exposures of each to uncorrelated factors."""
-    specific: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    """Covariance of two that the names alone make; of one with itself its variance."""
     values: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     """By symbol and manager."""
+    covariances: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """Of two managers in order of name, and of one with itself; in money and scale squared."""
 
-    def add(self, pm: str, symbol: str, value: int, rotated: Sequence[int], specific: int) -> None:
+    def steps(self, pm: str, symbol: str, value: int, risk: NameRisk) -> dict[str, int]:
+        """By how much the covariances of a manager with each, and the own variance, change with more of a name."""
+        held, rotated, specific = self.values[symbol], risk.rotated, risk.specific
+        found = {
+            other: value * (sum(map(mul, rotated, theirs)) + specific * held.get(other, 0))
+            for other, theirs in self.factors.items()
+        }
+        found[pm] = 2 * found.get(pm, 0) + value * value * (sum(map(mul, rotated, rotated)) + specific)
+        return found
+
+    def add(self, pm: str, symbol: str, value: int, risk: NameRisk) -> None:
         """Add to what a manager holds of a name."""
+        for other, step in self.steps(pm, symbol, value, risk).items():
+            self.covariances[_pair(pm, other)] += step
         held = self.values[symbol]
-        for other, theirs in held.items():
-            if other != pm:
-                self.specific[_pair(pm, other)] += specific * theirs * value
-        mine = held.get(pm, 0)
-        self.specific[pm, pm] += specific * ((mine + value) ** 2 - mine**2)
-        held[pm] = mine + value
-        now = self.factors.get(pm) or [0] * len(rotated)
-        self.factors[pm] = [x + r * value for x, r in zip(now, rotated, strict=True)]
+        held[pm] = held.get(pm, 0) + value
+        now = self.factors.get(pm) or [0] * len(risk.rotated)
+        self.factors[pm] = [x + r * value for x, r in zip(now, risk.rotated, strict=True)]
 
-    def covariance(self, pm: str, other: str) -> int:
-        """Of what two hold, in money and scale squared."""
-        of = zip(self.factors.get(pm, ()), self.factors.get(other, ()), strict=False)
-        return sum(x * y for x, y in of) + self.specific.get(_pair(pm, other), 0)
-
-    def correlations(self, pm: str) -> Iterator[tuple[str, int, int]]:
-        """Each other manager, the covariance, and the product of the two variances."""
-        mine = self.covariance(pm, pm)
+    def correlations(self, pm: str, steps: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+        """Each other manager, the covariance, and the product of the two variances, after steps of a manager's."""
+        mine = self.covariances[pm, pm] + steps.get(pm, 0)
         for other in self.factors:
-            if other != pm and mine and (theirs := self.covariance(other, other)):
-                yield other, self.covariance(pm, other), mine * theirs
+            if other != pm and mine and (theirs := self.covariances[other, other]):
+                yield other, self.covariances[_pair(pm, other)] + steps.get(other, 0), mine * theirs
 
 
 @dataclass(slots=True)
@@ -178,7 +181,7 @@ class FirmExposures:
         if self.together is not None and (risk := self.risks.get(symbol)) is not None:
             step, self._filled[key] = filled - self._filled.get(key, 0), filled
             if step:
-                self.together.add(pm, symbol, step, risk.rotated, risk.specific)
+                self.together.add(pm, symbol, step, risk)
 
     def name(self, symbol: str, lowest: int, highest: int) -> None:
         """Set what is counted of a name over all accounts: the ends of its value."""
@@ -228,11 +231,8 @@ class FirmExposures:
     def correlations(self, pm: str, symbol: str, value: int) -> list[tuple[str, int, int]]:
         """As ``Together.correlations`` after a manager's holding of a name grew by so much; raises ``KeyError``."""
         assert self.together is not None
-        risk = self.risks[symbol]
-        self.together.add(pm, symbol, value, risk.rotated, risk.specific)
-        found = list(self.together.correlations(pm))
-        self.together.add(pm, symbol, -value, risk.rotated, risk.specific)
-        return found
+        steps = self.together.steps(pm, symbol, value, self.risks[symbol]) if value else {}
+        return list(self.together.correlations(pm, steps))
 
     def _settle(self) -> None:
         if not self._pending:
