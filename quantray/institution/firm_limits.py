@@ -169,6 +169,11 @@ class FirmLimits:
             or self._correlation(levels, order)
         )
 
+    def days(self, symbol: str, shares: int) -> int | None:
+        """Days to sell shares of a name, rounded up; None where its volume is unknown, or nothing is traded."""
+        daily = self._daily.get(symbol)
+        return -(-shares * 10_000 // daily) if daily else None
+
     def _sector(self, levels: Levels, order: FirmOrder) -> Passed | None:
         if order.more <= 0 or (levels.sector is None and not levels.sectors):
             return None
