@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +25,9 @@ from quantray.execution.schedules import twap
 from quantray.oms import schema
 from quantray.oms.database import connect
 from quantray.oms.door import RemoteDesk
-from quantray.oms.messages import MONEY
+from quantray.oms.fixing.journal import JournalReader
+from quantray.oms.fixing.told import Told
+from quantray.oms.messages import MONEY, Report
 from quantray.oms.paper.bars import Bars, write_bars
 from quantray.oms.paper.replay import bars_of_day
 from quantray.oms.works import Work, Works
@@ -127,6 +130,16 @@ class Day:
             _tried(empty, QuantrayError)
         finally:
             desk.close()
+
+    def wait_for_fix(self) -> None:
+        """Until FIX has told of all executions that it has to, or for long enough that it never will."""
+
+        def told() -> None:
+            if told_over_fix(self.folder).get("lost over FIX"):
+                raise QuantrayError("FIX has not told of all executions.")
+
+        with suppress(QuantrayError):
+            _tried(told, QuantrayError)
 
     def desk(self) -> RemoteDesk:
         return RemoteDesk(self.folder / "door")
@@ -266,6 +279,7 @@ def differences(folder: Path) -> dict[str, int]:
         **{f"orders over {route.upper()}": count for route, count in sorted(routes.items())},
         "executions": len(ours),
         "lost": len(theirs.keys() - ours.keys()),
+        **told_over_fix(folder),
         "invented": len(ours.keys() - theirs.keys()),
         "booked otherwise": sum(ours[key] != theirs[key] for key in ours.keys() & theirs.keys()),
         "orders overfilled": sum(row.filled > row.quantity for row in orders),
@@ -273,6 +287,21 @@ def differences(folder: Path) -> dict[str, int]:
         "still open": sum(row.state not in _ENDED for row in orders),
         "reservations leaked": reserved,
     }
+
+
+def told_over_fix(folder: Path) -> dict[str, int]:
+    """Of the orders that came by the venue's FIX door, the executions that FIX told of, whatever REST did."""
+    if not (folder / "fix").exists():
+        return {}
+    reader, told = JournalReader(folder / "fix" / "journal.jsonl"), Told()
+    while lines := reader.read():
+        for line in lines:
+            told.take(line)
+    heard = {(it.venue, it.exec_id) for it in told.after(0, 10**9) if isinstance(it, Report)}
+    names = set((folder / "venue" / "fix" / "orders").read_text().splitlines())
+    theirs = _venue_executions(folder / "venue" / "book.sqlite")
+    due = {key for key, (order, *_) in theirs.items() if order in names}
+    return {"executions over FIX": len(due & heard), "lost over FIX": len(due - heard)}
 
 
 def _executions(database: Path) -> dict[tuple[str, str], tuple[object, ...]]:
