@@ -111,12 +111,13 @@ class Day:
 
         return _tried(health, httpx.HTTPError)
 
-    def advance(self) -> None:
-        """One bar more; a venue that is being killed may miss it."""
+    def advance(self) -> bool:
+        """One bar more; False where a venue that is being killed may have missed it."""
         try:
-            httpx.post(f"{self.address}/v1/admin/advance", json={}, timeout=5.0, trust_env=False)
+            httpx.post(f"{self.address}/v1/admin/advance", json={}, timeout=5.0, trust_env=False).raise_for_status()
         except httpx.HTTPError:
-            return
+            return False
+        return True
 
     def wait_for_outbox(self) -> None:
         """Until all that was put out has been handed over."""

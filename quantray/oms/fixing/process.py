@@ -6,6 +6,7 @@ ends with the gate: another one may follow, and goes on where it was.
 """
 
 import json
+import signal
 import socket
 import sys
 import threading
@@ -62,6 +63,8 @@ class Speaker:
 
 def main() -> None:
     """Speak for the gate at the other end of a socket, whose number is the argument."""
+    # An interrupt is for the gate, whose end ends this process, too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end = socket.socket(fileno=int(sys.argv[1]))
     lines = end.makefile("rb")
     first = lines.readline()

@@ -68,6 +68,7 @@ def test_a_day_at_the_venue(way, book):
     gateway, heard = way
     known: Gateway = gateway
     assert known.route == "fix"
+    os.kill(gateway.pid, signal.SIGINT)  # for the gate, whose end ends the process, too
     gateway.send(order("whole", 300, symbol="BBB"))
     gateway.send(order("much", 4000))
     gateway.send(order("low", limit=dollars(49)))
