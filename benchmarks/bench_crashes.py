@@ -111,7 +111,7 @@ def worked(day: Day, kills: int, length: float, seed: int) -> dict[str, int]:
     earliest = start
     killed: Counter[str] = Counter()
     targets = ["venue", "gate", "worker"] + ([] if day.fix_port is None else ["fix"])
-    while instants or bar_at or day.processes["worker"].poll() is None:
+    while instants or bar_at or day.processes["worker"].poll() != 0:
         now = time.monotonic()
         if instants and instants[0] <= now:
             target = targets[int(random.integers(len(targets)))]
@@ -127,6 +127,9 @@ def worked(day: Day, kills: int, length: float, seed: int) -> dict[str, int]:
             # Until the last orders have ended.
             day.advance()
             time.sleep(0.5)
+        if day.processes["worker"].poll() not in (None, 0):
+            # It does not begin where the venue is not there to tell the time.
+            day.start("worker")
         for name in ("venue", "gate"):
             if day.processes[name].poll() is not None:
                 raise SystemExit(f"{name} ended by itself; see {day.folder / name}.log")

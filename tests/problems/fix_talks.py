@@ -144,7 +144,7 @@ def with_venue(folder, heartbeat=30):
     port = free_port()
     with (
         Book(flat_bars(((50, 50, 50, 50),) * 4), folder / "book", rules=rules()) as book,
-        FixDoor(book, folder / "door", port),
+        FixDoor(book, folder / "door", port, heartbeat=heartbeat),
     ):
         yield from hung_up(WithVenue(book, port, heartbeat))
 

@@ -63,8 +63,6 @@ class Speaker:
 
 def main() -> None:
     """Speak for the gate at the other end of a socket, whose number is the argument."""
-    # An interrupt is for the gate, whose end ends this process, too.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end = socket.socket(fileno=int(sys.argv[1]))
     lines = end.makefile("rb")
     first = lines.readline()
@@ -76,7 +74,10 @@ def main() -> None:
     make_folder(folder)
     # One that its gate has left may still log out.
     with alone(folder, lambda: None):
-        Speaker(end, Journal(folder / "journal.jsonl", after=given["after"]), session).serve(lines)
+        speaker = Speaker(end, Journal(folder / "journal.jsonl", after=given["after"]), session)
+        # An interrupt is for the gate, whose end ends this process, too; QuickFIX had other ideas before.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        speaker.serve(lines)
 
 
 if __name__ == "__main__":
