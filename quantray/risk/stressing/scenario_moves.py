@@ -50,6 +50,15 @@ class Reach:
         return self._expectations[key]
 
     @cached_property
+    def all_risky(self) -> bool:
+        """Whether everything has variance in the risk model."""
+        return bool(self.risky.all())
+
+    def with_risk(self, members: Int) -> Int:
+        """Those of some drivers that have."""
+        return members if self.all_risky else members[self.risky[members]]
+
+    @cached_property
     def money(self) -> Int:
         """Currencies."""
         return np.flatnonzero(self.classes == "fx")
@@ -112,7 +121,7 @@ def scenario_moves(
     if stay and scenario.groups == "together":
         return Moves(np.where(taken, direct, model.loadings @ around), around), notes
     # What has no risk in the model tells nothing of the others.
-    rows = [(members, shock.move) for shock in shocks if len(members := shock.members[reach.risky[shock.members]])]
+    rows = [(members, shock.move) for shock in shocks if len(members := reach.with_risk(shock.members))]
     given = (factors[:0], factor_moves[:0]) if stay else (factors, factor_moves)
     moves = np.concatenate([[move for _, move in rows], given[1]])
     expected = Moves(np.zeros(market.n_drivers), np.zeros(model.n_factors))
@@ -121,6 +130,8 @@ def scenario_moves(
             expected = reach.expectation(model, [members for members, _ in rows], given[0]).given(moves)
         except InputError as error:
             raise InputError(f"scenario {name}: {error}") from error
+    if not stay and scenario.groups == "model" and reach.all_risky:
+        return expected, notes
     inside = np.where(reach.risky, expected.drivers, direct) if scenario.groups == "model" else direct
     outside = Moves(model.loadings @ around, around) if stay else expected
     return Moves(np.where(taken, inside, outside.drivers), outside.factors), notes
@@ -135,7 +146,7 @@ def _met(name: str, scenario: Scenario, reach: Reach, market: Market) -> tuple[l
     for what, meant, move in _named(name, scenario, reach, market, notes):
         if move < -1 and not market.absolute[meant].all():
             raise InputError(f"scenario {name}: {what} cannot return {move:g}; write -0.2 for a fall of 20 %.")
-        rows = meant[free[meant]]
+        rows = meant[free[meant]] if shocks else meant
         free[rows] = False
         if len(rows):
             shocks.append(_Shock(rows, move))
