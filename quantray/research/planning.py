@@ -8,7 +8,6 @@ among what their time grows with; the whole study has so much of each.
 import contextlib
 import io
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from quantray.errors import InputError
 from quantray.research.executor import Serial
 from quantray.research.folder import finished, read_run
 from quantray.research.kind import Kind, Source
-from quantray.research.metering import Clock, PartTook, Took, forget_peak
+from quantray.research.metering import Clock, PartTook, Spent, Took, forget_peak
 from quantray.research.progress import say
 from quantray.research.run import write
 from quantray.research.sizing import Outline, Part, Sizing
@@ -40,6 +39,8 @@ _LEAST_GROWTH = 1.5
 """Miniatures that are closer in size tell little from one another."""
 _MOST = 4
 """Miniatures."""
+_TIE = 0.5
+"""Of prices of the driver's work, of which most is alike in all miniatures, so that they hardly tell the rest apart."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class _Rehearsal:
     def driver(self, outline: Outline, cost: Callable[[Took], float]) -> float:
         """What a whole study costs its driver, loading of libraries included."""
         loading = max(0.0, _whole(self.cold.took, cost) - _whole(self.seen[0].took, cost))
-        return loading + _carried([e.measures for e in self.seen], [cost(e.took) for e in self.seen], _goal(outline))
+        costs = [cost(each.took) for each in self.seen]
+        return loading + _carried([each.measures for each in self.seen], costs, _goal(outline), tie=_TIE)
 
     def unit_bytes(self, outline: Outline) -> int:
         """What a process holds for its largest unit beyond the data, libraries included."""
@@ -168,8 +170,8 @@ def plan_study(kind: Kind[Any, Any, Any], settings: Any, *, calibrate: float = 2
 
     Parameters
     ----------
-    calibrate : seconds that the miniatures may take. The first two run in any case, and a next one only if, by what
-        the ones before took, it is done in time.
+    calibrate : seconds that the miniatures may take on a machine that has nothing else to do. The first two run in any
+        case, and a next one only if, by what the ones before took, it is done in time.
 
     Raises
     ------
@@ -206,7 +208,7 @@ def _rehearse(
     kind: Kind[Any, Any, Any], sizing: Sizing, source: Source[Any, Any], calibrate: float
 ) -> tuple[_Rehearsal, Any]:
     """Run miniatures as long as time is left; gives them and what the last one found, if it left nothing out."""
-    begun, goal = time.perf_counter(), sizing.outline(source, None)
+    clock, goal = Clock(), sizing.outline(source, None)
     share = _apart(sizing, source, goal, 0.0, _FIRST)
     say(f"a miniature of {source.settings.name} loads libraries ...")
     cold, _ = _run_small(kind, sizing, source, share)
@@ -214,11 +216,11 @@ def _rehearse(
     while True:
         one, found = _run_small(kind, sizing, source, share)
         seen.append(one)
-        spent, work = time.perf_counter() - begun, _work(one.outline, goal)
+        spent, work = _alone(clock.spent()), _work(one.outline, goal)
         say(f"a miniature of {work:.1%} of {source.settings.name} took {one.took.seconds:.1f} s")
         if share >= 1 or len(seen) == _MOST:
             break
-        growth = min(_GROWTH, max(0.0, calibrate - spent) / max(one.took.seconds, 1e-3))
+        growth = min(_GROWTH, max(0.0, calibrate - spent) / max(_alone(one.took), 1e-3))
         if len(seen) > 1 and growth < _LEAST_GROWTH:
             break
         share = _apart(sizing, source, goal, max(growth, _LEAST_GROWTH) * work, share)
@@ -273,10 +275,13 @@ def _serial(cluster: ClusterSettings) -> ClusterSettings:
     return ClusterSettings(kind="serial", cpus_per_task=cluster.cpus_per_task)
 
 
-def _carried(sizes: Sequence[Sequence[float]], costs: Sequence[float], goal: Sequence[float]) -> float:
+def _carried(
+    sizes: Sequence[Sequence[float]], costs: Sequence[float], goal: Sequence[float], *, tie: float = 0.0
+) -> float:
     """The cost of something of a size, from the costs of things of other sizes; all in the same measures.
 
-    Each measure has a price, which is not negative; the prices that come closest to the costs are taken.
+    Each measure has a price, which is not negative; the prices that come closest to the costs are taken. With a tie
+    those of what grows are drawn to their mean, the more the less the costs tell of each.
     """
     whole = np.asarray(goal, dtype=np.float64)
     known = whole > 0
@@ -285,8 +290,19 @@ def _carried(sizes: Sequence[Sequence[float]], costs: Sequence[float], goal: Seq
     shares: Float = np.asarray(sizes, dtype=np.float64)[:, known] / whole[known]
     # What came near to the whole says more of it.
     weight = np.sqrt(shares.max(axis=1))
-    prices, _ = nnls(shares * weight[:, None], np.asarray(costs) * weight)
+    rows = np.vstack([shares * weight[:, None], tie * _apart_from_mean(shares, weight)])
+    prices, _ = nnls(rows, np.append(np.asarray(costs) * weight, np.zeros(len(rows) - len(weight))))
     return float(prices.sum())
+
+
+def _apart_from_mean(shares: Float, weight: Float) -> Float:
+    """What the prices of measures that grow are apart from their mean, on the scale of the shares."""
+    grows = np.flatnonzero((shares < 1).any(axis=0))
+    out = np.zeros((len(grows), shares.shape[1]))
+    if len(grows):
+        out[:, grows] = np.eye(len(grows)) - 1 / len(grows)
+        out *= (weight[:, None] * shares[:, grows]).max()
+    return out
 
 
 def _planned(name: str, part: Part, seen: Sequence[_Seen]) -> PlannedPart:
@@ -295,7 +311,7 @@ def _planned(name: str, part: Part, seen: Sequence[_Seen]) -> PlannedPart:
         raise InputError(f"no miniature had units of {name}, so that nothing is known of them; give --calibrate more.")
     # Units that turned out to be the same one ran once.
     sizes = [[took.units / small.units * each for each in _measures(small)] for small, took in known]
-    seconds = _carried(sizes, [_part_seconds(took) for _, took in known], _measures(part))
+    seconds = _carried(sizes, [_alone(took) for _, took in known], _measures(part))
     cpu = _carried(sizes, [took.cpu_seconds for _, took in known], _measures(part))
     return PlannedPart(name, part.units, seconds, cpu, part.at_once)
 
@@ -308,14 +324,14 @@ def _driver_seconds(took: Took) -> float:
     return min(took.driver_cpu_seconds, max(0.0, took.seconds - sum(part.seconds for part in took.parts.values())))
 
 
-def _part_seconds(part: PartTook) -> float:
+def _alone(spent: Spent | PartTook | Took) -> float:
     """Of a machine that has nothing else to do: neither the time that other programs took, nor that of many threads."""
-    return min(part.seconds, part.cpu_seconds)
+    return min(spent.seconds, spent.cpu_seconds)
 
 
 def _whole(took: Took, cost: Callable[[Took], float]) -> float:
     """A cost of the driver and of its units, of whichever measure."""
-    units = sum(_part_seconds(p) if cost is _driver_seconds else p.cpu_seconds for p in took.parts.values())
+    units = sum(_alone(p) if cost is _driver_seconds else p.cpu_seconds for p in took.parts.values())
     return cost(took) + units
 
 

@@ -1,5 +1,6 @@
 """Plans carry over what miniatures took: exactly where time grows as the shape says."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_small_study_runs_as_its_own_miniature(make_panel, tmp_path):
     plan = plan_study(kind, settings, calibrate=100)
     assert plan.miniatures[-1] == 1.0
     assert plan.parts[0].seconds == pytest.approx(27 / 2, rel=0.2)
+
+
+def test_a_busy_machine_makes_no_smaller_miniatures(make_panel, tmp_path, monkeypatch):
+    clock = time.perf_counter
+    monkeypatch.setattr(time, "perf_counter", lambda: 1000 * clock())
+    kind, settings = kind_of(make_panel, tmp_path, float)
+    assert len(plan_study(kind, settings, calibrate=20).miniatures) == 4
 
 
 def test_a_kind_that_says_nothing_of_its_shape_is_refused(make_panel, tmp_path):
