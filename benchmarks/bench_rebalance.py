@@ -2,6 +2,7 @@
 
 Each day runs as the command of a user. Then the last day is run again from the state before it, killed (SIGKILL) as
 soon as it has told of each stage, and at random instants, and run once more: its book must be that of the whole day.
+With ``--kills 0`` days are timed alone.
 
 Usage: python benchmarks/bench_rebalance.py FILE.parquet [--sectors FILE.csv] [--days 5] [--kills 20]
 """
@@ -57,7 +58,9 @@ def main() -> None:
         folder = Path(name)
         days = prepared(folder, arguments)
         rows, whole = undisturbed(folder, days)
-        stages, same = disturbed(folder, days[-1], arguments.kills, random.Random(arguments.seed))
+        stages, same = 0, 0
+        if arguments.kills:
+            stages, same = disturbed(folder, days[-1], arguments.kills, random.Random(arguments.seed))
     print(describe(about))
     names = [*STAGES[:-1], "in all"]
     print(table(["day", *names], [[day, *(f"{taken.get(n, 0.0):.2f}" for n in names)] for day, taken in rows]))
