@@ -17,8 +17,8 @@ import numpy as np
 from _record import describe, machine, seconds, table, versions, write_line
 
 from quantray.covariance.factor import FactorModel
+from quantray.institution.factor_files import whole_factors
 from quantray.institution.facts import NameFacts
-from quantray.institution.firm_factors import whole_factors
 from quantray.institution.firm_limits import FirmLimits, FirmOrder
 
 _PMS = [f"pm{i}" for i in range(10)]

@@ -19,8 +19,8 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from quantray.errors import InputError, reason
 from quantray.institution.books import Amount, OpeningSettings
+from quantray.institution.factor_files import read_factors
 from quantray.institution.facts import NameFacts
-from quantray.institution.firm_factors import read_factors
 from quantray.institution.order_rules import OrderRules
 from quantray.institution.rules import Kind, Rule, check_names
 from quantray.oms.books import Alert, Books
@@ -111,7 +111,7 @@ class SetUp(SettingsModel):
     rules: tuple[Rule, ...] = ()
     """Of compliance."""
     factors: str | None = None
-    """File of a factor model, of ``institution.firm_factors.write_factors``."""
+    """File of a factor model, of ``institution.factor_files.write_factors``."""
 
     @model_validator(mode="after")
     def _complete(self) -> "SetUp":

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantray.covariance.factor import FactorModel
+from quantray.institution.factor_files import whole_factors
 from quantray.institution.firm_exposures import FirmExposures, correlation_exceeds, var_exceeds, var_of
-from quantray.institution.firm_factors import SCALE, whole_factors
+from quantray.institution.firm_factors import SCALE
 from quantray.risk.limits import Limit, check
 from quantray.risk.positions.book import Book
 

@@ -5,9 +5,9 @@ import pytest
 
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
+from quantray.institution.factor_files import whole_factors
 from quantray.institution.facts import NameFacts
 from quantray.institution.firm_exposures import var_of
-from quantray.institution.firm_factors import whole_factors
 from quantray.institution.firm_limits import FirmLimits, FirmOrder
 
 FACTS = {

@@ -10,8 +10,8 @@ from order_books import MARK, code, order, sell, sent, small_books
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.execution.orders import Side
+from quantray.institution.factor_files import whole_factors
 from quantray.institution.facts import NameFacts
-from quantray.institution.firm_factors import whole_factors
 from quantray.institution.firm_limits import FirmOrder
 from quantray.oms.controls import set_limits, set_marks
 from quantray.oms.firm import install, passed, prepared
@@ -136,12 +136,6 @@ def test_a_soft_limit_that_cannot_be_measured_is_told():
     books = books_with({}, warn_liquidity_days=3)
     assert code(books, order()) == ""
     assert books.alerts[0].text == "liquidity_days of AAA: its volume is unknown"
-
-
-def test_names_held_without_factors_are_told():
-    small = whole_factors(["BBB"], MODEL.select(np.array([1])))
-    books = books_with(factors=small)
-    assert "the factors do not know, such as AAA" in books.alerts[0].text
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from order_books import MARK, OPS, code, order, small_books
 
 from quantray.covariance.factor import FactorModel
+from quantray.institution.factor_files import whole_factors
 from quantray.institution.facts import NameFacts
-from quantray.institution.firm_factors import whole_factors
 from quantray.oms.controls import set_limits
 from quantray.oms.limit_usage import firm_usage, manager_usage
 from quantray.oms.reference import set_factors, set_facts

@@ -10,7 +10,7 @@ from desks import buy
 
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
-from quantray.institution.firm_factors import write_factors
+from quantray.institution.factor_files import write_factors
 from quantray.oms.books import Alert
 from quantray.oms.changes import Actor
 from quantray.oms.door import RemoteDesk
