@@ -6,6 +6,7 @@ ends with the gate: another one may follow, and goes on where it was.
 """
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -20,6 +21,9 @@ from quantray.storage.files import make_folder
 from quantray.storage.locks import alone
 
 __all__ = ["Speaker", "main"]
+
+_TO_END = 10.0
+"""Seconds for logging out."""
 
 
 class Speaker:
@@ -41,6 +45,10 @@ class Speaker:
             asked = json.loads(line)
             why = self._engine.send([(tag, value) for tag, value in asked["fields"]])
             self.tell({"id": asked["id"], "why": why})
+        # A process that cannot log out must not keep the next one waiting.
+        last = threading.Timer(_TO_END, os._exit, (1,))
+        last.daemon = True
+        last.start()
         self._engine.close()
 
     def tell(self, said: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ class FixGateway:
         self._listening = Listening(self._next)
         self._closed = False
         self._silent_until = 0.0
-        """Until when a venue that left a question unanswered is not relied on, unless it is heard before."""
+        """Until when a venue or a process that did not answer is not relied on, unless the venue is heard before."""
         self._link: Link | None = None
 
     @property
@@ -87,7 +87,7 @@ class FixGateway:
         return None if self._link is None else self._link.pid
 
     def ready(self) -> bool:
-        """Whether the session is logged on, and the venue does not leave questions unanswered."""
+        """Whether the session is logged on, and neither the process nor the venue leaves questions unanswered."""
         return self._link is not None and self._link.logged_on and time.monotonic() >= self._silent_until
 
     def wait_ready(self, seconds: float, *, ready: bool = True) -> bool:
@@ -164,6 +164,7 @@ class FixGateway:
         try:
             why = answer.result(max(until - time.monotonic(), 0))
         except TimeoutError:
+            self._doubt()
             return UnsureError(f"the FIX process did not answer in {self._seconds:g} s; ask for the status.")
         except UnsureError as error:
             return error
@@ -186,12 +187,15 @@ class FixGateway:
         with self._news:
             left = until - time.monotonic()
             if not self._news.wait_for(lambda: self._told.answered(order, before) or self._closed, left):
-                # The session finds out that nobody is there after 2.4 heartbeats, and until then hands over.
-                self._silent_until = time.monotonic() + _GIVEN_UP * self._session.heartbeat
+                self._doubt()
                 raise UnsureError(f"the venue did not answer about order {order}; ask again.")
             if self._closed:
                 raise UnsureError(f"the gateway was closed before it knew of order {order}.")
             return self._told.answer(order)
+
+    def _doubt(self) -> None:
+        """Not rely on who was silent, until it is heard: the session itself finds out after some heartbeats only."""
+        self._silent_until = time.monotonic() + _GIVEN_UP * self._session.heartbeat
 
     def _catch_up(self) -> None:
         """Take what is new in the journal."""

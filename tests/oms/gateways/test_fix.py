@@ -306,6 +306,16 @@ def test_a_venue_that_leaves_a_question_unanswered_is_not_relied_on(tmp_path):
         assert not talk.gateway.ready()
         talk.says(*talk.sample("a"))
         assert talk.gateway.wait_ready(WAIT)
+        # Nor is a process that stands still.
+        os.kill(talk.gateway.pid, signal.SIGSTOP)
+        with pytest.raises(UnsureError, match=r"did not answer in 0\.5 s"):
+            talk.gateway.send(order("b"))
+        assert not talk.gateway.ready()
+        os.kill(talk.gateway.pid, signal.SIGCONT)
+        assert "|11=a|" in talk.party.next_of("D")
+        assert "|11=b|" in talk.party.next_of("D")
+        talk.says(*talk.sample("b"))
+        assert talk.gateway.wait_ready(WAIT)
 
 
 def test_numbers_begin_anew_with_the_day(tmp_path):
