@@ -177,7 +177,7 @@ def allocate(
     given: dict[str, int] = {}
     draw = _draws(key, block)
     for tier in _tiers(rule.resolved(wanted), {account: shares // lot for account, shares in wanted.items()}):
-        shared, following = _shared(tier, left, draw)
+        shared, following = _shared(tier, left, draw, odd=odd > 0)
         given |= {account: lots * lot for account, lots in shared.items()}
         left -= sum(shared.values())
         if odd and following:
@@ -227,8 +227,8 @@ def _tiers(rule: Rule, caps: Mapping[str, int]) -> list[_Tier]:
     return [weighted, {account: (cap, cap) for account, cap in caps.items() if not numbers[account]}]
 
 
-def _shared(tier: _Tier, lots: int, draw: Callable[[str], bytes]) -> tuple[dict[str, int], str]:
-    """Lots of each account of a tier, and the account that would be next for one more; empty where all have theirs."""
+def _shared(tier: _Tier, lots: int, draw: Callable[[str], bytes], *, odd: bool) -> tuple[dict[str, int], str]:
+    """Lots of each account of a tier, and who is next for what is ``odd``; nobody where all have theirs."""
     given = {account: 0 for account, (cap, _) in tier.items() if not cap}
     # From the one whose demand is reached first; exact, since two ratios of such numbers differ by more.
     order = sorted(tier.keys() - given.keys(), key=lambda account: (tier[account][0] << 128) // tier[account][1])
@@ -245,9 +245,11 @@ def _shared(tier: _Tier, lots: int, draw: Callable[[str], bytes]) -> tuple[dict[
         return given, ""
     extra = lots - sum(whole for whole, _ in parts.values())
     edge = sorted((rest for _, rest in parts.values()), reverse=True)[extra]
-    equals = sorted((account for account, (_, rest) in parts.items() if rest == edge), key=draw)
+    equals = [account for account, (_, rest) in parts.items() if rest == edge]
     above = {account for account, (_, rest) in parts.items() if rest > edge}
     ahead = extra - len(above)
+    if ahead or odd:
+        equals.sort(key=draw)
     served = above.union(equals[:ahead])
     given |= {account: whole + (account in served) for account, (whole, _) in parts.items()}
     return given, equals[ahead]
