@@ -233,7 +233,8 @@ def killed(door, book, rest, tmp_path, port):
     taken = threading.Event()
     book.watch(taken.set)
     with gateway_to(tmp_path / "fix", port, asked=rest, command=command) as (way, heard), gate_at(tmp_path) as gate:
-        gate.submit([buy("a")], OPS)
+        (taken_in,) = gate.submit([buy("A1/a")], OPS)
+        assert taken_in.accepted
         (out,) = gate.do(lambda books: handed(books, list(books.outgoing), "fix"))
         failed = []
 
@@ -252,7 +253,7 @@ def killed(door, book, rest, tmp_path, port):
 
 
 def state(gate):
-    return gate.do(lambda books: books.ledger.orders["a"].state)
+    return gate.do(lambda books: books.ledger.orders["A1/a"].state)
 
 
 def executed(book):
@@ -268,7 +269,7 @@ def test_killed_before_it_says_so_an_order_is_asked_about_and_executed_once(kill
     assert ask(gate, {"fix": way}, [order.id]) == 0
     assert state(gate) is State.ACKED
     assert executed(book) == 100
-    heard.told(ReportKind.FILL, "a")
+    heard.told(ReportKind.FILL, "A1/a")
     gate.do(lambda books: hear(books, heard.reports, "fix"))
     assert state(gate) is State.FILLED
     assert gate.do(lambda books: books.ledger.lines["A1", "AAA"].shares) == 1_100
