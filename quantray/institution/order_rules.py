@@ -85,6 +85,11 @@ class OrderRules:
                     f"rule {rule.id!r}: no order can be held against {rule.kind}; leave it to the report of the day."
                 )
 
+    @property
+    def warns(self) -> bool:
+        """Whether a rule is broken by orders that are taken, which somebody is to be told."""
+        return any(rule.severity == "warn" for rule in self.rules)
+
     def needs_outcome(self, pm: str, account: str, symbol: str, day: str) -> bool:
         """Whether what an order leads to has to be known."""
         bound = self._of(pm, account, symbol, day)

@@ -12,13 +12,17 @@ from quantray.settings import SettingsModel
 __all__ = ["Override", "overriding", "signed"]
 
 
+_NAME = r"^[^|]*$"
+"""What stands between the names where all three are one."""
+
+
 class Override(SettingsModel):
     """That a rule does not hold for an account, or for a symbol of it, until a day."""
 
-    rule: Name
-    account: str = Field("", max_length=64)
+    rule: Name = Field(pattern=_NAME)
+    account: str = Field("", max_length=64, pattern=_NAME)
     """Empty for a rule over several accounts together."""
-    symbol: str = Field("", max_length=64)
+    symbol: str = Field("", max_length=64, pattern=_NAME)
     """Empty for all that the rule is about."""
     reason: str = Field(min_length=1, max_length=200)
     expires: date

@@ -184,7 +184,7 @@ documents = Table(
     metadata,
     # What it is about: facts of a symbol, the factors, a rule of compliance or an override of one.
     Column("kind", String(16), primary_key=True),
-    Column("name", String(160), primary_key=True),
+    Column("name", String(200), primary_key=True),
     # Canonical JSON.
     Column("body", Text, nullable=False),
 )

@@ -100,7 +100,7 @@ def _decided(
 def _tell(books: Books, it: Proposal, code: str) -> None:
     """Alert those who watch rules and soft limits of an order that was taken, or that a rule refuses."""
     ledger = books.ledger
-    if ledger.order_rules is not None:
+    if ledger.order_rules is not None and (code or ledger.order_rules.warns):
         note_broken(books, broken_rules(ledger, it), it.account.id, it.order.symbol)
     if not code and ledger.firm is not None:
         for text in warned(ledger, firm_order(ledger, it)):

@@ -49,6 +49,11 @@ def test_who_may_not(done, text):
         done()
 
 
+def test_names_that_would_be_taken_for_others():
+    with pytest.raises(ValidationError, match="account"):
+        Override(rule="cap", account="A|1", reason="x", expires=DAY)
+
+
 def test_it_needs_a_reason():
     with pytest.raises(ValidationError, match="reason"):
         Override(rule="cap", account="A1", reason="", expires=DAY)

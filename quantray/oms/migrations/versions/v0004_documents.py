@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "documents",
         sa.Column("kind", sa.String(16), primary_key=True),
-        sa.Column("name", sa.String(160), primary_key=True),
+        sa.Column("name", sa.String(200), primary_key=True),
         sa.Column("body", sa.Text(), nullable=False),
     )
 
