@@ -124,7 +124,10 @@ class _Seen:
         scope = rule.scope
         self.all, self.rule = positions, rule
         self.rows = _within(positions.accounts, scope.accounts)
-        self.rows &= _within(positions.pms, scope.pms) & _within(positions.kinds, scope.kinds)
+        self.rows &= _within(positions.pms, scope.pms)
+        if scope.kinds:
+            # One whose kind is unknown may be of it.
+            self.rows &= _within(positions.kinds, (*scope.kinds, ""))
         self.names = _within(positions.symbols, scope.symbols)
         if scope.asset_classes:
             # One whose class is unknown may be of it.

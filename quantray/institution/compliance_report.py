@@ -11,7 +11,7 @@ from quantray.analytics.page import Column, Page, Rows, Section, Table
 from quantray.institution.compliance import Finding, post_trade
 from quantray.institution.overrides import Override
 from quantray.institution.positions import Positions
-from quantray.institution.rules import Rule, Severity
+from quantray.institution.rules import Rule, Severity, check_distinct
 
 __all__ = ["ComplianceReport", "Line", "RuleLine", "compliance_page", "daily_report"]
 
@@ -71,7 +71,8 @@ class ComplianceReport(_Part):
 def daily_report(
     rules: Sequence[Rule], positions: Positions, day: date, overrides: Sequence[Override] = ()
 ) -> ComplianceReport:
-    """Check all positions against all rules that are in force."""
+    """Check all positions against all rules that are in force; raises ``InputError`` where two have one id."""
+    check_distinct(rules)
     found = post_trade(rules, positions, day, overrides)
     ordered = sorted(found, key=lambda it: (_ORDER.index(it.severity), it.override is not None))
     return ComplianceReport(

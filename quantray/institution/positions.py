@@ -24,7 +24,7 @@ class Positions:
     ----------
     accounts : (A,) ids.
     pms : (A,) whose they are.
-    kinds : (A,) such as margin, see ``rules.KINDS``.
+    kinds : (A,) such as margin, see ``rules.KINDS``; empty where unknown, which may be any.
     symbols : (N,).
     shares : (A, N); shorts negative.
     prices : (N,) money a share; NaN where there is none.

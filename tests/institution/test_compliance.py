@@ -56,6 +56,11 @@ HELD = [[10, 20, 0, 0], [70, 0, 0, 0]]
         ("kind: prohibited, symbols: [BBB]", book(HELD), [("A1", "BBB", "broken")]),
         ("kind: prohibited, symbols: [AAA], scope: {pms: [bob]}", book(HELD), [("B1", "AAA", "broken")]),
         ("kind: prohibited, symbols: [AAA], scope: {kinds: [margin]}", book(HELD), [("A1", "AAA", "broken")]),
+        (
+            "kind: prohibited, symbols: [AAA], scope: {kinds: [ucits]}",
+            book(HELD, kinds=("", "cash")),
+            [("A1", "AAA", "broken")],
+        ),
         ("kind: prohibited, symbols: [AAA], scope: {accounts: [B1], symbols: [BBB]}", book(HELD), []),
         ("kind: asset_class, allowed: [equity]", book(HELD), [("A1", "BBB", "broken")]),
         ("kind: asset_class, prohibited: [equity]", book(HELD), [("A1", "AAA", "broken"), ("B1", "AAA", "broken")]),
