@@ -14,6 +14,7 @@ from quantray.daily.settings import LearningSettings
 from quantray.data.quality.checks import CHECKS
 from quantray.data.quality.treatment import QualitySettings
 from quantray.data.vendors.formats import Format
+from quantray.institution.rules import read_rules
 from quantray.oms.running import OmsSettings
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
@@ -79,7 +80,7 @@ def test_pictures_are_small():
     assert {name: size for name, size in sizes.items() if not 5_000 < size <= 250_000} == {}
 
 
-def test_yaml_is_valid_settings():
+def test_yaml_is_valid_settings(tmp_path):
     for block in blocks("yaml"):
         title = block.split("\n")[0]
         if title == "# house.yaml":
@@ -95,6 +96,9 @@ def test_yaml_is_valid_settings():
         elif title == "# scenarios.yaml":
             for terms in yaml.safe_load(block).values():
                 Scenario.model_validate(terms)
+        elif title == "rules:":
+            (tmp_path / "rules.yaml").write_text(block)
+            assert read_rules(tmp_path / "rules.yaml")
         elif title == "# lenses":
             shown = {
                 name: tuple(v) if isinstance(v, list) else v for name, v in yaml.safe_load(block)["lenses"].items()
@@ -103,7 +107,7 @@ def test_yaml_is_valid_settings():
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 8
+    assert len(blocks("yaml")) == 9
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
