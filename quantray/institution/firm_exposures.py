@@ -163,25 +163,42 @@ class FirmExposures:
         self.slack = Slack()
         self.settled = 0
         """Times that the sums of factors were brought up to date."""
-        self._loads = {name: _loads(it) for name, it in self.risks.items()}
+        self._known: dict[str, tuple[Loads, Loads]] = {}
         size = len(factors.factors) if factors is not None else 0
         self._named, self._rotated, self._specific = Box.empty(size), Box.empty(size), 0
         self._sizes = [0] * size
         self._variance = 0
         self._pending: dict[str, tuple[int, int]] = {}
         """Ends of names as the sums have them, where they are others now."""
-        self._counted: dict[tuple[str, str], int] = {}
-        self._filled: dict[tuple[str, str], int] = {}
+        self._prices: dict[str, int] = {}
+        self._counted: dict[tuple[str, str], tuple[int, int]] = {}
+        """Shares of each line, at the worst and when all fills."""
+        self._extents: dict[str, int] = defaultdict(int)
+        self._held: dict[str, dict[str, int]] = defaultdict(dict)
+        """Shares by symbol and manager, when all fills."""
+
+    def price(self, symbol: str, mark: int) -> None:
+        """Value what ``line`` counts of a name at another price; it is 1 until one is set."""
+        step = mark - self._prices.get(symbol, 1)
+        if step == 0:
+            return
+        self._prices[symbol] = mark
+        self.sectors[self.sector_of.get(symbol, "")] += self._extents[symbol] * step
+        if self.together is not None and (risk := self.risks.get(symbol)) is not None:
+            for pm, shares in self._held[symbol].items():
+                self.together.add(pm, symbol, shares * step, risk)
 
     def line(self, pm: str, account: str, symbol: str, size: int, filled: int) -> None:
-        """Set what is counted of an account's holding: its value at the worst, and when all open orders fill."""
-        key = account, symbol
-        more, self._counted[key] = size - self._counted.get(key, 0), size
-        self.sectors[self.sector_of.get(symbol, "")] += more
-        if self.together is not None and (risk := self.risks.get(symbol)) is not None:
-            step, self._filled[key] = filled - self._filled.get(key, 0), filled
-            if step:
-                self.together.add(pm, symbol, step, risk)
+        """Set what is counted of an account's holding: its shares at the worst, and when all open orders fill."""
+        key, mark = (account, symbol), self._prices.get(symbol, 1)
+        was, was_filled = self._counted.get(key, (0, 0))
+        self._counted[key] = size, filled
+        self._extents[symbol] += size - was
+        self.sectors[self.sector_of.get(symbol, "")] += (size - was) * mark
+        if filled != was_filled and self.together is not None and (risk := self.risks.get(symbol)) is not None:
+            held = self._held[symbol]
+            held[pm] = held.get(pm, 0) + filled - was_filled
+            self.together.add(pm, symbol, (filled - was_filled) * mark, risk)
 
     def name(self, symbol: str, lowest: int, highest: int) -> None:
         """Set what is counted of a name over all accounts: the ends of its value."""
@@ -189,7 +206,8 @@ class FirmExposures:
         if (low, high) == (lowest, highest):
             return
         self.ends[symbol] = lowest, highest
-        if (loads := self._loads.get(symbol)) is not None:
+        if symbol in self.risks:
+            loads = self._loads(symbol)
             self._pending.setdefault(symbol, (low, high))
             step = max(abs(lowest - low), abs(highest - high))
             self.slack.size += loads[0].reach * step
@@ -197,14 +215,14 @@ class FirmExposures:
 
     def is_modelled(self, symbol: str) -> bool:
         """Whether the factors know a name."""
-        return symbol in self._loads
+        return symbol in self.risks
 
     def growth(self, symbol: str, step: int) -> tuple[int, int]:
         """Bounds of ``sizes`` and of the root of ``variance`` after a name's ends moved by a step at most.
 
         They are relative to what was when the sums were brought up to date last. Raises ``KeyError``.
         """
-        named, rotated = self._loads[symbol]
+        named, rotated = self._loads(symbol)
         return self.slack.size + named.reach * step, self.slack.norm + rotated.reach * step
 
     def last(self) -> tuple[list[int], int]:
@@ -216,7 +234,7 @@ class FirmExposures:
         self._settle()
         if symbol is None:
             return self._sizes
-        return self._named.moved(self._loads[symbol][0], lower, upper).sizes()
+        return self._named.moved(self._loads(symbol)[0], lower, upper).sizes()
 
     def variance(self, symbol: str | None = None, *, lower: int = 0, upper: int = 0) -> int:
         """Bound of the variance, in money and scale squared, after a name's ends moved; raises ``KeyError``."""
@@ -225,7 +243,7 @@ class FirmExposures:
             return self._variance
         low, high = self.ends.get(symbol, (0, 0))
         grown = max(high + upper, -low - lower) ** 2 - max(high, -low) ** 2
-        sizes = self._rotated.moved(self._loads[symbol][1], lower, upper).sizes()
+        sizes = self._rotated.moved(self._loads(symbol)[1], lower, upper).sizes()
         return sum([size * size for size in sizes]) + self._specific + self.risks[symbol].specific * grown
 
     def correlations(self, pm: str, symbol: str, value: int) -> list[tuple[str, int, int]]:
@@ -234,11 +252,18 @@ class FirmExposures:
         steps = self.together.steps(pm, symbol, value, self.risks[symbol]) if value else {}
         return list(self.together.correlations(pm, steps))
 
+    def _loads(self, symbol: str) -> tuple[Loads, Loads]:
+        """On named and on uncorrelated factors, made when first they are needed."""
+        found = self._known.get(symbol)
+        if found is None:
+            found = self._known[symbol] = _loads(self.risks[symbol])
+        return found
+
     def _settle(self) -> None:
         if not self._pending:
             return
         for symbol, (low, high) in self._pending.items():
-            named, rotated = self._loads[symbol]
+            named, rotated = self._loads(symbol)
             lowest, highest = self.ends[symbol]
             self._named = self._named.moved(named, lowest - low, highest - high)
             self._rotated = self._rotated.moved(rotated, lowest - low, highest - high)
@@ -252,7 +277,7 @@ class FirmExposures:
 
     def unmodelled(self) -> list[str]:
         """Names held, or ordered, that the factors do not know."""
-        return sorted(name for name, ends in self.ends.items() if ends != (0, 0) and name not in self._loads)
+        return sorted(name for name, ends in self.ends.items() if ends != (0, 0) and name not in self.risks)
 
 
 def var_exceeds(variance: int, limit: int) -> bool:

@@ -151,7 +151,16 @@ class FirmLimits:
         part = limits.get(("firm", "", "participation_bps"), _PARTICIPATION_BPS)
         self._daily = {s: it.adv_shares * part for s, it in facts.items() if it.adv_shares is not None}
         together = (self._hard.levels.correlation_bps, self._soft.levels.correlation_bps) != (None, None)
-        self.exposures = FirmExposures({s: it.sector for s, it in facts.items()}, factors, together=together)
+        sectors = {symbol: it.sector for symbol, it in facts.items()}
+        self._about = sectors, factors, together
+        self.exposures = FirmExposures(sectors, factors, together=together)
+
+    def take_sums(self, other: "FirmLimits | None") -> bool:
+        """Take over what other limits have counted, if it is what these count; whether it was."""
+        if other is None or other._about != self._about:
+            return False
+        self.exposures = other.exposures
+        return True
 
     @staticmethod
     def asked(limits: Mapping[_Key, int]) -> bool:

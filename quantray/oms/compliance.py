@@ -14,7 +14,7 @@ from quantray.oms.block_records import is_for_blocks
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
 from quantray.oms.documents import keep
-from quantray.oms.firm import Asked, catch_up, watch
+from quantray.oms.firm import Asked, watch, worth_of
 from quantray.oms.ledger import Ledger
 
 __all__ = ["broken_rules", "note_broken", "renew", "set_kinds", "set_rules", "sign_override", "withdraw_override"]
@@ -105,8 +105,10 @@ def withdraw_override(books: Books, actor: Actor, rule: str, account: str, symbo
 def renew(ledger: Ledger) -> None:
     """Let orders be held against the rules as they are now."""
     rules, overrides = list(ledger.rules.values()), list(ledger.overrides.values())
+    before = ledger.order_rules
     ledger.order_rules = OrderRules(rules, ledger.facts, ledger.kinds, overrides) if rules else None
-    watch(ledger)
+    if (before is None) != (ledger.order_rules is None):
+        watch(ledger)
 
 
 def broken_rules(ledger: Ledger, it: Asked) -> Iterable[Broken]:
@@ -117,8 +119,7 @@ def broken_rules(ledger: Ledger, it: Asked) -> Iterable[Broken]:
     outcome = None
     # What an account of blocks holds is the accounts' who put it in; each of them was asked.
     if rules.needs_outcome(account.pm, account.id, symbol, day) and not is_for_blocks(account.id) and it.more > 0:
-        catch_up(ledger)
-        worth = ledger.worth[account.id]
+        worth = worth_of(ledger, account.id)
         nav = None if worth.unpriced else account.cash + worth.value
         outcome = Outcome(it.line.worst * it.instrument.mark + it.more, worth.gross + it.more, nav)
     return rules.broken(account.pm, account.id, symbol, day, outcome)

@@ -11,10 +11,10 @@ from quantray.institution.facts import NameFacts
 from quantray.institution.firm_exposures import FirmExposures
 from quantray.institution.firm_factors import FirmFactors
 from quantray.institution.firm_limits import FirmLimits, FirmOrder, Passed
-from quantray.oms.ledger import Account, Instrument, Ledger, Line
+from quantray.oms.ledger import Account, Instrument, Ledger, Line, Worth
 from quantray.oms.messages import NewOrder
 
-__all__ = ["Asked", "catch_up", "firm_order", "install", "passed", "prepared", "warned", "watch"]
+__all__ = ["Asked", "catch_up", "firm_order", "install", "passed", "prepared", "warned", "watch", "worth_of"]
 
 _PLAIN = ("gross", "net", "single_name")
 
@@ -67,16 +67,19 @@ def prepared(
 
 
 def install(ledger: Ledger, limits: FirmLimits | None) -> None:
-    """Let orders be held against limits; everything is counted anew."""
-    ledger.firm = limits
-    watch(ledger)
+    """Let orders be held against limits; what is counted stays so where other levels are all that is new."""
+    before, ledger.firm = ledger.firm, limits
+    if limits is None or not limits.take_sums(before):
+        watch(ledger)
 
 
 def watch(ledger: Ledger) -> None:
-    """Count everything anew, if limits or rules ask for it."""
+    """Count everything anew, if limits or rules ask for it: now, for no order shall wait for it."""
     ledger.watched = ledger.firm is not None or ledger.order_rules is not None
     ledger.worth.clear()
     ledger.touched = set(ledger.lines) if ledger.watched else set()
+    ledger.repriced = set()
+    catch_up(ledger)
 
 
 def passed(ledger: Ledger, order: FirmOrder, *, soft: bool = False) -> Passed | None:
@@ -120,30 +123,51 @@ def _single(ledger: Ledger, order: FirmOrder) -> int:
 
 def catch_up(ledger: Ledger) -> None:
     """Count again what changed since the last time."""
-    if not ledger.touched:
+    if not ledger.touched and not ledger.repriced:
         return
     if ledger.order_rules is not None:
         _revalue(ledger)
     if ledger.firm is not None:
         _recount(ledger, ledger.firm.exposures)
     ledger.touched.clear()
+    ledger.repriced.clear()
+
+
+def worth_of(ledger: Ledger, account: str) -> Worth:
+    """What an account's positions come to; after a change of prices they are added up when somebody asks."""
+    catch_up(ledger)
+    it = ledger.worth[account]
+    if it.stale:
+        it.value = it.gross = it.unpriced = 0
+        it.stale = False
+        for symbol, (shares, worst) in it.counted.items():
+            mark = ledger.instruments[symbol].mark
+            it.add(shares * mark, worst * mark, int(shares != 0 and mark <= 0))
+    return it
 
 
 def _revalue(ledger: Ledger) -> None:
+    if ledger.repriced:
+        for it in ledger.worth.values():
+            it.stale = True
     for account, symbol in ledger.touched:
         line, mark, it = ledger.lines[account, symbol], ledger.instruments[symbol].mark, ledger.worth[account]
-        value, gross, unpriced = it.counted.get(symbol, (0, 0, 0))
-        it.counted[symbol] = now = line.shares * mark, line.worst * mark, int(line.shares != 0 and mark <= 0)
-        it.value += now[0] - value
-        it.gross += now[1] - gross
-        it.unpriced += now[2] - unpriced
+        shares, worst = it.counted.get(symbol, (0, 0))
+        it.counted[symbol] = line.shares, line.worst
+        if not it.stale:
+            unpriced = (line.shares != 0) - (shares != 0) if mark <= 0 else 0
+            it.add((line.shares - shares) * mark, (line.worst - worst) * mark, unpriced)
 
 
 def _recount(ledger: Ledger, exposures: FirmExposures) -> None:
+    symbols = {symbol for _, symbol in ledger.touched} | ledger.repriced
+    for symbol in symbols:
+        exposures.price(symbol, ledger.instruments[symbol].mark)
     for account, symbol in ledger.touched:
-        line, mark = ledger.lines[account, symbol], ledger.instruments[symbol].mark
-        filled = (line.shares + line.buying - line.selling) * mark
-        exposures.line(ledger.accounts[account].pm, account, symbol, line.worst * mark, filled)
-    for symbol in {symbol for _, symbol in ledger.touched}:
-        total, mark = ledger.totals[symbol], ledger.instruments[symbol].mark
-        exposures.name(symbol, (total.shares - total.selling) * mark, (total.shares + total.buying) * mark)
+        line = ledger.lines[account, symbol]
+        filled = line.shares + line.buying - line.selling
+        exposures.line(ledger.accounts[account].pm, account, symbol, line.worst, filled)
+    for symbol in symbols:
+        if (total := ledger.totals.get(symbol)) is not None:
+            mark = ledger.instruments[symbol].mark
+            exposures.name(symbol, (total.shares - total.selling) * mark, (total.shares + total.buying) * mark)

@@ -63,8 +63,16 @@ class Worth:
     value: int = 0
     gross: int = 0
     unpriced: int = 0
-    counted: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    """The same of each symbol."""
+    counted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Shares of each symbol, held and at the worst."""
+    stale: bool = False
+    """Whether prices are others by now."""
+
+    def add(self, value: int, gross: int, unpriced: int) -> None:
+        """Add to it."""
+        self.value += value
+        self.gross += gross
+        self.unpriced += unpriced
 
 
 @dataclass(slots=True)
@@ -130,9 +138,11 @@ class Ledger:
     order_rules: OrderRules | None = None
     """None where there are no rules."""
     worth: dict[str, Worth] = field(default_factory=lambda: defaultdict(Worth))
-    """Of accounts, where rules need it; see ``firm.catch_up``."""
+    """Of accounts, where rules need it; see ``firm.worth_of``."""
     touched: set[tuple[str, str]] = field(default_factory=set)
     """Lines that changed since limits and rules were looked at last."""
+    repriced: set[str] = field(default_factory=set)
+    """Symbols whose price did."""
     _accounts_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def limit(self, scope: str, key: str, name: str) -> int:
@@ -174,7 +184,7 @@ class Ledger:
             self.gross_of_pm[self.accounts[account].pm] += more
             self.gross += more
         if self.watched:
-            self.touched.update((account, symbol) for account in self._accounts_of[symbol])
+            self.repriced.add(symbol)
         if total := self.totals.get(symbol):
             self.long += (total.shares + total.buying) * step
             self.short += (total.shares - total.selling) * step

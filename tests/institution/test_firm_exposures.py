@@ -39,10 +39,11 @@ class Simple:
     def tell(self, sums, symbol):
         """Tell the sums of all that a symbol is in."""
         mark, ends = self.marks[symbol], [0, 0]
+        sums.price(symbol, mark)
         for pm, account in LINES:
             shares, buying, selling = self.lines[account, symbol]
             worst = max(abs(shares + buying), abs(shares - selling))
-            sums.line(pm, account, symbol, worst * mark, (shares + buying - selling) * mark)
+            sums.line(pm, account, symbol, worst, shares + buying - selling)
             ends = [ends[0] + (shares - selling) * mark, ends[1] + (shares + buying) * mark]
         sums.name(symbol, *ends)
 

@@ -1,8 +1,10 @@
 """Rules of compliance in the gate: refused, told, overridden by two, read back, and seen by the reader of the log."""
 
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from desks import ANN as A_MANAGER
 from desks import OPS, Clock, buy, set_up
@@ -26,11 +28,14 @@ from quantray.oms.block_records import Block
 from quantray.oms.blocks import place_block
 from quantray.oms.changes import Actor
 from quantray.oms.compliance import set_kinds, set_rules, sign_override, withdraw_override
+from quantray.oms.controls import list_instruments, set_marks, transfer
 from quantray.oms.documents import keep
+from quantray.oms.firm import worth_of
 from quantray.oms.gate import Gate
+from quantray.oms.messages import MONEY
 from quantray.oms.reference import set_facts
 from quantray.oms.replay import replay_database
-from quantray.oms.submission import submit
+from quantray.oms.submission import cancel, submit
 
 CAT, DAN = Actor("cat"), Actor("dan")
 FACTS = {"AAA": NameFacts(asset_class="equity", market_cap=Decimal(10**9)), "BBB": NameFacts()}
@@ -285,3 +290,47 @@ def test_a_signature_that_nobody_gave_is_seen(tmp_path):
         "override:cap|A1| is signed by cat and dan, in a row of ops",
         "override:cap|A1| is signed by ops, who may not",
     ]
+
+
+def test_whatever_happens_what_accounts_are_worth_is_that_of_a_full_count_and_the_reader_agrees(tmp_path):
+    random, url, seen = np.random.default_rng(8), f"sqlite:///{tmp_path / 'orders.db'}", Counter()
+
+    def day(books):
+        set_rules(books, OPS, [RULES[0], RULES[1].model_copy(update={"scope": Scope(), "at_most": Decimal("0.09")})])
+        for i in range(150):
+            symbol, account = ("AAA", "BBB", "CCC")[random.integers(3)], ("A1", "B1")[random.integers(2)]
+            side = Side.BUY if random.random() < 0.6 else Side.SELL
+            new = buy(
+                f"{account}/{i}", int(random.integers(1, 300)), account=account, symbol=symbol, side=side, limit=None
+            )
+            seen[submit(books, [new], OPS)[0].code] += 1
+            live = list(books.ledger.live.values())
+            if random.random() < 0.5 and live:
+                cancel(books, live[random.integers(len(live))].order.id, OPS)
+            if random.random() < 0.3:
+                set_marks(books, OPS, {symbol: int(random.integers(450, 550)) * 1_000})
+            if random.random() < 0.1:
+                transfer(books, OPS, account, -MONEY, {symbol: int(random.integers(-50, 50))}, "in kind")
+            lines = [
+                (line, books.ledger.instruments[s].mark) for (a, s), line in books.ledger.lines.items() if a == account
+            ]
+            worth = worth_of(books.ledger, account)
+            assert worth.value == sum(line.shares * mark for line, mark in lines)
+            assert worth.gross == sum(line.worst * mark for line, mark in lines)
+
+    with Gate(url, clock=Clock()) as gate:
+        gate.do(set_up)
+        gate.do(day)
+    assert replay_database(url).findings == ()
+    assert seen["compliance"] > 20
+    assert seen[""] > 20
+
+
+def test_a_position_without_a_price_keeps_what_needs_net_asset_value():
+    books = books_with(cap())
+    list_instruments(books, OPS, {"CCC": (100, 1)})
+    transfer(books, OPS, "A1", 0, {"CCC": 5}, "in kind")
+    assert code(books, order("O1", 1)) == "compliance"
+    assert books.alerts[0].text == "rule 'cap' cannot be checked by an order of AAA"
+    set_marks(books, OPS, {"CCC": MARK})
+    assert code(books, order("O2", 1)) == ""
