@@ -1,24 +1,29 @@
 """Plans against runs: what ``quantray plan`` says of studies on real prices, and what their runs took.
 
-Usage: python benchmarks/bench_plan.py [--folder DIR] [--only KIND ...] [--calibrate 8]
+Usage: python benchmarks/bench_plan.py [--folder DIR] [--only KIND ...] [--calibrate 8] [--ray]
 
 Each study is planned and then run, each in a fresh process, in this one alone (kind serial) and with one thread, so
 that processor time can be compared where other programs run. What a command takes that only reads the settings is in
 both. The data are members of the S&P 500 of 2021 from 2014 on, imported once into ``--folder``. Each study leaves a
-line of its own, so that they may be measured one at a time with ``--only``.
+line of its own, so that they may be measured one at a time with ``--only``. With ``--ray`` each runs on a Ray with two
+workers instead; compared is what the largest of them held, and what the leading process put in the object store.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from datetime import date
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import pandas as pd
+import psutil
 import yaml
 from _record import describe, machine, table, versions, write_line
 from _sp500 import DATA
@@ -63,14 +68,14 @@ STUDIES: dict[str, dict[str, Any]] = {
 }
 
 
-def settings_of(kind: str, folder: Path, runs: Path) -> Path:
+def settings_of(kind: str, folder: Path, runs: Path, cluster: dict[str, Any]) -> Path:
     """The file of a study."""
     content = dict(STUDIES[kind])
     band = content.pop("band", None)
     data = {"kind": "store", "store": str(folder / "market")}
     if band:
         data["universe"] = {"band": [1, band]}
-    content |= {"kind": kind, "name": kind, "data": data, "runs": str(runs), "cluster": {"kind": "serial"}}
+    content |= {"kind": kind, "name": kind, "data": data, "runs": str(runs), "cluster": cluster}
     path = runs.parent / f"{kind}.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
@@ -110,7 +115,7 @@ def called(*arguments: str) -> tuple[str, float, float]:
 def measured(kind: str, folder: Path, calibrate: float) -> dict[str, float]:
     """A study, planned and run."""
     with tempfile.TemporaryDirectory() as place:
-        path = str(settings_of(kind, folder, Path(place) / "runs"))
+        path = str(settings_of(kind, folder, Path(place) / "runs", {"kind": "serial"}))
         _, _, reading = called("run", path, "--check")
         print(f"{kind} ...", flush=True)
         said, plan_seconds, plan_cpu = called("plan", path, "--json", "--calibrate", str(calibrate))
@@ -136,6 +141,52 @@ def measured(kind: str, folder: Path, calibrate: float) -> dict[str, float]:
     }
 
 
+def on_ray(kind: str, folder: Path, calibrate: float) -> dict[str, float]:
+    """A study, planned and run on two workers: what the largest of them held, and what they were given to share."""
+    with tempfile.TemporaryDirectory() as place:
+        path = str(settings_of(kind, folder, Path(place) / "runs", {"kind": "local", "cpus": 2}))
+        print(f"{kind} on Ray ...", flush=True)
+        planned = json.loads(called("plan", path, "--json", "--calibrate", str(calibrate))[0])
+        process = subprocess.Popen([sys.executable, "-m", "quantray.cli", "run", path], stdout=subprocess.DEVNULL)
+        worker, store = 0, 0
+        while process.poll() is None:
+            worker = max([worker, *(held_by(pid)["VmRSS"] for pid in workers_of(process.pid))])
+            store = max(store, held_by(process.pid)["RssShmem"])
+            sleep(0.1)
+        if process.returncode:
+            raise SystemExit(f"run {path} failed")
+        (about,) = (Path(place) / "runs").glob(f"{kind}-*/study.json")
+        took = json.loads(about.read_text())["took"]
+    return {
+        "workers": took["workers"],
+        "worker_planned": planned["worker_bytes"],
+        "worker": worker,
+        "worker_noted": took["worker_peak_bytes"],
+        "store_planned": planned["shared_bytes"],
+        "store": store,
+        "driver_planned": planned["driver_bytes"],
+        "driver": took["driver_peak_bytes"],
+    }
+
+
+def workers_of(pid: int) -> list[int]:
+    """Ray's workers below a process."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error, IndexError):
+            found += [child.pid] if child.cmdline()[0].startswith("ray::") else []
+    return found
+
+
+def held_by(pid: int) -> Counter[str]:
+    """Bytes by kind, as Linux tells them; none of a process that has ended. Of the object store what it touched."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return Counter()
+    return Counter({name: 1024 * int(size.split()[0]) for name, size in (x.split(":") for x in lines if "kB" in x)})
+
+
 def against(found: dict[str, float], what: str, scale: float = 1.0) -> str:
     """Planned and measured, and by how much the plan is above."""
     off = found[f"{what}_planned"] / found[what] - 1
@@ -148,26 +199,36 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "quantray-bench-plan")
     parser.add_argument("--only", nargs="+", choices=list(STUDIES), default=list(STUDIES))
     parser.add_argument("--calibrate", type=float, default=8.0)
+    parser.add_argument("--ray", action="store_true", help="run on two workers, and compare their memory")
     arguments = parser.parse_args()
     arguments.folder.mkdir(exist_ok=True)
     imported(arguments.folder)
     about, rows = machine(), []
     print(f"seed 0, S&P 500 members from {FIRST}; {describe(about)}")
+    sizes, counts = ("worker", "store", "driver"), ("workers",)
+    if not arguments.ray:
+        sizes, counts = ("memory", "disk"), ("units", "unit_cpu", "cpu", "seconds")
     for kind in arguments.only:
-        found = measured(kind, arguments.folder, arguments.calibrate)
-        compared = {what: found[f"{what}_planned"] / found[what] for what in ("units", "cpu", "memory", "disk")}
-        missed = [what for what, ratio in compared.items() if abs(ratio - 1) > NEAR]
-        cells = [against(found, w) for w in ("units", "unit_cpu", "cpu", "seconds")]
-        sizes = [against(found, w, 2**20) for w in ("memory", "disk")]
-        rows.append([kind, *cells, *sizes, ", ".join(missed) or "none"])
+        found = (on_ray if arguments.ray else measured)(kind, arguments.folder, arguments.calibrate)
+        promised = [what for what in ("units", "cpu", *sizes) if f"{what}_planned" in found]
+        missed = [what for what in promised if abs(found[f"{what}_planned"] / found[what] - 1) > NEAR]
+        cells = [against(found, w) if f"{w}_planned" in found else f"{found[w]:g}" for w in counts]
+        rows.append([kind, *cells, *(against(found, w, 2**20) for w in sizes), ", ".join(missed) or "none"])
         write_line(
             "bench_plan",
-            {"study": kind, "settings": STUDIES[kind], "calibrate": arguments.calibrate, "missed": missed}
+            {
+                "study": kind,
+                "on_ray": arguments.ray,
+                "settings": STUDIES[kind],
+                "calibrate": arguments.calibrate,
+                "missed": missed,
+            }
             | {name: round(value, 3) for name, value in found.items()}
             | {"machine": about, "versions": versions("numpy")},
         )
-    titles = ("study", "units", "CPU s of units", "CPU s", "s", "MiB of memory", "MiB of disk", "missed")
-    print(table(titles, rows))
+    names = {"unit_cpu": "CPU s of units", "cpu": "CPU s", "seconds": "s"}
+    titles = [*(names.get(what, what) for what in counts), *(f"MiB of {what}" for what in sizes)]
+    print(table(("study", *titles, "missed"), rows))
 
 
 if __name__ == "__main__":

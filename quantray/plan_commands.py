@@ -24,7 +24,7 @@ __all__ = ["plan"]
 def plan(
     config: Annotated[str, typer.Argument(help="YAML file with the settings of a study of any kind.")],
     change: Annotated[list[str] | None, typer.Option("--set", help="a.b=value; may be repeated.")] = None,
-    calibrate: Annotated[float, typer.Option(min=0, help="Seconds for miniatures of the study.")] = 20.0,
+    calibrate: Annotated[float, typer.Option(min=0, help="Seconds for miniatures, on a free machine.")] = 20.0,
     workers: Annotated[int | None, typer.Option(min=1, help="Machines of a cluster that is not here.")] = None,
     cpus: Annotated[int | None, typer.Option(min=1, help="CPUs of each of them.")] = None,
     memory: Annotated[float | None, typer.Option(min=0.1, help="GiB of each of them.")] = None,
