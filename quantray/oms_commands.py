@@ -33,6 +33,7 @@ def start(
     change: Annotated[list[str] | None, typer.Option("--set", help="a=value; may be repeated.")] = None,
 ) -> None:
     """Run gate, outbox and reconciliation until it is interrupted; what an earlier one left is settled first."""
+    from quantray.oms.pace import keep_pace  # noqa: PLC0415
     from quantray.oms.running import OmsSettings, running  # noqa: PLC0415
     from quantray.settings import read_settings  # noqa: PLC0415
 
@@ -40,6 +41,7 @@ def start(
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with running(settings) as parts:
+        keep_pace()
         tell(f"gate {parts.gate.epoch} on {settings.database}, door at {settings.door}; interrupt to end")
         with contextlib.suppress(KeyboardInterrupt):
             # A gate that lost its database has ended, and so does its process.
