@@ -31,6 +31,9 @@ __all__ = [
 Amount = Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12)]
 """Money of the currency, or the number that a limit is."""
 
+_TURN = 6
+"""Bars from one decision of a synthetic strategy to its next: half an hour of five minutes."""
+
 Name = Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Of a manager, an account or a strategy."""
 
@@ -71,6 +74,8 @@ class StrategySettings(SettingsModel):
     parameters: Mapping[str, ParameterValue] = {}
     weight: float = Field(1.0, gt=0, le=1e6)
     """Of the manager's capital, beside his other strategies'."""
+    every_bars: int = Field(1, ge=1)
+    """How often it decides within a day."""
 
     @model_validator(mode="after")
     def _known(self) -> "StrategySettings":
@@ -250,7 +255,9 @@ def synthetic_institution(
             for name in managers
         },
         strategies={
-            f"{pm}-s{number:03d}": StrategySettings(pm=pm, rule=rules[(place * 7 + number + seed) % len(rules)])
+            f"{pm}-s{number:03d}": StrategySettings(
+                pm=pm, rule=rules[(place * 7 + number + seed) % len(rules)], every_bars=_TURN
+            )
             for place, pm in enumerate(managers)
             for number in range(1, strategies + 1)
         },

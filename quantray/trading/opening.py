@@ -1,0 +1,48 @@
+"""What the gate knows of a firm when a day begins."""
+
+from decimal import Decimal
+
+from quantray.institution.books import InstitutionSettings, OpeningSettings
+from quantray.oms.books import Books
+from quantray.oms.changes import Actor
+from quantray.oms.controls import restrict
+from quantray.oms.gate import Gate
+from quantray.oms.messages import price_of
+from quantray.oms.running import InstrumentSettings, SessionSettings, SetUp, set_up
+from quantray.trading.bars import MarketDay
+
+__all__ = ["open_day"]
+
+
+def open_day(gate: Gate, institution: InstitutionSettings, market: MarketDay, actor: Actor) -> None:
+    """Set limits, hours, prices and what clients do not want, and open the accounts that are not open yet.
+
+    Raises
+    ------
+    InputError
+        A limit is missing or not known, or an account restricts what is not traded.
+    """
+    set_up(gate, _set_up(institution, market))
+
+    def restricted(books: Books) -> None:
+        for name, account in institution.accounts.items():
+            for symbol in account.restricted:
+                restrict(books, actor, symbol, on=True, account=name)
+
+    gate.do(restricted)
+
+
+def _set_up(institution: InstitutionSettings, market: MarketDay) -> SetUp:
+    opening = dict(zip(market.symbols, market.opening().tolist(), strict=True))
+    return SetUp(
+        firm=institution.firm.limits,
+        pms={
+            name: {"capital": pm.capital, "rate": Decimal(pm.rate), **pm.limits} for name, pm in institution.pms.items()
+        },
+        accounts={
+            name: OpeningSettings(**{key: getattr(account, key) for key in OpeningSettings.model_fields})
+            for name, account in institution.accounts.items()
+        },
+        instruments={symbol: InstrumentSettings(price=price_of(price)) for symbol, price in opening.items()},
+        session=SessionSettings(opens=market.time(0), closes=market.time(len(market.today))),
+    )
