@@ -1,7 +1,7 @@
 """A firm as data: its portfolio managers, what they may trade, their strategies, and the accounts they manage."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -244,16 +244,13 @@ def synthetic_institution(
     """
     if min(pms, accounts, strategies) < 1:
         raise InputError(f"a firm of {pms} pms, {accounts} accounts and {strategies} strategies each: give 1 or more.")
-    share = (capital / pms).quantize(Decimal(1))
+    share = (capital / pms).to_integral_value(ROUND_DOWN)
     rules = sorted(name for name, entry in CATALOGUE.items() if entry.family in ("trend_following", "mean_reversion"))
     managers = [f"pm{number:03d}" for number in range(1, pms + 1)]
     kinds: tuple[Literal["cash", "margin"], ...] = ("cash", "margin")
     return InstitutionSettings(
         firm=FirmSettings(name="Synthetic Capital", capital=capital, limits=_wide(capital)),
-        pms={
-            name: ManagerSettings(capital=min(share, capital / pms), mandate=Mandate(symbols=tuple(symbols)))
-            for name in managers
-        },
+        pms={name: ManagerSettings(capital=share, mandate=Mandate(symbols=tuple(symbols))) for name in managers},
         strategies={
             f"{pm}-s{number:03d}": StrategySettings(
                 pm=pm, rule=rules[(place * 7 + number + seed) % len(rules)], every_bars=_TURN
@@ -265,7 +262,9 @@ def synthetic_institution(
             f"{pm}-a{number:03d}": AccountSettings(
                 pm=pm,
                 # Unlike, and never more together than the manager has.
-                cash=(share * Decimal(2 * number) / Decimal(2 * accounts * (accounts + 1))).quantize(Decimal(1)),
+                cash=(share * Decimal(2 * number) / Decimal(2 * accounts * (accounts + 1))).to_integral_value(
+                    ROUND_DOWN
+                ),
                 taxpayer=f"{pm}-t{(number + 1) // 2:03d}",
                 kind=kinds[number % 2],
             )

@@ -198,22 +198,21 @@ class Day:
         """Give each world the bars before the day, but for the last: about that one it is asked."""
         before = self.market.before
         for row in range(len(before) - 1):
-            worlds.tell({each.pm: as_bytes(self._news(each.pm, row - len(before), {})) for each in self.worlds})
+            worlds.tell({each.pm: self.news(each.pm, row - len(before)) for each in self.worlds})
 
-    def _news(self, pm: str, bar: int, accounts: Mapping[str, Holding]) -> News:
+    def news(self, pm: str, bar: int, accounts: Mapping[str, Holding] | None = None) -> bytes:
+        """What a manager's world is told of a bar; those before the day are negative."""
         bars, columns = (self.market.today if bar >= 0 else self.market.before), self._columns[pm]
         fields = {
             name: tuple(getattr(bars, name)[bar, columns].tolist()) for name in News.model_fields if hasattr(bars, name)
         }
-        return News(bar=bar, accounts=dict(accounts), **fields)
+        return as_bytes(News(bar=bar, accounts=dict(accounts or {}), **fields))
 
     def _bar(self, bar: int, gate: Gate, book: Book, handover: Handover, worlds: Worlds, outcome: Outcome) -> None:
         self._now = self.market.time(bar)
         self._mark(gate, bar)
         held = gate.do(lambda books: {each.pm: _holdings(books, each) for each in self.worlds})
-        asked = {
-            pm: as_bytes(self._news(pm, bar - 1, accounts)) for pm, accounts in held.items() if pm not in self._ended
-        }
+        asked = {pm: self.news(pm, bar - 1, accounts) for pm, accounts in held.items() if pm not in self._ended}
         placed: list[str] = []
         for answer in worlds.ask(asked, seconds=self.settings.seconds):
             decided = self._heard(answer, bar - 1, gate, worlds, outcome)
@@ -270,7 +269,7 @@ class Day:
         rule = self._rule(pm)
         blocks = [
             Block(
-                id=f"{pm}-{bar:03d}-{number:04d}",
+                id=f"{block_account(pm)}/{bar:03d}-{number:04d}",
                 symbol=wish.symbol,
                 side=Side(wish.side),
                 demands=wish.demands,

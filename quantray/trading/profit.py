@@ -61,7 +61,9 @@ def profit(institution: InstitutionSettings, outcome: Outcome) -> Profit:
     return Profit(accounts, managers, paper, implementation, fees)
 
 
-def day_lots(institution: InstitutionSettings, outcome: Outcome, day: date, *, before: LotBook | None = None) -> LotBook:
+def day_lots(
+    institution: InstitutionSettings, outcome: Outcome, day: date, *, before: LotBook | None = None
+) -> LotBook:
     """The tax lots of all accounts after a day: those before it, and what blocks gave them.
 
     Parameters
@@ -95,5 +97,5 @@ def _events(institution: InstitutionSettings, outcome: Outcome, day: date) -> It
 
 def _placed(block: BlockStatus) -> tuple[str, str]:
     """Bar and number, which end its id, before its manager."""
-    pm, bar, number = block.id.rsplit("-", 2)
-    return f"{bar}-{number}", pm
+    account, _, number = block.id.rpartition("/")
+    return number, account

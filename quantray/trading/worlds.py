@@ -85,27 +85,30 @@ class Here:
     def tell(self, news: Mapping[str, bytes]) -> None:
         """See ``Worlds``."""
         for pm, raw in news.items():
-            stepped(self._worlds[pm], ("tell", raw))
+            self._step(pm, ("tell", raw))
 
     def ask(self, news: Mapping[str, bytes], *, seconds: float) -> Iterator[Answer]:
         """See ``Worlds``; nobody is late here."""
         for pm, raw in news.items():
-            if pm in self._ended:
-                yield Answer(pm, silence=self._ended[pm])
-                continue
-            try:
-                yield Answer(pm, stepped(self._worlds[pm], ("ask", raw)))
-            except DataError as error:
-                self.stop(pm, str(error))
-                yield Answer(pm, silence=str(error))
+            answer = self._step(pm, ("ask", raw))
+            yield Answer(pm, answer, self._ended.get(pm, ""))
 
     def stop(self, pm: str, why: str) -> None:
         """See ``Worlds``."""
-        self._ended[pm] = why
+        self._ended.setdefault(pm, why)
 
     def memory(self) -> Mapping[str, int]:
         """Not known apart."""
         return {}
+
+    def _step(self, pm: str, message: Message) -> bytes:
+        if pm in self._ended:
+            return b""
+        try:
+            return stepped(self._worlds[pm], message)
+        except DataError as error:
+            self.stop(pm, str(error))
+            return b""
 
 
 Entry = Callable[[Connection, str], None]

@@ -16,9 +16,9 @@ _AT = 3
 """The bar, of those that a decision is asked for, at which it happens."""
 
 
-def small_day(pms: int = 2, *, accounts: int = 2, strategies: int = 4, names: int = 4, minutes: int = 30, **more):
+def small_day(pms: int = 2, *, accounts: int = 2, strategies: int = 4, names: int = 4, minutes: int = 15, **more):
     """A firm of ``pms`` managers, each with names of his own, and a day of few bars."""
-    market: MarketDay = synthetic_day(pms * names, minutes=minutes, window=25, seed=3)
+    market: MarketDay = synthetic_day(pms * names, minutes=minutes, window=40, seed=3)
     firm: InstitutionSettings = synthetic_institution(pms, accounts, strategies, capital=Decimal(100_000_000), seed=1)
     content = firm.model_dump()
     for place, pm in enumerate(content["pms"]):
@@ -28,7 +28,7 @@ def small_day(pms: int = 2, *, accounts: int = 2, strategies: int = 4, names: in
         }
         content["pms"][pm].update(more)
     for strategy in content["strategies"].values():
-        strategy["every_bars"] = 2
+        strategy["every_bars"] = 1
     return InstitutionSettings.model_validate(content), market
 
 
