@@ -15,6 +15,7 @@ The worst case of a name is an interval of values: all its open sales fill, or a
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
 from math import isqrt
 from operator import mul
 from statistics import NormalDist
@@ -38,6 +39,8 @@ VAR_LEVEL = 0.99
 """Confidence of the VaR of a day, under normal moves."""
 _QUANTILE = round(NormalDist().inv_cdf(VAR_LEVEL) ** 2 * SCALE)
 """Squared."""
+_FEW = 500
+"""Changes that are added one by one rather than counted all anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,22 @@ class Together:
     covariances: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """Of two managers in order of name, and of one with itself; in money and scale squared."""
 
+    @classmethod
+    def of(cls, values: Mapping[str, Mapping[str, int]], risks: Mapping[str, NameRisk]) -> "Together":
+        """All at once, from values by symbol and manager: the same as one by one, and quicker for many."""
+        made = cls()
+        for symbol, held in values.items():
+            risk = risks[symbol]
+            made.values[symbol] = dict(held)
+            for pm, value in held.items():
+                now = made.factors.get(pm) or [0] * len(risk.rotated)
+                made.factors[pm] = [x + r * value for x, r in zip(now, risk.rotated, strict=True)]
+            for pm, other in combinations_with_replacement(sorted(held), 2):
+                made.covariances[pm, other] += risk.specific * held[pm] * held[other]
+        for pm, other in combinations_with_replacement(sorted(made.factors), 2):
+            made.covariances[pm, other] += sum(map(mul, made.factors[pm], made.factors[other]))
+        return made
+
     def steps(self, pm: str, symbol: str, value: int, risk: NameRisk) -> dict[str, int]:
         """By how much the covariances of a manager with each, and the own variance, change with more of a name."""
         held, rotated, specific = self.values[symbol], risk.rotated, risk.specific
@@ -157,7 +176,7 @@ class FirmExposures:
         self.factors = factors
         self.risks = factors.names if factors is not None else {}
         self.sectors: dict[str, int] = defaultdict(int)
-        self.together = Together() if together else None
+        self._together = Together() if together else None
         self.ends: dict[str, tuple[int, int]] = {}
         """Of each name, its value when all sales fill, and when all purchases do."""
         self.slack = Slack()
@@ -176,6 +195,26 @@ class FirmExposures:
         self._extents: dict[str, int] = defaultdict(int)
         self._held: dict[str, dict[str, int]] = defaultdict(dict)
         """Shares by symbol and manager, when all fills."""
+        self._waiting: set[tuple[str, str]] = set()
+        """Symbols and managers whose value is another than they are side by side with."""
+
+    @property
+    def together(self) -> Together | None:
+        """The managers side by side, brought up to date; None where nothing asks for them."""
+        if self._together is None or not self._waiting:
+            return self._together
+        values = {
+            symbol: {pm: shares * self._prices.get(symbol, 1) for pm, shares in self._held[symbol].items()}
+            for symbol in {symbol for symbol, _ in self._waiting}
+        }
+        if len(self._waiting) > _FEW:
+            self._together = Together.of({**self._together.values, **values}, self.risks)
+        else:
+            for symbol, pm in self._waiting:
+                step = values[symbol][pm] - self._together.values[symbol].get(pm, 0)
+                self._together.add(pm, symbol, step, self.risks[symbol])
+        self._waiting.clear()
+        return self._together
 
     def price(self, symbol: str, mark: int) -> None:
         """Value what ``line`` counts of a name at another price; it is 1 until one is set."""
@@ -184,9 +223,8 @@ class FirmExposures:
             return
         self._prices[symbol] = mark
         self.sectors[self.sector_of.get(symbol, "")] += self._extents[symbol] * step
-        if self.together is not None and (risk := self.risks.get(symbol)) is not None:
-            for pm, shares in self._held[symbol].items():
-                self.together.add(pm, symbol, shares * step, risk)
+        if self._together is not None and symbol in self.risks:
+            self._waiting.update((symbol, pm) for pm in self._held[symbol])
 
     def line(self, pm: str, account: str, symbol: str, size: int, filled: int) -> None:
         """Set what is counted of an account's holding: its shares at the worst, and when all open orders fill."""
@@ -195,10 +233,10 @@ class FirmExposures:
         self._counted[key] = size, filled
         self._extents[symbol] += size - was
         self.sectors[self.sector_of.get(symbol, "")] += (size - was) * mark
-        if filled != was_filled and self.together is not None and (risk := self.risks.get(symbol)) is not None:
+        if filled != was_filled and self._together is not None and symbol in self.risks:
             held = self._held[symbol]
             held[pm] = held.get(pm, 0) + filled - was_filled
-            self.together.add(pm, symbol, (filled - was_filled) * mark, risk)
+            self._waiting.add((symbol, pm))
 
     def name(self, symbol: str, lowest: int, highest: int) -> None:
         """Set what is counted of a name over all accounts: the ends of its value."""
@@ -248,9 +286,10 @@ class FirmExposures:
 
     def correlations(self, pm: str, symbol: str, value: int) -> list[tuple[str, int, int]]:
         """As ``Together.correlations`` after a manager's holding of a name grew by so much; raises ``KeyError``."""
-        assert self.together is not None
-        steps = self.together.steps(pm, symbol, value, self.risks[symbol]) if value else {}
-        return list(self.together.correlations(pm, steps))
+        together = self.together
+        assert together is not None
+        steps = together.steps(pm, symbol, value, self.risks[symbol]) if value else {}
+        return list(together.correlations(pm, steps))
 
     def _loads(self, symbol: str) -> tuple[Loads, Loads]:
         """On named and on uncorrelated factors, made when first they are needed."""

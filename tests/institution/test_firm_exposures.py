@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantray.covariance.factor import FactorModel
+from quantray.institution import firm_exposures
 from quantray.institution.factor_files import whole_factors
 from quantray.institution.firm_exposures import FirmExposures, correlation_exceeds, var_exceeds, var_of
 from quantray.institution.firm_factors import SCALE
@@ -90,6 +91,23 @@ def test_kept_up_equals_recomputed(steps):
         simple.tell(sums, symbol)
     anew = simple.anew()
     assert everything(sums) == everything(anew)
+
+
+def test_many_changes_at_once_are_those_one_by_one(monkeypatch):
+    random = np.random.default_rng(7)
+    simple, sums = Simple(), FirmExposures(SECTORS, FACTORS, together=True)
+    for key in simple.lines:
+        simple.lines[key] = [int(it) for it in random.integers(0, 10**9, 3)]
+    for symbol in SYMBOLS:
+        simple.tell(sums, symbol)
+    one_by_one = everything(sums)
+    monkeypatch.setattr(firm_exposures, "_FEW", 2)
+    assert everything(simple.anew()) == one_by_one
+    simple.marks = dict.fromkeys(SYMBOLS, 7)
+    for symbol in SYMBOLS:
+        sums.price(symbol, 7)
+        simple.tell(sums, symbol)
+    assert everything(sums) == everything(simple.anew())
 
 
 def test_nothing_drifts_over_a_long_day():
