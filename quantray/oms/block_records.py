@@ -11,7 +11,7 @@ from typing import NamedTuple
 from quantray.execution.orders import Side
 from quantray.institution.allocation import LeftOut, Rule
 from quantray.oms.executions import Effect, Executions
-from quantray.oms.ledger import Ledger
+from quantray.oms.ledger import Ledger, OrderRecord
 from quantray.oms.messages import NewOrder
 
 __all__ = [
@@ -127,6 +127,8 @@ class BlockRecord:
     filled: int = 0
     amount: int = 0
     fee: int = 0
+    counted: bool = True
+    """Whether these are of all that is booked; else they are what was allocated last."""
     allocations: list[dict[str, Share]] = field(default_factory=list)
 
     @property
@@ -211,12 +213,23 @@ class Blocks:
             self.moved_shares[line] = self.moved_shares.get(line, 0) + count
         return found
 
+    def recount(self, record: BlockRecord, parts: Iterable[OrderRecord], executions: Executions) -> None:
+        """Count everything that is booked of the parts of a block."""
+        record.filled = record.amount = record.fee = 0
+        record.counted = True
+        for part in parts:
+            standing = executions.standing(part.order.id)
+            self.traded(record.block.id, ((fill.quantity, fill.price, fill.fee) for fill in standing))
+
     def count(self, ledger: Ledger, executions: Executions) -> None:
-        """Count everything that is booked, after it was read."""
+        """Count what is booked of open blocks, after it was read, and what all of them moved."""
         for name, record in self.records.items():
-            for part in ledger.parts.get(name, ()):
-                standing = executions.standing(part.order.id)
-                self.traded(name, ((fill.quantity, fill.price, fill.fee) for fill in standing))
+            if record.allocations:
+                last = record.allocations[-1].values()
+                record.filled, record.amount, record.fee = (sum(part) for part in zip(*last, strict=True))
+                record.counted = False
+            else:
+                self.recount(record, ledger.parts.get(name, ()), executions)
             put = {account: record.put_in(account) for account in record.kept}
             self.moves(record, {account: (-cash, -shares) for account, (cash, shares) in put.items()})
             if record.allocations:

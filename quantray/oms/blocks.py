@@ -123,6 +123,7 @@ def reallocate_block(books: Books, actor: Actor, block: str, reason: str, *, ont
     if not record.allocations:
         raise InputError(f"block {block!r} was not allocated yet; allocate it first.")
     _require_ended(books, record)
+    books.count_block(block)
     last = record.allocations[-1]
     if _sum(last) != record.totals:
         shares = _shared(record) if onto == "accounts" else _on_residual(record, last)
@@ -236,7 +237,7 @@ def _seen(books: Books, actor: Actor, block: str) -> BlockRecord:
 
 
 def _open_parts(books: Books, record: BlockRecord) -> int:
-    return sum(part.state not in ENDED for part in books.ledger.parts.get(record.block.id, ()))
+    return sum(part.state not in ENDED for part in books.parts(record.block.id))
 
 
 def _require_ended(books: Books, record: BlockRecord) -> None:
@@ -319,6 +320,7 @@ def _move(books: Books, record: BlockRecord, taken: Mapping[str, tuple[int, int]
 
 def _status(books: Books, record: BlockRecord) -> BlockStatus:
     block = record.block
+    books.count_block(block.id)
     return BlockStatus(
         id=block.id,
         pm=record.pm,

@@ -5,7 +5,7 @@ A command is checked before it changes anything, so one that raises has done not
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,7 +15,8 @@ from quantray.oms.block_records import Blocks
 from quantray.oms.changes import Actor, Changes
 from quantray.oms.executions import Executions
 from quantray.oms.ledger import Ledger, OrderRecord
-from quantray.oms.messages import NewOrder
+from quantray.oms.messages import NewOrder, Report
+from quantray.oms.past import Key, Past
 from quantray.oms.states import State, moved
 
 __all__ = ["SYSTEM", "Alert", "Books", "Outgoing", "stamp"]
@@ -63,19 +64,69 @@ class Books:
     """What waits to be handed over, by its number."""
     cursors: dict[str, int] = field(default_factory=dict)
     parents: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
-    """Account, symbol, side and quantity of each."""
+    """Account, symbol, side and quantity of each that was asked for."""
     blocks: Blocks = field(default_factory=Blocks)
     alerts: list[Alert] = field(default_factory=list)
     """Of this group."""
     codes: Counter[str] = field(default_factory=Counter)
     """Decisions since the start, by code; of accepted ones it is empty."""
     last_outgoing: int = 0
+    past: Past | None = None
+    """Where what is not in memory is looked up; None where all is."""
+    _whole: set[str] = field(default_factory=set)
+    """Orders all of whose parts are in memory."""
     _told: dict[Alert, float] = field(default_factory=dict)
     """When each was told last."""
 
     def now(self) -> str:
         """The time, as the tables have it."""
         return stamp(self.clock())
+
+    def order(self, name: str) -> OrderRecord | None:
+        """An order, which may have ended long ago; None where there is none."""
+        self.recall((name,))
+        return self.ledger.orders.get(name)
+
+    def at(self, name: str) -> OrderRecord:
+        """An order that there is."""
+        self.recall((name,))
+        return self.ledger.orders[name]
+
+    def recall(self, names: Iterable[str], keys: Iterable[Key] = ()) -> None:
+        """Look up what is not in memory of some orders, and of those that some executions are of."""
+        if self.past is None:
+            return
+        wanted = {name for name in names if name not in self.ledger.orders}
+        if unknown := [key for key in keys if not self.executions.knows(key)]:
+            wanted.update(name for name in self.past.executed(unknown) if name not in self.ledger.orders)
+        if wanted:
+            self.bring_back(self.past.orders(wanted))
+
+    def bring_back(self, found: Iterable[tuple[OrderRecord, Sequence[Report]]]) -> None:
+        """Take in orders that are on disk, with their executions."""
+        for record, reports in found:
+            if record.order.id not in self.ledger.orders:
+                self.ledger.add(record)
+                self.executions.recall(reports)
+
+    def parts(self, parent: str) -> Sequence[OrderRecord]:
+        """All parts of an order."""
+        if self.past is not None and parent not in self._whole:
+            self._whole.add(parent)
+            self.bring_back(self.past.parts(parent))
+        return self.ledger.parts.get(parent, ())
+
+    def parent(self, name: str) -> tuple[str, str, str, int] | None:
+        """Account, symbol, side and quantity of an order that has parts; None where there is none."""
+        if name not in self.parents and self.past is not None and (found := self.past.parent(name)) is not None:
+            self.parents[name] = found
+        return self.parents.get(name)
+
+    def count_block(self, name: str | None) -> None:
+        """Count what is booked of a block, if it is one that was allocated before the start."""
+        record = self.blocks.records.get(name or "")
+        if record is not None and not record.counted:
+            self.blocks.recount(record, self.parts(record.block.id), self.executions)
 
     def is_open(self) -> bool:
         """Whether the session is on."""
@@ -108,7 +159,7 @@ class Books:
 
     def seen(self, order: str, actor: Actor) -> OrderRecord:
         """An order that an actor may see; raises ``InputError`` where there is none."""
-        record = self.ledger.orders.get(order)
+        record = self.order(order)
         if record is None or actor.pm not in (None, record.pm):
             raise InputError(f"there is no order {order!r} of yours.")
         return record

@@ -226,7 +226,7 @@ def add_parent(
         raise InputError(f"there is no account {account!r} of yours.")
     _listed(books, [symbol])
     row = {"id": name, "account": account, "symbol": symbol, "side": side.value, "quantity": quantity}
-    known = books.parents.get(name)
+    known = books.parent(name)
     if known == (account, symbol, side.value, quantity):
         return
     block = books.blocks.parent(name)

@@ -8,12 +8,12 @@ import fcntl
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, insert, select, text, update
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from quantray.errors import DataError, InputError, QuantrayError, first_line, reason
@@ -126,6 +126,27 @@ class Database:
         query = select(table) if order_by is None else select(table).order_by(table.c[order_by])
         with self._connection.begin():
             yield from self._connection.execute(query).all()
+
+    def select(self, query: "Select[Any]") -> Sequence[Any]:
+        """The rows of a question; raises ``StoreError`` where the database does not answer."""
+        try:
+            with self._connection.begin():
+                return self._connection.execute(query).all()
+        except SQLAlchemyError as error:
+            raise StoreError(f"{self.url} cannot be read: {_said(error)}.") from error
+
+    def orders_there(self, names: Collection[str]) -> list[str]:
+        """Which of some names are those of orders; fast, since it is asked for every new one. Raises as ``select``."""
+        if self._lock is None:
+            query = select(schema.child_orders.c.id).where(schema.child_orders.c.id == func.any(list(names)))
+            return [row.id for row in self.select(query)]
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        ask = "SELECT 1 FROM child_orders WHERE id = ?"
+        try:
+            return [name for name in names if driver.execute(ask, (name,)).fetchone() is not None]
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.url} cannot be read: {_said(error)}.") from error
 
     def last_audit(self) -> tuple[int, str, str]:
         """Number and hash of the newest row of the log, and hash of the first; 0 and nothing where there is none."""

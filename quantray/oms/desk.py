@@ -159,7 +159,7 @@ def _children(books: Books, parents: Sequence[str], actor: Actor) -> list[Child]
     return [
         Child(record.order.id, name, record.state, record.order.quantity, record.filled)
         for name in parents
-        for record in books.ledger.parts.get(name, ())
+        for record in books.parts(name)
         if actor.pm in (None, record.pm)
     ]
 

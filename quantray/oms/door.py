@@ -97,7 +97,7 @@ class Door:
 
     def status(self) -> dict[str, Any]:
         """What the gate says of itself."""
-        return self._gate.do(_status) | {"epoch": self._gate.epoch}
+        return self._gate.do(_status) | {"epoch": self._gate.epoch, "orders": self._gate.counts()}
 
     def compare(self) -> Sequence[Break]:
         """Where positions and cash differ from the venue's, after a second look."""
@@ -315,11 +315,7 @@ _VERBS: Mapping[str, _Verb] = {
 
 
 def _status(books: Books) -> dict[str, Any]:
-    counts: dict[str, int] = {}
-    for record in books.ledger.orders.values():
-        counts[record.state.value] = counts.get(record.state.value, 0) + 1
     return {
-        "orders": counts,
         "waiting": len(books.outgoing),
         "halted": sorted(f"{scope} {key}".strip() for scope, key in books.ledger.switches),
         "log": books.changes.chain.seq,

@@ -39,6 +39,12 @@ class Executions:
             made._keep(report)
         return made
 
+    def recall(self, reports: Iterable[Report]) -> None:
+        """Take in what was booked of an order before, in the order in which it was."""
+        for report in reports:
+            if not self.knows((report.venue, report.exec_id)):
+                self._keep(report)
+
     def take(self, report: Report) -> list[Effect] | str | None:
         """What an execution changes; None where it was taken before, and a text where it cannot be."""
         if (known := self._known.get((report.venue, report.exec_id))) is not None:
@@ -54,9 +60,9 @@ class Executions:
         undone = [(-quantity, price, -fee) for quantity, price, fee in _effects(before)]
         return [*undone, *_effects(after)]
 
-    def knows(self, report: Report) -> bool:
-        """Whether an execution of its venue and id was booked."""
-        return (report.venue, report.exec_id) in self._known
+    def knows(self, key: tuple[str, str]) -> bool:
+        """Whether an execution was booked, by its venue and its id there."""
+        return key in self._known
 
     def standing(self, order: str) -> list[Report]:
         """The fills of an order as they are now: as corrected, and without those that were taken back."""

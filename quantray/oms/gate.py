@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from sqlalchemy import func, select
+
 from quantray.errors import QuantrayError
+from quantray.oms import schema
 from quantray.oms.books import Alert, Books
 from quantray.oms.changes import Actor
 from quantray.oms.database import Database, FencedError, StoreError
 from quantray.oms.loading import loaded
 from quantray.oms.messages import Decision, NewOrder
+from quantray.oms.reading import moment
 from quantray.oms.submission import submit
 
 __all__ = ["ClosedError", "Gate"]
@@ -115,6 +119,13 @@ class Gate:
         The same order again is given the same decision, so a caller who heard nothing may ask again.
         """
         return self.do(lambda books: submit(books, orders, actor, all_or_nothing=all_or_nothing))
+
+    def counts(self) -> dict[str, int]:
+        """How many orders there are by state, as they are on disk; nobody is kept waiting for that."""
+        state = schema.child_orders.c.state
+        with moment(self._database.url.render_as_string(hide_password=False)) as connection:
+            found = connection.execute(select(state, func.count()).group_by(state)).all()
+        return {row[0]: row[1] for row in found}
 
     def close(self) -> None:
         """End after what has come so far."""

@@ -17,6 +17,7 @@ BY_HAND = "BY HAND"
 
 def hear(books: Books, reports: Sequence[Heard], route: Route | None = None) -> None:
     """Book what a venue says; what was booked before, or comes late, changes nothing twice."""
+    _recall(books, [report for report in reports if isinstance(report, Report)])
     for report in reports:
         if isinstance(report, Report):
             _take(books, report)
@@ -40,8 +41,9 @@ def resolve(books: Books, order: str, found: VenueOrder | None) -> State:
 
     One that is no longer unknown when the answer comes, or that the venue has spoken of, is not ended by None.
     """
-    record = books.ledger.orders[order]
+    record = books.at(order)
     if found is not None:
+        _recall(books, found.executions)
         _note_heard(books, record)
         for execution in found.executions:
             _take(books, execution)
@@ -60,6 +62,12 @@ def resolve(books: Books, order: str, found: VenueOrder | None) -> State:
         _heard(books, record, found.state, "as its venue says")
     _press(books, record)
     return record.state
+
+
+def _recall(books: Books, reports: Sequence[Report]) -> None:
+    """Look up what reports are about that has ended, or is of a day before."""
+    named = {(report.venue, name) for report in reports for name in (report.exec_id, report.refers) if name}
+    books.recall({report.order for report in reports}, named)
 
 
 def contradiction(record: OrderRecord, found: VenueOrder | None) -> str:
@@ -130,7 +138,11 @@ def _take(books: Books, report: Report) -> None:
 
 def _stands_for(books: Books, report: Report) -> bool:
     """Whether a fill that was booked by hand stands for one that a venue lists after all."""
-    if report.kind is not ReportKind.FILL or report.venue == BY_HAND or books.executions.knows(report):
+    if (
+        report.kind is not ReportKind.FILL
+        or report.venue == BY_HAND
+        or books.executions.knows((report.venue, report.exec_id))
+    ):
         return False
     return any(each.venue == BY_HAND for each in books.executions.standing(report.order))
 
@@ -163,6 +175,7 @@ def _heard(books: Books, record: OrderRecord, to: State, reason: str) -> None:
 
 def _execute(books: Books, record: OrderRecord, report: Report) -> None:
     """Book a fill, a bust or a correction once; of an order that ended too, since reports overtake one another."""
+    books.count_block(record.order.parent)
     effects = books.executions.take(report)
     if effects is None:
         return

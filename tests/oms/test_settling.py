@@ -39,7 +39,7 @@ class Desk:
         return settle(self.gate, {"rest": self.way}, OPERATOR, given)
 
     def record(self):
-        return self.gate.do(lambda books: books.ledger.orders["A1/a"])
+        return self.gate.do(lambda books: books.order("A1/a"))
 
     def cash(self):
         return self.gate.do(lambda books: books.ledger.accounts["A1"].cash) - 1_000_000 * MONEY
