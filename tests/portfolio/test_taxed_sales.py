@@ -49,6 +49,15 @@ def test_a_loss_that_does_not_count_pays_for_nothing():
     assert made.shares.tolist() == [3, 10]
 
 
+def test_rounding_does_not_break_the_cap():
+    # Two lots save tax and gains at different rates, so that the best sale has a fraction of a share of either.
+    losses = [lot("a", 100, 103, 0.4), lot("b", 100, 110, 0.1)]
+    terms = SaleTerms(most_gain=200.0)
+    made = taxed_sales(np.array([100, 100]), np.array([100.0, 100.0]), [losses, [lot("c", 100, 90)]], terms)
+    assert made.lots == ({"a": 28, "b": 71}, {"c": 99})
+    assert made.gain == pytest.approx(196)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_whole_is_better(seed):
     """All whole sales of three small names, one by one: at most the worth of a share is lost to rounding."""
