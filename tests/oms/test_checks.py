@@ -211,6 +211,16 @@ def test_what_makes_a_position_smaller_may_always():
     assert code(books, sell("O2", 1_000)) == ""
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_from_trading():
+    books = small_books(ann_rate=2)
+    books.clock.forward(hours=1)
+    assert code(books, order("O1", 1), order("O2", 1)) == ""
+    assert code(books, order("O3", 1)) == "rate"
+    books.clock.forward(hours=-1)
+    assert code(books, order("O4", 1), order("O5", 1)) == ""
+    assert code(books, order("O6", 1)) == "rate"
+
+
 def test_covering_a_short_is_held_to_no_limit_of_exposure():
     books = small_books()
     account = Account("A3", "ann", 10**10, True)

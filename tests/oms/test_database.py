@@ -74,6 +74,10 @@ def test_rows_of_the_log_are_never_changed(url, statement):
         if engine.dialect.name == "postgresql":
             with pytest.raises(DBAPIError, match="rows of audit are never changed"), connection.begin():
                 connection.execute(text("TRUNCATE audit"))
+        else:
+            again = text("INSERT OR REPLACE INTO audit SELECT seq, 'another', previous, hash FROM audit")
+            with pytest.raises(DBAPIError, match="rows of audit are never changed"), connection.begin():
+                connection.execute(again)
         with connection.begin():
             assert connection.execute(select(func.count()).select_from(schema.audit)).scalar() == 1
     engine.dispose()

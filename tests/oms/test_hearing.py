@@ -188,3 +188,27 @@ def test_a_silence_is_told_and_changes_nothing(books):
     hear(books, [Silence("no answer")], "rest")
     assert [(alert.kind, alert.entity) for alert in books.alerts] == [("silence", "rest")]
     assert (state(books), books.cursors) == (State.ACKED, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"price": MARK}, []),
+        ({"price": MARK + 1}, ["price"]),
+        ({"price": MARK - 1}, []),
+        ({"fee": 6 * MARK}, []),
+        ({"fee": 6 * MARK + 1}, ["fee"]),
+        ({"fee": -6 * MARK - 1}, ["fee"]),
+    ],
+)
+def test_a_fill_beyond_its_limit_or_with_a_fee_beyond_reason_is_booked_and_told(books, given, told):
+    hear(books, [fill(60, **given)])
+    assert books.ledger.orders["A1/O1"].filled == 60
+    assert alerts(books) == told
+
+
+def test_a_fill_after_the_end_is_told(books):
+    hear(books, [says("canceled"), fill(60)])
+    assert [(alert.kind, alert.text) for alert in books.alerts] == [
+        ("late fill", "60 shares filled after it was CANCELED")
+    ]

@@ -90,6 +90,30 @@ def test_prometheus_reads_counts_and_no_names(given):
     assert not [name for name in ("A1", "AAA", "ann") if name in text]
 
 
+def test_an_alert_that_cannot_be_written_ends_nothing(given, caplog):
+    given["alerts"] = "no folder/alerts.jsonl"
+    with running(settings(given)) as parts:
+        parts.gate.do(lambda books: books.note("break", "A1", "cash"))
+        assert parts.gate.submit([buy("A1/a", 100)], Actor("ops"))[0].accepted
+    assert "the alert is not in no folder/alerts.jsonl: No such file" in caplog.text
+
+
+def test_a_start_leaves_prices_and_brings_permissions_and_locates(given):
+    given["set_up"]["accounts"]["A1"] |= {"may_short": True, "locates": {"AAA": 40}}
+    with running(settings(given)) as parts:
+        desk = RemoteDesk("orders.door")
+        desk.set_marks({"AAA": 80 * MONEY})
+        desk.close()
+    given["set_up"]["accounts"]["A1"] |= {"may_short": False, "locates": {"AAA": 30}}
+    with running(settings(given)) as parts:
+        desk = RemoteDesk("orders.door")
+        assert desk.marks() == {"AAA": 80 * MONEY}
+        desk.close()
+        ledger = parts.gate.do(lambda books: books.ledger)
+        assert not ledger.accounts["A1"].may_short
+        assert ledger.limit("account", "A1:AAA", "locate") == 30
+
+
 def test_alerts_are_lines_of_a_file(given, tmp_path):
     with running(settings(given)) as parts:
         parts.gate.do(lambda books: books.note("break", "A1", "cash: 1 here and 2 at the venue"))
