@@ -171,12 +171,14 @@ class FirmLimits:
         """The first hard (or soft) limit that an order passes; None where it passes none."""
         side = self._soft if soft else self._hard
         levels = side.levels
-        return (
-            self._sector(levels, order)
-            or self._of_factors(side, order)
-            or self._liquidity(levels, order)
-            or self._correlation(levels, order)
+        # All are looked at, whichever is passed: how long a refusal takes does not tell which it was.
+        found = (
+            self._sector(levels, order),
+            self._of_factors(side, order),
+            self._liquidity(levels, order),
+            self._correlation(levels, order),
         )
+        return next((it for it in found if it is not None), None)
 
     def days(self, symbol: str, shares: int) -> int | None:
         """Days to sell shares of a name, rounded up; None where its volume is unknown, or nothing is traded."""
@@ -201,8 +203,9 @@ class FirmLimits:
             return self._unmodelled("factor" if levels.asks_factors else "var", order)
         side.look(self.exposures)
         size, norm = self.exposures.growth(order.symbol, max(-order.lower, order.upper))
-        found = self._factor(levels, order) if levels.asks_factors and size > side.size else None
-        return found or (self._var(levels.var, order) if levels.var is not None and norm > side.norm else None)
+        factor = self._factor(levels, order) if levels.asks_factors and size > side.size else None
+        var = self._var(levels.var, order) if levels.var is not None and norm > side.norm else None
+        return factor or var
 
     def _factor(self, levels: Levels, order: FirmOrder) -> Passed | None:
         before = self.exposures.sizes()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from quantray.errors import InputError
+from quantray.institution.approvals import LimitChange
 from quantray.oms import schema
 from quantray.oms.block_records import Blocks
 from quantray.oms.changes import Actor, Changes
@@ -66,6 +67,8 @@ class Books:
     parents: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
     """Account, symbol, side and quantity of each that was asked for."""
     blocks: Blocks = field(default_factory=Blocks)
+    approvals: dict[str, LimitChange] = field(default_factory=dict)
+    """Changes of limits that were proposed, by id."""
     alerts: list[Alert] = field(default_factory=list)
     """Of this group."""
     codes: Counter[str] = field(default_factory=Counter)

@@ -241,14 +241,17 @@ def first_failure(ledger: Ledger, proposal: Proposal) -> str:
 
     Rules of compliance and the firm's further limits (see ``institution.firm_limits``) come last, where there are any.
     """
+    found: list[str] = []
     for code, fails, _ in CHECKS:
         if fails(ledger, proposal):
-            return code
-    if not ledger.watched or proposal.reduces:
-        return ""
-    if breaks_rules(ledger, proposal):
-        return "compliance"
-    if ledger.firm is None:
-        return ""
-    found = passed(ledger, firm_order(ledger, proposal))
-    return "" if found is None else found.limit
+            if code not in FIRM_CODES:
+                return found[0] if found else code
+            # Of what is the firm's all is looked at, whichever of it refuses: the time that it takes tells nothing.
+            found.append(code)
+    if ledger.watched and not proposal.reduces:
+        if breaks_rules(ledger, proposal):
+            found.append("compliance")
+        further = None if ledger.firm is None else passed(ledger, firm_order(ledger, proposal))
+        if further is not None:
+            found.append(further.limit)
+    return found[0] if found else ""

@@ -20,6 +20,7 @@ __all__ = [
     "LIMITS",
     "REQUIRED",
     "add_parent",
+    "check_limits",
     "list_instruments",
     "open_account",
     "permit_short",
@@ -130,6 +131,21 @@ def set_marks(books: Books, actor: Actor, marks: Mapping[str, int]) -> None:
 def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str], int]) -> None:
     """Set limits by scope, key and name, in units of money, shares, basis points or orders a second.
 
+    Raises as ``check_limits``.
+    """
+    check_limits(books, limits)
+    for (scope, key, name), value in limits.items():
+        books.ledger.limits[scope, key, name] = value
+        books.changes.rows.put(schema.limits, {"scope": scope, "key": key, "name": name, "value": value})
+        body = {"scope": scope, "key": key, "name": name, "value": value}
+        books.changes.log(books.now(), actor, "limit", f"{scope}:{key}:{name}", body)
+    if _extends(limits):
+        install(books.ledger, prepared(books.ledger))
+
+
+def check_limits(books: Books, limits: Mapping[tuple[str, str, str], int]) -> None:
+    """Check that limits can be set.
+
     Raises
     ------
     InputError
@@ -144,15 +160,8 @@ def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str],
         _whole({name: value})
         if value < 0:
             raise InputError(f"limit {scope} {name} is {value}; give 0 or more.")
-    extends = any(name in EXTENDED.get(scope, ()) for scope, _, name in limits)
-    firm = prepared(books.ledger, limits) if extends else None
-    for (scope, key, name), value in limits.items():
-        books.ledger.limits[scope, key, name] = value
-        books.changes.rows.put(schema.limits, {"scope": scope, "key": key, "name": name, "value": value})
-        body = {"scope": scope, "key": key, "name": name, "value": value}
-        books.changes.log(books.now(), actor, "limit", f"{scope}:{key}:{name}", body)
-    if extends:
-        install(books.ledger, firm)
+    if _extends(limits):
+        prepared(books.ledger, limits)
 
 
 def set_switch(books: Books, actor: Actor, scope: str, key: str, *, on: bool) -> None:
@@ -247,6 +256,10 @@ def add_parent(
 def _listed(books: Books, symbols: Mapping[str, int] | list[str]) -> None:
     if unknown := [symbol for symbol in symbols if symbol not in books.ledger.instruments]:
         raise InputError(f"symbol {unknown[0]!r} is not listed; list it with its tick and lot first.")
+
+
+def _extends(limits: Mapping[tuple[str, str, str], int]) -> bool:
+    return any(name in EXTENDED.get(scope, ()) for scope, _, name in limits)
 
 
 def _whole(numbers: Mapping[str, int]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, insert, select, text, update
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import Pool
 
 from quantray.errors import DataError, InputError, QuantrayError, first_line, reason
 from quantray.oms import schema
@@ -48,8 +49,8 @@ class StoreError(QuantrayError):
     """The database did not take what was to be written: nothing of it counts."""
 
 
-def connect(url: str) -> Engine:
-    """A way to a database, ``sqlite:///FILE`` or ``postgresql+DRIVER://...``.
+def connect(url: str, *, poolclass: type[Pool] | None = None) -> Engine:
+    """A way to a database, ``sqlite:///FILE`` or ``postgresql+DRIVER://...``; ``poolclass`` as SQLAlchemy has it.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def connect(url: str) -> Engine:
         The address is none, or of another kind of database.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=url.startswith("postgresql"))
+        engine = create_engine(url, pool_pre_ping=url.startswith("postgresql"), poolclass=poolclass)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise InputError(f"{url!r} is no address of a database: {first_line(error)}; see docs/orders.md.") from error
     if engine.dialect.name not in ("sqlite", "postgresql"):

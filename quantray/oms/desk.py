@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quantray.execution.orders import Side
+from quantray.institution.approvals import LimitChange
+from quantray.oms.approvals import decide_change, propose_change
 from quantray.oms.block_records import Block, BlockDecision, BlockStatus
 from quantray.oms.blocks import Onto, PreTrade, allocate_block, block_statuses, place_block, reallocate_block
 from quantray.oms.books import Books
@@ -84,6 +86,10 @@ class LocalDesk:
         """Whose desk it is."""
         return self._actor
 
+    def of(self, actor: Actor) -> "LocalDesk":
+        """The same desk for somebody else."""
+        return LocalDesk(self._gate, actor, restrictions=self._restrictions)
+
     def submit(self, orders: Sequence[NewOrder]) -> Sequence[Decision]:
         """See ``Desk``."""
         return self._gate.submit(orders, self._actor)
@@ -141,6 +147,18 @@ class LocalDesk:
     def set_marks(self, marks: Mapping[str, int]) -> None:
         """Set them; raises ``InputError``."""
         self._gate.do(lambda books: set_marks(books, self._actor, marks))
+
+    def propose_change(
+        self, name: str, limit: tuple[str, str, str], value: int, *, reason: str, hours: int
+    ) -> LimitChange:
+        """Keep that a limit is to be another, see ``approvals``; raises ``InputError``."""
+        return self._gate.do(
+            lambda books: propose_change(books, self._actor, name, limit, value, reason=reason, hours=hours)
+        )
+
+    def decide_change(self, name: str, *, approve: bool) -> LimitChange:
+        """Approve a change or decline it; raises ``InputError``."""
+        return self._gate.do(lambda books: decide_change(books, self._actor, name, approve=approve))
 
     def switch(self, scope: str, key: str, *, on: bool) -> None:
         """Halt or resume; what is open when it halts is canceled. Raises ``InputError``."""

@@ -17,14 +17,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from quantray.errors import DataError, InputError, QuantrayError, reason
+from quantray.institution.approvals import LimitChange
 from quantray.oms.block_records import Block, BlockDecision, BlockStatus
 from quantray.oms.blocks import PreTrade
-from quantray.oms.books import Books
+from quantray.oms.books import SYSTEM, Books
 from quantray.oms.changes import Actor
 from quantray.oms.database import GateOpenError, StoreError
 from quantray.oms.desk import Child, LocalDesk, Parent
 from quantray.oms.gate import ClosedError, Gate
-from quantray.oms.messages import Decision, NewOrder, Report
+from quantray.oms.messages import Decision, NewOrder, Report, is_name
 from quantray.oms.reconcile import Break
 from quantray.oms.settling import Settlement
 from quantray.oms.states import State
@@ -32,6 +33,9 @@ from quantray.oms.states import State
 __all__ = ["Door", "RemoteDesk"]
 
 _LONGEST_LINE = 64 << 20
+_LONGEST_NAME = 80
+_USER = "uid "
+"""Before the number of a user of this machine."""
 _ORDERS = TypeAdapter(tuple[NewOrder, ...])
 _NAMES = TypeAdapter(tuple[str, ...])
 _PARENTS = TypeAdapter(tuple[Parent, ...])
@@ -44,6 +48,9 @@ _BLOCK = TypeAdapter(Block)
 _BLOCK_DECISION = TypeAdapter(BlockDecision)
 _STATUSES = TypeAdapter(tuple[BlockStatus, ...])
 _SETTLEMENT = TypeAdapter(Settlement)
+_CHANGE = TypeAdapter(LimitChange)
+_LIMIT = TypeAdapter(tuple[str, str, str])
+_ACTOR = TypeAdapter(Actor)
 
 
 class Door:
@@ -130,7 +137,7 @@ class Door:
             threading.Thread(target=self._serve, args=(client,), name="desk", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        desk = LocalDesk(self._gate, Actor(f"uid {_user_of(client)}"), restrictions=self._restrictions)
+        desk = LocalDesk(self._gate, Actor(f"{_USER}{_user_of(client)}"), restrictions=self._restrictions)
         try:
             with client, client.makefile("rb") as lines:
                 while line := lines.readline(_LONGEST_LINE):
@@ -148,10 +155,11 @@ class RemoteDesk:
     ----------
     path : of the door's socket.
     timeout : seconds that an answer may take.
+    actor : for whom it asks; by default for the user of this process, who may do everything.
     """
 
-    def __init__(self, path: Path, *, timeout: float = 30.0) -> None:
-        self._path, self._timeout = path, timeout
+    def __init__(self, path: Path, *, timeout: float = 30.0, actor: Actor | None = None) -> None:
+        self._path, self._timeout, self._actor = path, timeout, actor
         self._socket: socket.socket | None = None
         self._lines: Any = None
 
@@ -194,6 +202,17 @@ class RemoteDesk:
         """See ``Desk``."""
         return _STATUSES.validate_python(self._asked("blocks", None if names is None else list(names)))
 
+    def propose_change(
+        self, name: str, limit: tuple[str, str, str], value: int, *, reason: str, hours: int
+    ) -> LimitChange:
+        """See ``LocalDesk``."""
+        asked = {"name": name, "limit": list(limit), "value": value, "reason": reason, "hours": hours}
+        return _CHANGE.validate_python(self._asked("propose_change", asked))
+
+    def decide_change(self, name: str, *, approve: bool) -> LimitChange:
+        """See ``LocalDesk``."""
+        return _CHANGE.validate_python(self._asked("decide_change", {"name": name, "approve": approve}))
+
     def switch(self, scope: str, key: str, *, on: bool) -> None:
         """Halt or resume; raises ``InputError``."""
         self._asked("switch", {"scope": scope, "key": key, "on": on})
@@ -231,7 +250,8 @@ class RemoteDesk:
             if self._socket is None:
                 self._connect()
             assert self._socket is not None
-            self._socket.sendall(json.dumps({"do": verb, "with": what}).encode() + b"\n")
+            whose = {} if self._actor is None else {"as": asdict(self._actor)}
+            self._socket.sendall(json.dumps({"do": verb, "with": what, **whose}).encode() + b"\n")
             line = self._lines.readline()
         except OSError as error:
             self.close()
@@ -286,13 +306,30 @@ def _done(desk: LocalDesk, door: Door, line: bytes) -> object:
     try:
         request = json.loads(line)
         verb, what = request["do"], request["with"]
+        if "as" in request:
+            desk = desk.of(_actor(_ACTOR.validate_python(request["as"])))
+        if desk.actor.pm is not None and verb not in _OF_MANAGERS:
+            raise InputError(f"portfolio managers do not {verb!r} here.")
         answer = _VERBS[verb](desk, door, what)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise InputError(f"a request is none: {str(error).splitlines()[0][:200]}") from error
     return [asdict(each) for each in answer] if isinstance(answer, list | tuple) else answer
 
 
+def _actor(given: Actor) -> Actor:
+    """Whom somebody asks for who may do everything; never the gate itself, nor a user of this machine."""
+    if not is_name(given.name, _LONGEST_NAME) or given.name == SYSTEM.name or given.name.startswith(_USER):
+        raise InputError(f"{given.name[:_LONGEST_NAME]!r} is no name of a person to ask for.")
+    if given.pm is not None and not is_name(given.pm):
+        raise InputError(f"{given.pm[:_LONGEST_NAME]!r} is no portfolio manager.")
+    return given
+
+
 _Verb = Callable[[LocalDesk, Door, Any], object]
+_OF_MANAGERS = frozenset(
+    {"submit", "cancel", "add_parents", "children", "fills", "place_block", "allocate_block", "blocks", "marks"}
+)
+"""What a portfolio manager may ask for; everything else is for those who see the whole firm."""
 _VERBS: Mapping[str, _Verb] = {
     "submit": lambda desk, door, what: desk.submit(_ORDERS.validate_python(what)),
     "cancel": lambda desk, door, what: desk.cancel(_NAMES.validate_python(what)),
@@ -305,6 +342,18 @@ _VERBS: Mapping[str, _Verb] = {
         desk.reallocate_block(str(what["block"]), str(what["reason"]), what["onto"])
     ),
     "blocks": lambda desk, door, what: desk.blocks(None if what is None else _NAMES.validate_python(what)),
+    "propose_change": lambda desk, door, what: asdict(
+        desk.propose_change(
+            str(what["name"]),
+            _LIMIT.validate_python(what["limit"]),
+            what["value"],
+            reason=str(what["reason"]),
+            hours=int(what["hours"]),
+        )
+    ),
+    "decide_change": lambda desk, door, what: asdict(
+        desk.decide_change(str(what["name"]), approve=what["approve"] is True)
+    ),
     "switch": lambda desk, door, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
     "status": lambda desk, door, what: door.status(),
     "marks": lambda desk, door, what: desk.marks(),

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from quantray.execution.orders import Side
 from quantray.institution.allocation import NUMBERED, LeftOut, Rule
+from quantray.institution.approvals import LimitChange
 from quantray.institution.facts import NameFacts
 from quantray.institution.firm_factors import FirmFactors
 from quantray.institution.overrides import Override
@@ -45,6 +46,7 @@ def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
             books.parts(name)
     books.blocks.count(ledger, books.executions)
     books.cursors = {row.route: row.sequence for row in database.read(schema.cursors)}
+    books.approvals = {row.id: LimitChange(**row._mapping) for row in database.read(schema.approvals)}
     return books
 
 

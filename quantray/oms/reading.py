@@ -10,13 +10,14 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import Pool
 
 from quantray.errors import DataError, InputError, first_line
 from quantray.oms import schema
 from quantray.oms.database import connect
 from quantray.oms.migrating import require_newest
 
-__all__ = ["LogRow", "log_rows", "moment"]
+__all__ = ["LogRow", "log_rows", "moment", "reader"]
 
 LogRow = tuple[int, str, str | None, str]
 """Number, line, hash of the row before (None where it was not kept) and hash."""
@@ -33,7 +34,7 @@ def moment(url: str) -> Iterator[Connection]:
     DataError
         There is no such database, its tables are not those of this program, or it cannot be read.
     """
-    engine = _engine(url)
+    engine = reader(url)
     name = engine.url.render_as_string() if engine.dialect.name != "sqlite" else url
     try:
         with engine.connect() as connection:
@@ -58,21 +59,24 @@ def log_rows(connection: Connection) -> Iterator[LogRow]:
         yield from map(tuple, part)
 
 
-def _engine(url: str) -> Engine:
+def reader(url: str, *, poolclass: type[Pool] | None = None) -> Engine:
+    """A way to a database that is there, which cannot write where it is a file; raises as ``moment``."""
     try:
         address = make_url(url)
     except ArgumentError as error:
         raise InputError(f"{url!r} is no address of a database: {first_line(error)}; see docs/orders.md.") from error
     if address.get_backend_name() != "sqlite":
-        return connect(url)
+        return connect(url, poolclass=poolclass)
     path = Path(address.database or "")
     if not path.is_file():
         raise DataError(f"there is no database {path}; name the one that the gate writes.")
 
     def opened() -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None)
+        return sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
 
-    engine = create_engine("sqlite://", creator=opened)
+    engine = create_engine("sqlite://", creator=opened, poolclass=poolclass)
     event.listen(engine, "begin", _begin)
     return engine
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 __all__ = [
     "accounts",
     "allocations",
+    "approvals",
     "audit",
     "blocks",
     "child_orders",
@@ -188,6 +189,25 @@ documents = Table(
     # Canonical JSON.
     Column("body", Text, nullable=False),
 )
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # Of the limit.
+    Column("scope", String(16), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("value", BigInteger, nullable=False),
+    # What it was when the change was proposed.
+    Column("before", BigInteger),
+    Column("reason", String(200), nullable=False),
+    Column("proposer", String(80), nullable=False),
+    Column("expires", String(40), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("decider", String(80), nullable=False),
+)
+"""Changes of limits, which two people make."""
 
 outbox = Table(
     "outbox",

@@ -2,11 +2,13 @@
 
 import os
 import stat
+from contextlib import ExitStack, closing
 
 import pytest
-from desks import gate_at
+from desks import buy, gate_at
 
 from quantray.errors import InputError
+from quantray.oms.changes import Actor
 from quantray.oms.database import GateOpenError
 from quantray.oms.door import Door, RemoteDesk
 from quantray.oms.gate import ClosedError
@@ -45,4 +47,39 @@ def test_a_door_takes_nobodys_place(tmp_path):
         desk = RemoteDesk(tmp_path / "door")
         assert desk.status()["epoch"] == 1
         desk.close()
+        door.close()
+
+
+def test_whoever_may_do_everything_asks_for_others_who_may_not(tmp_path):
+    with gate_at(tmp_path) as gate, ExitStack() as desks:
+        door = Door(gate, tmp_path / "door")
+
+        def desk(*who):
+            return desks.enter_context(closing(RemoteDesk(tmp_path / "door", actor=Actor(*who))))
+
+        ann, bob, rita = desk("ann", "ann"), desk("bob", "bob"), desk("rita")
+        assert ann.submit([buy("A1/1")])[0].accepted
+        assert bob.submit([buy("A1/2")])[0].code == "account"
+        for refused in (lambda: bob.cancel(["A1/1"]), lambda: bob.cancel(["A1/9"])):
+            with pytest.raises(InputError, match="there is no order 'A1/[19]' of yours"):
+                refused()
+        limit = ("pm", "ann", "capital")
+        for verb in (
+            lambda: ann.switch("pm", "bob", on=True),
+            lambda: ann.set_marks({"AAA": 1}),
+            ann.status,
+            ann.reconcile,
+            lambda: ann.propose_change("C1", limit, 10**12, reason="more", hours=1),
+            lambda: ann.decide_change("C1", approve=True),
+        ):
+            with pytest.raises(InputError, match="portfolio managers do not"):
+                verb()
+        assert rita.propose_change("C1", limit, 5, reason="less", hours=1).proposer == "rita"
+        with pytest.raises(InputError, match="a second person must approve"):
+            rita.decide_change("C1", approve=True)
+        for name in ("gate", "uid 0", ""):
+            with pytest.raises(InputError, match="is no name of a person"):
+                desk(name).status()
+        with pytest.raises(InputError, match="is no portfolio manager"):
+            desk("ann", "").marks()
         door.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from quantray.oms.replaying.approvals import decision, proposal
 from quantray.oms.replaying.blocks import allocation, block, within_block
 from quantray.oms.replaying.bounds import price_set_aside, reduces, within
 from quantray.oms.replaying.findings import Findings
@@ -312,6 +313,7 @@ _STEPS: Mapping[str, _Step] = {
     "alert": _alert,
     "allocation": allocation,
     "block": block,
+    "decision": decision,
     "document": _document,
     "epoch": _epoch,
     "execution": _execution,
@@ -321,6 +323,7 @@ _STEPS: Mapping[str, _Step] = {
     "order": _order,
     "parent": _parent,
     "permission": _permission,
+    "proposal": proposal,
     "refused": _refused,
     "restriction": _restriction,
     "seal": _seal,

@@ -177,6 +177,8 @@ class Standing:
     epoch: int = 0
     seals: int = 0
     blocks: dict[str, Block] = field(default_factory=dict)
+    approvals: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    """Changes of limits by id, as their table has them."""
     origin: str = ""
     """Hash of the first row."""
 

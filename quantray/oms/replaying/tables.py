@@ -46,6 +46,7 @@ def compare(now: Standing, connection: Connection, findings: Findings) -> None:
             },
         ),
         (schema.documents, {key: (text,) for key, text in now.documents.items()}),
+        (schema.approvals, {(name,): it for name, it in now.approvals.items()}),
         (schema.sessions, {(1,): (now.opens, now.closes)} if now.opens else {}),
     ):
         _differences(table, expected, _content(table, connection), findings)
