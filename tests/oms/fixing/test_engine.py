@@ -6,6 +6,7 @@ are test cases of the FIX session protocol (FIX 4.2 with errata 20010501, volume
 
 import re
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from fix_parties import WAIT
@@ -191,9 +192,9 @@ def test_an_order_is_not_sent_again(tmp_path):
         assert re.search(r"\|11=a~\d+\|38=100\|41=a\|54=1\|55=AAA\|60=", request)
 
 
-@pytest.mark.parametrize("side", list(SIDES))
+@pytest.mark.parametrize("side", [partial(with_venue, name="QUIET"), with_gate], ids=list(SIDES))
 def test_silence_is_asked_about_and_ends_the_session(side, tmp_path):
-    with SIDES[side](tmp_path, heartbeat=1) as talk:
+    with side(tmp_path, heartbeat=1) as talk:
         talk.log_on()
         talk.hears("0")
         talk.hears("1", "112=TEST")
