@@ -22,6 +22,7 @@ from quantray.run_commands import compare, report, risk, runs, schedule, verify
 from quantray.service_commands import backup, keys_app, rebalance, restore, serve, watch
 from quantray.tables import print_run
 from quantray.terminal import ready_streams, tell
+from quantray.trading_commands import trade
 from quantray.venue_commands import venue_app
 
 __all__ = ["app", "main", "run_workflow"]
@@ -36,7 +37,7 @@ app.add_typer(oms_app, name="oms")
 app.add_typer(venue_app, name="venue")
 app.add_typer(audit_app, name="audit")
 _OF_RUNS = (report, verify, risk, schedule, runs, compare)
-for verb in (plan, *_OF_RUNS, rebalance, serve, watch, backup, restore, submit, doctor):
+for verb in (plan, *_OF_RUNS, rebalance, trade, serve, watch, backup, restore, submit, doctor):
     app.command()(verb)
 
 

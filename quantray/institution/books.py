@@ -1,6 +1,6 @@
 """A firm as data: its portfolio managers, what they may trade, their strategies, and the accounts they manage."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from itertools import combinations
 from pathlib import Path
@@ -10,8 +10,10 @@ from pydantic import Field, model_validator
 
 from quantray.errors import InputError
 from quantray.institution.allocation import Method as Sharing
+from quantray.institution.facts import NameFacts
 from quantray.institution.lots.events import Method as LotMethod
 from quantray.institution.lots.events import TaxAccount
+from quantray.institution.rules import Kind, Rule
 from quantray.settings import Seed, SettingsModel, read_settings
 from quantray.strategies.catalogue import CATALOGUE, ParameterValue
 
@@ -54,7 +56,7 @@ class AccountSettings(OpeningSettings):
 
     taxpayer: str = Field("", max_length=64)
     """Whose sales and purchases the tax sees together; by default the account alone."""
-    kind: Literal["cash", "margin", "mutual_fund", "ucits", "private_fund", "managed"] = "cash"
+    kind: Kind = "cash"
     """What the law holds it to."""
     retirement: bool = False
     """Whether gains are not taxed, as in an IRA."""
@@ -122,6 +124,16 @@ class FirmSettings(SettingsModel):
     capital: Annotated[Decimal, Field(gt=0, le=Decimal(10) ** 12)]
     limits: Mapping[str, Amount]
     """Of the whole firm, by the names that the gate knows."""
+    sectors: Mapping[str, Mapping[str, Amount]] = {}
+    """Limits of single sectors."""
+    factor_exposures: Mapping[str, Mapping[str, Amount]] = {}
+    """Limits of single factors."""
+    facts: Mapping[str, NameFacts] = {}
+    """What is known of symbols."""
+    rules: tuple[Rule, ...] = ()
+    """Of compliance."""
+    factors: str | None = None
+    """File of a factor model."""
 
 
 class InstitutionSettings(SettingsModel):
@@ -226,7 +238,7 @@ def synthetic_institution(
     strategies: int,
     *,
     capital: Decimal = Decimal(10_000_000_000),
-    symbols: Iterable[str] = (),
+    mandates: Sequence[Sequence[str]] = (),
     seed: Seed = 0,
 ) -> InstitutionSettings:
     """A firm of any size that differs in nothing but its seed: for trials and measurements.
@@ -235,13 +247,15 @@ def synthetic_institution(
     ----------
     pms : portfolio managers; each has so many ``accounts`` and ``strategies``.
     capital : of the firm; half of it is the cash of accounts, which are of unlike sizes.
-    symbols : of every manager's mandate; by default all that are listed.
+    mandates : symbols of each manager, which nobody else trades; by default all trade all that are listed.
 
     Raises
     ------
     InputError
         A count is below 1.
     """
+    if mandates and len(mandates) != pms:
+        raise InputError(f"{len(mandates)} mandates are given to {pms} pms; give one to each, or none.")
     if min(pms, accounts, strategies) < 1:
         raise InputError(f"a firm of {pms} pms, {accounts} accounts and {strategies} strategies each: give 1 or more.")
     share = (capital / pms).to_integral_value(ROUND_DOWN)
@@ -250,7 +264,13 @@ def synthetic_institution(
     kinds: tuple[Literal["cash", "margin"], ...] = ("cash", "margin")
     return InstitutionSettings(
         firm=FirmSettings(name="Synthetic Capital", capital=capital, limits=_wide(capital)),
-        pms={name: ManagerSettings(capital=share, mandate=Mandate(symbols=tuple(symbols))) for name in managers},
+        pms={
+            name: ManagerSettings(
+                capital=share,
+                mandate=Mandate(symbols=tuple(mandates[place]) if mandates else (), exclusive=bool(mandates)),
+            )
+            for place, name in enumerate(managers)
+        },
         strategies={
             f"{pm}-s{number:03d}": StrategySettings(
                 pm=pm, rule=rules[(place * 7 + number + seed) % len(rules)], every_bars=_TURN

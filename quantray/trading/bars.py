@@ -1,19 +1,24 @@
 """The market of a trading day: bars of today, and those before it that strategies look back on."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
 from quantray.arrays import Int
-from quantray.errors import InputError
+from quantray.data.panel import Panel
+from quantray.errors import DataError, InputError
 from quantray.execution.impact import ImpactLaw
 from quantray.oms.messages import MONEY
 from quantray.oms.paper.bars import Bars
+from quantray.oms.paper.replay import bars_of_day
 from quantray.settings import Seed
 
-__all__ = ["MarketDay", "synthetic_day"]
+__all__ = ["MarketDay", "replayed_day", "synthetic_day"]
 
+_FIELDS = ("open", "high", "low", "close", "volume")
 _SESSION = 390
 """Minutes."""
 
@@ -50,6 +55,34 @@ class MarketDay:
         """(N,) units of money a share when the day begins: the last close before it."""
         prices: Int = self.before.close[-1]
         return prices
+
+
+def replayed_day(panel: Panel, day: object, *, minutes: int = 5, window: int = 60, seed: Seed = 0) -> MarketDay:
+    """A day of real prices: bars that hit each name's open, high, low, close and volume of it and of days before.
+
+    Parameters
+    ----------
+    panel : daily, with open, high, low, close and volume.
+    window : bars before the day, of as many days as they take.
+
+    Raises
+    ------
+    InputError, DataError
+        As ``oms.paper.replay.bars_of_day``; or the panel begins too late.
+    """
+    rows = [panel.row(day)]
+    days = [bars_of_day(panel, panel.dates[rows[0]], minutes=minutes, seed=seed)]
+    while sum(len(each) for each in days[1:]) < window:
+        rows.append(rows[-1] - 1)
+        if rows[-1] < 1:
+            raise DataError(f"the panel has no {window} bars of {minutes} minutes before {day}; begin it earlier.")
+        days.append(bars_of_day(panel, panel.dates[rows[-1]], minutes=minutes, seed=seed))
+    # Names that had bars on all of the days.
+    kept = tuple(symbol for symbol in days[0].symbols if all(symbol in each.columns for each in days))
+    if not kept:
+        raise DataError(f"no name has bars on {day} and on the {len(days) - 1} days before it.")
+    today, *others = (_of_names(each, kept) for each in days)
+    return MarketDay(_last(_joined(others[::-1]), window), today)
 
 
 def synthetic_day(names: int, *, minutes: int = 5, window: int = 60, seed: Seed = 0) -> MarketDay:
@@ -100,6 +133,21 @@ def synthetic_day(names: int, *, minutes: int = 5, window: int = 60, seed: Seed 
         bars(slice(0, window), opens + step * np.arange(-window, 0)),
         bars(slice(window, n_bars), opens + step * np.arange(count)),
     )
+
+
+def _of_names(bars: Bars, names: tuple[str, ...]) -> Bars:
+    columns = [bars.columns[name] for name in names]
+    fields: dict[str, Any] = {name: getattr(bars, name)[:, columns] for name in _FIELDS}
+    return replace(bars, symbols=names, impact=bars.impact.select(columns), **fields)
+
+
+def _joined(days: Sequence[Bars]) -> Bars:
+    fields: dict[str, Any] = {name: np.vstack([getattr(each, name) for each in days]) for name in _FIELDS}
+    return replace(days[-1], times=np.concatenate([each.times for each in days]), **fields)
+
+
+def _last(bars: Bars, count: int) -> Bars:
+    return replace(bars, times=bars.times[-count:], **{name: getattr(bars, name)[-count:] for name in _FIELDS})
 
 
 def _drawn(n_bars: int, common: np.ndarray, own: np.random.Generator) -> tuple[Int, Int, float]:

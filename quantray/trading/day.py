@@ -30,6 +30,7 @@ from quantray.oms.messages import NewOrder
 from quantray.oms.paper.book import Book
 from quantray.oms.paper.matching import Rules
 from quantray.oms.submission import submit
+from quantray.research.progress import follow
 from quantray.trading.bars import MarketDay
 from quantray.trading.handover import Handover
 from quantray.trading.messages import Decided, Holding, News, as_bytes, read_decided
@@ -184,7 +185,7 @@ class Day:
             handover = Handover(gate, book)
             self._weigh(gate, outcome, before=True)
             self._look_back(worlds)
-            for bar in range(len(self.market.today)):
+            for bar in follow(range(len(self.market.today)), total=len(self.market.today), label="bars"):
                 self._bar(bar, gate, book, handover, worlds, outcome)
                 self._told(bar, outcome)
             self._now = self.market.time(len(self.market.today))
@@ -218,8 +219,7 @@ class Day:
             decided = self._heard(answer, bar - 1, gate, worlds, outcome)
             if decided is not None:
                 placed += self._placed(gate, answer.pm, bar, decided, outcome)
-                # What was approved is on its way before the next one is listened to.
-                handover.out()
+        handover.out()
         book.advance()
         handover.back()
         gate.do(lambda books: [allocate_block(books, OPERATIONS, name) for name in placed])

@@ -34,8 +34,15 @@ def open_day(gate: Gate, institution: InstitutionSettings, market: MarketDay, ac
 
 def _set_up(institution: InstitutionSettings, market: MarketDay) -> SetUp:
     opening = dict(zip(market.symbols, market.opening().tolist(), strict=True))
+    firm = institution.firm
     return SetUp(
-        firm=institution.firm.limits,
+        firm=firm.limits,
+        sectors=firm.sectors,
+        factor_exposures=firm.factor_exposures,
+        facts=firm.facts,
+        rules=firm.rules,
+        factors=firm.factors,
+        kinds={name: account.kind for name, account in institution.accounts.items()},
         pms={
             name: {"capital": pm.capital, "rate": Decimal(pm.rate), **pm.limits} for name, pm in institution.pms.items()
         },

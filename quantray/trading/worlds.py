@@ -5,6 +5,7 @@ more, and the others never wait for it beyond the deadline.
 """
 
 import multiprocessing
+import os
 import queue
 import threading
 import time
@@ -20,6 +21,7 @@ from quantray.trading.world import World, WorldSettings
 
 __all__ = ["Answer", "Here", "Processes", "Worlds", "serve", "stepped"]
 
+_NICENESS = 5
 _GRACE = 5.0
 """Seconds that a process has to end by itself."""
 _START = 120.0
@@ -117,6 +119,8 @@ Entry = Callable[[Connection, str], None]
 
 def serve(pipe: Connection, settings: str) -> None:
     """A world at the other end of a pipe, until that closes."""
+    # The gate comes first where there are more worlds than cores: what was decided waits for it alone.
+    os.nice(_NICENESS)
     world = World(WorldSettings.model_validate_json(settings))
     pipe.send_bytes(b"ready")
     with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
