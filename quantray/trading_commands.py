@@ -29,8 +29,10 @@ def trade(
     """Lead a firm through a day: strategies, blocks, the gate, a paper venue, accounts, lots and profit."""
     from quantray.oms.pace import keep_pace  # noqa: PLC0415
     from quantray.oms.replay import replay_database  # noqa: PLC0415
-    from quantray.settings import read_settings  # noqa: PLC0415
+    from quantray.settings import flattened, read_settings  # noqa: PLC0415
+    from quantray.storage.files import write_atomically  # noqa: PLC0415
     from quantray.trading.day import Day  # noqa: PLC0415
+    from quantray.trading.page import day_page  # noqa: PLC0415
     from quantray.trading.profit import day_lots, profit  # noqa: PLC0415
     from quantray.trading.record import summary_of, write_day  # noqa: PLC0415
     from quantray.trading.settings import TradingDaySettings, memory_plan  # noqa: PLC0415
@@ -51,10 +53,15 @@ def trade(
     lots = day_lots(institution, outcome, market.time(0).date())
     summary = summary_of(institution, outcome, earned, replay_database(day.database))
     write_day(folder, market.time(0).date(), outcome, earned, lots, summary)
+    page = day_page(institution, market, outcome, earned, summary)
+    seeds = f"seed {settings.market.seed} of the market and {settings.day.seed} of the venue"
+    report = folder / "report.html"
+    told = {key: str(value) for key, value in flattened(settings.model_dump(mode="json")).items()}
+    write_atomically(report, page.html([f"quantray trade {config.name}", seeds], told).encode())
     _show(summary)
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 + sum(outcome.memory.values()) / 2**20
     tell(f"memory: {taken:,.0f} MB at most, worlds counted one by one; planned were {planned['all']:,.0f}")
-    tell(f"written: {folder}")
+    tell(f"report: {report}")
     if summary.breaches:
         raise typer.Exit(1)
 

@@ -22,6 +22,9 @@ def test_a_day_is_led_and_written_down(tmp_path):
     assert shares.groupby("block")["shares"].sum().sum() == blocks["filled"].sum() > 0
     profit = pq.read_table(tmp_path / "day" / "profit.parquet").to_pandas()
     assert abs(profit[profit["of"] == "manager"]["money"].sum() - summary["earned"]) < 1e-6
+    page = (tmp_path / "day" / "report.html").read_text()
+    assert "Synthetic Capital, a trading day" in page
+    assert "pm002" in page
     # A folder is one day's.
     again = quantray("trade", config, "--folder", "day", cwd=tmp_path)
     assert again.returncode == 2
