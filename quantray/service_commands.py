@@ -181,14 +181,17 @@ def _day(text: str) -> date:
 @keys_app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
-    scope: Annotated[list[str], typer.Option(help="read, what-if, publish or admin; may be repeated.")],
+    scope: Annotated[
+        list[str], typer.Option(help="read, what-if, publish, admin, trade, risk or operations; may be repeated.")
+    ],
     days: Annotated[int | None, typer.Option(help="Until it expires; by default never.")] = None,
+    pm: Annotated[str | None, typer.Option(help="Portfolio manager whose key it is, with the scope trade.")] = None,
     folder: Folder = Path("keys"),
 ) -> None:
     """Make a key and print it: nobody can see it again."""
     from quantray.serving.auth import KeyRing  # noqa: PLC0415
 
-    tell(KeyRing(folder).create(name, scope, days=days).text)
+    tell(KeyRing(folder).create(name, scope, days=days, pm=pm).text)
 
 
 @keys_app.command("list")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 
 from quantray.errors import InputError
@@ -14,13 +15,16 @@ from quantray.oms.changes import Actor
 from quantray.oms.firm import install, prepared
 from quantray.oms.handing import end_session
 from quantray.oms.ledger import Account, Instrument
-from quantray.oms.messages import is_id, is_name
+from quantray.oms.messages import is_id, is_name, money
 
 __all__ = [
+    "COUNTED",
     "LIMITS",
     "REQUIRED",
     "add_parent",
     "check_limits",
+    "is_counted",
+    "limit_units",
     "list_instruments",
     "open_account",
     "permit_short",
@@ -41,6 +45,11 @@ REQUIRED: Mapping[str, frozenset[str]] = {
 
 LIMITS: Mapping[str, frozenset[str]] = {**REQUIRED, **EXTENDED, "firm": REQUIRED["firm"] | EXTENDED["firm"]}
 """Names of all limits by scope; those that are not in ``REQUIRED`` bind only where they are set."""
+
+COUNTED = frozenset(
+    {"order_shares", "collar_bps", "rate", "locate", "participation_bps", "liquidity_days", "correlation_bps"}
+)
+"""Names of limits that are no money; the soft ones of them are none either."""
 
 _SWITCHES = ("firm", "pm", "account", "symbol")
 _MOST = 10**17
@@ -141,6 +150,20 @@ def set_limits(books: Books, actor: Actor, limits: Mapping[tuple[str, str, str],
         books.changes.log(books.now(), actor, "limit", f"{scope}:{key}:{name}", body)
     if _extends(limits):
         install(books.ledger, prepared(books.ledger))
+
+
+def limit_units(name: str, value: Decimal) -> int:
+    """A limit as the gate keeps it: units of money, or a number; raises ``InputError`` where it is finer than that."""
+    if not is_counted(name):
+        return money(value)
+    if value != value.to_integral_value():
+        raise InputError(f"limit {name} is {value}; give a whole number.")
+    return int(value)
+
+
+def is_counted(name: str) -> bool:
+    """Whether a limit is a number and no money."""
+    return name.removeprefix("warn_") in COUNTED
 
 
 def check_limits(books: Books, limits: Mapping[tuple[str, str, str], int]) -> None:

@@ -1,11 +1,11 @@
 """The books as they are on disk."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from quantray.execution.orders import Side
 from quantray.institution.allocation import NUMBERED, LeftOut, Rule
@@ -27,12 +27,19 @@ from quantray.oms.ledger import Account, Instrument, Ledger
 from quantray.oms.past import Past
 from quantray.oms.states import OPEN
 
-__all__ = ["loaded"]
+__all__ = ["Tables", "ledger_of", "loaded"]
+
+
+class Tables(Protocol):
+    """Whatever gives the rows of a table."""
+
+    def read(self, table: Table, order_by: str | None = None) -> Iterable[Any]:
+        """All rows of a table."""
 
 
 def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
     """Books with everything of a database that is open; what has ended they look up when it is asked for."""
-    ledger, past = _ledger(database), Past(database)
+    ledger, past = ledger_of(database), Past(database)
     books = Books(ledger, Changes(Chain(*database.last_audit())), Executions(), clock, past=past)
     books.bring_back(past.in_states(OPEN))
     box = schema.outbox
@@ -50,7 +57,8 @@ def loaded(database: Database, clock: Callable[[], datetime]) -> Books:
     return books
 
 
-def _ledger(database: Database) -> Ledger:
+def ledger_of(database: Tables) -> Ledger:
+    """What is held, and what holds it; the orders are not in it."""
     ledger = Ledger()
     for row in database.read(schema.accounts):
         ledger.accounts[row.id] = Account(row.id, row.pm, row.cash, row.may_short)

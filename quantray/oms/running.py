@@ -28,6 +28,7 @@ from quantray.oms.changes import Actor
 from quantray.oms.compliance import set_kinds, set_rules
 from quantray.oms.controls import (
     REQUIRED,
+    limit_units,
     list_instruments,
     open_account,
     permit_short,
@@ -66,10 +67,6 @@ __all__ = [
 _LOG = logging.getLogger("quantray.oms")
 _COMP_ID = r"^[\x21-\x7e]{1,32}$"
 _TIME = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"
-_SHARES = frozenset(
-    {"order_shares", "collar_bps", "rate", "locate", "participation_bps", "liquidity_days", "correlation_bps"}
-)
-"""Limits that are no money."""
 
 
 class InstrumentSettings(SettingsModel):
@@ -314,11 +311,11 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
         A limit, a symbol, or what a rule names is not known, or an account is there with another portfolio manager.
     """
     actor = Actor("set-up")
-    limits = {("firm", "", name): _limit(name, value) for name, value in wanted.firm.items()}
+    limits = {("firm", "", name): limit_units(name, value) for name, value in wanted.firm.items()}
     for name, account in wanted.accounts.items():
         limits |= {("account", f"{name}:{symbol}", "locate"): count for symbol, count in account.locates.items()}
     for scope, each in (("pm", wanted.pms), ("sector", wanted.sectors), ("factor", wanted.factor_exposures)):
-        limits |= {(scope, key, name): _limit(name, v) for key, named in each.items() for name, v in named.items()}
+        limits |= {(scope, key, name): limit_units(name, v) for key, named in each.items() for name, v in named.items()}
     factors = None if wanted.factors is None else read_factors(Path(wanted.factors))
 
     def done(books: Books) -> None:
@@ -380,11 +377,3 @@ def _booked(gate: Gate, reports: Sequence[Heard], route: Route) -> None:
 
 def _cursor(gate: Gate, route: Route) -> int:
     return gate.do(lambda books: books.cursors.get(route, 0))
-
-
-def _limit(name: str, value: Decimal) -> int:
-    if name.removeprefix("warn_") not in _SHARES:
-        return money(value)
-    if value != value.to_integral_value():
-        raise InputError(f"limit {name} is {value}; give a whole number.")
-    return int(value)

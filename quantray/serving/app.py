@@ -10,12 +10,16 @@ from fastapi import FastAPI
 from quantray.serving.access import guarded
 from quantray.serving.auth import KeyRing
 from quantray.serving.dashboard import add_dashboard
+from quantray.serving.institution.firm import Firm
 from quantray.serving.passage import Passage
 from quantray.serving.problems import explain
 from quantray.serving.publish import Shelf
 from quantray.serving.routes.books import add_books
 from quantray.serving.routes.events import add_events
 from quantray.serving.routes.health import add_health
+from quantray.serving.routes.managers import add_managers
+from quantray.serving.routes.officers import add_officers
+from quantray.serving.routes.operations import add_operations
 from quantray.serving.routes.service import Service
 from quantray.serving.routes.what_ifs import add_what_ifs
 from quantray.serving.settings import ServiceSettings
@@ -62,6 +66,11 @@ def make_app(settings: ServiceSettings, pool: Pool | None = None) -> FastAPI:
     add_books(app, service)
     add_events(app, service)
     add_what_ifs(app, service)
+    if settings.orders is not None:
+        firm = Firm(settings.orders)
+        add_managers(app, firm)
+        add_officers(app, firm)
+        add_operations(app, firm)
     add_dashboard(app)
     app.add_middleware(Passage, largest_body=settings.largest_body, registry=service.registry)
     return app

@@ -1,4 +1,4 @@
-"""API keys: who may read, try out, publish and administrate; secrets are seen once and kept as hashes."""
+"""API keys: who may read, try out, publish, trade, oversee and settle; secrets are seen once and kept as hashes."""
 
 import hmac
 import os
@@ -22,11 +22,14 @@ __all__ = ["SCOPES", "KeyRing", "NewKey", "Principal", "Scope"]
 
 _MOST_DAYS = 36_500
 """A hundred years; calendars end."""
+_LONGEST_PM = 55
+"""Letters of an id, of which accounts for blocks make longer ones."""
 
-Scope = Literal["read", "what-if", "publish", "admin"]
+Scope = Literal["read", "what-if", "publish", "admin", "trade", "risk", "operations"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """``read`` what was published, ``what-if`` computes on request, ``publish`` makes the service look for a new book, and
-``admin`` sees who read what."""
+``admin`` sees who read what. Of an institution, ``trade`` is a portfolio manager's, ``risk`` sees the firm, its limits
+and kill switches, and ``operations`` breaks, blocks and reports."""
 
 _ENVIRONMENT = "QUANTRAY_PEPPER"
 _PRIVATE = 0o600
@@ -40,6 +43,8 @@ class _Key(BaseModel):
     id: str = Field(pattern=r"^[0-9a-f]{8}$")
     name: str = Field(min_length=1, max_length=80)
     scopes: tuple[Scope, ...] = Field(min_length=1)
+    pm: str | None = Field(None, min_length=1, max_length=_LONGEST_PM)
+    """Portfolio manager whose key it is."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     pepper: str = Field(pattern=r"^[0-9a-f]{8}$")
     """What the pepper that the digest was made with is recognised by."""
@@ -59,11 +64,12 @@ class _Ring(BaseModel):
 
 @dataclass(frozen=True)
 class Principal:
-    """Whoever holds a key."""
+    """Whoever holds a key; ``pm`` is the portfolio manager that they are, None where they are none."""
 
     id: str
     name: str
     scopes: frozenset[Scope]
+    pm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,18 +100,20 @@ class KeyRing:
         self.folder = folder
         self._seen: tuple[object, dict[str, _Key]] | None = None
 
-    def create(self, name: str, scopes: Iterable[str], *, days: int | None = None) -> NewKey:
+    def create(self, name: str, scopes: Iterable[str], *, days: int | None = None, pm: str | None = None) -> NewKey:
         """A new key.
 
         Parameters
         ----------
         name : whose it is, as audits call them.
         days : until it expires; by default never.
+        pm : the portfolio manager whose key it is, with the scope ``trade`` and no other.
 
         Raises
         ------
         InputError
-            No scope, an unknown one, no name, or days below one.
+            No scope, an unknown one, no name, days below one, a manager with other scopes or none with ``trade``, or
+            somebody who would be a manager by one key and oversee managers by another.
         DataError
             The folder cannot be written.
         """
@@ -117,6 +125,7 @@ class KeyRing:
             raise InputError(
                 f"a key needs a name of 1 to 80 letters and 1 to {_MOST_DAYS:,} days, or none, not {name!r} and {days}."
             )
+        _require_one_hat(pm, scopes)
         now = _now()
         identity, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         expires = None if days is None else now + timedelta(days=days)
@@ -124,10 +133,12 @@ class KeyRing:
         with self._changing() as keys:
             self._season()
             self._check(keys.values())
+            _require_one_person(keys.values(), name.strip(), pm, now)
             keys[identity] = _Key(
                 id=identity,
                 name=name.strip(),
                 scopes=chosen,
+                pm=pm,
                 digest=self._digest(secret),
                 pepper=self._sign(),
                 created=now,
@@ -139,7 +150,7 @@ class KeyRing:
         """Of each key its id, name, scopes and state, in order of creation."""
         now = _now()
         return tuple(
-            (key.id, key.name, ", ".join(key.scopes), _state(key, now))
+            (key.id, key.name, ", ".join(key.scopes) + (f" for {key.pm}" if key.pm else ""), _state(key, now))
             for key in sorted(self._keys().values(), key=lambda key: key.created)
         )
 
@@ -169,7 +180,7 @@ class KeyRing:
                 f"key {identity} is {_state(old, now)}; create another one, and give 0 to {24 * _MOST_DAYS:,} hours."
             )
         left = None if old.expires is None else max(1, (old.expires - now).days)
-        new = self.create(old.name, old.scopes, days=left)
+        new = self.create(old.name, old.scopes, days=left, pm=old.pm)
         with self._changing() as keys:
             end = now + timedelta(hours=grace_hours)
             keys[identity] = keys[identity].model_copy(update={"expires": min(end, old.expires or end)})
@@ -270,7 +281,25 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _principal(key: _Key) -> Principal:
-    return Principal(key.id, key.name, frozenset(key.scopes))
+    return Principal(key.id, key.name, frozenset(key.scopes), key.pm)
+
+
+def _require_one_hat(pm: str | None, scopes: tuple[str, ...]) -> None:
+    if pm is not None and not (0 < len(pm) <= _LONGEST_PM and pm.isprintable()):
+        raise InputError(f"portfolio manager {pm[:80]!r}: give an id of 1 to {_LONGEST_PM} letters.")
+    if (pm is None) == ("trade" in scopes) or (pm is not None and set(scopes) != {"trade"}):
+        raise InputError(
+            f"a key with the scopes {', '.join(scopes)} {'for ' + pm if pm else 'for nobody'}: a portfolio manager's "
+            "has the scope trade and no other, and nobody else's has it."
+        )
+
+
+def _require_one_person(keys: Iterable[_Key], name: str, pm: str | None, now: datetime) -> None:
+    """Whoever decides on managers is none of them: two keys of one name are one person's."""
+    others = [key for key in keys if key.is_valid(now) and key.name.casefold() == name.casefold()]
+    if wrong := [key for key in others if (key.pm or "") != (pm or "") and ("trade" in key.scopes or pm is not None)]:
+        held = f"trade for {wrong[0].pm}" if wrong[0].pm else ", ".join(wrong[0].scopes)
+        raise InputError(f"{name!r} has the key {wrong[0].id} with {held}; name another person, or revoke that key.")
 
 
 def _state(key: _Key, now: datetime) -> str:

@@ -81,6 +81,7 @@ class Passage:
             "request": identity,
             "key": who.id if who else None,
             "name": who.name if who else None,
+            "pm": who.pm if who else None,
             "method": scope["method"],
             "route": route,
             "day": (scope.get("path_params") or {}).get("day"),

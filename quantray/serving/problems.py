@@ -23,7 +23,7 @@ _TITLES = {
     404: "not found",
     405: "method not allowed",
     406: "no such form",
-    409: "not with this book",
+    409: "not as things are",
     413: "request too large",
     422: "wrong content",
     429: "too many requests",
@@ -72,7 +72,7 @@ def explain(app: FastAPI) -> None:
         if isinstance(error, (InputError, SolverError)):
             return problem(_id(request), 409, str(error))
         _LOG.error("request %s: %s", _id(request), error)
-        return problem(_id(request), 503, "books or keys cannot be read now; their owner finds why in the log.")
+        return problem(_id(request), 503, "books, keys or orders cannot be read now; their owner finds why in the log.")
 
     @app.exception_handler(RequestValidationError)
     async def _wrong(request: Request, error: RequestValidationError) -> Response:

@@ -6,7 +6,18 @@ from pydantic import Field, model_validator
 
 from quantray.settings import SettingsModel
 
-__all__ = ["ServiceSettings"]
+__all__ = ["OrdersSettings", "ServiceSettings"]
+
+
+class OrdersSettings(SettingsModel):
+    """The order management of a firm, which portfolio managers, risk officers and operations reach by the service."""
+
+    database: str = "sqlite:///orders.db"
+    """That the gate writes; it is only read here."""
+    door: str = "orders.door"
+    """Of the gate, by which everything is changed."""
+    door_seconds: float = Field(10.0, gt=0, le=600)
+    """That the gate may take to answer."""
 
 
 class ServiceSettings(SettingsModel):
@@ -39,6 +50,9 @@ class ServiceSettings(SettingsModel):
     """Names in a what-if."""
     largest_schedule: int = Field(100_000, ge=1, le=10_000_000)
     """Slices in the schedule of a what-if: names, days and slices of a day multiplied."""
+
+    orders: OrdersSettings | None = None
+    """Routes of portfolio managers, risk officers and operations are there where this is given."""
 
     @model_validator(mode="after")
     def _closed(self) -> "ServiceSettings":

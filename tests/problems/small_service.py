@@ -3,7 +3,7 @@
 from fastapi.testclient import TestClient
 
 from quantray.serving.app import make_app
-from quantray.serving.auth import KeyRing
+from quantray.serving.auth import SCOPES, KeyRing
 from quantray.serving.publish import Shelf
 from quantray.serving.settings import ServiceSettings
 
@@ -17,8 +17,8 @@ class Service:
         )
         self.shelf = Shelf.at(self.settings.books)
         self.ring = KeyRing(folder / "keys")
-        scopes = ("read", "what-if", "publish", "admin")
-        self.keys = {scope: self.ring.create(scope, [scope]).text for scope in scopes}
+        managers = {"trade": "ann"}
+        self.keys = {each: self.ring.create(each, [each], pm=managers.get(each)).text for each in SCOPES}
         self.app = make_app(self.settings)
         self.http = TestClient(self.app, raise_server_exceptions=False)
 

@@ -1,5 +1,6 @@
 import pytest
 from small_books import small_book
+from small_firm import SmallFirm
 from small_service import Service
 
 
@@ -21,3 +22,19 @@ def service(tmp_path_factory):
     made = Service(tmp_path_factory.mktemp("service"), failures_per_minute=1_000_000)
     made.publish(small_book())
     return made
+
+
+@pytest.fixture(scope="module")
+def firm():
+    """One with the order management of a small firm, of which no number is changed."""
+    made = SmallFirm()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_firm():
+    """One whose orders, limits and switches a test may change."""
+    made = SmallFirm()
+    yield made
+    made.close()

@@ -1,0 +1,1 @@
+"""What portfolio managers, risk officers and operations read of the order management, and how they reach its gate."""
