@@ -82,6 +82,7 @@ def place_block(books: Books, actor: Actor, block: Block, restrictions: Sequence
         block, pm, found.demands, found.left_out, first.instrument.lot, price, books.changes.chain.origin
     )
     books.blocks.records[block.id] = record
+    books.begun(block.id)
     put_in = {account: record.put_in(account) for account in record.kept}
     _move(books, record, {account: (-cash, -shares) for account, (cash, shares) in put_in.items()})
     _keep(books, actor, record)

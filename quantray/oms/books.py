@@ -112,6 +112,10 @@ class Books:
                 self.ledger.add(record)
                 self.executions.recall(reports)
 
+    def begun(self, parent: str) -> None:
+        """Note that an order that will have parts has none on disk yet."""
+        self._whole.add(parent)
+
     def parts(self, parent: str) -> Sequence[OrderRecord]:
         """All parts of an order."""
         if self.past is not None and parent not in self._whole:

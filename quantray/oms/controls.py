@@ -270,6 +270,7 @@ def add_parent(
             f"{account}/."
         )
     books.parents[name] = (account, symbol, side.value, quantity)
+    books.begun(name)
     books.changes.rows.add(schema.parents, {**row, "schedule": schedule})
     # Of the schedule, which may be long, its hash.
     body = {**row, "schedule": sha256(schedule.encode()).hexdigest()}
