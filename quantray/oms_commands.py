@@ -184,11 +184,14 @@ def work(
         str | None, typer.Option(help="Address of a paper venue whose clock is followed; by default it is now.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Between looks.")] = 1.0,
+    clip_minutes: Annotated[float, typer.Option(help="From one part of a slice to the next.")] = 5.0,
+    clip_value: Annotated[float, typer.Option(help="Money that such a part is worth at least.")] = 3_000.0,
     door: DoorPath = Path("orders.door"),
 ) -> None:
     """Work orders by their schedules until they are over; killed and started again, it goes on."""
     from quantray.execution.orders import read_json  # noqa: PLC0415
     from quantray.inputs import read_text  # noqa: PLC0415
+    from quantray.oms.clips import Clips  # noqa: PLC0415
     from quantray.oms.database import StoreError  # noqa: PLC0415
     from quantray.oms.gate import ClosedError  # noqa: PLC0415
     from quantray.oms.paper.clock import venue_clock  # noqa: PLC0415
@@ -197,12 +200,13 @@ def work(
     from quantray.storage.files import write_atomically  # noqa: PLC0415
 
     given = read_json(Works, read_text(file, "file of works"))
+    clips = Clips(minutes=clip_minutes, value=clip_value)
     clock = now if paper is None else venue_clock(paper, os.environ.get("QUANTRAY_VENUE_KEY"))
     with _desk(door) as desk:
         found = None
         while found is None:
             try:
-                worker = Worker(desk, given.works, clock)
+                worker = Worker(desk, given.works, clock, clips=clips)
                 while worker.step():
                     time.sleep(seconds)
                 found = worker.report(desk.marks())

@@ -103,3 +103,4 @@ def test_files_that_are_none_are_named(gate, tmp_path):
     refused(quantray("oms", "work", "works.json", cwd=tmp_path), 2, "no Works: works.0")
     (tmp_path / "works.json").write_text('{"works": []}')
     refused(quantray("oms", "work", "works.json", cwd=tmp_path), 2, "there are no orders")
+    refused(quantray("oms", "work", "works.json", "--clip-minutes", "0", cwd=tmp_path), 2, "clips of 0 minutes")

@@ -1,12 +1,14 @@
-"""A schedule worked through the day: children sent when they are due, what is left spread over the slices to come.
+"""A schedule worked through the day: clips sent when they are due, what is left spread over those to come.
 
-TWAP, VWAP, IS and AC are proportional to what is to be traded, so sharing out what is left in proportion to the slices
-to come is planning anew by the same rule. POV follows volume and promises nothing: it catches up within a bound. What
-is still at a venue counts as filled until it has ended there, so an order is never overfilled; that also holds for a
-worker that was killed, since all it needs to know is what the gate knows.
+A slice is sent in clips over its time (``clips``), and what is left of it is ended when the next one begins. TWAP,
+VWAP, IS and AC are proportional to what is to be traded, so sharing out what is left in proportion to the clips to come
+is planning anew by the same rule. POV follows volume and promises nothing: it catches up within a bound. What is still
+at a venue counts as filled until it has ended there, so an order is never overfilled; that also holds for a worker that
+was killed, since all it needs to know is what the gate knows.
 """
 
 import json
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from quantray.errors import InputError
 from quantray.execution.orders import to_json
 from quantray.execution.rounding import apportioned
 from quantray.execution.tca import Executed, Shortfall, shortfall
+from quantray.oms.clips import Clips, clipped, row_of
 from quantray.oms.desk import Child, Desk, Parent
 from quantray.oms.messages import MONEY, NewOrder, money
 from quantray.oms.states import ENDED, State
@@ -86,6 +89,8 @@ def summary(worked: Worked) -> str:
     return json.dumps({**totals, "refused": worked.refused, "orders": orders}, indent=1)
 
 
+_CLIPS = Clips()
+
 _AGAIN = ("rate", "no_price")
 """Codes of children that are submitted again at the next look."""
 
@@ -97,7 +102,8 @@ class Worker:
     ----------
     desk : of the gate.
     clock : what time it is.
-    last : how long the children of the last slice of an order stay at their venues.
+    clips : how slices are cut.
+    last : how long what is at its venue with the last clip of an order stays there.
 
     Raises
     ------
@@ -111,18 +117,20 @@ class Worker:
         works: Sequence[Work],
         clock: Callable[[], datetime],
         *,
+        clips: Clips = _CLIPS,
         last: timedelta = timedelta(minutes=5),
     ) -> None:
         self._desk, self._clock, self._last = desk, clock, last
         self._works = {work.id: work for work in works}
         if not works or len(self._works) != len(works):
             raise InputError("two orders have one id; work each of them once." if works else "there are no orders.")
-        self._bounds = {work.id: work.bounds for work in works}
+        self._cuts = {work.id: clipped(work, clips) for work in works}
         self._refused: Counter[str] = Counter()
         self._given_up: set[str] = set()
         """Ids of children that are refused whenever they come."""
         self._blocks = {block.id for block in desk.blocks(list(self._works)) if not block.revision}
         """Those of the orders that are blocks and not allocated yet."""
+        self._idle = False
         desk.add_parents(
             [
                 Parent(w.id, w.account, p.symbol, p.side, p.quantity, to_json(w.schedule))
@@ -130,6 +138,11 @@ class Worker:
                 for p in (w.schedule.parent,)
             ]
         )
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last look found nothing to end and nothing to send."""
+        return self._idle
 
     def step(self) -> bool:
         """Look once: end what is over, send what is due. False when all is done."""
@@ -142,8 +155,8 @@ class Worker:
         busy = False
         for name, work in self._works.items():
             children = by_parent[name]
-            start, end = self._slice(work, now)
-            over = [child for child in children if child.state not in ENDED and 0 <= _row(child) < start]
+            row, start, end = self._place(work, now)
+            over = [c for c in children if c.state not in ENDED and 0 <= row_of(c.id, name) < row]
             stale += [child.id for child in over]
             # What they still fill is known when they have ended; one of which nobody knows may take long.
             if all(child.state is State.UNKNOWN for child in over):
@@ -153,6 +166,7 @@ class Worker:
                 self._desk.allocate_block(name)
                 self._blocks.discard(name)
             busy |= open_
+        self._idle = not stale and not due
         if stale:
             self._desk.cancel(stale)
         for decision in self._desk.submit(due) if due else ():
@@ -209,41 +223,39 @@ class Worker:
         )
 
     def _over(self, work: Work) -> datetime:
-        return work.schedule.children[-1].time + self._last
+        return self._cuts[work.id].times[-1] + self._last
 
-    def _slice(self, work: Work, now: datetime) -> tuple[int, int]:
-        """Rows of the children that belong at venues now: those of the newest time that has come."""
-        children = work.schedule.children
+    def _place(self, work: Work, now: datetime) -> tuple[int, int, int]:
+        """The first row of the slice that belongs at venues now, and the clips of the newest time that has come."""
+        cut, children = self._cuts[work.id], work.schedule.children
         if now >= self._over(work):
-            return len(children), len(children)
-        come = [k for k, child in enumerate(children) if child.time <= now]
-        if not come:
-            return 0, 0
-        newest = children[come[-1]].time
-        return next(k for k in come if children[k].time == newest), come[-1] + 1
+            return len(children), len(cut.ids), len(cut.ids)
+        end = bisect_right(cut.times, now)
+        if not end:
+            return 0, 0, 0
+        begun = children[cut.rows[end - 1]].time
+        return bisect_left(children, begun, key=lambda c: c.time), bisect_left(cut.times, cut.times[end - 1]), end
 
     def _due(self, work: Work, children: Sequence[Child], start: int, end: int) -> list[NewOrder]:
-        """The children of this slice that the gate has not seen, with their shares of what is left."""
-        taken = {_row(child) for child in children}
-        rows = [row for row in range(start, end) if row not in taken and f"{work.id}-{row}" not in self._given_up]
-        if not rows:
-            return []
-        parent = work.schedule.parent
+        """The clips of this time that the gate has not seen, with their shares of what is left."""
+        cut, parent = self._cuts[work.id], work.schedule.parent
+        taken = {child.id for child in children} | self._given_up
+        due = [place for place in range(start, end) if cut.ids[place] not in taken]
         left = parent.quantity - sum(child.filled if child.state in ENDED else child.quantity for child in children)
-        planned = np.array([child.quantity for child in work.schedule.children], dtype=np.int64)
-        # Of the slices to come and of this one, but for what was sent of it.
-        ahead = np.array([*rows, *range(end, len(planned))], dtype=np.int64)
-        if left <= 0:
+        if not due or left <= 0:
             return []
-        shares = apportioned(np.array(left), planned[ahead].astype(np.float64), lot=parent.lot)
-        quantities = np.minimum(shares, self._bounds[work.id][ahead])[: len(rows)]
-        return [self._child(work, row, int(q)) for row, q in zip(rows, quantities, strict=True) if q > 0]
+        # Of the clips to come and of this time's, but for what was sent of it.
+        ahead = np.array([*due, *range(end, len(cut.ids))], dtype=np.int64)
+        shares = apportioned(np.array(left), cut.planned[ahead].astype(np.float64), lot=parent.lot)
+        quantities = np.minimum(shares, cut.most[ahead])[: len(due)]
+        return [self._clip(work, place, int(q)) for place, q in zip(due, quantities, strict=True) if q > 0]
 
-    def _child(self, work: Work, row: int, quantity: int) -> NewOrder:
-        child, parent = work.schedule.children[row], work.schedule.parent
+    def _clip(self, work: Work, place: int, quantity: int) -> NewOrder:
+        cut, parent = self._cuts[work.id], work.schedule.parent
+        child = work.schedule.children[cut.rows[place]]
         limit = child.limit if child.limit is not None else parent.limit
         return NewOrder(
-            id=f"{work.id}-{row}",
+            id=cut.ids[place],
             account=work.account,
             symbol=parent.symbol,
             side=parent.side,
@@ -252,9 +264,3 @@ class Worker:
             venue=child.venue,
             parent=work.id,
         )
-
-
-def _row(child: Child) -> int:
-    """Of the schedule; -1 of a part that somebody else placed, which counts and is left alone."""
-    parent, _, row = child.id.rpartition("-")
-    return int(row) if parent == child.parent and row.isdecimal() else -1

@@ -9,6 +9,7 @@ from desks import MONEY, NOON, OPS, Clock, Market, Way, buy, gate_at, listening
 from quantray.errors import InputError
 from quantray.execution.orders import ChildOrder, ExecutionSchedule, Order, Side, read_json, to_json
 from quantray.oms.block_records import Block
+from quantray.oms.clips import Clips
 from quantray.oms.desk import LocalDesk
 from quantray.oms.handing import handed, unsure
 from quantray.oms.hearing import resolve
@@ -42,31 +43,41 @@ def work(quantities=SLICES, algorithm="VWAP", account="A1", **more):
 
 
 class Day:
-    """A gate, a market and a worker, moved on ten minutes at a time."""
+    """A gate, a market and a worker, moved on ten minutes at a time, or as many as clips have."""
 
-    def __init__(self, folder, market, work):
+    def __init__(self, folder, market, work, clips=None):
         self.folder, self.market, self.work, self.clock = folder, market, work, Clock()
+        self.clips, self.minutes = clips or Clips(), clips.minutes if clips else 10
         self.open()
 
     def open(self):
+        self.folder.mkdir(exist_ok=True)
         self.gate = gate_at(self.folder, self.clock)
         self.way = listening(self.gate, Way(self.market))
-        self.worker = Worker(LocalDesk(self.gate, OPS), [self.work], self.clock)
+        self.worker = Worker(LocalDesk(self.gate, OPS), [self.work], self.clock, clips=self.clips)
 
-    def step(self):
+    def step(self, *, kill=False):
+        if kill:
+            self.killed()
         busy = self.worker.step()
+        if kill:
+            self.killed()
         for out in self.gate.do(lambda books: handed(books, list(books.outgoing), "rest")):
             (self.way.send if out.action == "new" else self.way.cancel)(out.order)
         self.way.deliver()
         return busy
 
-    def run(self):
+    def run(self, *, kill=False):
         sent = []
-        while self.step():
-            self.step()
+        while self.step(kill=kill):
+            self.step(kill=kill)
             sent.append([order.quantity for order, _, _ in self.market.orders.values()])
-            self.clock.forward(minutes=10)
+            self.clock.forward(minutes=self.minutes)
         return sent
+
+    def sent(self):
+        """Shares by id."""
+        return {name: order.quantity for name, (order, _, _) in self.market.orders.items()}
 
     def killed(self):
         self.gate.close()
@@ -77,8 +88,8 @@ class Day:
 def day(tmp_path):
     days = []
 
-    def make(market, work):
-        days.append(Day(tmp_path, market, work))
+    def make(market, work, clips=None):
+        days.append(Day(tmp_path / str(len(days)), market, work, clips))
         return days[-1]
 
     yield make
@@ -135,9 +146,76 @@ def test_a_worker_that_was_killed_goes_on_and_sends_nothing_twice(day):
     assert it.worker.report(LAST).executed.filled == 100
 
 
+TEN_MINUTES = (10.0,) * 4
+CLIPS = Clips(minutes=5, value=1)
+
+
+def test_slices_are_sent_in_clips_that_sum_to_them(day):
+    it = day(filling(1), work(minutes=TEN_MINUTES), CLIPS)
+    assert it.run()[-1] == [5, 5, 10, 10, 15, 15, 20, 20]
+    assert list(it.sent())[:3] == ["A1/p-0", "A1/p-0.1", "A1/p-1"]
+    assert it.worker.report(LAST).filled_share == 1.0
+
+
+def test_a_worker_killed_before_and_after_every_look_sends_the_same_clips(day):
+    runs = [day(filling(0.5), work(minutes=TEN_MINUTES), CLIPS) for _ in range(2)]
+    for it, kill in zip(runs, (False, True), strict=True):
+        it.run(kill=kill)
+    quiet, killed = (it.sent() for it in runs)
+    assert quiet == killed
+    filled = [it.worker.report(LAST).executed.filled.tolist() for it in runs]
+    assert filled[0] == filled[1] <= [100]
+    assert len(quiet) == 8
+
+
+def test_what_a_slice_has_left_is_ended_with_it_and_spread_over_the_clips_to_come(day):
+    """Half of each clip fills: 5 and 5 of the first slice, of which 4 filled; 96 over 90 planned make the next 11."""
+    it = day(filling(0.5), work(minutes=TEN_MINUTES), CLIPS)
+    it.step()
+    it.clock.forward(minutes=5)
+    it.step()
+    assert [state for _, state, _ in it.market.orders.values()] == [State.PARTIAL] * 2
+    it.clock.forward(minutes=5)
+    assert it.step()
+    assert not it.worker.idle
+    it.step()
+    assert it.sent() == {"A1/p-0": 5, "A1/p-0.1": 5, "A1/p-1": 11}
+    it.step()
+    assert it.worker.idle
+
+
+def test_clips_that_were_missed_are_caught_up_within_the_bound(day):
+    """POV: three clips were missed; those to come have half as much again, and what is more than that stays undone."""
+    it = day(filling(1), work(quantities=(20,) * 4, minutes=TEN_MINUTES, algorithm="POV"), CLIPS)
+    it.step()
+    it.clock.forward(minutes=20)
+    it.killed()
+    assert it.run()[-1] == [10, 15, 15, 15, 15]
+    free = day(filling(1), work(quantities=(20,) * 4, minutes=TEN_MINUTES), CLIPS)
+    free.step()
+    free.clock.forward(minutes=30)
+    assert free.run()[-1] == [10, 35, 35]
+
+
+def test_another_cut_after_a_kill_never_trades_more_than_the_order(day):
+    it = day(filling(0.5), work(minutes=TEN_MINUTES), CLIPS)
+    it.step()
+    it.clips = Clips(minutes=2, value=1)
+    it.clock.forward(minutes=4)
+    it.killed()
+    it.minutes = 2
+    it.run()
+    found = it.worker.report(LAST).executed
+    assert found.filled.tolist() <= found.ordered.tolist()
+    it.clips = Clips()
+    it.killed()
+    assert not it.step()
+
+
 def test_a_block_is_worked_as_any_order_and_allocated_at_the_end(day, tmp_path):
     block = Block(id="ann.block/p", symbol="AAA", side=Side.BUY, demands={"A1": 100}, limit=51 * MONEY)
-    with gate_at(tmp_path, Clock()) as gate:
+    (tmp_path / "0").mkdir()
+    with gate_at(tmp_path / "0", Clock()) as gate:
         assert LocalDesk(gate, OPS).place_block(block).quantity == 100
     market = filling(0.5)
     market.cash["ann.block"] = 0
