@@ -30,6 +30,7 @@ from quantray.oms.fixing.told import Told
 from quantray.oms.messages import MONEY, Report
 from quantray.oms.paper.bars import Bars, write_bars
 from quantray.oms.paper.replay import bars_of_day
+from quantray.oms.reading import moment
 from quantray.oms.works import Work, Works
 from quantray.storage.files import write_atomically
 
@@ -132,6 +133,24 @@ class Day:
         finally:
             desk.close()
 
+    def wait_until_heard(self) -> None:
+        """Until all that was put out is at the venue, and all that the venue has said is booked, over REST."""
+        desk = self.desk()
+
+        def heard() -> None:
+            status = desk.status()
+            under_way = sum(status["orders"].get(state, 0) for state in _UNDER_WAY)
+            said = self.wait_for_venue()["sequence"]
+            with moment(f"sqlite:///{self.folder / 'orders.db'}") as connection:
+                booked = connection.execute(select(schema.cursors.c.sequence)).scalar() or 0
+            if status["waiting"] or under_way or booked != said:
+                raise QuantrayError(f"{under_way:,} orders are under way, and {booked:,} of {said:,} reports booked.")
+
+        try:
+            _tried(heard, QuantrayError)
+        finally:
+            desk.close()
+
     def wait_for_fix(self) -> None:
         """Until FIX has told of all executions that it has to, or for long enough that it never will."""
 
@@ -162,6 +181,7 @@ class Day:
 
 
 _ENDED = ("FILLED", "CANCELED", "REJECTED", "EXPIRED")
+_UNDER_WAY = ("NEW", "RESERVED", "SENT", "CANCEL_PENDING", "UNKNOWN")
 
 
 def prepared(
