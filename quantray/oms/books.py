@@ -97,13 +97,14 @@ class Books:
 
     def recall(self, names: Iterable[str], keys: Iterable[Key] = ()) -> None:
         """Look up what is not in memory of some orders, and of those that some executions are of."""
-        if self.past is None:
+        past, orders = self.past, self.ledger.orders
+        if past is None:
             return
-        wanted = {name for name in names if name not in self.ledger.orders}
+        wanted = {name for name in names if name not in orders and past.may_have(name)}
         if unknown := [key for key in keys if not self.executions.knows(key)]:
-            wanted.update(name for name in self.past.executed(unknown) if name not in self.ledger.orders)
+            wanted.update(name for name in past.executed(unknown) if name not in orders)
         if wanted:
-            self.bring_back(self.past.orders(wanted))
+            self.bring_back(past.orders(wanted))
 
     def bring_back(self, found: Iterable[tuple[OrderRecord, Sequence[Report]]]) -> None:
         """Take in orders that are on disk, with their executions."""

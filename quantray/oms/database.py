@@ -8,7 +8,7 @@ import fcntl
 import os
 import socket
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from quantray.errors import DataError, InputError, QuantrayError, first_line, re
 from quantray.oms import schema
 from quantray.oms.checkpoints import Checkpointer
 from quantray.oms.migrating import upgrade
+from quantray.oms.used_ids import UsedIds
 from quantray.oms.writing import FileWriter, Rows, ServerWriter, Writer
 
 __all__ = ["Database", "FencedError", "GateOpenError", "StoreError", "connect"]
@@ -35,6 +36,8 @@ _PRAGMAS = (
 )
 _LOCK = 7_305_818
 """Of PostgreSQL's advisory locks, the gate's."""
+_AT_ONCE = 1_000
+"""Ids that are read at once."""
 
 
 class GateOpenError(QuantrayError):
@@ -93,6 +96,8 @@ class Database:
             with self._connection.begin():
                 upgrade(self._connection)
             self.epoch = self._raise_epoch()
+            # Only now no other gate can add to them.
+            self._used = self._used_ids()
             self._writer = self._writer_of_kind()
             if self._lock is not None:
                 self._checkpointer = Checkpointer(str(self.url.database))
@@ -113,6 +118,8 @@ class Database:
         StoreError
             The database refused, such as for a full disk; nothing was written.
         """
+        # Before it is written: one that was, though the database says it was not, must be known as well.
+        self._used.add(values[0] for values in rows.added.get(schema.child_orders, ()))
         try:
             written = self._writer.write(rows, self.epoch)
         except (SQLAlchemyError, sqlite3.Error, OverflowError) as error:
@@ -136,18 +143,9 @@ class Database:
         except SQLAlchemyError as error:
             raise StoreError(f"{self.url} cannot be read: {_said(error)}.") from error
 
-    def orders_there(self, names: Collection[str]) -> list[str]:
-        """Which of some names are those of orders; fast, since it is asked for every new one. Raises as ``select``."""
-        if self._lock is None:
-            query = select(schema.child_orders.c.id).where(schema.child_orders.c.id == func.any(list(names)))
-            return [row.id for row in self.select(query)]
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        ask = "SELECT 1 FROM child_orders WHERE id = ?"
-        try:
-            return [name for name in names if driver.execute(ask, (name,)).fetchone() is not None]
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.url} cannot be read: {_said(error)}.") from error
+    def may_have(self, order: str) -> bool:
+        """Whether there may be an order of an id; False where there is none, which is told without a question."""
+        return order in self._used
 
     def last_audit(self) -> tuple[int, str, str]:
         """Number and hash of the newest row of the log, and hash of the first; 0 and nothing where there is none."""
@@ -198,6 +196,13 @@ class Database:
         driver = self._connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         return FileWriter(driver)
+
+    def _used_ids(self) -> UsedIds:
+        there = schema.child_orders.c.id
+        with self._connection.begin():
+            used = UsedIds(self._connection.execute(select(func.count(there))).scalar_one())
+            used.add(self._connection.execute(select(there), execution_options={"yield_per": _AT_ONCE}).scalars())
+        return used
 
     def _raise_epoch(self) -> int:
         holder = f"{socket.gethostname()}:{os.getpid()}"

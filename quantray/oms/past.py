@@ -36,8 +36,12 @@ class Past:
 
     def orders(self, names: Collection[str]) -> list[tuple[OrderRecord, list[Report]]]:
         """Those of some names that there are, with their executions as they were booked."""
-        there = self._database.orders_there([name for name in names if is_name(name)])
+        there = [name for name in names if is_name(name)]
         return self._whole([row for part in _parts(there) for row in self._rows(_ORDERS.c.id.in_(part))])
+
+    def may_have(self, order: str) -> bool:
+        """Whether there may be an order of an id; False where there surely is none, which costs no question."""
+        return self._database.may_have(order)
 
     def in_states(self, states: Collection[State]) -> list[tuple[OrderRecord, list[Report]]]:
         """Those that are in one of some states."""

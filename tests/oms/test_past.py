@@ -5,6 +5,7 @@ from desks import ANN, MONEY, OPS, Clock, Market, Way, buy, listening, set_up
 
 from quantray.execution.orders import Side
 from quantray.oms.block_records import Block
+from quantray.oms.database import Database, StoreError
 from quantray.oms.desk import LocalDesk, Parent
 from quantray.oms.gate import Gate
 from quantray.oms.handing import handed
@@ -114,3 +115,27 @@ def test_names_that_are_none_are_nobody_s(later):
         assert later.desk.children([name]) == []
         later.hear(kind=ReportKind.FILL, order=name, exec_id=name or "e", quantity=1)
     assert set(later.kinds()) == {"stray"}
+
+
+def test_an_id_that_was_never_used_is_asked_for_nowhere(later, monkeypatch):
+    asked, answered = [], Database.select
+    monkeypatch.setattr(Database, "select", lambda database, query: asked.append(query) or answered(database, query))
+    assert all(it.accepted for it in later.desk.submit([buy(f"A1/new{i}", 1) for i in range(20)]))
+    # Now and then a new one looks like one that was used: of a million places few are taken.
+    assert len(asked) <= 1
+    assert not later.desk.submit([buy("A1/p-0", 7, parent="A1/p")])[0].accepted
+    assert len(asked) > 1
+
+
+def test_what_ended_since_the_start_is_known_after_a_write_that_was_refused(later, monkeypatch):
+    def fails(rows):
+        raise StoreError("nothing was written.")
+
+    assert later.desk.submit([buy("A1/ended", 10)])[0].accepted
+    later.gate.do(lambda books: cancel(books, "A1/ended", ANN))
+    with monkeypatch.context() as patch:
+        patch.setattr(later.gate._database, "write", fails)
+        with pytest.raises(StoreError):
+            later.desk.submit([buy("A1/lost")])
+    assert later.gate.do(lambda books: set(books.ledger.orders)) == {"A1/open"}
+    assert [it.code for it in later.desk.submit([buy("A1/ended", 7), buy("A1/lost")])] == ["duplicate", ""]
