@@ -71,6 +71,6 @@ def make_app(settings: ServiceSettings, pool: Pool | None = None) -> FastAPI:
         add_managers(app, firm)
         add_officers(app, firm)
         add_operations(app, firm)
-    add_dashboard(app)
+    add_dashboard(app, orders=settings.orders is not None)
     app.add_middleware(Passage, largest_body=settings.largest_body, registry=service.registry)
     return app

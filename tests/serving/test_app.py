@@ -293,9 +293,13 @@ def test_every_answer_carries_the_headers_of_a_closed_house(service):
         assert headers["x-frame-options"] == "DENY"
 
 
-def test_the_page_needs_nothing_from_elsewhere(service):
-    for path in ("/", "/dashboard.js", "/dashboard.css"):
-        text = service.http.get(path).text.replace("http://www.w3.org/2000/svg", "")
+def test_the_pages_need_nothing_from_elsewhere(service, firm):
+    pages = ("/", "/page.js", "/dashboard.js", "/dashboard.css", "/risk", "/risk.js", "/manager", "/manager.js")
+    assert [path for path in pages if service.http.get(path).status_code == 404] == list(pages[4:])
+    for path in pages:
+        answer = firm.service.http.get(path)
+        assert answer.status_code == 200, path
+        text = answer.text.replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text
         assert "https://" not in text
         assert "innerHTML" not in text

@@ -10,6 +10,7 @@ from datetime import date
 import pytest
 import uvicorn
 from small_books import small_book, table
+from small_firm import SECRETS
 from small_service import Service
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -85,3 +86,35 @@ def test_people_see_why_there_is_nothing_to_see(tmp_path, free_ports):
         page = seen(f"{address}/#key={service.keys['read']}", tmp_path / "one")
     assert "not ready: no book has been published yet" in page
     assert '<section id="nothing">' in page
+
+
+@pytest.mark.slow
+def test_officers_and_managers_each_see_their_page_and_not_the_other(tmp_path, free_ports, own_firm):
+    firm, keys = own_firm, own_firm.service.keys
+    change = {"id": "c1", "scope": "pm", "key": "bob", "name": "capital", "value": 5, "reason": "<img src=x>"}
+    assert firm.ask("omar", "POST", "/v1/firm/changes", change).status_code == 200
+    firm.ask("omar", "PUT", "/v1/firm/switches", {"scope": "symbol", "key": "BBB", "on": True})
+    firm.gate.do(lambda books: books.note("break", "A1", "<b>1,130</b> here, 1,120 there"))
+    with at_port(firm.service.app, free_ports(1)[0]) as address:
+        risk = seen(f"{address}/risk#key={keys['rita']}", tmp_path / "one")
+        manager = seen(f"{address}/manager#key={keys['ann']}", tmp_path / "two")
+        closed = [
+            seen(f"{address}/{page}#key={keys[name]}", tmp_path / name)
+            for page, name in (("risk", "ann"), ("manager", "rita"))
+        ]
+    for text in (
+        "474,350",
+        "Energy",
+        "pm bob capital",
+        "symbol BBB is halted",
+        "Approve",
+        "&lt;img src=x&gt;",
+        "&lt;b&gt;1,130",
+    ):
+        assert text in risk, text
+    for text in ("1,130", "56,500.00", "+139.99", "A1/2", "RESERVED", "capital", "ann.block/1"):
+        assert text in manager, text
+    assert not [secret for secret in SECRETS if secret in manager]
+    assert "<img" not in risk
+    assert all(page.count("That key does not open this page.") == 1 for page in closed)
+    assert not [text for text in ("474,350", "56,500") for page in closed if text in page]

@@ -1,81 +1,5 @@
 "use strict";
-// Reads the service with the key of this tab. Everything that comes from there is text, never markup.
-
-const $ = (id) => document.getElementById(id);
-const SVG = "http://www.w3.org/2000/svg";
-let key = sessionStorage.getItem("quantray-key") || "";
-if (location.hash.startsWith("#key=")) {
-  key = decodeURIComponent(location.hash.slice(5));
-  sessionStorage.setItem("quantray-key", key);
-  history.replaceState(null, "", location.pathname);
-}
-
-const number = (value, digits = 0) => value === null || value === undefined ? "–" :
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const percent = (value, digits = 2) => value === null || value === undefined ? "–" : number(100 * value, digits) + " %";
-const aged = (hours) => hours >= 48 ? `${number(hours / 24)} days old` : `${number(hours, 1)} h old`;
-const signed = (value, digits = 2) => (value > 0 ? "+" : "") + percent(value, digits);
-
-function node(name, content, kind) {
-  const made = document.createElement(name);
-  if (kind) made.className = kind;
-  made.textContent = content ?? "";
-  return made;
-}
-function drawn(name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-function facts(place, pairs) {
-  $(place).replaceChildren(...pairs.map(([term, value]) => {
-    const both = node("div");
-    both.append(node("dt", term), node("dd", value));
-    return both;
-  }));
-}
-
-async function read(path) {
-  const answer = await fetch(path, { headers: key ? { Authorization: "Bearer " + key } : {} });
-  if (answer.status === 401 || answer.status === 403) throw Object.assign(new Error("key"), { key: true });
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok && !path.startsWith("/health")) throw new Error(content.detail || "the service answers " + answer.status);
-  return content;
-}
-
-function bars(place, rows, { form, both = false }) {
-  const width = 520, left = 150, right = 70, step = both ? 30 : 22, height = rows.length * step + 4;
-  const values = rows.flatMap((row) => row.values);
-  const low = Math.min(0, ...values), high = Math.max(0, ...values), span = high - low || 1;
-  const x = (value) => left + (value - low) / span * (width - left - right);
-  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": rows.map((r) => r.name + " " + form(r.values.at(-1))).join("; ") });
-  rows.forEach((row, i) => {
-    const y = i * step + 2;
-    svg.append(drawn("text", { x: left - 8, y: y + step / 2 + 3, "text-anchor": "end" }, row.name.length > 21 ? row.name.slice(0, 20) + "…" : row.name));
-    row.values.forEach((value, j) => {
-      const thick = both ? 10 : 14, top = y + (both ? j * 12 + 2 : 3);
-      const colour = both ? (j ? "var(--first)" : "var(--second)") : value < 0 ? "var(--down)" : "var(--up)";
-      svg.append(drawn("rect", { x: Math.min(x(0), x(value)), y: top, width: Math.max(Math.abs(x(value) - x(0)), 0.5), height: thick, fill: colour, rx: 1 }));
-    });
-    const last = row.values.at(-1);
-    svg.append(drawn("text", { class: "soft", x: width - right + 6, y: y + step / 2 + 3 }, form(last)));
-  });
-  svg.append(drawn("line", { x1: x(0), x2: x(0), y1: 0, y2: height, stroke: "var(--soft)", "stroke-width": 0.7 }));
-  $(place).replaceChildren(rows.length ? svg : node("p", "nothing to show", "note"));
-}
-
-function table(place, heads, rows) {
-  const head = node("thead"), body = node("tbody"), line = node("tr");
-  heads.forEach(([title, kind]) => { const cell = node("th", title, kind); cell.scope = "col"; line.append(cell); });
-  head.append(line);
-  body.append(...rows.map((row) => {
-    const made = node("tr");
-    made.append(...row.map((cell, i) => node("td", cell.text ?? cell, cell.kind ?? heads[i][1])));
-    return made;
-  }));
-  $(place).replaceChildren(head, body);
-}
+// Reads the service's books; page.js comes before.
 
 let positions = [];
 const MOST = 300;
@@ -116,14 +40,10 @@ function showRisk(risk) {
   const shown = (name) => name.replace(/^var_(\d+)$/, "VaR $1 %").replace(/^es_(\d+)$/, "Expected shortfall $1 %").replace("volatility", "Volatility a day").replaceAll("_", " ");
   facts("risks", figures.map(([name, value]) => [shown(name), Math.abs(value) < 5 ? percent(value) : number(value, 1)]));
   const limits = Array.isArray(risk.limits) ? risk.limits : [];
-  $("limits").replaceChildren(...(limits.length ? limits.map((limit) => {
-    const line = node("div", "", "gauge"), bar = node("i"), level = node("b", "", limit.usage >= 1 ? "bad" : limit.usage === null || limit.usage >= 0.8 ? "warn" : "");
-    level.style.width = Math.min(100, Math.max(0, 100 * limit.usage)) + "%";
-    bar.append(level);
-    const told = limit.usage === null ? "unknown" : percent(limit.usage, 0) + (limit.usage >= 1 ? " breached" : "");
-    line.append(node("span", limit.scope && limit.scope !== "book" ? `${limit.name}: ${limit.scope}` : limit.name), bar, node("span", told));
-    return line;
-  }) : [node("p", "no limits are set", "note")]));
+  gauges("limits", limits.map((limit) => ({
+    name: limit.scope && limit.scope !== "book" ? `${limit.name}: ${limit.scope}` : limit.name, usage: limit.usage,
+    told: limit.usage === null ? "unknown" : percent(limit.usage, 0) + (limit.usage >= 1 ? " breached" : ""),
+  })), "no limits are set");
 }
 
 function showRegimes(regimes) {
