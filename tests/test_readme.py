@@ -20,6 +20,7 @@ from quantray.regimes.indicators import LensSettings
 from quantray.research.market import UniverseSettings
 from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
+from quantray.serving.settings import ServiceSettings
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import PortfolioSettings
 
@@ -91,6 +92,8 @@ def test_yaml_is_valid_settings(tmp_path):
             AlertSettings.model_validate(yaml.safe_load(block))
         elif title == "# in the settings of a rebalance":
             LearningSettings.model_validate(yaml.safe_load(block)["training"])
+        elif title == "# service.yaml":
+            ServiceSettings.model_validate(yaml.safe_load(block))
         elif title == "# oms.yaml":
             OmsSettings.model_validate(yaml.safe_load(block))
         elif title == "# scenarios.yaml":
@@ -107,7 +110,7 @@ def test_yaml_is_valid_settings(tmp_path):
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 9
+    assert len(blocks("yaml")) == 10
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 

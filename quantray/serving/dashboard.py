@@ -1,4 +1,4 @@
-"""The pages for people: files that a browser needs, and nothing from elsewhere. What they show, they read with a key."""
+"""The pages for people: files that a browser needs, nothing from elsewhere. What they show, they read with a key."""
 
 from collections.abc import Callable
 from importlib.resources import files

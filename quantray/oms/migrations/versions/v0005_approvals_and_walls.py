@@ -89,4 +89,7 @@ def _make_role() -> None:
         op.execute(f"CREATE ROLE {_ROLE} NOLOGIN")
         op.execute(f"GRANT {_ROLE} TO CURRENT_USER")
     schema = bind.execute(sa.text("SELECT quote_ident(current_schema())")).scalar()
-    op.execute(f"GRANT USAGE ON SCHEMA {schema} TO {_ROLE}")
+    # Where everybody may use it, whoever does not own it has nothing to give.
+    usable = sa.text("SELECT has_schema_privilege(:role, current_schema(), 'USAGE')")
+    if not bind.execute(usable, {"role": _ROLE}).scalar():
+        op.execute(f"GRANT USAGE ON SCHEMA {schema} TO {_ROLE}")
