@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from quantray.trading.world import World, WorldSettings
 __all__ = ["Answer", "Here", "Processes", "Worlds", "serve", "stepped"]
 
 _NICENESS = 5
+_PATIENCE = 0.1
+"""Seconds after which the next world is asked, though those before it have not answered."""
 _GRACE = 5.0
 """Seconds that a process has to end by itself."""
 _START = 120.0
@@ -143,6 +146,7 @@ class Processes:
     def __init__(self, settings: Sequence[WorldSettings], *, entry: Mapping[str, Entry] | None = None) -> None:
         self._settings, self._entry = settings, dict(entry or {})
         self._lines: dict[str, _Line] = {}
+        self._cores, self._turn = len(os.sched_getaffinity(0)), -1
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
@@ -176,25 +180,40 @@ class Processes:
         """See ``Worlds``."""
         answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         until = time.monotonic() + seconds
-        waiting: set[str] = set()
-        for pm, raw in news.items():
+        for pm in news:
             line = self._lines[pm]
-            if line.ended:
-                yield Answer(pm, silence=line.ended)
-            elif line.busy:
-                yield Answer(pm, silence="late")
-            else:
-                waiting.add(pm)
-                line.put(b"?" + raw, answers)
-        while waiting:
+            if line.ended or line.busy:
+                yield Answer(pm, silence=line.ended or "late")
+        left = self._in_turn([pm for pm in news if not self._lines[pm].ended and not self._lines[pm].busy])
+        waiting: set[str] = set()
+        while left or waiting:
+            # As many at once as there are cores: their answers then come one after the other, and wait for nobody's
+            # orders. One that takes long keeps nobody from being asked.
+            while left and len(waiting) < self._cores:
+                self._put(left.popleft(), news, answers, waiting)
+            now = time.monotonic()
             try:
-                answer = answers.get(timeout=max(until - time.monotonic(), 0.0))
+                answer = answers.get(timeout=max(min(until - now, _PATIENCE if left else seconds), 0.0))
             except queue.Empty:
-                break
+                if not left:
+                    break
+                self._put(left.popleft(), news, answers, waiting)
+                continue
             waiting.discard(answer.pm)
             yield answer
         for pm in sorted(waiting):
             yield Answer(pm, silence="late")
+
+    def _in_turn(self, pms: list[str]) -> deque[str]:
+        """Each time another is the first."""
+        self._turn += 1
+        found = deque(pms)
+        found.rotate(-self._turn)
+        return found
+
+    def _put(self, pm: str, news: Mapping[str, bytes], answers: "queue.SimpleQueue[Answer]", waiting: set[str]) -> None:
+        waiting.add(pm)
+        self._lines[pm].put(b"?" + news[pm], answers)
 
     def stop(self, pm: str, why: str) -> None:
         """See ``Worlds``."""
