@@ -1,11 +1,12 @@
 """A gate with two managers who both hold and trade, and the service before it, for tests of who sees what."""
 
 import tempfile
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 from desks import OPS, empty_database, set_up
-from small_service import Service
+from small_service import Service, keys_of_all
 
 from quantray.execution.orders import Side
 from quantray.institution.facts import NameFacts
@@ -21,9 +22,19 @@ from quantray.oms.ledger import Account
 from quantray.oms.messages import MONEY, NewOrder, Report, ReportKind
 from quantray.oms.reference import set_facts
 from quantray.oms.submission import submit
+from quantray.serving.auth import KeyRing
 
 SECRETS = ("bob", "B1", "7331", "7,331", "CCC")
 """Of bob, who alone holds and trades CCC; nothing that ann reads has one of these."""
+
+
+PEOPLE = (
+    ("ann", "trade", "ann"),
+    ("bob", "trade", "bob"),
+    ("rita", "risk", None),
+    ("omar", "risk", None),
+    ("olga", "operations", None),
+)
 
 
 class SmallFirm:
@@ -32,22 +43,12 @@ class SmallFirm:
     def __init__(self, **settings):
         self._folder = tempfile.TemporaryDirectory(prefix="firm-")
         folder = Path(self._folder.name)
-        (folder / "orders.db").write_bytes(empty_database())
+        keys = _made(folder)
         self.url = f"sqlite:///{folder / 'orders.db'}"
         self.gate = Gate(self.url)
-        self.gate.do(_begin)
         self.door = Door(self.gate, folder / "door")
         orders = {"database": self.url, "door": str(folder / "door")}
-        self.service = Service(folder, orders=orders, failures_per_minute=1_000_000, **settings)
-        ring = self.service.ring
-        for name, scope, pm in (
-            ("ann", "trade", "ann"),
-            ("bob", "trade", "bob"),
-            ("rita", "risk", None),
-            ("omar", "risk", None),
-            ("olga", "operations", None),
-        ):
-            self.service.keys[name] = ring.create(name, [scope], pm=pm).text
+        self.service = Service(folder, keys, orders=orders, failures_per_minute=1_000_000, **settings)
         self._numbers = count(1)
 
     def close(self):
@@ -67,6 +68,31 @@ class SmallFirm:
         """What ann sends to buy 10 AAA, under an id that nobody used."""
         given = {"id": f"n{next(self._numbers)}", "account": "A1", "symbol": "AAA", "side": "buy", "quantity": 10}
         return given | {"limit": 50} | more
+
+
+def _made(folder):
+    """Database and keys in a folder, made once and copied from then on; the keys by name."""
+    content, keys = _prepared()
+    (folder / "keys").mkdir()
+    for name, held in content.items():
+        (folder / name).write_bytes(held)
+        (folder / name).chmod(0o600)
+    return dict(keys)
+
+
+@cache
+def _prepared():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "orders.db").write_bytes(empty_database())
+        with Gate(f"sqlite:///{folder / 'orders.db'}") as gate:
+            gate.do(_begin)
+        ring = KeyRing(folder / "keys")
+        keys = keys_of_all(ring)
+        for who, scope, pm in PEOPLE:
+            keys[who] = ring.create(who, [scope], pm=pm).text
+        names = ("orders.db", "keys/keys.json", "keys/pepper")
+        return {each: (folder / each).read_bytes() for each in names}, keys
 
 
 def _begin(books):

@@ -8,17 +8,22 @@ from quantray.serving.publish import Shelf
 from quantray.serving.settings import ServiceSettings
 
 
-class Service:
-    """A service with one book and a key of each scope."""
+def keys_of_all(ring):
+    """A key of each scope, by it."""
+    managers = {"trade": "ann"}
+    return {each: ring.create(each, [each], pm=managers.get(each)).text for each in SCOPES}
 
-    def __init__(self, folder, **settings):
+
+class Service:
+    """A service with one book and a key of each scope, or keys that are there already."""
+
+    def __init__(self, folder, keys=None, **settings):
         self.settings = ServiceSettings(
             **({"books": str(folder / "books"), "keys": str(folder / "keys"), "stale_after_hours": 1e6} | settings)
         )
         self.shelf = Shelf.at(self.settings.books)
         self.ring = KeyRing(folder / "keys")
-        managers = {"trade": "ann"}
-        self.keys = {each: self.ring.create(each, [each], pm=managers.get(each)).text for each in SCOPES}
+        self.keys = keys or keys_of_all(self.ring)
         self.app = make_app(self.settings)
         self.http = TestClient(self.app, raise_server_exceptions=False)
 

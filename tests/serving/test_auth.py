@@ -109,6 +109,34 @@ def test_keys_that_cannot_be_are_refused(ring, name, scopes, days, said):
         ring.create(name, scopes, days=days)
 
 
+def test_a_manager_s_key_says_whose_it_is_and_rotates_with_it(ring):
+    new = ring.create("ann", ["trade"], pm="ann")
+    assert (ring.principal(new.text).pm, ring.principal(new.text).scopes) == ("ann", frozenset({"trade"}))
+    assert ring.principal(ring.rotate(new.principal.id).text).pm == "ann"
+    assert [scopes for _, _, scopes, _ in ring.list()] == ["trade for ann", "trade for ann"]
+    assert ring.principal(ring.create("desk", ["read"]).text).pm is None
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "pm", "said"),
+    [
+        ("eve", ["trade"], None, "scopes trade for nobody: a portfolio manager's has the scope trade and no other"),
+        ("eve", ["trade", "risk"], "ann", "scopes trade, risk for ann"),
+        ("eve", ["read"], "ann", "scopes read for ann"),
+        ("eve", ["trade"], "", "portfolio manager '': give an id of 1 to 55 letters"),
+        ("eve", ["trade"], "x" * 56, "1 to 55 letters"),
+        ("Ann", ["risk"], None, "'Ann' has the key .* with trade for ann; name another person"),
+        ("ann", ["trade"], "bob", "'ann' has the key .* with trade for ann"),
+        ("rita", ["trade"], "ann", "'rita' has the key .* with risk"),
+    ],
+)
+def test_whoever_oversees_managers_is_none(ring, name, scopes, pm, said):
+    ring.create("ann", ["trade"], pm="ann")
+    ring.create("rita", ["risk"])
+    with pytest.raises(InputError, match=said):
+        ring.create(name, scopes, pm=pm)
+
+
 def test_a_key_that_is_not_there_is_named(ring):
     with pytest.raises(InputError, match="there is no key 'ffffffff'"):
         ring.revoke("ffffffff")
