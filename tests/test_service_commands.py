@@ -48,6 +48,8 @@ def test_settings_may_be_read_alone(market):
         (["rebalance", "daily.yaml", "--check", "--set", "wine=1"], 2, "wine"),
         (["keys", "list", "--keys", "none"], 2, "holds no key"),
         (["keys", "create", "desk", "--scope", "wine"], 2, "scopes wine"),
+        (["keys", "create", "eve", "--scope", "trade"], 2, "a portfolio manager's has the scope trade"),
+        (["keys", "create", "eve", "--pm", "ann", "--scope", "risk"], 2, "scopes risk for ann"),
         (["serve", "--set", "keys=none"], 2, "holds no key, so nobody could read"),
         (["serve", "--set", "open=true", "--set", "host=0.0.0.0"], 2, "would let everybody in"),
         (["serve", "--demo", "--runs", "none"], 1, "run `quantray demo` first"),

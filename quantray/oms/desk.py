@@ -9,11 +9,13 @@ from typing import Protocol
 
 from quantray.execution.orders import Side
 from quantray.institution.approvals import LimitChange
+from quantray.institution.overrides import Override
 from quantray.oms.approvals import decide_change, propose_change
 from quantray.oms.block_records import Block, BlockDecision, BlockStatus
 from quantray.oms.blocks import Onto, PreTrade, allocate_block, block_statuses, place_block, reallocate_block
 from quantray.oms.books import Books
 from quantray.oms.changes import Actor
+from quantray.oms.compliance import sign_override
 from quantray.oms.controls import add_parent, set_marks, set_switch
 from quantray.oms.gate import Gate
 from quantray.oms.ledger import OrderRecord
@@ -159,6 +161,10 @@ class LocalDesk:
     def decide_change(self, name: str, *, approve: bool) -> LimitChange:
         """Approve a change or decline it; raises ``InputError``."""
         return self._gate.do(lambda books: decide_change(books, self._actor, name, approve=approve))
+
+    def sign_override(self, asked: Override) -> Override:
+        """Let an account break a rule for a while, which two sign, see ``compliance``; raises ``InputError``."""
+        return self._gate.do(lambda books: sign_override(books, self._actor, asked))
 
     def switch(self, scope: str, key: str, *, on: bool) -> None:
         """Halt or resume; what is open when it halts is canceled. Raises ``InputError``."""

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from quantray.errors import DataError, InputError, QuantrayError, reason
 from quantray.institution.approvals import LimitChange
+from quantray.institution.overrides import Override
 from quantray.oms.block_records import Block, BlockDecision, BlockStatus
 from quantray.oms.blocks import PreTrade
 from quantray.oms.books import SYSTEM, Books
@@ -213,6 +214,10 @@ class RemoteDesk:
         """See ``LocalDesk``."""
         return _CHANGE.validate_python(self._asked("decide_change", {"name": name, "approve": approve}))
 
+    def sign_override(self, asked: Override) -> Override:
+        """See ``LocalDesk``."""
+        return Override.model_validate(self._asked("sign_override", asked.model_dump(mode="json")))
+
     def switch(self, scope: str, key: str, *, on: bool) -> None:
         """Halt or resume; raises ``InputError``."""
         self._asked("switch", {"scope": scope, "key": key, "on": on})
@@ -354,6 +359,7 @@ _VERBS: Mapping[str, _Verb] = {
     "decide_change": lambda desk, door, what: asdict(
         desk.decide_change(str(what["name"]), approve=what["approve"] is True)
     ),
+    "sign_override": lambda desk, door, what: desk.sign_override(Override.model_validate(what)).model_dump(mode="json"),
     "switch": lambda desk, door, what: desk.switch(str(what["scope"]), str(what["key"]), on=bool(what["on"])),
     "status": lambda desk, door, what: door.status(),
     "marks": lambda desk, door, what: desk.marks(),

@@ -1,6 +1,6 @@
 """What travels between the order management and its people; money in the currency, shares whole."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -40,6 +40,7 @@ __all__ = [
     "OrderReply",
     "OrderRow",
     "Orders",
+    "OverrideOrder",
     "Positions",
     "Settled",
     "SettlementOrder",
@@ -428,6 +429,17 @@ class SettlementOrder(_Part):
     filled: Annotated[int, Field(strict=True, ge=0, le=10**9)]
     price: Price | None = None
     reason: Reason
+
+
+class OverrideOrder(_Part):
+    """That an account may break a rule of compliance until a day; it may once two people have signed the same."""
+
+    rule: Name
+    account: Name
+    symbol: Annotated[str, Field(max_length=32, pattern=r"^[\x21-\x7e]*$")] = ""
+    """Empty for all that the rule is about."""
+    reason: Reason
+    expires: date
 
 
 class Settled(_Part):

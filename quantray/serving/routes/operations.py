@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Request
 
 from quantray.institution.compliance_report import ComplianceReport
+from quantray.institution.overrides import Override
 from quantray.oms.messages import MONEY, money
 from quantray.oms.settling import Settlement
 from quantray.serving.institution import managers, officers, operations
@@ -17,6 +18,7 @@ from quantray.serving.institution.schemas import (
     Blocks,
     BreakRow,
     Breaks,
+    OverrideOrder,
     Settled,
     SettlementOrder,
 )
@@ -59,6 +61,12 @@ def _add_reports(app: FastAPI, firm: Firm) -> None:
         """What is held now against the rules in force on a day."""
         with firm.seen() as connection:
             return operations.compliance(connection, day)
+
+    @app.post("/v1/operations/overrides", response_model=Override, **_OPERATIONS)
+    def sign(request: Request, asked: OverrideOrder) -> Override:
+        """Sign that an account may break a rule of compliance for a while; it may when a second person has, too."""
+        with firm.desk(principal_of(request)) as desk:
+            return desk.sign_override(Override(**asked.model_dump()))
 
     @app.post("/v1/operations/settlements", response_model=Settled, **_OPERATIONS)
     def settle(request: Request, asked: SettlementOrder) -> Settled:

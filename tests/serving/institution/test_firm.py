@@ -49,6 +49,7 @@ GOOD = {
     "/v1/firm/changes": {"id": "c", "scope": "pm", "key": "eve", "name": "capital", "value": 10, "reason": "r"},
     "/v1/firm/changes/{change}": {"approve": True},
     "/v1/firm/switches": {"scope": "symbol", "key": "ZZZ", "on": True},
+    "/v1/operations/overrides": {"rule": "none", "account": "A1", "reason": "r", "expires": "2099-01-01"},
     "/v1/operations/settlements": {"order": "A1/9", "filled": 0, "reason": "r"},
     "/v1/operations/allocations/{block}": {"onto": None},
 }

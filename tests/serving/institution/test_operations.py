@@ -1,5 +1,9 @@
 """What operations see and do: breaks, blocks, settlement by hand, the day's report."""
 
+from desks import OPS
+
+from quantray.institution.rules import Prohibited
+from quantray.oms.compliance import set_rules
 from quantray.oms.reconcile import Break
 
 
@@ -35,3 +39,17 @@ def test_a_gate_without_a_venue_settles_nothing(firm):
     content = {"order": "A1/2", "filled": 0, "reason": "the venue is gone"}
     answer = firm.ask("olga", "POST", "/v1/operations/settlements", content)
     assert (answer.status_code, "no way to a venue" in answer.json()["detail"]) == (409, True)
+
+
+def test_two_people_let_an_account_break_a_rule(own_firm):
+    firm = own_firm
+    firm.service.keys["otto"] = firm.service.ring.create("otto", ["operations"]).text
+    rule = Prohibited(id="no BBB", kind="prohibited", symbols=("BBB",), may_override=("olga", "otto"))
+    firm.gate.do(lambda books: set_rules(books, OPS, [rule]))
+    order = firm.order(symbol="BBB", quantity=1)
+    assert firm.ask("ann", "POST", "/v1/manager/orders", order).json()["code"] == "compliance"
+    content = {"rule": "no BBB", "account": "A1", "reason": "hedge of a merger", "expires": "2099-01-01"}
+    answers = [firm.ask(who, "POST", "/v1/operations/overrides", content) for who in ("olga", "olga", "otto")]
+    assert [it.status_code for it in answers] == [200, 409, 200]
+    assert answers[2].json()["signatures"] == ["olga", "otto"]
+    assert firm.ask("ann", "POST", "/v1/manager/orders", firm.order(symbol="BBB", quantity=1)).json()["accepted"]
