@@ -9,9 +9,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-__all__ = ["AuditRow", "Chain", "chained", "line_of"]
+__all__ = ["AuditRow", "Chain", "chained", "line_of", "quoted"]
 
 AuditRow = tuple[int, str, str, str]
 """Number, line, hash of the row before it and hash, as the columns of the table are."""
@@ -19,9 +20,10 @@ AuditRow = tuple[int, str, str, str]
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
-def line_of(seq: int, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> str:
-    """The canonical text of a row."""
-    return _CANONICAL.encode([seq, time, actor, pm, kind, entity, body])
+def line_of(seq: int, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any] | str) -> str:
+    """The canonical text of a row; a body may be given as its canonical text."""
+    text = body if isinstance(body, str) else _CANONICAL.encode(body)
+    return f"[{seq},{quoted(time)},{quoted(actor)},{quoted(pm)},{quoted(kind)},{quoted(entity)},{text}]"
 
 
 def chained(previous: str, line: str) -> str:
@@ -38,8 +40,8 @@ class Chain:
     origin: str = ""
     """Hash of the first row, which nobody who trades knows, and which is no other whatever is traded."""
 
-    def row(self, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any]) -> AuditRow:
-        """The next row."""
+    def row(self, time: str, actor: str, pm: str, kind: str, entity: str, body: Mapping[str, Any] | str) -> AuditRow:
+        """The next row; see ``line_of``."""
         self.seq += 1
         line, previous = line_of(self.seq, time, actor, pm, kind, entity, body), self.head
         self.head = chained(previous, line)

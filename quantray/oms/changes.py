@@ -6,7 +6,7 @@ from typing import Any
 
 from quantray.execution.orders import Side
 from quantray.oms import schema
-from quantray.oms.audit import Chain
+from quantray.oms.audit import Chain, quoted
 from quantray.oms.ledger import Ledger, OrderRecord
 from quantray.oms.writing import Rows, Values
 
@@ -35,10 +35,15 @@ class Changes:
     instruments: set[str] = field(default_factory=set)
     any: bool = False
 
-    def log(self, time: str, actor: Actor, kind: str, entity: str, body: Mapping[str, Any]) -> None:
-        """Add a row to the log."""
+    def log(self, time: str, actor: Actor, kind: str, entity: str, body: Mapping[str, Any] | str) -> None:
+        """Add a row to the log; a body may be given as its canonical text."""
         self.any = True
         self.rows.add_values(schema.audit, self.chain.row(time, actor.name, actor.pm or "", kind, entity, body))
+
+    def log_order(self, time: str, actor: Actor, record: OrderRecord) -> None:
+        """A new order, and its row of the log."""
+        self.new[record.order.id] = record
+        self.log(time, actor, "order", record.order.id, _body(record))
 
     def traded(self, record: OrderRecord) -> None:
         """An order was filled, or a fill taken back."""
@@ -71,6 +76,20 @@ class Changes:
                 rows.drop(schema.reservations, name)
         self.new, self.orders, self.accounts, self.lines, self.instruments = {}, set(), set(), set(), set()
         return rows
+
+
+def _body(record: OrderRecord) -> str:
+    """Canonical text of what the log says of a new order: written out, since there are thousands in a second."""
+    order = record.order
+    limit = "null" if order.limit is None else order.limit
+    parent = "null" if order.parent is None else quoted(order.parent)
+    replaces = "null" if order.replaces is None else quoted(order.replaces)
+    return (
+        f'{{"account":{quoted(order.account)},"code":"{record.code}","from":"NEW","limit":{limit},"parent":{parent},'
+        f'"pm":{quoted(record.pm)},"price":{record.price},"quantity":{order.quantity},"replaces":{replaces},'
+        f'"side":"{order.side.value}","symbol":{quoted(order.symbol)},"tif":"{order.tif}",'
+        f'"to":"{record.state.value}","venue":{quoted(order.venue)}}}'
+    )
 
 
 def _order(record: OrderRecord) -> Values:

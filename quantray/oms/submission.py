@@ -136,27 +136,9 @@ def _replaceable(books: Books, order: NewOrder) -> bool:
 
 
 def _log_order(books: Books, record: OrderRecord, actor: Actor, now: str) -> None:
-    order = record.order
-    books.changes.new[order.id] = record
-    body = {
-        "account": order.account,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": order.quantity,
-        "limit": order.limit,
-        "tif": order.tif,
-        "venue": order.venue,
-        "parent": order.parent,
-        "replaces": order.replaces,
-        "pm": record.pm,
-        "from": State.NEW.value,
-        "to": record.state.value,
-        "code": record.code,
-        "price": record.price,
-    }
-    books.changes.log(now, actor, "order", order.id, body)
+    books.changes.log_order(now, actor, record)
     if record.state is State.RESERVED:
-        books.put_out(order, "new")
+        books.put_out(record.order, "new")
 
 
 def _refused(books: Books, order: NewOrder, actor: Actor, now: str, code: str) -> Decision:
