@@ -44,6 +44,9 @@ __all__ = [
 
 metadata = MetaData()
 
+# In SQLite an INTEGER that is the key is the row's own number, and needs no index.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
 gate = Table(
     "gate",
     metadata,
@@ -212,11 +215,10 @@ approvals = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=False),
     Column("order", String(64), ForeignKey("child_orders.id"), nullable=False),
     Column("action", String(8), nullable=False),
     Column("done", Boolean, nullable=False),
-    Index("outbox_done", "done"),
 )
 
 cursors = Table(
@@ -230,7 +232,7 @@ cursors = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=False),
     # Canonical JSON of [seq, time, actor, pm, type, entity, body].
     Column("line", Text, nullable=False),
     Column("previous", String(64), nullable=False),

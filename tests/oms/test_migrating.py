@@ -122,3 +122,27 @@ def test_documents_are_not_thrown_away(filled):
     with engine.begin() as connection, pytest.raises(DataError, match="holds 1 documents, which version 0003"):
         downgrade(connection, "0001")
     engine.dispose()
+
+
+def test_log_and_outbox_keep_their_rows_and_triggers_as_their_keys_change(filled):
+    def content(connection):
+        return [
+            connection.execute(select(table).order_by(table.c.seq)).all() for table in (schema.audit, schema.outbox)
+        ]
+
+    engine = connect(filled)
+    with engine.begin() as connection:
+        before = content(connection)
+        downgrade(connection, "0005")
+        assert [index["name"] for index in inspect(connection).get_indexes("outbox")] == ["outbox_done"]
+        assert content(connection) == before
+    for to in ("0005", "head"):
+        with engine.begin() as connection:
+            upgrade(connection, to)
+        for statement in ("UPDATE audit SET line = ''", "DELETE FROM audit"):
+            with pytest.raises(SQLAlchemyError, match="rows of audit are never changed"), engine.begin() as connection:
+                connection.execute(text(statement))
+    with engine.begin() as connection:
+        assert inspect(connection).get_indexes("outbox") == []
+        assert content(connection) == before
+    engine.dispose()
