@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, case, func, select
 
 from quantray.oms import schema
 from quantray.oms.checks import FIRM_CODES
-from quantray.oms.holdings import Held, Traded, held_lines, traded_lines
+from quantray.oms.holdings import Held, Traded, exposed_parts, held_lines, traded_lines
 from quantray.oms.messages import MONEY
 from quantray.oms.states import ENDED
 from quantray.serving.institution.schemas import (
@@ -93,9 +93,10 @@ def gains(connection: Connection, pm: str, offset: int, limit: int) -> Gains:
 
 def limits(connection: Connection) -> Limits:
     """The limits of a manager and of their accounts, with what is used of them."""
-    lines, it = held_lines(connection), schema.limits.c
-    gross = sum(line.worst for line in lines)
-    short = {f"{line.account}:{line.symbol}": max(line.selling - line.shares, 0) for line in lines}
+    it = schema.limits.c
+    gross = sum(part.gross for part in exposed_parts(connection))
+    sold = held_lines(connection, sold=True)
+    short = {f"{line.account}:{line.symbol}": line.selling - line.shares for line in sold}
     query = select(it.scope, it.key, it.name, it.value).order_by(it.scope.desc(), it.key, it.name)
     rows = []
     for scope, key, name, value in connection.execute(query):

@@ -10,7 +10,7 @@ from quantray.institution.approvals import LimitChange
 from quantray.oms import schema
 from quantray.oms.books import stamp
 from quantray.oms.controls import is_counted
-from quantray.oms.holdings import Exposure, Held, exposures, held_lines
+from quantray.oms.holdings import Exposure, Part, exposed_parts, exposures, held_lines
 from quantray.oms.messages import MONEY
 from quantray.serving.institution.managers import held_row, limit_row
 from quantray.serving.institution.schemas import (
@@ -43,10 +43,10 @@ _LOOKED = 200_000
 
 def firm_exposures(connection: Connection, by: By, offset: int, limit: int) -> Exposures:
     """A page of exposures by name, sector or manager, and the firm's."""
-    lines = held_lines(connection)
+    lines = exposed_parts(connection)
     sectors = _sectors(connection) if by == "sector" else {}
 
-    def name(it: Held) -> str:
+    def name(it: Part) -> str:
         return it.pm if by == "pm" else it.symbol if by == "name" else sectors.get(it.symbol) or _NO_SECTOR
 
     found = exposures(lines, name)
@@ -70,8 +70,10 @@ def firm_positions(
 
 def firm_limits(connection: Connection) -> Limits:
     """All limits, with what is used of those that are levels of what is held."""
-    lines, it = held_lines(connection), schema.limits.c
-    used = _used(lines, _sectors(connection))
+    it = schema.limits.c
+    used = _used(exposed_parts(connection), _sectors(connection))
+    short = held_lines(connection, sold=True)
+    used |= {("account", f"{line.account}:{line.symbol}", "locate"): line.selling - line.shares for line in short}
     order = ("firm", "sector", "factor", "pm", "account")
     found = sorted(
         connection.execute(select(it.scope, it.key, it.name, it.value)),
@@ -154,7 +156,7 @@ def _sectors(connection: Connection) -> dict[str, str]:
     return {name: json.loads(body).get("sector", "") for name, body in found}
 
 
-def _used(lines: list[Held], sectors: dict[str, str]) -> dict[tuple[str, str, str], int]:
+def _used(lines: list[Part], sectors: dict[str, str]) -> dict[tuple[str, str, str], int]:
     """Of limits that are levels of what is held, how far it goes, as the gate reckons it."""
     whole = exposures(lines, lambda it: "firm") or [Exposure("firm", 0, 0, 0, 0)]
     names = exposures(lines, lambda it: it.symbol)
@@ -167,7 +169,7 @@ def _used(lines: list[Held], sectors: dict[str, str]) -> dict[tuple[str, str, st
     used[("firm", "", "sector")] = max((it.gross for it in by_sector), default=0)
     used |= {("sector", it.name, "gross"): it.gross for it in by_sector}
     used |= {("pm", it.name, "capital"): it.gross for it in exposures(lines, lambda it: it.pm)}
-    return used | {("account", f"{it.account}:{it.symbol}", "locate"): max(it.selling - it.shares, 0) for it in lines}
+    return used
 
 
 def _limit(used: dict[tuple[str, str, str], int], scope: str, key: str, name: str, value: int) -> LimitRow:
