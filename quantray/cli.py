@@ -16,6 +16,7 @@ from quantray.audit_commands import audit_app
 from quantray.cluster_commands import doctor, submit
 from quantray.data_commands import data_app
 from quantray.errors import InputError, QuantrayError, reason
+from quantray.list_commands import list_offers
 from quantray.oms_commands import oms_app
 from quantray.plan_commands import plan
 from quantray.run_commands import compare, report, risk, runs, schedule, verify
@@ -39,6 +40,7 @@ app.add_typer(audit_app, name="audit")
 _OF_RUNS = (report, verify, risk, schedule, runs, compare)
 for verb in (plan, *_OF_RUNS, rebalance, trade, serve, watch, backup, restore, submit, doctor):
     app.command()(verb)
+app.command("list")(list_offers)
 
 
 def main() -> NoReturn:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
-from quantray.errors import InputError, QuantrayError, reason
+from quantray.errors import InputError, QuantrayError, first_line, reason
 
 __all__ = ["imported", "open_file", "ordinary_file", "parse_yaml", "read_text", "read_yaml"]
 
@@ -51,6 +51,8 @@ def imported(path: str, what: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{what} {path!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?") from error
+    except Exception as error:
+        raise InputError(f"{what} {path!r} cannot be imported: {type(error).__name__}: {first_line(error)}.") from error
 
 
 def ordinary_file(path: str | Path, what: str, *, remedy: str = "", error: type[QuantrayError] = InputError) -> Path:

@@ -22,7 +22,7 @@ from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.serving.settings import ServiceSettings
 from quantray.settings import read_settings
-from quantray.studies.portfolios.settings import PortfolioSettings
+from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -102,6 +102,9 @@ def test_yaml_is_valid_settings(tmp_path):
         elif title == "rules:":
             (tmp_path / "rules.yaml").write_text(block)
             assert read_rules(tmp_path / "rules.yaml")
+        elif title == "# allocators":
+            for allocator in yaml.safe_load(block):
+                AllocatorSettings.model_validate(allocator)
         elif title == "# lenses":
             shown = {
                 name: tuple(v) if isinstance(v, list) else v for name, v in yaml.safe_load(block)["lenses"].items()

@@ -6,11 +6,23 @@ statements that change it later. Comments, docstrings and the layout of the code
 
 import ast
 import builtins
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-__all__ = ["KNOWN", "Chain", "CodeReading", "Imported", "Module", "chain_of", "read_code", "read_module"]
+__all__ = [
+    "KNOWN",
+    "Chain",
+    "CodeReading",
+    "Ground",
+    "Imported",
+    "Module",
+    "chain_of",
+    "package_ground",
+    "read_code",
+    "read_module",
+]
 
 KNOWN = frozenset(dir(builtins)) | {"__name__", "__file__", "__path__", "__package__", "__spec__"}
 """Names that mean the same in every module."""
@@ -20,6 +32,31 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 Chain = tuple[str, ...]
 """A name with the attributes asked of it: ``np.linalg.norm`` is three long."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Whose code is read.
+
+    Parameters
+    ----------
+    folders : first name of a package or module -> the folder that it lies in.
+    wary : whether code that computes names, as ``globals()[name]`` does, reads all of its module; what is not known to
+        do so with care is read like this.
+    """
+
+    folders: Mapping[str, Path]
+    wary: bool = False
+
+    def holds(self, module: str) -> bool:
+        """Whether a module, by its dotted name, is among what is read."""
+        return module.partition(".")[0] in self.folders
+
+
+@cache
+def package_ground(root: Path) -> Ground:
+    """A package alone, by its folder."""
+    return Ground({root.name: root.parent})
 
 
 @dataclass(frozen=True)
@@ -61,9 +98,11 @@ class Module:
 
 
 @cache
-def read_module(root: Path, name: str) -> Module | None:
-    """A module of the package in a folder, which has the folder's name; none where there is no such file."""
-    place = root.parent.joinpath(*name.split("."))
+def read_module(ground: Ground, name: str) -> Module | None:
+    """A module of a ground by its dotted name; none where there is no such file."""
+    if not ground.holds(name):
+        return None
+    place = ground.folders[name.partition(".")[0]].joinpath(*name.split("."))
     path = place / "__init__.py" if place.is_dir() else place.with_name(f"{place.name}.py")
     if not path.is_file():
         return None

@@ -1,9 +1,6 @@
 """Where a unit's numbers come from besides its data and settings: code, libraries, and kinds of kernels."""
 
-import ast
-import importlib.util
 import json
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,8 +13,9 @@ import numpy.typing as npt
 
 import quantray
 from quantray.arrays import digest
-from quantray.research.definitions import read_code
+from quantray.research.definitions import package_ground
 from quantray.research.numerics import Numerics, blas_versions, numerics_class
+from quantray.research.own_code import code_of
 from quantray.research.source import TableChoice, source_digest
 
 __all__ = ["Origin", "difference", "is_checkout", "notes_of", "traits", "unit_key"]
@@ -90,10 +88,11 @@ def _release(library: str) -> str:
 @cache
 def _code(code: tuple[str, ...], choices: tuple[TableChoice, ...]) -> str:
     own = [place for place in code if place.partition(".")[0].partition(":")[0] == _ROOT.name]
+    edited = is_checkout(_ROOT)
     parts = [
-        f"source {source_digest(_ROOT, own, choices)}" if is_checkout(_ROOT) else f"release {_release('quantray')}"
+        f"source {source_digest(package_ground(_ROOT), own, choices)}" if edited else f"release {_release('quantray')}"
     ]
-    parts += [f"{place} {_foreign(place.partition(':')[0])}" for place in sorted(set(code) - set(own))]
+    parts += [f"{place} {code_of(place, _ROOT if edited else None)}" for place in sorted(set(code) - set(own))]
     return ", ".join(parts)
 
 
@@ -104,16 +103,3 @@ def is_checkout(root: Path) -> bool:
     except (OSError, tomllib.TOMLDecodeError):
         return False
     return bool(project.get("project", {}).get("name") == root.name)
-
-
-@cache
-def _foreign(name: str) -> str:
-    """Hash of a module of the user's own."""
-    module = sys.modules.get(name)
-    path = getattr(module, "__file__", None)
-    if path is None:
-        spec = importlib.util.find_spec(name)
-        path = None if spec is None else spec.origin
-    if path is None or not Path(path).is_file():
-        return "unknown"
-    return digest([read_code(ast.parse(Path(path).read_bytes()), name.rpartition(".")[0]).text])

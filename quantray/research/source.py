@@ -22,16 +22,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, partial
-from pathlib import Path
 from types import FunctionType
 
 from pydantic import BaseModel
 
 from quantray.arrays import digest
 from quantray.errors import InputError
-from quantray.research.definitions import KNOWN, Chain, CodeReading, Imported, Module, chain_of, read_code, read_module
+from quantray.research.definitions import (
+    KNOWN,
+    Chain,
+    CodeReading,
+    Ground,
+    Imported,
+    Module,
+    chain_of,
+    read_code,
+    read_module,
+)
 
-__all__ = ["TableChoice", "classes_of", "name_of", "reached", "source_digest"]
+__all__ = ["TableChoice", "borrowed", "classes_of", "name_of", "reached", "source_digest"]
+
+
+_COMPUTED = frozenset({"__import__", "eval", "exec", "globals", "importlib", "import_module", "locals"})
+"""Who calls one of these may read any name of his module."""
 
 
 @dataclass(frozen=True, order=True)
@@ -58,37 +71,43 @@ class Place:
     """The one entry that counts, of a table."""
 
 
-def source_digest(root: Path, beginnings: Iterable[str], choices: Iterable[TableChoice] = ()) -> str:
-    """Hash of all code that some definitions of a package reach; arguments as ``reached``."""
-    found = reached(root, beginnings, choices)
+def source_digest(ground: Ground, beginnings: Iterable[str], choices: Iterable[TableChoice] = ()) -> str:
+    """Hash of all code that some definitions reach; arguments as ``reached``."""
+    found = reached(ground, beginnings, choices)
     return digest(part for place in sorted(found) for part in (*vars(place).values(), found[place]))
 
 
-def reached(root: Path, beginnings: Iterable[str], choices: Iterable[TableChoice] = ()) -> dict[Place, str]:
+def borrowed(ground: Ground, beginnings: Iterable[str]) -> set[str]:
+    """Modules of others that the modules read which some definitions reach, by their first names."""
+    reached_modules = {place.module for place in reached(ground, beginnings)}
+    return {name for module in reached_modules for name in _outside(ground, module)}
+
+
+def reached(ground: Ground, beginnings: Iterable[str], choices: Iterable[TableChoice] = ()) -> dict[Place, str]:
     """Definition -> its code without comments and docstrings.
 
     Parameters
     ----------
-    root : folder of the package.
+    ground : where the code lies.
     beginnings : ``module:name`` of definitions.
 
     Raises
     ------
     InputError
-        A beginning, or what a choice names, is not in the package.
+        A beginning, or what a choice names, is not there.
     """
     chosen: dict[tuple[Place, Place], list[Place]] = {}
     for choice in choices:
-        reader = _defined(root, choice.reader)
-        table = _defined(root, f"{reader.module}:{choice.table}")
+        reader = _defined(ground, choice.reader)
+        table = _defined(ground, f"{reader.module}:{choice.table}")
         chosen.setdefault((reader, table), []).append(Place(table.module, table.name, choice.key))
-    waiting = [_defined(root, beginning) for beginning in beginnings]
+    waiting = [_beginning(ground, text) for text in beginnings]
     found: dict[Place, str] = {}
     with _without_collection():
         while waiting:
             place = waiting.pop()
             if place not in found:
-                found[place], read = _read(root, place)
+                found[place], read = _read(ground, place)
                 for other in read:
                     waiting += chosen.get((place, other), [other])
     return found
@@ -141,25 +160,31 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _defined(root: Path, text: str) -> Place:
+def _beginning(ground: Ground, text: str) -> Place:
+    module, _, name = text.partition(":")
+    # What a module makes in a way that nobody can read from outside is all that it holds.
+    return Place(module, "*") if name == "*" and read_module(ground, module) is not None else _defined(ground, text)
+
+
+def _defined(ground: Ground, text: str) -> Place:
     name, _, attribute = text.partition(":")
-    module = read_module(root, name)
-    found = [] if module is None else _resolve(root, module, (attribute,), CodeReading())
+    module = read_module(ground, name)
+    found = [] if module is None else _resolve(ground, module, (attribute,), CodeReading())
     if len(found) != 1 or found[0].name in ("", "*"):
-        raise InputError(f"{text} is not defined in {root}.")
+        raise InputError(f"{text} is not defined in {ground.folders.get(name.partition('.')[0])}.")
     return found[0]
 
 
 @cache
-def _read(root: Path, place: Place) -> tuple[str, frozenset[Place]]:
+def _read(ground: Ground, place: Place) -> tuple[str, frozenset[Place]]:
     """What a definition says, and the definitions that it reads."""
-    module = read_module(root, place.module)
+    module = read_module(ground, place.module)
     assert module is not None, "checked where the place was found"
     if place.name == "*":
         every = [Place(module.name, name) for name in module.definitions]
-        stars = [Place(star, "*") for star in module.stars if read_module(root, star) is not None]
+        stars = [Place(star, "*") for star in module.stars if read_module(ground, star) is not None]
         return "", frozenset([Place(module.name, ""), *every, *stars])
-    read = set(_effects(root, module.name))
+    read = set(_effects(ground, module.name))
     if place.name == "":
         code: list[ast.AST] = list(module.effects)
     elif place.key and (entry := _entry(module, place)) is not None:
@@ -168,18 +193,36 @@ def _read(root: Path, place: Place) -> tuple[str, frozenset[Place]]:
         code = list(module.definitions[place.name])
     texts = []
     for piece in code:
-        counted, held = _behaviour(root, module, piece)
+        counted, held = _behaviour(ground, module, piece)
         read |= held
         reading = read_code(counted, module.package)
-        texts.append(reading.text + _borrowed(root, module, reading))
-        read |= _places(root, module, reading)
+        texts.append(reading.text + _borrowed(ground, module, reading))
+        read |= _places(ground, module, reading)
+        if ground.wary and _computes_names(reading):
+            read.add(Place(module.name, "*"))
     return "\n".join(texts), frozenset(read - {place})
 
 
-def _effects(root: Path, name: str) -> Iterable[Place]:
+def _computes_names(reading: CodeReading) -> bool:
+    imported = {one.module.partition(".")[0] for found in reading.imports.values() for one in found}
+    return any(chain[0] in _COMPUTED for chain in reading.chains) or "importlib" in imported
+
+
+def _outside(ground: Ground, name: str) -> set[str]:
+    """First names of the modules of others that a module imports anywhere."""
+    module = read_module(ground, name)
+    assert module is not None, "reached"
+    found = {one.module for imported in module.imports.values() for one in imported} | set(module.stars)
+    for statement in (*module.effects, *(each for those in module.definitions.values() for each in those)):
+        reading = read_code(statement, module.package)
+        found |= {one.module for imported in reading.imports.values() for one in imported} | set(reading.stars)
+    return {one.partition(".")[0] for one in found if one and not ground.holds(one)}
+
+
+def _effects(ground: Ground, name: str) -> Iterable[Place]:
     """What runs when a module is imported: statements that bind nothing, its own and those of the packages above."""
     while name:
-        module = read_module(root, name)
+        module = read_module(ground, name)
         if module is not None and module.effects:
             yield Place(name, "")
         name = name.rpartition(".")[0]
@@ -201,91 +244,91 @@ def _says(node: ast.AST | None, key: str) -> bool:
     return isinstance(node, ast.Constant) and node.value == key
 
 
-def _places(root: Path, module: Module, reading: CodeReading) -> set[Place]:
+def _places(ground: Ground, module: Module, reading: CodeReading) -> set[Place]:
     """The definitions that a piece of code reads."""
     found: set[Place] = set()
     for chain in reading.chains:
-        found.update(_resolve(root, module, chain, reading))
+        found.update(_resolve(ground, module, chain, reading))
     for chain in reading.quoted:
         if chain[0] in module.definitions or chain[0] in module.imports:
-            found.update(_resolve(root, module, chain, reading))
-    found.update(Place(star, "*") for star in reading.stars if read_module(root, star) is not None)
+            found.update(_resolve(ground, module, chain, reading))
+    found.update(Place(star, "*") for star in reading.stars if read_module(ground, star) is not None)
     return found
 
 
-def _borrowed(root: Path, module: Module, reading: CodeReading) -> str:
+def _borrowed(ground: Ground, module: Module, reading: CodeReading) -> str:
     """What names of other packages mean in a module: ``f`` may be one function of numpy today and another tomorrow."""
     heads = {chain[0] for chain in (*reading.chains, *reading.quoted)}
     found = [(head, one) for head in sorted(heads) for one in module.imports.get(head, [])]
-    return "".join(f" {head}={one}" for head, one in found if one.module.partition(".")[0] != root.name)
+    return "".join(f" {head}={one}" for head, one in found if not ground.holds(one.module))
 
 
-def _resolve(root: Path, module: Module, chain: Chain, reading: CodeReading) -> list[Place]:
+def _resolve(ground: Ground, module: Module, chain: Chain, reading: CodeReading) -> list[Place]:
     head, *rest = chain
     found = [Place(module.name, head)] if head in module.definitions else []
     imported = module.imports.get(head, []) + reading.imports.get(head, [])
     for one in imported:
-        found += _follow(root, one, tuple(rest))
+        found += _follow(ground, one, tuple(rest))
     if found or imported or head in KNOWN or head in reading.bound:
         return found
-    return _unknown(root, module)
+    return _unknown(ground, module)
 
 
-def _follow(root: Path, imported: Imported, rest: Chain) -> list[Place]:
+def _follow(ground: Ground, imported: Imported, rest: Chain) -> list[Place]:
     """The definition that an imported name, with attributes, stands for; nothing where it is another package's."""
-    if imported.module.partition(".")[0] != root.name or read_module(root, imported.module) is None:
+    if not ground.holds(imported.module) or read_module(ground, imported.module) is None:
         return []
     chain = rest if imported.name is None else (imported.name, *rest)
-    return _within(root, imported.module, chain)
+    return _within(ground, imported.module, chain)
 
 
-def _within(root: Path, name: str, chain: Chain) -> list[Place]:
+def _within(ground: Ground, name: str, chain: Chain) -> list[Place]:
     """What a chain stands for that begins in a module."""
-    module = read_module(root, name)
+    module = read_module(ground, name)
     assert module is not None, "checked by the caller"
     if not chain:
         return [Place(name, "*")]
     if chain[0] in module.definitions or chain[0] in module.imports:
-        return _resolve(root, module, chain, CodeReading())
+        return _resolve(ground, module, chain, CodeReading())
     below = f"{name}.{chain[0]}"
-    if read_module(root, below) is not None:
-        return _within(root, below, chain[1:])
-    return [] if chain[0] in KNOWN else _unknown(root, module)
+    if read_module(ground, below) is not None:
+        return _within(ground, below, chain[1:])
+    return [] if chain[0] in KNOWN else _unknown(ground, module)
 
 
-def _unknown(root: Path, module: Module) -> list[Place]:
+def _unknown(ground: Ground, module: Module) -> list[Place]:
     """Where a name may come from that is bound nowhere in sight."""
-    stars = [Place(star, "*") for star in module.stars if read_module(root, star) is not None]
+    stars = [Place(star, "*") for star in module.stars if read_module(ground, star) is not None]
     return [*stars, Place(module.name, "*")]
 
 
-def _holds_settings(root: Path, module: Module, node: ast.ClassDef) -> bool:
+def _holds_settings(ground: Ground, module: Module, node: ast.ClassDef) -> bool:
     """Whether a class is one of settings, whose fields' values are in the key of whatever depends on them."""
     for base in node.bases:
         chain = chain_of(base)
-        for place in [] if chain is None else _resolve(root, module, chain, CodeReading()):
-            if place == Place(f"{root.name}.settings", "SettingsModel"):
+        for place in [] if chain is None else _resolve(ground, module, chain, CodeReading()):
+            if place == Place(f"{module.name.partition('.')[0]}.settings", "SettingsModel"):
                 return True
-            owner = read_module(root, place.module)
+            owner = read_module(ground, place.module)
             if owner is not None and any(
-                isinstance(found, ast.ClassDef) and _holds_settings(root, owner, found)
+                isinstance(found, ast.ClassDef) and _holds_settings(ground, owner, found)
                 for found in owner.definitions.get(place.name, [])
             ):
                 return True
     return False
 
 
-def _behaviour(root: Path, module: Module, node: ast.AST) -> tuple[ast.AST, set[Place]]:
+def _behaviour(ground: Ground, module: Module, node: ast.AST) -> tuple[ast.AST, set[Place]]:
     """Code as it counts: a class of settings without its fields, and the classes that these hold."""
-    if not isinstance(node, ast.ClassDef) or not _holds_settings(root, module, node):
+    if not isinstance(node, ast.ClassDef) or not _holds_settings(ground, module, node):
         return node, set()
     declared = [item for item in node.body if isinstance(item, ast.AnnAssign)]
     bare = copy.copy(node)
     bare.body = [item for item in node.body if not isinstance(item, ast.AnnAssign)]
     held: set[Place] = set()
     for item in declared:
-        for place in _places(root, module, read_code(item.annotation, module.package)):
-            owner = read_module(root, place.module)
+        for place in _places(ground, module, read_code(item.annotation, module.package)):
+            owner = read_module(ground, place.module)
             assert owner is not None, "found there"
             if any(isinstance(found, ast.ClassDef) for found in owner.definitions.get(place.name, [])):
                 held.add(place)

@@ -168,6 +168,30 @@ def test_a_study_gives_the_same_digest_as_in_one_process(ray_cluster, tmp_path):
     assert [f.read_bytes() for f in files[0]] == [f.read_bytes() for f in files[1]]
 
 
+def test_rules_of_ones_own_give_the_same_digest_where_workers_have_them(ray_cluster, tmp_path):
+    import own_rules
+
+    from quantray.distributed.executor import OnRay
+
+    def source(name):
+        own = AllocatorSettings(name="Mine", rule="own_rules:least_variance", estimator="own_rules:Shrunk")
+        settings = PortfolioSettings(
+            name="own",
+            data=SimulatedData(n_assets=20, n_days=330, seed=5),
+            allocators=(own, AllocatorSettings(name="Tilted", rule="own_rules:Tilted", parameters={"power": 2.0})),
+            benchmark="Mine",
+            folds=FoldSettings(lookback_days=252, test_days=42),
+            runs=str(tmp_path / name),
+        )
+        return load_portfolios(settings)
+
+    there = OnRay(variables={"PYTHONPATH": str(Path(own_rules.__file__).parent)})
+    digests = {run_portfolios(source(name), on).digest for name, on in (("serial", Serial()), ("ray", there))}
+    assert len(digests) == 1
+    with pytest.raises(DataError, match="own_rules:Shrunk unknown, own_rules:least_variance unknown there and .* here"):
+        run_portfolios(source("elsewhere"), OnRay())
+
+
 def kernels(shared, item):
     from quantray.research.numerics import numerics_class
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from quantray.research.definitions import Imported, chain_of, read_code, read_module
+from quantray.research.definitions import Imported, chain_of, package_ground, read_code, read_module
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def package(tmp_path):
         root.mkdir()
         (root / "__init__.py").write_text("")
         (root / "one.py").write_text(text)
-        return root
+        return package_ground(root)
 
     return package
 

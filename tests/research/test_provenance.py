@@ -7,6 +7,7 @@ import pytest
 
 import quantray
 from quantray.research import provenance
+from quantray.research.own_code import code_of
 from quantray.research.provenance import Origin, difference, is_checkout, traits, unit_key
 
 ORIGIN = Origin(("quantray.portfolio.hrp:hrp_weights",), ("numpy", "scipy"))
@@ -54,7 +55,7 @@ def test_a_users_own_module_counts_with_its_code(tmp_path, monkeypatch):
     for text in ("class Rule:\n    '''A.'''\n    x = 1", "class Rule:\n    # B\n    x = 1", "class Rule:\n    x = 2"):
         (tmp_path / "own_rules_of_a_user.py").write_text(text)
         provenance._code.cache_clear()
-        provenance._foreign.cache_clear()
+        code_of.cache_clear()
         digests.append(traits(origin)["code"])
     sys.modules.pop("own_rules_of_a_user", None)
     assert digests[0] == digests[1] != digests[2]

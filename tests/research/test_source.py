@@ -10,6 +10,7 @@ import pytest
 
 import quantray
 from quantray.errors import InputError
+from quantray.research.definitions import package_ground
 from quantray.research.results import ResultStore
 from quantray.research.source import Place, TableChoice, classes_of, name_of, reached, source_digest
 from quantray.strategies.catalogue import CATALOGUE
@@ -139,7 +140,7 @@ def package(tmp_path):
             text = (root / name).read_text()
             assert old in text
             (root / name).write_text(text.replace(old, new))
-        return source_digest(root, beginnings, choices)
+        return source_digest(package_ground(root), beginnings, choices)
 
     return digest_with
 
@@ -319,7 +320,8 @@ def test_a_formula_changes_the_code_of_what_depends_on_it_alone(origins, tmp_pat
     changed = {
         name
         for name, origin in origins.items()
-        if source_digest(copied, origin.code, origin.choices) != source_digest(ROOT, origin.code, origin.choices)
+        if source_digest(package_ground(copied), origin.code, origin.choices)
+        != source_digest(package_ground(ROOT), origin.code, origin.choices)
     }
     assert changed == concerned
 
@@ -327,26 +329,26 @@ def test_a_formula_changes_the_code_of_what_depends_on_it_alone(origins, tmp_pat
 def test_settings_count_by_their_values_and_what_they_do(origins, tmp_path):
     copied, hrp = tmp_path / "quantray", origins["hrp"]
     shutil.copytree(ROOT, copied, ignore=shutil.ignore_patterns("__pycache__"))
-    before = source_digest(ROOT, hrp.code, hrp.choices)
+    before = source_digest(package_ground(ROOT), hrp.code, hrp.choices)
     config = copied / "studies" / "portfolios" / "settings.py"
     config.write_text(
         config.read_text().replace('        "minimum_cvar",\n', '        "minimum_cvar",\n        "another",\n', 1)
     )
-    assert source_digest(copied, hrp.code, hrp.choices) == before
+    assert source_digest(package_ground(copied), hrp.code, hrp.choices) == before
     moved = tmp_path / "moved" / "quantray"
     shutil.copytree(copied, moved)
     config = moved / "studies" / "portfolios" / "settings.py"
     config.write_text(config.read_text().replace('self.rule == "minimum_cvar"', 'self.rule == "hrp"', 1))
-    assert source_digest(moved, hrp.code, hrp.choices) != before
+    assert source_digest(package_ground(moved), hrp.code, hrp.choices) != before
 
 
 def test_every_unit_reaches_its_choices_and_no_whole_module(origins):
     for name, origin in origins.items():
-        places = reached(ROOT, origin.code, origin.choices)
+        places = reached(package_ground(ROOT), origin.code, origin.choices)
         assert not [place for place in places if place.name == "*"], name
         keys = {place.key for place in places if place.key}
         asked = {choice.key for choice in origin.choices}
-        assert keys == ({"equal_weight"} if name == "equal" else asked), name
-    with_all = reached(ROOT, origins["hrp"].code, choices_of(AllocatorSettings(name="x", rule="hrp")))
+        assert keys == ({"equal_weight", "known"} if name == "equal" else asked), name
+    with_all = reached(package_ground(ROOT), origins["hrp"].code, choices_of(AllocatorSettings(name="x", rule="hrp")))
     assert Place("quantray.portfolio.hrp", "hrp_weights") in with_all
     assert Place("quantray.portfolio.mean_variance", "optimise") not in with_all

@@ -9,6 +9,7 @@ import pytest
 
 import quantray
 from quantray.data.splits import DateRange, Split
+from quantray.research.definitions import package_ground
 from quantray.research.executor import Serial
 from quantray.research.provenance import Origin
 from quantray.research.results import ResultStore
@@ -52,7 +53,7 @@ def ran_by(work):
 
 
 def missed(work, origin):
-    places = {(place.module, place.name) for place in reached(ROOT, origin.code, origin.choices)}
+    places = {(place.module, place.name) for place in reached(package_ground(ROOT), origin.code, origin.choices)}
     ran = ran_by(work)
     assert len(ran) > 3
     return ran - places
@@ -157,7 +158,10 @@ class Reached(Serial):
             ran = ran_by(
                 lambda task=task, found=found: found.extend(super(Reached, self).map(fn, [task], shared=shared))
             )
-            places = {(place.module, place.name) for place in reached(ROOT, task.origin.code, task.origin.choices)}
+            places = {
+                (place.module, place.name)
+                for place in reached(package_ground(ROOT), task.origin.code, task.origin.choices)
+            }
             own = (task.run.__module__, name)
             outside = ("quantray.research", "quantray.storage", "quantray.arrays", "quantray.settings")
             outside += ("quantray.printable",)

@@ -7,6 +7,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.covariance.estimators import ESTIMATORS
 from quantray.covariance.factor import FactorModel, statistical_factors
+from quantray.covariance.own import own_covariance
 from quantray.errors import InputError
 from quantray.portfolio.constraints import Limits
 from quantray.portfolio.diversification import maximum_diversification_weights, minimum_variance_weights
@@ -15,19 +16,20 @@ from quantray.portfolio.hierarchy import herc_weights, nco_weights
 from quantray.portfolio.hrp import hrp_weights
 from quantray.portfolio.hrp_large import hrp_large_weights
 from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
+from quantray.portfolio.own import own_weights
 from quantray.portfolio.risk_parity import risk_parity_weights
 from quantray.portfolio.tail import minimum_cvar
 from quantray.research.source import TableChoice, name_of
 from quantray.studies.portfolios.settings import AllocatorSettings
 
-__all__ = ["DUST", "allocate", "choices_of", "weight_cap"]
+__all__ = ["DUST", "allocate", "choices_of", "own_code", "weight_cap"]
 
 DUST = 1e-7
 """Weights below ten times the optimiser's tolerance."""
 
 
 def allocate(returns: Float, settings: AllocatorSettings) -> Float:
-    """(N,) long-only weights that sum to one, from (T, N) simple returns with NaN where missing.
+    """(N,) weights from (T, N) simple returns with NaN where missing: long-only that sum to one, or as own rules say.
 
     Raises
     ------
@@ -36,20 +38,55 @@ def allocate(returns: Float, settings: AllocatorSettings) -> Float:
     """
     if settings.alpha is not None:
         raise InputError(f"{settings.name}: {settings.rule} acts on forecasts; run it with alpha.alpha_decisions.")
-    return RULES[settings.rule](returns, settings)
+    return WAYS[_way(settings)](returns, settings)
 
 
 def choices_of(settings: AllocatorSettings) -> tuple[TableChoice, ...]:
     """What ``allocate`` takes from tables, so that results follow the code of their own rule and estimator alone."""
-    kind = "factors" if settings.estimator == "statistical" else "matrix"
-    taken = [(allocate, "RULES", str(settings.rule)), (_covariance, "MODELS", kind)]
-    if kind == "matrix":
-        taken.append((_estimated, "ESTIMATORS", str(settings.estimator)))
+    way, model = _way(settings), _model(settings)
+    taken = [(allocate, "WAYS", way), (_covariance, "MODELS", model)]
+    if way == "known":
+        taken.append((_known_rule, "RULES", settings.rule))
+    if model == "matrix":
+        taken.append((_estimated, "ESTIMATORS", settings.estimator))
     return tuple(TableChoice(name_of(reader), table, key) for reader, table, key in taken)
 
 
+def own_code(settings: AllocatorSettings) -> tuple[str, ...]:
+    """``module:name`` of what the user brings to an allocator."""
+    return tuple(path for path in (settings.own_rule, settings.own_estimator) if path is not None)
+
+
+def _way(settings: AllocatorSettings) -> str:
+    return "known" if settings.own_rule is None else "own"
+
+
+def _model(settings: AllocatorSettings) -> str:
+    if settings.own_estimator is not None:
+        return "own"
+    return "factors" if settings.estimator == "statistical" else "matrix"
+
+
+def _known_rule(returns: Float, settings: AllocatorSettings) -> Float:
+    return RULES[settings.rule](returns, settings)
+
+
+def _own_rule(returns: Float, settings: AllocatorSettings) -> Float:
+    return own_weights(
+        settings.rule,
+        returns,
+        settings.parameters,
+        covariance=lambda: _matrix(returns, settings),
+        invested=settings.invested,
+    )
+
+
 def _covariance(returns: Float, settings: AllocatorSettings) -> Float | FactorModel:
-    return MODELS["factors" if settings.estimator == "statistical" else "matrix"](returns, settings)
+    return MODELS[_model(settings)](returns, settings)
+
+
+def _own_matrix(returns: Float, settings: AllocatorSettings) -> Float:
+    return own_covariance(settings.estimator, returns, settings.estimator_parameters)
 
 
 def _estimated(returns: Float, settings: AllocatorSettings) -> Float:
@@ -152,5 +189,9 @@ RULES: dict[str, Step] = {
 MODELS: dict[str, Callable[[Float, AllocatorSettings], Float | FactorModel]] = {
     "matrix": _estimated,
     "factors": _factors,
+    "own": _own_matrix,
 }
 """What a rule is given: a matrix, or a model of factors."""
+
+WAYS: dict[str, Step] = {"known": _known_rule, "own": _own_rule}
+"""To weights: by a rule of quantray's, or by one of the user's own."""

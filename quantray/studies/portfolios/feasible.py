@@ -9,6 +9,7 @@ from quantray.errors import InputError
 from quantray.features.returns import simple_returns
 from quantray.studies.portfolios.allocators import weight_cap
 from quantray.studies.portfolios.alpha import check_alpha
+from quantray.studies.portfolios.door import try_own
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import Trial, eligible
 
@@ -17,6 +18,8 @@ __all__ = ["check_portfolios"]
 
 def check_portfolios(panel: Panel, trials: Mapping[str, Sequence[Trial]], runs: str) -> None:
     """See that each allocator can decide on the date with the fewest names, and that forecasts are there.
+
+    What users bring of their own is tried before.
 
     Parameters
     ----------
@@ -27,7 +30,8 @@ def check_portfolios(panel: Panel, trials: Mapping[str, Sequence[Trial]], runs: 
     Raises
     ------
     InputError
-        A largest weight leaves part of the money without a name, or a model has more factors than names or days.
+        A largest weight leaves part of the money without a name, a model has more factors than names or days, or as
+        ``door.try_own``.
     DataError
         On that date no name may be held, there are no forecasts of a model on any decision date, or a mandate needs
         volumes that are not there.
@@ -37,7 +41,9 @@ def check_portfolios(panel: Panel, trials: Mapping[str, Sequence[Trial]], runs: 
     history = trial.history(panel)
     days, names = eligible(history, history.row(date), trial).returns.shape
     decisions = np.concatenate([each.decision_dates(panel.dates) for each in shared])
-    for allocator in (group[0].allocator for group in trials.values()):
+    for own in (group[0] for group in trials.values()):
+        allocator = own.allocator
+        try_own(own, names)
         _check_allocator(allocator, days, names, f" on {date}")
         check_alpha(panel, allocator, decisions, shared[0].split, runs)
 

@@ -1,15 +1,19 @@
 """Settings of a walk-forward study of portfolios: which allocators, on which folds, in which accounts."""
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 
 from quantray.data.calendar import Frequency
+from quantray.own import own_path, registered
 from quantray.portfolio.hrp import Distance, Linkage
 from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
 from quantray.research.folds import FoldKind
@@ -22,9 +26,68 @@ from quantray.studies.portfolios.benchmark import BenchmarkSettings
 from quantray.studies.portfolios.risk.settings import RiskSettings, overlay_name
 from quantray.studies.portfolios.risk_free import RiskFreeSettings
 
-__all__ = ["AllocatorSettings", "FoldSettings", "PolicySettings", "PortfolioSettings", "demo_settings"]
+__all__ = [
+    "ESTIMATORS",
+    "RULES",
+    "AllocatorSettings",
+    "FoldSettings",
+    "PolicySettings",
+    "PortfolioSettings",
+    "demo_settings",
+]
 
+_OWN = ("parameters", "invested", "estimator_parameters", "trial_seconds")
 _ON_FORECASTS = ("mean_variance", "max_sharpe", "multi_period")
+
+
+RULES = (
+    "equal_weight",
+    "inverse_volatility",
+    "hrp",
+    "hrp_large",
+    "herc",
+    "nco",
+    "risk_parity",
+    "maximum_diversification",
+    "minimum_variance",
+    "minimum_cvar",
+    *_ON_FORECASTS,
+)
+ESTIMATORS = (
+    "sample",
+    "ewma",
+    "ledoit_wolf",
+    "ledoit_wolf_constant_correlation",
+    "ledoit_wolf_single_factor",
+    "oas",
+    "denoised",
+    "gerber",
+    "statistical",
+)
+
+
+def _one_of(names: Sequence[str], group: str) -> AfterValidator:
+    """A check that a name is one of quantray's, registered, or of the form of an import path."""
+
+    def check(name: str) -> str:
+        if name in names:
+            return name
+        if ":" in name:
+            if not all(part.isidentifier() for part in name.replace(":", ".").split(".")) or name.count(":") != 1:
+                raise ValueError(f"{name!r} is no import path such as my_rules:rule")
+        elif own_path(name, group) is None:
+            known = [*names, *registered(group)]
+            raise ValueError(
+                f"{name!r} is unknown;{nearest(name, known)} choose one of {', '.join(known)}, or one of your own as "
+                "module:name"
+            )
+        return name
+
+    return AfterValidator(check)
+
+
+Rule = Annotated[str, _one_of(RULES, "allocators")]
+Estimator = Annotated[str, _one_of(ESTIMATORS, "estimators")]
 
 
 class FoldSettings(SettingsModel):
@@ -46,37 +109,23 @@ class AllocatorSettings(SettingsModel):
 
     name: str
     """How the report calls it; letters, digits, blanks, dots and dashes."""
-    rule: Literal[
-        "equal_weight",
-        "inverse_volatility",
-        "hrp",
-        "hrp_large",
-        "herc",
-        "nco",
-        "risk_parity",
-        "maximum_diversification",
-        "minimum_variance",
-        "minimum_cvar",
-        "mean_variance",
-        "max_sharpe",
-        "multi_period",
-    ]
+    rule: Rule
     """``hrp_large`` gives the weights of ``hrp`` on the sample covariance without a matrix, for thousands of names.
     Least CVaR takes the look-back's days as scenarios, with returns that are missing as zero.
     ``mean_variance``, ``max_sharpe`` and ``multi_period`` act on forecasts: they need ``alpha`` and the statistical
-    model. ``multi_period`` plans several periods at once as ``alpha.plan`` says."""
-    estimator: Literal[
-        "sample",
-        "ewma",
-        "ledoit_wolf",
-        "ledoit_wolf_constant_correlation",
-        "ledoit_wolf_single_factor",
-        "oas",
-        "denoised",
-        "gerber",
-        "statistical",
-    ] = "sample"
-    """Covariance estimator; equal weight and least CVaR ignore it."""
+    model. ``multi_period`` plans several periods at once as ``alpha.plan`` says. Or a rule of your own, by
+    ``module:name`` or by the name that an installed package registers among ``quantray.allocators``."""
+    parameters: Mapping[str, JsonValue] = {}
+    """Of a rule of your own."""
+    invested: float | None = 1.0
+    """What the weights of a rule of your own must sum to; null for anything. What is left is cash."""
+    estimator: Estimator = "sample"
+    """Covariance estimator; equal weight and least CVaR ignore it. Or one of your own, by ``module:name`` or by the
+    name that an installed package registers among ``quantray.estimators``."""
+    estimator_parameters: Mapping[str, JsonValue] = {}
+    """Of an estimator of your own."""
+    trial_seconds: float = Field(30.0, gt=0)
+    """That one decision of your own rule or estimator may take when it is tried before the study; no number changes."""
     n_factors: int | None = Field(None, ge=1)
     """Factors of the statistical model; by default as many as a criterion finds."""
     max_weight: float = Field(1.0, gt=0, le=1)
@@ -90,6 +139,16 @@ class AllocatorSettings(SettingsModel):
     """Forecasts and preferences; rules ``mean_variance``, ``max_sharpe`` and ``multi_period`` only."""
 
     @property
+    def own_rule(self) -> str | None:
+        """Import path of a rule of the user's own."""
+        return None if self.rule in RULES else own_path(self.rule, "allocators")
+
+    @property
+    def own_estimator(self) -> str | None:
+        """Import path of an estimator of the user's own."""
+        return None if self.estimator in ESTIMATORS else own_path(self.estimator, "estimators")
+
+    @property
     def invests_all(self) -> bool:
         """Whether the weights must sum to one under ``max_weight``."""
         return self._capped and (self.alpha is None or self.alpha.mandate == "long_only")
@@ -101,11 +160,24 @@ class AllocatorSettings(SettingsModel):
 
     @model_serializer(mode="wrap")
     def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Allocators without forecasts are written, and hashed, as if there were none."""
+        """What only forecasts or things of the user's own need is written, and hashed, where it is there."""
         values: dict[str, Any] = dump(self)
-        if self.alpha is None:
-            values.pop("alpha", None)
+        for name in ("alpha", *_OWN):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
         return values
+
+    @model_validator(mode="after")
+    def _own(self) -> "AllocatorSettings":
+        for part, name, theirs in (
+            ("a rule", "parameters", self.rule in RULES),
+            ("a rule", "invested", self.rule in RULES),
+            ("an estimator", "estimator_parameters", self.estimator in ESTIMATORS),
+            ("a rule or estimator", "trial_seconds", self.rule in RULES and self.estimator in ESTIMATORS),
+        ):
+            if theirs and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{self.name}: {name} needs {part} of your own, as module:name")
+        return self
 
     @model_validator(mode="after")
     def _forecasts(self) -> "AllocatorSettings":

@@ -13,13 +13,13 @@ from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.calendar import Frequency, rebalance_dates
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError, SolverError
 from quantray.features.returns import simple_returns
 from quantray.research.numerics import Numerics
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import name_of
-from quantray.studies.portfolios.allocators import allocate, choices_of
+from quantray.studies.portfolios.allocators import allocate, choices_of, own_code
 from quantray.studies.portfolios.settings import AllocatorSettings
 
 __all__ = [
@@ -150,7 +150,8 @@ def trial_origin(trial: Trial) -> Origin:
     """The code, libraries and kernels that the trial's numbers depend on."""
     if trial.allocator.alpha is not None:
         return Origin((name_of(_models_table),), _LIBRARIES, numerics=trial.numerics)
-    return Origin((name_of(_weights_table),), _LIBRARIES, choices_of(trial.allocator), trial.numerics)
+    code = (name_of(_weights_table), *own_code(trial.allocator))
+    return Origin(code, _LIBRARIES, choices_of(trial.allocator), trial.numerics)
 
 
 def run_trial(data: StudyData, trial: Trial) -> str:
@@ -174,10 +175,16 @@ def decide(history: Panel, row: int, trial: Trial) -> Float:
     ------
     DataError
         Nobody takes part.
+    DataError, InputError, SolverError
+        As ``allocate``; the message says the date.
     """
     among = eligible(history, row, trial)
     weights = np.zeros(len(history.assets))
-    weights[among.columns] = allocate(among.returns, trial.allocator)
+    try:
+        weights[among.columns] = allocate(among.returns, trial.allocator)
+    except (DataError, InputError, SolverError) as error:
+        error.args = (f"{trial.allocator.name} on {history.dates[row]}: {error}", *error.args[1:])
+        raise
     return weights
 
 
@@ -237,7 +244,7 @@ def _subject(allocator: AllocatorSettings) -> dict[str, object]:
     """What of the settings a unit's numbers depend on."""
     if allocator.alpha is not None:
         return {"models": allocator.estimator, "n_factors": allocator.n_factors}
-    return allocator.model_dump(mode="json", exclude={"name"})
+    return allocator.model_dump(mode="json", exclude={"name", "trial_seconds"})
 
 
 def _about(allocator: AllocatorSettings) -> str:

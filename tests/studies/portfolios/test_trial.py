@@ -23,10 +23,18 @@ ALLOCATOR = {
     "distance": {"rule": "hrp", "distance": ("paper", "correlation")},
     "linkage": {"rule": "hrp", "linkage": ("single", "complete", "average", "ward")},
     "alpha": {"rule": "mean_variance", "estimator": "statistical", "alpha": (FORECASTS,)},
+    "parameters": {"rule": "own_rules:tilted", "parameters": ({}, {"power": 2.0}, {"power": 3.0})},
+    "invested": {"rule": "own_rules:tilted", "invested": (1.0, None)},
+    "estimator_parameters": {
+        "rule": "hrp",
+        "estimator": "own_rules:Shrunk",
+        "estimator_parameters": ({}, {"share": 0.2}),
+    },
 }
 """Field -> settings whose values of that field, one by one, give keys of their own."""
-ALLOCATOR_NAMES = {"name"}
+ALLOCATOR_NAMES = {"name", "trial_seconds"}
 """Fields of allocators that change no weight."""
+ALLOCATOR_OWN = {"parameters", "invested", "estimator_parameters", "trial_seconds"}
 SPLIT_IDLE = {"valid", "horizon", "lag", "purge"}
 """Of folds, what decisions on the past alone do not ask; nor for the training range, unless history expands from it."""
 
@@ -89,7 +97,14 @@ def test_models_of_risk_follow_what_they_are_made_of_and_serve_every_mandate(pan
         "alpha": FORECASTS.model_copy(update={"ic": 0.1, "horizon_days": 21, "mandate": "market_neutral"}),
     }
     # What is left is what models are made of, and what only HRP asks for.
-    assert set(AllocatorSettings.model_fields) == set(changes) | {"estimator", "n_factors", "distance", "linkage"}
+    assert set(AllocatorSettings.model_fields) == {
+        *changes,
+        "estimator",
+        "n_factors",
+        "distance",
+        "linkage",
+        *ALLOCATOR_OWN,
+    }
     for number, (name, value) in enumerate(changes.items()):
         other = replace(models, allocator=models.allocator.model_copy(update={name: value}))
         assert trial_key(panel, other) == key, name

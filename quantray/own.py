@@ -1,0 +1,140 @@
+"""What users bring of their own: found by ``module:name``, or by a name that an installed package registered.
+
+What is called is a function, or a class made anew at each call, so that nothing is kept from one date to the next.
+"""
+
+import inspect
+import pickle
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import numpy as np
+
+from quantray.arrays import Float
+from quantray.errors import InputError, QuantrayError, SolverError, first_line
+from quantray.inputs import imported
+
+__all__ = ["arguments", "called", "gaps_in", "is_fitted", "own_path", "own_thing", "registered"]
+
+Thing = Callable[..., Any]
+
+
+@cache
+def registered(group: str) -> Mapping[str, EntryPoint]:
+    """What installed packages register under ``quantray.GROUP``, by name.
+
+    Raises
+    ------
+    InputError
+        Two packages register the same name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=f"quantray.{group}"):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise InputError(
+                f"{point.name!r} is registered as {other.value} and as {point.value} among quantray.{group}; "
+                "name it as module:name, or uninstall one of the packages."
+            )
+    return found
+
+
+def own_path(name: str, group: str) -> str | None:
+    """The import path that a name stands for; none where it is no path and nobody registered it."""
+    if ":" in name:
+        return name
+    point = registered(group).get(name)
+    return None if point is None else point.value
+
+
+def own_thing(name: str, group: str) -> Thing:
+    """The function or class that a name stands for.
+
+    Raises
+    ------
+    InputError
+        It cannot be imported, cannot be called, or cannot be pickled, as what stands inside another function cannot.
+    """
+    path, what = own_path(name, group), group.removesuffix("s").replace("_", " ")
+    if path is None:
+        raise InputError(f"{what} {name!r} is no import path such as module:name, and no package registers it.")
+    found = imported(path, what)
+    if not callable(found) or not (isinstance(found, type) or inspect.isroutine(found)):
+        raise InputError(f"{what} {path!r} is a {type(found).__name__}; name a function or a class.")
+    try:
+        same = pickle.loads(pickle.dumps(found)) is found
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise _unpicklable(what, path, first_line(error)) from error
+    if not same:
+        raise _unpicklable(what, path, "it comes back as another one")
+    return found
+
+
+def is_fitted(thing: Thing) -> bool:
+    """Whether it is a class with ``fit``, as scikit-learn has it, rather than a function."""
+    return isinstance(thing, type) and callable(getattr(thing, "fit", None))
+
+
+def arguments(thing: Thing) -> tuple[str, ...]:
+    """Names of what a function, or the constructor of a class, takes."""
+    try:
+        return tuple(inspect.signature(thing).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
+def called(thing: Thing, given: Any, parameters: Mapping[str, Any], attribute: str, told: str, remedy: str = "") -> Any:
+    """What a function returns, or an attribute of a class after ``fit``, for what it is given.
+
+    Parameters
+    ----------
+    parameters : of the function, or of the constructor.
+    attribute : such as ``weights_``.
+    told : what is called, for messages.
+    remedy : what may help where it raises an error.
+
+    Raises
+    ------
+    InputError
+        It takes no such parameters.
+    SolverError
+        It raised an error, or has no such attribute after ``fit``.
+    """
+    _check_parameters(thing, parameters, told)
+    try:
+        if not is_fitted(thing):
+            return thing(given, **parameters)
+        fitted = thing(**parameters)
+        fitted.fit(given)
+        return getattr(fitted, attribute)
+    except QuantrayError:
+        raise
+    except Exception as error:
+        raise SolverError(f"{told} raised {type(error).__name__}: {first_line(error)}{remedy}") from error
+
+
+def gaps_in(returns: Float) -> str:
+    """What may help those who take no NaN; nothing where none of (T, N) returns is missing."""
+    gaps = int(np.isnan(returns).any(axis=0).sum())
+    return f"; {gaps} of {returns.shape[1]} names lack returns: min_history: 1 leaves them out" if gaps else ""
+
+
+def _check_parameters(thing: Thing, parameters: Mapping[str, Any], told: str) -> None:
+    try:
+        signature = inspect.signature(thing)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*(() if is_fitted(thing) else (None,)), **parameters)
+    except TypeError as error:
+        taken = list(signature.parameters)[0 if is_fitted(thing) else 1 :]
+        known = f"its parameters are {', '.join(taken)}" if taken else "it has none"
+        raise InputError(f"{told}: parameters do not fit ({first_line(error)}); {known}.") from error
+
+
+def _unpicklable(what: str, path: str, why: str) -> InputError:
+    return InputError(
+        f"{what} {path!r} cannot be pickled ({why}); define it with def or class at the top of its module."
+    )

@@ -1,0 +1,104 @@
+"""What settings may name: quantray's rules and estimators, and those that installed packages register."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from quantray.covariance.estimators import ESTIMATORS
+from quantray.errors import InputError
+from quantray.inputs import imported
+from quantray.own import is_fitted, own_thing, registered
+from quantray.settings import nearest
+
+__all__ = ["OFFERED", "Offer", "offers"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One name that settings may say."""
+
+    name: str
+    origin: str
+    """``quantray``, or the distribution and import path of what is registered."""
+    parameters: str
+    """Settings that it takes, or parameters with what they are by default."""
+    about: str
+    """Its one line."""
+
+
+_ALLOCATORS: Mapping[str, tuple[str, str]] = {
+    "equal_weight": ("naive:equal_weights", ""),
+    "inverse_volatility": ("naive:inverse_volatility_weights", "estimator"),
+    "hrp": ("hrp:hrp_weights", "estimator, distance, linkage"),
+    "hrp_large": ("hrp_large:hrp_large_weights", "distance"),
+    "herc": ("hierarchy:herc_weights", "estimator"),
+    "nco": ("hierarchy:nco_weights", "estimator"),
+    "risk_parity": ("risk_parity:risk_parity_weights", "estimator"),
+    "maximum_diversification": ("diversification:maximum_diversification_weights", "estimator"),
+    "minimum_variance": ("diversification:minimum_variance_weights", "estimator, max_weight"),
+    "minimum_cvar": ("tail:minimum_cvar", "max_weight"),
+    "mean_variance": ("mean_variance:MeanVariance", "alpha, max_weight"),
+    "max_sharpe": ("frontier:maximum_sharpe", "alpha, max_weight"),
+    "multi_period": ("multi_period:multi_period", "alpha, max_weight"),
+}
+"""Rule -> what of ``portfolio`` it is, and the settings of an allocator that it reads."""
+
+
+def offers(what: str) -> tuple[Offer, ...]:
+    """What settings may name of a sort, quantray's first.
+
+    Parameters
+    ----------
+    what : one of ``OFFERED``.
+
+    Raises
+    ------
+    InputError
+        There is no such sort, or two packages register the same name.
+    """
+    if what not in OFFERED:
+        raise InputError(f"{what!r} cannot be listed;{nearest(what, list(OFFERED))} choose {' or '.join(OFFERED)}.")
+    return (*OFFERED[what](), *(_registered(name, what) for name in sorted(registered(what))))
+
+
+def _allocators() -> list[Offer]:
+    return [
+        Offer(name, "quantray", settings, _line(imported(f"quantray.portfolio.{path}", "rule")))
+        for name, (path, settings) in _ALLOCATORS.items()
+    ]
+
+
+def _estimators() -> list[Offer]:
+    known = [Offer(name, "quantray", "", _line(function)) for name, function in ESTIMATORS.items()]
+    factors = imported("quantray.covariance.factor:statistical_factors", "estimator")
+    return [*known, Offer("statistical", "quantray", "n_factors", _line(factors))]
+
+
+OFFERED: Mapping[str, Callable[[], list[Offer]]] = {"allocators": _allocators, "estimators": _estimators}
+"""What can be listed."""
+
+
+def _registered(name: str, group: str) -> Offer:
+    point = registered(group)[name]
+    where = point.value if point.dist is None else f"{point.dist.name} {point.dist.version}, {point.value}"
+    try:
+        thing = own_thing(name, group)
+    except InputError as error:
+        return Offer(name, where, "", str(error))
+    return Offer(name, where, _parameters(thing), _line(thing))
+
+
+def _parameters(thing: Callable[..., object]) -> str:
+    try:
+        taken = list(inspect.signature(thing).parameters.values())
+    except (TypeError, ValueError):
+        return ""
+    taken = taken if is_fitted(thing) else taken[1:]
+    return ", ".join(f"{p.name}" if p.default is p.empty else f"{p.name}={p.default!r}" for p in taken)
+
+
+def _line(thing: object) -> str:
+    """The first line of a docstring."""
+    told = inspect.getdoc(thing.func if isinstance(thing, partial) else thing) or ""
+    return next(iter(told.splitlines()), "")

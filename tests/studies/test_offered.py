@@ -1,0 +1,50 @@
+"""What can be listed is what settings take."""
+
+import pytest
+
+from quantray.errors import InputError
+from quantray.own import registered
+from quantray.studies.offered import OFFERED, offers
+from quantray.studies.portfolios import settings
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package that registers a rule, one that is not there, and an estimator."""
+    about = tmp_path / "fine-2.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fine\nVersion: 2.0\n")
+    (about / "entry_points.txt").write_text(
+        "[quantray.allocators]\ncalm = own_rules:tilted\ngone = own_rules:nothing\n"
+        "[quantray.estimators]\nshrunk = own_rules:Shrunk\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registered.cache_clear()
+    yield
+    registered.cache_clear()
+
+
+@pytest.mark.parametrize(("what", "names"), [("allocators", settings.RULES), ("estimators", settings.ESTIMATORS)])
+def test_all_that_settings_take_is_listed_with_a_line(what, names):
+    listed = offers(what)
+    assert tuple(each.name for each in listed) == names
+    assert all(each.about.endswith(".") and each.origin == "quantray" for each in listed)
+    fields = settings.AllocatorSettings.model_fields
+    assert {word for each in listed for word in each.parameters.split(", ") if word} <= set(fields)
+
+
+def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(package):
+    calm, gone = offers("allocators")[-2:]
+    assert (calm.name, calm.origin, calm.parameters, calm.about) == (
+        "calm", "fine 2.0, own_rules:tilted", "power=1.0", "Calm names get more.",
+    )  # fmt: skip
+    assert "cannot be imported" in gone.about
+    assert offers("estimators")[-1].parameters == "share=0.5"
+    allocator = settings.AllocatorSettings(name="x", rule="calm", estimator="shrunk", parameters={"power": 2.0})
+    assert (allocator.own_rule, allocator.own_estimator) == ("own_rules:tilted", "own_rules:Shrunk")
+
+
+def test_what_cannot_be_listed_is_refused():
+    with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
+        offers("allocator")
+    assert set(OFFERED) == {"allocators", "estimators"}
