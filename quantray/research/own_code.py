@@ -1,5 +1,6 @@
 """Which code of others a unit's numbers come from: what a user wrote, and releases that he installed."""
 
+import ast
 import importlib.util
 import re
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from quantray.arrays import digest
 from quantray.errors import InputError
-from quantray.research.definitions import Ground
+from quantray.research.definitions import Ground, read_code
 from quantray.research.source import borrowed, source_digest
 
 __all__ = ["code_of"]
@@ -37,6 +38,8 @@ def code_of(place: str, package: Path | None) -> str:
     file = _file(top)
     if file is None:
         return "unknown"
+    if file.suffix == ".py" and file.stem != top:
+        return f"source {digest([read_code(ast.parse(file.read_bytes()), '').text])}"
     release = _release(top)
     if release is not None and _lies_in(release, file):
         wanted = [_NAME.match(text) for text in release.requires or () if "extra ==" not in text]
@@ -64,9 +67,11 @@ def _reached(ground: Ground, place: str) -> tuple[str, set[str]]:
 def _file(top: str) -> Path | None:
     """The file of a module, or the folder of a package, by its first name."""
     module = sys.modules.get(top)
-    spec = getattr(module, "__spec__", None) or importlib.util.find_spec(top)
+    spec = importlib.util.find_spec(top) if module is None else getattr(module, "__spec__", None)
     if spec is None:
-        return None
+        # A script that is being run, or what was typed.
+        name = getattr(module, "__file__", None)
+        return Path(name) if name and Path(name).is_file() else None
     places = list(spec.submodule_search_locations or ())
     origin = places[0] if places else spec.origin
     return Path(origin) if origin and Path(origin).exists() else None

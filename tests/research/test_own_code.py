@@ -2,7 +2,9 @@
 
 import importlib
 import itertools
+import sys
 from importlib.metadata import version
+from types import ModuleType
 
 import pytest
 
@@ -74,6 +76,21 @@ def test_a_release_counts_with_its_version_and_what_it_requires():
     assert f"scikit-learn {version('scikit-learn')}" in code
     assert code_of("datetime:date", None).startswith("python 3.")
     assert code_of("no_such_module_of_a_user:rule", None) == "unknown"
+
+
+def test_a_script_that_is_run_counts_as_a_whole(tmp_path, monkeypatch):
+    script, main = tmp_path / "run_it.py", ModuleType("__main__")
+    main.__file__ = str(script)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    codes = []
+    for text in ("def f():\n    return 1\n", "def f():  # one\n    return 1\n", "def f():\n    return 2\n"):
+        script.write_text(text)
+        code_of.cache_clear()
+        codes.append(code_of("__main__:f", None))
+    assert codes[0] == codes[1] != codes[2]
+    del main.__file__
+    code_of.cache_clear()
+    assert code_of("__main__:f", None) == "unknown"
 
 
 def test_a_source_that_cannot_be_read_is_named(tmp_path, monkeypatch):
