@@ -16,7 +16,7 @@ from quantray.arrays import Dates, Float
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency, rebalance_dates
 from quantray.errors import InputError
 from quantray.inputs import imported
-from quantray.portfolio.strategy_mix import strategy_mix
+from quantray.portfolio.strategy_mix import named_returns, strategy_mix
 from quantray.settings import SettingsModel
 
 __all__ = ["Bounds", "CapitalDecision", "CapitalLine", "CapitalSettings", "DrawdownSteps", "decide_capital", "due"]
@@ -234,6 +234,7 @@ def decide_capital(
     """
     if not (capital.is_finite() and capital > 0):
         raise InputError(f"the capital is {capital}; give money above 0.")
+    returns, names = named_returns(returns, names)
     if unknown := sorted(set(settings.bounds_of) - set(names)):
         raise InputError(f"bounds name {unknown[0]!r}, who is none of {', '.join(sorted(names)[:10])}.")
     reasons: dict[str, list[str]] = {name: [] for name in names}

@@ -13,7 +13,15 @@ from quantray.portfolio.diversification import minimum_variance_weights, tangenc
 from quantray.portfolio.naive import equal_weights, inverse_volatility_weights
 from quantray.portfolio.risk_parity import risk_parity_weights
 
-__all__ = ["DrawdownRule", "MixMethod", "MixResult", "drawdown_scale", "pairwise_correlation", "strategy_mix"]
+__all__ = [
+    "DrawdownRule",
+    "MixMethod",
+    "MixResult",
+    "drawdown_scale",
+    "named_returns",
+    "pairwise_correlation",
+    "strategy_mix",
+]
 
 MixMethod = Literal["equal", "inverse_volatility", "risk_parity", "performance", "sharpe"]
 
@@ -112,8 +120,7 @@ def strategy_mix(
     Source: Ledoit and Wolf (2004), *A well-conditioned estimator for large-dimensional covariance matrices*; Jorion
     (1986), *Bayes-Stein estimation for portfolio analysis*, Journal of Financial and Quantitative Analysis 21.
     """
-    returns = _checked(returns)
-    labels = _labels(names, returns.shape[1])
+    returns, labels = named_returns(returns, names)
     if method not in get_args(MixMethod):
         raise InputError(f"method {method!r} is not one of {', '.join(get_args(MixMethod))}.")
     if not 0 < max_correlation <= 1 or min_days < 2:
@@ -257,6 +264,23 @@ def _too_correlated(
         else:
             held.append(int(i))
     return dropped
+
+
+def named_returns(returns: Float, names: Sequence[str] | None = None) -> tuple[Float, list[str]]:
+    """Returns of strategies and a name of each, checked.
+
+    Parameters
+    ----------
+    returns : (T, S) simple returns; NaN where there is none.
+    names : (S,); by default their numbers.
+
+    Raises
+    ------
+    InputError
+        There are none, they are infinite or below -1, or the names are not as many different ones.
+    """
+    returns = _checked(returns)
+    return returns, _labels(names, returns.shape[1])
 
 
 def _checked(returns: Float) -> Float:

@@ -106,6 +106,14 @@ def test_a_function_of_a_user(monkeypatch):
             shared(drawn([0.01] * 3), method="custom", function=function)
     with pytest.raises(ValueError, match="read-only"):
         shared(drawn([0.01] * 3), method="custom", function="theirs:spoils")
+    # What returns are is checked by whatever method.
+    infinite, whole = np.full((90, 2), np.inf), CapitalSettings(method="custom", function="theirs:halves")
+    for returns, names, why in ((infinite, NAMES[:2], "infinite"), (infinite[:, 0], NAMES, r"must be \(T, S\)")):
+        with pytest.raises(InputError, match=why):
+            decide_capital(returns, names, CAPITAL, whole, day="2024-01-31", trigger="asked for")
+    for names in (NAMES[:2], ("ann", "bob", "ann")):
+        with pytest.raises(InputError, match="2 different, for 3 strategies"):
+            decide_capital(drawn([0.01] * 3), names, CAPITAL, whole, day="2024-01-31", trigger="asked for")
 
 
 def test_bounds_cut_and_the_others_take_it_up():
