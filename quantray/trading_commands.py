@@ -102,6 +102,7 @@ def _show(it: "Summary") -> None:
         ("earned", f"{it.earned:,.0f}, on paper {it.paper:,.0f}, of which fees {it.fees:,.0f}"),
         ("breaches", f"{it.breaches:,} found by an independent reader of {it.log_rows:,} rows of the log"),
         *((f"silent: {pm}", _counts(why)) for pm, why in it.silent.items()),
+        *([("could not decide", _counts(it.failed))] if it.failed else []),
     ]
     show_table(("what", "came of it"), rows)
 

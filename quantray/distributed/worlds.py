@@ -83,6 +83,7 @@ class ActorWorlds:
         until, asked = time.monotonic() + seconds, {}
         for pm, raw in news.items():
             if self._still_owes(pm) and pm not in self._ended:
+                self._actors[pm].tell.remote(raw)
                 yield Answer(pm, silence="late")
             elif pm in self._ended:
                 yield Answer(pm, silence=self._ended[pm])

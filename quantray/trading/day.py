@@ -8,42 +8,37 @@ when his world has ended, and nobody else is touched.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from quantray.arrays import Float
 from quantray.errors import DataError, InputError
-from quantray.execution.orders import Side
-from quantray.institution.allocation import Rule
 from quantray.institution.books import InstitutionSettings
-from quantray.oms.block_records import Block, BlockStatus, block_account
-from quantray.oms.blocks import allocate_block, block_statuses, place_block
-from quantray.oms.books import Books
+from quantray.oms.blocks import allocate_block, block_statuses
 from quantray.oms.changes import Actor
 from quantray.oms.controls import set_marks, set_switch
 from quantray.oms.gate import Gate
-from quantray.oms.messages import NewOrder
 from quantray.oms.paper.book import Book
 from quantray.oms.paper.matching import Rules
-from quantray.oms.submission import submit
 from quantray.research.progress import follow
 from quantray.trading.bars import MarketDay
 from quantray.trading.handover import Handover
 from quantray.trading.messages import Decided, Holding, News, as_bytes, read_decided
 from quantray.trading.opening import open_day
+from quantray.trading.outcome import Outcome, held_by, weighed
+from quantray.trading.placing import place, sharing
 from quantray.trading.world import WorldSettings
 from quantray.trading.worlds import Answer, Worlds
 
-__all__ = ["OPERATIONS", "Day", "DaySettings", "Outcome", "world_settings"]
+__all__ = ["OPERATIONS", "Day", "DaySettings", "world_settings"]
 
 OPERATIONS = Actor("trading day")
 """Who leads the day."""
-_EXTENSION = "-1"
-"""Of the one order that trades a block within a bar."""
+_LONGEST = 86_400.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +52,11 @@ class DaySettings:
     venue : where all orders go.
     seed : of the venue.
     participation : most of a bar's volume that all orders in a symbol may be.
+
+    Raises
+    ------
+    InputError
+        A number is out of range, or there is no such venue.
     """
 
     seconds: float = 10.0
@@ -65,42 +65,19 @@ class DaySettings:
     seed: int = 0
     participation: float = 0.1
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a day.
-
-    Parameters
-    ----------
-    latencies : milliseconds from each accepted block's decision to its order's approval on disk.
-    refused : blocks and orders that the gate refused, by code.
-    left_out : accounts that were left out of a block, by reason.
-    silent : by manager, what became of answers that did not come or were none, by reason.
-    failed : by strategy, why it could not decide, and how often.
-    earned : (S,) money of the currency by strategy on paper, over the day.
-    blocks : all of them, as they ended.
-    worth : units of money by account: before the day and after it.
-    seconds : that the day took.
-    memory : most bytes of each world.
-    """
-
-    orders: int = 0
-    latencies: list[float] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
-    silent: dict[str, Counter[str]] = field(default_factory=dict)
-    failed: dict[str, Counter[str]] = field(default_factory=dict)
-    earned: dict[str, float] = field(default_factory=dict)
-    blocks: list[BlockStatus] = field(default_factory=list)
-    worth: dict[str, tuple[int, int]] = field(default_factory=dict)
-    holdings: dict[str, Holding] = field(default_factory=dict)
-    seconds: float = 0.0
-    memory: dict[str, int] = field(default_factory=dict)
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds <= _LONGEST or self.patience < 0:
+            raise InputError(
+                f"seconds {self.seconds:g} must lie between 0 and {_LONGEST:,.0f}, and patience {self.patience} not "
+                "below 0."
+            )
+        if self.venue not in self.rules.places:
+            raise InputError(f"venue {self.venue!r} is none of {', '.join(sorted(self.rules.places))}.")
 
     @property
-    def latency(self) -> Float:
-        """(B,) milliseconds."""
-        return np.array(self.latencies, dtype=np.float64)
+    def rules(self) -> Rules:
+        """Of the venue."""
+        return Rules(seed=self.seed, participation=self.participation)
 
 
 def world_settings(institution: InstitutionSettings, market: MarketDay) -> tuple[WorldSettings, ...]:
@@ -180,17 +157,20 @@ class Day:
         with ExitStack() as stack:
             gate = stack.enter_context(Gate(self.database, clock=lambda: self._now))
             open_day(gate, self.institution, self.market, OPERATIONS)
-            rules = Rules(seed=self.settings.seed, participation=self.settings.participation)
-            book = stack.enter_context(Book(self.market.today, self._folder / "venue.db", rules=rules))
+            book = stack.enter_context(Book(self.market.today, self._folder / "venue.db", rules=self.settings.rules))
             handover = Handover(gate, book)
-            self._weigh(gate, outcome, before=True)
+            opened, _ = gate.do(weighed)
             self._look_back(worlds)
             for bar in follow(range(len(self.market.today)), total=len(self.market.today), label="bars"):
                 self._bar(bar, gate, book, handover, worlds, outcome)
                 self._told(bar, outcome)
             self._now = self.market.time(len(self.market.today))
             self._mark(gate, len(self.market.today))
-            self._weigh(gate, outcome, before=False)
+            # What strategies earned in the last bar is heard, and nothing traded any more.
+            list(self._decisions(len(self.market.today), gate, worlds, outcome))
+            closed, outcome.holdings = gate.do(weighed)
+            # Accounts for blocks are opened within the day, with nothing.
+            outcome.worth = {name: (opened.get(name, 0), worth) for name, worth in closed.items()}
             outcome.blocks = gate.do(lambda books: block_statuses(books, OPERATIONS))
         outcome.seconds = time.monotonic() - began
         return outcome
@@ -212,19 +192,34 @@ class Day:
     def _bar(self, bar: int, gate: Gate, book: Book, handover: Handover, worlds: Worlds, outcome: Outcome) -> None:
         self._now = self.market.time(bar)
         self._mark(gate, bar)
-        held = gate.do(lambda books: {each.pm: _holdings(books, each) for each in self.worlds})
-        asked = {pm: self.news(pm, bar - 1, accounts) for pm, accounts in held.items() if pm not in self._ended}
         placed: list[str] = []
-        for answer in worlds.ask(asked, seconds=self.settings.seconds):
-            decided = self._heard(answer, bar - 1, gate, worlds, outcome)
-            if decided is not None:
-                placed += self._placed(gate, answer.pm, bar, decided, outcome)
+        for pm, decided, since in self._decisions(bar, gate, worlds, outcome):
+            rule, wishes = sharing(self.institution, pm), decided.wishes
+            accepted = gate.do(
+                lambda books, pm=pm, rule=rule, wishes=wishes: place(  # type: ignore[misc]
+                    books, pm, bar, wishes, rule, venue=self.settings.venue, outcome=outcome
+                )
+            )
+            outcome.latencies += [(time.monotonic_ns() - since) / 1e6] * len(accepted)
+            placed += accepted
         handover.out()
         book.advance()
         handover.back()
         gate.do(lambda books: [allocate_block(books, OPERATIONS, name) for name in placed])
         for pm, held_bytes in worlds.memory().items():
             outcome.memory[pm] = max(outcome.memory.get(pm, 0), held_bytes)
+
+    def _decisions(self, bar: int, gate: Gate, worlds: Worlds, outcome: Outcome) -> Iterator[tuple[str, Decided, int]]:
+        """Ask about the bar before: who decided what, as it comes, and since when, in nanoseconds."""
+        held = gate.do(lambda books: {each.pm: held_by(books, each) for each in self.worlds})
+        asked = {pm: self.news(pm, bar - 1, accounts) for pm, accounts in held.items() if pm not in self._ended}
+        began = time.monotonic_ns()
+        for answer in worlds.ask(asked, seconds=self.settings.seconds):
+            decided = self._heard(answer, bar - 1, gate, worlds, outcome)
+            if decided is not None:
+                # Another machine's clock, or one that lies: then from the question on.
+                known = began <= decided.at <= time.monotonic_ns()
+                yield answer.pm, decided, decided.at if known else began
 
     def _mark(self, gate: Gate, bar: int) -> None:
         """Reckon with the last prices that are known when a bar begins."""
@@ -259,94 +254,6 @@ class Day:
         return None
 
     def _credited(self, decided: Decided, outcome: Outcome) -> None:
-        for name, earned in decided.earned.items():
-            outcome.earned[name] = outcome.earned.get(name, 0.0) + earned
+        outcome.earned |= decided.earned
         for name, why in decided.failed.items():
             outcome.failed.setdefault(name, Counter())[why] += 1
-
-    def _placed(self, gate: Gate, pm: str, bar: int, decided: Decided, outcome: Outcome) -> list[str]:
-        """Place and submit what a manager wants in his name; the ids of the blocks that were accepted."""
-        rule = self._rule(pm)
-        blocks = [
-            Block(
-                id=f"{block_account(pm)}/{bar:03d}-{number:04d}",
-                symbol=wish.symbol,
-                side=Side(wish.side),
-                demands=wish.demands,
-                rule=rule(wish.demands),
-            )
-            for number, wish in enumerate(decided.wishes)
-        ]
-        actor = Actor(pm, pm)
-        venue = self.settings.venue
-
-        def done(books: Books) -> list[str]:
-            accepted = []
-            for block in blocks:
-                placed = place_block(books, actor, block)
-                outcome.left_out.update(each.reason for each in placed.left_out)
-                if not placed.accepted:
-                    outcome.refused[placed.code] += 1
-                    continue
-                accepted.append(block.id)
-                order = NewOrder(
-                    id=block.id + _EXTENSION,
-                    account=block_account(pm),
-                    symbol=block.symbol,
-                    side=block.side,
-                    quantity=placed.quantity,
-                    tif="IOC",
-                    venue=venue,
-                    parent=block.id,
-                )
-                (decision,) = submit(books, [order], actor)
-                outcome.orders += 1
-                if not decision.accepted:
-                    outcome.refused[decision.code] += 1
-            return accepted
-
-        accepted = gate.do(done)
-        took = (time.monotonic_ns() - decided.at) / 1e6
-        outcome.latencies += [took] * len(accepted)
-        return accepted
-
-    def _rule(self, pm: str) -> Callable[[Mapping[str, int]], Rule]:
-        """How a manager's blocks are shared out, with the numbers that his rule needs."""
-        method = self.institution.pms[pm].sharing
-        numbers: dict[str, int] = {}
-        if method == "priority":
-            numbers = {name: self.institution.accounts[name].priority for name in self._by_pm[pm].accounts}
-        elif method == "capital":
-            numbers = {name: int(self.institution.accounts[name].cash) for name in self._by_pm[pm].accounts}
-        return lambda demands: Rule(method=method, numbers={name: numbers[name] for name in demands} if numbers else {})
-
-    def _weigh(self, gate: Gate, outcome: Outcome, *, before: bool) -> None:
-        """Note what every account is worth, those for blocks and for what is left over among them."""
-
-        def found(books: Books) -> tuple[dict[str, int], dict[str, Holding]]:
-            held = {name: Holding(cash=it.cash, shares={}) for name, it in books.ledger.accounts.items()}
-            for (name, symbol), line in books.ledger.lines.items():
-                if line.shares:
-                    held[name].shares[symbol] = line.shares
-            marks = books.ledger.instruments
-            worth = {
-                name: it.cash + sum(count * marks[symbol].mark for symbol, count in it.shares.items())
-                for name, it in held.items()
-            }
-            return worth, held
-
-        worth, outcome.holdings = gate.do(found)
-        for name, now in worth.items():
-            # Those for blocks are opened within the day, with nothing.
-            outcome.worth[name] = (now, now) if before else (outcome.worth.get(name, (0, 0))[0], now)
-
-
-def _holdings(books: Books, world: WorldSettings) -> dict[str, Holding]:
-    """What a manager's accounts hold, and nobody else's."""
-    found = {name: Holding(cash=books.ledger.accounts[name].cash, shares={}) for name in world.accounts}
-    for name, holding in found.items():
-        for symbol in world.symbols:
-            line = books.ledger.lines.get((name, symbol))
-            if line is not None and line.shares > 0:
-                holding.shares[symbol] = line.shares
-    return found

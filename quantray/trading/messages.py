@@ -64,14 +64,14 @@ class Decided(_Message):
     Parameters
     ----------
     at : nanoseconds of the machine's steady clock when it was decided.
-    earned : by strategy, money of the currency that its positions on paper earned in the bar.
+    earned : by strategy, money of the currency that its positions on paper have earned so far in the day.
     failed : why strategies could not decide; what they wanted before still stands.
     """
 
     bar: int
-    at: int
+    at: Annotated[int, Field(ge=0, lt=2**63)]
     wishes: tuple[Wish, ...]
-    earned: dict[_Name, float]
+    earned: dict[_Name, Annotated[float, Field(ge=-1e15, le=1e15)]]
     failed: dict[_Name, Annotated[str, Field(max_length=300)]]
 
 

@@ -10,7 +10,7 @@ from quantray.analytics.figures import PALETTE, Picture, styled
 from quantray.analytics.page import Column, Page, Rows, Section, Table, chart
 from quantray.institution.books import InstitutionSettings
 from quantray.trading.bars import MarketDay
-from quantray.trading.day import Outcome
+from quantray.trading.outcome import Outcome
 from quantray.trading.profit import Profit
 from quantray.trading.record import Summary
 
@@ -29,6 +29,12 @@ def day_page(
         f"{pm} was silent: {', '.join(f'{why} ({count:,})' for why, count in said.items())}"
         for pm, said in summary.silent.items()
     ]
+    if summary.failed:
+        most = max(summary.failed, key=lambda name: (summary.failed[name], name))
+        warnings.append(
+            f"{len(summary.failed):,} strategies could not decide at times and kept what they wanted before, most "
+            f"often {most} ({summary.failed[most]:,} times: {outcome.failed[most].most_common(1)[0][0]})"
+        )
     if summary.breaches:
         warnings.append(f"{summary.breaches:,} rows of the log do not agree; see quantray audit verify")
     refusals = _counts({"refused": summary.refused, "left out": summary.left_out})

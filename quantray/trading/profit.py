@@ -17,7 +17,7 @@ from quantray.institution.lots.events import Event, Purchase, Sale
 from quantray.institution.tax_lots import LotBook, lot_book
 from quantray.oms.block_records import BlockStatus, block_account, residual_account
 from quantray.oms.messages import MONEY
-from quantray.trading.day import Outcome
+from quantray.trading.outcome import Outcome
 
 __all__ = ["Profit", "day_lots", "profit"]
 

@@ -16,7 +16,7 @@ from quantray.institution.tax_lots import LotBook
 from quantray.oms.messages import MONEY
 from quantray.oms.replay import Replay
 from quantray.storage.files import write_atomically
-from quantray.trading.day import Outcome
+from quantray.trading.outcome import Outcome
 from quantray.trading.profit import Profit
 
 __all__ = ["Summary", "digests", "summary_of", "write_day"]
@@ -31,6 +31,7 @@ class Summary:
     Parameters
     ----------
     latency_ms : mean, median, 99th percentile and most of the milliseconds from decision to approval.
+    failed : by strategy, how often it could not decide.
     breaches : what an independent reader of the log found against what was approved.
     """
 
@@ -40,6 +41,7 @@ class Summary:
     refused: dict[str, int]
     left_out: dict[str, int]
     silent: dict[str, dict[str, int]]
+    failed: dict[str, int]
     latency_ms: dict[str, float]
     breaches: int
     log_rows: int
@@ -82,6 +84,7 @@ def summary_of(institution: InstitutionSettings, outcome: Outcome, earned: Profi
         refused=dict(sorted(outcome.refused.items())),
         left_out=dict(sorted(outcome.left_out.items())),
         silent={pm: dict(why) for pm, why in sorted(outcome.silent.items())},
+        failed={name: why.total() for name, why in sorted(outcome.failed.items())},
         latency_ms=latency,
         breaches=replay.found,
         log_rows=replay.rows,

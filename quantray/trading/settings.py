@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from quantray.data.store import MarketStore
 from quantray.errors import InputError
@@ -59,7 +59,10 @@ class StoreMarket(SettingsModel):
 class TradingDaySettings(SettingsModel):
     """A firm's day."""
 
-    firm: str | SyntheticFirm
+    firm: Annotated[
+        Annotated[str, Tag("file")] | Annotated[SyntheticFirm, Tag("size")],
+        Discriminator(lambda value: "file" if isinstance(value, str) else "size"),
+    ]
     """A YAML file of ``institution.books``, or how large a firm to make up."""
     market: Annotated[SyntheticMarket | StoreMarket, Field(discriminator="kind")]
     minutes: int = Field(5, ge=1)
@@ -79,7 +82,7 @@ class TradingDaySettings(SettingsModel):
         return self
 
     def load(self, beside: Path) -> tuple[InstitutionSettings, MarketDay]:
-        """The firm and the market; raises ``InputError`` and ``DataError``.
+        """The firm and the market; raises ``InputError``, as of accounts that begin with shares, and ``DataError``.
 
         Parameters
         ----------
@@ -94,9 +97,15 @@ class TradingDaySettings(SettingsModel):
             market = replayed_day(
                 panel, self.market.day, minutes=self.minutes, window=self.window, seed=self.market.seed
             )
-        if isinstance(self.firm, str):
-            return read_institution(beside / self.firm), market
-        return _firm(self.firm, market.symbols), market
+        if isinstance(self.firm, SyntheticFirm):
+            return _firm(self.firm, market.symbols), market
+        institution = read_institution(beside / self.firm)
+        if begun := sorted(name for name, account in institution.accounts.items() if account.shares):
+            raise InputError(
+                f"account {begun[0]} begins with shares, and what they cost is not known to the day's tax lots; begin "
+                "it with cash, or lead the day by trading.day and give day_lots their lots."
+            )
+        return institution, market
 
 
 def _firm(wanted: SyntheticFirm, symbols: tuple[str, ...]) -> InstitutionSettings:

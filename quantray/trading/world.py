@@ -58,6 +58,7 @@ class World:
     wanted: Float = field(init=False)
     _rules: list[Rule[Any]] = field(init=False)
     _shares_on_paper: Float = field(init=False)
+    _earned: Float = field(init=False)
     _bar: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -66,6 +67,7 @@ class World:
         self.news = {name: np.zeros((0, len(it.symbols)), dtype=np.int64) for name in _FIELDS}
         self.wanted = np.zeros((len(self._rules), len(it.symbols)))
         self._shares_on_paper = np.zeros_like(self.wanted)
+        self._earned = np.zeros(len(self._rules))
 
     def take(self, news: News) -> None:
         """Remember a bar without deciding anything, such as one before the day.
@@ -81,16 +83,16 @@ class World:
         rows = {name: np.array(getattr(news, name), dtype=np.int64) for name in _FIELDS}
         if any(row.shape != (len(self.settings.symbols),) for row in rows.values()):
             raise DataError(f"bar {news.bar} is not of the {len(self.settings.symbols)} symbols of {self.settings.pm}.")
-        last = self.settings.window
+        last, close = self.settings.window, rows["close"]
+        if self._bar is not None:
+            self._earned += self._shares_on_paper @ (close - self.news["close"][-1]) / MONEY
         self.news = {name: np.vstack([self.news[name], row])[-last:] for name, row in rows.items()}
         self._bar = news.bar
 
     def decide(self, news: News) -> Decided:
         """Take a bar, and say what the accounts want after it; raises as ``take``."""
-        before = self.news["close"][-1] if len(self.news["close"]) else np.array(news.close, dtype=np.int64)
         self.take(news)
         close = self.news["close"][-1]
-        earned = self._shares_on_paper @ (close - before) / MONEY
         failed = self._look(news.bar)
         value = {name: _value(each, self.settings.symbols, close) for name, each in news.accounts.items()}
         self._put_on_paper(close, float(sum(value.values())))
@@ -100,7 +102,7 @@ class World:
             bar=news.bar,
             at=time.monotonic_ns(),
             wishes=wishes,
-            earned={name: float(each) for name, each in zip(names, earned, strict=True)},
+            earned={name: float(each) for name, each in zip(names, self._earned, strict=True)},
             failed=failed,
         )
 
@@ -145,7 +147,7 @@ class World:
         sides: dict[tuple[int, str], dict[str, int]] = {}
         for name, holding in accounts.items():
             held = np.array([holding.shares.get(symbol, 0) for symbol in self.settings.symbols], dtype=np.int64)
-            target = np.floor(fractions * value[name] / np.maximum(close, 1)).astype(np.int64)
+            target = np.floor(fractions * max(value[name], 0) / np.maximum(close, 1)).astype(np.int64)
             moved = target - held
             moved[np.abs(moved) * close < self.settings.band_bps / 1e4 * value[name]] = 0
             for place in np.flatnonzero(moved):

@@ -180,11 +180,18 @@ class Processes:
         """See ``Worlds``."""
         answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         until = time.monotonic() + seconds
-        for pm in news:
+        able: list[str] = []
+        for pm, raw in news.items():
             line = self._lines[pm]
-            if line.ended or line.busy:
-                yield Answer(pm, silence=line.ended or "late")
-        left = self._in_turn([pm for pm in news if not self._lines[pm].ended and not self._lines[pm].busy])
+            if line.ended:
+                yield Answer(pm, silence=line.ended)
+            elif line.busy:
+                # It still has to know of this bar when it is asked about the next one.
+                line.put(b"!" + raw)
+                yield Answer(pm, silence="late")
+            else:
+                able.append(pm)
+        left = self._in_turn(able)
         waiting: set[str] = set()
         while left or waiting:
             # As many at once as there are cores: their answers then come one after the other, and wait for nobody's

@@ -2,15 +2,16 @@
 
 import os
 import threading
+import time
 from decimal import Decimal
 
 from quantray.institution.books import InstitutionSettings, synthetic_institution
 from quantray.trading.bars import MarketDay, synthetic_day
-from quantray.trading.messages import LONGEST
+from quantray.trading.messages import LONGEST, Decided, Wish, as_bytes, read_news
 from quantray.trading.world import World, WorldSettings
-from quantray.trading.worlds import stepped
+from quantray.trading.worlds import Answer, stepped
 
-__all__ = ["dies", "floods", "hangs", "nonsense", "small_day"]
+__all__ = ["Says", "decided", "dies", "falls_behind", "floods", "hangs", "nonsense", "small_day"]
 
 _AT = 3
 """The bar, of those that a decision is asked for, at which it happens."""
@@ -66,3 +67,41 @@ def floods(pipe, settings):
 
 def nonsense(pipe, settings):
     _at(pipe, settings, lambda each: each.send_bytes(b'{"bar": "soon", "wishes": [[[[[[]]]]]]}'))
+
+
+def falls_behind(pipe, settings):
+    """It answers only when it is told of the next bar."""
+    _at(pipe, settings, lambda each: each.poll(None))
+
+
+class Says:
+    """Worlds that say what a function says of a manager and the bars that he is asked about."""
+
+    def __init__(self, say):
+        self._say, self.ended, self.asked = say, {}, []
+
+    def tell(self, news):
+        pass
+
+    def ask(self, news, *, seconds):
+        for pm, raw in news.items():
+            self.asked.append((pm, read_news(raw).bar))
+            yield Answer(pm, self._say(pm, read_news(raw)))
+
+    def stop(self, pm, why):
+        self.ended[pm] = why
+
+    def memory(self):
+        return {}
+
+
+def decided(bar, *wishes, at=None, **more):
+    return as_bytes(
+        Decided(
+            bar=bar,
+            at=time.monotonic_ns() if at is None else at,
+            wishes=tuple(Wish(symbol=symbol, side=side, demands=demands) for symbol, side, demands in wishes),
+            earned=more.get("earned", {}),
+            failed={},
+        )
+    )

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
-from bad_worlds import small_day
+from bad_worlds import Says, decided, small_day
 
 from quantray.errors import InputError
 from quantray.institution.books import InstitutionSettings
@@ -122,6 +122,43 @@ def test_a_days_folder_and_mandates_are_checked(traded, tmp_path):
     content["pms"]["pm001"]["mandate"] = {"symbols": ["XXX"]}
     with pytest.raises(InputError, match="the mandate of pm001 names XXX, of which the day has no bars"):
         Day(InstitutionSettings.model_validate(content), market, tmp_path / "day")
+
+
+def test_settings_of_a_day_are_checked_before_anything_is_begun():
+    for wrong, why in (
+        ({"seconds": 0.0}, "seconds 0 must lie between 0 and 86,400"),
+        ({"seconds": float("nan")}, "seconds nan"),
+        ({"patience": -1}, "patience -1 not below 0"),
+        ({"venue": "XXX"}, "venue 'XXX' is none of BATS, DARK_A"),
+        ({"participation": 1.0}, "participation 1 must lie between 0 and 1"),
+        ({"seed": -1}, "seed -1"),
+    ):
+        with pytest.raises(InputError, match=why):
+            DaySettings(**wrong)
+
+
+def test_a_clock_of_another_machine_is_not_believed(tmp_path):
+    """Decided long before it was asked, or after it was heard: the time counts from the question on."""
+    institution, market = small_day(1, accounts=1, minutes=30)
+
+    def says(_, news):
+        at = 5 if news.bar % 2 else 2**63 - 1
+        return decided(news.bar, (market.symbols[0], "buy", {"pm001-a001": 1}), at=at)
+
+    latency = Day(institution, market, tmp_path / "day").run(Says(says)).latency
+    assert len(latency) == len(market.today)
+    assert ((latency > 0) & (latency < 60_000)).all()
+
+
+def test_the_last_bar_counts_on_paper_and_nothing_is_traded_after_it(tmp_path):
+    institution, market = small_day(1, accounts=1, minutes=30)
+    wish = (market.symbols[0], "buy", {"pm001-a001": 1})
+    worlds = Says(lambda _, news: decided(news.bar, wish, earned={"pm001-s001": float(news.bar)}))
+    outcome = Day(institution, market, tmp_path / "day").run(worlds)
+    last = len(market.today) - 1
+    assert worlds.asked[-1] == ("pm001", last)
+    assert profit(institution, outcome).paper["pm001-s001"] == last
+    assert len(outcome.blocks) == len(market.today)
 
 
 def test_a_world_is_given_nothing_of_anybody_else(traded):

@@ -1,5 +1,7 @@
 """The page of a day says what the day came to."""
 
+from collections import Counter
+
 from bad_worlds import small_day
 
 from quantray.oms.replay import replay_database
@@ -17,12 +19,13 @@ def test_the_page_has_managers_refusals_and_whoever_fell_silent(tmp_path):
         worlds.tell({"pm001": day.news("pm001", 0)})
         outcome = day.run(worlds)
     outcome.refused["cash"] += 3
-    outcome.failed = {"pm002-s001": {"ValueError: of nothing": 2}}
+    outcome.failed = {"pm002-s001": Counter({"ValueError: of nothing": 2})}
     earned = profit(institution, outcome)
     summary = summary_of(institution, outcome, earned, replay_database(day.database))
     page = day_page(institution, market, outcome, earned, summary)
     assert page.warnings[0].startswith("pm001 was silent: bar -40 came late")
     assert f"{abs(earned.firm):,.0f}" in page.headline
+    assert "most often pm002-s001 (2 times: ValueError: of nothing)" in page.warnings[1]
     html = page.html(["a day"], {})
     for said in ("pm002", "cash", "ValueError: of nothing"):
         assert said in html

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from quantray.errors import InputError
-from quantray.institution.books import synthetic_institution
+from quantray.institution.books import InstitutionSettings, synthetic_institution
 from quantray.settings import to_yaml
 from quantray.trading.settings import TradingDaySettings, memory_plan
 
@@ -36,6 +36,13 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         TradingDaySettings(**{**SMALL, "minutes": 7}).load(tmp_path)
     with pytest.raises(ValidationError, match="set worlds to ray"):
         TradingDaySettings(**SMALL, address="head:6379")
+    with pytest.raises(ValidationError, match="pms\n.*greater than or equal to 1"):
+        TradingDaySettings(**{**SMALL, "firm": {"pms": 0, "accounts": 1, "strategies": 1}})
+    firm = synthetic_institution(1, 1, 1).model_dump()
+    firm["accounts"]["pm001-a001"]["shares"] = {"S0001": 5}
+    (tmp_path / "firm.yaml").write_text(to_yaml(InstitutionSettings.model_validate(firm)))
+    with pytest.raises(InputError, match="account pm001-a001 begins with shares, and what they cost is not known"):
+        TradingDaySettings(**{**SMALL, "firm": "firm.yaml"}).load(tmp_path)
 
 
 def test_memory_grows_with_managers_and_the_requirements_formula_is_its_own(tmp_path):

@@ -93,10 +93,18 @@ def test_a_strategy_that_raises_keeps_what_it_wanted_and_the_others_go_on():
 
 
 def test_what_strategies_earn_on_paper():
-    """From the close at which they decided: 500 of money each, 50 shares up 1 and 25 down 2."""
+    """From the close at which they decided: 500 of money each, 50 shares up 1 and 25 down 2, and so on."""
     made = world((Fixed(1.0, 0.0), 1.0), (Fixed(0.0, 1.0), 1.0))
     assert made.decide(news(0, 10, 20, cash=1000)).earned == {"s0": 0.0, "s1": 0.0}
     assert made.decide(news(1, 11, 18, cash=1000)).earned == pytest.approx({"s0": 50.0, "s1": -50.0})
+    made.take(news(2, 12, 18, cash=1000))
+    kept = 500 / 11
+    assert made.decide(news(3, 12, 20, cash=1000)).earned == pytest.approx({"s0": 50 + kept, "s1": -50 + 2 * 500 / 18})
+
+
+def test_an_account_that_owes_money_sells_no_more_than_it_has():
+    made = world((Fixed(1.0, 0.0), 1.0))
+    assert wanted(made.decide(news(0, 10, 20, cash=-2000, AAA=50))) == {("AAA", "sell"): {"a1": 50}}
 
 
 def test_strategies_take_turns():

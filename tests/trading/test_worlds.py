@@ -41,6 +41,17 @@ def test_one_dies_one_hangs_one_floods_one_says_nonsense_and_the_others_trade_as
     assert not [each for each in psutil.Process().children(recursive=True) if "world" in " ".join(each.cmdline())]
 
 
+@pytest.mark.slow
+def test_a_world_that_falls_behind_is_told_what_it_missed(tmp_path):
+    """It answers too late and is heard again: no bar is left out of what it knows, and none of what it earned."""
+    institution, market = small_day(1, accounts=1, strategies=1, minutes=30)
+    day = Day(institution, market, tmp_path / "day", settings=DaySettings(seconds=2.0, patience=len(market.today)))
+    with Processes(day.worlds, entry={"pm001": bad_worlds.falls_behind}) as worlds:
+        outcome = day.run(worlds)
+        assert worlds.memory()
+    assert list(outcome.silent["pm001"]) == ["late"]
+
+
 def test_worlds_here_are_ended_apart(tmp_path):
     """A bar that a world cannot take ends it, and no other."""
     institution, market = small_day(2, minutes=30)
