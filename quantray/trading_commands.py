@@ -48,7 +48,11 @@ def trade(
     day = Day(institution, market, folder / "gate", settings=settings.day)
     with _worlds(settings, day) as worlds:
         keep_pace()
-        outcome = day.run(worlds)
+        try:
+            outcome = day.run(worlds)
+        except KeyboardInterrupt:
+            tell(f"interrupted; a day is not continued: its log is in {folder / 'gate'}, and a new one needs a new folder")
+            raise typer.Exit(3) from None
     earned = profit(institution, outcome)
     lots = day_lots(institution, outcome, market.time(0).date())
     summary = summary_of(institution, outcome, earned, replay_database(day.database))

@@ -1,5 +1,6 @@
 """A firm as data: its portfolio managers, what they may trade, their strategies, and the accounts they manage."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from itertools import combinations
@@ -93,6 +94,12 @@ class Mandate(SettingsModel):
     symbols: tuple[str, ...] = ()
     exclusive: bool = False
     """Whether no other manager may trade them."""
+
+    @model_validator(mode="after")
+    def _once(self) -> "Mandate":
+        if twice := sorted(symbol for symbol, count in Counter(self.symbols).items() if count > 1):
+            raise ValueError(f"the mandate lists {_some(twice)} twice; list each symbol once")
+        return self
 
 
 class ManagerSettings(SettingsModel):

@@ -27,7 +27,7 @@ from quantray.research.progress import follow
 from quantray.trading.bars import MarketDay
 from quantray.trading.handover import Handover
 from quantray.trading.messages import Decided, Holding, News, as_bytes, read_decided
-from quantray.trading.opening import open_day
+from quantray.trading.opening import day_set_up, open_day
 from quantray.trading.outcome import Outcome, held_by, weighed
 from quantray.trading.placing import place, sharing
 from quantray.trading.world import WorldSettings
@@ -116,7 +116,7 @@ class Day:
     Raises
     ------
     InputError
-        The folder holds a day already; a mandate or an account names what is not there.
+        The folder holds a day already; a mandate or an account names what is not there; the firm lacks a limit.
     """
 
     def __init__(
@@ -136,6 +136,7 @@ class Day:
         }
         self._folder, self._now, self._missed = folder, market.time(0), Counter[str]()
         self._ended: set[str] = set()
+        self._opening = day_set_up(institution, market)
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} holds something already; give a day a folder of its own.")
 
@@ -156,7 +157,7 @@ class Day:
         self._folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             gate = stack.enter_context(Gate(self.database, clock=lambda: self._now))
-            open_day(gate, self.institution, self.market, OPERATIONS)
+            open_day(gate, self.institution, self._opening, OPERATIONS)
             book = stack.enter_context(Book(self.market.today, self._folder / "venue.db", rules=self.settings.rules))
             handover = Handover(gate, book)
             opened, _ = gate.do(weighed)

@@ -60,8 +60,8 @@ class TradingDaySettings(SettingsModel):
     """A firm's day."""
 
     firm: Annotated[
-        Annotated[str, Tag("file")] | Annotated[SyntheticFirm, Tag("size")],
-        Discriminator(lambda value: "file" if isinstance(value, str) else "size"),
+        Annotated[str, Tag("file")] | Annotated[SyntheticFirm, Tag("simulated")],
+        Discriminator(lambda value: "file" if isinstance(value, str) else "simulated"),
     ]
     """A YAML file of ``institution.books``, or how large a firm to make up."""
     market: Annotated[SyntheticMarket | StoreMarket, Field(discriminator="kind")]
@@ -100,12 +100,20 @@ class TradingDaySettings(SettingsModel):
         if isinstance(self.firm, SyntheticFirm):
             return _firm(self.firm, market.symbols), market
         institution = read_institution(beside / self.firm)
-        if begun := sorted(name for name, account in institution.accounts.items() if account.shares):
-            raise InputError(
-                f"account {begun[0]} begins with shares, and what they cost is not known to the day's tax lots; begin "
-                "it with cash, or lead the day by trading.day and give day_lots their lots."
-            )
+        _require_lots(institution)
         return institution, market
+
+
+def _require_lots(institution: InstitutionSettings) -> None:
+    """Refuse before a day what would be refused after it."""
+    for name, account in sorted(institution.accounts.items()):
+        if account.shares:
+            raise InputError(
+                f"account {name} begins with shares, and what they cost is not known to the day's tax lots; begin it "
+                "with cash, or lead the day by trading.day and give day_lots their lots."
+            )
+        if account.lots == "specific":
+            raise InputError(f"account {name} names the lots of each sale, and a day names none; give another method.")
 
 
 def _firm(wanted: SyntheticFirm, symbols: tuple[str, ...]) -> InstitutionSettings:

@@ -96,6 +96,8 @@ def test_exclusive_mandates_keep_apart(tmp_path):
     assert read_institution(shared).pms["bob"].mandate.symbols == ("B",)
     with pytest.raises(InputError, match="mandates of ann and bob overlap in B, and one is exclusive"):
         read_institution(mandates({"symbols": ["A", "B"], "exclusive": True}, {"symbols": ["B", "C"]}))
+    with pytest.raises(InputError, match="the mandate lists B twice"):
+        read_institution(mandates({"symbols": ["A"]}, {"symbols": ["B", "C", "B"]}))
     with pytest.raises(InputError, match="mandates of ann and bob overlap, and one is exclusive; list symbols"):
         read_institution(mandates({"symbols": ["A"], "exclusive": True}, {}))
 

@@ -119,9 +119,20 @@ def test_a_days_folder_and_mandates_are_checked(traded, tmp_path):
     with pytest.raises(InputError, match="holds something already"):
         Day(institution, market, day._folder)
     content = institution.model_dump()
-    content["pms"]["pm001"]["mandate"] = {"symbols": ["XXX"]}
-    with pytest.raises(InputError, match="the mandate of pm001 names XXX, of which the day has no bars"):
+    for place, key, value, why in (
+        ("pms", "mandate", {"symbols": ["XXX"]}, "the mandate of pm001 names XXX, of which the day has no bars"),
+        ("accounts", "restricted", ["XXX"], "account pm001-a001 names XXX, of which the day has no bars"),
+        ("accounts", "shares", {"XXX": 5}, "account pm001-a001 names XXX, of which the day has no bars"),
+    ):
+        content = institution.model_dump()
+        next(iter(content[place].values()))[key] = value
+        with pytest.raises(InputError, match=why):
+            Day(InstitutionSettings.model_validate(content), market, tmp_path / "day")
+    content = institution.model_dump()
+    del content["firm"]["limits"]["net"]
+    with pytest.raises(InputError, match="Synthetic Capital: .*the firm has no limit net"):
         Day(InstitutionSettings.model_validate(content), market, tmp_path / "day")
+    assert not (tmp_path / "day").exists()
 
 
 def test_settings_of_a_day_are_checked_before_anything_is_begun():

@@ -38,11 +38,15 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         TradingDaySettings(**SMALL, address="head:6379")
     with pytest.raises(ValidationError, match="pms\n.*greater than or equal to 1"):
         TradingDaySettings(**{**SMALL, "firm": {"pms": 0, "accounts": 1, "strategies": 1}})
-    firm = synthetic_institution(1, 1, 1).model_dump()
-    firm["accounts"]["pm001-a001"]["shares"] = {"S0001": 5}
-    (tmp_path / "firm.yaml").write_text(to_yaml(InstitutionSettings.model_validate(firm)))
-    with pytest.raises(InputError, match="account pm001-a001 begins with shares, and what they cost is not known"):
-        TradingDaySettings(**{**SMALL, "firm": "firm.yaml"}).load(tmp_path)
+    for key, value, why in (
+        ("shares", {"S0001": 5}, "account pm001-a001 begins with shares, and what they cost is not known"),
+        ("lots", "specific", "account pm001-a001 names the lots of each sale, and a day names none"),
+    ):
+        firm = synthetic_institution(1, 1, 1).model_dump()
+        firm["accounts"]["pm001-a001"][key] = value
+        (tmp_path / "firm.yaml").write_text(to_yaml(InstitutionSettings.model_validate(firm)))
+        with pytest.raises(InputError, match=why):
+            TradingDaySettings(**{**SMALL, "firm": "firm.yaml"}).load(tmp_path)
 
 
 def test_memory_grows_with_managers_and_the_requirements_formula_is_its_own(tmp_path):
