@@ -51,7 +51,10 @@ def trade(
         try:
             outcome = day.run(worlds)
         except KeyboardInterrupt:
-            tell(f"interrupted; a day is not continued: its log is in {folder / 'gate'}, and a new one needs a new folder")
+            tell(
+                f"interrupted; a day is not continued: its log is in {folder / 'gate'}; give the next a new folder",
+                error=True,
+            )
             raise typer.Exit(3) from None
     earned = profit(institution, outcome)
     lots = day_lots(institution, outcome, market.time(0).date())
