@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from quantray.institution.books import InstitutionSettings
+from quantray.institution.lots.records import Lot, Realised
 from quantray.institution.tax_lots import LotBook
 from quantray.oms.messages import MONEY
 from quantray.oms.replay import Replay
@@ -22,6 +24,17 @@ from quantray.trading.profit import Profit
 __all__ = ["Summary", "digests", "summary_of", "write_day"]
 
 _LATENCIES = (50.0, 99.0, 100.0)
+_TYPES: Mapping[object, pa.DataType] = {int: pa.int64(), bool: pa.bool_(), float: pa.float64(), date: pa.date32()}
+_COLUMNS: Mapping[str, Mapping[str, object]] = {
+    "blocks": {"day": date, "block": str, "pm": str, "symbol": str, "side": str, "wanted": int, "filled": int}
+    | {"price": float, "fee": float},
+    "shares": {"day": date, "block": str, "account": str, "symbol": str, "side": str, "shares": int}
+    | {"amount": float, "fee": float},
+    "lots": get_type_hints(Lot) | {"side": int},
+    "realised": get_type_hints(Realised),
+    "profit": {"day": date, "of": str, "name": str, "money": float},
+}
+"""Of each table, also where it has no rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +132,8 @@ def write_day(
             for it in outcome.blocks
             for account, share in sorted(it.shares.items())
         ],
-        "lots": [{key: _plain(value) for key, value in asdict(lot).items()} for lot in lots.lots],
-        "realised": [{key: _plain(value) for key, value in asdict(it).items()} for it in lots.realised],
+        "lots": [asdict(lot) for lot in lots.lots],
+        "realised": [asdict(it) for it in lots.realised],
         "profit": [
             {"day": day, "of": of, "name": name, "money": money}
             for of, each in (
@@ -136,13 +149,10 @@ def write_day(
     paths = []
     for name, rows in tables.items():
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows), sink)
+        columns = pa.schema([(key, _TYPES.get(kind, pa.string())) for key, kind in _COLUMNS[name].items()])
+        pq.write_table(pa.Table.from_pylist(rows, schema=columns), sink)
         paths.append(folder / f"{name}.parquet")
         write_atomically(paths[-1], sink.getvalue().to_pybytes())
     paths.append(folder / "summary.json")
     write_atomically(paths[-1], json.dumps(asdict(summary), indent=2).encode())
     return tuple(paths)
-
-
-def _plain(value: object) -> Any:
-    return value if isinstance(value, int | float | str | date | bool | None) else str(value)
