@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# What Python compiles, its tests among it, it keeps for the processes beside it and after it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-fix lint docs pictures release-check bench mutation clean
 
 # The stamp is newer than the files that say what to install, or the set-up runs again.
