@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import contextlib
+import gc
 import importlib.util
 import os
 import signal
@@ -39,8 +40,9 @@ ROOT = Path(__file__).parents[1]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, those that start Ray last: one Ray serves them all.
 
-    Among several processes one has all tests that start Ray, from the beginning, and a file stays in one process, for
-    what its tests share; slow ones come first, or one process would be left alone with them at the end.
+    Among several processes one has all tests that start Ray, from the beginning, with those that share their finished
+    studies, and a folder stays in one process, for what its tests share; slow ones come first, or one process would be
+    left alone with them at the end.
     """
     if importlib.util.find_spec("quickfix") is None:
         for item in [item for item in items if item.get_closest_marker("fix")]:
@@ -49,13 +51,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: (_starts_ray(item), _is_slow(item)))
         return
     for item in items:
-        with_ray = _starts_ray(item) or "no_ray" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("ray" if with_ray else item.nodeid.split("::")[0]))
+        with_ray = _starts_ray(item) or not {"no_ray", "finished"}.isdisjoint(item.fixturenames)
+        item.add_marker(pytest.mark.xdist_group("ray" if with_ray else _together(item)))
     items.sort(key=lambda item: ("no_ray" not in item.fixturenames, not _starts_ray(item), not _is_slow(item)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look through all of it in every test."""
+    gc.collect()
+    gc.freeze()
 
 
 def _starts_ray(item: pytest.Item) -> bool:
     return item.get_closest_marker("ray") is not None
+
+
+def _together(item: pytest.Item) -> str:
+    """The folder of a room, or a file that stands in none."""
+    return str(item.path if item.path.parent == ROOT / "tests" else item.path.parent)
 
 
 def _is_slow(item: pytest.Item) -> bool:

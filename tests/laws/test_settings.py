@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from quantray.errors import QuantrayError
 from quantray.research.executor import Serial
+from quantray.settings import read_settings
 from quantray.studies.kinds import find_kind
 
 pytestmark = pytest.mark.slow
@@ -259,13 +260,12 @@ def outcome(settings, executor=None):
 
 
 @pytest.fixture(scope="module")
-def bases(studies, tmp_path_factory):
-    """Kind -> its small study, resolved, and the digest of what it found."""
-    found = {}
-    for kind in IDLE:
-        settings = studies.settings(kind, tmp_path_factory.mktemp(kind))
-        found[kind] = (settings, outcome(settings))
-    return found
+def bases(finished):
+    """Kind -> the settings of its small study and the digest of what it found."""
+    return {
+        kind: (read_settings(find_kind(kind).settings, finished[kind].folder / "settings.yaml"), run.about.digest)
+        for kind, run in finished.items()
+    }
 
 
 @pytest.mark.parametrize("kind", IDLE)

@@ -32,9 +32,9 @@ def written(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "write_line", write_line)
     threads = torch.get_num_threads()
     # Benchmarks collect garbage before every timing; what other tests have left need not be looked at each time.
+    gc.collect()
     gc.freeze()
     yield lines
-    gc.unfreeze()
     torch.set_num_threads(threads)
 
 
