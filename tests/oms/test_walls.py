@@ -141,5 +141,5 @@ def test_a_server_shows_all_to_whoever_is_not_behind_the_wall(postgres):
         assert "approvals" not in inspect(connection).get_table_names()
         assert connection.execute(text("SELECT count(*) FROM pg_policies")).scalar() == 0
     engine.dispose()
-    with pytest.raises(DataError, match="tables of version 0004, not 0005; open a gate"), behind_wall(url, "ann"):
+    with pytest.raises(DataError, match="tables of version 0004, not 0006; open a gate"), behind_wall(url, "ann"):
         pass
