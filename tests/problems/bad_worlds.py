@@ -67,8 +67,14 @@ def floods(pipe, settings):
     _at(pipe, settings, _shouts)
 
 
+def _raves(pipe):
+    pipe.send_bytes(b'{"bar": "soon", "wishes": [[[[[[]]]]]]}')
+    # Nothing after it, which would be out of turn.
+    threading.Event().wait()
+
+
 def nonsense(pipe, settings):
-    _at(pipe, settings, lambda each: each.send_bytes(b'{"bar": "soon", "wishes": [[[[[[]]]]]]}'))
+    _at(pipe, settings, _raves)
 
 
 def falls_behind(pipe, settings):
