@@ -16,7 +16,7 @@ from quantray.trading.day import DaySettings
 
 __all__ = ["SyntheticFirm", "SyntheticMarket", "TradingDaySettings", "memory_plan"]
 
-_DRIVER_MB = 260.0
+_DRIVER_MB = 300.0
 _WORLD_MB = 180.0
 """Of a process that has done nothing yet: an interpreter and what it imports."""
 _COPIES = 8
