@@ -394,7 +394,7 @@ def _no_work() -> Iterator[None]:
     """Every verb up to its work: no study, no other program, no network."""
     no_network = mock.patch.object(socket, "create_connection", side_effect=ConnectionRefusedError("refused"))
     answer = subprocess.CompletedProcess([], 2, "", "the settings are not asked")
-    no_program = mock.patch.object(cli.subprocess, "run", return_value=answer)
+    no_program = mock.patch.object(subprocess, "run", return_value=answer)
     no_study = mock.patch.object(cli, "_run", return_value=None)
     small = mock.patch.object(synthetic, "simulate_market", _small_market)
     with (

@@ -240,7 +240,8 @@ class Clone:
         if command in SHOWN:
             line += " --set cluster.kind=serial"
         if command.startswith("quantray submit"):
-            line += f" --address http://127.0.0.1:{self.ports['dashboard']}"
+            before, after, own = line.partition(" -- ")
+            line = f"{before} --address http://127.0.0.1:{self.ports['dashboard']}{after}{own}"
         line = line.replace("HEAD_ADDRESS:6379", f"127.0.0.1:{self.ports.get('head')}")
         line = line.replace("127.0.0.1:8265", f"127.0.0.1:{self.ports.get('dashboard')}")
         line = line.replace("=/shared/", f"={self.folder}/shared/").replace("{}", "'{}'")

@@ -96,6 +96,8 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "data.sectors": ({}, {"data.sectors": "SECTORS"}),
     "data.universe.symbols": ({}, {"data.universe.symbols": [f"S{i:02d}" for i in range(20)]}),
     "data.only_with_sector": ({"data.sectors": "SECTORS"}, {"data.only_with_sector": True}),
+    "portfolios allocators.0.rule": ({}, {"allocators.0.rule": "inverse_volatility"}),
+    "portfolios allocators.0.estimator": ({}, {"allocators.0.estimator": "ewma"}),
     "portfolios allocators.0.n_factors": (FACTORS, {"allocators.0.n_factors": 2}),
     "portfolios allocators.0.max_weight": (FACTORS, {"allocators.0.max_weight": 0.1}),
     "portfolios allocators.0.distance": (HRP, {"allocators.0.distance": "correlation"}),
@@ -164,6 +166,10 @@ COMPANY |= {
 }
 """Setting, with its kind before it where there are several -> what must stand beside it, and another value of it."""
 ELSEWHERE = {
+    "allocators.0.parameters": "of rules of a user's own; see tests/studies/portfolios",
+    "allocators.0.invested": "of rules of a user's own; see tests/studies/portfolios",
+    "allocators.0.estimator_parameters": "of estimators of a user's own; see tests/studies/portfolios",
+    "allocators.0.trial_seconds": "changes no number; see tests/studies/portfolios",
     "sweep regimes.seed": "fits from all starts agree on so short a market; see tests/regimes",
     "cluster.address": "needs a cluster; see tests/distributed",
     "forecasts models.0.device": "needs a GPU",

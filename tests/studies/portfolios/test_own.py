@@ -44,6 +44,8 @@ def study_of(folder, *allocators, **changes):
 def written(tmp_path, monkeypatch):
     """A function: the import path of a module of a user's, as a new process would see it after a change."""
     monkeypatch.syspath_prepend(tmp_path)
+    # Compiled code is told apart by the second and the length of its source.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     name = f"written_by_a_user_{next(number)}"
 
     def write(text):

@@ -19,7 +19,7 @@ from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.tuning.settings import TuningSettings
 
 FOLDER = Path(__file__).parents[3] / "workflows" / "configs"
-CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem not in ("daily", "limits")]
+CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem not in ("daily", "limits", "trading_day", "trading_day_full")]
 """Of studies."""
 MODELS = {
     "capacity": CapacitySettings,
