@@ -122,7 +122,8 @@ class Database:
         self._used.add(values[0] for values in rows.added.get(schema.child_orders, ()))
         try:
             written = self._writer.write(rows, self.epoch)
-        except (SQLAlchemyError, sqlite3.Error, OverflowError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
+            self._let_go(error)
             raise StoreError(f"nothing was written to {self.url}: {_said(error)}.") from error
         if not written:
             raise FencedError(f"another gate took {self.url} over; this one has stopped.")
@@ -140,8 +141,15 @@ class Database:
         try:
             with self._connection.begin():
                 return self._connection.execute(query).all()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
+            self._let_go(error)
             raise StoreError(f"{self.url} cannot be read: {_said(error)}.") from error
+
+    def _let_go(self, error: Exception) -> None:
+        """Of a connection that was lost in a way that its driver passes on as it comes; the next use makes another."""
+        if isinstance(error, OSError):
+            with suppress(SQLAlchemyError, OSError):
+                self._connection.invalidate(error)
 
     def may_have(self, order: str) -> bool:
         """Whether there may be an order of an id; False where there is none, which is told without a question."""

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import pg8000.core
 import pytest
 from desks import ANN, NOON, OPS, Clock, buy, gate_at, set_up
 from sqlalchemy import create_engine, select
@@ -242,4 +243,22 @@ def test_a_lost_connection_loses_no_order(postgres):
         with pytest.raises(StoreError, match="nothing was written"):
             gate.submit([buy("A1/O2")], ANN)
         assert [one.accepted for one in gate.submit([buy("A1/O1"), buy("A1/O2")], ANN)] == [True, True]
+    assert replay_database(url).findings == ()
+
+
+def test_a_connection_that_the_system_resets_loses_no_order(postgres, monkeypatch):
+    """The driver passes the system's error on as it comes."""
+    url = postgres.empty()
+    with Gate(url, clock=Clock()) as gate:
+        gate.do(set_up)
+        read = pg8000.core._read
+
+        def reset(*arguments):
+            monkeypatch.setattr(pg8000.core, "_read", read)
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+        monkeypatch.setattr(pg8000.core, "_read", reset)
+        with pytest.raises(StoreError, match="nothing was written.*reset by peer"):
+            gate.submit([buy("A1/O1")], ANN)
+        assert gate.submit([buy("A1/O1")], ANN)[0].accepted
     assert replay_database(url).findings == ()

@@ -9,7 +9,11 @@ from quantray.research.kind import Kind, StudySettings
 from quantray.studies.kinds import KINDS, find_kind, read_study
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "configs"
-CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem not in ("daily", "limits", "trading_day", "trading_day_full")]
+CONFIGS = [
+    path
+    for path in sorted(FOLDER.glob("*.yaml"))
+    if path.stem not in ("daily", "limits", "trading_day", "trading_day_full")
+]
 """Of studies."""
 NOTHING = 1
 

@@ -19,7 +19,11 @@ from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.tuning.settings import TuningSettings
 
 FOLDER = Path(__file__).parents[3] / "workflows" / "configs"
-CONFIGS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem not in ("daily", "limits", "trading_day", "trading_day_full")]
+CONFIGS = [
+    path
+    for path in sorted(FOLDER.glob("*.yaml"))
+    if path.stem not in ("daily", "limits", "trading_day", "trading_day_full")
+]
 """Of studies."""
 MODELS = {
     "capacity": CapacitySettings,
