@@ -1,9 +1,8 @@
 """Routes of portfolio managers: their orders, positions, profit, limits and blocks. Whose they are, the key says."""
 
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import FastAPI, Path, Request
+from fastapi import FastAPI, Request
 
 from quantray.execution.orders import Side
 from quantray.institution.allocation import Rule
@@ -26,13 +25,12 @@ from quantray.serving.institution.schemas import (
     Positions,
 )
 from quantray.serving.problems import ProblemError
-from quantray.serving.routes.pages import Limit, Named, Offset
+from quantray.serving.routes.pages import Id, Limit, Named, Offset
 from quantray.serving.routes.service import PROBLEMS, scoped
 
 __all__ = ["add_managers"]
 
 _TRADE = {"responses": PROBLEMS, "tags": ["manager"], **scoped("trade")}
-_Id = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]+$")]
 
 
 def add_managers(app: FastAPI, firm: Firm) -> None:
@@ -59,7 +57,7 @@ def _add_orders(app: FastAPI, firm: Firm) -> None:
             return managers.orders(connection, wanted, offset, limit)
 
     @app.get("/v1/manager/orders/{order:path}", response_model=OrderDetail, **_TRADE)
-    def order(request: Request, order: _Id) -> OrderDetail:
+    def order(request: Request, order: Id) -> OrderDetail:
         """An order of yours, with what its venue reported."""
         return _order(firm, request, order)
 
@@ -84,7 +82,7 @@ def _add_orders(app: FastAPI, firm: Firm) -> None:
         return OrderReply(order=found.order, accepted=found.accepted, code=found.code, text=found.text)
 
     @app.delete("/v1/manager/orders/{order:path}", response_model=OrderDetail, **_TRADE)
-    def cancel(request: Request, order: _Id) -> OrderDetail:
+    def cancel(request: Request, order: Id) -> OrderDetail:
         """Ask that an order of yours ends, as far as it can."""
         _order(firm, request, order)
         with firm.desk(principal_of(request)) as desk:
@@ -130,7 +128,7 @@ def _add_blocks(app: FastAPI, firm: Firm) -> None:
             return managers.blocks(connection, offset, limit)
 
     @app.get("/v1/manager/blocks/{block:path}", response_model=BlockDetail, **_TRADE)
-    def block(request: Request, block: _Id) -> BlockDetail:
+    def block(request: Request, block: Id) -> BlockDetail:
         """A block of yours, who wants it and who has it."""
         with firm.seen_by(manager_of(request)) as connection:
             found = managers.block(connection, block)

@@ -1,9 +1,8 @@
 """Routes of operations: breaks with the venue, blocks and their allocation, settlement by hand, alerts, compliance."""
 
 from datetime import date
-from typing import Annotated
 
-from fastapi import FastAPI, Path, Request
+from fastapi import FastAPI, Request
 
 from quantray.institution.compliance_report import ComplianceReport
 from quantray.institution.overrides import Override
@@ -23,13 +22,12 @@ from quantray.serving.institution.schemas import (
     SettlementOrder,
 )
 from quantray.serving.problems import ProblemError
-from quantray.serving.routes.pages import Limit, Offset
+from quantray.serving.routes.pages import Id, Limit, Offset
 from quantray.serving.routes.service import PROBLEMS, scoped
 
 __all__ = ["add_operations"]
 
 _OPERATIONS = {"responses": PROBLEMS, "tags": ["operations"], **scoped("operations")}
-_Id = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]+$")]
 
 
 def add_operations(app: FastAPI, firm: Firm) -> None:
@@ -85,12 +83,12 @@ def _add_blocks(app: FastAPI, firm: Firm) -> None:
             return managers.blocks(connection, offset, limit)
 
     @app.get("/v1/operations/blocks/{block:path}", response_model=BlockDetail, **_OPERATIONS)
-    def block(block: _Id) -> BlockDetail:
+    def block(block: Id) -> BlockDetail:
         """A block, who wants it and who has it."""
         return _block(firm, block)
 
     @app.post("/v1/operations/allocations/{block:path}", response_model=BlockDetail, **_OPERATIONS)
-    def allocate(request: Request, block: _Id, asked: Allocation) -> BlockDetail:
+    def allocate(request: Request, block: Id, asked: Allocation) -> BlockDetail:
         """Share out a block whose orders have ended; with ``onto`` and a reason anew, after its venue changed fills."""
         with firm.desk(principal_of(request)) as desk:
             if asked.onto is None:
