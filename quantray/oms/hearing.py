@@ -212,6 +212,11 @@ def _doubt(books: Books, record: OrderRecord, report: Report, was: State) -> Non
         books.note("late fill", name, f"{report.quantity:,} shares filled after it was {was}")
     if order.limit is not None and (report.price - order.limit) * order.side.sign > 0:
         books.note("price", name, f"filled at {report.price:,}, beyond its limit of {order.limit:,}")
+    if order.limit is None and order.side.sign > 0 and report.quantity * (report.price - record.price) + report.fee > 0:
+        # At the market a venue may ask for more than was set aside, and the account pays it all the same.
+        books.note(
+            "price", name, f"filled at {report.price:,} and fees, beyond the {record.price:,} that were set aside"
+        )
     if 10 * abs(report.fee) > report.quantity * report.price:
         books.note("fee", name, f"a fee of {report.fee:,} for {report.quantity * report.price:,} traded")
 

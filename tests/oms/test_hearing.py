@@ -212,3 +212,13 @@ def test_a_fill_after_the_end_is_told(books):
     assert [(alert.kind, alert.text) for alert in books.alerts] == [
         ("late fill", "60 shares filled after it was CANCELED")
     ]
+
+
+def test_a_purchase_at_the_market_beyond_what_was_set_aside_is_told(books):
+    """The collar bounds what is set aside; a venue is bound by a limit alone."""
+    code(books, order("O2", 60, limit=None), order("O3", 60, limit=None))
+    aside = books.ledger.orders["A1/O2"].price
+    for name in ("O2", "O3"):
+        acked(books, name)
+    hear(books, [fill(60, "O2", "F2", aside), fill(60, "O3", "F3", aside + 1)])
+    assert [(alert.kind, alert.entity) for alert in books.alerts] == [("price", "A1/O3")]
