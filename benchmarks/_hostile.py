@@ -348,7 +348,8 @@ def _run_command_line(words: tuple[str, ...]) -> None:
         raise AssertionError(f"exit code {code}")
     if code in (0, 3) or text.startswith("Usage: "):
         if code:
-            raise QuantrayError("usage")
+            framed = next((line for line in text.splitlines() if line.startswith("│")), "")
+            raise QuantrayError(f"usage: {framed.strip('│ ')!r}"[:200])
         return
     lines = [line for line in text.splitlines() if line]
     if not lines and "quantray doctor" in out.getvalue():

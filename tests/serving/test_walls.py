@@ -5,6 +5,7 @@ Each attack is tried twice: it finds nothing, and once its wall is taken away it
 
 import json
 import logging
+import re
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,8 +33,8 @@ from quantray.serving.routes import managers as routes
 
 
 def reveals(answer):
-    """Secrets of bob's in an answer."""
-    return [secret for secret in SECRETS if secret in answer.text]
+    """Secrets of bob's in an answer, as words: digits within a time of another's are none."""
+    return [each for each in SECRETS if re.search(rf"(?<![0-9A-Za-z])(?<![0-9]\.){each}(?![0-9A-Za-z])", answer.text)]
 
 
 def said(answer):
