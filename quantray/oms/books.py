@@ -148,9 +148,11 @@ class Books:
         record.state = to
         self.ledger.reserve(record)
         self.changes.orders.add(record.order.id)
-        body = {"from": was.value, "to": to.value, "reason": reason}
+        body: dict[str, str | int] = {"from": was.value, "to": to.value, "reason": reason}
         if to is State.SENT:
             body["route"] = record.route or ""
+            if record.order.limit is None and (limit := self.ledger.furthest(record)) is not None:
+                body["limit"] = limit
         self.changes.log(self.now(), actor, "state", record.order.id, body)
 
     def put_out(self, order: NewOrder, action: str) -> None:

@@ -1,6 +1,7 @@
 """The way out: what is handed over, what never left, and what nobody knows of."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from quantray.oms.books import SYSTEM, Books, Outgoing
 from quantray.oms.messages import Route
@@ -12,7 +13,8 @@ __all__ = ["end_session", "handed", "unsent", "unsure"]
 def handed(books: Books, numbers: Iterable[int], route: Route) -> list[Outgoing]:
     """Note, before a byte leaves, that something is handed over; returns what still has to be.
 
-    What was canceled meanwhile is left out. The route of an order is decided here, once.
+    What was canceled meanwhile is left out. The route of an order is decided here, once, and a purchase at the market
+    is given its limit, so that no venue can ask for more than was set aside.
     """
     kept = []
     for number in numbers:
@@ -25,7 +27,8 @@ def handed(books: Books, numbers: Iterable[int], route: Route) -> list[Outgoing]
         elif out.action == "new" and record.state is State.RESERVED:
             record.route = route
             books.move(record, State.SENT, SYSTEM, route)
-            kept.append(out)
+            limit = books.ledger.furthest(record)
+            kept.append(out if limit == out.order.limit else replace(out, order=replace(out.order, limit=limit)))
         elif out.action == "cancel" and record.state is State.CANCEL_PENDING:
             kept.append(out)
         books.done(out)

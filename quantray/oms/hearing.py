@@ -210,15 +210,13 @@ def _doubt(books: Books, record: OrderRecord, report: Report, was: State) -> Non
         return
     if was in ENDED:
         books.note("late fill", name, f"{report.quantity:,} shares filled after it was {was}")
-    if order.limit is not None and (report.price - order.limit) * order.side.sign > 0:
-        books.note("price", name, f"filled at {report.price:,}, beyond its limit of {order.limit:,}")
-    if order.limit is None and order.side.sign > 0 and report.quantity * (report.price - record.price) + report.fee > 0:
-        # At the market a venue may ask for more than was set aside, and the account pays it all the same.
-        books.note(
-            "price", name, f"filled at {report.price:,} and fees, beyond the {record.price:,} that were set aside"
-        )
+    limit = books.ledger.furthest(record)
+    if limit is not None and (report.price - limit) * order.side.sign > 0:
+        books.note("price", name, f"filled at {report.price:,}, beyond its limit of {limit:,}")
     if 10 * abs(report.fee) > report.quantity * report.price:
         books.note("fee", name, f"a fee of {report.fee:,} for {report.quantity * report.price:,} traded")
+    elif order.side.sign > 0 and report.fee > (aside := report.quantity * books.ledger.limit("firm", "", "fee")):
+        books.note("fee", name, f"a fee of {report.fee:,}, beyond the {aside:,} that are set aside for it")
 
 
 def _was_filled(record: OrderRecord, found: VenueOrder) -> bool:

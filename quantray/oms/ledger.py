@@ -214,6 +214,17 @@ class Ledger:
         self.shift(order.account, order.symbol, shares=order.side.sign * quantity)
         self.accounts[order.account].cash -= order.side.sign * quantity * price + fee
 
+    def furthest(self, record: OrderRecord) -> int | None:
+        """The price beyond which an order is not to trade; None where there is none.
+
+        A purchase at the market goes as far as what is set aside for it and its fee, in whole ticks.
+        """
+        order = record.order
+        if order.limit is not None or order.side is not Side.BUY:
+            return order.limit
+        tick = self.instruments[order.symbol].tick
+        return (record.price - self.limit("firm", "", "fee")) // tick * tick
+
     def account(self, name: str) -> Account:
         """An account by its id; raises ``InputError`` for an unknown one."""
         if name not in self.accounts:

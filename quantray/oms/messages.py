@@ -64,7 +64,7 @@ class NewOrder:
     ----------
     id : chosen by us, never used twice; begins with the account and a slash, see ``is_id``.
     quantity : shares; what the gate refuses is its decision, not an error here.
-    limit : units of money a share; None trades at the market.
+    limit : units of money a share; None trades at the market, a purchase as far as what is set aside for it.
     venue : where it is executed, such as NYSE.
     parent : the order that it is a part of.
     replaces : id of the order that the venue ends as it takes this one, all or nothing.

@@ -14,6 +14,7 @@ from order_books import (
     free,
     order,
     says,
+    sell,
     sent,
     small_books,
     state,
@@ -196,8 +197,10 @@ def test_a_silence_is_told_and_changes_nothing(books):
         ({"price": MARK}, []),
         ({"price": MARK + 1}, ["price"]),
         ({"price": MARK - 1}, []),
-        ({"fee": 6 * MARK}, []),
-        ({"fee": 6 * MARK + 1}, ["fee"]),
+        # A purchase sets 100 a share aside for it.
+        ({"fee": 60 * 100}, []),
+        ({"fee": 60 * 100 + 1}, ["fee"]),
+        ({"fee": -6 * MARK}, []),
         ({"fee": -6 * MARK - 1}, ["fee"]),
     ],
 )
@@ -214,11 +217,18 @@ def test_a_fill_after_the_end_is_told(books):
     ]
 
 
-def test_a_purchase_at_the_market_beyond_what_was_set_aside_is_told(books):
-    """The collar bounds what is set aside; a venue is bound by a limit alone."""
+def test_a_purchase_at_the_market_beyond_the_limit_that_it_left_with_is_told(books):
+    """The mark of 100 and a collar of 5 %: it leaves with 105, whatever is set aside for fees."""
     code(books, order("O2", 60, limit=None), order("O3", 60, limit=None))
-    aside = books.ledger.orders["A1/O2"].price
     for name in ("O2", "O3"):
         acked(books, name)
-    hear(books, [fill(60, "O2", "F2", aside), fill(60, "O3", "F3", aside + 1)])
+    hear(books, [fill(60, "O2", "F2", 1_050_000), fill(60, "O3", "F3", 1_050_001)])
     assert [(alert.kind, alert.entity) for alert in books.alerts] == [("price", "A1/O3")]
+
+
+def test_the_fee_of_a_sale_is_told_where_it_is_beyond_reason(books):
+    code(books, sell("O2", 60), sell("O3", 60))
+    for name in ("O2", "O3"):
+        acked(books, name)
+    hear(books, [fill(60, "O2", "F2", fee=6 * MARK), fill(60, "O3", "F3", fee=6 * MARK + 1)])
+    assert [(alert.kind, alert.entity) for alert in books.alerts] == [("fee", "A1/O3")]

@@ -229,6 +229,9 @@ GOOD = {
         .execution("PARTIAL", "FILLED", 60, "F2")
     ),
     "put out again": lambda log: log.order().sent().state("SENT", "RESERVED").sent().state("SENT", "ACKED"),
+    "at the market": lambda log: (
+        log.order(limit=None, price=1_050_100).state("RESERVED", "SENT", route="rest", limit=1_050_000)
+    ),
     "refused": lambda log: log.order(to="REJECTED", code="cash", price=0, quantity=10**9),
 }
 
@@ -283,6 +286,16 @@ BAD = [
         lambda log: log.order().sent().add("settlement", "A1/O1", filled=10, price=MARK, reason="", venue=""),
         {},
         "A1/O1 was settled by ops without a reason",
+    ),
+    (
+        lambda log: log.order(limit=None, price=1_050_100).state("RESERVED", "SENT", route="rest", limit=1_050_100),
+        {},
+        "A1/O1 left with the limit 1,050,100 and the fee 100, beyond 1,050,100",
+    ),
+    (
+        lambda log: log.order().state("RESERVED", "SENT", route="rest", limit=MARK),
+        {},
+        "A1/O1 left with the limit 1,000,000, and is no purchase at the market",
     ),
     (lambda log: log.order(limit=None), {}, "1,000,100 a share is set aside for A1/O1, not 1,050,100"),
     (lambda log: log.add("switch", "", scope="pm", key="ann", on=True).order(), {}, "accepted while pm ann was halted"),

@@ -149,6 +149,7 @@ def _state(now: Standing, row: Row, findings: Findings) -> None:
         if order.route is not None or not row.body["route"]:
             findings.add("route", f"{row.entity} goes by {row.body['route']!r} and went by {order.route!r}")
         order.route = row.body["route"]
+        _bounded(now, order, row, findings)
     elif to is State.RESERVED:
         order.route = None
         order.news += 1
@@ -156,6 +157,18 @@ def _state(now: Standing, row: Row, findings: Findings) -> None:
         order.cancels += 1
     order.state = to
     now.hold(order)
+
+
+def _bounded(now: Standing, order: Placed, row: Row, findings: Findings) -> None:
+    """A purchase at the market left with a limit, which with its fee is within what is set aside."""
+    # Logs of before there was one do not have it.
+    limit, fee = row.body.get("limit"), now.limits.get(("firm", "", "fee"), 0)
+    if limit is None:
+        return
+    if order.limit is not None or not order.is_purchase:
+        findings.add("price", f"{row.entity} left with the limit {limit:,}, and is no purchase at the market")
+    elif limit + fee > order.price:
+        findings.add("price", f"{row.entity} left with the limit {limit:,} and the fee {fee:,}, beyond {order.price:,}")
 
 
 def _execution(now: Standing, row: Row, findings: Findings) -> None:
