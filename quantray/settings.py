@@ -182,6 +182,7 @@ def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[st
     first = error.errors()[0]
     # Locations pass through the names of union members, which are no keys.
     where = [str(part) for part in first["loc"] if part not in ("store", "simulated") or first["loc"][-1] == part]
+    where = [part for part in where if not part.startswith("(")]
     key = ".".join(where)
     if first["type"] in _UNKNOWN:
         names = sorted(_keys(model))

@@ -17,12 +17,13 @@ from quantray.data.vendors.formats import Format
 from quantray.institution.rules import read_rules
 from quantray.oms.running import OmsSettings
 from quantray.regimes.indicators import LensSettings
-from quantray.research.market import UniverseSettings
+from quantray.research.market import SimulatedData, UniverseSettings
 from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.serving.settings import ServiceSettings
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
+from quantray.studies.sweep.settings import SweepSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -105,6 +106,8 @@ def test_yaml_is_valid_settings(tmp_path):
         elif title == "# allocators":
             for allocator in yaml.safe_load(block):
                 AllocatorSettings.model_validate(allocator)
+        elif title == "# strategies":
+            SweepSettings(name="all", data=SimulatedData(), strategies=yaml.safe_load(block))
         elif title == "# lenses":
             shown = {
                 name: tuple(v) if isinstance(v, list) else v for name, v in yaml.safe_load(block)["lenses"].items()
@@ -113,7 +116,7 @@ def test_yaml_is_valid_settings(tmp_path):
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 11
+    assert len(blocks("yaml")) == 12
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 

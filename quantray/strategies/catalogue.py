@@ -17,7 +17,7 @@ from quantray.strategies.trend import Breakout, MovingAverageCross
 
 __all__ = ["CATALOGUE", "Categorical", "Entry", "Family", "Parameter", "ParameterValue", "Range", "option_notes"]
 
-Family = Literal["trend_following", "mean_reversion", "market_neutral", "crisis_alpha"]
+Family = Literal["trend_following", "mean_reversion", "market_neutral", "crisis_alpha", "own"]
 ParameterValue = float | int | bool | str | None
 
 
@@ -59,7 +59,7 @@ Parameter = Range | Categorical
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A rule of the catalogue."""
+    """A rule of the catalogue, or a user's own."""
 
     name: str
     family: Family
@@ -83,9 +83,13 @@ class Entry:
         """
         return _changed(self.strategy, dict(parameters), self.name)
 
+    def values(self) -> Mapping[str, Any]:
+        """The default value of every parameter."""
+        return _flat(self.strategy)
+
     def defaults(self) -> Mapping[str, ParameterValue]:
         """The default value of every parameter that a search may change."""
-        known = _flat(self.strategy)
+        known = self.values()
         return {name: known[name] for name in self.parameters}
 
     def grid(self) -> Iterator[Mapping[str, ParameterValue]]:
@@ -101,11 +105,14 @@ class Entry:
 
 
 def _flat(settings: object) -> dict[str, Any]:
-    """The values of a dataclass and of those inside it, by their own names."""
+    """The values of a dataclass, and of dataclasses and mappings inside it, by their own names."""
     out: dict[str, Any] = {}
     for item in fields(settings):  # type: ignore[arg-type]
         value = getattr(settings, item.name)
-        out |= _flat(value) if is_dataclass(value) else {item.name: value}
+        if isinstance(value, Mapping):
+            out |= value
+        else:
+            out |= _flat(value) if is_dataclass(value) else {item.name: value}
     return out
 
 
@@ -124,6 +131,8 @@ def _replaced(settings: Any, parameters: Mapping[str, ParameterValue]) -> Any:
         value = getattr(settings, item.name)
         if is_dataclass(value):
             changes[item.name] = _replaced(value, parameters)
+        elif isinstance(value, Mapping):
+            changes[item.name] = {name: parameters.get(name, known) for name, known in value.items()}
         elif item.name in parameters:
             changes[item.name] = parameters[item.name]
     return replace(settings, **changes)

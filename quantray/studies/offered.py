@@ -1,4 +1,4 @@
-"""What settings may name: quantray's rules and estimators, and those that installed packages register."""
+"""What settings may name: quantray's own, sort by sort, and what installed packages register."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from quantray.errors import InputError
 from quantray.inputs import imported
 from quantray.own import is_fitted, own_thing, registered
 from quantray.settings import nearest
+from quantray.strategies.catalogue import CATALOGUE
 
 __all__ = ["OFFERED", "Offer", "offers"]
 
@@ -75,7 +76,18 @@ def _estimators() -> list[Offer]:
     return [*known, Offer("statistical", "quantray", "n_factors", _line(factors))]
 
 
-OFFERED: Mapping[str, Callable[[], list[Offer]]] = {"allocators": _allocators, "estimators": _estimators}
+def _strategies() -> list[Offer]:
+    return [
+        Offer(name, "quantray", ", ".join(entry.parameters), _line(type(entry.strategy)))
+        for name, entry in CATALOGUE.items()
+    ]
+
+
+OFFERED: Mapping[str, Callable[[], list[Offer]]] = {
+    "allocators": _allocators,
+    "estimators": _estimators,
+    "strategies": _strategies,
+}
 """What can be listed."""
 
 

@@ -1,5 +1,8 @@
-"""Studies of forecasters that are small enough to run in seconds."""
+"""Studies of forecasters that are small enough to run in seconds, and modules as users write and change them."""
 
+import importlib
+import itertools
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +13,7 @@ from quantray.research import provenance
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.research.numerics import NumericsClass
+from quantray.research.own_code import code_of
 from quantray.research.terms import ClusterSettings
 from quantray.studies.forecasts.settings import (
     ForecastFolds,
@@ -92,3 +96,28 @@ def keys_elsewhere(monkeypatch):
         return found
 
     return keys
+
+
+number = itertools.count()
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """A function: the import path of a module of a user's, as a new process would see it after a change."""
+    monkeypatch.syspath_prepend(tmp_path)
+    # Compiled code is told apart by the second and the length of its source.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    name = f"written_by_a_user_{next(number)}"
+
+    def write(text):
+        (tmp_path / f"{name}.py").write_text(text)
+        sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        code_of.cache_clear()
+        provenance._code.cache_clear()
+        return name
+
+    yield write
+    sys.modules.pop(name, None)
+    code_of.cache_clear()
+    provenance._code.cache_clear()

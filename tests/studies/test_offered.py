@@ -4,6 +4,7 @@ import pytest
 
 from quantray.errors import InputError
 from quantray.own import registered
+from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.offered import OFFERED, offers
 from quantray.studies.portfolios import settings
 
@@ -33,6 +34,13 @@ def test_all_that_settings_take_is_listed_with_a_line(what, names):
     assert {word for each in listed for word in each.parameters.split(", ") if word} <= set(fields)
 
 
+def test_every_strategy_is_listed_with_what_a_search_may_change():
+    listed = {each.name: each for each in offers("strategies")}
+    assert tuple(listed) == tuple(CATALOGUE)
+    assert all(each.about.endswith(".") for each in listed.values())
+    assert listed["momentum_5_20"].parameters == "fast, slow, stop"
+
+
 def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(package):
     calm, gone = offers("allocators")[-2:]
     assert (calm.name, calm.origin, calm.parameters, calm.about) == (
@@ -47,4 +55,4 @@ def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(packag
 def test_what_cannot_be_listed_is_refused():
     with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
         offers("allocator")
-    assert set(OFFERED) == {"allocators", "estimators"}
+    assert set(OFFERED) == {"allocators", "estimators", "strategies"}

@@ -12,6 +12,7 @@ from quantray.studies.combination.report import (
     netting_summary,
 )
 from quantray.studies.combination.study import CombinationSource
+from quantray.studies.evaluation.strategy_settings import catalogued
 
 __all__ = ["find_combination"]
 
@@ -31,7 +32,7 @@ def find_combination(source: CombinationSource, record: CombinationRecord) -> Fi
             costs=settings.costs.build().described(panel.fields),
             record=record,
             data=source.data,
-            options=tuple(option_notes(dict.fromkeys(member.entry for member in record.members), panel)),
+            options=tuple(option_notes(catalogued(dict.fromkeys(member.entry for member in record.members)), panel)),
         )
     )
     peaks = [round(peak / 2**30, 2) for peak in record.peak_workers]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from scipy.stats import qmc
 
 from quantray.data.calendar import DEFAULT_EXCHANGE
@@ -14,51 +14,61 @@ from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import CostSettings, LagSettings
 from quantray.settings import SettingsModel
-from quantray.strategies.catalogue import CATALOGUE, ParameterValue
+from quantray.strategies.catalogue import ParameterValue
 from quantray.studies.combination.design import MixDesign
 from quantray.studies.combination.record import Member
 from quantray.studies.evaluation.families import RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Parameters, Space
+from quantray.studies.evaluation.strategy_settings import Strategy, catalogued, check_names, entry_of, named
 
 __all__ = ["CombinationSettings", "DrawdownSettings", "StrategyChoice", "halton_sets"]
 
 
 class StrategyChoice(SettingsModel):
-    """Some parameter sets of one rule of the catalogue."""
+    """Some parameter sets of one rule."""
 
-    entry: str
-    """Name in ``strategies.catalogue``."""
+    entry: Strategy
+    """Name in ``strategies.catalogue``; or a strategy of your own, see ``evaluation.strategy_settings``."""
     count: int | None = Field(None, ge=1)
     """How many sets, spread evenly over the rule's grid; see ``halton_sets``."""
     sets: tuple[dict[str, ParameterValue], ...] | None = Field(None, min_length=1)
     """Or these sets; what one does not name stays at its default."""
 
-    @field_validator("entry")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in CATALOGUE:
-            raise ValueError(f"strategy {name!r} is not among {', '.join(CATALOGUE)}")
-        return name
-
     @model_validator(mode="after")
     def _one(self) -> "StrategyChoice":
         if (self.count is None) == (self.sets is None):
-            raise ValueError(f"{self.entry}: give either count or sets")
-        for values in self.sets or ():
+            raise ValueError(f"{self.name}: give either count or sets")
+        # What users bring is imported when the study is loaded.
+        for values in (self.sets or ()) if catalogued([self.entry]) else ():
             try:
-                CATALOGUE[self.entry].build(values)
+                entry_of(self.entry).build(values)
             except InputError as error:
                 raise ValueError(str(error)) from error
         return self
 
+    @property
+    def name(self) -> str:
+        """Of the rule."""
+        return named(self.entry)
+
     def parameters(self) -> Iterator[Parameters]:
         """Candidate sets in order: those given, or the whole grid from the first of an even spread on."""
-        family = RuleFamily(CATALOGUE[self.entry])
+        family = self.family()
         if self.sets is None:
             yield from halton_sets(family.space)
             return
         for values in self.sets:
             yield tuple((dict(family.default) | values).items())
+
+    def family(self) -> RuleFamily:
+        """What the sets belong to.
+
+        Raises
+        ------
+        InputError
+            As ``evaluation.strategy_settings.entry_of``.
+        """
+        return RuleFamily(entry_of(self.entry))
 
 
 class DrawdownSettings(SettingsModel):
@@ -110,6 +120,7 @@ class CombinationSettings(MarketSettings, StudySettings):
             raise ValueError(f"min_days {self.min_days} must not exceed lookback_days {self.lookback_days}")
         if sum(choice.count or len(choice.sets or ()) for choice in self.strategies) < 2:
             raise ValueError("one strategy needs no combining: name two or more")
+        check_names({repr(choice.entry): choice.entry for choice in self.strategies}.values())
         return self
 
     def members(self) -> tuple[Member, ...]:
@@ -123,25 +134,25 @@ class CombinationSettings(MarketSettings, StudySettings):
         taken: set[str] = set()
         found: list[Member] = []
         for choice in self.strategies:
-            family, begun = RuleFamily(CATALOGUE[choice.entry]), len(found)
+            family, begun = choice.family(), len(found)
             for parameters in choice.parameters():
                 identity = family.identity(parameters)
                 if identity in taken:
                     if choice.sets is None:
                         continue
-                    raise InputError(f"{_label(choice.entry, parameters)} is named twice; leave one out.")
+                    raise InputError(f"{_label(choice.name, parameters)} is named twice; leave one out.")
                 taken.add(identity)
-                kind = CATALOGUE[choice.entry].family.replace("_", " ")
-                found.append(Member(_label(choice.entry, parameters), choice.entry, kind, parameters))
+                kind = family.entry.family.replace("_", " ")
+                found.append(Member(_label(choice.name, parameters), choice.name, kind, parameters))
                 if len(found) - begun == choice.count:
                     break
             if choice.count is not None and len(found) - begun < choice.count:
-                raise InputError(f"{choice.entry} has only {len(found) - begun} more sets, not {choice.count}.")
+                raise InputError(f"{choice.name} has only {len(found) - begun} more sets, not {choice.count}.")
         return tuple(found)
 
     def families(self) -> tuple[RuleFamily, ...]:
         """What the strategies belong to."""
-        return tuple(RuleFamily(CATALOGUE[name]) for name in dict.fromkeys(choice.entry for choice in self.strategies))
+        return tuple({choice.name: choice.family() for choice in self.strategies}.values())
 
     def design(self) -> MixDesign:
         """How capital is shared."""
@@ -180,6 +191,9 @@ def halton_sets(space: Space) -> Iterator[Parameters]:
     """
     left = dict.fromkeys(space.all())
     sizes = [len(axis.values) for axis in space.axes]
+    if not sizes:
+        yield from left
+        return
     sequence = qmc.Halton(len(sizes), scramble=False)
     # The first point is the corner at the origin.
     sequence.fast_forward(1)
@@ -196,4 +210,4 @@ def halton_sets(space: Space) -> Iterator[Parameters]:
 
 def _label(entry: str, parameters: Parameters) -> str:
     values = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in parameters]
-    return f"{entry}: {', '.join(values)}"
+    return f"{entry}: {', '.join(values)}" if values else entry

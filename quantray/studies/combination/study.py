@@ -33,6 +33,7 @@ from quantray.research.results import ResultStore
 from quantray.studies.combination.design import MixDesign
 from quantray.studies.combination.record import BEST, EQUAL, MIX, Account, CombinationRecord, Member, Netting, evaluate
 from quantray.studies.combination.settings import CombinationSettings
+from quantray.studies.evaluation.door import try_strategies
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, SweepData
 from quantray.studies.evaluation.families import FIELDS, Family, TradingTerms
@@ -57,10 +58,12 @@ def load_combination(settings: CombinationSettings) -> CombinationSource:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load`` and ``CombinationSettings.members``, or there are too few days for a rebalance.
+        As ``MarketStore.load``, ``CombinationSettings.members`` and ``door.try_strategies``, or there are too few days
+        for a rebalance.
     """
     settings.members()
     settings, data = read_market(settings, FIELDS)
+    try_strategies([choice.entry for choice in settings.strategies], data.panel, threads=settings.threads)
     decision_rows(data.panel.dates, settings.design())
     return Source(settings, data, None)
 

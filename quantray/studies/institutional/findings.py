@@ -11,6 +11,7 @@ from quantray.execution.reporting.schedules import DaySchedule
 from quantray.regimes.market import index_returns
 from quantray.research.kind import Findings, Work
 from quantray.strategies.catalogue import option_notes
+from quantray.studies.evaluation.strategy_settings import catalogued
 from quantray.studies.institutional.record import VARIANTS, InstitutionalRecord
 from quantray.studies.institutional.report import InstitutionalReportInput, institutional_page, left_metrics
 from quantray.studies.institutional.schedule import last_schedules, schedule_section
@@ -37,7 +38,7 @@ def find_institutional(source: InstitutionalSource, record: InstitutionalRecord)
             index=np.asarray(index, dtype=np.float64),
             schedule=schedule_section(schedules),
             warnings=source.data.survivors("returns of long positions are biased upward. Compare the phases"),
-            options=tuple(option_notes(settings.strategies, panel)),
+            options=tuple(option_notes(catalogued(settings.strategies), panel)),
         )
     )
     return Findings(

@@ -1,8 +1,9 @@
 """Settings of the five phases: what may be tried in each, what is made large, and how much money is managed."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from quantray.data.calendar import Frequency
 from quantray.errors import InputError
@@ -15,6 +16,7 @@ from quantray.settings import Seed, SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.evaluation.families import TradingTerms
 from quantray.studies.evaluation.search import Method
+from quantray.studies.evaluation.strategy_settings import OwnStrategy, Strategy, catalogued, check_names, entry_of
 from quantray.studies.institutional.objective import Objectives
 from quantray.studies.institutional.parts import RulePart
 from quantray.studies.sweep.settings import SweepFolds
@@ -102,8 +104,8 @@ class InstitutionalSettings(MarketSettings, StudySettings):
     """Five phases of optimisation, walking forward."""
 
     kind: Literal["institutional"] = "institutional"
-    strategies: tuple[str, ...] = tuple(CATALOGUE)
-    """Names in ``strategies.catalogue``; by default all twelve."""
+    strategies: tuple[Strategy, ...] = tuple(CATALOGUE)
+    """Names in ``strategies.catalogue``, by default all twelve; and your own, see ``evaluation.strategy_settings``."""
     parts: int = Field(1, ge=1, le=50)
     """Strategies made of each rule, each with its own part of the rule's parameters; see ``parts.RulePart``."""
     aums: tuple[float, ...] = Field((1e9,), min_length=1)
@@ -122,16 +124,9 @@ class InstitutionalSettings(MarketSettings, StudySettings):
     sets_per_unit: int = Field(8, ge=1)
     """Parameter sets in one unit of parallel work."""
 
-    @field_validator("strategies")
-    @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in CATALOGUE]
-        if unknown or not names:
-            raise ValueError(f"strategies {', '.join(unknown)} are not among {', '.join(CATALOGUE)}")
-        return names
-
     @model_validator(mode="after")
     def _fits(self) -> "InstitutionalSettings":
+        check_names(self.strategies)
         if list(self.aums) != sorted(set(self.aums)) or not self.aums[0] > 0:
             raise ValueError(f"aums {self.aums} must be positive, ascending and different")
         for what, values in self._lists().items():
@@ -155,7 +150,8 @@ class InstitutionalSettings(MarketSettings, StudySettings):
                 f"{self.folds.train_days}, in which the weights are chosen"
             )
         try:
-            self.families()
+            # What users bring is imported when the study is loaded.
+            self._parts(catalogued(self.strategies))
         except InputError as error:
             raise ValueError(str(error)) from error
         return self
@@ -163,7 +159,6 @@ class InstitutionalSettings(MarketSettings, StudySettings):
     def _lists(self) -> dict[str, tuple[object, ...]]:
         """What may be tried, by the setting that says so."""
         return {
-            "strategies": self.strategies,
             "regimes.methods": self.regimes.methods,
             "regimes.timeframes": self.regimes.timeframes,
             "parameters.methods": self.parameters.methods,
@@ -174,10 +169,17 @@ class InstitutionalSettings(MarketSettings, StudySettings):
         }
 
     def families(self) -> tuple[RulePart, ...]:
-        """The strategies, whose parameters are searched."""
-        return tuple(
-            RulePart(CATALOGUE[name], part, self.parts) for name in self.strategies for part in range(self.parts)
-        )
+        """The strategies, whose parameters are searched.
+
+        Raises
+        ------
+        InputError
+            As ``evaluation.strategy_settings.entry_of``, or a rule has fewer sets than parts.
+        """
+        return self._parts(self.strategies)
+
+    def _parts(self, strategies: Sequence[str | OwnStrategy]) -> tuple[RulePart, ...]:
+        return tuple(RulePart(entry_of(each), part, self.parts) for each in strategies for part in range(self.parts))
 
     def terms(self) -> TradingTerms:
         """What strategies pay while parameters are searched: spread and commission."""

@@ -24,6 +24,7 @@ from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.market import read_market
 from quantray.research.units import Unit, Workplace, complete
+from quantray.studies.evaluation.door import try_strategies
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, SweepData
 from quantray.studies.evaluation.families import FIELDS, Family
 from quantray.studies.institutional.book import PhaseData, decision_rows, read_book
@@ -68,13 +69,16 @@ def load_institutional(settings: InstitutionalSettings) -> InstitutionalSource:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load`` and ``walk_forward``, or the data are closes alone.
+        As ``MarketStore.load``, ``walk_forward``, ``InstitutionalSettings.families`` and ``door.try_strategies``, or
+        the data are closes alone.
     """
     settings, data = read_market(settings, (*FIELDS, "open"))
     missing = [name for name in ("open", "high", "low", "volume") if name not in data.panel.fields]
     if missing:
         raise DataError(f"regimes and impact need {', '.join(missing)}; import bars with these columns.")
     study_folds(settings, data.panel.dates)
+    settings.families()
+    try_strategies(settings.strategies, data.panel, threads=settings.threads)
     return Source(settings, data, None)
 
 

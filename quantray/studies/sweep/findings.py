@@ -8,6 +8,7 @@ from quantray.analytics.bootstrap import Estimate
 from quantray.research.kind import Findings, Work
 from quantray.strategies.catalogue import CATALOGUE, option_notes
 from quantray.strategies.regime_map import LENSES, learn_map, map_yaml
+from quantray.studies.evaluation.strategy_settings import catalogued
 from quantray.studies.sweep.record import ALL, POLICIES, SweepRecord
 from quantray.studies.sweep.report import SweepReportInput, sweep_page
 from quantray.studies.sweep.study import SweepSource
@@ -28,7 +29,7 @@ def find_sweep(source: SweepSource, record: SweepRecord) -> Findings:
             record=record,
             data=source.data,
             regimes=source.prepared,
-            options=tuple(option_notes(settings.strategies, panel)),
+            options=tuple(option_notes(catalogued(settings.strategies), panel)),
         )
     )
     return Findings(

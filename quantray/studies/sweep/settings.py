@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from quantray.data.panel import Panel
 from quantray.errors import InputError
@@ -27,6 +27,7 @@ from quantray.settings import Seed, SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.evaluation.families import CrossFamily, Family, RuleFamily, TradingTerms
 from quantray.studies.evaluation.search import Method
+from quantray.studies.evaluation.strategy_settings import Strategy, check_names, entry_of
 from quantray.studies.sweep.regime_search import Design
 
 __all__ = ["RegimeChoice", "SearchSettings", "SweepFolds", "SweepSettings"]
@@ -110,8 +111,8 @@ class SweepSettings(MarketSettings, StudySettings):
 
     kind: Literal["sweep"] = "sweep"
     regimes: RegimeChoice = RegimeChoice()
-    strategies: tuple[str, ...] = tuple(CATALOGUE)
-    """Names in ``strategies.catalogue``; by default all twelve."""
+    strategies: tuple[Strategy, ...] = tuple(CATALOGUE)
+    """Names in ``strategies.catalogue``, by default all twelve; and your own, see ``evaluation.strategy_settings``."""
     screen: bool = False
     """Whether the moving-average screen takes part, which plays hundreds of pairs at once."""
     search: SearchSettings = SearchSettings()
@@ -123,25 +124,16 @@ class SweepSettings(MarketSettings, StudySettings):
     sets_per_unit: int = Field(8, ge=1)
     """Parameter sets in one unit of parallel work."""
 
-    @field_validator("strategies")
-    @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in CATALOGUE]
-        if unknown:
-            raise ValueError(f"strategies {', '.join(unknown)} are not among {', '.join(CATALOGUE)}")
-        if len(set(names)) != len(names):
-            raise ValueError(f"strategies repeat: {', '.join(names)}")
-        return names
-
     @model_validator(mode="after")
     def _some(self) -> "SweepSettings":
         if not self.strategies and not self.screen:
             raise ValueError("nothing to sweep: name strategies, or set screen")
+        check_names(self.strategies)
         return self
 
     def families(self) -> tuple[Family, ...]:
         """What is searched."""
-        rules: tuple[Family, ...] = tuple(RuleFamily(CATALOGUE[name]) for name in self.strategies)
+        rules: tuple[Family, ...] = tuple(RuleFamily(entry_of(each)) for each in self.strategies)
         return rules + ((CrossFamily(),) if self.screen else ())
 
     def design(self) -> Design:

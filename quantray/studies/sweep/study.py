@@ -29,6 +29,7 @@ from quantray.research.kind import Source
 from quantray.research.market import read_market
 from quantray.research.progress import say
 from quantray.research.results import ResultStore
+from quantray.studies.evaluation.door import try_strategies
 from quantray.studies.evaluation.evaluations import Chosen, Evaluations, Plan, SweepData
 from quantray.studies.evaluation.families import FIELDS, Family
 from quantray.studies.sweep.record import (
@@ -55,9 +56,10 @@ def load_sweep(settings: SweepSettings) -> SweepSource:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``; or a regime method misses a field.
+        As ``MarketStore.load`` and ``door.try_strategies``; or a regime method misses a field.
     """
     settings, data = read_market(settings, FIELDS)
+    try_strategies(settings.strategies, data.panel, threads=settings.threads)
     return Source(settings, data, settings.regimes.build(data.panel, data.sectors))
 
 

@@ -92,7 +92,7 @@ def test_settings_become_a_design():
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("strategies: [{entry: pair, count: 2}]", "strategy 'pair' is not among momentum_5_20"),
+        ("strategies: [{entry: pair, count: 2}]", "strategy 'pair' is unknown; did you mean 'pairs'"),
         ("strategies: [{entry: pairs}]", "pairs: give either count or sets"),
         ("strategies: [{entry: pairs, count: 2, sets: [{}]}]", "give either count or sets"),
         ("strategies: [{entry: pairs, sets: [{speed: 1}]}]", "pairs has no parameter speed"),

@@ -7,9 +7,9 @@ from quantray.strategies.catalogue import CATALOGUE
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"strategies": ("momentum",)}, "strategies momentum are not among"),
+        ({"strategies": ("momentum",)}, "strategy .momentum. is unknown"),
         ({"strategies": ("rsi_14",)}, "one strategy needs no weights"),
-        ({"strategies": ("rsi_14", "rsi_14")}, "strategies .* repeat; give each once"),
+        ({"strategies": ("rsi_14", "rsi_14")}, "strategies repeat: rsi_14, rsi_14"),
         ({"strategies": ("tail_hedge",), "parts": 40}, "tail_hedge has fewer than 40 sets; make fewer parts"),
         ({"aums": (1e9, 1e8)}, "must be positive, ascending and different"),
         ({"aums": (0.0,)}, "must be positive"),

@@ -1,9 +1,6 @@
 """Rules and estimators of users' own in a study: found again, computed again when they change, reported by date."""
 
-import importlib
-import itertools
 import json
-import sys
 from dataclasses import replace
 from datetime import date
 
@@ -16,10 +13,8 @@ from small_portfolios import kept, settings_in
 from quantray.data.panel import Panel
 from quantray.errors import InputError, SolverError
 from quantray.features.returns import simple_returns
-from quantray.research import provenance
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
-from quantray.research.own_code import code_of
 from quantray.settings import read_settings
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import (
@@ -31,35 +26,12 @@ from quantray.studies.portfolios.study import (
 )
 
 EQUAL = AllocatorSettings(name="Equal", rule="equal_weight")
-number = itertools.count()
 
 
 def study_of(folder, *allocators, **changes):
     return load_portfolios(
         settings_in(folder, **({"allocators": (*allocators, EQUAL), "benchmark": "Equal"} | changes))
     )
-
-
-@pytest.fixture
-def written(tmp_path, monkeypatch):
-    """A function: the import path of a module of a user's, as a new process would see it after a change."""
-    monkeypatch.syspath_prepend(tmp_path)
-    # Compiled code is told apart by the second and the length of its source.
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    name = f"written_by_a_user_{next(number)}"
-
-    def write(text):
-        (tmp_path / f"{name}.py").write_text(text)
-        sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-        code_of.cache_clear()
-        provenance._code.cache_clear()
-        return name
-
-    yield write
-    sys.modules.pop(name, None)
-    code_of.cache_clear()
-    provenance._code.cache_clear()
 
 
 RULES = """

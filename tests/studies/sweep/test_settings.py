@@ -27,7 +27,7 @@ def test_settings_become_families_and_a_design():
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("strategies: [momentum]", "strategies momentum are not among momentum_5_20"),
+        ("strategies: [momentum]", "strategies.0: strategy .momentum. is unknown; .* choose one of momentum_5_20"),
         ("strategies: [pairs, pairs]", "strategies repeat"),
         ("strategies: []", "nothing to sweep"),
         ("search: {method: hill}", "search.method"),
