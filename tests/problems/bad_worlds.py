@@ -11,9 +11,9 @@ from quantray.trading.messages import LONGEST, Decided, Wish, as_bytes, read_new
 from quantray.trading.world import World, WorldSettings
 from quantray.trading.worlds import Answer, stepped
 
-__all__ = ["Says", "decided", "dies", "falls_behind", "floods", "hangs", "nonsense", "small_day"]
+__all__ = ["AT", "Says", "decided", "dies", "falls_behind", "floods", "hangs", "nonsense", "small_day"]
 
-_AT = 3
+AT = 3
 """The bar, of those that a decision is asked for, at which it happens."""
 
 
@@ -43,7 +43,7 @@ def _at(pipe, settings, wrong):
             stepped(world, ("tell", raw[1:]))
             continue
         asked += 1
-        if asked == _AT:
+        if asked == AT:
             # In place of an answer: with one beside it, it would depend on the machine which is heard.
             wrong(pipe)
             continue
