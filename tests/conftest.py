@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 # Nothing of the shell that the tests are run from; and nothing that users would not have.
 for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
@@ -29,6 +30,10 @@ os.environ["RAY_worker_niceness"] = "0"
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The same examples in every run, however busy the machine is.
+settings.register_profile("repeated", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeated")
+
 from command_line import quantray  # noqa: E402
 
 from quantray.data.panel import Panel  # noqa: E402
@@ -37,6 +42,7 @@ from quantray.data.synthetic import SyntheticMarket, simulate_market  # noqa: E4
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist has to read the groups afterwards
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, those that start Ray last: one Ray serves them all.
 
