@@ -7,6 +7,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +70,10 @@ def _says_so(report: QualityReport, writer: Writer) -> bool:
     return bool(missing or told.doubts or told.unverified)
 
 
-def confusion(n_histories: int, seed: int = 0) -> dict[str, Counter[str]]:
+def confusion(n_histories: int, writers: Sequence[Writer] = WRITERS, seed: int = 0) -> dict[str, Counter[str]]:
     """Counts of outcomes for each writer over random histories; several in a file where the format takes them."""
     counts: dict[str, Counter[str]] = {}
-    for writer in WRITERS:
+    for writer in writers:
         found: Counter[str] = Counter()
         number = 0
         while number < n_histories:

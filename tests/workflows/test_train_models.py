@@ -30,7 +30,7 @@ name: killed
 data: {kind: simulated, n_assets: 40, n_days: 330, seed: 3, planted_signal: 0.5}
 models:
   - {name: GAT, width: 16, layers: 1, heads: 2, graph: {k: 8, window: 120}, training: &long
-      {steps: 10, warm_up_days: 20, epochs: 12, patience: 12, learning_rate: 0.01}}
+      {steps: 10, warm_up_days: 20, epochs: 6, patience: 6, learning_rate: 0.01}}
   - {name: Warm, width: 16, layers: 1, heads: 2, attention: none, warm_start: true, training: *long}
 seeds: 1
 folds: {train_days: 120, valid_days: 20, test_days: 40, horizon: 1, warm_up_days: 130}
