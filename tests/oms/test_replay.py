@@ -229,8 +229,8 @@ GOOD = {
         .execution("PARTIAL", "FILLED", 60, "F2")
     ),
     "put out again": lambda log: log.order().sent().state("SENT", "RESERVED").sent().state("SENT", "ACKED"),
-    "at the market": lambda log: (
-        log.order(limit=None, price=1_050_100).state("RESERVED", "SENT", route="rest", limit=1_050_000)
+    "at the market": lambda log: log.order(limit=None, price=1_050_100).state(
+        "RESERVED", "SENT", route="rest", limit=1_050_000
     ),
     "refused": lambda log: log.order(to="REJECTED", code="cash", price=0, quantity=10**9),
 }
