@@ -85,7 +85,16 @@ def arguments(thing: Thing) -> tuple[str, ...]:
         return ()
 
 
-def called(thing: Thing, given: Any, parameters: Mapping[str, Any], attribute: str, told: str, remedy: str = "") -> Any:
+def called(
+    thing: Thing,
+    given: Any,
+    parameters: Mapping[str, Any],
+    attribute: str,
+    told: str,
+    remedy: str = "",
+    *,
+    more: tuple[Any, ...] = (),
+) -> Any:
     """What a function returns, or an attribute of a class after ``fit``, for what it is given.
 
     Parameters
@@ -94,6 +103,7 @@ def called(thing: Thing, given: Any, parameters: Mapping[str, Any], attribute: s
     attribute : such as ``weights_``.
     told : what is called, for messages.
     remedy : what may help where it raises an error.
+    more : that a function is given beside.
 
     Raises
     ------
@@ -102,10 +112,10 @@ def called(thing: Thing, given: Any, parameters: Mapping[str, Any], attribute: s
     SolverError
         It raised an error, or has no such attribute after ``fit``.
     """
-    _check_parameters(thing, parameters, told)
+    _check_parameters(thing, parameters, told, 1 + len(more))
     try:
         if not is_fitted(thing):
-            return thing(given, **parameters)
+            return thing(given, *more, **parameters)
         fitted = thing(**parameters)
         fitted.fit(given)
         return getattr(fitted, attribute)
@@ -121,15 +131,15 @@ def gaps_in(returns: Float) -> str:
     return f"; {gaps} of {returns.shape[1]} names lack returns: min_history: 1 leaves them out" if gaps else ""
 
 
-def _check_parameters(thing: Thing, parameters: Mapping[str, Any], told: str) -> None:
+def _check_parameters(thing: Thing, parameters: Mapping[str, Any], told: str, given: int) -> None:
     try:
         signature = inspect.signature(thing)
     except (TypeError, ValueError):
         return
     try:
-        signature.bind(*(() if is_fitted(thing) else (None,)), **parameters)
+        signature.bind(*(() if is_fitted(thing) else (None,) * given), **parameters)
     except TypeError as error:
-        taken = list(signature.parameters)[0 if is_fitted(thing) else 1 :]
+        taken = list(signature.parameters)[0 if is_fitted(thing) else given :]
         known = f"its parameters are {', '.join(taken)}" if taken else "it has none"
         raise InputError(f"{told}: parameters do not fit ({first_line(error)}); {known}.") from error
 

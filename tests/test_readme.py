@@ -18,6 +18,7 @@ from quantray.institution.rules import read_rules
 from quantray.oms.running import OmsSettings
 from quantray.regimes.indicators import LensSettings
 from quantray.research.market import SimulatedData, UniverseSettings
+from quantray.research.terms import TradingCostSettings
 from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.serving.settings import ServiceSettings
@@ -106,6 +107,8 @@ def test_yaml_is_valid_settings(tmp_path):
         elif title == "# allocators":
             for allocator in yaml.safe_load(block):
                 AllocatorSettings.model_validate(allocator)
+        elif title == "# costs":
+            TradingCostSettings.model_validate(yaml.safe_load(block))
         elif title == "# strategies":
             SweepSettings(name="all", data=SimulatedData(), strategies=yaml.safe_load(block))
         elif title == "# lenses":
@@ -116,7 +119,7 @@ def test_yaml_is_valid_settings(tmp_path):
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 12
+    assert len(blocks("yaml")) == 13
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 

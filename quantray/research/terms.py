@@ -1,14 +1,16 @@
 """What every kind of study has settings for in the same words: costs, accounts, resampling, where it runs, tracking."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quantray.analytics.bootstrap import Resampling
 from quantray.backtest.accounts import Accounting
 from quantray.backtest.costs import ImpactCosts, LinearCosts
+from quantray.backtest.own_costs import OwnCosts
 from quantray.data.panel import Panel
 from quantray.execution.impact import ImpactLaw, LawName, with_liquidity
 from quantray.printable import masked_uri
@@ -93,24 +95,56 @@ class TradingCostSettings(CostSettings):
 
     impact: ImpactSettings | None = None
     """None charges spread and commission alone."""
+    model: str | None = Field(None, pattern=r"^[\w.]+(:\w+)?$")
+    """A cost model of your own, by ``module:name`` or by the name that an installed package registers among
+    ``quantray.costs``: then spread and commission are of schedules and of the risk report alone."""
+    parameters: Mapping[str, JsonValue] = {}
+    """Of the model of your own."""
+    trial_seconds: float = Field(30.0, gt=0, le=3600)
+    """That one call of it may take when it is tried before the study; no number changes."""
 
-    def build(self) -> LinearCosts | ImpactCosts:  # type: ignore[override]
-        """The cost model."""
-        linear, impact = super().build(), self.impact
+    @model_validator(mode="after")
+    def _one(self) -> "TradingCostSettings":
+        if self.model is None and {"parameters", "trial_seconds"} & self.model_fields_set:
+            raise ValueError("parameters and trial_seconds need a model of your own, as module:name")
+        if self.model is not None and self.impact is not None:
+            raise ValueError(f"model {self.model} charges all that trades cost: leave out impact")
+        return self
+
+    @property
+    def linear(self) -> LinearCosts:
+        """Spread and commission alone."""
+        return super().build()
+
+    def build(self) -> LinearCosts | ImpactCosts | OwnCosts:  # type: ignore[override]
+        """The cost model.
+
+        Raises
+        ------
+        InputError
+            As ``OwnCosts.of``.
+        """
+        linear, impact = self.linear, self.impact
+        if self.model is not None:
+            return OwnCosts.of(self.model, self.parameters)
         if impact is None:
             return linear
         return ImpactCosts(impact.law(), linear, impact.aum, impact.days, impact.unknown_bps, impact.participation)
 
     def prepared(self, panel: Panel) -> Panel:
         """The panel with what the costs need to know; raises ``DataError`` where it has no volumes for it."""
+        if self.model is not None:
+            return with_liquidity(panel) if "volume" in panel.fields else panel
         return panel if self.impact is None else with_liquidity(panel, days=self.impact.window_days)
 
     @model_serializer(mode="wrap")
     def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Costs without impact are written, and hashed, as if there were none."""
+        """Costs without impact or a model of one's own are written, and hashed, as if there were none."""
         values: dict[str, Any] = dump(self)
-        if self.impact is None:
-            values.pop("impact", None)
+        left_out = ["impact"] if self.impact is None else []
+        left_out += ["model", "parameters", "trial_seconds"] if self.model is None else []
+        for name in left_out:
+            values.pop(name, None)
         return values
 
 

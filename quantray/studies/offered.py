@@ -4,11 +4,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
+from quantray.backtest.costs import LinearCosts
 from quantray.covariance.estimators import ESTIMATORS
 from quantray.errors import InputError
+from quantray.execution.impact import LawName
 from quantray.inputs import imported
 from quantray.own import is_fitted, own_thing, registered
+from quantray.research.terms import CostSettings, ImpactSettings
 from quantray.settings import nearest
 from quantray.strategies.catalogue import CATALOGUE
 
@@ -83,10 +87,20 @@ def _strategies() -> list[Offer]:
     ]
 
 
+def _costs() -> list[Offer]:
+    taken = ", ".join(name for name in ImpactSettings.model_fields if name != "model")
+    impact = [
+        Offer(f"impact: {law}", "quantray", taken, _line(imported(f"quantray.execution.impact:{law}_impact", "costs")))
+        for law in get_args(LawName)
+    ]
+    return [Offer("spread", "quantray", ", ".join(CostSettings.model_fields), _line(LinearCosts)), *impact]
+
+
 OFFERED: Mapping[str, Callable[[], list[Offer]]] = {
     "allocators": _allocators,
     "estimators": _estimators,
     "strategies": _strategies,
+    "costs": _costs,
 }
 """What can be listed."""
 

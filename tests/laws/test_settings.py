@@ -110,6 +110,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "portfolios risk": ({}, {"risk": {"overlay": {"risk_budget": 0.5}}}),
     # Each of its own settings: tests/execution and tests/backtest.
     "portfolios costs.impact": ({}, {"costs.impact": {"aum": 1e9}}),
+    "portfolios costs.model": ({}, {"costs.model": "own_costs:tiered"}),
     "portfolios benchmark": ({}, {"benchmark": "HRP"}),
     "portfolios min_volatility": ({}, {"min_volatility": 0.3}),
     "portfolios policy.kind": ({}, {"policy": {"kind": "threshold", "size": 0.2}}),
@@ -169,6 +170,8 @@ ELSEWHERE = {
     "allocators.0.parameters": "of rules of a user's own; see tests/studies/portfolios",
     "allocators.0.invested": "of rules of a user's own; see tests/studies/portfolios",
     "allocators.0.estimator_parameters": "of estimators of a user's own; see tests/studies/portfolios",
+    "costs.parameters": "of a cost model of a user's own; see tests/studies/portfolios",
+    "costs.trial_seconds": "changes no number; see tests/studies/portfolios",
     "allocators.0.trial_seconds": "changes no number; see tests/studies/portfolios",
     "sweep regimes.seed": "fits from all starts agree on so short a market; see tests/regimes",
     "cluster.address": "needs a cluster; see tests/distributed",

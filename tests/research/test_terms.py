@@ -1,9 +1,10 @@
 """Settings in the words of every kind of study become what they stand for."""
 
+import numpy as np
 import pytest
 
 from quantray.backtest.accounts import Accounting
-from quantray.backtest.costs import ImpactCosts, LinearCosts
+from quantray.backtest.costs import ImpactCosts, LinearCosts, MarketDay
 from quantray.execution.impact import ImpactLaw
 from quantray.research.terms import (
     AccountingSettings,
@@ -32,6 +33,17 @@ def test_costs_without_impact_are_what_they_were():
     moved = TradingCostSettings.model_validate({"impact": {"model": "linear", "aum": 1e9}})
     assert moved.build() == ImpactCosts(ImpactLaw("linear"), LinearCosts(5.0, 0.5), aum=1e9)
     assert TradingCostSettings.model_validate(moved.model_dump()) == moved
+
+
+def test_costs_by_a_model_of_ones_own():
+    own = TradingCostSettings(model="own_costs:tiered", parameters={"bps": 3.0})
+    assert own.build()(np.array([1e6, 0.0]), MarketDay(np.datetime64("2020-01-02"), 1e7, {})).tolist() == [300.0, 0.0]
+    assert TradingCostSettings.model_validate(own.model_dump(mode="json")) == own
+    assert own.linear == LinearCosts(5.0, 0.5)
+    with pytest.raises(ValueError, match="parameters and trial_seconds need a model of your own"):
+        TradingCostSettings(parameters={"bps": 3.0})
+    with pytest.raises(ValueError, match="model a:b charges all that trades cost: leave out impact"):
+        TradingCostSettings.model_validate({"model": "a:b", "impact": {}})
 
 
 def test_the_environment_names_folders(monkeypatch):

@@ -41,6 +41,13 @@ def test_every_strategy_is_listed_with_what_a_search_may_change():
     assert listed["momentum_5_20"].parameters == "fast, slow, stop"
 
 
+def test_costs_are_listed_as_settings_say_them():
+    listed = offers("costs")
+    assert [each.name for each in listed] == ["spread", "impact: linear", "impact: three_fifths", "impact: square_root"]
+    assert listed[0].parameters == "half_spread_bps, commission_bps"
+    assert all(each.about.endswith(".") for each in listed)
+
+
 def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(package):
     calm, gone = offers("allocators")[-2:]
     assert (calm.name, calm.origin, calm.parameters, calm.about) == (
@@ -55,4 +62,4 @@ def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(packag
 def test_what_cannot_be_listed_is_refused():
     with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
         offers("allocator")
-    assert set(OFFERED) == {"allocators", "estimators", "strategies"}
+    assert set(OFFERED) == {"allocators", "estimators", "strategies", "costs"}

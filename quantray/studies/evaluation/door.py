@@ -8,13 +8,12 @@ from threadpoolctl import threadpool_limits
 from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.research.door import LATER, Door, patiently
+from quantray.research.door import LATER, Door, best_known, patiently
 from quantray.strategies.catalogue import CATALOGUE, Entry
 from quantray.studies.evaluation.strategy_settings import OwnStrategy, entry_of, trial_seconds_of
 
 __all__ = ["try_strategies"]
 
-_MOST_NAMES = 20
 _LEAST_DAYS = 20
 _EARLIER = 2
 """Rows besides the last at which it is seen whether the future counts."""
@@ -37,7 +36,9 @@ def try_strategies(strategies: Iterable[str | OwnStrategy], panel: Panel, *, thr
     own = [each for each in strategies if not (isinstance(each, str) and each in CATALOGUE)]
     if not own:
         return
-    few = _best_known(panel)
+    if len(panel.dates) < _LEAST_DAYS + LATER + 2:
+        raise InputError(f"{len(panel.dates)} days are too few to try a strategy on; take {_LEAST_DAYS + LATER + 2}.")
+    few = best_known(panel)
     with threadpool_limits(limits=threads):
         for each in own:
             _try(entry_of(each), trial_seconds_of(each), few)
@@ -58,12 +59,3 @@ def _try(entry: Entry, seconds: float, panel: Panel) -> None:
     held = days[everything[days].any(axis=1)] if everything[days].any() else days
     for row in np.quantile(held, np.arange(1, _EARLIER + 1) / _EARLIER, method="nearest").tolist():
         door.look_back(panel, int(row))
-
-
-def _best_known(panel: Panel) -> Panel:
-    """The names with most closes, in the panel's order."""
-    if len(panel.dates) < _LEAST_DAYS + LATER + 2:
-        raise InputError(f"{len(panel.dates)} days are too few to try a strategy on; take {_LEAST_DAYS + LATER + 2}.")
-    closes = (~np.isnan(panel.field("close")) & panel.member).sum(axis=0)
-    best = np.sort(np.argsort(-closes, kind="stable")[:_MOST_NAMES])
-    return panel.select(panel.assets[best])

@@ -14,6 +14,7 @@ from quantray.arrays import TRADING_DAYS, Dates, Float, Int
 from quantray.backtest.accounts import Accounting, Decisions
 from quantray.backtest.costs import CostModel, ImpactCosts, MarketDay
 from quantray.backtest.drift import drifted
+from quantray.backtest.own_costs import OwnCosts
 from quantray.covariance.factor import FactorModel
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
@@ -345,6 +346,8 @@ class _Desk:
     def _costs(self, day: MarketDay, n_assets: int) -> Market:
         """Costs of trades, times those that are made in a year where no plan says when."""
         times = self.panel.periods_per_year / self.alpha.horizon_days if self.alpha.plan is None else 1.0
+        if isinstance(self.costs, OwnCosts):
+            return Market(cost=self.costs.rate(day, n_assets) * times)
         if not isinstance(self.costs, ImpactCosts):
             return Market(cost=self.costs(np.ones(n_assets), day) * times)
         known = self.costs.market(Market(), day)

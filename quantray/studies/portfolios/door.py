@@ -1,21 +1,26 @@
-"""Rules and estimators of users' own, tried on made-up prices before any work is handed out."""
+"""Rules, estimators and costs of users' own, tried before any work is handed out."""
 
 from dataclasses import replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from quantray.arrays import Float
+from quantray.backtest.costs import MarketDay
 from quantray.data.panel import Panel
 from quantray.errors import InputError
+from quantray.features.returns import DELIST_RETURN
 from quantray.own import own_thing
 from quantray.portfolio.own import takes_covariance
-from quantray.research.door import LATER, Door
+from quantray.research.door import LATER, Door, best_known
+from quantray.research.terms import TradingCostSettings
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import Trial, decide
 
-__all__ = ["try_own"]
+__all__ = ["try_costs", "try_own"]
 
 _MOST_NAMES = 20
+_TOLERANCE = 1e-9
 
 
 def try_own(trial: Trial, n_assets: int) -> None:
@@ -46,6 +51,38 @@ def try_own(trial: Trial, n_assets: int) -> None:
     door = Door(told, lambda known, row: decide(known, row, tried), allocator.trial_seconds)
     with threadpool_limits(limits=trial.threads):
         door.pass_through(panel, len(panel.dates) - 1 - LATER)
+
+
+def try_costs(settings: TradingCostSettings, panel: Panel, nav: float) -> None:
+    """See that a cost model of a user's own gives the same for the same trades and day, whatever it was asked before.
+
+    It is asked about the 20 names of which most is known, on the last days. What it gives is checked on every later
+    day, too.
+
+    Parameters
+    ----------
+    panel : of the study.
+    nav : of the accounts.
+
+    Raises
+    ------
+    InputError
+        It does not; the message says what it did and what was expected.
+    """
+    if settings.model is None:
+        return
+    costs, few = settings.build(), settings.prepared(best_known(panel))
+
+    def decide(known: Panel, row: int) -> Float:
+        fields = {name: values[row] for name, values in known.fields.items() if name != DELIST_RETURN}
+        day = MarketDay(known.dates[row], nav, fields)
+        # Purchases and sales of many sizes, each by its own price, so that the order of names is no part of it.
+        return costs(nav * 0.02 * np.sin(np.nan_to_num(day.fields["close"])), day)
+
+    told = f"cost model {settings.model!r}: tried on {len(few.assets)} names before the study"
+    Door(told, decide, settings.trial_seconds, gives="costs", tolerance=_TOLERANCE).pass_through(
+        few, len(few.dates) - 1 - LATER
+    )
 
 
 def _check_asked(allocator: AllocatorSettings) -> None:

@@ -10,7 +10,7 @@ from quantray import __version__
 from quantray.analytics.page import Page, money
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import Float, Int, Names, as_day
-from quantray.backtest.costs import ImpactCosts, LinearCosts
+from quantray.backtest.costs import ImpactCosts
 from quantray.data.calendar import next_session
 from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
@@ -184,9 +184,11 @@ def _aum(settings: PortfolioSettings, record: TrackRecord, day: np.datetime64) -
 
 
 def _costs(settings: PortfolioSettings, asked: ScheduleAsked, aum: float) -> ImpactCosts:
-    """The run's own costs, with impact by the law that is asked for where it charged none."""
+    """The run's own costs, with impact by the law that is asked for where it charged none or had a user's own model."""
     costs = settings.costs.build()
-    return ImpactCosts(ImpactLaw(asked.execution.impact), costs, aum) if isinstance(costs, LinearCosts) else costs
+    if isinstance(costs, ImpactCosts):
+        return costs
+    return ImpactCosts(ImpactLaw(asked.execution.impact), settings.costs.linear, aum)
 
 
 def _impact(run: FinishedRun, costs: ImpactCosts, row: int, columns: Int) -> ImpactModel:

@@ -22,6 +22,7 @@ from quantray.research.results import ResultStore
 from quantray.research.units import Completed, Unit, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.studies.portfolios.benchmark import Yardsticks, outside_benchmark
+from quantray.studies.portfolios.door import try_costs
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.report import delisting_note
 from quantray.studies.portfolios.risk.overlay import OverlayUse, RiskOverlay
@@ -83,13 +84,14 @@ def load_portfolios(settings: PortfolioSettings) -> PortfolioSource:
     Raises
     ------
     DataError, InputError
-        As ``MarketStore.load``, ``study_trials`` and ``feasible.check_portfolios``, or there is no store of forecasts
-        that the settings name.
+        As ``MarketStore.load``, ``study_trials``, ``feasible.check_portfolios`` and ``door.try_costs``, or there is no
+        store of forecasts that the settings name.
     """
     allocators = tuple(_with_version(allocator, settings.runs) for allocator in settings.allocators)
     settings, data = read_market(settings.model_copy(update={"allocators": allocators}), FIELDS)
     trials = study_trials(settings, data.panel)
     check_portfolios(data.panel, trials, settings.runs)
+    try_costs(settings.costs, data.panel, settings.accounting.initial_nav)
     return Source(settings, data, _yardsticks(settings, data, next(iter(trials.values()))))
 
 

@@ -105,6 +105,8 @@ def _risk_free(run: Run, settings: PortfolioSettings, dates: Dates) -> float | F
 
 def _costs(settings: PortfolioSettings, record: TrackRecord) -> dict[str, Float]:
     """What trading cost by kind: commission is so much of what was charged, and spread and impact are the rest."""
+    if settings.costs.model is not None:
+        return {settings.costs.model: record.cost_series[1:] / record.nav[:-1]}
     # What ended with a delisting was sold without costs.
     traded = np.where(record.costs > 0, np.abs(record.trades), 0.0).sum(axis=1)
     commission = np.zeros(len(record.dates))

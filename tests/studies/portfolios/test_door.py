@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import own_costs
 import own_rules
 import pytest
 
+from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
-from quantray.studies.portfolios.door import try_own
+from quantray.research.terms import TradingCostSettings
+from quantray.studies.portfolios.door import try_costs, try_own
 from quantray.studies.portfolios.settings import AllocatorSettings
 from quantray.studies.portfolios.trial import Schedule, Trial
 
@@ -61,3 +64,35 @@ def test_what_must_not_pass_is_refused_by_name(rule, settings, told):
 def test_an_order_of_assets_that_counts_is_said(capsys):
     tried("by_place")
     assert "Mine: tried on made-up prices before the study, weights depend on the order" in capsys.readouterr().err
+
+
+PANEL = simulate_market(8, 40, seed=5).panel
+
+
+def charged(model, **changes):
+    settings = TradingCostSettings(model=f"own_costs:{model}", **changes)
+    try_costs(settings, PANEL, 1e7)
+
+
+@pytest.mark.parametrize("model", ["tiered", "of_volume", "overwrites"])
+def test_costs_that_keep_to_the_law_pass(model, capsys):
+    charged(model)
+    try_costs(TradingCostSettings(), PANEL, 1e7)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "told"),
+    [
+        ("missing", {}, "gave nan for a trade of .* on"),
+        ("remembers", {}, "it gave other costs for the same past after it had seen a later date: it keeps something"),
+        ("draws", {}, "draws random numbers without a seed"),
+        ("unpicklable", {}, "cost 'own_costs:unpicklable' cannot be pickled"),
+        ("takes_a_minute", {"trial_seconds": 0.1}, "one call about 8 names took more than 0.1 s"),
+        ("tiered", {"parameters": {"basis": 1}}, "parameters do not fit"),
+    ],
+)
+def test_costs_that_must_not_pass_are_refused_by_name(model, changes, told):
+    own_costs.KEPT.clear()
+    with pytest.raises(InputError, match=told):
+        charged(model, **changes)

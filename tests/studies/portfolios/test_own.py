@@ -89,6 +89,33 @@ def test_a_run_with_rules_of_ones_own_has_its_report_and_settings(tmp_path):
     assert not {"parameters", "invested", "estimator_parameters", "trial_seconds"} & set(known)
 
 
+COSTS = """
+import numpy as np
+
+def tiered(trades, day, bps=10.0):
+    return np.maximum(np.abs(trades) * bps * 1e-4, 1.0)
+"""
+
+
+def test_costs_of_ones_own_are_paid_and_an_edit_computes_no_decision_again(written, tmp_path):
+    def run(text):
+        costs = {"model": f"{written(text)}:tiered", "parameters": {"bps": 20.0}}
+        source = study_of(tmp_path, costs=costs)
+        return source, run_portfolios(source, Serial())
+
+    source, whole = run(COSTS)
+    paid = whole.records[0]
+    charged = paid.costs > 0  # what ends with a delisting pays nothing
+    assert charged.sum() > 100
+    assert_allclose(paid.costs[charged], np.maximum(np.abs(paid.trades[charged]) * 20e-4, 1.0))
+    folder = kept(source, whole)
+    assert read_settings(PortfolioSettings, folder / "settings.yaml") == source.settings
+    assert ":tiered" in (folder / "report.html").read_text()
+    _, dearer = run(COSTS.replace("1.0)", "50.0)"))
+    assert dearer.n_computed == 0
+    assert dearer.records[0].costs.sum() > paid.costs.sum()
+
+
 def test_a_rule_that_raises_on_a_date_is_reported_with_it(written, tmp_path):
     rule = "def rule(returns):\n    n = returns.shape[1]\n    {}\n    return [1 / n] * n\n"
     name = written(rule.format("assert n < 15 or returns[-1, 0] * 1e6 % 7 < 3.5, 'an odd day'"))
