@@ -65,6 +65,7 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("quantray.oms")
+_Limit = tuple[str, str, str]
 _COMP_ID = r"^[\x21-\x7e]{1,32}$"
 _TIME = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"
 
@@ -305,6 +306,8 @@ def _ways(settings: OmsSettings, stack: ExitStack) -> dict[Route, Gateway]:
 def set_up(gate: Gate, wanted: SetUp) -> None:
     """Set limits, instruments, prices and hours; open the accounts that are not open yet.
 
+    A limit that two people changed stays as they left it; where it is wanted otherwise, an alert says so.
+
     Raises
     ------
     InputError
@@ -323,8 +326,9 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
             known = books.ledger.accounts.get(name)
             if known is not None and known.pm != account.pm:
                 raise InputError(f"account {name} is there already, of pm {known.pm}; accounts do not change hands.")
+        fresh_limits = _not_decided(books, limits)
         # Raises before anything is set.
-        prepared(books.ledger, limits, wanted.facts, factors)
+        prepared(books.ledger, fresh_limits, wanted.facts, factors)
         list_instruments(books, actor, {s: (money(i.tick), i.lot) for s, i in wanted.instruments.items()})
         listed = books.ledger.instruments
         fresh = {s: money(i.price) for s, i in wanted.instruments.items() if not listed[s].mark}
@@ -333,7 +337,7 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
         set_facts(books, actor, wanted.facts)
         if factors is not None:
             set_factors(books, actor, factors)
-        set_limits(books, actor, limits)
+        set_limits(books, actor, fresh_limits)
         set_session(books, actor, wanted.session.opens, wanted.session.closes)
         for name, account in wanted.accounts.items():
             if name in books.ledger.accounts:
@@ -345,6 +349,17 @@ def set_up(gate: Gate, wanted: SetUp) -> None:
         set_rules(books, actor, wanted.rules)
 
     gate.do(done)
+
+
+def _not_decided(books: Books, limits: Mapping[_Limit, int]) -> dict[_Limit, int]:
+    """Those limits that no two people changed."""
+    decided = {(it.scope, it.key, it.name) for it in books.approvals.values() if it.state == "approved"}
+    for limit in sorted(decided & limits.keys()):
+        stands, wanted, name = books.ledger.limits[limit], limits[limit], " ".join(filter(None, limit))
+        if stands != wanted:
+            text = f"limit {name} stays {stands:,}, as two people approved; the set-up has {wanted:,}"
+            books.note("limit", ":".join(limit), text)
+    return {limit: value for limit, value in limits.items() if limit not in decided}
 
 
 class _Teller:

@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from desks import buy
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError
 from quantray.institution.factor_files import write_factors
+from quantray.oms.approvals import decide_change, propose_change
 from quantray.oms.books import Alert
 from quantray.oms.changes import Actor
 from quantray.oms.door import RemoteDesk
@@ -69,6 +71,18 @@ def test_it_is_set_up_once_and_goes_on(given):
         with pytest.raises(InputError, match="is not positive"):
             desk.set_marks({"AAA": 0})
         desk.close()
+
+
+def test_what_two_people_changed_the_set_up_does_not_change_back(given):
+    capital = ("pm", "ann", "capital")
+    with running(settings(given)) as parts:
+        parts.gate.do(lambda books: propose_change(books, Actor("rita"), "C1", capital, 5, reason="less risk"))
+        parts.gate.do(lambda books: decide_change(books, Actor("omar"), "C1", approve=True))
+    given["set_up"]["pms"]["ann"]["rate"] = 7
+    with running(settings(given)) as parts:
+        assert parts.gate.do(lambda books: books.ledger.limits[capital]) == 5
+        assert parts.gate.do(lambda books: books.ledger.limits["pm", "ann", "rate"]) == 7
+    assert "limit pm ann capital stays 5, as two people approved; the set-up has" in Path("alerts.jsonl").read_text()
 
 
 def test_prometheus_reads_counts_and_no_names(given):
