@@ -10,7 +10,7 @@ __all__ = ["list_offers"]
 
 
 def list_offers(
-    what: Annotated[str, typer.Argument(help="allocators, estimators, strategies or costs.")],
+    what: Annotated[str, typer.Argument(help="allocators, estimators, strategies, costs or forecasters.")],
 ) -> None:
     """List what settings may name: quantray's, and what installed packages register."""
     from quantray.studies.offered import offers  # noqa: PLC0415

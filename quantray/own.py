@@ -5,18 +5,20 @@ What is called is a function, or a class made anew at each call, so that nothing
 
 import inspect
 import pickle
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import numpy as np
+from pydantic import AfterValidator
 
 from quantray.arrays import Float
 from quantray.errors import InputError, QuantrayError, SolverError, first_line
 from quantray.inputs import imported
+from quantray.settings import nearest
 
-__all__ = ["arguments", "called", "gaps_in", "is_fitted", "own_path", "own_thing", "registered"]
+__all__ = ["arguments", "called", "gaps_in", "is_fitted", "made", "one_of", "own_path", "own_thing", "registered"]
 
 Thing = Callable[..., Any]
 
@@ -47,6 +49,26 @@ def own_path(name: str, group: str) -> str | None:
         return name
     point = registered(group).get(name)
     return None if point is None else point.value
+
+
+def one_of(names: Sequence[str], group: str) -> AfterValidator:
+    """A check of settings: a name is one of quantray's, registered, or of the form of an import path."""
+
+    def check(name: str) -> str:
+        if name in names:
+            return name
+        if ":" in name:
+            if not all(part.isidentifier() for part in name.replace(":", ".").split(".")) or name.count(":") != 1:
+                raise ValueError(f"{name!r} is no import path such as my_rules:rule")
+        elif own_path(name, group) is None:
+            known = [*names, *registered(group)]
+            raise ValueError(
+                f"{name!r} is unknown;{nearest(name, known)} choose one of {', '.join(known)}, or one of your own as "
+                "module:name"
+            )
+        return name
+
+    return AfterValidator(check)
 
 
 def own_thing(name: str, group: str) -> Thing:
@@ -112,17 +134,36 @@ def called(
     SolverError
         It raised an error, or has no such attribute after ``fit``.
     """
-    _check_parameters(thing, parameters, told, 1 + len(more))
+    if is_fitted(thing):
+        work = partial(_fitted, made(thing, parameters, told), given, attribute)
+    else:
+        _check_parameters(thing, parameters, told, given=(given, *more))
+        work = partial(thing, given, *more, **parameters)
     try:
-        if not is_fitted(thing):
-            return thing(given, *more, **parameters)
-        fitted = thing(**parameters)
-        fitted.fit(given)
-        return getattr(fitted, attribute)
+        return work()
     except QuantrayError:
         raise
     except Exception as error:
         raise SolverError(f"{told} raised {type(error).__name__}: {first_line(error)}{remedy}") from error
+
+
+def made(thing: Thing, parameters: Mapping[str, Any], told: str) -> Any:
+    """What a class, or a function that makes something, gives for its parameters alone.
+
+    Raises
+    ------
+    InputError
+        It takes no such parameters.
+    SolverError
+        It raised an error.
+    """
+    _check_parameters(thing, parameters, told)
+    try:
+        return thing(**parameters)
+    except QuantrayError:
+        raise
+    except Exception as error:
+        raise SolverError(f"{told} raised {type(error).__name__}: {first_line(error)}") from error
 
 
 def gaps_in(returns: Float) -> str:
@@ -131,15 +172,20 @@ def gaps_in(returns: Float) -> str:
     return f"; {gaps} of {returns.shape[1]} names lack returns: min_history: 1 leaves them out" if gaps else ""
 
 
-def _check_parameters(thing: Thing, parameters: Mapping[str, Any], told: str, given: int) -> None:
+def _fitted(estimator: Any, given: Any, attribute: str) -> Any:
+    estimator.fit(given)
+    return getattr(estimator, attribute)
+
+
+def _check_parameters(thing: Thing, parameters: Mapping[str, Any], told: str, given: tuple[Any, ...] = ()) -> None:
     try:
         signature = inspect.signature(thing)
     except (TypeError, ValueError):
         return
     try:
-        signature.bind(*(() if is_fitted(thing) else (None,) * given), **parameters)
+        signature.bind(*given, **parameters)
     except TypeError as error:
-        taken = list(signature.parameters)[0 if is_fitted(thing) else given :]
+        taken = list(signature.parameters)[len(given) :]
         known = f"its parameters are {', '.join(taken)}" if taken else "it has none"
         raise InputError(f"{told}: parameters do not fit ({first_line(error)}); {known}.") from error
 

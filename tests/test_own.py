@@ -7,7 +7,7 @@ import own_rules
 import pytest
 
 from quantray.errors import InputError, SolverError
-from quantray.own import arguments, called, is_fitted, own_path, own_thing, registered
+from quantray.own import arguments, called, is_fitted, made, own_path, own_thing, registered
 
 
 @pytest.fixture
@@ -87,3 +87,15 @@ def test_parameters_that_nobody_takes_are_refused():
         called(own_rules.sample, None, {"colour": 1}, "weights_", "rule")
     with pytest.raises(SolverError, match="rule raised AttributeError: .*covariance_"):
         called(own_rules.Tilted, own_rules.np.eye(3)[:, :2], {}, "covariance_", "rule")
+
+
+def test_what_makes_something_takes_its_parameters_alone():
+    assert made(own_rules.Tilted, {"power": 3.0}, "it").power == 3.0
+    with pytest.raises(InputError, match=r"it: parameters do not fit \(.*'scale'\); its parameters are power"):
+        made(own_rules.Tilted, {"scale": 3.0}, "it")
+    with pytest.raises(SolverError, match="it raised ValueError: .*invalid literal"):
+        made(_breaks, {}, "it")
+
+
+def _breaks():
+    return int("three")

@@ -23,6 +23,7 @@ from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.serving.settings import ServiceSettings
 from quantray.settings import read_settings
+from quantray.studies.forecasts.settings import ModelSettings
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 from quantray.studies.sweep.settings import SweepSettings
 
@@ -111,6 +112,9 @@ def test_yaml_is_valid_settings(tmp_path):
             TradingCostSettings.model_validate(yaml.safe_load(block))
         elif title == "# strategies":
             SweepSettings(name="all", data=SimulatedData(), strategies=yaml.safe_load(block))
+        elif title == "# models":
+            for model in yaml.safe_load(block):
+                ModelSettings.model_validate(model)
         elif title == "# lenses":
             shown = {
                 name: tuple(v) if isinstance(v, list) else v for name, v in yaml.safe_load(block)["lenses"].items()

@@ -1,7 +1,11 @@
 """Forecasts by fitting; the only home of torch, and without Ray.
 
 ``forecaster``  the protocol: fit on a fold, score later dates; what a fit may read
-``controls``    what a learned model must beat: no forecast, reversals, ridge
+``controls``    what a learned model must beat: no forecast, reversals
+``linear``      and linear regressions, ridge and elastic net
+``regression``  regressors as scikit-learn has them, boosted trees among them
+``pooled``      a fold as one table, as these take it
+``own``         forecasters of users' own
 ``learned``     networks behind the protocol: fit, predict in one go or day by day, start from an earlier fit
 ``networks``    encoder, attention among names, head; nothing is sized by the number of names
 ``encoders``    the LSTM, in windows or with a carried state

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from quantray.arrays import Bool, Dates, Float
+from quantray.arrays import Dates
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import InputError
@@ -13,13 +13,11 @@ from quantray.features.cross_section import standardised
 from quantray.features.feature_set import Features
 from quantray.features.returns import simple_returns
 from quantray.features.technical import moving_average_gap
-from quantray.models.forecaster import FitContext, Fitted, FoldData, Scores, features_of, fold_data
+from quantray.models.forecaster import FitContext, Fitted, Scores
 
-__all__ = ["ControlRule", "Ridge", "check_history", "prediction_rows"]
+__all__ = ["ControlRule", "check_history", "prediction_rows"]
 
 RuleName = Literal["zero", "reversal", "reversal_gap"]
-
-_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 _LOOKBACK = {"zero": 0, "reversal": 1, "reversal_gap": 29}
 """Rows behind its own that each rule reads."""
@@ -75,54 +73,6 @@ class _FittedRule:
         return Scores(panel.dates[rows], panel.assets, np.where(there, values, np.nan))
 
 
-@dataclass(frozen=True)
-class Ridge:
-    """Linear regression of standardised forward returns on all features, with a squared penalty.
-
-    The penalty is the one of a few with the best information coefficient on the validation range; without one, the
-    smallest.
-
-    Source: Hoerl and Kennard (1970), *Ridge regression*.
-    """
-
-    @property
-    def name(self) -> str:
-        """See ``Forecaster``."""
-        return "ridge"
-
-    def fit(self, panel: Panel, fold: Split, *, init: Any = None, context: FitContext) -> Fitted:
-        """See ``Forecaster``."""
-        data = fold_data(panel, fold, context)
-        gram, moment, count = _normal_equations(data)
-        best, coefficients = -np.inf, np.zeros(len(gram), dtype=np.float64)
-        for penalty in _PENALTIES:
-            tried: Float = np.asarray(np.linalg.solve(gram + penalty * count * np.eye(len(gram)), moment), np.float64)
-            score = 0.0 if data.valid is None else _mean_ic(data, data.valid, tried)
-            if score > best:
-                best, coefficients = score, tried
-        return _FittedRidge(coefficients, fold.train.first, data.panel.dates[-1], data.features.schema, context)
-
-
-@dataclass(frozen=True, eq=False)
-class _FittedRidge:
-    coefficients: Float
-    data_from: np.datetime64
-    data_through: np.datetime64
-    schema: str
-    context: FitContext
-
-    def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
-        rows = prediction_rows(panel, dates, self.data_through)
-        given = features_of(panel, self.context, features, seen=[rows.stop - 1])
-        if given.schema != self.schema:
-            raise InputError("these features are not those that the model was fitted on; use the same settings.")
-        if features is None and self.context.features is None:
-            check_history(panel, rows.start, given.lookback, self.data_from)
-        values = np.nan_to_num(given.values[rows]) @ self.coefficients
-        there = panel.member[rows] & given.present[rows]
-        return Scores(panel.dates[rows], panel.assets, np.where(there, values, np.nan))
-
-
 def prediction_rows(panel: Panel, dates: Dates, data_through: np.datetime64) -> slice:
     """The rows of consecutive dates that lie after what a fit has seen.
 
@@ -161,30 +111,3 @@ def check_history(panel: Panel, row: int, needed: int, data_from: np.datetime64)
             f"the panel begins {row} rows before {panel.dates[row]}, whose scores look back {needed} rows; "
             "give a panel that begins earlier."
         )
-
-
-def _normal_equations(data: FoldData) -> tuple[Float, Float, int]:
-    n_features = len(data.features.names)
-    gram, moment, count = np.zeros((n_features, n_features)), np.zeros(n_features), 0
-    for row in range(data.train.start, data.train.stop):
-        known = _known(data, row)
-        x = np.nan_to_num(data.features.values[row, known].astype(np.float64))
-        gram += x.T @ x
-        moment += x.T @ data.labels[row, known]
-        count += int(known.sum())
-    return gram, moment, count
-
-
-def _mean_ic(data: FoldData, rows: slice, coefficients: Float) -> float:
-    values = []
-    for row in range(rows.start, rows.stop):
-        known = _known(data, row)
-        x = np.nan_to_num(data.features.values[row, known]) @ coefficients
-        y = data.labels[row, known]
-        if known.sum() > 1 and x.std() > 0 and y.std() > 0:
-            values.append(np.corrcoef(x, y)[0, 1])
-    return float(np.mean(values)) if values else 0.0
-
-
-def _known(data: FoldData, row: int) -> Bool:
-    return np.asarray(data.member[row] & ~np.isnan(data.labels[row]))

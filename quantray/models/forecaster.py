@@ -1,7 +1,7 @@
 """The forecaster protocol: what fits on a fold and scores later dates."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +19,7 @@ from quantray.features.returns import DELIST_RETURN
 if TYPE_CHECKING:
     from quantray.models.training import EpochReport
 
-__all__ = ["FitContext", "Fitted", "FoldData", "Forecaster", "Scores", "features_of", "fold_data"]
+__all__ = ["FitContext", "Fitted", "FoldData", "Forecaster", "Scores", "blinded", "features_of", "fold_data"]
 
 _SAME = 1e-5
 """Difference below which a feature, in deviations of its date, is the same number."""
@@ -55,6 +55,7 @@ class FitContext:
         Columns that are not of the catalogue need it.
     sectors : asset -> sector.
     seed : of everything random in the fit.
+    threads : that a fit may compute on, for what is not told in another way.
     folder : where checkpoints go; with one, an interrupted fit continues from its last epoch.
     say : receives one line per epoch.
     report : receives the figures of each epoch, once its checkpoint is written.
@@ -64,13 +65,18 @@ class FitContext:
     remake: Callable[[Panel], Features] | None = None
     sectors: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    threads: int = 1
     folder: Path | None = None
     say: Callable[[str], None] | None = None
     report: "Callable[[EpochReport], None] | None" = None
 
 
 class Fitted(Protocol):
-    """A forecaster after fitting."""
+    """A forecaster after fitting.
+
+    One whose settings are to be searched has ``valid_ic``, too: its mean daily information coefficient on the
+    validation range.
+    """
 
     @property
     def data_through(self) -> np.datetime64:
@@ -191,6 +197,20 @@ def _made_again(near: Panel, given: Features, context: FitContext) -> Features:
         if made.schema == given.schema:
             return made
     raise InputError("the features given are of another schema than feature_set makes of their names; compute them.")
+
+
+def blinded(panel: Panel, first: np.datetime64) -> Panel:
+    """The panel with nothing known, and nobody a member, from a date on.
+
+    A delisting return that stands on the last close is known only after it, so that of the day before goes as well.
+    """
+    row = int(np.searchsorted(panel.dates, first))
+    fields = {name: values.copy() for name, values in panel.fields.items()}
+    for name, values in fields.items():
+        values[max(row - 1, 0) if name == DELIST_RETURN else row :] = np.nan
+    member = panel.member.copy()
+    member[row:] = False
+    return replace(panel, fields=fields, member=member)
 
 
 def fold_data(panel: Panel, fold: Split, context: FitContext, features: Features | None = None) -> FoldData:

@@ -50,6 +50,21 @@ _ALLOCATORS: Mapping[str, tuple[str, str]] = {
 """Rule -> what of ``portfolio`` it is, and the settings of an allocator that it reads."""
 
 
+_FORECASTERS: Mapping[str, tuple[str, str]] = {
+    "network": ("learned:NetworkForecaster", "attention, width, layers, heads, dropout, graph, training"),
+    "ridge": ("linear:Ridge", ""),
+    "elastic_net": ("linear:ElasticNet", "parameters"),
+    "hist_gradient_boosting": ("regression:hist_gradient_boosting", "parameters"),
+    "lightgbm": ("regression:lightgbm", "parameters"),
+}
+"""Kind -> what of ``models`` it is, and the settings of a model that it reads."""
+_FORECASTS_BY_RULE: Mapping[str, str] = {
+    "reversal": "Minus the last day's return.",
+    "reversal_gap": "The mean of minus the last day's return and the gap of the 30-day mean over the close.",
+    "zero": "No forecast.",
+}
+
+
 def offers(what: str) -> tuple[Offer, ...]:
     """What settings may name of a sort, quantray's first.
 
@@ -96,11 +111,20 @@ def _costs() -> list[Offer]:
     return [Offer("spread", "quantray", ", ".join(CostSettings.model_fields), _line(LinearCosts)), *impact]
 
 
+def _forecasters() -> list[Offer]:
+    fitted = [
+        Offer(name, "quantray", settings, _line(imported(f"quantray.models.{path}", "forecaster")))
+        for name, (path, settings) in _FORECASTERS.items()
+    ]
+    return [*fitted, *(Offer(name, "quantray", "", about) for name, about in _FORECASTS_BY_RULE.items())]
+
+
 OFFERED: Mapping[str, Callable[[], list[Offer]]] = {
     "allocators": _allocators,
     "estimators": _estimators,
     "strategies": _strategies,
     "costs": _costs,
+    "forecasters": _forecasters,
 }
 """What can be listed."""
 

@@ -1,20 +1,27 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import Ridge as SklearnRidge
 
-from quantray.data.splits import DateRange
 from quantray.errors import InputError
 from quantray.features.cross_section import standardised
 from quantray.features.feature_set import feature_set
 from quantray.features.returns import simple_returns
-from quantray.models import controls
-from quantray.models.controls import ControlRule, Ridge, prediction_rows
-from quantray.models.forecaster import FitContext, fold_data
+from quantray.models.controls import ControlRule, prediction_rows
+from quantray.models.forecaster import FitContext
+from quantray.models.linear import ElasticNet, Ridge
+from quantray.models.own import OwnForecaster
+from quantray.models.regression import Regression, hist_gradient_boosting
 
-FORECASTERS = [ControlRule("zero"), ControlRule("reversal"), ControlRule("reversal_gap"), Ridge()]
+FORECASTERS = [
+    ControlRule("zero"),
+    ControlRule("reversal"),
+    ControlRule("reversal_gap"),
+    Ridge(),
+    ElasticNet(),
+    hist_gradient_boosting("hist", {"max_iter": 5, "min_samples_leaf": 40}),
+    Regression("linear", "sklearn.linear_model:LinearRegression"),
+    OwnForecaster("own", "own_forecasters:Trend", {"days": 5}),
+]
 EVERY = pytest.mark.parametrize("forecaster", FORECASTERS, ids=lambda f: f.name)
 
 
@@ -102,87 +109,6 @@ def test_zero_says_nothing(study):
 def test_unknown_rules_are_refused():
     with pytest.raises(InputError, match="rule 'momentum' is not one of zero, reversal, reversal_gap"):
         ControlRule("momentum")
-
-
-@pytest.mark.parametrize("penalty", [1e-4, 1.0])
-def test_ridge_is_scikit_learns(study, monkeypatch, penalty):
-    monkeypatch.setattr(controls, "_PENALTIES", (penalty,))
-    data = fold_data(study.panel, study.fold, FitContext(features=study.features))
-    known = ~np.isnan(data.labels[data.train])
-    x = np.nan_to_num(data.features.values[data.train][known].astype(np.float64))
-    oracle = SklearnRidge(alpha=penalty * len(x), fit_intercept=False).fit(x, data.labels[data.train][known])
-    assert_allclose(fit_of(Ridge(), study).coefficients, oracle.coef_, rtol=1e-8)
-
-
-def test_ridge_takes_the_penalty_with_the_best_validation(study):
-    def mean_ic(coefficients):
-        data = fold_data(study.panel, study.fold, FitContext(features=study.features))
-        daily = []
-        for row in range(data.valid.start, data.valid.stop):
-            known = ~np.isnan(data.labels[row])
-            x = np.nan_to_num(data.features.values[row, known]) @ coefficients
-            daily.append(np.corrcoef(x, data.labels[row, known])[0, 1])
-        return np.mean(daily)
-
-    chosen = mean_ic(fit_of(Ridge(), study).coefficients)
-    penalties, tried = controls._PENALTIES, []
-    for penalty in penalties:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(controls, "_PENALTIES", (penalty,))
-            tried.append(mean_ic(fit_of(Ridge(), study).coefficients))
-    assert chosen == pytest.approx(max(tried))
-
-
-def test_the_penalty_follows_validation_and_not_training(study):
-    """Over several folds, each with the coefficients of every penalty, and what they score in either range."""
-    dates, context, elsewhere, chosen = study.panel.dates, FitContext(features=study.features), 0, set()
-    for start in range(60, 270, 30):
-        ends = dates[start + np.array([[0, 79], [82, 91], [94, 105]])]
-        train, valid, test = (DateRange(first, last) for first, last in ends)
-        fold = replace(study.fold, train=train, valid=valid, test=test)
-        data = fold_data(study.panel, fold, context)
-        known = ~np.isnan(data.labels[data.train])
-        x = np.nan_to_num(data.features.values[data.train][known].astype(np.float64))
-        y = data.labels[data.train][known]
-        tried = [
-            np.linalg.solve(x.T @ x + penalty * len(x) * np.eye(x.shape[1]), x.T @ y) for penalty in controls._PENALTIES
-        ]
-
-        def best(rows, data=data, tried=tried):
-            daily = []
-            for row in range(rows.start, rows.stop):
-                there = ~np.isnan(data.labels[row])
-                scores = np.nan_to_num(data.features.values[row, there]) @ np.transpose(tried)
-                daily.append([np.corrcoef(column, data.labels[row, there])[0, 1] for column in scores.T])
-            return int(np.argmax(np.mean(daily, axis=0)))
-
-        made = Ridge().fit(study.panel, fold, context=context).coefficients
-        assert_allclose(made, tried[best(data.valid)], rtol=1e-7)
-        elsewhere += best(data.train) != best(data.valid)
-        chosen.add(best(data.valid))
-    assert elsewhere > 2
-    assert len(chosen) > 1
-    without = Ridge().fit(study.panel, replace(study.fold, valid=None), context=context).coefficients
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(controls, "_PENALTIES", controls._PENALTIES[:1])
-        assert_array_equal(
-            Ridge().fit(study.panel, replace(study.fold, valid=None), context=context).coefficients, without
-        )
-
-
-def test_ridge_knows_nothing_after_the_last_label_of_validation(study):
-    closes = study.panel.field("close").copy()
-    closes[254:] *= np.linspace(0.5, 2, 40)
-    other = study.panel.with_fields(close=closes)
-    features = feature_set(other, names=study.features.names)
-    moved = Ridge().fit(other, study.fold, context=FitContext(features=features))
-    assert_array_equal(moved.coefficients, fit_of(Ridge(), study).coefficients)
-    assert moved.data_through == study.panel.dates[253]
-
-
-def test_ridge_refuses_other_features(study):
-    with pytest.raises(InputError, match="not those that the model was fitted on"):
-        fit_of(Ridge(), study).predict(study.panel, days(study), features=feature_set(study.panel, names=["return_1"]))
 
 
 def test_prediction_rows(study):

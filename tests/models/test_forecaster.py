@@ -7,9 +7,9 @@ from numpy.testing import assert_array_equal
 from quantray.errors import DataError, InputError
 from quantray.features.feature_set import Features, feature_set
 from quantray.features.labels import forward_returns, standardised_labels
-from quantray.models.controls import Ridge
 from quantray.models.forecaster import FitContext, Scores, features_of, fold_data
 from quantray.models.learned import NetworkForecaster
+from quantray.models.linear import Ridge
 
 
 def data_of(study, **changes):

@@ -13,9 +13,9 @@ from quantray.data.synthetic import LeadLag, MarketTruth, simulate_market
 from quantray.features.cross_section import standardised
 from quantray.features.feature_set import Features, feature_set
 from quantray.features.labels import forward_returns
-from quantray.models.controls import Ridge
 from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.learned import NetworkForecaster
+from quantray.models.linear import Ridge
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, known_graph
 from quantray.models.training import TrainingSettings

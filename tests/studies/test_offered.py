@@ -5,6 +5,7 @@ import pytest
 from quantray.errors import InputError
 from quantray.own import registered
 from quantray.strategies.catalogue import CATALOGUE
+from quantray.studies.forecasts.settings import KINDS, ModelSettings
 from quantray.studies.offered import OFFERED, offers
 from quantray.studies.portfolios import settings
 
@@ -18,6 +19,7 @@ def package(tmp_path, monkeypatch):
     (about / "entry_points.txt").write_text(
         "[quantray.allocators]\ncalm = own_rules:tilted\ngone = own_rules:nothing\n"
         "[quantray.estimators]\nshrunk = own_rules:Shrunk\n"
+        "[quantray.forecasters]\ntrend = own_forecasters:Trend\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     registered.cache_clear()
@@ -25,13 +27,19 @@ def package(tmp_path, monkeypatch):
     registered.cache_clear()
 
 
-@pytest.mark.parametrize(("what", "names"), [("allocators", settings.RULES), ("estimators", settings.ESTIMATORS)])
-def test_all_that_settings_take_is_listed_with_a_line(what, names):
+@pytest.mark.parametrize(
+    ("what", "names", "taker"),
+    [
+        ("allocators", settings.RULES, settings.AllocatorSettings),
+        ("estimators", settings.ESTIMATORS, settings.AllocatorSettings),
+        ("forecasters", KINDS, ModelSettings),
+    ],
+)
+def test_all_that_settings_take_is_listed_with_a_line(what, names, taker):
     listed = offers(what)
     assert tuple(each.name for each in listed) == names
     assert all(each.about.endswith(".") and each.origin == "quantray" for each in listed)
-    fields = settings.AllocatorSettings.model_fields
-    assert {word for each in listed for word in each.parameters.split(", ") if word} <= set(fields)
+    assert {word for each in listed for word in each.parameters.split(", ") if word} <= set(taker.model_fields)
 
 
 def test_every_strategy_is_listed_with_what_a_search_may_change():
@@ -57,9 +65,12 @@ def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(packag
     assert offers("estimators")[-1].parameters == "share=0.5"
     allocator = settings.AllocatorSettings(name="x", rule="calm", estimator="shrunk", parameters={"power": 2.0})
     assert (allocator.own_rule, allocator.own_estimator) == ("own_rules:tilted", "own_rules:Shrunk")
+    (trend,) = offers("forecasters")[len(KINDS) :]
+    assert (trend.parameters, trend.about) == ("days=20, sign=1.0", "What rose goes on rising.")
+    assert ModelSettings(name="x", kind="trend").own == "own_forecasters:Trend"
 
 
 def test_what_cannot_be_listed_is_refused():
     with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
         offers("allocator")
-    assert set(OFFERED) == {"allocators", "estimators", "strategies", "costs"}
+    assert set(OFFERED) == {"allocators", "estimators", "strategies", "costs", "forecasters"}

@@ -1,15 +1,24 @@
 """Settings of a forecasting study: which models learn what, on which folds, with how many seeds."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from quantray.own import one_of, own_path
 from quantray.research.kind import Name, StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import LagSettings
 from quantray.settings import SettingsModel
 
-__all__ = ["ForecastFolds", "ForecastSettings", "GraphChoice", "ModelSettings", "TrainingChoice"]
+__all__ = ["KINDS", "ForecastFolds", "ForecastSettings", "GraphChoice", "ModelSettings", "TrainingChoice"]
+
+
+_REGRESSIONS = ("ridge", "elastic_net", "hist_gradient_boosting", "lightgbm")
+_RULES = ("reversal", "reversal_gap", "zero")
+KINDS = ("network", *_REGRESSIONS, *_RULES)
+"""Forecasters of quantray's."""
+_PARAMETERISED = ("elastic_net", "hist_gradient_boosting", "lightgbm")
 
 
 class ForecastFolds(SettingsModel):
@@ -62,8 +71,14 @@ class ModelSettings(SettingsModel):
     """One model of the study."""
 
     name: Name
-    kind: Literal["network", "ridge", "reversal", "reversal_gap", "zero"] = "network"
-    """All but networks are controls."""
+    kind: Annotated[str, one_of(KINDS, "forecasters")] = "network"
+    """All of quantray's but networks are controls. ``lightgbm`` needs the extra of that name. Or a forecaster of your
+    own, by ``module:name`` or by the name that an installed package registers among ``quantray.forecasters``."""
+    parameters: Mapping[str, JsonValue] = {}
+    """Of a forecaster of your own; ``l1_ratio`` of an elastic net; or, in place of quantray's, of
+    ``HistGradientBoostingRegressor`` and ``LGBMRegressor``."""
+    trial_seconds: float = Field(30.0, gt=0)
+    """That a forecaster of your own may take for a fit on made-up prices before the study; no number changes."""
     attention: Literal["none", "dense", "complete", "neighbours", "hierarchical"] = "neighbours"
     width: int = Field(64, ge=1)
     layers: int = Field(2, ge=1)
@@ -85,7 +100,32 @@ class ModelSettings(SettingsModel):
     @property
     def is_control(self) -> bool:
         """Whether others are compared with it."""
-        return self.reference or self.kind != "network" or self.shuffled_labels or self.graph.kind == "random"
+        theirs = self.kind in KINDS and self.kind != "network"
+        return self.reference or theirs or self.shuffled_labels or self.graph.kind == "random"
+
+    @property
+    def own(self) -> str | None:
+        """Import path of a forecaster of the user's own."""
+        return None if self.kind in KINDS else own_path(self.kind, "forecasters")
+
+    @model_serializer(mode="wrap")
+    def _without_own(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What only some kinds take is written, and hashed, where it is there."""
+        values: dict[str, Any] = dump(self)
+        for name in ("parameters", "trial_seconds"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
+        return values
+
+    @model_validator(mode="after")
+    def _own(self) -> "ModelSettings":
+        if self.parameters and self.kind in KINDS and self.kind not in _PARAMETERISED:
+            raise ValueError(
+                f"{self.name}: parameters need kind {', '.join(_PARAMETERISED)}, or one of your own as module:name"
+            )
+        if self.kind in KINDS and self.trial_seconds != type(self).model_fields["trial_seconds"].default:
+            raise ValueError(f"{self.name}: trial_seconds needs a forecaster of your own, as module:name")
+        return self
 
     @model_validator(mode="after")
     def _network(self) -> "ModelSettings":
@@ -112,7 +152,8 @@ class ForecastSettings(MarketSettings, StudySettings):
     kind: Literal["forecasts"] = "forecasts"
     models: tuple[ModelSettings, ...] = Field(min_length=1)
     seeds: int = Field(5, ge=1)
-    """Fits of each network, which differ in everything random; their mean forecast is the model's."""
+    """Fits of each network, which differ in everything random; their mean forecast is the model's. Other models are
+    fitted once."""
     folds: ForecastFolds = ForecastFolds()
     accounting: LagSettings = LagSettings()
     forecasts: str | None = None

@@ -18,6 +18,7 @@ from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
 from quantray.research.units import Unit, Workplace, complete
+from quantray.studies.forecasts.door import try_models
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.trial import (
     SCORES,
@@ -90,8 +91,8 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
     Raises
     ------
     DataError, InputError
-        As ``load_market``; or there are too few days for one fold, too few names on most test dates for an information
-        coefficient, or no sectors for a graph that needs them.
+        As ``load_market`` and ``door.try_models``; or there are too few days for one fold, too few names on most test
+        dates for an information coefficient, or no sectors for a graph that needs them.
     """
     settings, data = read_market(settings, _FIELDS)
     _check(settings, data)
@@ -185,6 +186,7 @@ def _check(settings: ForecastSettings, data: MarketData) -> None:
             f"{names:.0f} names are members on a typical test date, and an information coefficient takes "
             f"{FEWEST_NAMES}; widen data.universe, or raise data.n_assets of a simulated market."
         )
+    try_models(settings, sectors=bool(data.sectors))
     for model in settings.models:
         if model.kind == "network" and model.graph.kind == "sector" and not data.sectors:
             raise InputError(f"{model.name}: a sector graph needs sectors; set data.sectors, or take correlation.")

@@ -12,12 +12,16 @@ from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
-from quantray.models.controls import ControlRule, Ridge
+from quantray.models.controls import ControlRule
 from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
+from quantray.models.linear import ElasticNet, Ridge
+from quantray.models.own import OwnForecaster
+from quantray.models.regression import hist_gradient_boosting, lightgbm
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
+from quantray.own import made
 from quantray.research.numerics import Numerics
 from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
@@ -88,7 +92,11 @@ def build_forecaster(model: ModelSettings, *, seed: int = 0, warm: bool = False)
     ----------
     seed : of a random graph, so that fits differ in it too.
     """
-    return KINDS[model.kind].build(model, seed, warm)
+    return KINDS[_kind(model)].build(model, seed, warm)
+
+
+def _kind(model: ModelSettings) -> str:
+    return model.kind if model.own is None else "own"
 
 
 def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
@@ -122,6 +130,22 @@ def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
     )
 
 
+def _elastic_net(model: ModelSettings, *_: object) -> Forecaster:
+    return made(ElasticNet, model.parameters, f"{model.name}: elastic_net")  # type: ignore[no-any-return]
+
+
+def _hist_gradient_boosting(model: ModelSettings, *_: object) -> Forecaster:
+    return hist_gradient_boosting(model.name, model.parameters)
+
+
+def _lightgbm(model: ModelSettings, *_: object) -> Forecaster:
+    return lightgbm(model.name, model.parameters)
+
+
+def _own(model: ModelSettings, *_: object) -> Forecaster:
+    return OwnForecaster(model.name, model.kind, model.parameters)
+
+
 SCORES = Layout(pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("score", pa.float64())]))
 """Of the result of a fit."""
 
@@ -130,7 +154,7 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
     """Hash of the data slice, the settings and the origin that the trial's numbers depend on."""
     history = trial.history(data.panel)
     settings = {
-        "model": trial.model.model_dump(mode="json", exclude={"name", "reference"}),
+        "model": trial.model.model_dump(mode="json", exclude={"name", "reference", "trial_seconds"}),
         "split": [str(part) for part in (trial.split.train, trial.split.valid, trial.split.test)],
         "labels": [trial.split.horizon, trial.split.lag, trial.split.purge],
         "seed": trial.seed,
@@ -143,8 +167,10 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
 
 def forecast_origin(trial: ForecastTrial) -> Origin:
     """The code, libraries and kernels that the trial's numbers depend on."""
-    choices = tuple(TableChoice(name_of(reader), "KINDS", trial.model.kind) for reader in (build_forecaster, _forecast))
-    return Origin((name_of(_forecast),), _LIBRARIES, choices, trial.numerics)
+    kind, own = _kind(trial.model), trial.model.own
+    choices = tuple(TableChoice(name_of(reader), "KINDS", kind) for reader in (build_forecaster, _forecast))
+    code = (name_of(_forecast),) if own is None else (name_of(_forecast), own)
+    return Origin(code, (*_LIBRARIES, *KINDS[kind].libraries), choices, trial.numerics)
 
 
 def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
@@ -172,10 +198,11 @@ def scores_from(results: ResultStore, keys: list[str], panel: Panel) -> Float:
 
 def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Table, dict[str, str]]:
     """The scores of the test dates, date, symbol and score a row, and what to note of the fit."""
-    kind, history = KINDS[trial.model.kind], trial.history(data.panel)
+    kind, history = KINDS[_kind(trial.model)], trial.history(data.panel)
     context = FitContext(
         sectors=data.sectors,
         seed=fit_seed(trial),
+        threads=trial.threads,
         folder=data.folder(key),
         say=say,
     )
@@ -204,6 +231,12 @@ def _epochs(fitted: FittedNetwork) -> dict[str, str]:
     return {"epochs": str(len(progress.history)), "valid_ic": f"{progress.best_ic:.6f}"}
 
 
+def _validation(fitted: Any) -> dict[str, str]:
+    """What is noted of a fit at once."""
+    found = getattr(fitted, "valid_ic", None)
+    return {} if found is None else {"valid_ic": f"{found:.6f}"}
+
+
 def _nothing(fitted: object) -> dict[str, str]:
     """What is noted of a fit without epochs."""
     return {}
@@ -215,13 +248,19 @@ class _Kind:
 
     build: Callable[[ModelSettings, int, bool], Forecaster]
     """From the settings, the seed, and whether it goes on from an earlier fit."""
+    libraries: tuple[str, ...] = ()
+    """Besides those of all kinds, whose releases may change results."""
     load: Callable[[Path], Any] | None = None
     notes: Callable[[Any], dict[str, str]] = _nothing
 
 
 KINDS = {
-    "network": _Kind(_network, FittedNetwork.load, _epochs),
-    "ridge": _Kind(lambda *_: Ridge()),
+    "network": _Kind(_network, load=FittedNetwork.load, notes=_epochs),
+    "ridge": _Kind(lambda *_: Ridge(), notes=_validation),
+    "elastic_net": _Kind(_elastic_net, ("scikit-learn",), notes=_validation),
+    "hist_gradient_boosting": _Kind(_hist_gradient_boosting, ("scikit-learn",), notes=_validation),
+    "lightgbm": _Kind(_lightgbm, ("lightgbm",), notes=_validation),
+    "own": _Kind(_own, notes=_validation),
     "reversal": _Kind(lambda *_: ControlRule("reversal")),
     "reversal_gap": _Kind(lambda *_: ControlRule("reversal_gap")),
     "zero": _Kind(lambda *_: ControlRule("zero")),

@@ -11,12 +11,10 @@ from threadpoolctl import threadpool_limits
 
 from quantray.analytics.bootstrap import Resampling, estimated_mean
 from quantray.analytics.forecasts import ic_difference
-from quantray.data.panel import Panel
 from quantray.data.splits import Split, label_gap
 from quantray.errors import InputError, SolverError
-from quantray.features.returns import DELIST_RETURN
 from quantray.models.checkpoint import load_checkpoint
-from quantray.models.forecaster import FitContext
+from quantray.models.forecaster import FitContext, blinded
 from quantray.models.learned import torch_threads
 from quantray.models.training import EpochReport
 from quantray.research.executor import Executor
@@ -28,7 +26,7 @@ from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
 
-__all__ = ["FoldFits", "blinded", "tunable_network"]
+__all__ = ["FoldFits", "tunable_network"]
 
 
 def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
@@ -164,20 +162,6 @@ class FoldFits:
 def _fits(runs: Path) -> Path:
     """Where the checkpoints of a search go, in a folder of runs."""
     return runs.resolve() / "tune" / "fits"
-
-
-def blinded(panel: Panel, first: np.datetime64) -> Panel:
-    """The panel with nothing known, and nobody a member, from a date on.
-
-    A delisting return that stands on the last close is known only after it, so that of the day before goes as well.
-    """
-    row = int(np.searchsorted(panel.dates, first))
-    fields = {name: values.copy() for name, values in panel.fields.items()}
-    for name, values in fields.items():
-        values[max(row - 1, 0) if name == DELIST_RETURN else row :] = np.nan
-    member = panel.member.copy()
-    member[row:] = False
-    return replace(panel, fields=fields, member=member)
 
 
 class _Fit:

@@ -1,10 +1,9 @@
 """Settings of a walk-forward study of portfolios: which allocators, on which folds, in which accounts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     Field,
     JsonValue,
     SerializerFunctionWrapHandler,
@@ -13,7 +12,7 @@ from pydantic import (
 )
 
 from quantray.data.calendar import Frequency
-from quantray.own import own_path, registered
+from quantray.own import one_of, own_path
 from quantray.portfolio.hrp import Distance, Linkage
 from quantray.portfolio.rebalance import FullMove, NoTradeZone, PartialMove, Policy, Threshold
 from quantray.research.folds import FoldKind
@@ -66,28 +65,8 @@ ESTIMATORS = (
 )
 
 
-def _one_of(names: Sequence[str], group: str) -> AfterValidator:
-    """A check that a name is one of quantray's, registered, or of the form of an import path."""
-
-    def check(name: str) -> str:
-        if name in names:
-            return name
-        if ":" in name:
-            if not all(part.isidentifier() for part in name.replace(":", ".").split(".")) or name.count(":") != 1:
-                raise ValueError(f"{name!r} is no import path such as my_rules:rule")
-        elif own_path(name, group) is None:
-            known = [*names, *registered(group)]
-            raise ValueError(
-                f"{name!r} is unknown;{nearest(name, known)} choose one of {', '.join(known)}, or one of your own as "
-                "module:name"
-            )
-        return name
-
-    return AfterValidator(check)
-
-
-Rule = Annotated[str, _one_of(RULES, "allocators")]
-Estimator = Annotated[str, _one_of(ESTIMATORS, "estimators")]
+Rule = Annotated[str, one_of(RULES, "allocators")]
+Estimator = Annotated[str, one_of(ESTIMATORS, "estimators")]
 
 
 class FoldSettings(SettingsModel):

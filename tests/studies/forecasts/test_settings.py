@@ -2,8 +2,10 @@ import pytest
 from pydantic import ValidationError
 
 from quantray.errors import InputError
-from quantray.models.controls import ControlRule, Ridge
+from quantray.models.controls import ControlRule
 from quantray.models.learned import NetworkForecaster
+from quantray.models.linear import ElasticNet, Ridge
+from quantray.models.own import OwnForecaster
 from quantray.settings import to_yaml
 from quantray.studies.forecasts.kind import FORECASTS
 from quantray.studies.forecasts.settings import ForecastSettings, GraphChoice, ModelSettings, TrainingChoice
@@ -26,6 +28,8 @@ def test_what_is_there_to_be_beaten_is_a_control(network):
     assert not network().is_control
     assert network(shuffled_labels=True).is_control
     assert network(graph=GraphChoice(kind="random")).is_control
+    assert ModelSettings(name="x", kind="lightgbm").is_control
+    assert not ModelSettings(name="x", kind="own_forecasters:Trend").is_control
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,12 @@ def test_what_is_there_to_be_beaten_is_a_control(network):
         ({"kind": "ridge", "warm_start": True}, "shuffled_labels and warm_start need kind network"),
         ({"kind": "zero", "shuffled_labels": True}, "shuffled_labels and warm_start need kind network"),
         ({"epochs": 3}, "Extra inputs are not permitted"),
+        ({"kind": "rigde"}, "'rigde' is unknown; did you mean 'ridge'.*as module:name"),
+        ({"kind": "no path:at all"}, "'no path:at all' is no import path such as my_rules:rule"),
+        ({"parameters": {"alpha": 1}}, "parameters need kind elastic_net, hist_gradient_boosting, lightgbm, or one of"),
+        ({"kind": "ridge", "parameters": {"alpha": 1}}, "parameters need kind elastic_net"),
+        ({"kind": "ridge", "trial_seconds": 1}, "trial_seconds needs a forecaster of your own"),
+        ({"kind": "a:b", "warm_start": True}, "shuffled_labels and warm_start need kind network"),
     ],
 )
 def test_wrong_models_are_refused(network, changes, text):
@@ -87,6 +97,10 @@ def test_forecasters_are_built_as_described(network):
     assert warm.training.learning_rate == pytest.approx(choice.learning_rate / 3)
     assert build_forecaster(ModelSettings(name="r", kind="ridge")) == Ridge()
     assert build_forecaster(ModelSettings(name="r", kind="reversal_gap")) == ControlRule("reversal_gap")
+    few = {"l1_ratio": 0.2}
+    assert build_forecaster(ModelSettings(name="r", kind="elastic_net", parameters=few)) == ElasticNet(0.2)
+    own = ModelSettings(name="r", kind="own_forecasters:Trend", parameters={"days": 3})
+    assert build_forecaster(own) == OwnForecaster("r", "own_forecasters:Trend", {"days": 3})
 
 
 def test_where_a_study_runs_changes_no_identity(forecast_settings):
