@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def blocks(language: str) -> list[str]:
 def test_python_runs_and_prints_something(source, tmp_path):
     # In a module of its own, which knows only what the block imports.
     (tmp_path / "block.py").write_text(source)
+    # Whoever imports from "." would look in the folder of the block before.
+    sys.path_importer_cache.pop(".", None)
     done = called(lambda: runpy.run_path("block.py", run_name="__main__"), ["block.py"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
