@@ -4,8 +4,10 @@ Usage: python benchmarks/bench_mvo.py [--seed 0] [--skip-peers]
 
 The mandate: fully invested and long-only with a box, 20 factors, linear cost, turnover, beta, and positions and trades
 limited by the average daily volume. A day drifts yesterday's solution with returns of the model and draws a new alpha,
-so no two problems share their data and a warm start has nothing to keep. quantray solves through ``MeanVariance.solve``
-with all its checks and certificates; the cold solve makes the optimiser too, first thing in this process.
+so no two problems share their data. quantray solves through ``MeanVariance.solve`` with all its checks and
+certificates: from nothing, which is what is compared, and from the prices of the day before; the cold solve makes the
+optimiser too, first thing in this process. Beside it are quantray's interior-point method on the same problems, and the
+floor: one matrix of second derivatives if every asset counts, which no method of Newton's kind can leave out.
 
 skfolio gets the same problem at 1,000 names: mean and covariance through a prior of its own kind, box and volume limits
 as bounds of single names, beta as inequalities, the turnover through its hook for constraints. PIQP and Clarabel are
@@ -24,7 +26,7 @@ import clarabel
 import cvxpy as cp
 import numpy as np
 import piqp
-from _record import describe, machine, table, versions, write_line
+from _record import describe, machine, seconds, table, versions, write_line
 from scipy import sparse
 from skfolio import RiskMeasure
 from skfolio.optimization import MeanRisk, ObjectiveFunction
@@ -33,14 +35,18 @@ from skfolio.prior import BasePrior, ReturnDistribution
 from quantray.covariance.factor import FactorModel
 from quantray.portfolio.constraints import Limits, Market
 from quantray.portfolio.mean_variance import MeanVariance, Objective
+from quantray.portfolio.problem import StructuredProblem, StructuredResult
+from quantray.portfolio.solve import Solution
+from quantray.portfolio.structured import solve_from_within
 
 FACTORS = 20
 SIZES = (500, 1000, 2000, 5000, 10_000)
 DAYS = 25
 SKFOLIO_NAMES, SKFOLIO_DAYS = 1000, 2
 PEER_NAMES, PEER_DAYS = 2000, 10
-MILLISECONDS = 60.0
-RESIDUAL = 1e-6
+MILLISECONDS, STEPS, SLOPE = 8.0, 20, 1.05
+RESIDUAL = 1e-8
+FASTER_THAN_PIQP = 8.0
 FASTER_THAN_SKFOLIO = 50.0
 SAME_OBJECTIVE = 1e-6
 
@@ -58,6 +64,8 @@ class Day:
     iterations: int
     binding: tuple[str, ...]
     seconds: float
+    warm_iterations: int
+    warm_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +108,18 @@ def main() -> int:
     mandates = {n: simulated_mandate(n, arguments.seed) for n in SIZES}
     days = {n: list(simulated_days(mandate, DAYS, arguments.seed)) for n, mandate in mandates.items()}
     slope = float(np.polyfit(np.log(SIZES), np.log([median_ms(days[n]) for n in SIZES]), 1)[0])
-    titles = ["names", "median ms", "best ms", "worst ms", "iterations", "worst residual", "binding on the last day"]
+    titles = ["names", "median ms", "best ms", "worst ms", "steps", "most", "from yesterday ms", "steps"]
+    titles += ["worst residual", "binding on the last day"]
     print(table(titles, [shown(n, days[n]) for n in SIZES]))
     print(
         f"cold, {PEER_NAMES:,} names: {cold * 1e3:.1f} ms; slope from {SIZES[0]:,} to {SIZES[-1]:,} names: {slope:.2f}"
     )
+    floors = {n: floor_ms(mandates[n]) for n in SIZES}
+    print("floor ms: " + ", ".join(f"{n:,} names {ms:.2f}" for n, ms in floors.items()))
     peers = {} if arguments.skip_peers else measure_peers(mandates, days)
     for name, peer in peers.items():
         print(f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in peer.items())}")
-    missed = targets_missed(days, peers)
+    missed = targets_missed(days, slope, peers)
     line = {
         "machine": about,
         "versions": versions("numpy", "scipy", "skfolio", "cvxpy", "piqp", "clarabel"),
@@ -119,11 +130,18 @@ def main() -> int:
         "best_ms": {n: round(min(day.seconds for day in days[n]) * 1e3, 3) for n in SIZES},
         "worst_ms": {n: round(max(day.seconds for day in days[n]) * 1e3, 3) for n in SIZES},
         "worst_residual": {n: float(f"{max(day.residual for day in days[n]):.3g}") for n in SIZES},
+        "steps": {n: [int(np.median(steps)), max(steps)] for n in SIZES for steps in [[d.iterations for d in days[n]]]},
+        "warm_ms": {n: round(warm_ms(days[n]), 3) for n in SIZES},
+        "warm_steps": {n: int(np.median([day.warm_iterations for day in days[n][1:]])) for n in SIZES},
+        "floor_ms": {n: round(ms, 3) for n, ms in floors.items()},
         "cold_ms": round(cold * 1e3, 3),
         "slope": round(slope, 3),
         "peers": {name: {key: float(f"{value:.5g}") for key, value in peer.items()} for name, peer in peers.items()},
         "targets": {
             "ms_at_2000": MILLISECONDS,
+            "steps": STEPS,
+            "slope": SLOPE,
+            "times_piqp_at_2000": FASTER_THAN_PIQP,
             "residual": RESIDUAL,
             "times_skfolio_at_1000": FASTER_THAN_SKFOLIO,
             "objective": SAME_OBJECTIVE,
@@ -161,18 +179,35 @@ def simulated_days(mandate: Mandate, count: int, seed: int) -> Iterator[Day]:
     n_assets = mandate.model.n_assets
     generator = np.random.default_rng([seed, n_assets, 1])
     optimiser = MeanVariance(mandate.limits, n_assets, FACTORS, objective=AIM)
-    previous = starting_weights(mandate)
+    previous, start = starting_weights(mandate), None
     for _ in range(count):
         alpha = generator.normal(0, 2e-3, n_assets)
-        start = time.perf_counter()
-        solution = optimiser.solve(alpha=alpha, model=mandate.model, previous=previous, market=mandate.market)
-        seconds = time.perf_counter() - start
-        binding = tuple(limit.name for limit in solution.binding)
-        yield Day(alpha, previous, solution.weights, solution.residuals.worst, solution.iterations, binding, seconds)
+        new = {"alpha": alpha, "model": mandate.model, "previous": previous, "market": mandate.market}
+        solution, spent = timed(lambda new=new: optimiser.solve(**new))
+        warm, warm_seconds = timed(lambda new=new, start=start: optimiser.solve(**new, start=start))
+        yield Day(
+            alpha,
+            previous,
+            solution.weights,
+            max(solution.residuals.worst, warm.residuals.worst),
+            solution.iterations,
+            tuple(limit.name for limit in solution.binding),
+            spent,
+            warm.iterations,
+            warm_seconds,
+        )
+        start = solution.prices
         factors = generator.normal(size=FACTORS) * np.sqrt(np.diag(mandate.model.factor_covariance))
         own = generator.normal(size=n_assets) * np.sqrt(mandate.model.specific_variance)
         drifted = solution.weights * (1 + mandate.model.loadings @ factors + own)
         previous = drifted / drifted.sum()
+
+
+def timed(work: Callable[[], Solution | StructuredResult]) -> tuple:
+    """What it gives, and its seconds."""
+    start = time.perf_counter()
+    done = work()
+    return done, time.perf_counter() - start
 
 
 def starting_weights(mandate: Mandate) -> np.ndarray:
@@ -193,7 +228,10 @@ def cold_seconds(seed: int) -> float:
 def measure_peers(mandates: dict[int, Mandate], days: dict[int, list[Day]]) -> dict[str, dict[str, float]]:
     """Median milliseconds, how many times quantray's on the same days, and the largest difference of utility."""
     some = days[PEER_NAMES][:PEER_DAYS]
+    most = SIZES[-1]
     return {
+        f"interior point {PEER_NAMES}": compared(mandates[PEER_NAMES], some, some, from_within),
+        f"interior point {most}": compared(mandates[most], days[most][:PEER_DAYS], days[most], from_within),
         f"skfolio {SKFOLIO_NAMES}": compared(
             mandates[SKFOLIO_NAMES], days[SKFOLIO_NAMES][-SKFOLIO_DAYS:], days[SKFOLIO_NAMES], by_skfolio
         ),
@@ -203,13 +241,46 @@ def measure_peers(mandates: dict[int, Mandate], days: dict[int, list[Day]]) -> d
 
 
 def compared(mandate: Mandate, some: list[Day], own: list[Day], method) -> dict[str, float]:
-    seconds, difference = [], 0.0
+    taken, difference = [], 0.0
     for day, (weights, spent) in zip(some, method(mandate, some), strict=True):
-        seconds.append(spent)
+        taken.append(spent)
         gap = mandate.utility(day, day.weights) - mandate.utility(day, weights)
         difference = max(difference, abs(gap) / mandate.size(day, day.weights))
-    ms = float(np.median(seconds)) * 1e3
-    return {"median_ms": ms, "best_ms": min(seconds) * 1e3, "times": ms / median_ms(own), "difference": difference}
+    ms = float(np.median(taken)) * 1e3
+    return {"median_ms": ms, "best_ms": min(taken) * 1e3, "times": ms / median_ms(own), "difference": difference}
+
+
+def from_within(mandate: Mandate, days: list[Day]) -> Iterator[tuple[np.ndarray, float]]:
+    """The interior-point method alone, without what ``MeanVariance`` adds."""
+    for day in days:
+        result, spent = timed(lambda day=day: solve_from_within(problem_of(mandate, day)))
+        if not result.converged:
+            raise SystemExit("the interior-point method did not solve the problem")
+        yield result.weights, spent
+
+
+def problem_of(mandate: Mandate, day: Day) -> StructuredProblem:
+    lower, upper = mandate.box(day)
+    low, high = mandate.limits.beta
+    return StructuredProblem(
+        linear=-day.alpha,
+        diagonal=AIM.risk_aversion * mandate.model.specific_variance,
+        root=np.sqrt(AIM.risk_aversion) * mandate.model.root,
+        previous=day.previous,
+        lower=lower,
+        upper=upper,
+        rows=np.array([np.ones(len(lower)), mandate.market.beta]),
+        row_lower=np.array([1.0, low]),
+        row_upper=np.array([1.0, high]),
+        cost=AIM.cost_aversion * mandate.market.cost,
+        turnover=2 * mandate.limits.turnover,
+    )
+
+
+def floor_ms(mandate: Mandate) -> float:
+    """Of one second derivative: the product of all columns with themselves."""
+    columns = np.vstack([mandate.model.root.T, np.ones(mandate.model.n_assets), mandate.market.beta])
+    return seconds(lambda: columns @ columns.T, repeats=15) * 1e3
 
 
 class GivenMoments(BasePrior):
@@ -338,13 +409,19 @@ def by_clarabel(mandate: Mandate, days: list[Day]) -> Iterator[tuple[np.ndarray,
         yield np.array(solution.x)[:n_assets], time.perf_counter() - start
 
 
-def targets_missed(days: dict[int, list[Day]], peers: dict[str, dict[str, float]]) -> list[str]:
+def targets_missed(days: dict[int, list[Day]], slope: float, peers: dict[str, dict[str, float]]) -> list[str]:
     missed = []
     if (ms := median_ms(days[PEER_NAMES])) > MILLISECONDS:
         missed.append(f"{ms:.1f} ms at {PEER_NAMES:,} names, at most {MILLISECONDS:.0f}")
     if (worst := max(day.residual for some in days.values() for day in some)) > RESIDUAL:
         missed.append(f"a residual of {worst:.1e}, at most {RESIDUAL:.0e}")
+    if (most := max(day.iterations for some in days.values() for day in some)) > STEPS:
+        missed.append(f"{most} steps, at most {STEPS}")
+    if slope > SLOPE:
+        missed.append(f"a slope of {slope:.2f}, at most {SLOPE}")
     for name, peer in peers.items():
+        if name.startswith("piqp") and peer["times"] < FASTER_THAN_PIQP:
+            missed.append(f"{peer['times']:.1f} times faster than PIQP, at least {FASTER_THAN_PIQP:.0f}")
         if peer["difference"] > SAME_OBJECTIVE:
             missed.append(f"utility differs from that of {name} by {peer['difference']:.1e} of its size")
         if name.startswith("skfolio") and peer["times"] < FASTER_THAN_SKFOLIO:
@@ -356,14 +433,22 @@ def median_ms(days: list[Day]) -> float:
     return float(np.median([day.seconds for day in days])) * 1e3
 
 
+def warm_ms(days: list[Day]) -> float:
+    """From the prices of the day before; the first day has none."""
+    return float(np.median([day.warm_seconds for day in days[1:]])) * 1e3
+
+
 def shown(n_assets: int, days: list[Day]) -> list[str]:
-    seconds = [day.seconds for day in days]
+    spent = [day.seconds for day in days]
     return [
         f"{n_assets:,}",
         f"{median_ms(days):.1f}",
-        f"{min(seconds) * 1e3:.1f}",
-        f"{max(seconds) * 1e3:.1f}",
+        f"{min(spent) * 1e3:.1f}",
+        f"{max(spent) * 1e3:.1f}",
         f"{np.median([day.iterations for day in days]):.0f}",
+        f"{max(day.iterations for day in days)}",
+        f"{warm_ms(days):.1f}",
+        f"{np.median([day.warm_iterations for day in days[1:]]):.0f}",
         f"{max(day.residual for day in days):.1e}",
         ", ".join(days[-1].binding),
     ]

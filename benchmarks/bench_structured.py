@@ -1,4 +1,4 @@
-"""How robust the structured interior-point method is: 1,000 random problems, most of them hard, beside two peers.
+"""How robust the structured methods are: 1,000 random problems, most of them hard, beside two peers.
 
 Usage: python benchmarks/bench_structured.py [--problems 1000] [--seed 0]
 

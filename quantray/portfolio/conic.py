@@ -12,7 +12,7 @@ import cvxpy as cp
 import numpy as np
 
 from quantray.errors import InputError, SolverError
-from quantray.portfolio.problem import StructuredProblem, StructuredResult, certified_gap
+from quantray.portfolio.problem import Prices, StructuredProblem, StructuredResult, certified_gap
 
 __all__ = ["ConicSolver", "solve_conic"]
 
@@ -76,7 +76,9 @@ def solve_conic(problem: StructuredProblem, *, solver: ConicSolver = "clarabel")
         raise SolverError(f"{solver} failed: {error}") from error
     if w.value is None or task.status not in ("optimal", "optimal_inaccurate"):
         empty = np.zeros(len(problem.row_lower))
-        return StructuredResult(np.zeros(len(problem.linear)), False, 0, empty, 0.0, 0.0, np.inf)
+        return StructuredResult(
+            np.zeros(len(problem.linear)), False, 0, Prices(empty, 0.0, 0.0, np.zeros(problem.root.shape[1]))
+        )
     price = np.zeros(len(problem.row_lower))
     for row, mask, sign in zip(priced, (equal, above, below), (1.0, 1.0, -1.0), strict=True):
         if mask.any():
@@ -85,7 +87,8 @@ def solve_conic(problem: StructuredProblem, *, solver: ConicSolver = "clarabel")
     sums = [0.0 if limit is None else scale * max(float(limit.dual_value), 0.0) for limit in (turnover, gross)]
     gap = certified_gap(problem, weights, price, *sums)
     count = int(task.solver_stats.num_iters or 0)
-    return StructuredResult(weights, True, count, price, sums[0], sums[1], _known(gap))
+    prices = Prices(price, sums[0], sums[1], problem.root.T @ weights)
+    return StructuredResult(weights, True, count, prices, _known(gap))
 
 
 def _known(gap: float) -> float:

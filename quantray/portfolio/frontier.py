@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
@@ -15,8 +15,8 @@ from quantray.portfolio.solve import Solution
 
 __all__ = ["FrontierPoint", "efficient_frontier", "maximum_sharpe", "minimum_variance"]
 
-_MOST_WINDOWS = 5
-"""Windows of risk aversions, each a factor of three million wide, in which the highest Sharpe ratio is sought."""
+_STEP, _REACH = 3.0, 45.0
+"""Of logarithms of risk aversions, between those that are tried and from the first to the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def maximum_sharpe(
 ) -> Solution:
     """The portfolio with the highest ratio of expected excess return to volatility, before costs.
 
-    The ratio has one peak along the frontier, so a search over the risk aversion finds it.
+    There an aversion to risk equals what the portfolio gains per unit of variance, and below and above it does not.
 
     Raises
     ------
@@ -98,25 +98,21 @@ def maximum_sharpe(
         )
         return point
 
-    def negative_ratio(log_aversion: float) -> float:
+    def excess(log_aversion: float) -> float:
+        """Of what risk costs over what it gains; it changes its sign once, where the ratio is highest."""
         point = at(log_aversion)
-        return -(point.expected_return - risk_free) / point.volatility
+        return float(np.exp(log_aversion)) * point.volatility**2 - (point.expected_return - risk_free)
 
     variance = float(model.variances.mean())
     if not variance > 0:
         raise InputError("no asset has any risk, so no Sharpe ratio is highest.")
-    centre = float(np.log(max(float(np.abs(alpha).mean()) / variance, 1e-6)))
-    found = None
-    for _ in range(_MOST_WINDOWS):
-        low, high = centre - 6, centre + 9
-        tried = minimize_scalar(negative_ratio, bounds=(low, high), method="bounded", options={"xatol": 1e-4})
-        if found is not None and not tried.fun < found.fun - 1e-9 * abs(found.fun):
-            break
-        found = tried
-        # The guess is of one asset, so the best portfolio may lie beyond the window; then the window moves on.
-        if min(found.x - low, high - found.x) > 0.1:
-            break
-        centre = float(found.x)
-    if found is None or not found.fun < 0:
-        raise InputError("no portfolio within the limits has an expected return above the risk-free rate.")
-    return at(float(found.x)).solution
+    # The guess is of one asset; the best portfolio may be far from it.
+    low = high = float(np.log(max(float(np.abs(alpha).mean()) / variance, 1e-6)))
+    least, most = low - _REACH, high + _REACH
+    while (over := excess(high)) < 0 and high < most:
+        low, high = high, high + _STEP
+    while excess(low) > 0:
+        low, high = low - _STEP, low
+        if low < least:
+            raise InputError("no portfolio within the limits has an expected return above the risk-free rate.")
+    return at(brentq(excess, low, high, xtol=1e-6) if over > 0 else high).solution

@@ -11,7 +11,7 @@ from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
 from quantray.portfolio.constraints import Limits, Market, NamedRows, bounds, coupling_rows
-from quantray.portfolio.problem import StructuredProblem, StructuredResult
+from quantray.portfolio.problem import Prices, StructuredProblem, StructuredResult
 from quantray.portfolio.solve import (
     Binding,
     InfeasibleError,
@@ -78,6 +78,7 @@ class MeanVariance:
         previous: Float | None = None,
         market: Market | None = None,
         used_turnover: float = 0.0,
+        start: Prices | None = None,
     ) -> Solution:
         """The best weights within the limits.
 
@@ -88,6 +89,8 @@ class MeanVariance:
         previous : (N,) weights held before; none by default.
         market : data that costs and limits need.
         used_turnover : what the year's earlier rebalances used of ``annual_turnover``.
+        start : prices of a solution under the same limits, such as yesterday's, which save steps; they change the
+            weights by rounding only.
 
         Raises
         ------
@@ -98,13 +101,13 @@ class MeanVariance:
         SolverError
             No solution could be certified.
         """
-        start = time.perf_counter()
+        began = time.perf_counter()
         day = _Day.of(self, alpha, model, previous, market or Market(), used_turnover)
-        day, outcome, relaxed = day.solve(self.limits.relax)
+        day, outcome, relaxed = day.solve(self.limits.relax, start)
         notes: tuple[str, ...] = ()
         if self.limits.minimum_trade > 0:
             day, outcome, notes = _without_small_trades(day, outcome, self.limits)
-        return day.solution(outcome, (*day.relaxed, *relaxed), notes, time.perf_counter() - start)
+        return day.solution(outcome, (*day.relaxed, *relaxed), notes, time.perf_counter() - began)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -189,9 +192,11 @@ class _Day:
         tracking = None if limits.tracking_error is None else limits.tracking_error / yearly
         return cls(problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking, yearly)
 
-    def solve(self, relax: Sequence[str]) -> "tuple[_Day, _Outcome, tuple[Relaxation, ...]]":
+    def solve(
+        self, relax: Sequence[str], start: Prices | None = None
+    ) -> "tuple[_Day, _Outcome, tuple[Relaxation, ...]]":
         """Solve; where that fails, explain why, or relax what the settings allow and return the day that was solved."""
-        outcome = self._attempt()
+        outcome = self._attempt(start)
         if outcome is not None:
             return self, outcome, ()
         conflicts = smallest_relaxations(self.problem, self.names)
@@ -217,8 +222,8 @@ class _Day:
             conflicts or (),
         )
 
-    def _attempt(self) -> _Outcome | None:
-        result = solve_structured(self.problem, tolerance=self.tolerance)
+    def _attempt(self, start: Prices | None = None) -> _Outcome | None:
+        result = solve_structured(self.problem, tolerance=self.tolerance, start=start)
         if not result.converged:
             return None
         if self.tracking is None or self._tracking_error(result.weights) <= self.tracking * (1 + 1e-9):
@@ -320,28 +325,29 @@ class _Day:
             iterations=outcome.result.iterations,
             solver=outcome.solver,
             binding=self._binding(outcome),
+            prices=outcome.result.prices,
             relaxed=relaxed,
             notes=notes,
         )
 
     def _binding(self, outcome: _Outcome) -> tuple[Binding, ...]:
         problem, result = outcome.problem, outcome.result
-        prices = [*np.abs(result.row_price), result.turnover_price, result.gross_price, outcome.tracking_price]
+        prices = [*np.abs(result.prices.rows), result.prices.turnover, result.prices.gross, outcome.tracking_price]
         least = _BINDING * max([*prices, self.problem.size(result.weights)])
         found = []
         for name, price, low, high in zip(
-            self.names, result.row_price, problem.row_lower, problem.row_upper, strict=True
+            self.names, result.prices.rows, problem.row_lower, problem.row_upper, strict=True
         ):
             if abs(price) > least:
                 upper = price > 0
                 found.append(
                     Binding(name, "upper" if upper else "lower", float(high if upper else low), abs(float(price)))
                 )
-        if result.turnover_price > least:
+        if result.prices.turnover > least:
             # Prices are per unit of money traded; the limit counts half of it.
-            found.append(Binding("turnover", "upper", problem.turnover / 2, 2 * result.turnover_price))
-        if result.gross_price > least:
-            found.append(Binding("gross", "upper", problem.gross, result.gross_price))
+            found.append(Binding("turnover", "upper", problem.turnover / 2, 2 * result.prices.turnover))
+        if result.prices.gross > least:
+            found.append(Binding("gross", "upper", problem.gross, result.prices.gross))
         if outcome.tracking_price > 0 and self.tracking is not None:
             # The price is per half the variance of a period; the limit is the deviation of a year.
             price = outcome.tracking_price * self.tracking / self.yearly

@@ -16,7 +16,7 @@ import numpy as np
 
 from quantray.arrays import Float
 
-__all__ = ["NOTHING", "StructuredProblem", "StructuredResult", "boxed", "certified_gap"]
+__all__ = ["NOTHING", "Prices", "StructuredProblem", "StructuredResult", "boxed", "certified_gap"]
 
 NOTHING = 0.01
 """Weights that count as no portfolio at all: where all of it vanishes, gaps are measured against this much of NAV."""
@@ -67,9 +67,9 @@ class StructuredProblem:
     def size(self, weights: Float) -> float:
         """The size of the objective's terms at these weights and holdings, against which gaps are measured."""
         held = np.abs(weights) + np.abs(self.previous) + NOTHING / len(weights)
-        variance = self.diagonal + (self.root**2).sum(axis=1)
+        variances = self.diagonal.sum() + np.vdot(self.root, self.root)
         risk = self.diagonal @ weights**2 + ((self.root.T @ weights) ** 2).sum()
-        risk += (NOTHING / len(weights)) ** 2 * variance.sum()
+        risk += (NOTHING / len(weights)) ** 2 * variances
         return float((np.abs(self.linear) + self.cost) @ held + 0.5 * risk)
 
     def violation(self, weights: Float) -> float:
@@ -87,17 +87,26 @@ class StructuredProblem:
 
 
 @dataclass(frozen=True, eq=False)
+class Prices:
+    """Of what couples assets: by how much the objective falls per unit that a limit is eased."""
+
+    rows: Float
+    """(M,) positive at an upper limit, negative at a lower one."""
+    turnover: float
+    gross: float
+    exposures: Float
+    """(K,) ``root'w``: what a unit of exposure adds to the objective."""
+
+
+@dataclass(frozen=True, eq=False)
 class StructuredResult:
-    """Weights with their multipliers; prices say by how much the objective falls per unit that a limit is eased."""
+    """Weights with their prices."""
 
     weights: Float
     converged: bool
     iterations: int
-    row_price: Float
-    """(M,) positive at an upper limit, negative at a lower one."""
-    turnover_price: float
-    gross_price: float
-    gap: float
+    prices: Prices
+    gap: float = np.inf
     """Certified distance of the objective from the optimum (see ``certified_gap``)."""
 
 
@@ -111,7 +120,7 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
     Parameters
     ----------
     weights : (N,).
-    row_price, turnover, gross : multipliers as in ``StructuredResult``; the two sums' must not be negative.
+    row_price, turnover, gross : multipliers as in ``Prices``; the two sums' must not be negative.
 
     Returns
     -------
@@ -127,13 +136,16 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
     lower, upper = np.maximum(problem.lower, -reach), np.minimum(problem.upper, reach)
     impact = np.zeros_like(cost) if problem.impact is None else problem.impact
     curved = problem.diagonal > 0
-    gain = np.maximum(
-        np.where(np.isinf(upper), -slope - cost - gross, 0.0),
-        np.where(np.isinf(lower), slope - cost - gross - short, 0),
-    )
-    terms = np.abs(problem.linear) + np.abs(problem.root @ exposure) + np.abs(problem.rows.T) @ np.abs(row_price) + cost
-    if (gain > 1e-7 * terms)[~curved & (impact == 0)].any():
-        return float("inf")
+    free = ~curved & (impact == 0)
+    if free.any():
+        gain = np.maximum(
+            np.where(np.isinf(upper), -slope - cost - gross, 0.0),
+            np.where(np.isinf(lower), slope - cost - gross - short, 0),
+        )
+        priced = np.abs(problem.rows.T) @ np.abs(row_price)
+        terms = np.abs(problem.linear) + np.abs(problem.root @ exposure) + priced + cost
+        if (gain > 1e-7 * terms)[free].any():
+            return float("inf")
 
     def value(w: Float) -> Float:
         trade = np.abs(w - problem.previous)

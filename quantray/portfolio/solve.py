@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 
 from quantray.arrays import Float
 from quantray.errors import SolverError
-from quantray.portfolio.problem import StructuredProblem
+from quantray.portfolio.problem import Prices, StructuredProblem
 
 __all__ = ["Binding", "InfeasibleError", "Relaxation", "Residuals", "Solution", "smallest_relaxations"]
 
@@ -90,6 +90,8 @@ class Solution:
     solver: str
     binding: tuple[Binding, ...]
     """Limits other than bounds on single names that bind, with their shadow prices."""
+    prices: Prices
+    """A start for the next solve under the same limits."""
     relaxed: tuple[Relaxation, ...] = ()
     notes: tuple[str, ...] = ()
     """Decisions taken on the way, such as trades left out for being too small."""

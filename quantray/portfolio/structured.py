@@ -14,23 +14,38 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from quantray.arrays import Bool, Float
+from quantray.portfolio.dual_newton import has_unique_answers, solve_by_prices
 from quantray.portfolio.newton import Move, longest_step
-from quantray.portfolio.problem import NOTHING, StructuredProblem, StructuredResult, boxed, certified_gap
+from quantray.portfolio.problem import NOTHING, Prices, StructuredProblem, StructuredResult, boxed, certified_gap
 
-__all__ = ["solve_structured"]
+__all__ = ["solve_from_within", "solve_structured"]
 
 _MOST_ITERATIONS = 80
 _FREE = 1e-9
 """Assets whose bounds are nearer to each other than this are fixed and taken out."""
 
 
-def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> StructuredResult:
-    """Solve a problem; ``converged`` is False where the iteration stalls, as it does on an infeasible one.
+def solve_structured(
+    problem: StructuredProblem, *, tolerance: float = 1e-8, start: Prices | None = None
+) -> StructuredResult:
+    """Solve a problem by its prices where answers to them are unique, and where that does not end, from within.
+
+    ``converged`` is False where the iteration stalls, as it does on an infeasible problem.
 
     Parameters
     ----------
     tolerance : on the violation of limits in weights, and on the gap relative to the size of the objective.
+    start : prices of a problem of the same shape, such as yesterday's, which save steps.
     """
+    if has_unique_answers(problem):
+        result = solve_by_prices(problem, tolerance=tolerance, start=start)
+        if result.converged:
+            return result
+    return solve_from_within(problem, tolerance=tolerance)
+
+
+def solve_from_within(problem: StructuredProblem, *, tolerance: float = 1e-8) -> StructuredResult:
+    """Solve by the interior-point method alone; see ``solve_structured``."""
     low, high = boxed(problem)
     free = high - low > _FREE
     weights = np.where(free, 0.0, (low + high) / 2)
@@ -48,7 +63,8 @@ def solve_structured(problem: StructuredProblem, *, tolerance: float = 1e-8) -> 
     # The iteration measures itself by residuals; where it stopped short of these, the certificate has the last word.
     converged = converged or (gap <= 1e-6 * problem.size(weights) and problem.violation(weights) <= 10 * tolerance)
     converged = converged and not (low > high + tolerance).any()
-    return StructuredResult(weights, converged, iterations, row_price, turnover, gross, gap)
+    prices = Prices(row_price, turnover, gross, problem.root.T @ weights)
+    return StructuredResult(weights, converged, iterations, prices, gap)
 
 
 class _Iteration:

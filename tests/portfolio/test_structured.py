@@ -37,7 +37,7 @@ def test_two_assets_by_hand():
     result = solve_structured(small_problem())
     assert result.converged
     assert_allclose(result.weights, [2 / 3, 1 / 3], atol=1e-7)
-    assert_allclose(result.row_price, [-2 / 3], rtol=1e-6)
+    assert_allclose(result.prices.rows, [-2 / 3], rtol=1e-6)
 
 
 def test_a_cost_above_the_gain_leaves_holdings_alone():
@@ -50,7 +50,7 @@ def test_the_turnover_by_hand():
     problem = small_problem(previous=np.array([0.0, 1.0]), turnover=0.4)
     result = solve_structured(problem)
     assert_allclose(result.weights, [0.2, 0.8], atol=1e-7)
-    assert_allclose(result.turnover_price, (2 * 0.8 - 0.2) / 2, rtol=1e-6)
+    assert_allclose(result.prices.turnover, (2 * 0.8 - 0.2) / 2, rtol=1e-6)
 
 
 def test_one_short_asset_pays_its_cost():
@@ -126,9 +126,9 @@ def test_weights_and_prices_equal_clarabel_where_unique(seed):
     ours, theirs = solve_structured(problem, tolerance=1e-10), solve_conic(problem)
     assert_allclose(ours.weights, theirs.weights, atol=1e-4 * np.abs(theirs.weights).max())
     unit = np.abs(problem.linear).max() + problem.cost.max()
-    assert_allclose(ours.row_price / unit, theirs.row_price / unit, atol=1e-3)
-    assert_allclose(ours.turnover_price / unit, theirs.turnover_price / unit, atol=1e-3)
-    assert_allclose(ours.gross_price / unit, theirs.gross_price / unit, atol=1e-3)
+    assert_allclose(ours.prices.rows / unit, theirs.prices.rows / unit, atol=1e-3)
+    assert_allclose(ours.prices.turnover / unit, theirs.prices.turnover / unit, atol=1e-3)
+    assert_allclose(ours.prices.gross / unit, theirs.prices.gross / unit, atol=1e-3)
 
 
 # Laws
@@ -228,7 +228,7 @@ def test_price_is_the_derivative_with_respect_to_the_limit(limit, seed):
     step = 1e-5
     result = solve_structured(problem, tolerance=1e-10)
     slopes = (optimum(0.0) - optimum(-step)) / step, (optimum(step) - optimum(0.0)) / step
-    price = {"turnover": result.turnover_price, "gross": result.gross_price, "row": result.row_price[0]}[limit]
+    price = {"turnover": result.prices.turnover, "gross": result.prices.gross, "row": result.prices.rows[0]}[limit]
     unit = 1e-3 * (np.abs(problem.linear).max() + problem.cost.max())
     assert min(slopes) - unit <= -price <= max(slopes) + unit
 
