@@ -63,6 +63,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_allocators.py
 	$(BIN)/python benchmarks/bench_factor_bias.py
 	$(BIN)/python benchmarks/bench_structured.py
+	$(BIN)/python benchmarks/bench_many_accounts.py
 	$(BIN)/python benchmarks/bench_multi_period.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_schedule.py
 	$(BIN)/python benchmarks/bench_multi_period_backtest.py

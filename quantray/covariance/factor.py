@@ -77,11 +77,11 @@ class FactorModel:
         """K."""
         return int(self.loadings.shape[1])
 
-    @property
+    @cached_property
     def root(self) -> Float:
         """(N, K) matrix R with ``R @ R.T`` the covariance due to factors."""
         values, vectors = np.linalg.eigh(self.factor_covariance)
-        return np.asarray(self.loadings @ (vectors * np.sqrt(np.maximum(values, 0.0))))
+        return frozen(self.loadings @ (vectors * np.sqrt(np.maximum(values, 0.0))))
 
     @cached_property
     def variances(self) -> Float:

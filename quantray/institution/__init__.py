@@ -1,1 +1,1 @@
-"""Portfolio managers, accounts and laws: capital, blocks, tax lots, compliance and the limits of a firm."""
+"""Portfolio managers, accounts and laws: capital, blocks, many accounts, tax lots, compliance and a firm's limits."""

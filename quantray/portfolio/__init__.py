@@ -1,9 +1,10 @@
 """Weights from what is known about risk and return.
 
-By a mandate: ``constraints`` says what a portfolio may be, ``mean_variance`` finds the best one, ``frontier`` the ones
-of least risk and highest ratio. Underneath, ``problem`` states what is solved and certifies it, ``dual_newton``
-solves it by prices to which assets give their ``responses``, ``structured`` from within where that does not do,
-``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises tail losses.
+By a mandate: ``constraints`` says what a portfolio may be, ``mean_variance`` finds the best one, taxes of sales as
+``sale_costs``, ``frontier`` the ones of least risk and highest ratio. Underneath, ``problem`` states what is solved and
+certifies it, ``dual_newton`` solves it by prices to which assets give their ``responses``, ``structured`` from within
+where that does not do, ``conic`` is the second opinion and ``solve`` explains what has no solution. ``tail`` minimises
+tail losses.
 ``smallest_trade`` brings weights within caps, through ``conic_trade``.
 
 Over several periods at once: ``multi_period``, for which ``horizon_mandate`` puts together the problem that

@@ -106,6 +106,8 @@ class Market:
     cost : linear cost as a fraction of the money traded, such as half the spread.
     impact : coefficient of |trade|^(3/2), with trades as fractions of NAV.
     borrow : cost over one period of a unit sold short.
+    tax : of a holding sold, as a fraction of the money: the rate times the gain's share of the price. A loss is
+        negative and saves tax; a name whose loss saves more than buying back costs is not bought.
     beta : (N,).
     sectors : (N,) labels.
     adv : average money traded in a day, as a fraction of NAV.
@@ -116,6 +118,7 @@ class Market:
     cost: Float | None = None
     impact: Float | None = None
     borrow: Float | None = None
+    tax: Float | None = None
     beta: Float | None = None
     sectors: Names | None = None
     adv: Float | None = None
@@ -124,7 +127,7 @@ class Market:
 
     def checked(self, n_assets: int) -> "Market":
         """Itself, after checking lengths and values."""
-        for name in ("cost", "impact", "borrow", "beta", "sectors", "adv", "benchmark", "restricted"):
+        for name in ("cost", "impact", "borrow", "tax", "beta", "sectors", "adv", "benchmark", "restricted"):
             values = getattr(self, name)
             if values is None:
                 continue

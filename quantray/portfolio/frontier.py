@@ -34,7 +34,7 @@ def minimum_variance(
     limits: Limits, model: FactorModel, *, previous: Float | None = None, market: Market | None = None
 ) -> Solution:
     """The portfolio of least variance within the limits; costs count only through the limits."""
-    free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None)
+    free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None, tax=None)
     # Risk is scaled to order one, so that tolerances mean the same for daily and yearly covariances.
     aim = Objective(risk_aversion=1.0 / max(float(model.variances.mean()), 1e-300), cost_aversion=0.0)
     optimiser = MeanVariance(limits, model.n_assets, model.n_factors, objective=aim)
@@ -85,7 +85,7 @@ def maximum_sharpe(
     InputError
         No feasible portfolio has an expected return above the risk-free rate, or no asset has any risk.
     """
-    free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None)
+    free_of_cost = replace(market or Market(), cost=None, impact=None, borrow=None, tax=None)
 
     def at(log_aversion: float) -> FrontierPoint:
         (point,) = efficient_frontier(

@@ -61,6 +61,8 @@ class Horizon:
         if len(shapes) > 1 or models[0].n_assets != n_assets:
             raise InputError(f"the models have {sorted(shapes)} assets and factors; all need {n_assets} assets.")
         markets = tuple(m.checked(n_assets) for m in _each(market or Market(), Market, n_periods, "markets"))
+        if any(each.tax is not None for each in markets):
+            raise InputError("taxes of sales are of one rebalance; leave tax out, or use mean_variance.")
         held = np.zeros(n_assets) if previous is None else _vector(previous, n_assets, "previous")
         for each in every:
             _check_limits(each)

@@ -12,12 +12,14 @@ from quantray.covariance.factor import FactorModel
 from quantray.errors import InputError, SolverError
 from quantray.portfolio.constraints import Limits, Market, NamedRows, bounds, coupling_rows
 from quantray.portfolio.problem import Prices, StructuredProblem, StructuredResult
+from quantray.portfolio.sale_costs import sale_costs
 from quantray.portfolio.solve import (
     Binding,
     InfeasibleError,
     Relaxation,
     Residuals,
     Solution,
+    eased,
     smallest_relaxations,
 )
 from quantray.portfolio.structured import solve_structured
@@ -30,17 +32,21 @@ _BINDING = 1e-7
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """``alpha'w - risk_aversion / 2 w'Sigma w - cost_aversion (linear and impact costs) - borrow costs``.
+    """``alpha'w - risk_aversion / 2 w'Sigma w - cost_aversion (linear and impact costs) - borrow costs``, less taxes.
 
-    Alpha, covariance and costs must be over the same period.
+    Alpha, covariance and costs must be over the same period. Taxes of sales count ``tax_aversion`` times.
     """
 
     risk_aversion: float = 25.0
     cost_aversion: float = 5.0
+    tax_aversion: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.risk_aversion < np.inf or not 0 <= self.cost_aversion < np.inf:
-            raise InputError("risk_aversion must be positive and cost_aversion not negative, both finite.")
+        averse = (self.cost_aversion, self.tax_aversion)
+        if not 0 < self.risk_aversion < np.inf or not all(0 <= value < np.inf for value in averse):
+            raise InputError(
+                "risk_aversion must be positive and cost_aversion not negative, nor tax_aversion, all finite."
+            )
 
 
 class MeanVariance:
@@ -144,6 +150,8 @@ class _Day:
     """Limit of the tracking error over one period."""
     yearly: float
     """Tracking errors of a year per one of a period."""
+    untraded: float
+    """What the slopes of sales' taxes give at the holdings, which is no utility."""
 
     @classmethod
     def of(
@@ -168,20 +176,22 @@ class _Day:
         lower, upper, relaxed = bounds(limits, market, held)
         rows: NamedRows = coupling_rows(limits, market, model)
         cost = np.zeros(n_assets) if market.cost is None else aim.cost_aversion * market.cost
+        tax = np.zeros(n_assets) if market.tax is None else aim.tax_aversion * market.tax
+        sales = sale_costs(cost, tax, held, lower, upper)
         turnover = [limits.turnover] if limits.turnover is not None else []
         if limits.annual_turnover is not None:
             turnover.append(max(limits.annual_turnover - used_turnover, 0.0))
         problem = StructuredProblem(
-            linear=-np.asarray(alpha, dtype=np.float64),
+            linear=sales.slope - np.asarray(alpha, dtype=np.float64),
             diagonal=aim.risk_aversion * model.specific_variance,
             root=np.sqrt(aim.risk_aversion) * model.root,
             previous=held,
             lower=lower,
-            upper=upper,
+            upper=sales.upper,
             rows=rows.rows,
             row_lower=rows.lower,
             row_upper=rows.upper,
-            cost=cost,
+            cost=sales.cost,
             impact=None if market.impact is None else aim.cost_aversion * market.impact,
             short=None if market.borrow is None or limits.weight[0] >= 0 else market.borrow,
             turnover=2 * min(turnover) if turnover else np.inf,
@@ -190,7 +200,9 @@ class _Day:
         benchmark = None if limits.tracking_error is None else market.needed("benchmark", "tracking error")
         yearly = float(np.sqrt(limits.periods_per_year))
         tracking = None if limits.tracking_error is None else limits.tracking_error / yearly
-        return cls(problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking, yearly)
+        return cls(
+            problem, rows.names, relaxed, owner.tolerance, model, benchmark, tracking, yearly, float(sales.slope @ held)
+        )
 
     def solve(
         self, relax: Sequence[str], start: Prices | None = None
@@ -211,10 +223,10 @@ class _Day:
         for count in range(1, len(relax) + 1):
             needed = smallest_relaxations(self.problem, self.names, only=relax[:count])
             if needed:
-                eased = replace(self, problem=_eased(self.problem, self.names, needed))
-                outcome = eased._attempt()
+                wider = replace(self, problem=eased(self.problem, self.names, needed))
+                outcome = wider._attempt()
                 if outcome is not None:
-                    return eased, outcome, needed
+                    return wider, outcome, needed
         text = "; ".join(str(conflict) for conflict in conflicts or ()) or "bounds of single names"
         raise InfeasibleError(
             f"no weights satisfy all limits; the smallest change that allows some: {text}. "
@@ -319,7 +331,7 @@ class _Day:
         return Solution(
             weights=weights,
             status="relaxed" if relaxed else "optimal",
-            objective=-self.problem.objective(weights),
+            objective=self.untraded - self.problem.objective(weights),
             residuals=residuals,
             seconds=seconds,
             iterations=outcome.result.iterations,
@@ -353,23 +365,6 @@ class _Day:
             price = outcome.tracking_price * self.tracking / self.yearly
             found.append(Binding("tracking error", "upper", self.tracking * self.yearly, price))
         return tuple(found)
-
-
-def _eased(problem: StructuredProblem, names: tuple[str, ...], needed: tuple[Relaxation, ...]) -> StructuredProblem:
-    """The problem with limits moved to what is needed, and a hair more: interior points want an interior."""
-    lower, upper = problem.row_lower.copy(), problem.row_upper.copy()
-    turnover, gross = problem.turnover, problem.gross
-    for relaxation in needed:
-        room = 1e-6 * (1 + abs(relaxation.needed))
-        if relaxation.name == "turnover":
-            turnover = 2 * (relaxation.needed + room)
-        elif relaxation.name == "gross":
-            gross = relaxation.needed + room
-        else:
-            row = names.index(relaxation.name)
-            upper[row] = max(upper[row], relaxation.needed + room)
-            lower[row] = min(lower[row], relaxation.needed - room)
-    return replace(problem, row_lower=lower, row_upper=upper, turnover=turnover, gross=gross)
 
 
 def _without_small_trades(day: _Day, outcome: _Outcome, limits: Limits) -> tuple[_Day, _Outcome, tuple[str, ...]]:

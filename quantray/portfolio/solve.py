@@ -6,7 +6,7 @@ bound on how far its objective is from the optimum. A problem without a solution
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from quantray.arrays import Float
 from quantray.errors import SolverError
 from quantray.portfolio.problem import Prices, StructuredProblem
 
-__all__ = ["Binding", "InfeasibleError", "Relaxation", "Residuals", "Solution", "smallest_relaxations"]
+__all__ = ["Binding", "InfeasibleError", "Relaxation", "Residuals", "Solution", "eased", "smallest_relaxations"]
 
 
 @dataclass(frozen=True)
@@ -161,3 +161,20 @@ def smallest_relaxations(
             unit = 0.5 if name == "turnover" else 1.0
             found.append(Relaxation(name, unit * limit, unit * float(limit + slack[m + k])))
     return tuple(found)
+
+
+def eased(problem: StructuredProblem, names: tuple[str, ...], needed: tuple[Relaxation, ...]) -> StructuredProblem:
+    """The problem with limits moved to what is needed, and a hair more: interior points want an interior."""
+    lower, upper = problem.row_lower.copy(), problem.row_upper.copy()
+    turnover, gross = problem.turnover, problem.gross
+    for relaxation in needed:
+        room = 1e-6 * (1 + abs(relaxation.needed))
+        if relaxation.name == "turnover":
+            turnover = 2 * (relaxation.needed + room)
+        elif relaxation.name == "gross":
+            gross = relaxation.needed + room
+        else:
+            row = names.index(relaxation.name)
+            upper[row] = max(upper[row], relaxation.needed + room)
+            lower[row] = min(lower[row], relaxation.needed - room)
+    return replace(problem, row_lower=lower, row_upper=upper, turnover=turnover, gross=gross)

@@ -142,7 +142,10 @@ def test_a_tolerance_out_of_range():
         MeanVariance(Limits(), 3, 1, tolerance=0)
 
 
-@pytest.mark.parametrize("changes", [{"risk_aversion": 0.0}, {"risk_aversion": float("nan")}, {"cost_aversion": -1.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"risk_aversion": 0.0}, {"risk_aversion": float("nan")}, {"cost_aversion": -1.0}, {"tax_aversion": -1.0}],
+)
 def test_aversions_out_of_range(changes):
     with pytest.raises(InputError, match="risk_aversion must be positive and cost_aversion not negative"):
         Objective(**changes)
@@ -218,3 +221,16 @@ def test_the_shipped_mandate_is_complete_and_held():
     assert np.abs(weights).sum() / 2 <= 0.2 + 1e-7
     assert (np.abs(weights) <= 0.05 * market.adv + 1e-8).all()
     assert np.abs(weights).sum() > 0.1
+
+
+def test_prices_of_a_day_are_a_start_for_the_next():
+    generator = np.random.default_rng(5)
+    optimiser = MeanVariance(Limits(weight=(0.0, 0.1), turnover=0.1), N, K)
+    model = FactorModel(generator.normal(size=(N, K)), np.eye(K) * 1e-4, np.full(N, 4e-4))
+    alpha, held = generator.normal(0, 1e-3, N), np.full(N, 1 / N)
+    first = optimiser.solve(alpha=alpha, model=model, previous=held)
+    new = 0.9 * alpha + generator.normal(0, 1e-4, N)
+    cold = optimiser.solve(alpha=new, model=model, previous=first.weights)
+    warm = optimiser.solve(alpha=new, model=model, previous=first.weights, start=first.prices)
+    assert_allclose(warm.weights, cold.weights, atol=1e-10)
+    assert max(warm.residuals.worst, cold.residuals.worst) <= 1e-9
