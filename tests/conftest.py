@@ -143,7 +143,7 @@ class User:
         path = os.pathsep.join([str(Path(sys.executable).parent), *os.defpath.split(os.pathsep)])
         return {"PATH": path, "HOME": str(self.home)} | variables
 
-    def run(self, *words: object, timeout: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: object, timeout: float = 600, **variables: str) -> subprocess.CompletedProcess[str]:
         self.home.mkdir(exist_ok=True)
         command: Sequence[str] = [str(word) for word in words]
         environment = self.environment(**variables)
@@ -267,7 +267,7 @@ def ray_cluster() -> Iterator[None]:
         executor.put(None)
         yield
     ours = [p for p in psutil.Process().children(recursive=True) if p not in before]
-    _, alive = psutil.wait_procs(ours, timeout=30)
+    _, alive = psutil.wait_procs(ours, timeout=120)
     assert not alive, f"Ray left processes behind: {[p.name() for p in alive]}"
 
 

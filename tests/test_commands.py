@@ -302,7 +302,7 @@ class Clone:
         if line.startswith("ray "):
             # In the shell in which the page's variables were exported.
             line = "; ".join([*(command for command in COMMANDS if command.startswith("export ")), line])
-        done = self.user.run("bash", "-c", line, timeout=400)
+        done = self.user.run("bash", "-c", line)
         self.submitted += re.findall(r"(?:submitted|attached to) (\S+):", done.stdout)
         return done
 
@@ -321,7 +321,7 @@ class Clone:
                 ["bash", "-c", f"exec {line}"], cwd=self.folder, env=variables, stdout=out, stderr=out
             )
         self.nodes.append(node)
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 300
         while "--block" not in log.read_text() and node.poll() is None and time.monotonic() < limit:
             time.sleep(0.1)
         return subprocess.CompletedProcess(line, node.poll() or 0, log.read_text(), "")
@@ -336,8 +336,8 @@ class Clone:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         for node in self.nodes:
-            node.wait(timeout=30)
-        _, alive = psutil.wait_procs(family, timeout=30)
+            node.wait(timeout=120)
+        _, alive = psutil.wait_procs(family, timeout=120)
         assert not alive
 
 

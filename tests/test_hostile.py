@@ -142,7 +142,7 @@ def test_what_one_may_not_read_or_write(tmp_path):
         "    except SystemExit as stop:\n        print(stop.code, file=sys.stderr)\n"
     )
     command = [*_PLAIN_USER, sys.executable, "-c", program, *_CLOSED]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     (tmp_path / "closed").chmod(0o700)
     said = done.stderr.splitlines()
     assert [line for line in said if line in set("0123")] == list(_CLOSED.values()), done.stderr

@@ -125,4 +125,4 @@ def test_masking_takes_no_longer_for_crafted_text():
     ):
         masked(text)
         masked_uri(text)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30

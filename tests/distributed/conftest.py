@@ -16,7 +16,7 @@ def found_by(count, folder):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
     script = Path(__file__).with_name("training_pair.py")
     command = [sys.executable, "-W", "error:::quantray", str(script), str(count), str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads((folder / f"found-{rank}.json").read_text()) for rank in range(count)]
 

@@ -20,7 +20,7 @@ def _trial(config, stored):
     def report(*figures, **checkpoint):
         told(*figures, **checkpoint)
         if next(number) == 3:
-            time.sleep(240)
+            time.sleep(600)
             raise AssertionError("the driver was not killed")
 
     tune.report = report

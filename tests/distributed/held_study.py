@@ -13,7 +13,7 @@ WORKFLOW = Path(__file__).parents[2] / "workflows" / "walk_forward.py"
 
 def held_trial(data, trial):
     """The unit, unless ``HELD_AT`` are done: whenever a signal comes, there is work left."""
-    limit = time.monotonic() + 240
+    limit = time.monotonic() + 600
     while len(list(data.results.root.glob("??/*.parquet"))) >= int(os.environ["HELD_AT"]):
         assert time.monotonic() < limit, "no signal came"
         time.sleep(0.02)

@@ -40,7 +40,7 @@ class KillsOneNode:
         for number, result in enumerate(results):
             if number == 0:
                 # Both nodes have begun: units that wait on the victim are lost with it.
-                limit = time.monotonic() + 60
+                limit = time.monotonic() + 240
                 while not (self._marks / self._victim.node_id).exists():
                     assert time.monotonic() < limit, "no unit reached the node to be killed"
                     time.sleep(0.02)
@@ -58,7 +58,7 @@ def waiting_unit(shared, task):
     trial = task.item
     (marks / ray.get_runtime_context().get_node_id()).touch()
     first = trial.allocator.name == "HRP" and trial.split.train.first == data.panel.dates[0]
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 240
     while not first and not (marks / "go").exists():
         assert time.monotonic() < limit, "the node was never killed"
         time.sleep(0.02)
@@ -78,7 +78,7 @@ class Lingers(NetworkForecaster):
             inner(line)
             if epoch == 3 and not (folder / "gone").exists():
                 (folder / "node").write_text(ray.get_runtime_context().get_node_id())
-                time.sleep(120)
+                time.sleep(600)
 
         return super().fit(panel, fold, context=replace(context, say=say), **rest)
 
@@ -106,7 +106,7 @@ def train_on_what_is_left(cluster, nodes, folder):
 
 def kill_the_trainer(cluster, nodes, folder):
     """Once it lingers."""
-    limit = time.monotonic() + 90
+    limit = time.monotonic() + 240
     while not (folder / "node").exists() or not (folder / "node").read_text():
         assert time.monotonic() < limit, "nobody trained"
         time.sleep(0.05)
@@ -153,7 +153,7 @@ def main(folder: Path) -> None:
         assert result.n_reused == 0
         assert result.digest == expected.digest, (result.digest, expected.digest)
         # The head counts a node as dead a while after work on it has failed over.
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 240
         while len(alive_workers()) > 1:
             assert time.monotonic() < limit, alive_workers()
             time.sleep(0.1)

@@ -23,7 +23,7 @@ def child(tmp_path):
         program = tmp_path / name
         if not program.exists():
             shutil.copy(shutil.which("sleep"), program)
-        started.append(subprocess.Popen([program, "60"]))
+        started.append(subprocess.Popen([program, "600"]))
         return started[-1]
 
     yield start
@@ -44,7 +44,7 @@ def under(watch, *acts):
 
 
 def wait():
-    time.sleep(30)
+    time.sleep(120)
 
 
 def end(process):
@@ -61,9 +61,9 @@ def test_the_main_thread_is_called_back_and_the_others_are_ended(child, name):
     start = time.monotonic()
     with pytest.raises(ClusterError, match=rf"^Ray's process {name} died under way; run the same command again"):
         under(watch, own[name].kill, wait)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
     for process in (agent, *own.values()):
-        assert process.wait(timeout=5) == -signal.SIGKILL
+        assert process.wait(timeout=60) == -signal.SIGKILL
     assert stranger.poll() is None
 
 
@@ -86,7 +86,8 @@ def test_one_that_dies_while_the_others_start_is_seen(child):
     watch = Watch()
     watch.begin()
     first = child("gcs_server")
-    time.sleep(0.5)
+    while not watch._own:
+        time.sleep(0.01)
     with pytest.raises(ClusterError, match="gcs_server died"):
         under(watch, first.kill, wait)
 
@@ -147,14 +148,14 @@ DIED = "Ray's process raylet died under way; run the same command again to conti
     [
         ("os._exit(1)", 1, KILLED),
         ("os.kill(os.getpid(), signal.SIGKILL)", -9, KILLED),
-        ("signal.signal(signal.SIGUSR1, signal.SIG_IGN); raylet.kill(); time.sleep(30)", 1, DIED),
+        ("signal.signal(signal.SIGUSR1, signal.SIG_IGN); raylet.kill(); time.sleep(120)", 1, DIED),
         ("pass", 0, ""),
     ],
     ids=["ended by Ray", "killed", "does not come back", "ends well"],
 )
 def test_a_program_that_cannot_speak_for_itself_has_a_witness(tmp_path, act, code, line):
     program = [sys.executable, "-c", ALONE.format(act=act, leave="pass")]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     pid, *rest = done.stdout.split("\n")
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(int(pid)).kill()
@@ -164,5 +165,5 @@ def test_a_program_that_cannot_speak_for_itself_has_a_witness(tmp_path, act, cod
 
 def test_the_witness_of_a_ray_that_does_not_end_well_is_sent_away_all_the_same(tmp_path):
     program = [sys.executable, "-c", ALONE.format(act="raylet.kill()", leave="sys.exit(7)")]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout.split("\n")[1:], done.stderr) == (7, ["the end", ""], "")

@@ -50,7 +50,7 @@ def ran(user_in, tmp_path_factory):
     for name, (user, process) in under_way.items():
         with process:
             try:
-                out, err = process.communicate(timeout=120)
+                out, err = process.communicate(timeout=600)
             finally:
                 process.kill()
         found[name] = user, subprocess.CompletedProcess(name, process.returncode, out, err)

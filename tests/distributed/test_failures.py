@@ -41,16 +41,16 @@ def ended_by(hit, folder):
         driver = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
     children = []
     try:
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 600
         while len(finished(folder)) < wanted:
             assert driver.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < limit, f"no unit was done in two minutes: {(folder / 'log').read_text()}"
+            assert time.monotonic() < limit, f"no unit was done in ten minutes: {(folder / 'log').read_text()}"
             time.sleep(0.02)
         children = psutil.Process(driver.pid).children(recursive=True)
         hit(driver, {child.name(): child for child in children})
-        driver.wait(timeout=180)
+        driver.wait(timeout=600)
     except subprocess.TimeoutExpired as error:
-        raise AssertionError(f"the study is still there three minutes later: {(folder / 'log').read_text()}") from error
+        raise AssertionError(f"the study is still there ten minutes later: {(folder / 'log').read_text()}") from error
     finally:
         driver.kill()
         driver.wait()
@@ -102,7 +102,7 @@ def test_a_killed_node_changes_nothing_and_costs_a_training_one_epoch(tmp_path):
         [sys.executable, str(Path(__file__).with_name("node_loss.py")), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         env=os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
         check=False,
     )

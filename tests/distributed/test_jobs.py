@@ -109,8 +109,8 @@ def head(free_ports):
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        process.communicate(timeout=60)
-        _, alive = psutil.wait_procs(family, timeout=30)
+        process.communicate(timeout=120)
+        _, alive = psutil.wait_procs(family, timeout=120)
         assert not alive
 
 
@@ -139,7 +139,7 @@ def ended(command):
     """Exit code, output and errors of a command."""
     with command:
         try:
-            out, err = command.communicate(timeout=180)
+            out, err = command.communicate(timeout=600)
         finally:
             command.kill()
     return command.returncode, out, err
@@ -160,7 +160,7 @@ def test_jobs_attach_or_finish_what_is_left_and_a_rebalance_is_one_too(folder, h
     assert code == 0, err
     name = out.split("submitted ")[1].split(":")[0]
     rebalanced = rebalance_of(folder, head)
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 600
     while len(results(folder)) < 2:
         assert time.monotonic() < limit, "the job never came to its units"
         time.sleep(0.1)

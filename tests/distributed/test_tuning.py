@@ -189,7 +189,7 @@ def killed(folder):
         )
     children = []
     try:
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 600
         while not under_way(folder):
             assert driver.poll() is None, f"ended by itself: {(folder / 'log').read_text()}"
             assert time.monotonic() < limit, f"no trial came to its third round: {(folder / 'log').read_text()}"

@@ -260,7 +260,7 @@ def main(rank: int, count: int, folder: Path) -> None:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", f"file://{folder}/meeting", rank=rank, world_size=count, timeout=timedelta(seconds=60)
+        "gloo", f"file://{folder}/meeting", rank=rank, world_size=count, timeout=timedelta(minutes=5)
     )
     if count == 2:
         out = check_add_up(rank) | check_data(rank) | check_heads(rank) | check_fits(rank, folder)

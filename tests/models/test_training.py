@@ -287,9 +287,9 @@ class Side:
 
     def add_up(self, tensors):
         self.slots[self.rank] = [tensor.detach().clone() for tensor in tensors]
-        self.barrier.wait(timeout=60)
+        self.barrier.wait(timeout=300)
         totals = [sum(parts[1:], parts[0]) for parts in zip(*self.slots, strict=True)]
-        self.barrier.wait(timeout=60)
+        self.barrier.wait(timeout=300)
         for tensor, total in zip(tensors, totals, strict=True):
             tensor.detach().copy_(total)
 

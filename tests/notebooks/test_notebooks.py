@@ -31,7 +31,7 @@ def test_runs(path, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     folder.mkdir()
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
     client.execute()
     # The client leaves sockets to the garbage collector, and the filter above holds only for this test.
     del client

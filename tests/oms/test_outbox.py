@@ -135,7 +135,7 @@ def test_a_way_that_takes_nothing_rests_before_it_is_tried_again(gate):
     outbox = Outbox(gate, {"rest": way}, patience=0.01, clock=lambda: now[0])
     try:
         for expected, pause in ((1, 0.01), (2, 0.02), (3, 0.04)):
-            assert looked.acquire(timeout=10)
+            assert looked.acquire(timeout=60)
             while len(tries) < expected:
                 threading.Event().wait(0.001)
             # It is not asked whether it is ready before its rest is over.

@@ -92,7 +92,7 @@ def test_prometheus_reads_counts_and_no_names(given):
         parts.gate.do(lambda books: books.note("break", "A1", "cash: 1 here and 2 at the venue"))
         desk.close()
         address = f"http://127.0.0.1:{parts.metrics_port}/metrics"
-        text = urllib.request.urlopen(address, timeout=10).read().decode()
+        text = urllib.request.urlopen(address, timeout=60).read().decode()
     for line in (
         'quantray_oms_decisions_total{code="accepted"} 1.0',
         'quantray_oms_decisions_total{code="size"} 1.0',

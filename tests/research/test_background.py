@@ -8,7 +8,7 @@ from quantray.research.background import begin, within
 
 
 def test_the_result_comes_from_a_thread_that_does_not_outlive_the_process():
-    thread = begin(threading.current_thread, name="test").result(timeout=10)
+    thread = begin(threading.current_thread, name="test").result(timeout=60)
     assert (thread.name, thread.daemon) == ("quantray-test", True)
 
 
@@ -18,7 +18,7 @@ def test_whatever_is_raised_is_raised_where_the_result_is_asked_for(raised):
         raise raised
 
     with pytest.raises(type(raised)) as caught:
-        begin(work, name="test").result(timeout=10)
+        begin(work, name="test").result(timeout=60)
     assert caught.value is raised
 
 

@@ -70,7 +70,7 @@ def said(script, choice, variables):
     clean = {name: value for name, value in os.environ.items() if name not in portable_variables()}
     environment = clean | {"OMP_NUM_THREADS": "1"} | variables
     command = [sys.executable, "-c", script, choice]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

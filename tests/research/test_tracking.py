@@ -121,7 +121,7 @@ def test_a_dead_address_is_said_at_once_and_costs_a_moment_at_the_end(
         start, settings = time.monotonic(), at(f"http://me:secret@{place}")
         announce_trouble(settings)
         track((run,), settings, tmp_path)
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 60
         assert capsys.readouterr().err.splitlines() == [
             f"tracking: {place} {trouble}; the study goes on, and the address is tried again at its end",
             f"tracking was skipped: {place} {trouble}; run the same command again to track what is finished",
@@ -138,7 +138,7 @@ def test_a_service_that_falls_silent_is_not_waited_for(run, tmp_path, capsys, pa
     server.only_healthy = True
     start = time.monotonic()
     track((run,), at(server.uri), tmp_path)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     assert "tracking failed and was skipped: MlflowException: API request to http://127" in capsys.readouterr().err
 
 
@@ -152,13 +152,13 @@ def test_a_call_that_never_returns_is_left_behind(run, tmp_path, capsys, server,
             pass
 
         def get_experiment_by_name(self, name):
-            never.wait(20)
+            never.wait(120)
 
     monkeypatch.setattr(mlflow, "MlflowClient", Stuck)
     start = time.monotonic()
     track((run,), at(server.uri), tmp_path)
     never.set()
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     assert "TimeoutError: no answer for 0 s; run the same command again to complete it" in capsys.readouterr().err
 
 

@@ -30,14 +30,14 @@ def at_port(app, port):
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=300)
 
 
 def seen(address, folder):
     """What a browser makes of an address: its document once scripts have run."""
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=8000")
     command = [CHROMIUM, *options, f"--user-data-dir={folder}", address]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=90).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
 def hostile(day):

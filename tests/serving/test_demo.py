@@ -47,4 +47,4 @@ def test_the_command_serves_the_demo_until_it_is_interrupted(study, tmp_path, fr
             assert client.portfolio().frame["weight"].sum() > 0.99
             assert client.health().status == "ok"
         running.send_signal(signal.SIGINT)
-        assert running.wait(timeout=60) == 0
+        assert running.wait(timeout=300) == 0

@@ -78,7 +78,7 @@ def test_many_what_ifs_are_answered_or_sent_away_and_reads_go_on(running):
     with ThreadPoolExecutor(12) as threads, Client(address, key) as reader:
         asked = [threads.submit(ask, n) for n in range(12)]
         assert reader.portfolio().version
-        answers = [each.result(timeout=120) for each in asked]
+        answers = [each.result(timeout=600) for each in asked]
     assert {status for status, _ in answers} <= {200, 503}
     assert any(status == 200 for status, _ in answers)
     # From 0.3 to 0.4 of two millions, at 20 a share, of whichever replica has followed the later book.

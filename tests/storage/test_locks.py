@@ -49,7 +49,7 @@ def test_who_has_to_wait_is_told_so(tmp_path):
 
 def test_a_process_that_is_killed_gives_it_back(tmp_path):
     program = f"{HELD}with alone(pathlib.Path(sys.argv[1])):\n    os.kill(os.getpid(), signal.SIGKILL)"
-    killed = subprocess.run([sys.executable, "-c", program, tmp_path / "run"], check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", program, tmp_path / "run"], check=False, timeout=300)
     assert killed.returncode == -signal.SIGKILL
     with alone(tmp_path / "run") as locked:
         assert locked

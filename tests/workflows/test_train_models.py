@@ -61,7 +61,7 @@ def killed_within_a_fit(folder, fewest):
     with (folder / "log").open("w") as log:
         driver = subprocess.Popen(command(folder), cwd=folder, env=environment(), stdout=log, stderr=subprocess.STDOUT)
     try:
-        limit = time.monotonic() + 200
+        limit = time.monotonic() + 600
         while len(results(folder)) < fewest or not checkpoints(folder).keys() - results(folder):
             assert driver.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < limit, "no fit was under way in time"

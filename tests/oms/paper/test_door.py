@@ -19,7 +19,7 @@ def book(tmp_path):
 
 @pytest.fixture
 def client(book):
-    with answering(book) as address, httpx.Client(base_url=address, timeout=5, trust_env=False) as client:
+    with answering(book) as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
         yield client
 
 
@@ -129,14 +129,14 @@ def test_waiting_ends_with_news_or_in_time(client, book):
     assert client.get("/v1/reports?wait=0.05").json() == {"last": 0, "reports": []}
     book.set_faults(Faults(overtake=1))
     book.submit([order("held")])
-    assert client.get("/v1/reports?wait=20", timeout=30).json()["last"] == 1
+    assert client.get("/v1/reports?wait=20", timeout=60).json()["last"] == 1
 
 
 def test_news_end_the_waiting(client, book):
     import threading
 
     found = []
-    waiting = threading.Thread(target=lambda: found.append(client.get("/v1/reports?wait=20", timeout=30).json()))
+    waiting = threading.Thread(target=lambda: found.append(client.get("/v1/reports?wait=20", timeout=60).json()))
     waiting.start()
     while not client.get("/health").is_success:
         pass

@@ -19,7 +19,7 @@ def book(tmp_path):
 
 @pytest.fixture
 def client(book):
-    with answering(book) as address, httpx.Client(base_url=address, timeout=5, trust_env=False) as client:
+    with answering(book) as address, httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
         yield client
 
 
@@ -41,14 +41,14 @@ def test_connections_end_before_or_after(client, book, fault, taken):
 def test_a_dropped_request_is_never_answered(client, book):
     book.set_faults(Faults(drop=1.0))
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/orders", json=content("o"), timeout=0.1)
+        client.post("/v1/orders", json=content("o"), timeout=httpx.Timeout(60, read=0.1))
     assert book.status("o") is None
 
 
 def test_a_delayed_request_is_handled_later(client, book):
     book.set_faults(Faults(delay=1.0, delay_ms=150))
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/orders", json=content("o"), timeout=0.05)
+        client.post("/v1/orders", json=content("o"), timeout=httpx.Timeout(60, read=0.05))
     assert client.post("/v1/orders", json=content("p")).json()["code"] == "taken"
 
 
