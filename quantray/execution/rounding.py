@@ -37,8 +37,8 @@ def apportioned(total: npt.ArrayLike, shares: Float, *, lot: npt.ArrayLike = 1) 
         raise InputError("all shares of a schedule are zero; give at least one time something to trade.")
     whole = (total // lots)[..., None]
     exact = whole * np.divide(shares, weight, out=np.zeros_like(shares), where=weight > 0)
-    # A hair below a whole number is that number.
-    down = np.floor(exact + 1e-9 * np.maximum(exact, 1e-3)).astype(np.int64)
+    # A hair below a whole number is that number; of billions, too, a hair is no share.
+    down = np.floor(exact + 1e-9 * np.clip(exact, 1e-3, 1e6)).astype(np.int64)
     left = whole[..., 0] - down.sum(axis=-1)
     # Remainders that differ by rounding alone are equal; stable, so that these are served in order of time.
     remainder = np.round(exact - down, 9)

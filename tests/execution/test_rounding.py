@@ -14,6 +14,7 @@ def test_the_largest_remainders_get_what_is_left():
     assert_array_equal(apportioned(1600, np.array([15_000, 10_000, 12_300])), [643, 429, 528])
     assert_array_equal(apportioned([5, 6], np.array([[10, 9, 2], [10, 9, 2]])), [[2, 2, 1], [3, 3, 0]])
     assert_array_equal(apportioned(10, np.ones(4)), [3, 3, 2, 2])
+    assert_array_equal(apportioned(1_999_999_999, np.array([1e6, 5e-4])), [1_999_999_998, 1])
 
 
 def test_odd_lots_come_with_the_last():
