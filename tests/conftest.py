@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # Nothing of the shell that the tests are run from; and nothing that users would not have.
 for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "QUANTRAY_"))]:
@@ -30,9 +31,11 @@ os.environ["RAY_worker_niceness"] = "0"
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples in every run, however busy the machine is.
+# The same examples in every run, however busy the machine is, and whichever modules happen to be loaded: Hypothesis
+# would draw from their constants, too.
 settings.register_profile("repeated", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeated")
+providers._get_local_constants = lambda: providers._local_constants
 
 from command_line import quantray  # noqa: E402
 
