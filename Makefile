@@ -71,6 +71,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_walk_forward.py
 	$(BIN)/python benchmarks/bench_hrp_large.py
 	$(BIN)/python benchmarks/bench_gat_memory.py
+	$(BIN)/python benchmarks/bench_layers.py
+	$(BIN)/python benchmarks/bench_rsr.py
 	$(BIN)/python benchmarks/bench_inference.py
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py

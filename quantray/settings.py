@@ -32,6 +32,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """What pydantic calls a key that a model, or a dataclass, does not have."""
+_MEMBERS = ("store", "simulated", "built_in", "by_name")
+"""Names of union members."""
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -180,8 +182,8 @@ def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[st
     if older := [key for key in unknown if key in renamed]:
         return "an older layout; " + "; ".join(f"for {key} write {renamed[key]}" for key in older) + "."
     first = error.errors()[0]
-    # Locations pass through the names of union members, which are no keys.
-    where = [str(part) for part in first["loc"] if part not in ("store", "simulated") or first["loc"][-1] == part]
+    # Locations pass through them, and they are no keys.
+    where = [str(part) for part in first["loc"] if part not in _MEMBERS or first["loc"][-1] == part]
     where = [part for part in where if not part.startswith("(")]
     key = ".".join(where)
     if first["type"] in _UNKNOWN:

@@ -176,7 +176,8 @@ def _check_shares(forecaster: NetworkForecaster, run: RayTraining) -> None:
         raise InputError(
             f"batch {forecaster.training.batch} does not divide among {sharing} workers; make it a multiple."
         )
-    if run.head_workers > 1 and (forecaster.attention == "none" or forecaster.heads % run.head_workers):
+    split = isinstance(forecaster.attention, str) and forecaster.attention != "none"
+    if run.head_workers > 1 and (not split or forecaster.heads % run.head_workers):
         raise InputError(
             f"{forecaster.heads} heads of attention {forecaster.attention!r} do not divide among {run.head_workers} "
             "head workers; make them a multiple, or set head_workers to 1."

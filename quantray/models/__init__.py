@@ -10,6 +10,8 @@
 ``networks``    encoder, attention among names, head; nothing is sized by the number of names
 ``encoders``    the LSTM, in windows or with a carried state
 ``attention``   attention among the names of a date, in memory linear in their number
+``layers``      layers of PyTorch Geometric by name, on the graph of neighbours
+``geometric``   a panel and its graphs as PyTorch Geometric's data
 ``structures``  the graphs that a network sees at each date
 ``examples``    a fold as tensors
 ``scoring``     scores of dates, chunk by chunk or window by window

@@ -19,6 +19,7 @@ from quantray.data.splits import DateRange, Split
 from quantray.errors import DataError, InputError, first_line
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import Normaliser
+from quantray.models.layers import LayerSettings
 from quantray.models.networks import NetworkSettings
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings, KnownGraph
@@ -150,9 +151,11 @@ def _unpacked(packed: dict[str, Any]) -> Checkpoint:
     training = dict(packed["training"])
     training["reading"] = TimeReading(**training["reading"])
     training["stages"] = tuple(training["stages"])
-    fold = packed["fold"]
+    fold, network = packed["fold"], dict(packed["network"])
+    if isinstance(network["attention"], dict):
+        network["attention"] = LayerSettings(**network["attention"])
     return Checkpoint(
-        network=NetworkSettings(**packed["network"]),
+        network=NetworkSettings(**network),
         training=TrainingSettings(**training),
         graph=GraphSettings(**packed["graph"]),
         feature_names=tuple(packed["features"]),

@@ -20,16 +20,14 @@ from quantray.models.controls import check_history, prediction_rows
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import GAP_DAYS, Examples, Normaliser, make_examples
 from quantray.models.forecaster import FitContext, FoldData, Scores, features_of, fold_data
-from quantray.models.networks import Attention, Network, NetworkSettings
+from quantray.models.layers import LayerSettings
+from quantray.models.networks import Attention, Network, NetworkSettings, needs_graph
 from quantray.models.scoring import score_rows
 from quantray.models.structures import GraphSettings, KnownGraph, graphs_by_row, rows_behind
 from quantray.models.training import TrainingSettings, TrainingState, mean_ic, train
 from quantray.models.workers import Workers
 
 __all__ = ["FittedNetwork", "NetworkForecaster", "torch_threads", "validation_ic", "warm_settings"]
-
-_GRAPH_KINDS = ("neighbours", "hierarchical")
-"""Attentions that need to know who listens to whom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +42,7 @@ class NetworkForecaster:
     """
 
     name: str
-    attention: Attention = "neighbours"
+    attention: Attention | LayerSettings = "neighbours"
     width: int = 64
     layers: int = 2
     heads: int = 4
@@ -251,7 +249,7 @@ class FittedNetwork:
         """Rows before the first of some that scores are made of, if the encoder begins ``before`` rows early."""
         if features is None and self.context.features is None:
             before += max(FEATURES[name].lookback for name in self.checkpoint.feature_names)
-        if self.checkpoint.network.attention not in _GRAPH_KINDS:
+        if not needs_graph(self.checkpoint.network.attention):
             return before
         return max(before, rows_behind(panel.dates, rows, self.checkpoint.graph, known))
 
@@ -273,7 +271,7 @@ class FittedNetwork:
 
     def _graphs(self, panel: Panel, span: slice, known: KnownGraph | None) -> dict[int, KnownGraph]:
         attention = self.checkpoint.network.attention
-        if attention not in _GRAPH_KINDS:
+        if not needs_graph(attention):
             return {}
         return graphs_by_row(panel, self.checkpoint.graph, attention, span, self.context.sectors, known)
 
@@ -372,7 +370,7 @@ def _examples_of_fold(
     attention = start.network.attention
     span = slice(first, len(data.panel.dates))
     graphs = {}
-    if attention in _GRAPH_KINDS:
+    if needs_graph(attention):
         graphs = graphs_by_row(data.panel, start.graph, attention, span, context.sectors)
     labels = _dealt(data, context.seed) if shuffled else data.labels
     features = data.features.between(first, span.stop - 1)

@@ -21,8 +21,9 @@ from quantray.models.attention import (
     sorted_gat,
 )
 from quantray.models.encoders import LSTMEncoder, LSTMState
+from quantray.models.layers import GraphLayer, LayerSettings
 
-__all__ = ["ATTENTIONS", "Attention", "CrossSection", "Network", "NetworkSettings", "Structure"]
+__all__ = ["ATTENTIONS", "Attention", "CrossSection", "Network", "NetworkSettings", "Structure", "needs_graph"]
 
 Attention = Literal["none", "dense", "complete", "complete_explicit", "neighbours", "hierarchical"]
 
@@ -39,7 +40,7 @@ class NetworkSettings:
     inputs : F, features per stock-day.
     width : D; a multiple of ``heads``.
     layers : of the LSTM.
-    attention : how names see one another.
+    attention : how names see one another: one of ``ATTENTIONS``, or a layer of PyTorch Geometric on the neighbours.
     heads : H of the attention.
     dropout : share of the head's and the encoder's units left out in training.
     recompute : compute the cross-section again in the backward pass rather than keep it.
@@ -48,7 +49,7 @@ class NetworkSettings:
     inputs: int
     width: int = 64
     layers: int = 2
-    attention: Attention = "neighbours"
+    attention: Attention | LayerSettings = "neighbours"
     heads: int = 4
     dropout: float = 0.1
     recompute: bool = False
@@ -61,7 +62,7 @@ class NetworkSettings:
             )
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout} must be at least 0 and below 1.")
-        if self.attention not in ATTENTIONS:
+        if not isinstance(self.attention, LayerSettings) and self.attention not in ATTENTIONS:
             raise InputError(f"attention {self.attention!r} is not one of {', '.join(ATTENTIONS)}.")
 
 
@@ -140,7 +141,10 @@ class Network(nn.Module):
         # Today's features reach the head directly, so the LSTM need not learn to copy them.
         self.today = nn.Linear(settings.inputs, width)
         self.cross: nn.Module | None = None
-        if settings.attention != "none":
+        if isinstance(settings.attention, LayerSettings):
+            layer = GraphLayer(settings.attention, width, settings.heads)
+            self.cross, self.mix = layer, nn.Linear(layer.out_channels, width)
+        elif settings.attention != "none":
             self.cross = CrossSection(settings.attention, width, settings.heads)
             self.mix = nn.Linear(width, width)
         self.drop = nn.Dropout(settings.dropout)
@@ -178,6 +182,11 @@ class Network(nn.Module):
             for row in range(len(tokens))
         ]
         return torch.cat(dates)
+
+
+def needs_graph(attention: Attention | LayerSettings) -> bool:
+    """Whether it has to be known who listens to whom."""
+    return isinstance(attention, LayerSettings) or attention in ("neighbours", "hierarchical")
 
 
 def _needed(value: Tensor | None, name: str) -> Tensor:

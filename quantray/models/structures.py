@@ -13,6 +13,7 @@ from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.graphs import Clusters, NeighbourGraph, capped_clusters, random_graph, sector_graph, top_k_graph
 from quantray.features.returns import simple_returns
+from quantray.models.layers import LayerSettings
 from quantray.models.networks import Attention
 
 __all__ = ["GraphSettings", "KnownGraph", "graphs_by_row", "known_graph", "rows_behind"]
@@ -85,7 +86,7 @@ class KnownGraph:
 def graphs_by_row(
     panel: Panel,
     settings: GraphSettings,
-    attention: Attention,
+    attention: Attention | LayerSettings,
     rows: slice,
     sectors: Mapping[str, str],
     known: KnownGraph | None = None,
@@ -113,7 +114,11 @@ def graphs_by_row(
 
 
 def known_graph(
-    panel: Panel, settings: GraphSettings, attention: Attention, first: int, sectors: Mapping[str, str]
+    panel: Panel,
+    settings: GraphSettings,
+    attention: Attention | LayerSettings,
+    first: int,
+    sectors: Mapping[str, str],
 ) -> KnownGraph:
     """The graph in force from a row on, made from the rows before it; without links where those are too few.
 

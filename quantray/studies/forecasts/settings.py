@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from quantray.own import one_of, own_path
 from quantray.research.kind import Name, StudySettings
@@ -11,7 +19,15 @@ from quantray.research.market import MarketSettings
 from quantray.research.terms import LagSettings
 from quantray.settings import SettingsModel
 
-__all__ = ["KINDS", "ForecastFolds", "ForecastSettings", "GraphChoice", "ModelSettings", "TrainingChoice"]
+__all__ = [
+    "KINDS",
+    "ForecastFolds",
+    "ForecastSettings",
+    "GraphChoice",
+    "LayerChoice",
+    "ModelSettings",
+    "TrainingChoice",
+]
 
 
 _REGRESSIONS = ("ridge", "elastic_net", "hist_gradient_boosting", "lightgbm")
@@ -48,6 +64,23 @@ class GraphChoice(SettingsModel):
     n_factors: int = Field(0, ge=0, lt=60)
 
 
+class LayerChoice(SettingsModel):
+    """A layer of PyTorch Geometric on the graph of neighbours; see ``models.layers.LayerSettings``."""
+
+    layer: str = Field(min_length=1)
+    """Name in ``torch_geometric.nn``, or ``module:name`` of a ``MessagePassing``."""
+    parameters: Mapping[str, JsonValue] = {}
+    """Of its constructor."""
+
+
+_Attention = Annotated[
+    Annotated[Literal["none", "dense", "complete", "neighbours", "hierarchical"], Tag("built_in")]
+    | Annotated[LayerChoice, Tag("by_name")],
+    Discriminator(lambda given: "built_in" if isinstance(given, str) else "by_name"),
+]
+"""One of quantray's by name, or a layer by name on the neighbours."""
+
+
 class TrainingChoice(SettingsModel):
     """How a network is trained; see ``models.training.TrainingSettings`` and ``models.scoring.TimeReading``."""
 
@@ -79,7 +112,7 @@ class ModelSettings(SettingsModel):
     ``HistGradientBoostingRegressor`` and ``LGBMRegressor``."""
     trial_seconds: float = Field(30.0, gt=0)
     """That a forecaster of your own may take for a fit on made-up prices before the study; no number changes."""
-    attention: Literal["none", "dense", "complete", "neighbours", "hierarchical"] = "neighbours"
+    attention: _Attention = "neighbours"
     width: int = Field(64, ge=1)
     layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
@@ -133,8 +166,9 @@ class ModelSettings(SettingsModel):
             raise ValueError(f"{self.name}: shuffled_labels and warm_start need kind network")
         if self.width % self.heads:
             raise ValueError(f"{self.name}: width {self.width} must be a multiple of heads {self.heads}")
-        if self.graph.kind != "correlation" and self.attention != "neighbours":
-            raise ValueError(f"{self.name}: a {self.graph.kind} graph needs attention neighbours")
+        listening = isinstance(self.attention, LayerChoice) or self.attention == "neighbours"
+        if self.graph.kind != "correlation" and not listening:
+            raise ValueError(f"{self.name}: a {self.graph.kind} graph needs attention neighbours, or a layer")
         return self
 
 

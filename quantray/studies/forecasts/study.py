@@ -13,6 +13,7 @@ from quantray.data.splits import Split, label_gap
 from quantray.errors import InputError
 from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
+from quantray.models.layers import GraphLayer, LayerSettings
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
@@ -24,6 +25,7 @@ from quantray.studies.forecasts.trial import (
     SCORES,
     ForecastData,
     ForecastTrial,
+    attention_of,
     forecast_key,
     forecast_origin,
     run_forecast,
@@ -92,7 +94,8 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
     ------
     DataError, InputError
         As ``load_market`` and ``door.try_models``; or there are too few days for one fold, too few names on most test
-        dates for an information coefficient, or no sectors for a graph that needs them.
+        dates for an information coefficient, no sectors for a graph that needs them, or a layer that ``models.layers``
+        refuses.
     """
     settings, data = read_market(settings, _FIELDS)
     _check(settings, data)
@@ -190,6 +193,9 @@ def _check(settings: ForecastSettings, data: MarketData) -> None:
     for model in settings.models:
         if model.kind == "network" and model.graph.kind == "sector" and not data.sectors:
             raise InputError(f"{model.name}: a sector graph needs sectors; set data.sectors, or take correlation.")
+        layer = attention_of(model)
+        if isinstance(layer, LayerSettings):
+            GraphLayer(layer, model.width, model.heads)
 
 
 class _Plan:

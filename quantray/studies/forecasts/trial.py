@@ -14,8 +14,10 @@ from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.models.controls import ControlRule
 from quantray.models.forecaster import FitContext, Forecaster
+from quantray.models.layers import LayerSettings
 from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
 from quantray.models.linear import ElasticNet, Ridge
+from quantray.models.networks import Attention
 from quantray.models.own import OwnForecaster
 from quantray.models.regression import hist_gradient_boosting, lightgbm
 from quantray.models.scoring import TimeReading
@@ -27,12 +29,13 @@ from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import TableChoice, name_of
-from quantray.studies.forecasts.settings import ModelSettings
+from quantray.studies.forecasts.settings import LayerChoice, ModelSettings
 
 __all__ = [
     "SCORES",
     "ForecastData",
     "ForecastTrial",
+    "attention_of",
     "build_forecaster",
     "fit_seed",
     "forecast_key",
@@ -99,6 +102,12 @@ def _kind(model: ModelSettings) -> str:
     return model.kind if model.own is None else "own"
 
 
+def attention_of(model: ModelSettings) -> Attention | LayerSettings:
+    """How names see one another in the network that settings describe."""
+    chosen = model.attention
+    return LayerSettings(chosen.layer, chosen.parameters) if isinstance(chosen, LayerChoice) else chosen
+
+
 def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
     choice = model.training
     training = TrainingSettings(
@@ -117,7 +126,7 @@ def _network(model: ModelSettings, seed: int, warm: bool) -> Forecaster:
     )
     return NetworkForecaster(
         name=model.name,
-        attention=model.attention,
+        attention=attention_of(model),
         width=model.width,
         layers=model.layers,
         heads=model.heads,
@@ -167,10 +176,10 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
 
 def forecast_origin(trial: ForecastTrial) -> Origin:
     """The code, libraries and kernels that the trial's numbers depend on."""
-    kind, own = _kind(trial.model), trial.model.own
+    kind, own, layer = _kind(trial.model), trial.model.own, attention_of(trial.model)
     choices = tuple(TableChoice(name_of(reader), "KINDS", kind) for reader in (build_forecaster, _forecast))
-    code = (name_of(_forecast),) if own is None else (name_of(_forecast), own)
-    return Origin(code, (*_LIBRARIES, *KINDS[kind].libraries), choices, trial.numerics)
+    theirs = [own] if own is not None else [layer.path] if isinstance(layer, LayerSettings) else []
+    return Origin((name_of(_forecast), *theirs), (*_LIBRARIES, *KINDS[kind].libraries), choices, trial.numerics)
 
 
 def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:

@@ -1,15 +1,17 @@
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from quantray.errors import InputError
 from quantray.models.controls import ControlRule
+from quantray.models.layers import LayerSettings
 from quantray.models.learned import NetworkForecaster
 from quantray.models.linear import ElasticNet, Ridge
 from quantray.models.own import OwnForecaster
-from quantray.settings import to_yaml
+from quantray.settings import checked, to_yaml
 from quantray.studies.forecasts.kind import FORECASTS
 from quantray.studies.forecasts.settings import ForecastSettings, GraphChoice, ModelSettings, TrainingChoice
-from quantray.studies.forecasts.trial import build_forecaster
+from quantray.studies.forecasts.trial import attention_of, build_forecaster
 from quantray.studies.kinds import read_study
 
 
@@ -52,6 +54,8 @@ def test_what_is_there_to_be_beaten_is_a_control(network):
         ({"kind": "ridge", "parameters": {"alpha": 1}}, "parameters need kind elastic_net"),
         ({"kind": "ridge", "trial_seconds": 1}, "trial_seconds needs a forecaster of your own"),
         ({"kind": "a:b", "warm_start": True}, "shuffled_labels and warm_start need kind network"),
+        ({"attention": "GATv2Conv"}, "Input should be 'none', 'dense'"),
+        ({"attention": {"layer": "GATv2Conv", "heads": 2}}, "Extra inputs are not permitted"),
     ],
 )
 def test_wrong_models_are_refused(network, changes, text):
@@ -125,3 +129,11 @@ def test_settings_of_an_older_layout_are_told_the_new_names(forecast_settings, t
     assert read_study(file, kind="forecasts") == (FORECASTS, forecast_settings("runs"))
     with pytest.raises(InputError, match=text):
         read_study(file, [change])
+
+
+def test_a_layer_by_name_is_part_of_the_settings(network):
+    model = network(attention={"layer": "SAGEConv", "parameters": {"aggr": "max"}}, graph=GraphChoice(kind="random"))
+    assert attention_of(model) == LayerSettings("SAGEConv", {"aggr": "max"})
+    assert ModelSettings(**yaml.safe_load(to_yaml(model))) == model
+    with pytest.raises(InputError, match="unknown key 'attention.parameter'; did you mean 'parameters'"):
+        checked(ModelSettings, {"name": "x", "attention": {"layer": "SAGEConv", "parameter": {}}}, "x.yaml")

@@ -210,6 +210,12 @@ class Other(Serial):
             yield ("another key",), None
 
 
+def test_a_layer_is_tried_before_the_study(forecast_settings, network, tmp_path):
+    layer = {"layer": "SAGEConv", "parameters": {"aggr": "lstm"}}
+    with pytest.raises(InputError, match=r"SAGEConv \(aggr: lstm\) gives other numbers when the names are in another"):
+        load_forecasts(forecast_settings(tmp_path, models=(network(attention=layer),)))
+
+
 def test_workers_that_see_other_data_are_refused(forecast_study, tmp_path):
     source, _ = forecast_study
     with pytest.raises(DataError, match="a worker saw other data than the driver"):

@@ -9,11 +9,20 @@ from quantray.data.splits import DateRange
 from quantray.errors import DataError, InputError
 from quantray.models import learned
 from quantray.models.checkpoint import load_checkpoint
+from quantray.models.layers import LayerSettings
+from quantray.research.provenance import traits
 from quantray.research.results import ResultStore
 from quantray.studies.forecasts import trial as forecast_trial
 from quantray.studies.forecasts.settings import ModelSettings, TrainingChoice
 from quantray.studies.forecasts.study import study_splits
-from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, forecast_key, run_forecast, scores_from
+from quantray.studies.forecasts.trial import (
+    ForecastData,
+    ForecastTrial,
+    forecast_key,
+    forecast_origin,
+    run_forecast,
+    scores_from,
+)
 
 
 class GoneError(Exception):
@@ -335,3 +344,31 @@ def test_nobody_to_forecast_is_refused(data, trial):
     empty = replace(data, panel=data.panel.with_member(np.zeros(data.panel.shape, dtype=np.bool_)))
     with pytest.raises(DataError, match="nobody is a member between"):
         forecast_key(empty, trial)
+
+
+OWN_LAYER = """
+from torch_geometric.nn import MessagePassing
+
+class Mean(MessagePassing):
+    def __init__(self):
+        super().__init__(aggr="mean")
+
+    def forward(self, x, edge_index):
+        return self.propagate(edge_index, x=x)
+"""
+
+
+def test_a_layer_of_ones_own_runs_and_is_part_of_the_key(data, trial, network, tmp_path, monkeypatch):
+    (tmp_path / "own_layers.py").write_text(OWN_LAYER)
+    monkeypatch.syspath_prepend(tmp_path)
+    brief = {"training": TrainingChoice(epochs=1), "layers": 1}
+    chosen = replace(trial, model=network(attention={"layer": "own_layers:Mean"}, **brief))
+    key = run_forecast(data, chosen)
+    scores = scores_from(data.results, [key], data.panel)
+    assert (~np.isnan(scores[314:354])).sum() > 100
+    again = learned.FittedNetwork.load(data.folder(key) / "checkpoint.pt").network
+    assert again.settings.attention == LayerSettings("own_layers:Mean")
+    assert "own_layers:Mean source" in traits(forecast_origin(chosen))["code"]
+    by_name = replace(trial, model=network(attention={"layer": "SAGEConv"}, **brief))
+    assert "torch_geometric.nn:SAGEConv torch-geometric" in traits(forecast_origin(by_name))["code"]
+    assert len({forecast_key(data, one) for one in (trial, chosen, by_name)}) == 3
