@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import optuna
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -31,7 +31,7 @@ Value = Scalar | tuple[Scalar, ...]
 Point = Mapping[str, Scalar]
 """What a sampler draws: a number, or the JSON text of one of the choices, by setting."""
 
-_FIXED = ("name", "kind", "device", "shuffled_labels", "warm_start")
+_FIXED = ("name", "kind", "device", "shuffled_labels", "warm_start", "trial_seconds")
 """Settings that say what a thing is, rather than how good."""
 
 
@@ -138,7 +138,7 @@ class SearchSpace(Generic[M]):
     def __post_init__(self) -> None:
         known = self._names()
         for name, dimension in self.dimensions.items():
-            if name not in known:
+            if name not in known and name.rpartition(".")[0] not in self._mappings():
                 close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
                 hint = f"did you mean {close[0]!r}?" if close else f"settings are {', '.join(known)}."
                 raise InputError(f"space names {name!r}, which is no setting to search; {hint}")
@@ -213,8 +213,14 @@ class SearchSpace(Generic[M]):
         return max(len(v) if isinstance(v, tuple) else int(v) for v in dimension.values if v is not None)
 
     def _names(self) -> list[str]:
-        names = [name for name in _dotted(type(_at(self.base, self.root))) if name not in _FIXED]
+        fixed = (*_FIXED, *self._mappings())
+        names = [name for name in _dotted(type(_at(self.base, self.root))) if name not in fixed]
         return [*names, *self.outside]
+
+    def _mappings(self) -> list[str]:
+        """Settings below which any name may be searched, such as the parameters of a user's own rule."""
+        fields = type(_at(self.base, self.root)).model_fields.items()
+        return [name for name, info in fields if get_origin(info.annotation) is Mapping]
 
     def _place(self, name: str) -> BaseModel:
         """The settings below which a name is."""
@@ -230,13 +236,14 @@ class SearchSpace(Generic[M]):
                 node = node[key]
             *path, last = name.split(".")
             for key in path:
-                node = node[key]
+                # Mappings that are empty may be left out of what is dumped.
+                node = node.setdefault(key, {})
             node[last] = value
         return type(self.base).model_validate(content)
 
     def _check_alone(self, name: str, value: Value) -> None:
         path, node = name.split("."), self._place(name).model_dump()
-        for key in path[:-1]:
+        for key in () if path[0] in self._mappings() else path[:-1]:
             if node.get(key) is None:
                 raise InputError(f"space names {name!r}, but the study has no {key}; give it one to search below.")
             node = node[key]
@@ -253,7 +260,10 @@ class SearchSpace(Generic[M]):
 def _at(settings: BaseModel, path: Sequence[str | int]) -> Any:
     found: Any = settings
     for key in path:
-        found = found[key] if isinstance(key, int) else getattr(found, key)
+        if isinstance(found, Mapping):
+            found = found.get(key)
+        else:
+            found = found[key] if isinstance(key, int) else getattr(found, key)
     return found
 
 

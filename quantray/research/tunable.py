@@ -40,9 +40,9 @@ class Target(SettingsModel):
     study: str
     """YAML of the study; what is not searched stays as it is there."""
     subject: str
-    """Name of a network or an allocator in it."""
+    """Name of a network, another forecaster with parameters, or an allocator in it."""
     objective: str | None = None
-    """Of a portfolio, ``volatility``, to be low, or ``sharpe``, to be high; networks have their validation IC."""
+    """Of a portfolio, ``volatility``, to be low, or ``sharpe``, to be high; forecasters have their validation IC."""
     seeds: int = Field(1, ge=1)
     """Fits of each fold of a network whose validation IC is averaged; more make luck smaller and the search longer."""
 

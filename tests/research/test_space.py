@@ -1,10 +1,11 @@
 """Spaces of settings: what may be searched, from where to where, and points that stand for settings."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from quantray.errors import InputError
 from quantray.research.space import Choice, Dimension, Integers, LogUniform, SearchSpace, Uniform
@@ -171,3 +172,25 @@ def test_the_largest_value_that_a_name_may_take():
     assert space.largest("training.stages", 1) == 2
     assert space.largest("heads", 2) == 2
     assert SearchSpace(Net(), {"heads": Choice(values=(1, 4, 2))}).largest("heads", 2) == 4
+
+
+class Own(SettingsModel):
+    rule: str = "mine"
+    parameters: Mapping[str, JsonValue] = {}
+
+
+class Several(SettingsModel):
+    rules: tuple[Own, ...] = (Own(), Own(parameters={"power": 2.0, "days": 5}))
+
+
+def test_parameters_of_a_users_own_may_be_searched_by_any_name():
+    power = {"parameters.power": Uniform(low=1.0, high=3.0)}
+    space = SearchSpace(Own(), power)
+    assert space.settings({"parameters.power": 1.5}).parameters == {"power": 1.5}
+    assert space.start() is None
+    below = SearchSpace(Several(), power, root=("rules", 1))
+    assert below.start() == {"parameters.power": 2.0}
+    found = below.settings({"parameters.power": 1.5}).rules
+    assert (found[0].parameters, found[1].parameters) == ({}, {"power": 1.5, "days": 5})
+    with pytest.raises(InputError, match="'parameters', which is no setting"):
+        SearchSpace(Own(), {"parameters": Uniform(low=1.0, high=3.0)})

@@ -5,7 +5,7 @@ from quantray.studies.forecasts.findings import find_forecasts
 from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.forecasts.sizing import FORECAST_SIZING
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts
-from quantray.studies.forecasts.tunable import tunable_network
+from quantray.studies.forecasts.tunable import tunable_forecaster
 
 __all__ = ["FORECASTS"]
 
@@ -16,7 +16,7 @@ FORECASTS = Kind(
     load=load_forecasts,
     run=run_forecasts,
     findings=find_forecasts,
-    tunable=tunable_network,
+    tunable=tunable_forecaster,
     sizing=FORECAST_SIZING,
     renamed={
         "folds.lag": "accounting.execution_lag",

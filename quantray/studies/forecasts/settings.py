@@ -141,6 +141,11 @@ class ModelSettings(SettingsModel):
         """Import path of a forecaster of the user's own."""
         return None if self.kind in KINDS else own_path(self.kind, "forecasters")
 
+    @property
+    def takes_parameters(self) -> bool:
+        """Whether it has parameters of its own."""
+        return self.kind not in KINDS or self.kind in _PARAMETERISED
+
     @model_serializer(mode="wrap")
     def _without_own(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What only some kinds take is written, and hashed, where it is there."""
@@ -152,7 +157,7 @@ class ModelSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _own(self) -> "ModelSettings":
-        if self.parameters and self.kind in KINDS and self.kind not in _PARAMETERISED:
+        if self.parameters and not self.takes_parameters:
             raise ValueError(
                 f"{self.name}: parameters need kind {', '.join(_PARAMETERISED)}, or one of your own as module:name"
             )

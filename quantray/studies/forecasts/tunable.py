@@ -1,9 +1,10 @@
-"""Networks whose settings are searched: fits that go on side by side, epoch by epoch, and their mean validation IC."""
+"""Forecasters whose settings are searched by their mean validation IC; networks side by side, epoch by epoch."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,29 +26,24 @@ from quantray.research.tunable import HeldOut, Progress, SearchTerms, Tunable, c
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
+from quantray.studies.forecasts.tunable_scores import FoldScores, fits_folder
 
-__all__ = ["FoldFits", "tunable_network"]
+__all__ = ["FoldFits", "tunable_forecaster"]
 
 
-def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
-    """A network of a study of forecasters; its mean validation IC over folds is raised.
+def tunable_forecaster(written: ForecastSettings, search: SearchTerms) -> Tunable:
+    """A network, or a forecaster with parameters, of a study; its mean validation IC over folds is raised.
 
     Raises
     ------
     InputError
-        The study has no such network, the space does not fit it, an objective is named, or too few dates are left to
+        The study has no such forecaster, the space does not fit it, an objective is named, or too few dates are left to
         search on or are held out.
     DataError
         As ``load_forecasts``.
     """
     target, study = search.target, written.model_copy(update=search.here)
-    networks = [model for model in study.models if model.kind == "network"]
-    model = next((m for m in networks if m.name == target.subject), None)
-    if model is None:
-        names = ", ".join(m.name for m in networks) or "none"
-        raise InputError(f"{target.study} has no network {target.subject!r}; its networks are {names}.")
-    if target.objective is not None:
-        raise InputError(f"objective {target.objective!r} is of portfolios; a network is chosen by its validation IC.")
+    model = _subject(study, search)
     space = SearchSpace(model.model_copy(update={"warm_start": False}), search.space)
     source = load_forecasts(study)
     panel, splits = source.panel, study_splits(source.settings, source.panel)
@@ -58,15 +54,16 @@ def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
     first = splits[-search.held_out].test.first
     # The last returns of the panel are not known yet.
     check_held_out(panel, first, label_gap(study.folds.horizon, study.accounting.execution_lag))
-    subject = FoldFits(
+    is_network = model.kind == "network"
+    fits = partial(FoldFits, seeds=target.seeds) if is_network else FoldScores
+    subject = fits(
         space=space,
         data=ForecastData(blinded(panel, first), source.data.sectors, ResultStore(Path("unused"))),
         splits=tuple(chosen),
         before=study.folds.warm_up_days,
-        seeds=target.seeds,
         threads=study.threads,
         numerics=study.numerics,
-        folder=_fits(Path(search.runs)),
+        folder=fits_folder(Path(search.runs)),
     )
 
     def best(point: Point) -> ForecastSettings:
@@ -98,9 +95,33 @@ def tunable_network(written: ForecastSettings, search: SearchTerms) -> Tunable:
         seen_through=day_before(panel, first),
         first_held_out=first,
         best=best,
-        held_out_trials=2 * study.seeds * search.held_out / (len(chosen) * target.seeds),
+        held_out_trials=2 * (study.seeds if is_network else 1) * search.held_out / (len(chosen) * target.seeds),
         held_out=held_out,
     )
+
+
+def _subject(study: ForecastSettings, search: SearchTerms) -> ModelSettings:
+    """The model that is searched, which hears of all that the space names."""
+    target = search.target
+    known = [model for model in study.models if model.kind == "network" or model.takes_parameters]
+    model = next((each for each in known if each.name == target.subject), None)
+    if model is None:
+        names = ", ".join(each.name for each in known) or "none"
+        raise InputError(
+            f"{target.study} has no network, or forecaster with parameters, {target.subject!r}; it has {names}."
+        )
+    if target.objective is not None:
+        raise InputError(
+            f"objective {target.objective!r} is of portfolios; a forecaster is chosen by its validation IC."
+        )
+    is_network = model.kind == "network"
+    if target.seeds != 1 and not is_network:
+        raise InputError(f"seeds {target.seeds} are of networks; {model.name} is fitted once.")
+    unheard = next((name for name in search.space if name.startswith("parameters.") == is_network), None)
+    if unheard is not None:
+        heard = "has no parameters of its own" if is_network else "hears of its parameters alone, as parameters.NAME"
+        raise InputError(f"space names {unheard!r}, but {model.name}, of kind {model.kind}, {heard}.")
+    return model
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +158,7 @@ class FoldFits:
 
     def elsewhere(self, runs: Path) -> "FoldFits":
         """See ``Subject``."""
-        return replace(self, folder=_fits(runs))
+        return replace(self, folder=fits_folder(runs))
 
     def rounds(self, point: Point) -> Iterator[Progress]:
         """See ``Subject``."""
@@ -157,11 +178,6 @@ class FoldFits:
                     yield Progress(finite(float(np.mean(best))), ended)
         except (InputError, SolverError) as error:
             yield Progress(-1.0, finished=True, note=str(error))
-
-
-def _fits(runs: Path) -> Path:
-    """Where the checkpoints of a search go, in a folder of runs."""
-    return runs.resolve() / "tune" / "fits"
 
 
 class _Fit:

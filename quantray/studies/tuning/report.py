@@ -234,7 +234,7 @@ def _curves(record: TuningRecord) -> Picture:
     figure.update_yaxes(title=record.measure)
     finished = styled(figure, 380)
     finished.update_layout(hovermode="closest", margin={"l": 80, "b": 50})
-    note = "A round is an epoch of all fits of a network, or one more test range of a portfolio."
+    note = "A round is an epoch of all fits of a network, or one more fold of another forecaster or of a portfolio."
     return Picture(finished, note)
 
 

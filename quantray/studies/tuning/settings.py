@@ -19,7 +19,8 @@ class StoppingSettings(SettingsModel):
     """
 
     grace: int = Field(3, ge=1)
-    """Rounds before a trial may be stopped: epochs of a network, test ranges of a portfolio."""
+    """Rounds before a trial may be stopped: epochs of a network, folds of another forecaster, test ranges of a
+    portfolio."""
     reduction: float = Field(3.0, gt=1)
     """At each rung, ``grace`` times a power of this, one in so many trials goes on."""
 
@@ -33,8 +34,9 @@ class TuningSettings(StudySettings):
     kind: Literal["tuning"] = "tuning"
     target: Target
     space: dict[str, Dimension] = Field(min_length=1)
-    """What is searched, by dotted names below the subject (``training.learning_rate`` of a network), or, of a study of
-    portfolios, ``folds.lookback_days``, ``rebalance``, ``min_history``, ``min_volatility`` and ``policy``."""
+    """What is searched, by dotted names below the subject (``training.learning_rate`` of a network,
+    ``parameters.depth`` of a forecaster or rule that has it), or, of a study of portfolios, ``folds.lookback_days``,
+    ``rebalance``, ``min_history``, ``min_volatility`` and ``policy``."""
     trials: int = Field(24, ge=1)
     """Sets of settings that are tried; the study's own are the first, where they lie in the space."""
     concurrent: int = Field(4, ge=1)

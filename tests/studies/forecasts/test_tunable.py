@@ -72,9 +72,12 @@ def test_the_best_settings_stand_in_the_study_as_its_file_says(search_in, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"target": {"subject": "Not"}}, "study.yaml has no network 'Not'; its networks are Net"),
-        ({"target": {"subject": "ridge"}}, "has no network 'ridge'"),
-        ({"target": {"objective": "sharpe"}}, "objective 'sharpe' is of portfolios; a network is chosen by its valid"),
+        ({"target": {"subject": "Not"}}, "study.yaml has no network, or forecaster with parameters, 'Not'; it has Net"),
+        ({"target": {"subject": "ridge"}}, "has no network, or forecaster with parameters, 'ridge'"),
+        (
+            {"target": {"objective": "sharpe"}},
+            "'sharpe' is of portfolios; a forecaster is chosen by its valid",
+        ),
         ({"held_out": 9}, r"\d folds, of which 9 are held out; lower held_out"),
         (
             {"space": {"training.lerning_rate": {"kind": "uniform", "low": 0.1, "high": 0.2}}},
@@ -86,6 +89,10 @@ def test_the_best_settings_stand_in_the_study_as_its_file_says(search_in, tmp_pa
         ),
         ({"space": {"dropout": {"kind": "uniform", "low": 0.0, "high": 1.0}}}, "dropout cannot be 1.0"),
         ({"space": {"attention": {"kind": "choice", "values": ["none", "some"]}}}, "attention cannot be 'some'"),
+        (
+            {"space": {"parameters.depth": {"kind": "integers", "low": 1, "high": 2}}},
+            "space names 'parameters.depth', but Net, of kind network, has no parameters of its own",
+        ),
         ({"space": {"name": {"kind": "choice", "values": ["a", "b"]}}}, "'name', which is no setting to search"),
     ],
 )
