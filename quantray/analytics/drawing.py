@@ -1,6 +1,6 @@
 """Pictures of a few kilobytes that need no script: lines, bars, waterfalls and fans as shapes that a page draws in SVG.
 
-Reports for readers are made of these: plotly.js weighs 5 MB, and prints as the screen showed it.
+Reports for readers are made of these: plotly.js weighs megabytes, and prints as the screen showed it.
 """
 
 import math

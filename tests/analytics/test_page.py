@@ -1,16 +1,20 @@
 """One page for all reports: kept as JSON, read back, and safe to show whatever comes from outside."""
 
+import base64
 import json
 import re
+from importlib.resources import files
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.offline import get_plotlyjs
 from pydantic import ValidationError
 
 from quantray.analytics.bootstrap import Estimate, Interval
 from quantray.analytics.figures import Picture
 from quantray.analytics.page import (
+    _CARTESIAN,
     Cell,
     Column,
     Note,
@@ -86,13 +90,33 @@ def test_a_folded_table_waits_for_a_click():
     assert "<details><summary>All 3 strategies</summary>" in html
 
 
+def drawn(html):
+    """The first picture of a page, and what its pictures share."""
+    figure = re.search(r'draw\("chart[-\d]+", (\{.*?\})\);</script>', html)[1]
+    return json.loads(figure), json.loads(re.search(r"const shared = (\[.*\]);\n", html)[1])
+
+
+def test_what_pictures_repeat_is_there_once():
+    days = [f"2024-01-{day:02}" for day in range(1, 29)]
+    lines = [chart(name, Picture(go.Figure(go.Scatter(x=days, y=np.arange(28.0))), "")) for name in ("One", "Two")]
+    html = page_of(sections=tuple(lines)).html([], {})
+    assert html.count("2024-01-17") == 1
+    figure, shared = drawn(html)
+    assert shared[figure["data"][0]["x"]["shared"]] == days
+    assert "colorway" in shared[figure["layout"]["template"]["shared"]]["layout"]
+    numbers = figure["data"][0]["y"]
+    assert numbers["dtype"] == "f4"
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(numbers["bdata"]), "f4"), np.arange(28.0))
+
+
 def test_pictures_carry_their_numbers_and_need_no_network():
     picture = Picture(go.Figure(go.Bar(x=["a"], y=[3.25])).update_layout(height=321), "what it shows")
     html = page_of(sections=(chart("Bars", picture),)).html((), {})
     assert "what it shows" in html
     assert "height: 321px" in html
-    found = re.search(r"const figure = (\{.*?\}); Plotly.newPlot", html)
-    assert json.loads(found[1])["data"][0]["y"] == [3.25]
+    figure, shared = drawn(html)
+    assert figure["data"][0]["y"] == [3.25]
+    assert shared[figure["data"][0]["x"]["shared"]] == ["a"]
     assert 'src="http' not in html
 
 
@@ -142,3 +166,23 @@ def test_numbers_become_text():
 @pytest.mark.parametrize(("value", "text"), [(1e8, "100M"), (2.5e9, "2.5B"), (1e12, "1T"), (999, "999"), (5e4, "50K")])
 def test_money_in_words(value, text):
     assert money(value) == text
+
+
+BUNDLE = (files("quantray.analytics") / "static" / "plotly-cartesian.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("trace", "small"),
+    [(go.Bar(y=[1, 2]), True), (go.Heatmap(z=[[1, 2]]), True), (go.Scatter(y=[1]), True), (go.Treemap(), False)],
+)
+def test_a_page_carries_as_much_of_plotly_as_its_pictures_take(trace, small):
+    line = chart("Line", Picture(go.Figure(go.Scatter(y=[1, 2])), ""))
+    html = page_of(sections=(line, chart("Other", Picture(go.Figure(trace), "")))).html([], {})
+    assert (BUNDLE in html) == small
+    assert (len(html) < 1.6e6) == small
+
+
+def test_the_smaller_plotly_is_of_the_same_release_and_draws_what_is_expected_of_it():
+    assert set(re.findall(r'moduleType:"trace",name:"(\w+)"', BUNDLE)) == _CARTESIAN
+    release = re.compile(r"plotly\.js (?:\(cartesian - minified\) )?v([\d.]+)")
+    assert release.search(BUNDLE)[1] == release.search(get_plotlyjs())[1]
