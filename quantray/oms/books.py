@@ -32,7 +32,8 @@ _MOST_TOLD = 10_000
 
 def stamp(time: datetime) -> str:
     """A time as the tables have it: UTC, to the microsecond, in an order that texts keep."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    given = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return given.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ from quantray.oms.messages import NewOrder
 __all__ = ["CHECKS", "FIRM_CODES", "TEXTS", "Proposal", "breaks_rules", "first_failure", "proposed"]
 
 
+_COLLAR_BPS, _FEE = ("firm", "", "collar_bps"), ("firm", "", "fee")
+_ORDER_SHARES, _ORDER_VALUE = ("firm", "", "order_shares"), ("firm", "", "order_value")
+_GROSS, _NET, _SINGLE_NAME = ("firm", "", "gross"), ("firm", "", "net"), ("firm", "", "single_name")
+
+
 class Proposal(NamedTuple):
     """An order, and what it would lead to at the worst.
 
@@ -81,8 +86,8 @@ def proposed(ledger: Ledger, order: NewOrder, *, pm: str | None, now: str, secon
     highest = order.limit
     if highest is None:
         # Rounded up: what is set aside is at least what a purchase within the collar costs.
-        highest = -(-instrument.mark * (10_000 + ledger.limit("firm", "", "collar_bps")) // 10_000)
-    price = highest + ledger.limit("firm", "", "fee")
+        highest = -(-instrument.mark * (10_000 + ledger.limits.get(_COLLAR_BPS, 0)) // 10_000)
+    price = highest + ledger.limits.get(_FEE, 0)
     more = (after - line.worst) * instrument.mark
     return Proposal(order, account, instrument, line, price, more, pm, now, seconds)
 
@@ -123,8 +128,8 @@ def _size(ledger: Ledger, it: Proposal) -> bool:
     return (
         quantity <= 0
         or quantity % lot != 0
-        or quantity > ledger.limit("firm", "", "order_shares")
-        or it.value > ledger.limit("firm", "", "order_value")
+        or quantity > ledger.limits.get(_ORDER_SHARES, 0)
+        or it.value > ledger.limits.get(_ORDER_VALUE, 0)
     )
 
 
@@ -135,7 +140,7 @@ def _tick(ledger: Ledger, it: Proposal) -> bool:
 
 def _collar(ledger: Ledger, it: Proposal) -> bool:
     limit, mark = it.order.limit, it.instrument.mark
-    return limit is not None and abs(limit - mark) * 10_000 > ledger.limit("firm", "", "collar_bps") * mark
+    return limit is not None and abs(limit - mark) * 10_000 > ledger.limits.get(_COLLAR_BPS, 0) * mark
 
 
 def _rate(ledger: Ledger, it: Proposal) -> bool:
@@ -162,7 +167,7 @@ def _capital(ledger: Ledger, it: Proposal) -> bool:
 
 
 def _gross(ledger: Ledger, it: Proposal) -> bool:
-    return it.more > 0 and ledger.gross + it.more > ledger.limit("firm", "", "gross")
+    return it.more > 0 and ledger.gross + it.more > ledger.limits.get(_GROSS, 0)
 
 
 def _net(ledger: Ledger, it: Proposal) -> bool:
@@ -171,9 +176,9 @@ def _net(ledger: Ledger, it: Proposal) -> bool:
     value = it.order.quantity * it.instrument.mark
     if it.order.side is Side.BUY:
         long = ledger.long + value
-        return long > 0 and long > ledger.limit("firm", "", "net")
+        return long > 0 and long > ledger.limits.get(_NET, 0)
     short = ledger.short - value
-    return short < 0 and -short > ledger.limit("firm", "", "net")
+    return short < 0 and -short > ledger.limits.get(_NET, 0)
 
 
 def _single_name(ledger: Ledger, it: Proposal) -> bool:
@@ -184,7 +189,7 @@ def _single_name(ledger: Ledger, it: Proposal) -> bool:
         after = total.shares + total.buying + it.order.quantity
     else:
         after = total.selling + it.order.quantity - total.shares
-    return after > 0 and after * it.instrument.mark > ledger.limit("firm", "", "single_name")
+    return after > 0 and after * it.instrument.mark > ledger.limits.get(_SINGLE_NAME, 0)
 
 
 Check = Callable[[Ledger, Proposal], bool]

@@ -8,7 +8,8 @@ import fcntl
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
         self.url = self._engine.url
+        self._one = threading.RLock()
+        """Held while the connection is used: one thread writes groups, another reads what has ended."""
         self._lock: int | None = None
         self._checkpointer: Checkpointer | None = None
         try:
@@ -121,7 +124,8 @@ class Database:
         # Before it is written: one that was, though the database says it was not, must be known as well.
         self._used.add(values[0] for values in rows.added.get(schema.child_orders, ()))
         try:
-            written = self._writer.write(rows, self.epoch)
+            with self._one:
+                written = self._writer.write(rows, self.epoch)
         except (SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
             self._let_go(error)
             raise StoreError(f"nothing was written to {self.url}: {_said(error)}.") from error
@@ -130,16 +134,14 @@ class Database:
         if self._checkpointer is not None:
             self._checkpointer.note(rows.count())
 
-    def read(self, table: Table, order_by: str | None = None) -> Iterator[Any]:
-        """All rows of a table."""
-        query = select(table) if order_by is None else select(table).order_by(table.c[order_by])
-        with self._connection.begin():
-            yield from self._connection.execute(query).all()
+    def read(self, table: Table, order_by: str | None = None) -> Sequence[Any]:
+        """All rows of a table; raises as ``select``."""
+        return self.select(select(table) if order_by is None else select(table).order_by(table.c[order_by]))
 
     def select(self, query: "Select[Any]") -> Sequence[Any]:
         """The rows of a question; raises ``StoreError`` where the database does not answer."""
         try:
-            with self._connection.begin():
+            with self._one, self._connection.begin():
                 return self._connection.execute(query).all()
         except (SQLAlchemyError, OSError) as error:
             self._let_go(error)
@@ -158,10 +160,9 @@ class Database:
     def last_audit(self) -> tuple[int, str, str]:
         """Number and hash of the newest row of the log, and hash of the first; 0 and nothing where there is none."""
         query = select(schema.audit.c.seq, schema.audit.c.hash).limit(1)
-        with self._connection.begin():
-            last = self._connection.execute(query.order_by(schema.audit.c.seq.desc())).first()
-            first = self._connection.execute(query.order_by(schema.audit.c.seq)).first()
-        return (0, "", "") if last is None or first is None else (last.seq, last.hash, first.hash)
+        last = self.select(query.order_by(schema.audit.c.seq.desc()))
+        first = self.select(query.order_by(schema.audit.c.seq))
+        return (last[0].seq, last[0].hash, first[0].hash) if last and first else (0, "", "")
 
     def close(self) -> None:
         """Let go of it."""

@@ -200,13 +200,14 @@ class Ledger:
         """Set aside what an order may need, if it is open."""
         if record.state in OPEN:
             self.live[record.order.id] = record
+            self._reserve(record, record.remaining)
         else:
             self.live.pop(record.order.id, None)
-        self._reserve(record, record.remaining)
 
     def release(self, record: OrderRecord) -> None:
         """Give back what an order set aside, before it ends or changes."""
-        self._reserve(record, -record.remaining)
+        if shares := record.remaining:
+            self._reserve(record, -shares)
 
     def trade(self, record: OrderRecord, quantity: int, price: int, fee: int) -> None:
         """Book shares of an order and the money for them; a negative quantity takes a trade back."""

@@ -29,6 +29,9 @@ class State(StrEnum):
     UNKNOWN = "UNKNOWN"
     """Nobody here knows whether the venue has it; what was reserved stays so until the venue was asked."""
 
+    # That of an enumeration is Python's own, and sets of states are asked many times for every order.
+    __hash__ = str.__hash__
+
 
 class TransitionError(QuantrayError):
     """An order cannot become that."""

@@ -28,8 +28,7 @@ def submit(books: Books, orders: Sequence[NewOrder], actor: Actor, *, all_or_not
     for parent in {order.parent for order in orders if order.parent is not None}:
         if books.blocks.parent(parent) is None:
             books.parent(parent)
-    books.recall([order.id for order in orders])
-    books.recall([order.replaces for order in orders if order.replaces is not None])
+    books.recall([name for order in orders for name in (order.id, order.replaces) if name is not None])
     decided = [_decided(books, order, actor, now, seconds) for order in orders]
     fresh = [record for record, _ in decided if record is not None]
     if all_or_nothing and not all(decision.accepted for _, decision in decided):
