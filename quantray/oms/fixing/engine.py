@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
+import re
 import threading
 import traceback
 from collections.abc import Callable, Collection
@@ -27,6 +28,8 @@ _LOG = logging.getLogger("quantray.oms")
 
 T = TypeVar("T")
 
+_TO_LOG_ON = 2.0
+"""Seconds that a connection may take to log on; it may get twice as many."""
 _FAILED = 70
 """Exit code after a callback that raised."""
 
@@ -100,21 +103,25 @@ class Engine:
         self._quickfix, self._waits, self._takes = quickfix, waits, takes
         self._heard, self._leaves, self._changed = heard, leaves, changed
         self._on = self._passed = False
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="logons", daemon=True)
         self._lock = threading.Lock()
         make_folder(session.folder)
         file = session.folder / "session.cfg"
-        write_atomically(file, _settings(session).encode())
+        write_atomically(file, _settings(session, waits=waits).encode())
         # All of these are referenced by QuickFIX without being kept alive by it.
         self._kept: list[Any] = [_application(quickfix, self), quickfix.SessionSettings(str(file))]
-        self._kept += [quickfix.FileStoreFactory(self._kept[1]), quickfix.FileLogFactory(self._kept[1])]
+        self._kept.append(quickfix.FileStoreFactory(self._kept[1]))
         kind = quickfix.ThreadedSocketInitiator if session.role == "initiator" else quickfix.ThreadedSocketAcceptor
         self._id = quickfix.SessionID("FIX.4.2", session.sender, session.target)
         try:
-            self._runs: Any = kind(self._kept[0], self._kept[2], self._kept[1], self._kept[3])
+            self._runs: Any = kind(self._kept[0], self._kept[2], self._kept[1])
             self._runs.start()
         except (quickfix.ConfigError, quickfix.RuntimeError) as error:
             where = f"{session.host}:{session.port}"
             raise DataError(f"FIX at {where} cannot begin: {first_line(error)}; choose another port.") from error
+        if session.role == "acceptor":
+            self._watcher.start()
 
     @property
     def logged_on(self) -> bool:
@@ -144,10 +151,21 @@ class Engine:
 
     def close(self) -> None:
         """Log out and end."""
+        self._ended.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
         self._runs.stop()
         # Its end is what frees the session for another one of the same names.
         self._runs = None
         self._kept.clear()
+
+    def _watch(self) -> None:
+        """End a connection that does not log on: one whose logon QuickFIX cannot read would keep everybody out."""
+        session, held = self._quickfix.Session, False
+        while not self._ended.wait(_TO_LOG_ON):
+            before, held = held, session.isSessionRegistered(self._id) and not self._on
+            if before and held:
+                self.cut()
 
     # What QuickFIX calls.
 
@@ -228,7 +246,7 @@ def _done(called: Callable[[], T]) -> T:
         os._exit(_FAILED)
 
 
-def _settings(session: Session) -> str:
+def _settings(session: Session, *, waits: bool) -> str:
     where = (
         {"SocketConnectHost": session.host, "SocketConnectPort": session.port, "ReconnectInterval": session.reconnect}
         if session.role == "initiator"
@@ -242,8 +260,9 @@ def _settings(session: Session) -> str:
         "StartTime": session.opens,
         "EndTime": session.closes,
         "FileStorePath": session.folder / "messages",
-        "FileLogPath": session.folder / "log",
-        "DataDictionary": _dictionary(),
+        "DataDictionary": _dictionary(session.folder),
+        # A request is never sent again, so it is not kept.
+        "PersistMessages": "Y" if waits else "N",
         "ValidateUserDefinedFields": "N",
         "SocketNodelay": "Y",
         "TimestampPrecision": 6,
@@ -252,9 +271,16 @@ def _settings(session: Session) -> str:
     return f"[DEFAULT]\n{given}[SESSION]\nBeginString=FIX.4.2\n"
 
 
-def _dictionary() -> Path:
-    files = importlib.metadata.files("quickfix") or []
-    for file in files:
+def _dictionary(folder: Path) -> Path:
+    """What messages have: QuickFIX's own, but that a logon without a field is for the session to refuse.
+
+    One that the dictionary refuses is not answered, and its connection would keep everybody else out.
+    """
+    for file in importlib.metadata.files("quickfix") or []:
         if file.name == "FIX42.xml":
-            return Path(str(file.locate())).resolve()
+            text = Path(str(file.locate())).read_text()
+            head, logon, rest = re.split(r"(<message name='Logon'.*?</message>)", text, maxsplit=1, flags=re.DOTALL)
+            own = folder / "FIX42.xml"
+            write_atomically(own, (head + logon.replace("required='Y'", "required='N'") + rest).encode())
+            return own
     raise InputError("this QuickFIX has no FIX42.xml; install it from its own package.")

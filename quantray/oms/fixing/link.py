@@ -86,6 +86,12 @@ class Link:
                 raise NotSentError(f"the FIX process hears nothing ({first_line(error)}); try another way.") from error
             return answer
 
+    def turn(self, least: int, booked: int) -> None:
+        """Have another file of the journal begun; see ``Journal.turn``."""
+        with self._lock, suppress(OSError):
+            if self._end is not None:
+                self._end.sendall((json.dumps({"turn": least, "booked": booked}) + "\n").encode())
+
     def close(self) -> None:
         """Log out and end the process."""
         self._ending.set()

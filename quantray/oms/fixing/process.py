@@ -1,8 +1,9 @@
 """The process that speaks FIX for a gate, which it hears through a socket that it was started with.
 
 First comes one line of JSON with the session, then a line for each message to send, each answered by why surely
-nothing left, or nothing. Lines of its own say that the journal has grown, and whether the session is logged on. It
-ends with the gate: another one may follow, and goes on where it was.
+nothing left, or nothing; or a line that another file of the journal is to begin. Lines of its own say that the journal
+has grown, and whether the session is logged on. It ends with the gate: another one may follow, and goes on where it
+was.
 """
 
 import json
@@ -43,6 +44,9 @@ class Speaker:
             if not line.endswith(b"\n"):
                 break
             asked = json.loads(line)
+            if "turn" in asked:
+                self._journal.turn(asked["turn"], asked["booked"])
+                continue
             why = self._engine.send([(tag, value) for tag, value in asked["fields"]])
             self.tell({"id": asked["id"], "why": why})
         # A process that cannot log out must not keep the next one waiting.

@@ -33,6 +33,8 @@ class Told:
         self._number = 0
         self._executions: dict[str, dict[str, Report]] = {}
         self._answers: dict[str, Line] = {}
+        self._spoken_of: set[str] = set()
+        """Orders since the last turn of the journal."""
 
     def take(self, line: Line) -> None:
         """One more line."""
@@ -51,6 +53,14 @@ class Told:
         while end < len(self._numbers) and self._numbers[end] == self._numbers[end - 1]:
             end += 1
         return self._reports[start:end]
+
+    def turn(self, booked: int) -> None:
+        """Forget reports up to a line, which are booked, and orders that nothing was said of since the last turn."""
+        start, kept = bisect_right(self._numbers, booked), self._spoken_of
+        self._reports, self._numbers, self._spoken_of = self._reports[start:], self._numbers[start:], set()
+        self._orders = {name: it for name, it in self._orders.items() if name in kept}
+        self._executions = {name: it for name, it in self._executions.items() if name in kept}
+        self._answers = {name: it for name, it in self._answers.items() if name in kept}
 
     def order(self, name: str) -> tuple[str, str] | None:
         """Symbol and side, as FIX has it, of an order that was to leave; None where none was."""
@@ -89,6 +99,7 @@ class Told:
         elif kind in ("3", "j"):
             self._add(self._rejected(fields, line.number))
         elif is_status(fields):
+            self._spoken_of.add(field(fields, 11))
             self._answers[field(fields, 11)] = line
         else:
             self._add(read_reports(fields, line.number, self._orders))
@@ -100,6 +111,7 @@ class Told:
         self._number = number
         self._sent[number] = (kind, name)
         if kind in ("D", "G"):
+            self._spoken_of.add(name)
             self._orders[name] = field(fields, 55), field(fields, 54)
 
     def _unreadable(self, line: Line, why: str) -> Unreadable:
@@ -114,6 +126,7 @@ class Told:
 
     def _kept(self, report: Report) -> Report:
         """A report that is noted with its order; what takes a fill back need not say where that was."""
+        self._spoken_of.add(report.order)
         known = self._executions.setdefault(report.order, {})
         if report.refers in known:
             report = replace(report, venue=known[report.refers].venue)

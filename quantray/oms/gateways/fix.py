@@ -51,6 +51,7 @@ class FixGateway:
     asked : another way to the same venue, which is asked what FIX cannot tell; it is not closed with this one.
     seconds : for an answer of the process, or of the venue to a question.
     command : of the process.
+    journal_bytes : after which another file of the journal begins, once all of it is booked; two are kept.
 
     Raises
     ------
@@ -65,11 +66,13 @@ class FixGateway:
         asked: Gateway | None = None,
         seconds: float = 5.0,
         command: Sequence[str] = SPEAKER,
+        journal_bytes: int = 64 << 20,
     ) -> None:
         require_quickfix()
         self._session, self._asked, self._seconds, self._command = session, asked, seconds, command
         self._reader = JournalReader(session.folder / "journal.jsonl")
         self._told, self._news = Told(), threading.Condition()
+        self._journal_bytes, self._booked = journal_bytes, 0
         self._listening = Listening(self._next)
         self._closed = False
         self._silent_until = 0.0
@@ -137,6 +140,7 @@ class FixGateway:
         if self._link is not None:
             raise InputError("this gateway listens already; make another one to listen elsewhere.")
         session = asdict(self._session) | {"folder": str(self._session.folder)}
+        self._booked = after
         self._link = Link(self._command, {"session": session, "after": after}, self._catch_up)
         self._listening.start(sink, after)
 
@@ -201,7 +205,11 @@ class FixGateway:
         """Take what is new in the journal."""
         with self._news:
             try:
+                turns = self._reader.turns
                 while lines := self._reader.read():
+                    if self._reader.turns > turns:
+                        turns = self._reader.turns
+                        self._told.turn(self._booked)
                     for line in lines:
                         self._told.take(line)
                         if line.way == "in":
@@ -212,6 +220,11 @@ class FixGateway:
             self._news.notify_all()
 
     def _next(self, after: int) -> Sequence[Report | Unreadable]:
+        with self._news:
+            self._booked = after
+            last, turns = self._told.last, self._reader.offset > self._journal_bytes and not self._told.after(after, 1)
+        if turns and self._link is not None:
+            self._link.turn(self._journal_bytes, last)
         with self._news:
             self._news.wait_for(lambda: self._closed or bool(self._told.after(after, 1)), _LONGEST_WAIT)
             return self._told.after(after, _BATCH)

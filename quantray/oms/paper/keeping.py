@@ -1,5 +1,6 @@
 """The paper book on disk: a SQLite file whose commits are on the disk before anybody is answered."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,12 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Index,
+    Insert,
     Integer,
     MetaData,
     String,
     Table,
+    Update,
     bindparam,
     create_engine,
     event,
@@ -22,7 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from quantray.errors import DataError, first_line
@@ -85,10 +88,21 @@ _FACTS = Table("facts", _META, Column("name", String, primary_key=True), Column(
 
 Row = Mapping[str, Any]
 
-_MOVED = update(_ORDERS).where(_ORDERS.c.id == bindparam("of")).values(state=bindparam("to"), left=bindparam("rest"))
-_NUMBERED = update(_REPORTS).where(_REPORTS.c.number == bindparam("of")).values(sequence=bindparam("as_"))
-_NOTED = upsert(_FACTS)
-_NOTED = _NOTED.on_conflict_do_update(index_elements=["name"], set_={"value": _NOTED.excluded.value})
+
+def _text(statement: Insert | Update) -> str:
+    """What the driver is told: of the time of a commit, SQLAlchemy's own share would be half."""
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
+
+
+_ADDED_ORDERS, _ADDED_REPORTS, _ADDED_OPENINGS, _ADDED_VOIDS = (
+    _text(insert(table)) for table in (_ORDERS, _REPORTS, _OPENINGS, _VOIDS)
+)
+_MOVED = _text(
+    update(_ORDERS).where(_ORDERS.c.id == bindparam("of")).values(state=bindparam("to"), left=bindparam("rest"))
+)
+_NUMBERED = _text(update(_REPORTS).where(_REPORTS.c.number == bindparam("of")).values(sequence=bindparam("as_")))
+_NEW_FACTS = sqlite.insert(_FACTS)
+_NOTED = _text(_NEW_FACTS.on_conflict_do_update(index_elements=["name"], set_={"value": _NEW_FACTS.excluded.value}))
 
 
 @dataclass
@@ -147,7 +161,10 @@ class Keeping:
                     raise DataError(f"{path} is of version {version}; use the quantray that made it.")
                 _META.create_all(connection)
                 connection.exec_driver_sql(f"PRAGMA user_version = {_VERSION}")
-        except SQLAlchemyError as error:
+            self._driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            _make_durable(self._driver)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            self._engine.dispose()
             raise self._failed(error) from error
 
     def load(self) -> Kept:
@@ -171,29 +188,35 @@ class Keeping:
         DataError
             They could not be written, as where the disk is full.
         """
+        rows: dict[str, Sequence[Row]] = {
+            _ADDED_ORDERS: changes.orders,
+            _ADDED_REPORTS: changes.reports,
+            _ADDED_OPENINGS: changes.openings,
+            _MOVED: changes.moved,
+            _NUMBERED: changes.numbered,
+            _ADDED_VOIDS: [{"id": name} for name in changes.voids],
+            _NOTED: [{"name": name, "value": value} for name, value in changes.facts.items()],
+        }
+        cursor = self._driver.cursor()
         try:
-            with self._engine.begin() as connection:
-                for table, rows in ((_ORDERS, changes.orders), (_REPORTS, changes.reports)):
-                    if rows:
-                        connection.execute(insert(table), rows)
-                if changes.openings:
-                    connection.execute(insert(_OPENINGS), changes.openings)
-                if changes.moved:
-                    connection.execute(_MOVED, changes.moved)
-                if changes.numbered:
-                    connection.execute(_NUMBERED, changes.numbered)
-                if changes.voids:
-                    connection.execute(insert(_VOIDS), [{"id": name} for name in changes.voids])
-                if changes.facts:
-                    connection.execute(_NOTED, [{"name": n, "value": v} for n, v in changes.facts.items()])
-        except SQLAlchemyError as error:
+            cursor.execute("BEGIN IMMEDIATE")
+            for statement, given in rows.items():
+                if given:
+                    cursor.executemany(statement, given)
+            cursor.execute("COMMIT")
+        except sqlite3.Error as error:
             raise self._failed(error) from error
+        finally:
+            if self._driver.in_transaction:
+                cursor.execute("ROLLBACK")
+            cursor.close()
 
     def close(self) -> None:
         """Close the file."""
+        self._driver.close()
         self._engine.dispose()
 
-    def _failed(self, error: SQLAlchemyError) -> DataError:
+    def _failed(self, error: Exception) -> DataError:
         told = first_line(getattr(error, "orig", None) or error)
         return DataError(f"{self._path}: {told}; nothing was taken: free space, or put back a whole file.")
 
@@ -207,9 +230,10 @@ def _rows(found: CursorResult[Any]) -> list[Row]:
 def _engine(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}")
 
-    @event.listens_for(engine, "connect")
-    def _durable(connection: Any, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
+    event.listen(engine, "connect", lambda connection, _record: _make_durable(connection))
     return engine
+
+
+def _make_durable(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")

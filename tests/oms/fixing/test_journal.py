@@ -65,3 +65,41 @@ def test_a_full_disk_leaves_no_half_line(path, monkeypatch):
     assert journal.add("in", SAID) == 2
     journal.close()
     assert [line.number for line in JournalReader(path).read()] == [1, 2]
+
+
+def test_a_journal_that_is_long_goes_on_in_another_file_and_two_are_kept(path):
+    journal, reader = Journal(path), JournalReader(path)
+    journal.add("in", SAID)
+    assert [line.number for line in reader.read()] == [1]
+    journal.turn(10**6, 1)
+    assert path.exists()
+    assert reader.turns == 1
+    journal.add("in", SAID)
+    journal.turn(10, 1)
+    journal.add("in", SAID)
+    # The file before has a line that is not booked yet.
+    journal.turn(10, 1)
+    # What was added before it was turned comes first, and of one file at a time.
+    assert [line.number for line in reader.read()] == [2]
+    assert reader.turns == 1
+    assert [line.number for line in reader.read()] == [3]
+    assert (reader.read(), reader.turns) == ([], 2)
+    journal.turn(10, 2)
+    journal.add("in", SAID)
+    journal.close()
+    assert [line.number for line in reader.read()] == [4]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["journal.before.jsonl", "journal.jsonl"]
+    again = JournalReader(path)
+    assert [[line.number for line in again.read()] for _ in range(3)] == [[3], [4], []]
+
+
+@pytest.mark.parametrize("left", [b"", b'[2, "in", [[35', b"wine\n"])
+def test_a_writer_that_was_killed_as_it_turned_goes_on(path, left):
+    written(path, 1)
+    path.rename(path.with_name("journal.before.jsonl"))
+    with path.with_name("journal.before.jsonl").open("ab") as file:
+        file.write(left)
+    assert written(path, 1) == [2]
+    assert path.stat().st_size < 100
+    reader = JournalReader(path)
+    assert [[line.number for line in reader.read()] for _ in range(3)] == [[1], [2], []]

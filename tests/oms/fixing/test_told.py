@@ -79,3 +79,17 @@ def test_an_answer_goes_with_what_was_reported():
     for odd in (changed(ANSWER, f14="7"), changed(ANSWER, f14="1.5"), changed(ANSWER, f39="D")):
         with pytest.raises(UnsureError):
             told_of(("out", NEW), ("in", FILL), ("in", odd)).answer("o")
+
+
+def test_what_nothing_was_said_of_for_a_file_of_the_journal_is_forgotten():
+    told = told_of(("out", NEW), ("in", ACK), ("out", changed(NEW, f11="p", f34="3")))
+    told.turn(booked=1)
+    assert [report.sequence for report in told.after(0, 10)] == [2], "it is not booked yet"
+    assert told.order("o") == told.order("p") == ("AAA", "1")
+    told.take(Line(4, "in", changed(ACK, f11="p", f17="p.1", f150="1", f39="1", f32="5", f31="50", f14="5")))
+    told.turn(booked=4)
+    assert told.after(0, 10) == []
+    assert (told.order("o"), told.order("p")) == (None, ("AAA", "1"))
+    status = changed(ACK, f11="p", f17="0", f20="3", f150="1", f39="1", f14="5")
+    told.take(Line(5, "in", status))
+    assert told.answer("p").executions[0].exec_id == "p.1"

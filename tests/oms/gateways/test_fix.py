@@ -111,6 +111,32 @@ def test_busts_and_corrections(way, book):
     assert gateway.status("b", void=False).filled == 90
 
 
+def test_a_journal_of_months_is_kept_short_and_loses_nothing(door, book, tmp_path, port):
+    """Whenever some lines are booked another file begins: what is open, and what comes, is known all the same."""
+    folder = tmp_path / "fix"
+    names = [f"o{i}" for i in range(12)]
+    with gateway_to(folder, port, journal_bytes=1_000) as (gateway, heard):
+        for name in names:
+            gateway.send(order(name))
+            heard.told(ReportKind.ACKED, name)
+        reader = gateway._reader
+        for number in range(200):
+            # Each look at what is new may find that it is time for another file.
+            if reader.turns > 2:
+                break
+            gateway.send(order(f"more{number}"))
+            heard.told(ReportKind.ACKED, f"more{number}")
+        assert reader.turns > 2
+        assert len(list(folder.glob("journal*"))) <= 2
+        assert gateway._told.order("o0") is None, "nothing was said of it for two files"
+        booked = heard.reports[-1].sequence
+    book.advance()
+    with gateway_to(folder, port, after=booked, journal_bytes=1_000) as (_, heard):
+        for name in names:
+            heard.told(ReportKind.FILL, name)
+        assert min(report.sequence for report in heard.reports) > booked
+
+
 def test_an_id_is_taken_by_one_door(way, book, rest):
     gateway, heard = way
     rest.send(order("a"))

@@ -1,11 +1,15 @@
 """What the venue's FIX door answers to a client that speaks by hand, byte by byte."""
 
 import pytest
+from fix_parties import called, free_port
 from fix_talks import ORDER, with_venue
-from paper_market import dollars
+from paper_market import dollars, flat_bars, rules
 
 from quantray.execution.orders import Side
+from quantray.oms.fixing import engine
 from quantray.oms.messages import NewOrder
+from quantray.oms.paper.book import Book
+from quantray.oms.paper.fix_door import FixDoor
 
 pytestmark = pytest.mark.fix
 
@@ -164,3 +168,22 @@ def test_reports_wait_for_a_client_even_where_numbers_begin_anew(talk):
     talk.hears("A", "98=0|108=30|141=Y")
     whole = {"filled": 100, "average": "50.000000", "f12": "0.3", "f13": 3, "f31": "50", "f32": 100}
     hears(talk, "8", report("a", "a.1", "2", **whole, time=FILLED))
+
+
+@pytest.mark.parametrize("logon", ["98=0", "98=Z|108=1", "98=0|108="])
+def test_whoever_does_not_log_on_keeps_nobody_out(tmp_path, monkeypatch, logon):
+    """Without HeartBtInt (108), and in other ways that QuickFIX reads as no logon: the connection ends."""
+    monkeypatch.setattr(engine, "_TO_LOG_ON", 0.05)
+    port = free_port()
+    with Book(flat_bars(), tmp_path / "book", rules=rules()) as book, FixDoor(book, tmp_path / "door", port):
+        with called(port) as party:
+            party.says("A", 1, logon)
+            while party.hears() is not None:
+                pass
+        heard = None
+        while heard is None:
+            # Until the door is done with the connection before.
+            with called(port) as party:
+                party.says("A", 1, "98=0|108=30|141=Y")
+                heard = party.hears()
+        assert heard == "35=A|34=1|49=VENUE|56=QUANTRAY|98=0|108=30|141=Y"
