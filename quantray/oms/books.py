@@ -28,6 +28,8 @@ _TOLD_AGAIN = 3600.0
 """Seconds after which an alert whose cause goes on is told again."""
 _MOST_TOLD = 10_000
 """Alerts in that time."""
+_AT_ONCE = 200
+"""Ended orders that are let go of in one turn, so that nobody waits for it."""
 
 
 def stamp(time: datetime) -> str:
@@ -113,6 +115,37 @@ class Books:
             if record.order.id not in self.ledger.orders:
                 self.ledger.add(record)
                 self.executions.recall(reports)
+
+    def forget(self, beyond: int, most: int = _AT_ONCE) -> None:
+        """Let go of some of what ended first, where more is in memory than that; all of it has to be on disk."""
+        ended = self.ledger.ended
+        if self.past is None:
+            return
+        for _ in range(min(len(ended) - beyond, most)):
+            name = ended.popleft()
+            record = self.ledger.orders.get(name)
+            if record is None or record.order.id in self.ledger.live:
+                continue
+            parent = record.order.parent
+            if parent is None:
+                self._let_go([name])
+            elif self._is_over(parent):
+                self._whole.discard(parent)
+                self._let_go([part.order.id for part in self.ledger.parts[parent]])
+            else:
+                ended.append(name)
+
+    def _let_go(self, names: Sequence[str]) -> None:
+        self.ledger.forget(names)
+        for name in names:
+            self.executions.forget(name)
+
+    def _is_over(self, parent: str) -> bool:
+        """Whether no part of an order is open, nor a block that it is still to be allocated."""
+        block = self.blocks.records.get(parent)
+        if block is not None and not block.allocations:
+            return False
+        return not any(part.order.id in self.ledger.live for part in self.ledger.parts[parent])
 
     def begun(self, parent: str) -> None:
         """Note that an order that will have parts has none on disk yet."""

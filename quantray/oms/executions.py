@@ -60,6 +60,15 @@ class Executions:
         undone = [(-quantity, price, -fee) for quantity, price, fee in _effects(before)]
         return [*undone, *_effects(after)]
 
+    def forget(self, order: str) -> None:
+        """Let go of what was booked of an order, and can be recalled."""
+        for venue, exec_id in self._of_order.pop(order, ()):
+            amended: _Key | None = (venue, exec_id)
+            while amended is not None:
+                self._known.pop(amended, None)
+                after = self._amended.pop((*amended, order), None)
+                amended = None if after is None else (after.venue, after.exec_id)
+
     def knows(self, key: tuple[str, str]) -> bool:
         """Whether an execution was booked, by its venue and its id there."""
         return key in self._known

@@ -56,6 +56,7 @@ class Gate:
     clock : what time it is.
     told : called with the alerts of each group, after it is on disk, in the thread that writes.
     changed : called after each group while something waits to be handed over, in the thread that writes.
+    ended : orders that have ended and stay in memory; those before are looked up when they are asked for.
     measured : called with the seconds from the first command of each group to its commit.
 
     Raises
@@ -74,8 +75,10 @@ class Gate:
         told: Callable[[Sequence[Alert]], None] = lambda alerts: None,
         changed: Callable[[], None] = lambda: None,
         measured: Callable[[float], None] = lambda seconds: None,
+        ended: int = 50_000,
     ) -> None:
         self._clock, self._told, self.changed, self.measured = clock, told, changed, measured
+        self._ended = ended
         self._database = Database(url)
         try:
             self._books = loaded(self._database, clock)
@@ -160,6 +163,8 @@ class Gate:
             return False
         group = Group()
         try:
+            if self._committer.idle:
+                self._books.forget(self._ended)
             while waiting is not None:
                 self._do(waiting, group)
                 waiting = None if self._is_due(group) else self._following()

@@ -21,7 +21,7 @@ def handed(books: Books, numbers: Iterable[int], route: Route) -> list[Outgoing]
         out = books.outgoing.get(number)
         if out is None:
             continue
-        record = books.ledger.orders[out.order.id]
+        record = books.at(out.order.id)
         if out.action == "new" and record.state is State.RESERVED and not books.is_open():
             books.move(record, State.EXPIRED, SYSTEM, "the session was over before it was sent")
         elif out.action == "new" and record.state is State.RESERVED:
@@ -45,7 +45,7 @@ def end_session(books: Books) -> None:
 
 def unsent(books: Books, order: str, action: str) -> None:
     """Note that what was to be handed over surely never left, and put it out again: any way may be chosen."""
-    record = books.ledger.orders[order]
+    record = books.at(order)
     if action == "cancel" and record.state is State.CANCEL_PENDING:
         books.put_out(record.order, "cancel")
     elif action == "new" and record.state is State.SENT:
@@ -56,7 +56,7 @@ def unsent(books: Books, order: str, action: str) -> None:
 
 def unsure(books: Books, order: str, reason: str) -> bool:
     """Note that nobody here knows whether the venue has an order or heard of its cancellation."""
-    record = books.ledger.orders[order]
+    record = books.at(order)
     if record.state not in OPEN - {State.RESERVED, State.UNKNOWN}:
         return False
     books.move(record, State.UNKNOWN, SYSTEM, reason)

@@ -5,6 +5,7 @@ portfolio managers and the firm are kept up with every change, so an order touch
 """
 
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from quantray.errors import InputError
@@ -109,6 +110,8 @@ class Ledger:
     orders: dict[str, OrderRecord] = field(default_factory=dict)
     live: dict[str, OrderRecord] = field(default_factory=dict)
     """Those of the orders that have something set aside."""
+    ended: deque[str] = field(default_factory=deque)
+    """The others, in the order in which they ended or were looked up; some more than once."""
     parts: dict[str, list[OrderRecord]] = field(default_factory=dict)
     """Of every order that has some."""
     limits: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -196,6 +199,13 @@ class Ledger:
             self.parts.setdefault(record.order.parent, []).append(record)
         self.reserve(record)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Let go of orders that have ended, all parts of an order together."""
+        for name in names:
+            record = self.orders.pop(name, None)
+            if record is not None and record.order.parent is not None:
+                self.parts.pop(record.order.parent, None)
+
     def reserve(self, record: OrderRecord) -> None:
         """Set aside what an order may need, if it is open."""
         if record.state in OPEN:
@@ -203,6 +213,7 @@ class Ledger:
             self._reserve(record, record.remaining)
         else:
             self.live.pop(record.order.id, None)
+            self.ended.append(record.order.id)
 
     def release(self, record: OrderRecord) -> None:
         """Give back what an order set aside, before it ends or changes."""

@@ -121,7 +121,5 @@ def _note(books: Books, failures: Sequence[tuple[Outgoing, Failure]]) -> None:
 
 def _first(books: Books, ready: Sequence[Route]) -> list[tuple[int, Route]]:
     """What can be handed over now, and by which way: what waits for one that is down keeps nothing from the others."""
-    routed = (
-        (out.seq, books.ledger.orders[out.order.id].route or next(iter(ready), None)) for out in books.outgoing.values()
-    )
+    routed = ((out.seq, books.at(out.order.id).route or next(iter(ready), None)) for out in books.outgoing.values())
     return list(islice(((seq, route) for seq, route in routed if route in ready and route is not None), _MOST))

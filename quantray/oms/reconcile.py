@@ -187,7 +187,7 @@ class Reconciler:
 
 
 def _standing(books: Books, order: str) -> tuple[State, Route | None]:
-    record = books.ledger.orders[order]
+    record = books.at(order)
     return record.state, record.route
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -57,6 +57,7 @@ ExecId = Annotated[str, Field(max_length=80)]
 
 S = TypeVar("S", bound=BaseModel)
 
+_ORDER = tuple(field.name for field in fields(NewOrder))
 _REPORT = tuple(field.name for field in fields(Report))
 
 
@@ -82,7 +83,7 @@ class OrderSheet(_Sheet):
     def of(cls, order: NewOrder) -> "OrderSheet":
         """An order that is to be sent; raises ``InputError`` where an id or a name cannot travel."""
         try:
-            return cls.model_validate(asdict(order))
+            return cls.model_validate({name: getattr(order, name) for name in _ORDER})
         except ValidationError as error:
             raise InputError(f"order {order.id!r}: {_first_fault(error)}.") from error
 

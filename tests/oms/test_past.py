@@ -19,26 +19,31 @@ PRICE = 50 * MONEY
 
 
 class Later:
-    """A gate that was started again after a day on which orders ended."""
+    """A gate that was started after a day on which orders ended, or one that has let go of them."""
 
-    def __init__(self, url):
+    def __init__(self, url, *, goes_on):
         self.url, self.told = url, []
-        with Gate(url, clock=Clock()) as gate:
-            gate.do(set_up)
-            desk, way = LocalDesk(gate, OPS), listening(gate, Way(Market()))
-            way.market.cash["ann.block"] = 0
-            desk.add_parents([Parent("A1/p", "A1", "AAA", Side.BUY, 300)])
-            block = Block(id="ann.block/K", symbol="AAA", side=Side.BUY, demands={"A1": 100}, limit=PRICE)
-            desk.place_block(block)
-            part = buy("ann.block/K-0", account="ann.block", parent="ann.block/K")
-            desk.submit([buy("A1/p-0", parent="A1/p"), buy("A1/p-1", 50, parent="A1/p"), buy("A1/no", 10**6), part])
-            for out in gate.do(lambda books: handed(books, list(books.outgoing), "rest")):
-                way.send(out.order)
-            way.deliver()
-            desk.allocate_block("ann.block/K")
-            desk.submit([buy("A1/open", 10)])
-        self.gate = Gate(url, clock=Clock(), told=self.told.extend)
-        self.desk = LocalDesk(self.gate, OPS)
+        self.gate = Gate(url, clock=Clock(), told=self.told.extend, ended=0)
+        self.gate.do(set_up)
+        self.desk, way = LocalDesk(self.gate, OPS), listening(self.gate, Way(Market()))
+        way.market.cash["ann.block"] = 0
+        self.desk.add_parents([Parent("A1/p", "A1", "AAA", Side.BUY, 300)])
+        block = Block(id="ann.block/K", symbol="AAA", side=Side.BUY, demands={"A1": 100}, limit=PRICE)
+        self.desk.place_block(block)
+        part = buy("ann.block/K-0", account="ann.block", parent="ann.block/K")
+        self.desk.submit([buy("A1/p-0", parent="A1/p"), buy("A1/p-1", 50, parent="A1/p"), buy("A1/no", 10**6), part])
+        for out in self.gate.do(lambda books: handed(books, list(books.outgoing), "rest")):
+            way.send(out.order)
+        way.deliver()
+        self.desk.allocate_block("ann.block/K")
+        self.desk.submit([buy("A1/open", 10)])
+        if not goes_on:
+            self.gate.close()
+            self.gate = Gate(url, clock=Clock(), told=self.told.extend)
+            self.desk = LocalDesk(self.gate, OPS)
+
+    def in_memory(self):
+        return self.gate.do(lambda books: set(books.ledger.orders))
 
     def hear(self, **given):
         report = Report(venue="NYSE", **({"price": PRICE} | given))
@@ -52,10 +57,11 @@ class Later:
         return self.gate.do(lambda books: books.ledger.accounts["A1"].cash)
 
 
-@pytest.fixture
-def later(url):
-    later = Later(url)
-    assert later.gate.do(lambda books: set(books.ledger.orders)) == {"A1/open"}
+@pytest.fixture(params=[False, True], ids=["started again", "goes on"])
+def later(url, request):
+    later = Later(url, goes_on=request.param)
+    # One that goes on lets go of them when nothing is being written.
+    assert any(later.in_memory() == {"A1/open"} for _ in range(1_000))
     yield later
     later.gate.close()
     assert replay_database(url).findings == ()
