@@ -61,6 +61,7 @@ bench: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench_risk.py
 	$(BIN)/python benchmarks/bench_plan.py
 	$(BIN)/python benchmarks/bench_allocators.py
+	$(BIN)/python benchmarks/bench_forecasters.py
 	$(BIN)/python benchmarks/bench_factor_bias.py
 	$(BIN)/python benchmarks/bench_structured.py
 	$(BIN)/python benchmarks/bench_many_accounts.py

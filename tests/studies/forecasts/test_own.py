@@ -14,11 +14,13 @@ from quantray.research.executor import Serial
 from quantray.research.own_code import code_of
 from quantray.settings import read_settings, to_yaml
 from quantray.studies.forecasts.findings import find_forecasts
-from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
+from quantray.studies.forecasts.settings import ForecastFolds, ForecastSettings, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, forecast_key
 
 number = itertools.count()
+RIDGE = ModelSettings(name="ridge", kind="ridge")
+LAST = ForecastFolds(train_days=120, valid_days=20, test_days=40, horizon=1, warm_up_days=130, most=1)
 
 FORECASTERS = """
 class Mean:
@@ -71,8 +73,7 @@ def written(tmp_path, monkeypatch):
 
 
 def test_a_change_computes_again_what_depends_on_it_alone(written, forecast_settings, tmp_path):
-    settings = forecast_settings(tmp_path / "runs", models=(ModelSettings(name="ridge", kind="ridge"),))
-    source = load_forecasts(settings.model_copy(update={"folds": settings.folds.model_copy(update={"most": 1})}))
+    source = load_forecasts(forecast_settings(tmp_path / "runs", models=(RIDGE,), folds=LAST))
 
     def run(text):
         name = written(text)
@@ -109,7 +110,7 @@ def test_a_run_shows_ones_own_beside_the_controls(forecast_settings, tmp_path):
         ModelSettings(name="Mine", kind="own_forecasters:Trend", parameters={"days": 10}, trial_seconds=20),
         ModelSettings(name="Net", kind="elastic_net"),
     )
-    source = load_forecasts(forecast_settings(tmp_path, models=models))
+    source = load_forecasts(forecast_settings(tmp_path, models=models, folds=LAST))
     found = find_forecasts(source, run_forecasts(source, Serial()))
     assert set(found.metrics) == {"Mine", "Net", "zero", "reversal", "reversal_gap", "ridge"}
     assert {"vs_Net", "vs_ridge"} <= set(found.metrics["Mine"])
@@ -125,3 +126,31 @@ def test_what_must_not_pass_is_refused_before_any_work(forecast_settings, tmp_pa
     with pytest.raises(InputError, match="Mine: .* it looks ahead"):
         load_forecasts(forecast_settings(tmp_path, models=(peeks,)))
     assert not (tmp_path / "results").exists()
+
+
+class Stops(Serial):
+    """Goes away after some units."""
+
+    def map(self, fn, items, *, shared):
+        yield from super().map(fn, list(items)[:3], shared=shared)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.ray
+def test_ray_computes_the_same_and_goes_on_where_it_was_stopped(forecast_settings, ray_cluster, tmp_path):
+    from quantray.distributed.executor import OnRay
+
+    # Workers find what is installed.
+    tree = {"max_depth": 3, "max_features": 5}
+    models = (
+        ModelSettings(name="Linear", kind="sklearn.linear_model:LinearRegression"),
+        ModelSettings(name="Tree", kind="sklearn.tree:DecisionTreeRegressor", parameters=tree),
+    )
+    source = load_forecasts(forecast_settings(tmp_path / "alone", models=models, folds=LAST))
+    alone = run_forecasts(source, Serial())
+    elsewhere = replace(source, settings=source.settings.model_copy(update={"runs": str(tmp_path / "stopped")}))
+    with pytest.raises(KeyboardInterrupt):
+        run_forecasts(elsewhere, Stops())
+    parallel = run_forecasts(elsewhere, OnRay())
+    assert (parallel.n_reused, parallel.digest) == (3, alone.digest)
+    assert parallel.n_computed == alone.n_computed - 3
