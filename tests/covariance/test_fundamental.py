@@ -84,7 +84,7 @@ def test_risk_forecasts_are_unbiased_on_average():
     close, volume, sectors = made.panel.field("close"), made.panel.field("volume"), made.truth.sectors
     returns = simple_returns(close)
     scores = []
-    for t in range(200, 695, 15):
+    for t in range(200, 695, 30):
         model = fundamental_factors(close[t - 199 : t + 1], volume[t - 199 : t + 1], sectors=sectors, settings=QUICK)
         for name in np.unique(sectors):
             weights = (sectors == name) / (sectors == name).sum() - 1 / 200
