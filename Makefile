@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What Python compiles, its tests among it, it keeps for the processes beside it and after it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fix lint docs pictures release-check bench mutation clean
+.PHONY: demo test test-fix fix-wheel lint docs pictures release-check bench mutation clean
 
 # The stamp is newer than the files that say what to install, or the set-up runs again.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -28,6 +28,10 @@ $(VENV)/.fix: $(VENV)/.installed
 
 test-fix: $(VENV)/.fix
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m fix
+
+# Compiles QuickFIX for pip's cache, from which it is installed later: beside something that leaves a core idle.
+fix-wheel: $(VENV)/.installed
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -c constraints.txt -w build/wheels quickfix
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -95,4 +99,4 @@ mutation: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_mutation.py $(MUTATION)
 
 clean:
-	rm -rf $(VENV) runs site dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs site dist build .pytest_cache .mypy_cache .ruff_cache
