@@ -22,7 +22,7 @@ class Disk:
 
     def __call__(self, rows):
         self.reached.set()
-        assert self.through.wait(10)
+        assert self.through.wait(60)
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
@@ -38,7 +38,7 @@ def gate(tmp_path):
 def on_top_of(gate, disk):
     """An order that is being written, and another that is done meanwhile, with what it has seen."""
     first = gate.later(lambda books: submit(books, [buy("A1/O1")], ANN))
-    assert disk.reached.wait(10)
+    assert disk.reached.wait(60)
     done = threading.Event()
 
     def follows(books):
@@ -47,7 +47,7 @@ def on_top_of(gate, disk):
         return decision.accepted, list(books.ledger.orders)
 
     second = gate.later(follows)
-    assert done.wait(10), "it is done while the first is being written"
+    assert done.wait(60), "it is done while the first is being written"
     return first, second
 
 
@@ -79,7 +79,7 @@ def test_what_only_reads_is_told_nothing_that_is_not_on_disk(gate, monkeypatch):
     disk = Disk(gate, monkeypatch)
     disk.failure = StoreError("nothing was written.")
     gate.later(lambda books: submit(books, [buy("A1/O1")], ANN))
-    assert disk.reached.wait(10)
+    assert disk.reached.wait(60)
     seen = gate.later(lambda books: list(books.ledger.orders))
     disk.through.set()
     # Whether it was done before the failure was known or after.
@@ -96,7 +96,7 @@ def test_a_gate_that_lost_its_database_ends_without_being_asked(gate, monkeypatc
     for each in (first, second):
         with pytest.raises(FencedError, match="took it over"):
             each.result(10)
-    gate._thread.join(10)
+    gate._thread.join(60)
     assert not gate.open
     with pytest.raises(ClosedError, match="start it again"):
         gate.submit([buy("A1/O3")], ANN)
@@ -127,7 +127,7 @@ def test_what_is_under_way_when_it_closes_is_written(tmp_path, monkeypatch):
     closing = threading.Thread(target=gate.close)
     closing.start()
     disk.through.set()
-    closing.join(10)
+    closing.join(60)
     assert first.result(0)[0].accepted
     assert second.result(0)[0]
 
@@ -141,7 +141,7 @@ def test_a_fault_of_whoever_is_told_ends_it_after_the_answer(tmp_path):
     try:
         gate = gate_at(tmp_path, told=fails)
         gate.do(lambda books: books.note("break", "A1", "cash"))
-        gate._thread.join(10)
+        gate._thread.join(60)
     finally:
         threading.excepthook = old
     assert failures == [RuntimeError]

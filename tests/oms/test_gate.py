@@ -80,7 +80,7 @@ def test_concurrent_submitters_never_pass_a_limit(gate, url):
 
 def test_a_command_that_cannot_be_leaves_the_others_of_its_group(file_gate):
     held = threading.Event()
-    file_gate.later(lambda books: held.wait(5))
+    file_gate.later(lambda books: held.wait(60))
     wrong = file_gate.later(lambda books: cancel(books, "A1/O9", ANN))
     right = file_gate.later(lambda books: submit(books, [buy("A1/O1")], ANN))
     held.set()
@@ -91,7 +91,7 @@ def test_a_command_that_cannot_be_leaves_the_others_of_its_group(file_gate):
 
 def test_a_request_that_was_canceled_is_not_done_and_the_gate_goes_on(file_gate):
     held = threading.Event()
-    file_gate.later(lambda books: held.wait(5))
+    file_gate.later(lambda books: held.wait(60))
     canceled = file_gate.later(lambda books: submit(books, [buy("A1/O1")], ANN))
     assert canceled.cancel()
     held.set()
@@ -204,7 +204,7 @@ def test_a_fault_of_its_own_ends_it_and_nothing_of_it_counts(tmp_path):
     try:
         with pytest.raises(ClosedError, match="ended by a fault of its own"):
             gate.do(lambda books: (submit(books, [buy("A1/O1")], ANN), {}["A1/x"]))
-        gate._thread.join(5)
+        gate._thread.join(60)
     finally:
         threading.excepthook = old
     assert failures == [KeyError]

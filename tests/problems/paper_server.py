@@ -17,5 +17,5 @@ def answering(book, *, key=None, bar_seconds=None):
             yield f"http://127.0.0.1:{door.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()

@@ -13,7 +13,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
         if self.server.only_healthy and not self.path.endswith("/health"):
-            self.server.closing.wait(10)
+            self.server.closing.wait(60)
             return
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")

@@ -154,7 +154,7 @@ def heard(gateway, enough, failures=0):
     """Reports that a sink has taken, when they are enough."""
     sink = Sink(enough, failures)
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     gateway.close()
     return [(one.kind, one.order, one.quantity, one.exec_id) for one in sink.reports]
 
@@ -200,7 +200,7 @@ def test_what_alpaca_refuses_was_not_sent(gateway, alpaca):
     assert gateway.status("b", void=True).state is State.REJECTED
     sink = Sink(3)
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     gateway.close()
     told = [(one.kind, one.order, one.text) for one in sink.reports]
     assert told == [
@@ -315,12 +315,12 @@ def test_fills_that_are_listed_late_are_found(alpaca):
     alpaca.fill("a", 30, "10")
     sink = Sink(2)
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     assert [one.quantity for one in sink.reports] == [0, 30]
     sink.full.clear()
     sink.enough = 3
     first["listed"] = True
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     gateway.close()
     assert [one.quantity for one in sink.reports] == [0, 30, 60]
 
@@ -351,7 +351,7 @@ def test_what_cannot_be_read_comes_once_and_keeps_nothing_back(alpaca):
     alpaca.fill("c", 100, "11")
     sink = Sink(5)
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     looks = len(alpaca.requests)
     while len(alpaca.requests) < looks + 9:
         threading.Event().wait(0.01)

@@ -31,7 +31,7 @@ def test_what_the_sink_did_not_take_comes_again():
 
     listening = Listening(following, booked=lambda: booked.append(asked[-1]))
     listening.start(sink, 5)
-    assert over.wait(10)
+    assert over.wait(60)
     listening.close()
     assert asked[:4] == [5, 7, 7, 7]
     assert taken == [6, 7, 8, 9]
@@ -52,7 +52,7 @@ def test_a_long_silence_is_told(monkeypatch):
 
     listening = Listening(following, idle=0.01)
     listening.start(taken.extend, 0)
-    assert over.wait(10)
+    assert over.wait(60)
     listening.close()
     assert set(taken) == {Silence("nonsense")}
 
@@ -62,14 +62,14 @@ def test_nothing_is_taken_after_the_end():
 
     def following(after):
         begun.set()
-        go.wait(10)
+        go.wait(60)
         return [report(after + 1)]
 
     listening = Listening(following)
     listening.start(taken.extend, 0)
-    assert begun.wait(10)
+    assert begun.wait(60)
     listening.close()
     go.set()
-    listening._thread.join(10)
+    listening._thread.join(60)
     assert not listening._thread.is_alive()
     assert taken == []

@@ -27,7 +27,7 @@ def book(tmp_path):
 @pytest.fixture
 def gateway(book):
     with answering(book) as address:
-        gateway = RestGateway(address, seconds=2.0, wait=0.2)
+        gateway = RestGateway(address, seconds=30.0, wait=0.2)
         yield gateway
         gateway.close()
 
@@ -82,7 +82,7 @@ def test_a_day_at_the_venue(gateway, book):
     gateway.send(order("rest", limit=dollars(90)))
     book.advance()
     gateway.cancel(order("rest", limit=dollars(90)))
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     assert sorted((one.kind.value, one.order) for one in sink.reports) == [
         ("acked", "a"),
         ("acked", "rest"),
@@ -236,7 +236,7 @@ def test_reports_come_again_until_they_are_booked(gateway, book):
     book.submit([order(f"o{k}") for k in range(3)])
     sink = Sink(3, failures=2)
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     assert sink.calls == [1, 1, 1]
     assert [one.order for one in sink.reports] == ["o0", "o1", "o2"]
 
@@ -249,7 +249,7 @@ def test_listening_survives_disconnections_and_goes_on_from_the_last(book):
         gateway = RestGateway(address, seconds=1.0, wait=0.05)
         gateway.listen(sink, 2)
         book.submit([order("late"), order("later"), order("last")])
-        assert sink.full.wait(20)
+        assert sink.full.wait(60)
         gateway.close()
     assert [one.sequence for one in sink.reports] == [3, 4, 5, 6, 7]
 
@@ -265,7 +265,7 @@ def test_reports_are_taken_in_turn_and_once():
     sink = Sink(3)
     gateway = said(*pages)
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     gateway.close()
     assert [one.order for one in sink.reports] == ["a", "b", "c"]
 
@@ -278,7 +278,7 @@ def test_what_cannot_be_read_is_given_in_its_place_and_keeps_nothing_back():
             (200, {"last": 3, "reports": [told("a", 1), wrong, told("c", 3)]}), (200, {"last": 3, "reports": []})
         )
         gateway.listen(sink, 0)
-        assert sink.full.wait(10)
+        assert sink.full.wait(60)
         gateway.close()
         assert [one.sequence for one in sink.reports] == [1, 2, 3]
         odd = sink.reports[1]
@@ -293,7 +293,7 @@ def test_what_has_no_number_takes_that_of_which_there_is_none(nameless):
         (200, {"last": 3, "reports": [told("a", 1), told("c", 3), nameless]}), (200, {"last": 3, "reports": []})
     )
     gateway.listen(sink, 0)
-    assert sink.full.wait(10)
+    assert sink.full.wait(60)
     gateway.close()
     # It may be of any order, since another report may be missing.
     assert [(one.order, one.sequence) for one in sink.reports] == [("a", 1), ("", 2), ("c", 3)]
@@ -313,7 +313,7 @@ def test_a_venue_that_lost_its_state_is_told(caplog):
     logging.getLogger("quantray.oms").addHandler(heard)
     gateway, sink = said((200, {"last": 2, "reports": []})), Sink(1)
     gateway.listen(sink, 7)
-    assert heard.one.wait(10)
+    assert heard.one.wait(60)
     gateway.close()
     logging.getLogger("quantray.oms").removeHandler(heard)
     assert "counts 2 reports where 7 were booked" in heard.lines[0]

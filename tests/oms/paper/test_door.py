@@ -141,5 +141,5 @@ def test_news_end_the_waiting(client, book):
     while not client.get("/health").is_success:
         pass
     book.submit([order("o")])
-    waiting.join(10)
+    waiting.join(60)
     assert [one["order"] for one in found[0]["reports"]] == ["o"]

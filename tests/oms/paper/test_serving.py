@@ -53,11 +53,11 @@ class Venue:
         where = ["--data", str(self.folder / "day.npz"), "--state", str(self.folder / "state")]
         self.process = subprocess.Popen([*command, *where, *options], stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"http://[\d.:]+", self.process.stdout.readline())[0]
-        return RestGateway(self.address, seconds=5.0)
+        return RestGateway(self.address, seconds=30.0)
 
     def end(self, number=signal.SIGKILL):
         os.kill(self.process.pid, number)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         self.process.stdout.close()
         return code
 
@@ -70,12 +70,12 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path):
     gateway.send(order("b", 0))
     assert gateway.status("void", void=True) is None
     gateway.close()
-    gateway = RestGateway(venue.address, seconds=5.0)
+    gateway = RestGateway(venue.address, seconds=30.0)
     # The fourth write is on disk when the process dies, and its answer is lost.
     with pytest.raises(UnsureError, match="ask what became of it"):
         gateway.send(order("c"))
     gateway.close()
-    assert venue.process.wait(10) == CRASHED
+    assert venue.process.wait(60) == CRASHED
     venue.process.stdout.close()
     gateway = venue.start()
     try:
