@@ -128,10 +128,13 @@ class _Search:
         """Step until all is met, or nothing moves any more."""
         while True:
             left = self._left()
-            if self._met(left, tolerance) or self.count == _MOST_STEPS:
+            unmet = self._unmet(left)
+            away = left[: self.k]
+            met = unmet <= tolerance and away @ away <= tolerance * self.size
+            if met or self.count == _MOST_STEPS:
                 return
             self.count += 1
-            move = self._move(left)
+            move = self._move(left, self._curvature(unmet))
             if move is None or not self._go(left, move):
                 return
 
@@ -148,11 +151,7 @@ class _Search:
         missed = np.where(priced, np.abs(bounded), bounded).max(initial=0.0)
         return float(max(np.abs(left[self.k : self.n_free]).max(initial=0.0), missed))
 
-    def _met(self, left: Float, tolerance: float) -> bool:
-        away = left[: self.k]
-        return self._unmet(left) <= tolerance and bool(away @ away <= tolerance * self.size)
-
-    def _curvature(self, left: Float) -> Float:
+    def _curvature(self, unmet: float) -> Float:
         """The second derivative, less its sign."""
         if self.width > 0:
             moved = [self._answer(self.v, self.slope + side * self.width) for side in (-1.0, 1.0)]
@@ -161,25 +160,25 @@ class _Search:
             give = self.own.give(self.w)
         giving = np.flatnonzero(give > 0)
         # One piece of memory for all steps: new pages would cost more than the arithmetic.
-        columns = self._space[: len(left) * len(giving)].reshape(len(left), len(giving))
+        columns = self._space[: len(self.rhs) * len(giving)].reshape(len(self.rhs), len(giving))
         self.columns.take(giving, axis=1, out=columns[: self.p], mode="clip")
         if self.turnover:
-            columns[self.p] = np.sign(self.w - self.h)[giving]
+            columns[self.p] = np.sign(self.w[giving] - self.h[giving])
         if self.gross:
-            columns[-1] = np.sign(self.w)[giving]
+            columns[-1] = np.sign(self.w[giving])
         give = give[giving]
         columns *= np.sqrt(give)
         matrix = columns @ columns.T
         diagonal = matrix.ravel()[:: len(matrix) + 1]
         # Over a width, assets at a kink would answer on either side.
         diagonal[self.p :] = give.sum()
-        diagonal += self.ridge * max(1e-13, _RIDGE * min(1.0, self._unmet(left)))
+        diagonal += self.ridge * max(1e-13, _RIDGE * min(1.0, unmet))
         diagonal[: self.k] += 1.0
         return matrix
 
-    def _move(self, left: Float) -> Float | None:
+    def _move(self, left: Float, matrix: Float) -> Float | None:
         """To the maximum of the quadratic model where bounded prices stay positive; None where it has none."""
-        matrix, low = self._curvature(left), np.full(len(left), -np.inf)
+        low = np.full(len(left), -np.inf)
         low[self.n_free :] = -self.v[self.n_free :]
         held = (low >= 0) & (left <= 0)
         move = np.zeros(len(left))
@@ -195,6 +194,8 @@ class _Search:
             if below.any():
                 held |= below
                 continue
+            if not held.any():
+                return move
             pull = np.where(held, left - matrix @ move, 0.0)
             if pull.max() <= 1e-12 * np.abs(left).max():
                 return move

@@ -35,8 +35,8 @@ class Responses:
 
     def weights(self, slope: Float, charge: Float, hold: Float) -> Float:
         """(N,) best weights; ``charge`` and ``hold`` are not negative, and zero where the problem has none."""
-        best = self._stationary(-charge - hold - slope)
         if self._held:
+            best = self._stationary(-charge - hold - slope)
             # Right of both kinks, between them, left of both: each stationary point counts up to the next kink.
             between = np.where(self._long, charge - hold, hold - charge)
             np.maximum(best, self._last, out=best)
@@ -44,8 +44,11 @@ class Responses:
             np.maximum(best, self._first, out=best)
             np.minimum(best, self._stationary(charge + hold - slope), out=best)
         elif self._charged:
+            best = self._stationary(-charge - slope)
             np.maximum(best, self.h, out=best)
             np.minimum(best, self._stationary(charge - slope), out=best)
+        else:
+            best = self._stationary(-slope)
         np.maximum(best, self.low, out=best)
         return np.minimum(best, self.high, out=best)
 
