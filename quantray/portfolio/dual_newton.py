@@ -89,7 +89,8 @@ class _Search:
         # Exposures are priced at themselves, which is curvature enough.
         rows = self.columns[self.k :] ** 2 @ typical
         self.ridge = np.concatenate([np.zeros(self.k), rows, np.full(len(sums), typical.sum())])
-        self.width = self._first_width(problem)
+        # The prices of another day are nearer than none.
+        self.width = (0.5 if start is None else 0.2) * self._first_width(problem)
         self.size = problem.size(self.h)
         self._space = np.empty(len(self.rhs) * len(self.h))
         self.count = 0
