@@ -116,41 +116,34 @@ def smallest_relaxations(
     SolverError
         The linear programme failed for another reason than infeasibility.
     """
-    n, m = len(problem.linear), len(names)
-    sums = [("turnover", problem.turnover, problem.previous), ("gross", problem.gross, np.zeros(n))]
+    m, n_assets = len(names), len(problem.linear)
+    sums = [("turnover", problem.turnover, problem.previous), ("gross", problem.gross, np.zeros(n_assets))]
     sums = [entry for entry in sums if np.isfinite(entry[1])]
     free = [only is None or name in only for name in [*names, *(name for name, _, _ in sums)]]
-    # Variables: w, one helper per asset and finite sum, one slack per limit.
-    n_slack, width = m + len(sums), n + n * len(sums)
+    moves = _Moves.of(problem)
+    # Variables: moves up and down from the anchor, one slack per limit.
+    eye = np.eye(m, m + len(sums))
     blocks, right = [], []
-    rows = sparse.csr_matrix(problem.rows)
+    at_anchor, of_moves = problem.rows @ moves.anchor, moves.over(problem.rows)
     for sign, bound in ((1.0, problem.row_upper), (-1.0, -problem.row_lower)):
         finite = np.isfinite(bound)
-        slack = sparse.csr_matrix(-np.eye(m, n_slack)[finite])
-        blocks.append(sparse.hstack([sign * rows[finite], sparse.csr_matrix((finite.sum(), width - n)), slack]))
-        right.append(bound[finite])
-    eye = sparse.identity(n, format="csr")
+        blocks.append(np.hstack([sign * of_moves[finite], -eye[finite]]))
+        right.append((bound - sign * at_anchor)[finite])
     for k, (_, limit, centre) in enumerate(sums):
-        helper = sparse.hstack([sparse.csr_matrix((n, n * k)), -eye, sparse.csr_matrix((n, n * (len(sums) - 1 - k)))])
-        none = sparse.csr_matrix((n, n_slack))
-        blocks += [sparse.hstack([eye, helper, none]), sparse.hstack([-eye, helper, none])]
-        right += [centre, -centre]
-        total = np.zeros(width + n_slack)
-        total[n + n * k : n + n * (k + 1)] = 1.0
-        total[width + m + k] = -1.0
-        blocks.append(sparse.csr_matrix(total))
-        right.append(np.array([limit]))
-    low = np.where(np.isfinite(problem.lower), problem.lower, -1e4)
-    high = np.where(np.isfinite(problem.upper), problem.upper, 1e4)
-    bounds = [*zip(low, high, strict=True), *[(0, None)] * (width - n), *[(0, None if f else 0) for f in free]]
-    cost = np.concatenate([np.zeros(width), np.ones(n_slack)])
-    matrix = sparse.vstack(blocks).tocsc()
+        slack = np.zeros(m + len(sums))
+        slack[m + k] = -1.0
+        blocks.append(np.concatenate([moves.away(centre), slack])[None])
+        right.append(np.array([limit - np.abs(moves.anchor - centre).sum()]))
+    most = np.concatenate([moves.most, np.where(free, np.inf, 0.0)])
+    cost = np.concatenate([np.zeros(len(moves.most)), np.ones(m + len(sums))])
+    bounds = np.column_stack([np.zeros(len(most)), most])
+    matrix = sparse.csc_matrix(np.vstack(blocks))
     done = linprog(cost, matrix, np.concatenate(right), bounds=bounds, method="highs")  # type: ignore[call-overload]
     if done.status == 2:
         return None
     if done.status != 0:
         raise SolverError(f"the elastic problem could not be solved: {done.message}")
-    weights, slack = done.x[:n], done.x[width:]
+    weights, slack = moves.weights(done.x), done.x[len(moves.most) :]
     found = []
     for row in np.flatnonzero(slack[:m] > 1e-9).tolist():
         value = float(problem.rows[row] @ weights)
@@ -161,6 +154,47 @@ def smallest_relaxations(
             unit = 0.5 if name == "turnover" else 1.0
             found.append(Relaxation(name, unit * limit, unit * float(limit + slack[m + k])))
     return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moves:
+    """Weights as moves from an anchor within the bounds, near the holdings: up, down, and each once more beyond zero.
+
+    Along each move the distances from the holdings and from zero change at one rate, and those further away rise
+    faster: so bounds on the moves are all that a linear programme needs for absolute values, without a row per asset.
+    """
+
+    anchor: Float
+    """(N,)."""
+    most: Float
+    """(4N,) of each move."""
+
+    @classmethod
+    def of(cls, problem: StructuredProblem) -> "_Moves":
+        low = np.where(np.isfinite(problem.lower), problem.lower, -1e4)
+        high = np.where(np.isfinite(problem.upper), problem.upper, 1e4)
+        anchor = np.clip(problem.previous, low, high)
+        up, down = np.maximum(high - anchor, 0.0), np.maximum(anchor - low, 0.0)
+        up_to_zero, down_to_zero = np.minimum(up, np.maximum(-anchor, 0.0)), np.minimum(down, np.maximum(anchor, 0.0))
+        return cls(anchor, np.concatenate([up_to_zero, up - up_to_zero, down_to_zero, down - down_to_zero]))
+
+    def over(self, rows: Float) -> Float:
+        """(M, 4N) what moves change of (M, N) rows."""
+        return np.hstack([rows, rows, -rows, -rows])
+
+    def away(self, centre: Float) -> Float:
+        """(4N,) by how much moves go away from the holdings or from zero."""
+        if centre.any():
+            up = np.where(self.anchor >= centre, 1.0, -1.0)
+            down = np.where(self.anchor <= centre, 1.0, -1.0)
+            return np.concatenate([up, up, down, down])
+        one = np.ones(len(centre))
+        return np.concatenate([-one, one, -one, one])
+
+    def weights(self, moves: Float) -> Float:
+        """(N,) weights after moves."""
+        up, more_up, down, more_down = moves[: len(self.most)].reshape(4, -1)
+        return np.asarray(self.anchor + up + more_up - down - more_down)
 
 
 def eased(problem: StructuredProblem, names: tuple[str, ...], needed: tuple[Relaxation, ...]) -> StructuredProblem:

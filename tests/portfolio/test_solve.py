@@ -2,6 +2,7 @@ import copy
 import pickle
 from dataclasses import replace
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -92,3 +93,33 @@ def test_words():
     assert str(Relaxation("turnover", 0.0, 0.125)) == "turnover 0 -> 0.125"
     assert Residuals(primal=1e-9, gap=1e-8).worst == 1e-8
     assert Residuals(primal=1e-7, gap=1e-8).worst == 1e-7
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_sum_of_relaxations_is_the_smallest(seed):
+    generator = np.random.default_rng(seed)
+    n = 12
+    previous = generator.normal(0, 0.1, n)
+    tight = problem(
+        linear=np.zeros(n),
+        diagonal=np.ones(n),
+        root=np.zeros((n, 0)),
+        cost=np.zeros(n),
+        previous=previous,
+        lower=generator.uniform(-0.1, 0.02, n),
+        upper=generator.uniform(0.03, 0.2, n),
+        rows=np.array([np.ones(n), generator.normal(size=n)]),
+        row_lower=np.array([0.9, 0.3]),
+        row_upper=np.array([1.0, 0.35]),
+        turnover=0.4,
+        gross=0.6,
+    )
+    w, slack = cp.Variable(n), cp.Variable(4, nonneg=True)
+    limits = [w >= tight.lower, w <= tight.upper]
+    limits += [tight.rows @ w <= tight.row_upper + slack[:2], tight.rows @ w >= tight.row_lower - slack[:2]]
+    limits += [cp.norm1(w - previous) <= 0.4 + slack[2], cp.norm1(w) <= 0.6 + slack[3]]
+    least = cp.Problem(cp.Minimize(cp.sum(slack)), limits).solve(solver="CLARABEL")
+    found = smallest_relaxations(tight, ("budget", "beta"))
+    # The turnover is told one-way.
+    total = sum((2 if change.name == "turnover" else 1) * abs(change.needed - change.limit) for change in found)
+    assert_allclose(total, least, atol=1e-6)
