@@ -45,7 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{arguments.accounts} accounts x {arguments.names:,} names, {FACTORS} factors, on {where}")
     print(describe(about))
     if arguments.serial:
+        begun = time.process_time()
         found, seconds = measured(Serial(), arguments)
+        print(
+            f"{time.process_time() - begun:.1f} s of the processor, the making of the accounts and a first try included"
+        )
     else:
         room = 4 * 8 * arguments.accounts * arguments.names
         with connect(ClusterSettings(kind="local", cpus=arguments.cpus), shared_bytes=room) as executor:
