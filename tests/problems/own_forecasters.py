@@ -133,16 +133,16 @@ class Remembers(Regressor):
         return self.before
 
 
-class Settles(Regressor):
-    """Says what it said last, once it has said it."""
+class Counts(Regressor):
+    """Says more, the more dates it has seen."""
 
     def fit(self, X, y):  # noqa: N803
-        self.seen = []
+        self.seen = set()
         return self
 
     def predict(self, X):  # noqa: N803
-        self.seen = [*self.seen, X][-9:]
-        return X.mean(axis=1) * (1 + (len(self.seen) == 9))
+        self.seen.add(X.sum())
+        return X.mean(axis=1) * len(self.seen)
 
 
 class Draws(Regressor):

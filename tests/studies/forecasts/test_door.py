@@ -41,6 +41,7 @@ def test_what_keeps_to_the_law_passes(tried, kind, changes, capsys):
         ("Peeks", {}, "gave other scores when prices of later dates were there: it looks ahead; score each date from"),
         ("Missing", {}, "forecaster 'own_forecasters:Missing' gave 1 scores of 24 on .* that are NaN or infinite"),
         ("Remembers", {}, "when asked again: it draws random numbers, or keeps something between calls"),
+        ("Counts", {}, "after it had seen a later date: it keeps something between dates; score from what is given"),
         ("Draws", {}, "fitted again on the same data it gave other scores: it draws random numbers without the seed"),
         ("DrawsAgain", {}, "when asked again: it draws random numbers, or keeps something between calls"),
         ("Unpicklable", {}, "'own_forecasters:Unpicklable' cannot be pickled"),
