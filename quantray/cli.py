@@ -19,7 +19,7 @@ from quantray.errors import InputError, QuantrayError, reason
 from quantray.list_commands import list_offers
 from quantray.oms_commands import oms_app
 from quantray.plan_commands import plan
-from quantray.run_commands import compare, report, risk, runs, schedule, verify
+from quantray.run_commands import compare, export, report, risk, runs, schedule, verify
 from quantray.service_commands import backup, keys_app, rebalance, restore, serve, watch
 from quantray.tables import print_run
 from quantray.terminal import ready_streams, tell
@@ -37,7 +37,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(oms_app, name="oms")
 app.add_typer(venue_app, name="venue")
 app.add_typer(audit_app, name="audit")
-_OF_RUNS = (report, verify, risk, schedule, runs, compare)
+_OF_RUNS = (report, verify, risk, schedule, export, runs, compare)
 for verb in (plan, *_OF_RUNS, rebalance, trade, serve, watch, backup, restore, submit, doctor):
     app.command()(verb)
 app.command("list")(list_offers)

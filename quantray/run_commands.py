@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError
 from quantray.tables import print_run, print_table
 from quantray.terminal import tell
 
-__all__ = ["compare", "report", "risk", "runs", "schedule", "verify"]
+__all__ = ["compare", "export", "report", "risk", "runs", "schedule", "verify"]
 
 _MOST_ORDERS = 20
 """Of a portfolio that a terminal lists."""
@@ -123,6 +123,32 @@ def schedule(
     for line in (*page.findings, page.headline):
         tell(line)
     tell(f"report: {place / 'schedule.html'}, beside tables and JSON")
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run of any kind.")],
+    to: Annotated[str, typer.Option(help="csv, parquet, quantstats, pyfolio or mlflow.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write; by default one in the run folder.")] = None,
+    portfolio: Annotated[list[str] | None, typer.Option(help="One of its portfolios; may be repeated.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="For mlflow: a network of forecasts, a strategy of a sweep.")
+    ] = None,
+) -> None:
+    """Write what a finished run found for other programs, or a network or strategy of it as an MLflow model."""
+    if (to == "mlflow") != (model is not None):
+        raise InputError("--model belongs to --to mlflow: name the network or the strategy that is to be a model.")
+    if model is not None:
+        from quantray.studies.reports.scorers import export_model  # noqa: PLC0415
+
+        place = export_model(folder, model, out)
+        tell(f"written: {place}")
+        tell(f"read it: mlflow.pyfunc.load_model({str(place)!r}).predict(frame of date, symbol, close, ...)")
+        return
+    from quantray.studies.reports.exports import export_run  # noqa: PLC0415
+
+    found = export_run(folder, to, out, portfolios=portfolio or ())
+    tell(f"written: {len(found.files)} files in {found.folder}")
+    tell(f"read them there: {found.reading}")
 
 
 def runs(

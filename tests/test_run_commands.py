@@ -13,6 +13,8 @@ from command_line import quantray, refused
         (("compare", "none", "none"), 1, ("none is not a run folder",)),
         (("risk", "none"), 1, ("none is not a run folder",)),
         (("schedule", "none"), 1, ("none is not a run folder",)),
+        (("export", "none", "--to", "csv"), 1, ("none is not a run folder",)),
+        (("export", "none", "--to", "mlflow"), 2, ("--model belongs to --to mlflow",)),
         (("risk", "none", "--limits", "none.yaml"), 2, ("none.yaml does not exist",)),
     ],
 )

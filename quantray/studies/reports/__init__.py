@@ -1,1 +1,1 @@
-"""Reports of finished runs for readers: the run is explained again from its folder, not computed again."""
+"""Finished runs for readers and for other programs: explained and written from the folder, not computed again."""

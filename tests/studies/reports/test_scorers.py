@@ -1,0 +1,73 @@
+"""Models of finished runs, loaded by MLflow and asked for what the studies said."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from small_sweep import settings_in
+
+from quantray.errors import DataError, InputError
+from quantray.research.executor import Serial
+from quantray.research.run import carry_out
+from quantray.strategies.catalogue import CATALOGUE
+from quantray.studies.forecasts.kind import FORECASTS
+from quantray.studies.reports.scorers import export_model
+from quantray.studies.sweep.kind import SWEEP
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*")
+
+
+@pytest.fixture(scope="module")
+def forecasts(forecast_study):
+    source, _ = forecast_study
+    return carry_out(FORECASTS, source, Serial())
+
+
+@pytest.fixture(scope="module")
+def load():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+    return lambda place: mlflow.pyfunc.load_model(str(place))
+
+
+def test_a_network_scores_as_its_study_did(forecasts, forecast_study, load, tmp_path):
+    source, study = forecast_study
+    place = export_model(forecasts, "GAT", tmp_path / "model")
+    frame = source.data.panel.to_long()
+    found = load(place).predict(frame).pivot(index="date", columns="symbol", values="score")
+    dates = found.index.to_numpy().astype("datetime64[D]")
+    model = next(each for each in study.models if each.name == "GAT")
+    rows = np.searchsorted(study.dates, dates[dates <= study.dates[-1]])
+    assert len(rows) >= 5
+    said = pd.DataFrame(model.scores[rows], columns=study.panel.assets)[found.columns]
+    assert_allclose(found.to_numpy()[: len(rows)], said.to_numpy(), atol=1e-5)
+
+
+def test_a_model_needs_later_dates(forecasts, forecast_study, load, tmp_path):
+    source, _ = forecast_study
+    model = load(export_model(forecasts, "GAT", tmp_path / "model"))
+    panel = source.data.panel
+    with pytest.raises(InputError, match="the frame ends on .*, and the fits have seen data through"):
+        model.predict(panel.until(panel.dates[-80]).to_long())
+
+
+def test_a_strategy_has_the_parameters_that_were_chosen(load, tmp_path):
+    source = SWEEP.load(settings_in(tmp_path / "runs"))
+    run, record = carry_out(SWEEP, source, Serial()), SWEEP.run(source, Serial())
+    name, panel = "bollinger_20", source.data.panel
+    chosen = [each for each in record.choices if (each.strategy, each.scope) == (name, "all days")][-1]
+    weights = CATALOGUE[name].build(dict(chosen.parameters)).weights(panel)[-1]
+    found = load(export_model(run, name)).predict(panel.to_long()).set_index("symbol")["weight"]
+    assert_array_equal(found[panel.assets.tolist()], weights)
+    with pytest.raises(InputError, match="has no strategy 'bolinger_20'; did you mean 'bollinger_20'"):
+        export_model(run, "bolinger_20")
+
+
+def test_what_is_no_model_is_refused(forecasts, tmp_path):
+    with pytest.raises(InputError, match="has no network 'GTA'; did you mean 'GAT'"):
+        export_model(forecasts, "GTA", tmp_path / "model")
+    with pytest.raises(DataError, match="is there already; remove it, or name another folder with --out"):
+        export_model(forecasts, "GAT", tmp_path)
