@@ -115,6 +115,21 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to fill; made if it
     tell(f"try: cd {shlex.quote(str(folder))} && quantray run workflows/configs/demo.yaml")
 
 
+@app.command()
+def new(
+    what: Annotated[str, typer.Argument(help="allocator, forecaster or strategy.")],
+    name: Annotated[str, typer.Argument(help="Of the module and of what it holds, such as my_idea.")],
+    folder: Annotated[Path, typer.Option(help="Folder to write to; made if it is not there.")] = Path(),
+) -> None:
+    """Begin an idea of your own: a file with the protocol, settings that use it and a test of the laws."""
+    from quantray.own_starter import write_own  # noqa: PLC0415
+
+    written = write_own(what, name, folder)
+    tell(f"written: {', '.join(map(str, written))}")
+    here = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    tell(f"try: {here}PYTHONPATH=. quantray run {name}.yaml; test: {here}python -m pytest test_{name}.py")
+
+
 def _run_file(config: str, changes: Sequence[str], *, check: bool, kind: str | None = None) -> None:
     """Run the study of a settings file."""
     from quantray.studies.kinds import read_study  # noqa: PLC0415

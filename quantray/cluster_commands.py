@@ -36,6 +36,8 @@ def submit(
 ) -> None:
     """Submit a workflow to a cluster, or attach where the same one already runs."""
     from quantray.distributed.jobs import JobRequest, parse_environment, submit  # noqa: PLC0415
+    from quantray.distributed.packing import pack  # noqa: PLC0415
+    from quantray.settings import read_content  # noqa: PLC0415
 
     request = JobRequest(
         workflow,
@@ -54,6 +56,10 @@ def submit(
     if tried.returncode:
         pass_on((tried.stderr or tried.stdout).strip() + "\n", error=True)
         raise typer.Exit(tried.returncode)
+    packed = pack(request.folder, read_content(request.folder / config), request.changes)
+    for place in packed.elsewhere:
+        tell(f"{place} is not found here; it must be installed on the cluster")
+    request = replace(request, packed=packed)
     outcome = submit(request, address, wait=wait, write=pass_on)
     word = "attached to" if outcome.attached else "submitted"
     # Ray repeats the log, which has been seen, in the message.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantray.distributed.environment import prepare_ray
+from quantray.distributed.packing import Packed, gathered
 from quantray.errors import ClusterError, InputError, first_line
 from quantray.printable import masked_change
 
@@ -56,6 +57,8 @@ class JobRequest:
     """Interpreter on the cluster."""
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Environment variables of the job, such as ``QUANTRAY_STORE``."""
+    packed: Packed = field(default_factory=Packed)
+    """Code of the user's that the settings name."""
 
     def __post_init__(self) -> None:
         given = (*self.changes, *self.words)
@@ -87,7 +90,7 @@ class JobRequest:
     def identity(self) -> str:
         """Equal for requests that would compute the same: the prefix of the job's submission id."""
         hasher = hashlib.blake2b(digest_size=6)
-        for part in (self.entrypoint, repr(self.environment)):
+        for part in (self.entrypoint, repr(self.environment), *self.packed.code):
             hasher.update(part.encode())
         for name in (self.workflow, self.config):
             hasher.update((self.folder / name).read_bytes())
@@ -162,15 +165,16 @@ def _hand_in(client: "JobSubmissionClient", request: JobRequest, name: str, *, s
     limit = time.monotonic() + seconds
     while True:
         try:
-            client.submit_job(
-                entrypoint=request.entrypoint,
-                submission_id=name,
-                runtime_env={
-                    "working_dir": str(request.folder.resolve()),
-                    "excludes": _EXCLUDES,
-                    "env_vars": dict(request.environment),
-                },
-            )
+            with gathered(request.folder, request.packed) as folder:
+                client.submit_job(
+                    entrypoint=request.entrypoint,
+                    submission_id=name,
+                    runtime_env={
+                        "working_dir": str(folder),
+                        "excludes": _EXCLUDES,
+                        "env_vars": dict(request.environment),
+                    },
+                )
             return
         except RuntimeError as error:
             if "No available agent" not in str(error) or time.monotonic() > limit:

@@ -14,7 +14,7 @@ from quantray.errors import InputError
 from quantray.research.definitions import Ground, read_code
 from quantray.research.source import borrowed, source_digest
 
-__all__ = ["code_of"]
+__all__ = ["code_in", "code_of", "modules_in"]
 
 _INSTALLED = ("site-packages", "dist-packages")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -53,6 +53,27 @@ def code_of(place: str, package: Path | None) -> str:
     others = [_release(module) for module in imports if module not in sys.stdlib_module_names]
     edited = "" if release is None else f"{_told(release)} "
     return f"{edited}source {found} ({_versions(other.name for other in others if other is not None)})"
+
+
+def code_in(place: str, folder: Path) -> str:
+    """Hash of the code that ``module:name`` reaches in a folder, in its module and those beside it.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        return _reached(_ground(place.partition(":")[0].partition(".")[0], folder, None), place)[0]
+    except (SyntaxError, InputError) as error:
+        raise InputError(f"{place}: its source cannot be read in {folder} ({error}).") from error
+
+
+def modules_in(top: str, folder: Path) -> tuple[Path, ...]:
+    """Files of modules and folders of packages that lie beside a module in a folder, and itself."""
+    names = sorted(_ground(top, folder, None).folders)
+    found = [path for name in names for path in (folder / name, folder / f"{name}.py") if path.exists()]
+    return tuple(path for path in found if path.suffix == ".py" or (path / "__init__.py").exists())
 
 
 def _reached(ground: Ground, place: str) -> tuple[str, set[str]]:

@@ -196,6 +196,37 @@ def test_jobs_attach_or_finish_what_is_left_and_a_rebalance_is_one_too(folder, h
     assert "no member on" in out
 
 
+OWN = """
+import helper_of_mine
+
+def calm(returns):
+    return helper_of_mine.even(returns)
+"""
+HELPER = """
+def even(returns):
+    return [1 / returns.shape[1]] * returns.shape[1]
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_users_folder_travels_with_the_job(folder, head, tmp_path_factory, monkeypatch):
+    """It is gone from the disk before the job has begun."""
+    mine = tmp_path_factory.mktemp("research")
+    (mine / "rules_of_mine.py").write_text(OWN)
+    (mine / "helper_of_mine.py").write_text(HELPER)
+    monkeypatch.setenv("PYTHONPATH", str(mine))
+    own = ("--set", "allocators.HRP={name: Mine, rule: 'rules_of_mine:calm'}", "--set", "cluster.cpus=2")
+    code, out, err = ended(submitted(folder, head, TOKEN, "--no-wait", *own))
+    assert code == 0, out + err
+    shutil.rmtree(mine)
+    monkeypatch.delenv("PYTHONPATH")
+    name = out.split("submitted ")[1].split(":")[0]
+    code, out, err = ended(started(ray_job(head, "logs", name, "--follow"), folder))
+    (report,) = (folder / "runs").glob("demo-*/report.html")
+    assert "Mine" in report.read_text(), out + err
+
+
 def results(folder):
     """The units that are done."""
     return list((folder / "runs" / "results").glob("??/*.parquet"))
