@@ -111,9 +111,8 @@ def test_yaml_is_valid_settings(tmp_path):
         elif title == "# allocators":
             for allocator in yaml.safe_load(block):
                 AllocatorSettings.model_validate(allocator)
-        elif title == "# models":
-            for model in yaml.safe_load(block):
-                ModelSettings.model_validate(model)
+        elif title == "# universe":
+            UniverseSettings.model_validate(yaml.safe_load(block)).build()
         elif title == "# costs":
             TradingCostSettings.model_validate(yaml.safe_load(block))
         elif title == "# strategies":

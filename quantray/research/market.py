@@ -1,18 +1,26 @@
 """The data of a study: a market store or a simulated market, as settings describe it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from quantray.arrays import Dates
 from quantray.backtest.accounts import DELIST_AFTER
 from quantray.data import restatements
 from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency
 from quantray.data.loading import ADJUSTED
+from quantray.data.own_universe import OwnUniverse
 from quantray.data.panel import Panel
 from quantray.data.quality.findings import QualityReport
 from quantray.data.store import MarketStore
@@ -49,8 +57,11 @@ __all__ = [
 ]
 
 
+_OF_RULES = ("rule", "parameters", "history_days", "fields")
+
+
 class UniverseSettings(SettingsModel):
-    """Which assets are members when: one of a preset, a rank band, a membership file, a list, or everything."""
+    """Who is a member when: one of a preset, a rank band, a membership file, a list, your own, or everything."""
 
     preset: str | None = None
     """One of sp500-like, sp400-like, russell1000-like, russell2000-like, top2000."""
@@ -64,12 +75,31 @@ class UniverseSettings(SettingsModel):
     """CSV of symbol, start, end."""
     symbols: tuple[str, ...] | None = None
     """A fixed list."""
+    rule: str | None = Field(None, pattern=r"^[\w.]+(:\w+)?$")
+    """A universe of your own, by ``module:name`` or by the name that an installed package registers among
+    ``quantray.universes``; see ``data.own_universe``."""
+    parameters: Mapping[str, JsonValue] = {}
+    """Of the universe of your own."""
+    history_days: int = Field(0, ge=0)
+    """Trading days before the first date that it is shown."""
+    fields: tuple[Literal["open", "high", "low", "volume"], ...] = ()
+    """That it is shown, beside the close."""
+
+    @model_serializer(mode="wrap")
+    def _without_own(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What only universes of the user's own need is written, and hashed, where there is one."""
+        values: dict[str, Any] = dump(self)
+        for name in _OF_RULES if self.rule is None else ():
+            values.pop(name, None)
+        return values
 
     @model_validator(mode="after")
     def _one(self) -> "UniverseSettings":
-        given = [n for n in ("preset", "band", "members", "symbols") if getattr(self, n) is not None]
+        given = [n for n in ("preset", "band", "members", "symbols", "rule") if getattr(self, n) is not None]
         if len(given) > 1:
-            raise ValueError(f"give one of preset, band, members and symbols, not {' and '.join(given)}")
+            raise ValueError(f"give one of preset, band, members, symbols and rule, not {' and '.join(given)}")
+        if self.rule is None and (idle := [n for n in _OF_RULES[1:] if getattr(self, n)]):
+            raise ValueError(f"{' and '.join(idle)} need a rule of your own, as module:name")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"preset {self.preset!r} is unknown;{nearest(self.preset, list(PRESETS))}")
         return self
@@ -83,6 +113,8 @@ class UniverseSettings(SettingsModel):
             return RankBand(*band, review=self.review, buffer=self.buffer, exchange=exchange)
         if self.members is not None:
             return MembershipFile(self.members)
+        if self.rule is not None:
+            return OwnUniverse(self.rule, self.parameters, self.history_days, self.fields)
         return Everything() if self.symbols is None else Symbols(self.symbols)
 
 

@@ -8,6 +8,7 @@ from typing import get_args
 
 from quantray.backtest.costs import LinearCosts
 from quantray.covariance.estimators import ESTIMATORS
+from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
 from quantray.errors import InputError
 from quantray.execution.impact import LawName
 from quantray.inputs import imported
@@ -102,6 +103,23 @@ def _strategies() -> list[Offer]:
     ]
 
 
+def _universes() -> list[Offer]:
+    ways = [
+        Offer(name, "quantray", setting, _line(kind))
+        for name, setting, kind in (
+            ("everything", "", Everything),
+            ("band", "band, review, buffer", RankBand),
+            ("members", "members", MembershipFile),
+            ("symbols", "symbols", Symbols),
+        )
+    ]
+    presets = [
+        Offer(f"preset: {name}", "quantray", "review, buffer", f"Ranks {band.first} to {band.last} by dollar volume.")
+        for name, band in PRESETS.items()
+    ]
+    return [*ways, *presets]
+
+
 def _costs() -> list[Offer]:
     taken = ", ".join(name for name in ImpactSettings.model_fields if name != "model")
     impact = [
@@ -125,6 +143,7 @@ OFFERED: Mapping[str, Callable[[], list[Offer]]] = {
     "strategies": _strategies,
     "costs": _costs,
     "forecasters": _forecasters,
+    "universes": _universes,
 }
 """What can be listed."""
 

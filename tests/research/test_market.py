@@ -286,3 +286,15 @@ def test_every_kind_of_study_takes_the_calendar_of_its_store(load, never_closed,
 def test_every_kind_of_study_refuses_another_calendar(load, never_closed, tmp_path):
     with pytest.raises(InputError, match="leave exchange out of the settings"):
         load(never_closed, tmp_path, exchange="XNYS")
+
+
+def test_a_universe_of_ones_own(store):
+    own = UniverseSettings(rule="own_universes:traded", parameters={"least": 1e7}, history_days=10, fields=("volume",))
+    found = load_market(StoreData(store=store.uri, universe=own), "XNYS", ("close", "volume")).panel
+    assert_array_equal(found.member, found.field("close") * found.field("volume") > 1e7)
+    assert UniverseSettings.model_validate(own.model_dump(mode="json")) == own
+    assert "rule" not in UniverseSettings(band=(1, 20)).model_dump()
+    with pytest.raises(ValueError, match="give one of preset, band, members, symbols and rule, not band and rule"):
+        UniverseSettings(band=(1, 20), rule="a:b")
+    with pytest.raises(ValueError, match="parameters and fields need a rule of your own"):
+        UniverseSettings(parameters={"x": 1}, fields=("volume",))

@@ -4,6 +4,7 @@ import pytest
 
 from quantray.errors import InputError
 from quantray.own import registered
+from quantray.research.market import UniverseSettings
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.forecasts.settings import KINDS, ModelSettings
 from quantray.studies.offered import OFFERED, offers
@@ -56,6 +57,14 @@ def test_costs_are_listed_as_settings_say_them():
     assert all(each.about.endswith(".") for each in listed)
 
 
+def test_universes_are_listed_as_settings_say_them():
+    listed = offers("universes")
+    assert [each.name for each in listed][:5] == ["everything", "band", "members", "symbols", "preset: sp500-like"]
+    words = {word for each in listed for word in each.parameters.split(", ") if word}
+    assert words <= set(UniverseSettings.model_fields)
+    assert all(each.about for each in listed)
+
+
 def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(package):
     calm, gone = offers("allocators")[-2:]
     assert (calm.name, calm.origin, calm.parameters, calm.about) == (
@@ -73,4 +82,4 @@ def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(packag
 def test_what_cannot_be_listed_is_refused():
     with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
         offers("allocator")
-    assert set(OFFERED) == {"allocators", "estimators", "strategies", "costs", "forecasters"}
+    assert set(OFFERED) == {"allocators", "costs", "estimators", "forecasters", "strategies", "universes"}
