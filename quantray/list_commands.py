@@ -10,7 +10,9 @@ __all__ = ["list_offers"]
 
 
 def list_offers(
-    what: Annotated[str, typer.Argument(help="allocators, estimators, forecasters, strategies, features, costs or universes.")],
+    what: Annotated[
+        str, typer.Argument(help="allocators, estimators, forecasters, strategies, features, costs or universes.")
+    ],
 ) -> None:
     """List what settings may name: quantray's, and what installed packages register."""
     from quantray.studies.offered import offers  # noqa: PLC0415

@@ -6,6 +6,7 @@ unknown.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from quantray.arrays import Bool, Dates, Int, Names, digest, frozen
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
-from quantray.features.catalogue import FEATURES, Inputs
+from quantray.features.catalogue import FEATURES, Feature, Inputs
 from quantray.features.cross_section import ranks, robust_zscores
 
 __all__ = ["Features", "Scaling", "feature_set"]
@@ -24,6 +25,9 @@ Scaling = Literal["rank", "zscore"]
 # Part of every schema: raise it when the numbers of a feature change under the same name.
 _VERSION = "1"
 _BLOCK = 64
+
+_NONE: Mapping[str, Feature] = MappingProxyType({})
+"""No features of one's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,7 @@ def feature_set(
     names: Sequence[str] | None = None,
     scaling: Scaling = "zscore",
     last: int | None = None,
+    own: Mapping[str, Feature] = _NONE,
 ) -> Features:
     """Compute features of a panel and put each date on the scale of its members.
 
@@ -101,10 +106,12 @@ def feature_set(
     ----------
     panel : with ``close``; ``volume``, ``high`` and ``low`` add features.
     sectors : asset -> sector, as known throughout the panel; assets left out have no sector.
-    names : of ``FEATURES``, in the order wanted; by default all that the panel and the sectors allow.
+    names : of ``FEATURES`` and of one's own, in the order wanted; by default all that the panel and the sectors allow,
+        and all of one's own.
     scaling : ``zscore`` by median and median deviation, clipped at 4, or ``rank`` from -0.5 to 0.5.
     last : rows at the end of the panel that are wanted, all by default: a day's update needs one. The values are the
         same, and each feature is computed from no more rows than its look-back.
+    own : features beside the catalogue's, by name; see ``own``.
 
     Raises
     ------
@@ -120,31 +127,33 @@ def feature_set(
     n_rows = len(panel.dates) if last is None else last
     if last is not None and not 1 <= last <= len(panel.dates):
         raise InputError(f"the last {last} rows of a panel of {len(panel.dates)} cannot be given; ask for 1 or more.")
-    chosen = _default_names(panel, sectors) if names is None else tuple(names)
-    _check_names(chosen, panel, sectors)
+    features = {**FEATURES, **own}
+    chosen = (*_default_names(panel, sectors), *own) if names is None else tuple(names)
+    _check_names(features, chosen, panel, sectors)
     _check_values(panel)
     first = len(panel.dates) - n_rows
     present = known[first:]
-    values = _scaled(panel, _sector_codes(panel.assets, sectors or {}), chosen, scaling, present)
-    lookback = max(FEATURES[name].lookback for name in chosen)
-    return Features(panel.dates[first:], panel.assets, chosen, values, present, lookback, _schema(chosen, scaling))
+    wanted = {name: features[name] for name in chosen}
+    values = _scaled(panel, _sector_codes(panel.assets, sectors or {}), wanted, scaling, present)
+    lookback = max(feature.lookback for feature in wanted.values())
+    return Features(panel.dates[first:], panel.assets, chosen, values, present, lookback, _schema(wanted, scaling))
 
 
 def _scaled(
-    panel: Panel, sectors: Int, names: tuple[str, ...], scaling: Scaling, present: Bool
+    panel: Panel, sectors: Int, wanted: Mapping[str, Feature], scaling: Scaling, present: Bool
 ) -> npt.NDArray[np.float32]:
     """(rows, N, F) of the last rows of a panel, those of ``present`` (rows, N)."""
     scale = ranks if scaling == "rank" else robust_zscores
     n_rows, n_dates = len(present), len(panel.dates)
     member = panel.member[n_dates - n_rows :]
-    values = np.empty((*present.shape, len(names)), dtype=np.float32)
+    values = np.empty((*present.shape, len(wanted)), dtype=np.float32)
     inputs: dict[int, Inputs] = {}
-    for place, name in enumerate(names):
-        needed = min(n_rows + FEATURES[name].lookback, n_dates)
+    for place, feature in enumerate(wanted.values()):
+        needed = min(n_rows + feature.lookback, n_dates)
         if needed not in inputs:
             near = panel if needed == n_dates else panel.between(panel.dates[-needed], panel.dates[-1])
             inputs[needed] = Inputs(near, sectors)
-        raw = np.where(present, FEATURES[name].compute(inputs[needed])[needed - n_rows :], np.nan)
+        raw = np.where(present, feature.compute(inputs[needed])[needed - n_rows :], np.nan)
         # Blocks of dates stay in the processor's cache: three times faster than all at once.
         for first in range(0, n_rows, _BLOCK):
             rows = slice(first, first + _BLOCK)
@@ -160,17 +169,19 @@ def _default_names(panel: Panel, sectors: Mapping[str, str] | None) -> tuple[str
     )
 
 
-def _check_names(names: tuple[str, ...], panel: Panel, sectors: Mapping[str, str] | None) -> None:
+def _check_names(
+    features: Mapping[str, Feature], names: tuple[str, ...], panel: Panel, sectors: Mapping[str, str] | None
+) -> None:
     if not names or len(set(names)) < len(names):
         raise InputError(f"feature names {list(names)} are none or repeat; name each feature once.")
-    unknown = [name for name in names if name not in FEATURES]
+    unknown = [name for name in names if name not in features]
     if unknown:
-        raise InputError(f"no feature {unknown[0]!r}; the catalogue has {', '.join(FEATURES)}.")
+        raise InputError(f"no feature {unknown[0]!r}; the catalogue has {', '.join(features)}.")
     for name in names:
-        missing = sorted(set(FEATURES[name].fields) - set(panel.fields))
+        missing = sorted(set(features[name].fields) - set(panel.fields))
         if missing:
             raise DataError(f"feature {name!r} needs {', '.join(missing)}; the panel has {', '.join(panel.fields)}.")
-        if FEATURES[name].needs_sectors and sectors is None:
+        if features[name].needs_sectors and sectors is None:
             raise InputError(f"feature {name!r} compares an asset with its sector; give sectors.")
 
 
@@ -192,5 +203,6 @@ def _sector_codes(assets: Names, sectors: Mapping[str, str]) -> Int:
     return np.array([-1 if label is None else code[label] for label in labels], dtype=np.int64)
 
 
-def _schema(names: tuple[str, ...], scaling: Scaling) -> str:
-    return digest([_VERSION, scaling, *(f"{name} {FEATURES[name].lookback}" for name in names)])
+def _schema(wanted: Mapping[str, Feature], scaling: Scaling) -> str:
+    told = (f"{name} {each.lookback}" if name in FEATURES else f"{name} {each}" for name, each in wanted.items())
+    return digest([_VERSION, scaling, *told])

@@ -11,7 +11,7 @@ from quantray.arrays import Bool, Dates, Float, Names
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError
-from quantray.features.catalogue import FEATURES
+from quantray.features.catalogue import FEATURES, Feature
 from quantray.features.feature_set import Features, Scaling, feature_set
 from quantray.features.labels import forward_returns, standardised_labels
 from quantray.features.returns import DELIST_RETURN
@@ -53,6 +53,7 @@ class FitContext:
         that the panel up to the day gives them again; on the others it believes them.
     remake : makes features of a panel as those given were made, for that comparison; by default ``feature_set``.
         Columns that are not of the catalogue need it.
+    own_features : features of one's own beside the catalogue's, by name.
     sectors : asset -> sector.
     seed : of everything random in the fit.
     threads : that a fit may compute on, for what is not told in another way.
@@ -63,6 +64,7 @@ class FitContext:
 
     features: Features | None = None
     remake: Callable[[Panel], Features] | None = None
+    own_features: Mapping[str, Feature] = field(default_factory=dict)
     sectors: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     threads: int = 1
@@ -157,7 +159,7 @@ def features_of(
     """
     given = context.features if features is None else features
     if given is None:
-        return feature_set(panel, sectors=context.sectors or None)
+        return feature_set(panel, sectors=context.sectors or None, own=context.own_features)
     if not (np.array_equal(given.dates, panel.dates) and np.array_equal(given.assets, panel.assets)):
         raise InputError("the features given are of another panel; compute them from the panel that is fitted on.")
     for row in sorted(set(seen)):
@@ -185,7 +187,7 @@ def _made_again(near: Panel, given: Features, context: FitContext) -> Features:
         if made.names != given.names or not np.array_equal(made.assets, near.assets) or len(made.dates) == 0:
             raise InputError(f"remake makes {', '.join(made.names)} where the features given are other ones.")
         return made
-    own = [name for name in given.names if name not in FEATURES]
+    own = [name for name in given.names if name not in FEATURES and name not in context.own_features]
     if own:
         raise InputError(
             f"feature {own[0]!r} is not of the catalogue, so nothing shows that it does not look ahead; say with "
@@ -193,7 +195,8 @@ def _made_again(near: Panel, given: Features, context: FitContext) -> Features:
         )
     scalings: tuple[Scaling, ...] = ("zscore", "rank")
     for scaling in scalings:
-        made = feature_set(near, sectors=context.sectors or None, names=given.names, scaling=scaling, last=1)
+        sectors, features = context.sectors or None, context.own_features
+        made = feature_set(near, sectors=sectors, names=given.names, scaling=scaling, last=1, own=features)
         if made.schema == given.schema:
             return made
     raise InputError("the features given are of another schema than feature_set makes of their names; compute them.")

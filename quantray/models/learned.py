@@ -248,18 +248,24 @@ class FittedNetwork:
     ) -> int:
         """Rows before the first of some that scores are made of, if the encoder begins ``before`` rows early."""
         if features is None and self.context.features is None:
-            before += max(FEATURES[name].lookback for name in self.checkpoint.feature_names)
+            before += self._furthest
         if not needs_graph(self.checkpoint.network.attention):
             return before
         return max(before, rows_behind(panel.dates, rows, self.checkpoint.graph, known))
+
+    @property
+    def _furthest(self) -> int:
+        """Rows that its features need behind their own."""
+        known = {**FEATURES, **self.context.own_features}
+        return max(known[name].lookback for name in self.checkpoint.feature_names)
 
     def _features(self, panel: Panel, first: int, stop: int, features: Features | None) -> Features:
         """Features of the rows from ``first`` on, from no more rows than they need."""
         names = self.checkpoint.feature_names
         if features is None and self.context.features is None:
-            start = max(first - max(FEATURES[name].lookback for name in names), 0)
-            near = panel.between(panel.dates[start], panel.dates[stop - 1])
-            given = feature_set(near, sectors=self.context.sectors or None, names=names, last=stop - first)
+            near = panel.between(panel.dates[max(first - self._furthest, 0)], panel.dates[stop - 1])
+            sectors, own = self.context.sectors or None, self.context.own_features
+            given = feature_set(near, sectors=sectors, names=names, last=stop - first, own=own)
         else:
             given = features_of(panel, self.context, features, seen=[stop - 1]).between(first, stop - 1)
         if given.schema != self.checkpoint.schema:

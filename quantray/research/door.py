@@ -52,10 +52,10 @@ class Door:
             It does not, takes too long, or raised an error.
         """
         past = panel.until(row)
-        first = self._values(past, row)
-        self._values(panel.until(row + LATER), row + LATER)
-        if not self._same(self._values(past, row), first):
-            same = self._same(self._values(past, row), self._values(past, row))
+        first = self.values(past, row)
+        self.values(panel.until(row + LATER), row + LATER)
+        if not self.same(self.values(past, row), first):
+            same = self.same(self.values(past, row), self.values(past, row))
             raise refused(
                 self.told,
                 f"it gave other {self.gives} for the same past after it had seen a later date: it keeps something "
@@ -69,10 +69,10 @@ class Door:
 
     def look_back(self, panel: Panel, row: int) -> None:
         """See that the values of an earlier row do not depend on what follows; raises as ``pass_through``."""
-        self._look_ahead(panel, row, self._values(panel.until(row), row))
+        self._look_ahead(panel, row, self.values(panel.until(row), row))
 
     def _look_ahead(self, panel: Panel, row: int, first: Float) -> None:
-        if not self._same(self._values(panel, row), first):
+        if not self.same(self.values(panel, row), first):
             raise refused(
                 self.told,
                 f"it gave other {self.gives} for {panel.dates[row]} when later dates were there: it looks ahead; "
@@ -81,7 +81,7 @@ class Door:
 
     def _say_order(self, past: Panel, row: int, first: Float) -> None:
         """Law of all that is quantray's own; some of users' have no other way."""
-        turned = self._values(past.select(past.assets[::-1]), row)[::-1]
+        turned = self.values(past.select(past.assets[::-1]), row)[::-1]
         apart = float(np.nan_to_num(np.abs(turned - first)).max(initial=0.0))
         if apart > _ORDER or (np.isnan(turned) != np.isnan(first)).any():
             say(
@@ -89,10 +89,12 @@ class Door:
                 "another"
             )
 
-    def _same(self, a: Float, b: Float) -> bool:
+    def same(self, a: Float, b: Float) -> bool:
+        """Whether two answers are one, within the tolerance."""
         return np.allclose(a, b, rtol=self.tolerance, atol=self.tolerance, equal_nan=True)
 
-    def _values(self, panel: Panel, row: int) -> Float:
+    def values(self, panel: Panel, row: int) -> Float:
+        """The answer about a row, within the seconds; raises as ``pass_through``."""
         return patiently(self.told, self.seconds, lambda: self.decide(panel, row), f"{len(panel.assets)} names")
 
 

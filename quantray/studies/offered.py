@@ -11,6 +11,7 @@ from quantray.covariance.estimators import ESTIMATORS
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
 from quantray.errors import InputError
 from quantray.execution.impact import LawName
+from quantray.features.catalogue import FEATURES
 from quantray.inputs import imported
 from quantray.own import is_fitted, own_thing, registered
 from quantray.research.terms import CostSettings, ImpactSettings
@@ -103,6 +104,13 @@ def _strategies() -> list[Offer]:
     ]
 
 
+def _features() -> list[Offer]:
+    return [
+        Offer(name, "quantray", "", f"{feature.description[0].upper()}{feature.description[1:]}.")
+        for name, feature in FEATURES.items()
+    ]
+
+
 def _universes() -> list[Offer]:
     ways = [
         Offer(name, "quantray", setting, _line(kind))
@@ -141,6 +149,7 @@ OFFERED: Mapping[str, Callable[[], list[Offer]]] = {
     "allocators": _allocators,
     "estimators": _estimators,
     "strategies": _strategies,
+    "features": _features,
     "costs": _costs,
     "forecasters": _forecasters,
     "universes": _universes,

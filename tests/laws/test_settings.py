@@ -120,6 +120,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "portfolios accounting.delisting_return": ({}, {"accounting.delisting_return": -0.3}),
     "capacity impact.participation": ({"execution_days": [1]}, {"impact.participation": 0.05}),
     "capacity rebalances": ({}, {"rebalances": ["weekly"]}),
+    "forecasts features": ({}, {"features": [{"name": "gap", "feature": "own_features:gap", "lookback": 5}]}),
     "forecasts models.0.graph.kind": (NEIGHBOURS, {"models.0.graph.kind": "random"}),
     "forecasts models.0.graph.threshold": (NEIGHBOURS, {"models.0.graph.threshold": 0.2}),
     "forecasts models.0.training.stages": ({}, {"models.0.training.stages": ["encoder", "cross"]}),

@@ -3,6 +3,7 @@
 import pytest
 
 from quantray.errors import InputError
+from quantray.features.catalogue import FEATURES
 from quantray.own import registered
 from quantray.research.market import UniverseSettings
 from quantray.strategies.catalogue import CATALOGUE
@@ -57,6 +58,12 @@ def test_costs_are_listed_as_settings_say_them():
     assert all(each.about.endswith(".") for each in listed)
 
 
+def test_features_are_listed_with_what_they_are():
+    listed = {each.name: each.about for each in offers("features")}
+    assert tuple(listed) == tuple(FEATURES)
+    assert listed["return_5"] == "Return over 5 days."
+
+
 def test_universes_are_listed_as_settings_say_them():
     listed = offers("universes")
     assert [each.name for each in listed][:5] == ["everything", "band", "members", "symbols", "preset: sp500-like"]
@@ -82,4 +89,6 @@ def test_what_packages_register_comes_with_where_it_lies_and_may_be_named(packag
 def test_what_cannot_be_listed_is_refused():
     with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
         offers("allocator")
-    assert set(OFFERED) == {"allocators", "costs", "estimators", "forecasters", "strategies", "universes"}
+    assert set(OFFERED) == {
+        "allocators", "costs", "estimators", "features", "forecasters", "strategies", "universes",
+    }  # fmt: skip

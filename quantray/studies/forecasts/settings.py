@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from quantray.features.catalogue import FEATURES, Feature
+from quantray.features.own import own_feature
 from quantray.own import one_of, own_path
 from quantray.research.kind import Name, StudySettings
 from quantray.research.market import MarketSettings
@@ -26,6 +28,7 @@ __all__ = [
     "GraphChoice",
     "LayerChoice",
     "ModelSettings",
+    "OwnFeatureSettings",
     "TrainingChoice",
 ]
 
@@ -185,11 +188,33 @@ _CONTROLS = (
 )
 
 
+class OwnFeatureSettings(SettingsModel):
+    """A feature of your own, beside the catalogue's; see ``features.own``."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$", max_length=60)
+    feature: str = Field(pattern=r"^[\w.]+(:\w+)?$")
+    """``module:name`` of a function of a panel, or the name that an installed package registers among
+    ``quantray.features``."""
+    lookback: int = Field(ge=0)
+    """Rows that a value needs behind its own."""
+    parameters: Mapping[str, JsonValue] = {}
+    fields: tuple[Literal["open", "high", "low", "volume"], ...] = ()
+    """Of the panel that it needs, beside the close."""
+    trial_seconds: float = Field(30.0, gt=0, le=3600)
+    """That one call may take when it is tried before the study; no number changes."""
+
+    def build(self) -> Feature:
+        """The feature; raises as ``features.own.own_feature``."""
+        return own_feature(self.name, self.feature, self.lookback, self.parameters, self.fields)
+
+
 class ForecastSettings(MarketSettings, StudySettings):
     """A walk-forward study of forecasters."""
 
     kind: Literal["forecasts"] = "forecasts"
     models: tuple[ModelSettings, ...] = Field(min_length=1)
+    features: tuple[OwnFeatureSettings, ...] = ()
+    """Of your own, which all models learn from beside those of the catalogue."""
     seeds: int = Field(5, ge=1)
     """Fits of each network, which differ in everything random; their mean forecast is the model's. Other models are
     fitted once."""
@@ -211,4 +236,23 @@ class ForecastSettings(MarketSettings, StudySettings):
         names = [model.name for model in self.all_models]
         if len(set(names)) != len(names):
             raise ValueError(f"model names repeat: {', '.join(names)}; the controls' own names are taken")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_features(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Features of the user's own are written, and hashed, where there are some."""
+        values: dict[str, Any] = dump(self)
+        if not self.features:
+            values.pop("features", None)
+        return values
+
+    @model_validator(mode="after")
+    def _features(self) -> "ForecastSettings":
+        names = [each.name for each in self.features]
+        if taken := [name for name in names if name in FEATURES or names.count(name) > 1]:
+            raise ValueError(f"features: {taken[0]!r} is the name of another feature; choose another")
+        if late := [each for each in self.features if each.lookback > self.folds.warm_up_days]:
+            raise ValueError(
+                f"features: {late[0].name} looks back {late[0].lookback} days; set folds.warm_up_days to that, or more"
+            )
         return self

@@ -20,6 +20,7 @@ from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
 from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.forecasts.door import try_models
+from quantray.studies.forecasts.feature_door import try_features
 from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
 from quantray.studies.forecasts.trial import (
     SCORES,
@@ -97,7 +98,7 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
         dates for an information coefficient, no sectors for a graph that needs them, or a layer that ``models.layers``
         refuses.
     """
-    settings, data = read_market(settings, _FIELDS)
+    settings, data = read_market(settings, _fields_of(settings))
     _check(settings, data)
     return Source(settings, data, None)
 
@@ -141,6 +142,11 @@ def run_forecasts(source: ForecastSource, executor: Executor) -> ForecastStudy:
     )
 
 
+def _fields_of(settings: ForecastSettings) -> tuple[str, ...]:
+    """What a study reads of the data, where it is there."""
+    return (*_FIELDS, *sorted({name for each in settings.features for name in each.fields} - set(_FIELDS)))
+
+
 def study_splits(settings: ForecastSettings, panel: Panel) -> list[Split]:
     """The folds of a study, in order of time; raises as ``walk_forward``."""
     folds = settings.folds
@@ -174,6 +180,7 @@ def daily_skill(scores: Float, forward: Float, member: Bool) -> Float:
 
 def _check(settings: ForecastSettings, data: MarketData) -> None:
     """Refuse here what would show only after all fits, or in all of them."""
+    try_features(settings.features, data.panel, threads=settings.threads)
     splits, panel = study_splits(settings, data.panel), data.panel
     tested = slice(splits[0].rows(panel.dates).test.start, splits[-1].rows(panel.dates).test.stop)
     gap = label_gap(settings.folds.horizon, settings.accounting.execution_lag)
@@ -242,6 +249,7 @@ class _Plan:
                 threads=settings.threads,
                 parent=self._parent(model, seed, fold),
                 numerics=settings.numerics,
+                features=settings.features,
             )
             for fold in folds
             for model in models

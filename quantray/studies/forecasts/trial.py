@@ -12,6 +12,7 @@ from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
+from quantray.features.catalogue import Feature
 from quantray.models.controls import ControlRule
 from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.layers import LayerSettings
@@ -23,13 +24,13 @@ from quantray.models.regression import hist_gradient_boosting, lightgbm
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings
 from quantray.models.training import TrainingSettings
-from quantray.own import made
+from quantray.own import made, own_path
 from quantray.research.numerics import Numerics
 from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import TableChoice, name_of
-from quantray.studies.forecasts.settings import LayerChoice, ModelSettings
+from quantray.studies.forecasts.settings import LayerChoice, ModelSettings, OwnFeatureSettings
 
 __all__ = [
     "SCORES",
@@ -60,6 +61,13 @@ class ForecastTrial:
     parent: str | None = None
     """Key of the earlier fold's trial that this one starts from."""
     numerics: Numerics = "native"
+    features: tuple[OwnFeatureSettings, ...] = ()
+    """Of the user's own."""
+
+    @property
+    def own_features(self) -> dict[str, Feature]:
+        """Name -> what it is."""
+        return {each.name: each.build() for each in self.features}
 
     def history(self, panel: Panel) -> Panel:
         """All that the trial reads: its rows, and the names that are members on any of them.
@@ -162,7 +170,7 @@ SCORES = Layout(pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("sco
 def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
     """Hash of the data slice, the settings and the origin that the trial's numbers depend on."""
     history = trial.history(data.panel)
-    settings = {
+    settings: dict[str, object] = {
         "model": trial.model.model_dump(mode="json", exclude={"name", "reference", "trial_seconds"}),
         "split": [str(part) for part in (trial.split.train, trial.split.valid, trial.split.test)],
         "labels": [trial.split.horizon, trial.split.lag, trial.split.purge],
@@ -170,6 +178,8 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
         "threads": trial.threads,
         "parent": trial.parent,
     }
+    if trial.features:
+        settings["features"] = [each.model_dump(mode="json", exclude={"trial_seconds"}) for each in trial.features]
     sectors = [f"{name}={data.sectors[name]}" for name in history.assets.tolist() if name in data.sectors]
     return unit_key([history.fingerprint(), "\n".join(sectors)], settings, origin=forecast_origin(trial))
 
@@ -179,6 +189,7 @@ def forecast_origin(trial: ForecastTrial) -> Origin:
     kind, own, layer = _kind(trial.model), trial.model.own, attention_of(trial.model)
     choices = tuple(TableChoice(name_of(reader), "KINDS", kind) for reader in (build_forecaster, _forecast))
     theirs = [own] if own is not None else [layer.path] if isinstance(layer, LayerSettings) else []
+    theirs += [own_path(each.feature, "features") or each.feature for each in trial.features]
     return Origin((name_of(_forecast), *theirs), (*_LIBRARIES, *KINDS[kind].libraries), choices, trial.numerics)
 
 
@@ -209,6 +220,7 @@ def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Ta
     """The scores of the test dates, date, symbol and score a row, and what to note of the fit."""
     kind, history = KINDS[_kind(trial.model)], trial.history(data.panel)
     context = FitContext(
+        own_features=trial.own_features,
         sectors=data.sectors,
         seed=fit_seed(trial),
         threads=trial.threads,

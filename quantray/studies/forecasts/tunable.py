@@ -23,7 +23,7 @@ from quantray.research.numerics import Numerics
 from quantray.research.results import ResultStore
 from quantray.research.space import Point, SearchSpace
 from quantray.research.tunable import HeldOut, Progress, SearchTerms, Tunable, check_held_out, day_before, finite
-from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
+from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings, OwnFeatureSettings
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
 from quantray.studies.forecasts.tunable_scores import FoldScores, fits_folder
@@ -63,6 +63,7 @@ def tunable_forecaster(written: ForecastSettings, search: SearchTerms) -> Tunabl
         before=study.folds.warm_up_days,
         threads=study.threads,
         numerics=study.numerics,
+        features=study.features,
         folder=fits_folder(Path(search.runs)),
     )
 
@@ -148,6 +149,8 @@ class FoldFits:
     folder: Path
     """Where checkpoints go."""
     numerics: Numerics = "native"
+    features: tuple[OwnFeatureSettings, ...] = ()
+    """Of the user's own."""
 
     @property
     def most_rounds(self) -> int:
@@ -168,7 +171,15 @@ class FoldFits:
                 fits = []
                 for split in self.splits:
                     for seed in range(self.seeds):
-                        trial = ForecastTrial(model, split, seed, self.before, self.threads, numerics=self.numerics)
+                        trial = ForecastTrial(
+                            model,
+                            split,
+                            seed,
+                            self.before,
+                            self.threads,
+                            numerics=self.numerics,
+                            features=self.features,
+                        )
                         fits.append(_Fit(self.data, trial, self.folder))
                         open_fits.callback(fits[-1].close)
                 ended = False
@@ -247,7 +258,11 @@ class _Fit:
             trial = self._trial
             history = trial.history(self._data.panel)
             context = FitContext(
-                sectors=self._data.sectors, seed=fit_seed(trial), folder=self._folder, report=self._pause
+                own_features=trial.own_features,
+                sectors=self._data.sectors,
+                seed=fit_seed(trial),
+                folder=self._folder,
+                report=self._pause,
             )
             build_forecaster(trial.model, seed=trial.seed).fit(history, trial.split, context=context)
         except _Stopped:
