@@ -91,14 +91,14 @@ folds: {lookback_days: 120, test_days: 126}
 _STRATEGY_YAML = """# PYTHONPATH=. quantray run NAME.yaml
 name: NAME
 kind: sweep
-data: {kind: simulated, n_assets: 10, n_days: 500, seed: 1}
+data: {kind: simulated, n_assets: 10, n_days: 420, seed: 1}
 strategies:
   - {name: NAME, rule: "NAME:NAME", ranges: {days: [3, 5, 10]}}
   - momentum_10_50
 regimes: {method: volatility}
 search: {method: grid, min_days: 40}
-folds: {warm_up_days: 60, train_days: 250, test_days: 150}
-resampling: {samples: 500}
+folds: {warm_up_days: 60, train_days: 200, test_days: 150}
+resampling: {samples: 200}
 blocks: 4
 """
 _FORECASTER_YAML = """# PYTHONPATH=. quantray run NAME.yaml

@@ -24,7 +24,7 @@ from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.serving.settings import ServiceSettings
 from quantray.settings import read_settings
-from quantray.studies.forecasts.settings import ModelSettings
+from quantray.studies.forecasts.settings import ModelSettings, OwnFeatureSettings
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 from quantray.studies.sweep.settings import SweepSettings
 
@@ -111,6 +111,9 @@ def test_yaml_is_valid_settings(tmp_path):
         elif title == "# allocators":
             for allocator in yaml.safe_load(block):
                 AllocatorSettings.model_validate(allocator)
+        elif title == "# features":
+            for feature in yaml.safe_load(block):
+                OwnFeatureSettings.model_validate(feature)
         elif title == "# universe":
             UniverseSettings.model_validate(yaml.safe_load(block)).build()
         elif title == "# costs":
@@ -128,7 +131,7 @@ def test_yaml_is_valid_settings(tmp_path):
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 15
+    assert len(blocks("yaml")) == 17
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 

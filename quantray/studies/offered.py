@@ -164,15 +164,15 @@ def _registered(name: str, group: str) -> Offer:
         thing = own_thing(name, group)
     except InputError as error:
         return Offer(name, where, "", str(error))
-    return Offer(name, where, _parameters(thing), _line(thing))
+    return Offer(name, where, _parameters(thing, 2 if group == "costs" else 1), _line(thing))
 
 
-def _parameters(thing: Callable[..., object]) -> str:
+def _parameters(thing: Callable[..., object], given: int) -> str:
     try:
         taken = list(inspect.signature(thing).parameters.values())
     except (TypeError, ValueError):
         return ""
-    taken = taken if is_fitted(thing) else taken[1:]
+    taken = taken if is_fitted(thing) else taken[given:]
     return ", ".join(f"{p.name}" if p.default is p.empty else f"{p.name}={p.default!r}" for p in taken)
 
 
