@@ -25,7 +25,10 @@ Store = Annotated[str, typer.Option("--store", "-s", envvar="QUANTRAY_STORE", he
 Quality = Annotated[Path | None, typer.Option(help="YAML with quality thresholds and treatments.")]
 FormatName = Annotated[
     str | None,
-    typer.Option("--format", help="Name out of `quantray data formats`, or a YAML file; by default recognised."),
+    typer.Option(
+        "--format",
+        help="Out of `quantray data formats`, a YAML file, or module:name of a function; by default recognised.",
+    ),
 ]
 Adjusted = Annotated[
     str | None, typer.Option(help="What the prices account for: none, splits or 'splits and dividends'.")

@@ -11,7 +11,8 @@ __all__ = ["list_offers"]
 
 def list_offers(
     what: Annotated[
-        str, typer.Argument(help="allocators, estimators, forecasters, strategies, features, costs or universes.")
+        str,
+        typer.Argument(help="allocators, estimators, forecasters, strategies, features, formats, costs or universes."),
     ],
 ) -> None:
     """List what settings may name: quantray's, and what installed packages register."""

@@ -9,6 +9,7 @@ from typing import get_args
 from quantray.backtest.costs import LinearCosts
 from quantray.covariance.estimators import ESTIMATORS
 from quantray.data.universe import PRESETS, Everything, MembershipFile, RankBand, Symbols
+from quantray.data.vendors.formats import formats, prices_of
 from quantray.errors import InputError
 from quantray.execution.impact import LawName
 from quantray.features.catalogue import FEATURES
@@ -111,6 +112,18 @@ def _features() -> list[Offer]:
     ]
 
 
+def _formats() -> list[Offer]:
+    return [
+        Offer(
+            each.name,
+            "quantray",
+            "",
+            f"{each.description.rstrip('.') or 'Plain files'}; prices {prices_of(each.adjusted)}.",
+        )
+        for each in formats()
+    ]
+
+
 def _universes() -> list[Offer]:
     ways = [
         Offer(name, "quantray", setting, _line(kind))
@@ -150,6 +163,7 @@ OFFERED: Mapping[str, Callable[[], list[Offer]]] = {
     "estimators": _estimators,
     "strategies": _strategies,
     "features": _features,
+    "formats": _formats,
     "costs": _costs,
     "forecasters": _forecasters,
     "universes": _universes,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from quantray.data.vendors.formats import formats
 from quantray.errors import InputError
 from quantray.features.catalogue import FEATURES
 from quantray.own import registered
@@ -64,6 +65,12 @@ def test_features_are_listed_with_what_they_are():
     assert listed["return_5"] == "Return over 5 days."
 
 
+def test_formats_are_listed_with_what_their_prices_account_for():
+    listed = {each.name: each.about for each in offers("formats")}
+    assert tuple(listed) == tuple(form.name for form in formats())
+    assert all("; prices " in about for about in listed.values())
+
+
 def test_universes_are_listed_as_settings_say_them():
     listed = offers("universes")
     assert [each.name for each in listed][:5] == ["everything", "band", "members", "symbols", "preset: sp500-like"]
@@ -90,5 +97,5 @@ def test_what_cannot_be_listed_is_refused():
     with pytest.raises(InputError, match="'allocator' cannot be listed; did you mean 'allocators'"):
         offers("allocator")
     assert set(OFFERED) == {
-        "allocators", "costs", "estimators", "features", "forecasters", "strategies", "universes",
+        "allocators", "costs", "estimators", "features", "forecasters", "formats", "strategies", "universes",
     }  # fmt: skip

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,8 +15,9 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from quantray.data.vendors.parsing import DateForm
-from quantray.errors import DataError, InputError
+from quantray.errors import DataError, InputError, SolverError
 from quantray.inputs import imported, read_yaml
+from quantray.own import called, own_path, registered
 
 __all__ = [
     "ADJUSTMENTS",
@@ -158,7 +159,10 @@ class Format(BaseModel):
     symbol_part: Pattern | None = None
     """Regular expression with one group: the symbol in the text of the symbol column or header."""
     function: str | None = None
-    """``module:name`` of a function that makes a path into a frame with columns of these names, instead of all else."""
+    """``module:name`` of a function that makes a path into a frame with columns of these names, instead of all else; or
+    the name that an installed package registers among ``quantray.formats``."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Of the function."""
 
     def with_options(self, **options: Any) -> "Format":
         """The format with what the caller knows better.
@@ -184,14 +188,27 @@ class Format(BaseModel):
         Raises
         ------
         InputError
-            It cannot be imported.
+            It cannot be imported, or there are parameters and no function.
         """
         if self.function is None:
+            if self.parameters:
+                raise InputError(f"format {self.name}: parameters are of a function; name it as function: module:name.")
             return None
-        found = imported(self.function, f"format {self.name}: function")
+        found = imported(own_path(self.function, "formats") or self.function, f"format {self.name}: function")
         if not callable(found):
             raise InputError(f"format {self.name}: {self.function!r} is no function.")
-        return found  # type: ignore[no-any-return]  # whoever wrote it answers for what it returns
+        return partial(self._read, found)
+
+    def _read(self, function: Callable[..., object], path: Path) -> pd.DataFrame:
+        """What a user's function makes of a file."""
+        told = f"format {self.name}: {self.function} of {path.name}"
+        try:
+            made = called(function, path, self.parameters, "", told)
+        except SolverError as error:
+            raise DataError(str(error)) from error
+        if not isinstance(made, pd.DataFrame):
+            raise DataError(f"{told} gave a {type(made).__name__}; it must give a frame with a row for each bar.")
+        return made
 
 
 def spelling(column: object) -> str:
@@ -212,7 +229,9 @@ def plain() -> Format:
 
 
 def named_format(name: str) -> Format:
-    """A format by name, or from a YAML file that describes one.
+    """A format by name, from a YAML file that describes one, or read by a function of the user's own.
+
+    A function is named as ``module:name``, or as a package registers it among ``quantray.formats``.
 
     Raises
     ------
@@ -223,9 +242,12 @@ def named_format(name: str) -> Format:
     if name in known:
         return known[name]
     path = Path(name)
+    if own_path(name, "formats") is not None and not path.exists():
+        return Format(name=name, function=name)
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(
-            f"format {name!r} is unknown; give a YAML file that describes it, or one of {', '.join(known)}."
+            f"format {name!r} is unknown; give a YAML file that describes it, a function of yours as module:name, or "
+            f"one of {', '.join([*known, *registered('formats')])}."
         )
     content = read_yaml(path, "format")
     if not isinstance(content, dict):

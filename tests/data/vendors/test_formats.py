@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from vendor_bars import DAYS, LONG, cells
 
-from quantray.data.vendors.formats import BAR_FIELDS, COLUMN_NAMES, Format, plain
+from quantray.data.vendors.formats import BAR_FIELDS, COLUMN_NAMES, Format, named_format, plain
 from quantray.data.vendors.importing import read_bars
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError
 
 
 def test_pence_become_pounds(imported):
@@ -15,8 +15,6 @@ def test_pence_become_pounds(imported):
 
 
 def test_a_format_of_ones_own_in_yaml_or_as_a_function(imported, tmp_path, monkeypatch):
-    from quantray.data.vendors.formats import named_format
-
     (tmp_path / "house.yaml").write_text(
         "columns: {Stichtag: date, Kennung: symbol, Kurs: close}\n"
         "separator: '|'\ndecimal: ','\ndates: DMY\nadjusted: splits\n"
@@ -30,6 +28,37 @@ def test_a_format_of_ones_own_in_yaml_or_as_a_function(imported, tmp_path, monke
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert imported("anything", "x.csv", form=Format(function="ours:read")).field("close")[0, 0] == 7
+    assert imported("anything", "x.csv", form=named_format("ours:read")).field("close")[0, 0] == 7
+
+
+OURS = """
+import pandas as pd
+
+def priced(path, close=7.0):
+    return pd.DataFrame({"date": ["2021-01-04"], "symbol": [path.stem], "close": [close]})
+
+def raises(path):
+    raise KeyError("no sheet")
+
+def words(path):
+    return "bars"
+"""
+
+
+def test_a_function_takes_parameters_and_what_it_does_wrong_is_said(tmp_path, monkeypatch):
+    (tmp_path / "ours_of_mine.py").write_text(OURS)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "AA.csv").write_text("anything")
+    form = Format(name="ours", function="ours_of_mine:priced", parameters={"close": 3.0})
+    assert read_bars(tmp_path / "AA.csv", form).frame["close"].tolist() == [3.0]
+    for name, told in (
+        ("raises", "format ours_of_mine:raises: ours_of_mine:raises of AA.csv raised KeyError: .no sheet."),
+        ("words", "gave a str; it must give a frame with a row for each bar"),
+    ):
+        with pytest.raises(DataError, match=told):
+            read_bars(tmp_path / "AA.csv", named_format(f"ours_of_mine:{name}"))
+    with pytest.raises(InputError, match="parameters are of a function; name it as function: module:name"):
+        read_bars(tmp_path / "AA.csv", Format(name="x", parameters={"close": 3.0}))
 
 
 def test_a_mapping_in_another_case_keeps_zeros(tmp_path):
