@@ -16,7 +16,7 @@ from quantray.research.numerics import Numerics
 from quantray.research.space import Point, SearchSpace
 from quantray.research.tunable import Progress, finite
 from quantray.storage.files import make_folder, write_atomically
-from quantray.studies.forecasts.settings import ModelSettings
+from quantray.studies.forecasts.settings import ModelSettings, OwnFeatureSettings
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
 
 __all__ = ["FoldScores", "fits_folder"]
@@ -43,6 +43,8 @@ class FoldScores:
     folder: Path
     """Where validation ICs go."""
     numerics: Numerics = "native"
+    features: tuple[OwnFeatureSettings, ...] = ()
+    """Of the user's own."""
 
     @property
     def most_rounds(self) -> int:
@@ -60,18 +62,22 @@ class FoldScores:
             model = self.space.settings(point)
             with threadpool_limits(limits=self.threads), torch_threads(self.threads):
                 for split in self.splits:
-                    trial = ForecastTrial(model, split, 0, self.before, self.threads, numerics=self.numerics)
-                    found.append(self._valid_ic(trial))
+                    found.append(self._valid_ic(self._trial(model, split)))
                     yield Progress(finite(float(np.mean(found))), len(found) == len(self.splits))
         except (InputError, SolverError) as error:
             yield Progress(-1.0, finished=True, note=str(error))
+
+    def _trial(self, model: ModelSettings, split: Split) -> ForecastTrial:
+        return ForecastTrial(model, split, 0, self.before, self.threads, numerics=self.numerics, features=self.features)
 
     def _valid_ic(self, trial: ForecastTrial) -> float:
         key = forecast_key(self.data, trial)
         file = self.folder / key[:2] / f"{key}.json"
         if file.is_file():
             return float(json.loads(file.read_text(encoding="utf-8")))
-        context = FitContext(sectors=self.data.sectors, seed=fit_seed(trial), threads=trial.threads)
+        context = FitContext(
+            own_features=trial.own_features, sectors=self.data.sectors, seed=fit_seed(trial), threads=trial.threads
+        )
         fitted = build_forecaster(trial.model).fit(trial.history(self.data.panel), trial.split, context=context)
         ic: float | None = getattr(fitted, "valid_ic", None)
         if ic is None:

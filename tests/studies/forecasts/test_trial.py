@@ -13,7 +13,7 @@ from quantray.models.layers import LayerSettings
 from quantray.research.provenance import traits
 from quantray.research.results import ResultStore
 from quantray.studies.forecasts import trial as forecast_trial
-from quantray.studies.forecasts.settings import ModelSettings, TrainingChoice
+from quantray.studies.forecasts.settings import ModelSettings, OwnFeatureSettings, TrainingChoice
 from quantray.studies.forecasts.study import study_splits
 from quantray.studies.forecasts.trial import (
     ForecastData,
@@ -189,7 +189,8 @@ def test_every_field_of_a_forecasting_trial_changes_the_key(data, trial):
         key = forecast_key(data, replace(trial, split=other))
         assert key not in keys, name
         keys.add(key)
-    changes = {"seed": 1, "before": 120, "threads": 2, "parent": "a" * 32, "numerics": "any"}
+    changes: dict = {"seed": 1, "before": 120, "threads": 2, "parent": "a" * 32, "numerics": "any"}
+    changes["features"] = (OwnFeatureSettings(name="gap", feature="own_features:gap", lookback=5),)
     assert set(changes) | {"model", "split"} == {field.name for field in fields(ForecastTrial)}
     for name, value in changes.items():
         key = forecast_key(data, replace(trial, **{name: value}))
