@@ -17,7 +17,7 @@ from quantray.data.quality.treatment import QualitySettings
 from quantray.data.vendors.formats import Format
 from quantray.institution.rules import read_rules
 from quantray.oms.running import OmsSettings
-from quantray.regimes.indicators import LensSettings
+from quantray.regimes.lens_settings import LensSettings
 from quantray.research.market import SimulatedData, UniverseSettings
 from quantray.research.terms import TradingCostSettings
 from quantray.risk.stressing.scenarios import Scenario

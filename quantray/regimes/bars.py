@@ -1,5 +1,6 @@
 """Bars of any length within the sessions of an exchange, and what they tell of the market."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +15,22 @@ from quantray.features.returns import simple_returns
 from quantray.regimes.market import day_dispersion, median_range
 from quantray.regimes.observations import Observations, log_or_nan, refuse_without_dispersion
 
-__all__ = ["TIMEFRAMES", "MarketBars", "Timeframe", "bar_observations", "daily_bars", "intraday_bars", "resampled"]
+__all__ = [
+    "ROWS_A_DAY",
+    "TIMEFRAMES",
+    "MarketBars",
+    "Timeframe",
+    "bar_observations",
+    "daily_bars",
+    "intraday_bars",
+    "resampled",
+    "usual_course",
+]
 
 Timeframe = Literal["5min", "1hour", "1day", "1week"]
 TIMEFRAMES: tuple[Timeframe, ...] = ("5min", "1hour", "1day", "1week")
+ROWS_A_DAY: Mapping[Timeframe, float] = {"5min": 78, "1hour": 7, "1day": 1, "1week": 0.2}
+"""Bars in a usual session."""
 
 _MINUTES: dict[str, int] = {"5min": 5, "1hour": 60, "1day": 1440, "1week": 10080}
 _KNOWN_SESSIONS = 5
@@ -169,16 +182,23 @@ def bar_observations(bars: MarketBars) -> Observations:
     volatility = log_or_nan(median_range(bars.high, bars.low, known))
     dispersion = log_or_nan(day_dispersion(returns_tn))
     refuse_without_dispersion(dispersion)
-    session, slot = _slots(bars)
-    scaled = returns
-    if slot.max() > 0:
-        volatility = volatility - _usual(volatility, session, slot)
-        dispersion = dispersion - _usual(dispersion, session, slot)
-        with np.errstate(divide="ignore"):
-            sizes = np.log(np.abs(returns))
-        scaled = returns / np.exp(_usual(np.where(np.isfinite(sizes), sizes, np.nan), session, slot))
+    scaled = returns / np.exp(usual_course(log_or_nan(np.abs(returns)), bars))
+    volatility, dispersion = (values - usual_course(values, bars) for values in (volatility, dispersion))
     values = np.column_stack([scaled, volatility, dispersion])
     return Observations(bars.closes, ("return", "volatility", "dispersion"), values, returns)
+
+
+def usual_course(values: Float, bars: MarketBars) -> Float:
+    """(T,) how much each bar's time of day usually differs from the whole day, from earlier sessions only.
+
+    NaN until five earlier sessions had such a bar; 0 for bars of a whole session or longer.
+
+    Parameters
+    ----------
+    values : (T,) in logarithms; NaN where unknown.
+    """
+    session, slot = _slots(bars)
+    return _usual(values, session, slot) if slot.max() > 0 else np.zeros(len(values))
 
 
 def _slots(bars: MarketBars) -> tuple[Int, Int]:

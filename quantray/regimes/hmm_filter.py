@@ -8,7 +8,7 @@ from scipy.linalg import solve_triangular
 from quantray.arrays import Float
 from quantray.errors import InputError, SolverError
 
-__all__ = ["HmmParameters", "filtered_probabilities"]
+__all__ = ["HmmParameters", "filtered_probabilities", "stationary_shares"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,16 @@ class HmmParameters:
     @property
     def stationary(self) -> Float:
         """(R,) long-run shares of the states."""
-        count = len(self.transition)
-        system = np.vstack([self.transition.T - np.eye(count), np.ones(count)])
-        found = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)[0]
-        shares: Float = np.maximum(found, 0.0)
-        return np.asarray(shares / shares.sum())
+        return stationary_shares(self.transition)
+
+
+def stationary_shares(transition: Float) -> Float:
+    """(R,) long-run shares of the states of a chain whose (R, R) probabilities go from row to column."""
+    count = len(transition)
+    system = np.vstack([transition.T - np.eye(count), np.ones(count)])
+    found = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)[0]
+    shares: Float = np.maximum(found, 0.0)
+    return np.asarray(shares / shares.sum())
 
 
 def filtered_probabilities(values: Float, parameters: HmmParameters) -> Float:

@@ -1,130 +1,33 @@
-"""Five lenses on the market, each a rule with hysteresis over measures that are known at the close."""
+"""Five lenses on the market, each a small filter of what it sees: probabilities, and labels by what mistakes cost."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
-from quantray.arrays import Bool, Float, Int, Names
+from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.data.panel import Panel
-from quantray.errors import InputError
-from quantray.regimes.market import (
-    average_correlation,
-    illiquidity,
-    index_returns,
-    member_returns,
-    money_traded,
-    quoted_spread,
-    realised_volatility,
-    sector_returns,
-    trailing_rank,
-    trailing_score,
-)
-from quantray.regimes.path import RegimePath
+from quantray.regimes.lens_filter import ColumnPrior, Learnt, StatePrior, filtered_states
+from quantray.regimes.lens_measures import MarketMeasures
+from quantray.regimes.lens_settings import CORRELATION, LIQUIDITY, MARKET, SECTOR, VOLATILITY, LensSettings
+from quantray.regimes.market import average_correlation, realised_volatility
+from quantray.regimes.path import RegimePath, by_costs
+from quantray.regimes.schedule import RefitSchedule, spread_out
+from quantray.regimes.trend import trend_labels
 
 __all__ = [
-    "CORRELATION",
-    "LIQUIDITY",
-    "MARKET",
-    "SECTOR",
-    "VOLATILITY",
     "Lens",
-    "LensSettings",
     "Lenses",
-    "banded",
     "correlation_lens",
     "five_lenses",
+    "lenses_of",
     "liquidity_lens",
     "market_lens",
     "sector_lens",
     "volatility_lens",
 ]
-
-MARKET = ("bear", "neutral", "bull")
-VOLATILITY = ("low", "medium", "high", "extreme")
-LIQUIDITY = ("normal", "stressed")
-CORRELATION = ("normal", "crisis")
-SECTOR = ("broad", "concentrated")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LensSettings:
-    """Windows in trading days and the levels at which labels change.
-
-    A label changes when its measure passes the level by the margin, and not back before it has passed it by the
-    margin the other way.
-
-    Parameters
-    ----------
-    weighting : of the index that the market and volatility lenses look at; see ``market.index_returns``.
-    trend_days : moving average that the index is compared with.
-    trend_band : fraction above it that begins a bull market, or below it a bear market; each ends at the average.
-    bear_drawdown : fall from the highest close of a year that a bear market needs as well, a positive fraction.
-    volatility_days : window of the realised volatility.
-    volatility_cuts : shares of the trailing distribution where medium, high and extreme begin.
-    correlation_days : window of the average correlation.
-    correlation_cut : share of the trailing distribution where the crisis begins.
-    margin : hysteresis of these shares on either side.
-    liquidity_days : over which price impact, spread and money traded are averaged; money traded, which ebbs in
-        every holiday season, over three times as many.
-    stress, relief : scores, in deviations from the trailing median, at which stress begins and ends.
-    sector_days : window of the sectors' returns.
-    sector_cut : share of the trailing distribution of their dispersion where the market is concentrated.
-    leaders : number of leading sectors to name.
-    memory : window of the trailing distributions of volatility, correlation and dispersion.
-    liquidity_memory : window of those of liquidity, shorter because money traded grows.
-    warmup : known values that a trailing distribution needs.
-    """
-
-    weighting: Literal["equal", "traded"] = "equal"
-    trend_days: int = 200
-    trend_band: float = 0.02
-    bear_drawdown: float = 0.10
-    volatility_days: int = 21
-    volatility_cuts: tuple[float, float, float] = (0.35, 0.75, 0.93)
-    correlation_days: int = 42
-    correlation_cut: float = 0.85
-    margin: float = 0.03
-    liquidity_days: int = 10
-    stress: float = 2.0
-    relief: float = 1.0
-    sector_days: int = 63
-    sector_cut: float = 0.80
-    leaders: int = 3
-    memory: int = 1260
-    liquidity_memory: int = 504
-    warmup: int = 252
-
-    def __post_init__(self) -> None:
-        for name in ("trend_days", "volatility_days", "liquidity_days", "sector_days", "leaders"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)} must be 1 or more.")
-        if self.correlation_days < 3:
-            raise InputError(f"correlation_days {self.correlation_days} must be 3 or more.")
-        if not 2 <= self.warmup <= min(self.memory, self.liquidity_memory):
-            raise InputError(
-                f"warmup {self.warmup} must be 2 or more and at most memory {self.memory} and "
-                f"liquidity_memory {self.liquidity_memory}."
-            )
-        cuts = (0.0, *self.volatility_cuts, 1.0)
-        if not all(a < b for a, b in pairwise(cuts)):
-            raise InputError(f"volatility_cuts {self.volatility_cuts} must increase strictly between 0 and 1.")
-        for name in ("correlation_cut", "sector_cut"):
-            if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)} must lie between 0 and 1.")
-        for name in ("trend_band", "bear_drawdown", "margin"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)} must be 0 or more and below 1.")
-        shares = (*self.volatility_cuts, self.correlation_cut, self.sector_cut)
-        if max(shares) + self.margin > 1:
-            raise InputError(f"margin {self.margin} carries the highest cut beyond 1: no day would ever pass it.")
-        if min(shares) - self.margin <= 0:
-            raise InputError(f"margin {self.margin} carries the lowest cut to 0: no day would ever fall below it.")
-        if not -np.inf < self.relief <= self.stress < np.inf:
-            raise InputError(f"relief {self.relief} must not exceed stress {self.stress}, and both be finite.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +41,7 @@ class Lens:
 
 @dataclass(frozen=True, eq=False)
 class Lenses:
-    """All five views of one panel, over the same dates."""
+    """All five views of one market, over the same dates."""
 
     market: Lens
     volatility: Lens
@@ -167,9 +70,17 @@ class Lenses:
 
 
 _LENSES = tuple(f.name for f in fields(Lenses) if f.name != "leaders")
-
 _DEFAULT = LensSettings()
-_MONTH, _YEAR = 21, 252
+_MONTH, _TWO_MONTHS, _QUARTER = 21, 42, 63
+"""Rows of the indicators that are shown beside the lenses, which themselves need none."""
+_MANY = 1e6
+"""Rows of a prior that data do not move."""
+_SHARES = np.array([0.35, 0.47, 0.08, 0.10])
+"""Of the days in each state, before the data."""
+_CRISIS_SHARES = np.array([0.35, 0.47, 0.03, 0.03, 0.06, 0.06])
+"""The same where the two wide states are there without a crisis and with one."""
+_FOUR = (0, 1, 2, 3)
+_UPPER_TWO = np.eye(2)[[0, 0, 1, 1]]
 
 
 def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, settings: LensSettings = _DEFAULT) -> Lenses:
@@ -177,7 +88,7 @@ def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, setti
 
     Parameters
     ----------
-    panel : with close and volume; half_spread_bps, or high and low, tell the spreads.
+    panel : with close and volume; high and low, and half_spread_bps, sharpen what is seen.
     sectors : asset -> sector. Without them the sector lens is ``unknown`` throughout.
 
     Raises
@@ -187,138 +98,201 @@ def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, setti
     DataError
         A field is missing.
     """
-    if sectors is None:
-        nothing = np.full(len(panel.dates), -1)
-        rotation = Lens(RegimePath.certain(panel.dates, SECTOR, nothing), {})
-        leaders = np.full((len(panel.dates), settings.leaders), "")
+    return lenses_of(MarketMeasures.of_panel(panel, sectors, weighting=settings.weighting), settings)
+
+
+def lenses_of(seen: MarketMeasures, settings: LensSettings = _DEFAULT) -> Lenses:
+    """All five lenses on days or bars; raises as ``five_lenses``."""
+    if seen.sectors:
+        rotation, leaders = _sector(seen, settings)
     else:
-        rotation, leaders = sector_lens(panel, sectors, settings=settings)
+        nothing = np.full((len(seen.times), len(SECTOR)), np.nan)
+        rotation = Lens(RegimePath.likeliest(seen.times, SECTOR, nothing), {})
+        leaders = np.full((len(seen.times), settings.leaders), "")
     return Lenses(
-        market_lens(panel, settings=settings),
-        volatility_lens(panel, settings=settings),
-        liquidity_lens(panel, settings=settings),
-        correlation_lens(panel, settings=settings),
+        _market(seen, settings),
+        _volatility(seen, settings),
+        _liquidity(seen, settings),
+        _correlation(seen, settings),
         rotation,
         leaders,
     )
 
 
 def market_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
-    """Bull, bear or neutral: the index against its moving average and its highest close of a year.
+    """Bull, bear or neutral: states of the index's returns, each called by the drift that it has shown.
 
-    A bull market begins above a moving average that has risen over a month, a bear market below it and deep enough
-    under the year's high. Known once the average is.
-
-    Source: Faber (2007), "A Quantitative Approach to Tactical Asset Allocation",
-    *Journal of Wealth Management* 9, for the average; the band and the drawdown keep it from switching often.
+    Four states differ in volatility and drift. Drifts are seen slowly, so each state is bear, neutral or bull with the
+    probability that its Sharpe ratio lies below, between or above two levels, given its returns and the prior.
     """
-    returns = index_returns(panel, weighting=settings.weighting)
-    wealth = np.asarray(np.cumprod(1 + np.nan_to_num(returns)))
-    # Without members there is no index; a flat line would pass for a neutral market.
-    begun = np.append(np.maximum.accumulate(~np.isnan(returns))[1:], True)[: len(wealth)]
-    wealth[~begun] = np.nan
-    rolled = pd.Series(wealth).rolling(settings.trend_days).mean()
-    rising = (rolled >= rolled.shift(_MONTH)).to_numpy()
-    trend = np.asarray(wealth / rolled.to_numpy() - 1)
-    drawdown = np.asarray(wealth / pd.Series(wealth).rolling(_YEAR, min_periods=1).max().to_numpy() - 1)
-    labels = np.full(len(wealth), -1)
-    state = -1
-    for t in np.flatnonzero(~np.isnan(trend)):
-        if trend[t] > settings.trend_band and rising[t]:
-            state = 2
-        elif trend[t] < -settings.trend_band and drawdown[t] <= -settings.bear_drawdown:
-            state = 0
-        elif state == -1 or (state == 2 and trend[t] < 0) or (state == 0 and trend[t] > 0):
-            state = 1
-        labels[t] = state
-    return Lens(
-        RegimePath.certain(panel.dates, MARKET, labels), {"index": wealth, "trend": trend, "drawdown": drawdown}
-    )
+    return _market(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def volatility_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
-    """Low, medium, high or extreme: realised volatility of the index within its own trailing distribution."""
-    returns = index_returns(panel, weighting=settings.weighting)
-    volatility = realised_volatility(returns, settings.volatility_days, periods_per_year=panel.periods_per_year)
-    rank = trailing_rank(volatility, settings.memory, settings.warmup)
-    labels = banded(rank, settings.volatility_cuts, settings.margin)
-    return Lens(RegimePath.certain(panel.dates, VOLATILITY, labels), {"volatility": volatility, "rank": rank})
+    """Low, medium, high or extreme: four levels of the members' median range."""
+    return _volatility(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def liquidity_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
-    """Normal or stressed: price impact and spread above, or money traded below, what was usual lately.
-
-    The score is the mean of the scores of log price impact and log spread, or that of the fall of the money traded
-    where that is larger: in a panic much is traded at a high price, in a dry market little is traded at all.
-    """
-    days, memory, warmup = settings.liquidity_days, settings.liquidity_memory, settings.warmup
-    measures = {"impact": illiquidity(panel), "spread": quoted_spread(panel), "money": money_traded(panel)}
-    # Money traded falls every Christmas: a lack of it must last longer.
-    spans = {"impact": days, "spread": days, "money": 3 * days}
-    means = {name: _log_mean(values, spans[name]) for name, values in measures.items()}
-    scores = {name: trailing_score(values, memory, warmup) for name, values in means.items()}
-    # Two measures of one thing: where only one is known, it decides.
-    known = np.array([scores["impact"], scores["spread"]])
-    count = (~np.isnan(known)).sum(axis=0)
-    illiquid = np.divide(np.nansum(known, axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
-    score = np.fmax(illiquid, -scores["money"])
-    middle, margin = (settings.stress + settings.relief) / 2, (settings.stress - settings.relief) / 2
-    labels = banded(score, (middle,), margin)
-    return Lens(RegimePath.certain(panel.dates, LIQUIDITY, labels), {**measures, "score": score})
+    """Normal or stressed: the upper two of four levels of impact, and of quoted spreads where there are any."""
+    return _liquidity(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def correlation_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
-    """Normal or crisis: the average pairwise correlation within its own trailing distribution."""
-    correlation = average_correlation(member_returns(panel), settings.correlation_days)
-    rank = trailing_rank(correlation, settings.memory, settings.warmup)
-    labels = banded(rank, (settings.correlation_cut,), settings.margin)
-    return Lens(RegimePath.certain(panel.dates, CORRELATION, labels), {"correlation": correlation, "rank": rank})
+    """Normal or crisis: whether assets move together more than usual in the present state of their dispersion.
+
+    One day's correlation is hardly seen, the dispersion of returns well. So states are told by both: each of two wide
+    ones is there twice, as one in which assets go their own ways and as a crisis, in which the index moves by
+    ``crisis_multiple`` as much against the dispersion of its members.
+    """
+    return _correlation(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def sector_lens(panel: Panel, sectors: Mapping[str, str], *, settings: LensSettings = _DEFAULT) -> tuple[Lens, Names]:
-    """Broad or concentrated: how far apart the sectors' trailing returns are; and (T, k) the leading sectors.
+    """Broad or concentrated: levels of the dispersion of sectors' returns; and (T, k) the leading sectors.
 
-    The indicator ``dispersion`` is the standard deviation of the sectors' log returns over ``sector_days``;
-    ``persistence`` the correlation of their ranks with those of ``sector_days`` before: low while leaders rotate.
+    The indicator ``persistence`` is the correlation of the sectors' ranks with those of a quarter before: low
+    while leaders rotate.
+
+    Raises
+    ------
+    InputError
+        Fewer than two sectors have an asset in the panel.
     """
-    found = sector_returns(panel, sectors)
-    days = settings.sector_days
+    return _sector(MarketMeasures.of_panel(panel, sectors, weighting=settings.weighting), settings)
+
+
+def _market(seen: MarketMeasures, settings: LensSettings) -> Lens:
+    return (_by_drift if settings.market_by == "drift" else _by_trend)(seen, settings)
+
+
+def _by_drift(seen: MarketMeasures, settings: LensSettings) -> Lens:
+    year = TRADING_DAYS * seen.rows_a_day
+    column = ColumnPrior(
+        kind="widths",
+        location=np.array(settings.market_drifts) / np.sqrt(year),
+        width=np.array(settings.market_widths),
+        tails=5.0,
+        location_rows=settings.drift_days * seen.rows_a_day,
+        width_rows=300.0,
+    )
+
+    def called(learnt: Learnt) -> Float:
+        # The width of a Student-t of 5 degrees of freedom is 0.77 of its deviation.
+        sharpe = learnt.location[:, 0] / learnt.width[:, 0] * np.sqrt(3 / 5 * year)
+        error = np.sqrt(year / (learnt.rows + column.location_rows))
+        below, above = (ndtr((cut - sharpe) / error) for cut in (settings.bear_sharpe, settings.bull_sharpe))
+        return np.column_stack([below, above - below, 1 - above])
+
+    prior = _prior(seen, settings, (column,))
+    return _lens(seen, settings, MARKET, {"index": _level(seen)}, [seen.steps], prior, called)
+
+
+def _by_trend(seen: MarketMeasures, settings: LensSettings) -> Lens:
+    index, rule = _level(seen), settings
+    labels = trend_labels(index, days=rule.trend_days, band=rule.trend_band, bear_drawdown=rule.bear_drawdown)
+    return Lens(RegimePath.certain(seen.times, MARKET, labels), {"index": index})
+
+
+def _level(seen: MarketMeasures) -> Float:
+    """(T,) the index from one on; NaN before it has a return."""
+    index = np.asarray(np.cumprod(1 + np.nan_to_num(seen.index)))
+    begun = np.append(np.maximum.accumulate(~np.isnan(seen.index))[1:], True)[: len(index)]
+    return np.where(begun, index, np.nan)
+
+
+def _volatility(seen: MarketMeasures, settings: LensSettings) -> Lens:
+    realised = realised_volatility(seen.index, _MONTH, periods_per_year=round(TRADING_DAYS * seen.rows_a_day))
+    shown = {"volatility": realised, "range": seen.log_volatility}
+    prior = _prior(seen, settings, (_levels(settings.volatility_levels, 0.12),))
+    return _lens(seen, settings, VOLATILITY, shown, [seen.log_volatility], prior, np.eye(4))
+
+
+def _liquidity(seen: MarketMeasures, settings: LensSettings) -> Lens:
+    columns, priors = [seen.log_impact], [_levels(settings.impact_levels, 0.12)]
+    if seen.log_spread is not None:
+        columns, priors = [*columns, seen.log_spread], [*priors, _levels(settings.spread_levels, 0.08)]
+    shown = dict(zip(("impact", "spread"), columns, strict=False))
+    prior = _prior(seen, settings, tuple(priors))
+    return _lens(seen, settings, LIQUIDITY, shown, columns, prior, _UPPER_TWO)
+
+
+def _correlation(seen: MarketMeasures, settings: LensSettings) -> Lens:
+    four = np.array(settings.volatility_levels)
+    apart = _levels((*four, *four[2:]), 0.12)
+    pull = ColumnPrior(
+        kind="widths",
+        location=np.zeros(6),
+        width=np.array([1.0, 1.0, 1.0, 1.0, settings.crisis_multiple, settings.crisis_multiple]),
+        tails=6.0,
+        location_rows=_MANY,
+        width_rows=300.0,
+    )
+    prior = _prior(seen, settings, (apart, pull), (0, 1, 2, 3, 2, 3), _CRISIS_SHARES)
+    shown = {"correlation": average_correlation(seen.returns, _TWO_MONTHS), "pull": seen.pull}
+    columns = [seen.log_dispersion, seen.pull]
+    return _lens(seen, settings, CORRELATION, shown, columns, prior, np.eye(2)[[0, 0, 0, 0, 1, 1]])
+
+
+def _sector(seen: MarketMeasures, settings: LensSettings) -> tuple[Lens, Names]:
+    found, days = seen.by_sector, _QUARTER
     steps = pd.DataFrame(np.log1p(found.returns))
     trailing = steps.rolling(days, min_periods=int(np.ceil(0.8 * days))).sum().to_numpy()
-    count = (~np.isnan(trailing)).sum(axis=1)
-    dispersion = np.full(len(trailing), np.nan)
-    dispersion[count > 1] = np.nanstd(trailing[count > 1], axis=1)
-    rank = trailing_rank(dispersion, settings.memory, settings.warmup)
-    labels = banded(rank, (settings.sector_cut,), settings.margin)
-    shown = {"dispersion": dispersion, "rank": rank, "persistence": _persistence(trailing, days)}
-    lens = Lens(RegimePath.certain(panel.dates, SECTOR, labels), shown)
+    prior = _prior(seen, settings, (_levels(settings.sector_levels, 0.25),))
+    shown = {"dispersion": seen.log_sector_dispersion, "persistence": _persistence(trailing, days)}
+    lens = _lens(seen, settings, SECTOR, shown, [seen.log_sector_dispersion], prior, _UPPER_TWO)
     return lens, _leaders(found.names, trailing, settings.leaders)
 
 
-def banded(values: Float, cuts: tuple[float, ...], margin: float) -> Int:
-    """(T,) number of cuts that lie below each value, with hysteresis; -1 before the first known value.
+def _lens(
+    seen: MarketMeasures,
+    settings: LensSettings,
+    names: tuple[str, ...],
+    shown: Mapping[str, Float],
+    columns: list[Float],
+    prior: StatePrior,
+    called: Float | Callable[[Learnt], Float],
+) -> Lens:
+    """Filter the rows where all columns are known, and label them; the others hold the last probabilities.
 
-    A cut is passed upwards at ``cut + margin`` or more and downwards below ``cut - margin``; an unknown value keeps
-    the label.
+    Parameters
+    ----------
+    called : (K, R) class of each state, or what gives it from what was learnt.
     """
-    labels = np.full(len(values), -1)
-    state = -1
-    for t in range(len(values)):
-        value = values[t]
-        if not np.isnan(value):
-            if state == -1:
-                state = sum(value >= cut for cut in cuts)
-            while state < len(cuts) and value >= cuts[state] + margin:
-                state += 1
-            while state > 0 and value < cuts[state - 1] - margin:
-                state -= 1
-        labels[t] = state
-    return labels
+    values = np.column_stack(columns)
+    rows = np.flatnonzero(np.isfinite(values).all(axis=1))
+    schedule = RefitSchedule(first=settings.warmup, every=settings.every, window=settings.memory)
+    classes = called if callable(called) else lambda _: np.asarray(called)
+    found = filtered_states(values[rows], prior, schedule, classes)
+    known = ~np.isnan(found).any(axis=1)
+    chances = np.full((len(values), len(names)), np.nan)
+    if known.any():
+        chances = spread_out(found[known], rows[known], len(values))
+    return Lens(by_costs(seen.times, names, chances, settings.costs(names), settings.hysteresis), shown)
 
 
-def _log_mean(values: Float, days: int) -> Float:
-    logs = np.log(values, out=np.full(len(values), np.nan), where=values > 0)
-    return np.asarray(pd.Series(logs).rolling(days, min_periods=max(days // 2, 1)).mean().to_numpy())
+def _prior(
+    seen: MarketMeasures,
+    settings: LensSettings,
+    columns: tuple[ColumnPrior, ...],
+    spells: tuple[int, ...] = _FOUR,
+    share: Float = _SHARES,
+) -> StatePrior:
+    """Of states that last as those at ``spells`` of the settings' four do."""
+    days = np.array(settings.spells)[list(spells)]
+    stay = 1 - 1 / np.maximum(days * seen.rows_a_day, 1.5)
+    return StatePrior(columns=columns, stay=stay, share=share, rows=250.0 * seen.rows_a_day)
+
+
+def _levels(levels: tuple[float, ...], width: float) -> ColumnPrior:
+    return ColumnPrior(
+        kind="levels",
+        location=np.log(levels),
+        width=np.full(len(levels), width),
+        tails=10.0,
+        location_rows=30.0,
+        width_rows=60.0,
+    )
 
 
 def _leaders(names: Names, trailing: Float, count: int) -> Names:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.data.panel import Panel
-from quantray.errors import DataError, InputError
+from quantray.errors import InputError
 from quantray.features.returns import simple_returns
 
 __all__ = [
@@ -19,14 +19,12 @@ __all__ = [
     "day_volatility",
     "illiquidity",
     "index_returns",
+    "mean_known",
+    "median_known",
     "median_range",
     "member_returns",
-    "money_traded",
-    "quoted_spread",
     "realised_volatility",
     "sector_returns",
-    "trailing_rank",
-    "trailing_score",
 ]
 
 _MONEY_DAYS = 63
@@ -111,7 +109,7 @@ def day_dispersion(returns_tn: Float) -> Float:
     A day tells little about the volatility of an index and much about the width of its cross-section, which widens
     with it. Medians leave out single jumps and errors of the data. NaN without any return.
     """
-    return _median(np.abs(returns_tn - _median(returns_tn)[:, None])) * _TO_DEVIATION
+    return median_known(np.abs(returns_tn - median_known(returns_tn)[:, None])) * _TO_DEVIATION
 
 
 def day_volatility(panel: Panel) -> Float:
@@ -125,7 +123,7 @@ def day_volatility(panel: Panel) -> Float:
     """
     returns = member_returns(panel)
     if not {"high", "low"} <= set(panel.fields):
-        return _median(np.abs(returns)) * _TO_DEVIATION
+        return median_known(np.abs(returns)) * _TO_DEVIATION
     return median_range(panel.field("high"), panel.field("low"), ~np.isnan(returns))
 
 
@@ -133,7 +131,7 @@ def median_range(high_tn: Float, low_tn: Float, used: Bool) -> Float:
     """(T,) volatility of each bar from the median log range of the assets used (T, N); see ``day_volatility``."""
     good = used & (low_tn > 0) & (high_tn >= low_tn)
     span = np.log(np.divide(high_tn, low_tn, out=np.full(high_tn.shape, np.nan), where=good))
-    return np.asarray(_median(span) / (2 * np.sqrt(np.log(2))))
+    return np.asarray(median_known(span) / (2 * np.sqrt(np.log(2))))
 
 
 def average_correlation(returns_tn: Float, window: int) -> Float:
@@ -177,49 +175,15 @@ def illiquidity(panel: Panel) -> Float:
     """
     returns, money = member_returns(panel), _money(panel)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _median(np.where(money > 0, np.abs(returns) * 100 / (money / 1e6), np.nan))
+        return median_known(np.where(money > 0, np.abs(returns) * 100 / (money / 1e6), np.nan))
 
 
-def money_traded(panel: Panel) -> Float:
-    """(T,) the members' median close times volume."""
-    return _median(np.where(panel.member, _money(panel), np.nan))
-
-
-def quoted_spread(panel: Panel, window: int = 21) -> Float:
-    """(T,) the members' median half-spread in basis points, from quotes or else from daily ranges.
-
-    The field ``half_spread_bps`` is used where the panel has it. Otherwise the spread is estimated from closes and
-    the middle of the days' ranges, as a mean over the trailing ``window`` rows and the members.
-
-    Raises
-    ------
-    DataError
-        The panel has neither ``half_spread_bps`` nor ``high`` and ``low``.
-
-    Source: Abdi and Ranaldo (2017), "A Simple Estimation of Bid-Ask Spreads from Daily Close, High, and Low Prices",
-    *Review of Financial Studies* 30, eq. 11.
-    """
-    if "half_spread_bps" in panel.fields:
-        return _median(np.where(panel.member, panel.field("half_spread_bps"), np.nan))
-    if not {"high", "low"} <= set(panel.fields):
-        raise DataError(f"spreads need half_spread_bps, or high and low; the panel has {', '.join(panel.fields)}.")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        middle = 0.5 * (np.log(panel.field("high")) + np.log(panel.field("low")))
-        close = np.log(panel.field("close"))
-    products = np.full(panel.shape, np.nan)
-    # The paper's day t + 1 is today here, so the estimate is known at today's close.
-    products[1:] = (close[:-1] - middle[:-1]) * (close[:-1] - middle[1:])
-    products[1:][~panel.member[:-1] | ~np.isfinite(products[1:])] = np.nan
-    squared = 4 * pd.DataFrame(products).rolling(window, min_periods=window // 2).mean().to_numpy()
-    with np.errstate(invalid="ignore"):
-        return _mean(np.sqrt(np.maximum(squared, 0.0))) / 2 * 1e4
-
-
-def sector_returns(panel: Panel, sectors: Mapping[str, str]) -> SectorReturns:
-    """Equal-weight returns of the sectors of yesterday's members.
+def sector_returns(returns_tn: Float, assets: Names, sectors: Mapping[str, str]) -> SectorReturns:
+    """Equal-weight returns of sectors.
 
     Parameters
     ----------
+    returns_tn : (T, N) of the assets that count; NaN elsewhere.
     sectors : asset -> sector, as ``data.universe.read_sectors`` gives it; assets without one are left out.
 
     Raises
@@ -227,50 +191,27 @@ def sector_returns(panel: Panel, sectors: Mapping[str, str]) -> SectorReturns:
     InputError
         Fewer than two sectors have an asset in the panel.
     """
-    own = np.array([sectors.get(asset, "") for asset in panel.assets.tolist()])
+    own = np.array([sectors.get(asset, "") for asset in assets.tolist()])
     names = np.unique(own[own != ""])
     if len(names) < 2:
         raise InputError(f"{len(names)} sectors have assets in the panel; sector rotation needs two or more.")
-    returns = member_returns(panel)
-    return SectorReturns(names, np.column_stack([_mean(returns[:, own == name]) for name in names]))
-
-
-def trailing_rank(values: Float, window: int, least: int) -> Float:
-    """(T,) share of the trailing ``window`` known values that are at most today's, today's included.
-
-    NaN where today's value is unknown or fewer than ``least`` are known.
-    """
-    return np.asarray(pd.Series(values).rolling(window, min_periods=least).rank(method="max", pct=True).to_numpy())
-
-
-def trailing_score(values: Float, window: int, least: int) -> Float:
-    """(T,) today's distance from the trailing median, in trailing interquartile ranges scaled to deviations.
-
-    NaN where today's value is unknown, fewer than ``least`` are known, or the trailing values do not vary.
-    """
-    rolled = pd.Series(values).rolling(window, min_periods=least)
-    width = ((rolled.quantile(0.75) - rolled.quantile(0.25)) / 1.349).to_numpy()
-    distance = values - rolled.median().to_numpy()
-    return np.asarray(np.divide(distance, width, out=np.full(len(distance), np.nan), where=width > 0))
+    return SectorReturns(names, np.column_stack([mean_known(returns_tn[:, own == name]) for name in names]))
 
 
 def _money(panel: Panel) -> Float:
     return panel.field("close") * panel.field("volume")
 
 
-def _median(values: Float) -> Float:
-    out = np.full(len(values), np.nan)
-    some = _any(values)
-    out[some] = np.nanmedian(values[some], axis=1)
+def median_known(values_tn: Float) -> Float:
+    """(T,) median of the known values of each row; NaN where none is."""
+    out = np.full(len(values_tn), np.nan)
+    some = ~np.isnan(values_tn).all(axis=1)
+    out[some] = np.nanmedian(values_tn[some], axis=1)
     return out
 
 
-def _mean(values: Float) -> Float:
-    out = np.full(len(values), np.nan)
-    some = _any(values)
-    out[some] = np.nanmean(values[some], axis=1)
-    return out
-
-
-def _any(values: Float) -> Bool:
-    return np.asarray(~np.isnan(values).all(axis=1))
+def mean_known(values_tn: Float) -> Float:
+    """(T,) mean of the known values of each row; NaN where none is."""
+    count = (~np.isnan(values_tn)).sum(axis=1)
+    total = np.nan_to_num(values_tn).sum(axis=1)
+    return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0))

@@ -1,6 +1,6 @@
 """The path of regimes through time: labels, probabilities, and what they say about dwelling and switching."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -16,6 +16,7 @@ __all__ = [
     "RegimePath",
     "Spells",
     "adjusted_rand",
+    "by_costs",
     "minimum_dwell",
     "regroup",
     "transition_shares",
@@ -218,6 +219,39 @@ def minimum_dwell(path: RegimePath, days: int) -> RegimePath:
     counts = path.known & ((run >= days) | (rows == first))
     held = np.maximum.accumulate(np.where(counts, rows, 0)) if len(rows) else rows
     return replace(path, labels=np.where(path.known, labels[held], -1))
+
+
+def by_costs(
+    dates: Dates, names: Names | tuple[str, ...], probabilities: Float, costs: Sequence[float], hysteresis: float = 0.0
+) -> RegimePath:
+    """Label each row by the regime that would cost most to miss, and keep a label until another leads it clearly.
+
+    Parameters
+    ----------
+    probabilities : (T, R); NaN rows are unknown.
+    costs : (R,) of missing each regime, positive. With 1 and 3 for normal and stressed, stress is called from a
+        probability of a quarter on.
+    hysteresis : by how much a new regime's share of the expected costs must exceed the present one's.
+
+    Raises
+    ------
+    InputError
+        Another number of costs than names, a cost that is not positive, or a hysteresis outside 0 to 1.
+    """
+    weights = np.asarray(costs, dtype=np.float64)
+    if weights.shape != (len(names),) or not ((weights > 0) & np.isfinite(weights)).all() or not 0 <= hysteresis < 1:
+        raise InputError(
+            f"costs {list(costs)} must be {len(names)}, all positive, and hysteresis {hysteresis} from 0 to below 1."
+        )
+    shares = probabilities * weights
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    labels, now = np.full(len(dates), -1), -1
+    for t in np.flatnonzero(~np.isnan(shares).any(axis=1)).tolist():
+        best = int(shares[t].argmax())
+        if now < 0 or shares[t, best] > shares[t, now] + hysteresis:
+            now = best
+        labels[t] = now
+    return RegimePath(dates, np.asarray(names, dtype=np.str_), labels, probabilities)
 
 
 def regroup(path: RegimePath, groups: Mapping[str, str]) -> RegimePath:

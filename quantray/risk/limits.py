@@ -14,7 +14,7 @@ import numpy as np
 
 from quantray.arrays import Float, Names
 from quantray.errors import InputError
-from quantray.regimes.indicators import VOLATILITY
+from quantray.regimes.lens_settings import VOLATILITY
 from quantray.regimes.path import UNKNOWN
 from quantray.regimes.week import WEEK
 from quantray.risk.factor import GROUPS

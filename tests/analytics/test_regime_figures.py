@@ -5,7 +5,8 @@ from quantray.analytics.figures import to_html
 from quantray.analytics.regime_figures import lens_strips, regime_colours, regimes_over_price
 from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
-from quantray.regimes.indicators import LensSettings, five_lenses
+from quantray.regimes.indicators import five_lenses
+from quantray.regimes.lens_settings import LensSettings
 from quantray.regimes.path import RegimePath
 
 DATES = np.arange("2024-01-01", "2024-01-07", dtype="datetime64[D]")
@@ -42,7 +43,7 @@ def test_colours_follow_the_meaning_of_names():
 
 def test_the_five_lenses_stand_below_the_price():
     market = simulate_market(12, 300, seed=0)
-    settings = LensSettings(warmup=40, memory=100, liquidity_memory=100, trend_days=40)
+    settings = LensSettings(warmup=40, memory=300, every=130)
     sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
     lenses = five_lenses(market.panel, sectors, settings=settings)
     picture = lens_strips(lenses, lenses.market.indicators["index"])

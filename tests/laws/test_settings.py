@@ -61,27 +61,32 @@ FACTORS = {"allocators.0.estimator": "statistical"}
 FORECASTS = {"rule": "mean_variance", "alpha": {"forecasts": {"control": "reversal"}, "risk_aversion": 5}}
 NEIGHBOURS = {"models.0.attention": "neighbours"}
 LENSES: dict[str, tuple[str, Any]] = {
-    "weighting": ("market", "traded"),
-    "trend_days": ("market", 60),
-    "trend_band": ("market", 0.0),
-    "bear_drawdown": ("market", 0.0),
-    "volatility_days": ("volatility", 42),
-    "volatility_cuts": ("volatility", [0.2, 0.4, 0.8]),
-    "correlation_days": ("correlation", 21),
-    "correlation_cut": ("correlation", 0.5),
-    "margin": ("volatility", 0.0),
-    "liquidity_days": ("liquidity", 3),
-    "stress": ("liquidity", 1.0),
-    "relief": ("liquidity", 0.5),
-    "sector_days": ("sector", 21),
-    "sector_cut": ("sector", 0.4),
+    "market_by": ("market", "trend"),
+    "weighting": ("correlation", "traded"),
+    "market_costs": ("market", [1.0, 1.0, 1.0]),
+    "market_widths": ("market", [0.5, 1.0, 1.3, 1.6]),
+    "market_drifts": ("market", [-3.0, 1.0, -3.0, -3.0]),
+    "drift_days": ("market", 20.0),
+    "bear_sharpe": ("market", 0.5),
+    "bull_sharpe": ("market", 3.0),
+    "volatility_costs": ("volatility", [1.0, 1.0, 5.0, 5.0]),
+    "volatility_levels": ("volatility", [0.6, 1.0, 1.2, 1.4]),
+    "liquidity_costs": ("liquidity", [1.0, 30.0]),
+    "impact_levels": ("liquidity", [0.95, 1.0, 1.05, 1.1]),
+    "correlation_costs": ("correlation", [1.0, 1.0]),
+    "crisis_multiple": ("correlation", 1.05),
+    "sector_costs": ("sector", [1.0, 30.0]),
+    "sector_levels": ("sector", [0.9, 1.0, 1.1, 1.2]),
+    "spells": ("volatility", [5.0, 5.0, 5.0, 5.0]),
+    "hysteresis": ("volatility", 0.9),
     "leaders": ("sector", 2),
-    "memory": ("volatility", 60),
-    "liquidity_memory": ("liquidity", 60),
+    "memory": ("volatility", 61),
+    "every": ("volatility", 200),
     "warmup": ("volatility", 110),
 }
 """Setting of the lenses -> the lens that it changes, and another value."""
-QUICK = {"trend_days": 40, "warmup": 40, "memory": 120, "liquidity_memory": 120, "stress": 0.6, "relief": 0.2}
+QUICK: dict[str, Any] = {"warmup": 60, "memory": 400, "every": 30}
+QUICK |= {"market_costs": [6.0, 6.0, 1.0], "correlation_costs": [1.0, 10.0]}
 COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "cluster.cpus_per_task": ({}, {"cluster.cpus_per_task": 2.0}),
     "cluster.object_store_mb": ({}, {"cluster.object_store_mb": 200}),
@@ -167,6 +172,13 @@ COMPANY |= {
     for place, case in COMPANY.items()
     if place.startswith("portfolios ") and place not in ("portfolios risk", "portfolios costs.impact")
 }
+COMPANY |= {
+    f"sweep regimes.lenses.{name}": (
+        {"regimes.method": "market", "regimes.lenses.market_by": "trend", "regimes.lenses.trend_days": 40},
+        {f"regimes.lenses.{name}": value},
+    )
+    for name, value in (("trend_days", 60), ("trend_band", 0.0), ("bear_drawdown", 0.0))
+}
 """Setting, with its kind before it where there are several -> what must stand beside it, and another value of it."""
 ELSEWHERE = {
     "allocators.0.parameters": "of rules of a user's own; see tests/studies/portfolios",
@@ -178,6 +190,7 @@ ELSEWHERE = {
     "costs.parameters": "of a cost model of a user's own; see tests/studies/portfolios",
     "costs.trial_seconds": "changes no number; see tests/studies/portfolios",
     "allocators.0.trial_seconds": "changes no number; see tests/studies/portfolios",
+    "sweep regimes.lenses.spread_levels": "the market has no quotes; see tests/regimes",
     "sweep regimes.seed": "fits from all starts agree on so short a market; see tests/regimes",
     "cluster.address": "needs a cluster; see tests/distributed",
     "forecasts models.0.device": "needs a GPU",

@@ -8,7 +8,7 @@ def settings_in(folder, **changes):
     values = {
         "name": "small",
         "data": SimulatedData(n_assets=12, n_days=700, seed=3),
-        "regimes": RegimeChoice(method="volatility", dwell_days=3),
+        "regimes": RegimeChoice(method="volatility"),
         "strategies": ("momentum_10_50", "bollinger_20"),
         "screen": True,
         "search": SearchSettings(trials=4, min_days=40),

@@ -9,10 +9,8 @@ from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.data.synthetic import simulate_market
 from quantray.data.universe import Everything, read_sectors
-from quantray.errors import DataError, InputError
+from quantray.errors import DataError
 from quantray.regimes.indicators import (
-    LensSettings,
-    banded,
     correlation_lens,
     five_lenses,
     liquidity_lens,
@@ -20,16 +18,15 @@ from quantray.regimes.indicators import (
     sector_lens,
     volatility_lens,
 )
+from quantray.regimes.lens_settings import LensSettings
 
 NAN = np.nan
-QUICK = LensSettings(
-    trend_days=60, volatility_days=10, correlation_days=21, sector_days=42, memory=300, liquidity_memory=300, warmup=60
-)
+QUICK = LensSettings(trend_days=60, warmup=60, every=150)
 
 
 @pytest.fixture(scope="module")
 def simulated():
-    market = simulate_market(40, 700, seed=6)
+    market = simulate_market(24, 420, seed=6)
     return market.panel, dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
 
 
@@ -45,41 +42,45 @@ def panel_of(returns, volume=1e6, spread=5.0):
     return Panel(dates, np.array([f"A{i}" for i in range(close.shape[1])]), fields, np.ones(close.shape, dtype=bool))
 
 
-def test_hysteresis_passes_a_cut_by_the_margin_both_ways():
-    values = np.array([NAN, 0.52, 0.45, 0.56, NAN, 0.48, 0.44, 0.95, 0.1])
-    assert_array_equal(banded(values, (0.5, 0.8), 0.05), [-1, 1, 1, 1, 1, 1, 0, 2, 0])
+def changing(*parts, seed=0, n=40):
+    """Returns (T, N) of a common factor and own parts, in stretches of (days, common, own) deviations."""
+    generator = np.random.default_rng(seed)
+    common = np.concatenate([np.full(days, width) for days, width, _ in parts])[:, None]
+    own = np.concatenate([np.full(days, width) for days, _, width in parts])[:, None]
+    return common * generator.normal(size=(len(own), 1)) + own * generator.normal(size=(len(own), n))
 
 
-def test_a_rise_a_crash_and_a_recovery_are_bull_bear_and_bull():
+def test_a_crash_ends_a_bull_market():
+    lens = market_lens(panel_of(0.0006 + changing((400, 0.008, 0.01), (40, 0.025, 0.02))), settings=QUICK)
+    assert lens.path.named[390] == "bull"
+    assert lens.path.named[-1] in ("bear", "neutral")
+    assert not lens.path.known[:60].any()
+    assert lens.path.known[60:].all()
+    assert lens.path.probabilities[-1, 2] < 0.2
+
+
+def test_by_trend_the_market_lens_is_a_rule():
     returns = np.concatenate([np.full(150, 0.001), np.full(40, -0.01), np.full(150, 0.004)])
-    named = market_lens(panel_of(returns), settings=QUICK).path.named
-    assert named[150] == "bull"
-    assert named[190] == "bear"
-    assert named[-1] == "bull"
-    assert (named[:59] == "unknown").all()
-    assert "neutral" in named[151:190], "a bull market ends before a bear market begins"
-    shallow = np.concatenate([np.full(150, 0.001), np.full(6, -0.01)])
-    assert market_lens(panel_of(shallow), settings=QUICK).path.named[-1] == "neutral"
+    path = market_lens(panel_of(returns), settings=dataclasses.replace(QUICK, market_by="trend")).path
+    assert path.named[[150, 190, -1]].tolist() == ["bull", "bear", "bull"]
+    assert set(np.unique(path.probabilities[path.known])) == {0.0, 1.0}
 
 
-def test_a_market_without_members_is_unknown_rather_than_neutral():
-    panel = panel_of(np.full(300, 0.001))
+def test_a_market_without_members_is_unknown():
+    panel = panel_of(changing((300, 0.01, 0.01)))
     member = np.array(panel.member)
     member[:100] = False
     lens = market_lens(panel.with_member(member), settings=QUICK)
-    assert not lens.path.known[:159].any()
-    assert lens.path.named[159] == "neutral", "the average has not risen for a month yet"
-    assert lens.path.named[-1] == "bull"
+    assert not lens.path.known[:160].any()
+    assert lens.path.known[160:].all()
     assert np.isnan(lens.indicators["index"][:100]).all()
     assert lens.indicators["index"][100] == 1
 
 
-def test_volatility_bands_follow_the_width_of_returns():
-    generator = np.random.default_rng(0)
-    width = np.concatenate([np.full(200, 0.01), np.full(60, 0.04), np.full(100, 0.005)])
-    lens = volatility_lens(panel_of(generator.normal(0, width)), settings=QUICK)
-    assert (lens.path.named[215:230] == "extreme").all()
-    assert (lens.path.named[-80:] == "low").all()
+def test_volatility_follows_the_width_of_returns():
+    lens = volatility_lens(panel_of(changing((300, 0, 0.01), (60, 0, 0.03), (100, 0, 0.007))), settings=QUICK)
+    assert (lens.path.labels[305:360] > lens.path.labels[290]).all()
+    assert (lens.path.labels[370:] < lens.path.labels[290]).all()
     assert lens.indicators["volatility"].shape == lens.path.labels.shape
 
 
@@ -89,49 +90,59 @@ def test_liquidity_is_stressed_by_spreads_or_by_a_lack_of_trading():
     usual = generator.lognormal(0, 0.05, 400)
     calm = liquidity_lens(panel_of(returns, 1e6 * usual, 5 * usual), settings=QUICK).path
     assert calm.shares[1] < 0.1
-    wide = np.where(np.arange(400) >= 380, 5.0, 1.0)
+    wide = np.where(np.arange(400) >= 380, 2.0, 1.0)
     assert liquidity_lens(panel_of(returns, 1e6 * usual, 5 * usual * wide), settings=QUICK).path.named[-1] == "stressed"
-    dry = np.where(np.arange(400) >= 350, 0.3, 1.0)
-    assert liquidity_lens(panel_of(returns, 1e6 * usual * dry, 5 * usual), settings=QUICK).path.named[-1] == "stressed"
+    dry = panel_of(returns, 1e6 * usual * wide**-3)
+    fields = {name: dry.field(name) for name in ("close", "volume")}
+    unquoted = Panel(dry.dates, dry.assets, fields, dry.member)
+    assert liquidity_lens(unquoted, settings=QUICK).path.named[-1] == "stressed"
 
 
-def test_correlation_is_in_crisis_when_all_move_together():
-    generator = np.random.default_rng(0)
-    own, common = generator.normal(0, 0.01, (400, 12)), generator.normal(0, 0.01, (400, 1))
-    together = (np.arange(400) >= 330)[:, None]
-    returns = np.where(together, 0.2 * own + common, own + 0.4 * common)
-    lens = correlation_lens(panel_of(returns), settings=QUICK)
+def test_correlation_is_in_crisis_when_all_move_together_and_not_when_all_are_wild():
+    together = changing((330, 0.005, 0.01), (60, 0.014, 0.015))
+    apart = changing((330, 0.005, 0.01), (60, 0.0075, 0.015))
+    lens = correlation_lens(panel_of(together), settings=QUICK)
+    assert lens.path.named[320] == "normal"
     assert lens.path.named[-1] == "crisis"
-    assert lens.path.named[300] == "normal"
-    assert lens.indicators["correlation"][-1] > 0.8
+    assert lens.path.probabilities[-1, 1] > correlation_lens(panel_of(apart), settings=QUICK).path.probabilities[-1, 1]
+    assert lens.indicators["correlation"][-1] > 0.3
 
 
 def test_sectors_far_apart_are_concentrated_and_leaders_have_names():
     generator = np.random.default_rng(0)
-    drift = np.where(np.arange(400) >= 340, 0.01, 0.0)[:, None] * np.array([1, 1, 0, 0, -1, -1])
-    panel = panel_of(generator.normal(0, 0.005, (400, 6)) + drift)
-    sectors = {f"A{i}": "xyz"[i // 2] for i in range(6)}
+    width = np.where(np.arange(400) >= 340, 0.02, 0.008)[:, None]
+    tilt = np.where(np.arange(400) >= 340, 0.03, 0.0)[:, None] * np.repeat([1, 1, 0, 0, -1, -1, 0, 0], 2)
+    panel = panel_of(np.repeat(width * generator.normal(size=(400, 8)), 2, axis=1) + tilt)
+    sectors = {f"A{i}": "uvwxyzab"[i // 2] for i in range(16)}
     lens, leaders = sector_lens(panel, sectors, settings=dataclasses.replace(QUICK, leaders=2))
     assert lens.path.named[-1] == "concentrated"
     assert lens.path.named[330] == "broad"
-    assert leaders[-1].tolist() == ["x", "y"]
+    assert sorted(leaders[-1].tolist()) == ["u", "v"]
     assert leaders[0].tolist() == ["", ""]
     assert lens.indicators["persistence"].shape == (401,)
+
+
+def test_a_cost_makes_a_lens_call_sooner():
+    panel = panel_of(changing((300, 0.008, 0.01), (40, 0.014, 0.0175), (60, 0.008, 0.01)))
+    even = liquidity_lens(panel, settings=QUICK).path
+    wary = liquidity_lens(panel, settings=dataclasses.replace(QUICK, liquidity_costs=(1.0, 10.0))).path
+    assert_array_equal(even.probabilities, wary.probabilities)
+    assert wary.shares[1] >= even.shares[1]
 
 
 def test_a_fingerprint_names_all_five(simulated):
     panel, sectors = simulated
     lenses = five_lenses(panel, sectors, settings=QUICK)
-    row = lenses.fingerprint(panel.dates[600])
-    assert row == tuple(str(lenses.labels[name][600]) for name in lenses.labels)
+    row = lenses.fingerprint(panel.dates[400])
+    assert row == tuple(str(lenses.labels[name][400]) for name in lenses.labels)
     assert list(lenses.labels) == ["market", "volatility", "liquidity", "correlation", "sector"]
     assert "unknown" not in row
-    assert five_lenses(panel, settings=QUICK).fingerprint(panel.dates[600]) == (*row[:4], "unknown")
+    assert five_lenses(panel, settings=QUICK).fingerprint(panel.dates[400]) == (*row[:4], "unknown")
     with pytest.raises(DataError, match="nothing is known"):
         lenses.fingerprint("1990-01-01")
 
 
-@pytest.mark.parametrize("row", [150, 400, 611])
+@pytest.mark.parametrize("row", [150, 307])
 def test_no_lens_looks_ahead(simulated, row):
     panel, sectors = simulated
     whole = five_lenses(panel, sectors, settings=QUICK)
@@ -152,34 +163,21 @@ def test_the_order_of_assets_does_not_matter(simulated):
 
 
 def test_lenses_see_the_regimes_that_made_the_market():
-    """Volatility rises from calm and bull to bear and volatile; correlation with it."""
-    market = simulate_market(60, 1800, seed=2)
-    wild = np.isin(market.truth.regimes, [1, 3])
-    volatility = volatility_lens(market.panel).path
-    seen = volatility.known
-    assert (wild[seen] == (volatility.labels[seen] >= 2)).mean() > 0.8
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"volatility_cuts": (0.5, 0.4, 0.9)}, "must increase strictly"),
-        ({"margin": 0.1}, "no day would ever pass"),
-        ({"volatility_cuts": (0.02, 0.5, 0.9)}, "no day would ever fall below"),
-        ({"margin": np.nan}, "margin nan"),
-        ({"trend_band": -0.01}, "trend_band -0.01"),
-        ({"bear_drawdown": 1.0}, "bear_drawdown 1.0"),
-        ({"relief": 3}, "relief 3"),
-        ({"stress": np.inf}, "both be finite"),
-        ({"warmup": 2000}, "warmup 2000"),
-        ({"trend_days": 0}, "trend_days 0"),
-        ({"correlation_days": 2}, "correlation_days 2"),
-        ({"sector_cut": 1.0}, "sector_cut 1"),
-    ],
-)
-def test_settings_are_checked(changes, text):
-    with pytest.raises(InputError, match=text):
-        LensSettings(**changes)
+    """Better than the commonest regime would be right, and never sure of what is wrong."""
+    market = simulate_market(40, 1600, seed=104)
+    sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
+    lenses = five_lenses(market.panel, sectors)
+    truths = {"market": (2, 0, 2, 1), "volatility": (1, 2, 0, 3)} | dict.fromkeys(
+        ("liquidity", "correlation", "sector"), (0, 1, 0, 1)
+    )
+    for name, labels in truths.items():
+        path = getattr(lenses, name).path
+        truth, known = np.array(labels)[market.truth.regimes], path.known
+        base = np.bincount(truth[known]) / known.sum()
+        assert (path.labels == truth)[known].mean() >= base.max(), name
+        said = path.probabilities[known, truth[known]]
+        entropy = (base * np.log(base, out=np.zeros(len(base)), where=base > 0)).sum()
+        assert np.log(np.maximum(said, 1e-6)).mean() > entropy, name
 
 
 @pytest.mark.real
@@ -194,15 +192,15 @@ def test_2008_and_march_2020_are_what_they_were(real_data, tmp_path):
     panel = store.load(Everything(), "2000-01-01", "2021-12-31")
     lenses = five_lenses(panel, read_sectors(real_data / "sp500_sectors.csv"))
 
-    def shares(lens, name, start, end):
+    def shares(lens, names, start, end):
         within = (panel.dates >= np.datetime64(start)) & (panel.dates <= np.datetime64(end))
-        return (lenses.labels[lens][within] == name).mean()
+        return np.isin(lenses.labels[lens][within], names).mean()
 
     for start, end in (("2008-09-22", "2009-03-31"), ("2020-03-06", "2020-04-15")):
-        assert shares("volatility", "extreme", start, end) > 0.95
-        assert shares("market", "bear", start, end) > 0.9
-        assert shares("correlation", "crisis", start, end) > 0.95
-        assert shares("liquidity", "stressed", start, end) > 0.85
+        assert shares("volatility", ["high", "extreme"], start, end) > 0.95
+        assert shares("market", ["bear", "neutral"], start, end) > 0.95
+        assert shares("correlation", ["crisis"], start, end) > 0.7
+        assert shares("liquidity", ["stressed"], start, end) > 0.95
     for lens, name in (("volatility", "low"), ("market", "bull"), ("liquidity", "normal"), ("correlation", "normal")):
-        assert shares(lens, name, "2017-01-01", "2017-12-31") > 0.95
-    assert lenses.fingerprint("2020-03-20") == ("bear", "extreme", "stressed", "crisis", "concentrated")
+        assert shares(lens, [name], "2017-01-01", "2017-12-31") > 0.95
+    assert lenses.fingerprint("2020-03-20")[1:] == ("extreme", "stressed", "crisis", "concentrated")

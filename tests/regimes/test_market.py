@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import iqr
 
 from quantray.data.panel import Panel
 from quantray.data.synthetic import simulate_market
-from quantray.errors import DataError, InputError
+from quantray.errors import InputError
 from quantray.regimes.market import (
     average_correlation,
     day_dispersion,
@@ -13,12 +12,8 @@ from quantray.regimes.market import (
     illiquidity,
     index_returns,
     member_returns,
-    money_traded,
-    quoted_spread,
     realised_volatility,
     sector_returns,
-    trailing_rank,
-    trailing_score,
 )
 
 NAN = np.nan
@@ -84,43 +79,19 @@ def test_ranges_and_dispersion_find_the_width_of_the_day():
     assert_allclose(day_volatility(small([[10, 10, 10], [10.1, 10, 9.8]])), [NAN, 1.4826 * 0.01])
 
 
-def test_price_impact_and_money():
+def test_price_impact():
     panel = small([[10, 10, 10], [11, 9, 10]], volume=[[1, 1, 1], [1e5, 1e6, 0]])
     # 10 % over 1.1 million and over 9 million; the third did not trade.
     assert_allclose(illiquidity(panel), [NAN, np.mean([10 / 1.1, 10 / 9])])
-    assert_allclose(money_traded(panel), [10, 1.1e6])
-
-
-def test_spreads_come_from_quotes_or_from_ranges():
-    generator = np.random.default_rng(5)
-    steps = generator.normal(0, 0.01 / np.sqrt(390), (300, 30, 390))
-    middle = np.cumsum(steps.transpose(0, 2, 1).reshape(-1, 30), axis=0).reshape(300, 390, 30)
-    traded = np.exp(middle + 0.005 * generator.choice([-1, 1], middle.shape))
-    fields = {"high": traded.max(axis=1), "low": traded.min(axis=1)}
-    found = quoted_spread(small(traded[:, -1], **fields))
-    assert np.nanmedian(found) == pytest.approx(50, rel=0.15)
-    quoted = small([[10, 10], [10, 10]], half_spread_bps=[[1, 3], [2, 6]])
-    assert_allclose(quoted_spread(quoted), [2, 4])
-    with pytest.raises(DataError, match="spreads need half_spread_bps"):
-        quoted_spread(small([[10.0], [10.0]]))
 
 
 def test_sectors_are_means_of_their_members():
     panel = small([[10, 10, 10], [11, 12, 9], [11, 12, NAN]])
-    found = sector_returns(panel, {"A0": "x", "A1": "x", "A2": "a"})
+    found = sector_returns(member_returns(panel), panel.assets, {"A0": "x", "A1": "x", "A2": "a"})
     assert found.names.tolist() == ["a", "x"]
     assert_allclose(found.returns, [[NAN, NAN], [-0.1, 0.15], [NAN, 0]])
     with pytest.raises(InputError, match="needs two or more"):
-        sector_returns(panel, {"A0": "x"})
-
-
-def test_trailing_rank_and_score():
-    values = np.array([3.0, 1, 2, NAN, 4, 0])
-    assert_allclose(trailing_rank(values, 3, 2), [NAN, 0.5, 2 / 3, NAN, 1.0, 0.5])
-    drawn = np.random.default_rng(0).normal(size=50)
-    window = drawn[10:50]
-    assert trailing_score(drawn, 40, 40)[-1] == pytest.approx((drawn[-1] - np.median(window)) / (iqr(window) / 1.349))
-    assert np.isnan(trailing_score(np.ones(9), 5, 3)).all()
+        sector_returns(member_returns(panel), panel.assets, {"A0": "x"})
 
 
 MEASURES = [
@@ -130,10 +101,7 @@ MEASURES = [
     lambda p: day_dispersion(member_returns(p)),
     lambda p: average_correlation(member_returns(p), 42),
     illiquidity,
-    money_traded,
-    quoted_spread,
     lambda p: realised_volatility(index_returns(p), 21),
-    lambda p: trailing_score(illiquidity(p), 100, 50),
 ]
 
 

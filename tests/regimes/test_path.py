@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import adjusted_rand_score
 
 from quantray.errors import DataError, InputError
-from quantray.regimes.path import RegimePath, adjusted_rand, minimum_dwell, regroup
+from quantray.regimes.path import RegimePath, adjusted_rand, by_costs, minimum_dwell, regroup
 
 NAN = np.nan
 DATES = np.arange("2024-01-01", "2024-04-01", dtype="datetime64[D]")
@@ -139,3 +139,17 @@ def test_a_path_is_read_only():
     path = path_of([0, 1])
     with pytest.raises(ValueError, match="read-only"):
         path.labels[0] = 1
+
+
+def test_a_label_is_what_costs_most_to_miss_and_changes_when_another_leads():
+    stress = np.array([np.nan, 0.2, 0.3, 0.48, 0.52, 0.56, 0.46, 0.44])
+    chances = np.column_stack([1 - stress, stress])
+    dates = np.arange("2024-01-01", "2024-01-09", dtype="datetime64[D]")
+    labels = by_costs(dates, ("normal", "stressed"), chances, (1, 1)).labels
+    assert_array_equal(labels, [-1, 0, 0, 0, 1, 1, 0, 0])
+    held = by_costs(dates, ("normal", "stressed"), chances, (1, 1), 0.1).labels
+    assert_array_equal(held, [-1, 0, 0, 0, 0, 1, 1, 0])
+    wary = by_costs(dates, ("normal", "stressed"), chances, (1, 3)).labels
+    assert_array_equal(wary, [-1, 0, 1, 1, 1, 1, 1, 1])
+    with pytest.raises(InputError, match="must be 2, all positive"):
+        by_costs(dates, ("normal", "stressed"), chances, (1, 0))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from quantray.errors import InputError
-from quantray.regimes.indicators import MARKET, VOLATILITY, market_lens, volatility_lens
+from quantray.regimes.indicators import market_lens, volatility_lens
+from quantray.regimes.lens_settings import MARKET, VOLATILITY
 from quantray.regimes.path import RegimePath
 from quantray.regimes.week import week_classes
 

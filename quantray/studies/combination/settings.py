@@ -9,7 +9,7 @@ from scipy.stats import qmc
 from quantray.data.calendar import DEFAULT_EXCHANGE
 from quantray.errors import InputError
 from quantray.portfolio.strategy_mix import DrawdownRule, MixMethod
-from quantray.regimes.indicators import LensSettings
+from quantray.regimes.lens_settings import LensSettings
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
 from quantray.research.terms import CostSettings, LagSettings

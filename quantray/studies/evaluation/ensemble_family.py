@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from quantray.backtest.net import NetReturns, net_of_costs
 from quantray.data.panel import Panel
-from quantray.regimes.indicators import LensSettings, five_lenses
+from quantray.regimes.indicators import five_lenses
+from quantray.regimes.lens_settings import LensSettings
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.rule import StrategyResult
 from quantray.studies.evaluation.families import TradingTerms

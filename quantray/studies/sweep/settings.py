@@ -10,13 +10,13 @@ from quantray.errors import InputError
 from quantray.regimes.ensemble import EnsembleSettings, ensemble_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.indicators import (
-    LensSettings,
     correlation_lens,
     liquidity_lens,
     market_lens,
     sector_lens,
     volatility_lens,
 )
+from quantray.regimes.lens_settings import LensSettings
 from quantray.regimes.observations import daily_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.research.folds import FoldKind
@@ -48,9 +48,10 @@ class RegimeChoice(SettingsModel):
     states: Literal[2, 3, 4] = 3
     """Of the hidden Markov model and the ensemble."""
     dwell_days: int = Field(5, ge=1)
-    """Days running that a new regime must be seen before it counts."""
+    """Days running that a new regime of the hidden Markov model or the ensemble must be seen before it counts; lenses
+    have their hysteresis instead."""
     lenses: LensSettings = LensSettings()
-    """Windows and thresholds of the lenses."""
+    """What the lenses hold beforehand, and what their mistakes cost."""
     seed: Seed = 0
 
     def build(self, panel: Panel, sectors: Mapping[str, str] | None = None) -> RegimePath:
@@ -78,8 +79,8 @@ class RegimeChoice(SettingsModel):
                 raise InputError(
                     "regimes of sectors need to know them; set data.sectors to a file of symbol and sector."
                 )
-            return minimum_dwell(sector_lens(panel, sectors, settings=self.lenses)[0].path, self.dwell_days)
-        return minimum_dwell(_LENSES[self.method](panel, settings=self.lenses).path, self.dwell_days)
+            return sector_lens(panel, sectors, settings=self.lenses)[0].path
+        return _LENSES[self.method](panel, settings=self.lenses).path
 
 
 class SearchSettings(SettingsModel):

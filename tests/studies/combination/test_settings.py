@@ -103,8 +103,8 @@ def test_settings_become_a_design():
         ("strategies: [{entry: pairs, count: 2}]\nmethod: kelly", "method"),
         ("strategies: [{entry: pairs, count: 2}]\nmax_corelation: 1", "did you mean 'max_correlation'"),
         (
-            "strategies: [{entry: pairs, count: 2}]\nlenses: {volatility_cuts: [0.9, 0.5, 0.95]}",
-            "volatility_cuts .* must increase strictly",
+            "strategies: [{entry: pairs, count: 2}]\nlenses: {volatility_levels: [0.9, 0.5, 0.95, 1.0]}",
+            "volatility_levels .* increase strictly",
         ),
     ],
 )

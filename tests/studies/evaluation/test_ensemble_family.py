@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from quantray.backtest.costs import LinearCosts
 from quantray.backtest.net import net_returns
-from quantray.regimes.indicators import LensSettings, five_lenses
+from quantray.regimes.indicators import five_lenses
+from quantray.regimes.lens_settings import LensSettings
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import RegimeMap
 from quantray.studies.evaluation.ensemble_family import EnsembleFamily
@@ -37,7 +38,7 @@ def test_its_identity_follows_all_that_it_depends_on(small):
     family = EnsembleFamily(small[1])
     others = (
         EnsembleFamily(),
-        replace(family, lenses=LensSettings(trend_days=100)),
+        replace(family, lenses=LensSettings(hysteresis=0.2)),
         replace(family, ensemble=RegimeAwareEnsemble(RegimeMap(default={"pairs": 1.0}))),
     )
     identities = {one.identity(()) for one in (family, *others)}

@@ -34,7 +34,7 @@ def test_settings_become_families_and_a_design():
         ("blocks: 7", "multiple of 2"),
         ("regimes: {methods: hmm}", "did you mean 'method'"),
         ("regimes: {lenses: {trend_day: 9}}", "unknown key 'regimes.lenses.trend_day'; did you mean 'trend_days'"),
-        ("regimes: {lenses: {stress: 1, relief: 2}}", "s.yaml: relief 2.0 must not exceed stress 1.0"),
+        ("regimes: {lenses: {bear_sharpe: 2}}", "s.yaml: bear_sharpe 2.0 must not exceed bull_sharpe 0.5"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, line, text):

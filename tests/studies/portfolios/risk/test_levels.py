@@ -48,7 +48,7 @@ def test_regimes_of_the_day_and_classes_of_the_week_move_levels(market):
     for row, level in zip(ROWS, found.tolist(), strict=True):
         day = panel.dates[row]
         assert level == pytest.approx(0.02 * volatility.get(regimes.at(day), 1.0) * classes.get(weeks.at(day), 1.0))
-    assert len(set(found.tolist())) > 2
+    assert len(set(found.tolist())) > 1
 
 
 def test_forecasts_that_are_too_low_lose_trust_and_high_ones_keep_it(market):
