@@ -29,7 +29,7 @@ from quantray.research.results import ResultStore
 from quantray.settings import checked, nearest
 from quantray.strategies.rule import Rule
 from quantray.studies.evaluation.strategy_settings import Strategy, entry_of, named
-from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
+from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings, OwnFeatureSettings
 from quantray.studies.reports.inputs import run_table
 from quantray.studies.sweep.record import ALL
 from quantray.studies.sweep.settings import SweepSettings
@@ -125,7 +125,8 @@ def _load_pyfunc(path: str) -> ForecastScorer | StrategyScorer:
     told = json.loads((Path(path) / _TOLD).read_text(encoding="utf-8"))
     if "strategy" in told:
         return StrategyScorer(entry_of(_STRATEGY.validate_python(told["strategy"])).build(told["parameters"]))
-    context = FitContext(sectors=told["sectors"])
+    features = (OwnFeatureSettings.model_validate(each) for each in told["features"])
+    context = FitContext(own_features={each.name: each.build() for each in features}, sectors=told["sectors"])
     fits = tuple(FittedNetwork.load(Path(path) / file, context) for file in told["fits"])
     return ForecastScorer(fits, told["threads"])
 
@@ -150,7 +151,8 @@ def _network(run: Run, name: str, kept: Path) -> dict[str, Any]:
         shutil.copy(source, kept / f"{place}.pt")
     sectors = load_market(settings.data, settings.exchange, ("close",)).sectors
     files = [f"{place}.pt" for place in range(len(sources))]
-    return {"fits": files, "threads": settings.threads, "sectors": dict(sectors)}
+    features = [each.model_dump(mode="json") for each in settings.features]
+    return {"fits": files, "threads": settings.threads, "sectors": dict(sectors), "features": features}
 
 
 def _last_fits(run: Run, model: ModelSettings) -> list[Path]:
@@ -210,7 +212,8 @@ def _signature(value: str) -> Any:
     from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
 
     keys = [ColSpec(DataType.datetime, "date"), ColSpec(DataType.string, "symbol")]
-    fields = [ColSpec(DataType.double, name, required=name == "close") for name in ("close", "high", "low", "volume")]
+    names = ("close", "open", "high", "low", "volume")
+    fields = [ColSpec(DataType.double, name, required=name == "close") for name in names]
     member = ColSpec(DataType.boolean, "member", required=False)
     return ModelSignature(Schema([*keys, *fields, member]), Schema([*keys, ColSpec(DataType.double, value)]))
 

@@ -46,6 +46,25 @@ def test_a_network_scores_as_its_study_did(forecasts, forecast_study, load, tmp_
     assert_allclose(found.to_numpy()[: len(rows)], said.to_numpy(), atol=1e-5)
 
 
+def test_a_network_computes_features_of_ones_own(forecast_settings, network, load, tmp_path):
+    training = {"steps": 5, "warm_up_days": 5, "epochs": 1, "patience": 1}
+    settings = forecast_settings(
+        tmp_path / "runs",
+        models=(network("LSTM", attention="none", width=4, training=training),),
+        seeds=1,
+        folds={"train_days": 60, "valid_days": 20, "test_days": 20, "horizon": 1, "warm_up_days": 270, "most": 1},
+        features=({"name": "gap", "feature": "own_features:gap", "lookback": 5},),
+    )
+    source = FORECASTS.load(settings)
+    run, study = carry_out(FORECASTS, source, Serial()), FORECASTS.run(source, Serial())
+    found = load(export_model(run, "LSTM")).predict(source.data.panel.to_long())
+    scored = found.pivot(index="date", columns="symbol", values="score")
+    said = pd.DataFrame(study.models[0].scores, study.dates, study.panel.assets)[scored.columns]
+    dates = scored.index.intersection(said.index)
+    assert len(dates) > 5
+    assert_allclose(scored.loc[dates].to_numpy(), said.loc[dates].to_numpy(), atol=1e-5)
+
+
 def test_a_model_needs_later_dates(forecasts, forecast_study, load, tmp_path):
     source, _ = forecast_study
     model = load(export_model(forecasts, "GAT", tmp_path / "model"))
