@@ -5,7 +5,7 @@ import math
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -285,8 +285,9 @@ def _plain(value: object) -> object:
 _OWN_TAGS = re.compile(r"(?:<br>|</?extra>|<span style=\"color:#[0-9A-Fa-f]{6}\">|</span>)")
 
 
+@lru_cache(maxsize=10_000)
 def _label(text: str) -> str:
-    """A text of a figure, which is shown as it is."""
+    """A text of a figure, which is shown as it is; dates come again in every line of every chart."""
     if text.isalnum():
         return text
     texts, tags = _OWN_TAGS.split(text), [*_OWN_TAGS.findall(text), ""]
