@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,8 @@ from quantray.institution.lots.events import TaxAccount
 from quantray.institution.rules import Kind, Rule
 from quantray.settings import Seed, SettingsModel, read_settings
 from quantray.strategies.catalogue import CATALOGUE, ParameterValue
+from quantray.strategies.rule import Rule as TradingRule
+from quantray.studies.evaluation.strategy_settings import StrategyName, entry_of
 
 __all__ = [
     "AccountSettings",
@@ -70,10 +72,11 @@ class AccountSettings(OpeningSettings):
 
 
 class StrategySettings(SettingsModel):
-    """A rule of the catalogue that a manager runs."""
+    """A rule that a manager runs."""
 
     pm: Name
-    rule: str
+    rule: StrategyName
+    """Of the catalogue, or one of his own by ``module:name``; see ``strategies.own``."""
     parameters: Mapping[str, ParameterValue] = {}
     weight: float = Field(1.0, gt=0, le=1e6)
     """Of the manager's capital, beside his other strategies'."""
@@ -82,10 +85,20 @@ class StrategySettings(SettingsModel):
 
     @model_validator(mode="after")
     def _known(self) -> "StrategySettings":
-        if self.rule not in CATALOGUE:
-            raise ValueError(f"rule {self.rule!r} is none of {', '.join(sorted(CATALOGUE))}")
-        CATALOGUE[self.rule].build(self.parameters)
+        # A manager's own is imported when his day begins.
+        if self.rule in CATALOGUE:
+            self.build()
         return self
+
+    def build(self) -> TradingRule[Any]:
+        """The rule with its parameters.
+
+        Raises
+        ------
+        InputError
+            As ``evaluation.strategy_settings.entry_of``, or it has no such parameters.
+        """
+        return entry_of(self.rule).build(self.parameters)
 
 
 class Mandate(SettingsModel):

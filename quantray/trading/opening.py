@@ -40,8 +40,11 @@ def day_set_up(institution: InstitutionSettings, market: MarketDay) -> SetUp:
     Raises
     ------
     InputError
-        A limit is missing, or an account restricts or holds, or facts are of, what the day has no bars of.
+        A limit is missing, or an account restricts or holds, or facts are of, what the day has no bars of; or a
+        manager's own rule cannot be imported.
     """
+    for strategy in institution.strategies.values():
+        strategy.build()
     opening = dict(zip(market.symbols, market.opening().tolist(), strict=True))
     for name, account in institution.accounts.items():
         if unknown := sorted({*account.restricted, *account.shares} - opening.keys()):

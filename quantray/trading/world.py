@@ -19,7 +19,6 @@ from quantray.errors import DataError, first_line
 from quantray.institution.books import StrategySettings
 from quantray.oms.messages import MONEY
 from quantray.settings import SettingsModel
-from quantray.strategies.catalogue import CATALOGUE
 from quantray.strategies.rule import Rule
 from quantray.trading.messages import Decided, Holding, News, Wish
 
@@ -63,7 +62,7 @@ class World:
 
     def __post_init__(self) -> None:
         it = self.settings
-        self._rules = [CATALOGUE[each.rule].build(each.parameters) for each in it.strategies.values()]
+        self._rules = [each.build() for each in it.strategies.values()]
         self.news = {name: np.zeros((0, len(it.symbols)), dtype=np.int64) for name in _FIELDS}
         self.wanted = np.zeros((len(self._rules), len(it.symbols)))
         self._shares_on_paper = np.zeros_like(self.wanted)

@@ -66,7 +66,7 @@ def test_a_firm_is_read_and_written(tmp_path):
         ("strategies.slow.pm", "eve", "strategy slow belongs to 'eve'"),
         ("accounts.b1", None, "pm bob has no account"),
         ("strategies.slow", None, "pm bob has no strategy"),
-        ("strategies.slow.rule", "rsi_15", "rule 'rsi_15' is none of"),
+        ("strategies.slow.rule", "rsi_15", "strategy 'rsi_15' is unknown; did you mean 'rsi_14'"),
         ("strategies.slow.parameters", {"wave": 3}, "rsi_14 has no parameter wave"),
         ("strategies.a1", {"pm": "ann", "rule": "rsi_14"}, "'a1' names two of the firm: a strategy and a account"),
         ("accounts.B1", {"pm": "bob"}, "names two of the firm"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quantray.errors import DataError
+from quantray.errors import DataError, InputError
 from quantray.institution.books import StrategySettings
 from quantray.oms.messages import MONEY
 from quantray.trading.messages import Holding, News
@@ -90,6 +90,17 @@ def test_a_strategy_that_raises_keeps_what_it_wanted_and_the_others_go_on():
     assert wanted(decided) == {("AAA", "buy"): {"a1": 50}}
     made._rules[0] = Unfinished()
     assert "are not all numbers" in made.decide(news(2, 10, 20, cash=1000)).failed["s0"]
+
+
+def test_a_manager_brings_a_strategy_of_his_own():
+    own = StrategySettings(pm="ann", rule="own_strategies:dip", parameters={"days": 1, "gross": 0.5})
+    settings = WorldSettings(pm="ann", symbols=("AAA", "BBB"), accounts=("a1",), strategies={"dip": own})
+    made = World(settings)
+    made.take(news(0, 10.0, 20.0))
+    made.decide(news(1, 9.0, 21.0, cash=1000))
+    assert made.wanted.tolist() == [[0.5, 0.0]]
+    with pytest.raises(InputError, match="'own_strategies:nobody' cannot be imported"):
+        StrategySettings(pm="ann", rule="own_strategies:nobody").build()
 
 
 def test_what_strategies_earn_on_paper():

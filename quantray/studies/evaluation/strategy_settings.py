@@ -15,6 +15,7 @@ __all__ = [
     "OwnStrategy",
     "RangeSettings",
     "Strategy",
+    "StrategyName",
     "catalogued",
     "check_names",
     "entry_of",
@@ -44,12 +45,16 @@ def _known(name: str) -> str:
     return name
 
 
+StrategyName = Annotated[str, AfterValidator(_known)]
+"""A name in ``strategies.catalogue``, ``module:name``, or the name that a package registers."""
+
+
 class OwnStrategy(SettingsModel):
     """A strategy of your own; see ``strategies.own``."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=60)
     """How the report calls it."""
-    rule: Annotated[str, AfterValidator(_known)]
+    rule: StrategyName
     """``module:name`` of a function of a panel, or of a class derived from ``strategies.rule.Rule``; or the name that
     an installed package registers among ``quantray.strategies``."""
     parameters: Mapping[str, JsonValue] = {}
@@ -61,7 +66,7 @@ class OwnStrategy(SettingsModel):
 
 
 Strategy = Annotated[
-    Annotated[str, AfterValidator(_known), Tag("(named)")] | Annotated[OwnStrategy, Tag("(own)")],
+    Annotated[StrategyName, Tag("(named)")] | Annotated[OwnStrategy, Tag("(own)")],
     Discriminator(lambda value: "(named)" if isinstance(value, str) else "(own)"),
 ]
 """A name in ``strategies.catalogue``; or a strategy of one's own, with its defaults as ``module:name`` or by the name
