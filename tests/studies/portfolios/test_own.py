@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from small_portfolios import kept, settings_in
 
 from quantray.data.panel import Panel
-from quantray.errors import InputError, SolverError
+from quantray.errors import DataError, InputError, SolverError
 from quantray.features.returns import simple_returns
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
@@ -74,6 +74,20 @@ def test_a_change_computes_again_what_depends_on_it_alone(written, tmp_path):
     assert shared.n_computed == 2 * folds
     remarked, _ = run(RULES.replace("power=0.5):\n", "power=0.5):\n    # Half of a variance is a deviation.\n"))
     assert remarked.n_computed == 0
+
+
+def test_a_worker_that_finds_other_code_is_refused(written, tmp_path):
+    class Elsewhere(Serial):
+        """A worker whose copy of the user's folder is older than the driver's."""
+
+        def map(self, fn, items, *, shared):
+            items = list(items)
+            written(RULES.replace("returns, 1.0", "returns, 3.0"))
+            return super().map(fn, items, shared=shared)
+
+    source = study_of(tmp_path / "runs", AllocatorSettings(name="Mine", rule=f"{written(RULES)}:first"))
+    with pytest.raises(DataError, match="a worker differs from the driver: code .* there and .* use one environment"):
+        run_portfolios(source, Elsewhere())
 
 
 def test_a_run_with_rules_of_ones_own_has_its_report_and_settings(tmp_path):
