@@ -79,7 +79,7 @@ def own_thing(name: str, group: str) -> Thing:
     InputError
         It cannot be imported, cannot be called, or cannot be pickled, as what stands inside another function cannot.
     """
-    path, what = own_path(name, group), group.removesuffix("s").replace("_", " ")
+    path, what = own_path(name, group), _singular(group)
     if path is None:
         raise InputError(f"{what} {name!r} is no import path such as module:name, and no package registers it.")
     found = imported(path, what)
@@ -92,6 +92,10 @@ def own_thing(name: str, group: str) -> Thing:
     if not same:
         raise _unpicklable(what, path, "it comes back as another one")
     return found
+
+
+def _singular(group: str) -> str:
+    return f"{group.removesuffix('ies')}y" if group.endswith("ies") else group.removesuffix("s").replace("_", " ")
 
 
 def is_fitted(thing: Thing) -> bool:
