@@ -8,7 +8,6 @@ import fcntl
 import os
 import socket
 import sqlite3
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -87,8 +86,6 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
         self.url = self._engine.url
-        self._one = threading.RLock()
-        """Held while the connection is used: one thread writes groups, another reads what has ended."""
         self._lock: int | None = None
         self._checkpointer: Checkpointer | None = None
         try:
@@ -124,8 +121,7 @@ class Database:
         # Before it is written: one that was, though the database says it was not, must be known as well.
         self._used.add(values[0] for values in rows.added.get(schema.child_orders, ()))
         try:
-            with self._one:
-                written = self._writer.write(rows, self.epoch)
+            written = self._writer.write(rows, self.epoch)
         except (SQLAlchemyError, sqlite3.Error, OverflowError, OSError) as error:
             self._let_go(error)
             raise StoreError(f"nothing was written to {self.url}: {_said(error)}.") from error
@@ -141,7 +137,7 @@ class Database:
     def select(self, query: "Select[Any]") -> Sequence[Any]:
         """The rows of a question; raises ``StoreError`` where the database does not answer."""
         try:
-            with self._one, self._connection.begin():
+            with self._connection.begin():
                 return self._connection.execute(query).all()
         except (SQLAlchemyError, OSError) as error:
             self._let_go(error)

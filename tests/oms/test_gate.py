@@ -167,6 +167,25 @@ def test_a_database_that_fails_in_between_answers_nothing_that_is_not_on_disk(ga
     assert replay_database(url).findings == ()
 
 
+def test_books_that_cannot_be_read_back_refuse_until_they_can(file_gate, tmp_path, monkeypatch):
+    def unread(query):
+        raise StoreError("it cannot be read.")
+
+    def fails(rows):
+        monkeypatch.undo()
+        monkeypatch.setattr(file_gate._database, "select", unread)
+        raise StoreError("nothing was written.")
+
+    monkeypatch.setattr(file_gate._database, "write", fails)
+    for said in ("nothing was written", "it cannot be read", "it cannot be read"):
+        with pytest.raises(StoreError, match=said):
+            file_gate.submit([buy("A1/O1")], ANN)
+    monkeypatch.undo()
+    assert file_gate.do(lambda books: (books.ledger.orders, books.ledger.accounts["A1"].reserved)) == ({}, 0)
+    assert file_gate.submit([buy("A1/O1")], ANN)[0].accepted
+    assert replay_database(url_in(tmp_path)).findings == ()
+
+
 def test_alerts_are_told_when_they_are_on_disk(tmp_path):
     told, rows = [], []
 
