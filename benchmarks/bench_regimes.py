@@ -46,6 +46,7 @@ from quantray.regimes.observations import (
     state_names,
 )
 from quantray.regimes.path import RegimePath, adjusted_rand, regroup
+from quantray.regimes.pooling import log_score_weights
 
 WAYS = ("accuracy", "balanced", "log_score")
 TRUTH = {
@@ -176,8 +177,10 @@ def methods(
         spent = time.perf_counter() - start
         total += spent
         yield Evaluated(kind, name, paths[name], truth, spent, best)
-    usual = EnsembleSettings()
-    yield Evaluated(kind, "ensemble", combine(paths, weights=usual.weights, dwell_days=usual.dwell_days), truth, total)
+    usual, seen = EnsembleSettings(), single.values[:, single.column("volatility")]
+    learnt = log_score_weights(paths, seen, usual.weights, shrinkage=usual.shrinkage)
+    path = combine(paths, weights=learnt.weights, dwell_days=usual.dwell_days)
+    yield Evaluated(kind, "ensemble", path, truth, total, best)
     start = time.perf_counter()
     free = hmm_regimes(single, HmmSettings(seed=seed)).path
     yield Evaluated(kind, "hmm, states by BIC", free, truth, time.perf_counter() - start)

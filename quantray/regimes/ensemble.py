@@ -1,4 +1,4 @@
-"""Several methods, one path: their probabilities averaged, and a new regime believed once it has lasted."""
+"""Several methods, one path: their probabilities averaged, those that foretold the past best counting most."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from quantray.regimes.clustering import ClusteringSettings, cluster_regimes
 from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.observations import daily_observations, indicator_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
+from quantray.regimes.pooling import LearntWeights, log_score_weights
 from quantray.regimes.schedule import RefitSchedule
 
 __all__ = ["METHODS", "EnsembleRegimes", "EnsembleSettings", "agreements", "combine", "ensemble_regimes"]
@@ -27,8 +28,9 @@ class EnsembleSettings:
 
     Parameters
     ----------
-    weights : method -> weight, some of hmm, kmeans, mixture and classifier. The hidden Markov model counts most: it
-        alone knows how long regimes last.
+    weights : method -> weight before anything is learnt, some of hmm, kmeans, mixture and classifier. The hidden Markov
+        model counts most: it alone knows how long regimes last.
+    shrinkage : rows of a regime that these weights count for; see ``pooling.log_score_weights``.
     states : number of regimes of every method, 2 to 4.
     dwell_days : days running that a new regime must be seen for; 1 believes at once.
     schedule : when all methods are fitted.
@@ -43,8 +45,9 @@ class EnsembleSettings:
     weights: Mapping[str, float] = field(
         default_factory=lambda: {"hmm": 3.0, "kmeans": 1.0, "mixture": 1.0, "classifier": 1.0}
     )
+    shrinkage: float = 21.0
     states: int = 3
-    dwell_days: int = 5
+    dwell_days: int = 1
     schedule: RefitSchedule = field(default_factory=RefitSchedule)
     seed: int = 0
 
@@ -53,6 +56,8 @@ class EnsembleSettings:
         if unknown:
             raise InputError(f"methods {unknown} are not among {', '.join(METHODS)}.")
         _shares(self.weights)
+        if not 0 < self.shrinkage < np.inf:
+            raise InputError(f"shrinkage {self.shrinkage} must be positive and finite.")
         if self.states not in (2, 3, 4) or self.dwell_days < 1 or self.seed < 0:
             raise InputError(
                 f"states {self.states} must be 2, 3 or 4, dwell_days {self.dwell_days} 1 or more and seed {self.seed} "
@@ -68,6 +73,8 @@ class EnsembleRegimes:
     members: Mapping[str, RegimePath]
     agreement: Float
     """(M, M) share of common rows on which two methods name the same regime, in the order of ``members``."""
+    learnt: LearntWeights
+    """What each method was trusted with, and whether the past could tell them apart."""
 
 
 def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> EnsembleRegimes:
@@ -109,13 +116,18 @@ def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> 
             clusters = ClusteringSettings(method=kind, states=states, schedule=schedule, seed=seed)
             found = cluster_regimes(indicators, clusters).path
         paths[method] = found
-    weights = {method: settings.weights[method] for method in paths}
-    path = combine(paths, weights=weights, dwell_days=settings.dwell_days)
-    return EnsembleRegimes(path, paths, agreements(paths.values()))
+    prior = {method: settings.weights[method] for method in paths}
+    daily = daily_observations(panel)
+    learnt = log_score_weights(paths, daily.values[:, daily.column("volatility")], prior, shrinkage=settings.shrinkage)
+    path = combine(paths, weights=learnt.weights, dwell_days=settings.dwell_days)
+    return EnsembleRegimes(path, paths, agreements(paths.values()), learnt)
 
 
 def combine(
-    paths: Mapping[str, RegimePath], *, weights: Mapping[str, float] | None = None, dwell_days: int = 1
+    paths: Mapping[str, RegimePath],
+    *,
+    weights: Mapping[str, float] | Mapping[str, Float] | None = None,
+    dwell_days: int = 1,
 ) -> RegimePath:
     """The weighted mean of probabilities, its likeliest regime, and a minimum time before a new one counts.
 
@@ -125,7 +137,7 @@ def combine(
     Parameters
     ----------
     paths : method -> path; all with the same dates and the same names. ``path.regroup`` brings finer ones in line.
-    weights : method -> weight, not negative; None for equal ones.
+    weights : method -> weight, not negative, or (T, R) of them for each row and regime; None for equal ones.
     dwell_days : see ``path.minimum_dwell``.
 
     Raises
@@ -147,12 +159,11 @@ def combine(
         raise InputError(f"weights are for {sorted(weights)}, paths for {sorted(paths)}; give one to each.")
     shares = _shares(weights or dict.fromkeys(paths, 1.0))
     total = np.zeros(first.probabilities.shape)
-    known_weight = np.zeros(len(first.dates))
     for method, path in paths.items():
         columns = [path.names.tolist().index(name) for name in first.names.tolist()]
         total += shares[method] * np.nan_to_num(path.probabilities[:, columns])
-        known_weight += shares[method] * path.known
-    chances = np.divide(total, known_weight[:, None], out=np.full(total.shape, np.nan), where=known_weight[:, None] > 0)
+    known = total.sum(axis=1, keepdims=True)
+    chances = np.divide(total, known, out=np.full(total.shape, np.nan), where=known > 0)
     return minimum_dwell(RegimePath.likeliest(first.dates, first.names, chances), dwell_days)
 
 
@@ -166,8 +177,10 @@ def agreements(paths: Iterable[RegimePath]) -> Float:
     return frozen(out)
 
 
-def _shares(weights: Mapping[str, float]) -> dict[str, float]:
-    values = list(weights.values())
-    if not values or not all(0 <= value < np.inf for value in values) or sum(values) <= 0:
+def _shares(weights: Mapping[str, float] | Mapping[str, Float]) -> dict[str, Float]:
+    values = {name: np.asarray(value, dtype=np.float64) for name, value in weights.items()}
+    good = all(((value >= 0) & (value < np.inf)).all() for value in values.values())
+    if not values or not good or not (sum(values.values()) > np.zeros(1)).all():
         raise InputError(f"weights {dict(weights)} must not be negative, and one of them must be positive.")
-    return {name: value / sum(values) for name, value in weights.items()}
+    total = np.asarray(sum(values.values()))
+    return {name: value / total for name, value in values.items()}

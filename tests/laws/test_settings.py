@@ -190,6 +190,7 @@ ELSEWHERE = {
     "costs.parameters": "of a cost model of a user's own; see tests/studies/portfolios",
     "costs.trial_seconds": "changes no number; see tests/studies/portfolios",
     "allocators.0.trial_seconds": "changes no number; see tests/studies/portfolios",
+    "sweep regimes.dwell_days": "of methods that need more days than the market has; see tests/studies/sweep",
     "sweep regimes.lenses.spread_levels": "the market has no quotes; see tests/regimes",
     "sweep regimes.seed": "fits from all starts agree on so short a market; see tests/regimes",
     "cluster.address": "needs a cluster; see tests/distributed",

@@ -1,12 +1,16 @@
 import pytest
+from numpy.testing import assert_array_equal
 from small_sweep import settings_in
 
 from quantray.backtest.costs import LinearCosts
+from quantray.data.synthetic import simulate_market
 from quantray.errors import InputError
+from quantray.regimes.indicators import volatility_lens
+from quantray.regimes.path import minimum_dwell
 from quantray.research.market import SimulatedData
 from quantray.settings import read_settings
 from quantray.studies.evaluation.families import CrossFamily, RuleFamily
-from quantray.studies.sweep.settings import SweepSettings
+from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
 
 
 def test_settings_become_families_and_a_design():
@@ -22,6 +26,14 @@ def test_settings_become_families_and_a_design():
     assert (design.terms.costs, design.terms.lag) == (LinearCosts(3.0, 0.5), 2)
     assert (design.train_days, design.trials) == (300, 4)
     assert len(SweepSettings(name="all", data=SimulatedData()).families()) == 12
+
+
+def test_a_hidden_market_dwells_and_a_lens_has_its_hysteresis():
+    panel = simulate_market(10, 560, seed=1).panel
+    at_once, later = (RegimeChoice(method="hmm", states=2, dwell_days=days).build(panel) for days in (1, 9))
+    assert_array_equal(later.labels, minimum_dwell(at_once, 9).labels)
+    lens = RegimeChoice(method="volatility", dwell_days=60).build(panel)
+    assert_array_equal(lens.labels, volatility_lens(panel).path.labels)
 
 
 @pytest.mark.parametrize(
