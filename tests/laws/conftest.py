@@ -42,7 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "scale": {"models": [NETWORK], "seeds": 1, "folds": FOLDS | {"most": 2}, "sizes": [20], "measured_epochs": 1},
     "sweep": {
         "strategies": ["momentum_10_50", "bollinger_20"],
-        "regimes": {"method": "volatility"},
+        "regimes": {"method": "volatility", "lenses": {"warmup": 60, "every": 60}},
         "search": {"trials": 3, "min_days": 40},
         "folds": {"warm_up_days": 60, "train_days": 150, "test_days": 60},
         "blocks": 4,

@@ -243,24 +243,24 @@ PINNED = """
     },
     "sweep": {
         "momentum_10_50": {
-            "conditional_sharpe": 0.8628604,
+            "conditional_sharpe": 2.163321,
             "unconditional_sharpe": 1.124392,
-            "over_unconditional_low": -1.043503
+            "over_unconditional_low": -0.3063205
         },
         "bollinger_20": {
-            "conditional_sharpe": -1.763784,
+            "conditional_sharpe": -1.646521,
             "unconditional_sharpe": -1.800209,
-            "over_unconditional_low": -0.3587303
+            "over_unconditional_low": -1.187747
         },
         "Best in training": {
-            "conditional_sharpe": -0.9144036,
+            "conditional_sharpe": -0.5651361,
             "unconditional_sharpe": -0.5798335,
-            "over_unconditional_low": -1.052445
+            "over_unconditional_low": -1.357702
         },
         "Equal shares of all": {
-            "conditional_sharpe": -0.824619,
+            "conditional_sharpe": 0.5608125,
             "unconditional_sharpe": -0.5876587,
-            "over_unconditional_low": -1.174021
+            "over_unconditional_low": -1.253138
         }
     },
     "combination": {
