@@ -27,8 +27,8 @@ MODELS = (
     ModelSettings(name="GAT", attention="neighbours", width=16, layers=1, training=TRAINING),
     ModelSettings(name="LSTM", attention="none", width=16, layers=1, training=TRAINING),
     ModelSettings(name="LightGBM", kind="lightgbm"),
-    ModelSettings(name="Histogram boosting", kind="hist_gradient_boosting"),
-    ModelSettings(name="Elastic net", kind="elastic_net"),
+    ModelSettings(name="Boosting", kind="hist_gradient_boosting"),
+    ModelSettings(name="Elastic-net", kind="elastic_net"),
 )
 
 
