@@ -10,7 +10,6 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
 from _record import describe, machine, table, versions, write_line
 
 from quantray.analytics.bootstrap import estimated_mean
@@ -59,7 +58,6 @@ def measured(settings: ForecastSettings) -> dict[str, object]:
     return {
         "first": str(study.dates[0]),
         "last": str(study.dates[-1]),
-        "names": int(np.median((~np.isnan(study.forward)).sum(axis=1))),
         "digest": study.digest,
         "computed": study.n_computed,
         "seconds": round(time.perf_counter() - start, 1),
