@@ -44,11 +44,11 @@ class Planted:
         return float(np.mean(daily))
 
 
-def planted(n_assets: int, train_days: int, *, seed: int, test_days: int = 190) -> Planted:
+def planted(n_assets: int, n_days: int, train_days: int, seed: int) -> Planted:
     """One market factor, no styles: what remains are groups of nine, of which a graph finds 95 %."""
     market = simulate_market(
         n_assets,
-        260 + train_days + 60 + test_days + 8,
+        n_days,
         seed=seed,
         n_sectors=1,
         n_styles=0,
@@ -57,8 +57,6 @@ def planted(n_assets: int, train_days: int, *, seed: int, test_days: int = 190) 
         delisting_share=0.05,
     )
     panel = market.panel
-    fold = walk_forward(panel.dates[260:], train_days=train_days, valid_days=60, test_days=test_days, horizon=1, lag=1)[
-        0
-    ]
+    fold = walk_forward(panel.dates[260:], train_days=train_days, valid_days=60, test_days=190, horizon=1, lag=1)[0]
     features = feature_set(panel, names=("return_1", "volatility_21", "volume_surprise_21"))
     return Planted(panel, features, fold, market.truth)

@@ -1,6 +1,6 @@
 """The public RSR benchmark, clean and as published: what of its skill is in the full-sample maximum.
 
-Usage: python benchmarks/bench_rsr.py [--data FILE] [--seeds 5] [--width 16] [--epochs 6] [--threads 1]
+Usage: python benchmarks/bench_rsr.py [--data FILE] [--seeds 5] [--width 16] [--epochs 4] [--threads 1]
        [--keep runs/rsr] [--minutes M]
 
 FILE is a user's own copy of the benchmark: see ``_rsr.py``. One split, 237 test days of 2017, returns of the next day
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=FILE)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--keep", type=Path, default=Path("runs/rsr"), help="folder of fits")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
@@ -159,7 +159,7 @@ def forecaster(arguments: argparse.Namespace, name: str) -> Forecaster:
         width=arguments.width,
         layers=1,
         graph=GraphSettings(kind="sector", k=10),
-        training=TrainingSettings(epochs=arguments.epochs, patience=3),
+        training=TrainingSettings(epochs=arguments.epochs, patience=3, learning_rate=2e-3),
     )
 
 

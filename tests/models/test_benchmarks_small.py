@@ -10,9 +10,13 @@ from pathlib import Path
 import bench_gat_memory
 import bench_gpu
 import bench_inference
+import bench_layers
 import bench_warm_start
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from _rsr import LEVEL, clean_features, leaking_features, read
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +66,34 @@ def test_attention_is_linear_in_memory(written):
         own = line["results"]["200"][kind]
         assert own["saved_recompute"] == 4 * 64 * 200
         assert own["saved"] < line["results"]["200"]["pyg_gatv2"]["saved"]
+
+
+def test_a_layer_by_name_scores_as_the_built_in_one_and_keeps_more():
+    structure = bench_gat_memory.structure_of(60, 2, 0, absent=0.1)
+    assert bench_layers.difference(structure) < 1e-6
+    own, theirs = (
+        bench_layers.cost(bench_layers.LAYERS[n], structure, 1) for n in ("built-in neighbours", "GATv2Conv")
+    )
+    assert own.bytes < theirs.bytes
+
+
+def test_the_public_benchmark_is_split_by_the_day_of_its_label(tmp_path):
+    dates = pd.bdate_range("2013-01-02", "2017-12-08")
+    prices = np.exp(np.random.default_rng(1).normal(0, 0.01, (len(dates), 12)).cumsum(axis=0))
+    frame = pd.DataFrame(prices / prices.max(axis=0), dates, [f"S{i}" for i in range(12)])
+    rows = frame.rename_axis("date").reset_index().melt("date", var_name="symbol", value_name="close")
+    rows.assign(industry="all").to_parquet(tmp_path / "rsr.parquet")
+    rsr = read(tmp_path / "rsr.parquet")
+    following = {part: rsr.panel.dates[rsr.panel.row(getattr(rsr.fold, part).last) + 1] for part in ("train", "valid")}
+    assert following == {"train": np.datetime64("2015-12-30"), "valid": np.datetime64("2016-12-29")}
+    assert rsr.fold.test.first == np.datetime64("2016-12-30")
+    assert rsr.forward.shape == (rsr.rows.stop - rsr.rows.start, 12)
+    assert np.isfinite(rsr.forward).all()
+    # Nothing that is made again from the past alone can tell a leak that stands in the file.
+    assert leaking_features(rsr.panel).names == (*clean_features(rsr.panel).names, LEVEL)
+    day = rsr.panel.dates[500]
+    again = leaking_features(rsr.panel.until(day)).values[-1]
+    np.testing.assert_array_equal(again, leaking_features(rsr.panel).values[500])
 
 
 def test_masked_attention_is_linear_in_memory():
