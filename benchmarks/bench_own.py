@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/bench_own.py [--folder DIR] [--only KIND ...]
 
-Studies with an allocator, costs, a strategy and a feature of a user's own beside quantray's, on the 100 members of the
-S&P 500 of 2021 that are traded most, from 2016 on. Each runs alone in this process (serial), then on a Ray with two
+Studies with an allocator, costs, a strategy, a feature and forecasters of a user's own beside quantray's, and with what
+skfolio, PyPortfolioOpt, scikit-learn and LightGBM have, on the 100 members of the S&P 500 of 2021 that are traded most,
+or 20 where a decision takes a second, from 2016 on. Each runs alone in this process (serial), then on a Ray with two
 workers whose driver is killed (SIGKILL) once half of the results are there, and again to the end. Compared are the
 digests, and what of the first attempt was found again.
 """
@@ -30,6 +31,23 @@ from quantray.data.store import MarketStore
 FIRST = date(2016, 1, 1)
 OWN = '''
 import numpy as np
+from sklearn.linear_model import HuberRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+
+def frontier(returns):
+    """Least variance by PyPortfolioOpt."""
+    from pypfopt import EfficientFrontier
+
+    front = EfficientFrontier(None, np.cov(returns, rowvar=False) * 252)
+    front.min_volatility()
+    return front.weights
+
+
+def robust(epsilon=1.35):
+    """Linear regression that outliers move little."""
+    return make_pipeline(StandardScaler(), HuberRegressor(epsilon=epsilon, max_iter=1000))
 
 
 def calm(returns, power=2.0):
@@ -68,6 +86,21 @@ STUDIES: dict[str, dict[str, Any]] = {
         "folds": {"lookback_days": 252, "test_days": 42},
         "costs": {"model": "own_of_bench:tiered", "parameters": {"bps": 3.0}},
     },
+    "rules": {
+        "kind": "portfolios",
+        "allocators": [
+            {"name": "Mean-risk", "rule": "skfolio.optimization:MeanRisk", "parameters": {"l2_coef": 0.01}},
+            {"name": "HRP-of-skfolio", "rule": "skfolio.optimization:HierarchicalRiskParity"},
+            {"name": "Nested-clusters", "rule": "skfolio.optimization:NestedClustersOptimization"},
+            {"name": "Frontier", "rule": "own_of_bench:frontier"},
+            {"name": "Shrunk", "rule": "hrp", "estimator": "sklearn.covariance:OAS"},
+            {"name": "HRP", "rule": "hrp"},
+        ],
+        "benchmark": "HRP",
+        "min_history": 1.0,
+        "folds": {"lookback_days": 252, "test_days": 63},
+        "data": {"universe": {"band": [1, 20]}, "end": "2018-06-29"},
+    },
     "sweep": {
         "strategies": [
             {"name": "Dip", "rule": "own_of_bench:dip", "ranges": {"days": {"low": 2, "high": 20, "step": 2}}},
@@ -83,15 +116,38 @@ STUDIES: dict[str, dict[str, Any]] = {
         "features": [{"name": "moved", "feature": "own_of_bench:moved", "lookback": 5}],
         "folds": {"train_days": 400, "valid_days": 60, "test_days": 63, "horizon": 5, "warm_up_days": 260},
     },
+    "forecasters": {
+        "kind": "forecasts",
+        "models": [
+            {"name": "Robust", "kind": "own_of_bench:robust"},
+            {
+                "name": "Forest",
+                "kind": "sklearn.ensemble:ExtraTreesRegressor",
+                "parameters": {"n_estimators": 20, "min_samples_leaf": 200},
+            },
+            {"name": "LightGBM", "kind": "lightgbm"},
+            {"name": "Boosting", "kind": "sklearn.ensemble:HistGradientBoostingRegressor"},
+            {"name": "LSTM", "attention": "none", "width": 8, "layers": 1, "heads": 2, "training": {"epochs": 2}},
+        ],
+        "seeds": 1,
+        "folds": {"train_days": 252, "valid_days": 60, "test_days": 126, "warm_up_days": 260, "most": 2},
+    },
 }
-NAMES = {"portfolios": "Calm", "sweep": "Dip", "forecasts": "Ridge"}
+NAMES = {
+    "portfolios": ("Calm",),
+    "rules": ("Mean-risk", "HRP-of-skfolio", "Nested-clusters", "Frontier", "Shrunk"),
+    "sweep": ("Dip",),
+    "forecasts": ("Ridge",),
+    "forecasters": ("Robust", "Forest", "LightGBM", "Boosting", "LSTM"),
+}
 """Of what is looked for in the report."""
 
 
 def settings_of(kind: str, folder: Path, runs: Path, cluster: dict[str, Any]) -> Path:
     """The file of a study."""
     data = {"kind": "store", "store": str(folder / "market"), "universe": {"band": [1, 100]}}
-    content = STUDIES[kind] | {"kind": kind, "name": kind, "data": data, "runs": str(runs), "cluster": cluster}
+    asked = {"kind": kind} | STUDIES[kind]
+    content = asked | {"name": kind, "runs": str(runs), "cluster": cluster, "data": data | asked.get("data", {})}
     path = runs.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(content))
     return path
@@ -151,13 +207,14 @@ def measured(kind: str, folder: Path) -> dict[str, Any]:
         kept = killed(started(path, folder), on_ray, max(1, units // 2))
         ray = finished(started(path, folder), on_ray)
         (report,) = on_ray.glob("*/report.html")
+        page = report.read_text()
         return {
             "kind": kind,
             "units": units,
             "kept": kept,
             "reused": ray["reused"],
             "equal": ray["digest"] == serial["digest"],
-            "in_report": NAMES[kind] in report.read_text(),
+            "in_report": all(name in page for name in NAMES[kind]),
             "digest": serial["digest"][:12],
             "serial_seconds": round(seconds, 1),
         }
@@ -175,7 +232,7 @@ def main() -> None:
     rows = []
     for kind in arguments.only:
         found = measured(kind, arguments.folder)
-        write_line("bench_own", {"machine": about, "versions": versions("ray"), **found})
+        write_line("bench_own", {"machine": about, "versions": versions("ray", "scikit-learn", "skfolio"), **found})
         rows.append([kind, *(str(found[name]) for name in list(found)[1:])])
     print(table(["study", "units", "done at the kill", "reused", "equal", "in report", "digest", "s alone"], rows))
 
