@@ -7,6 +7,7 @@
 ``market_model``   trailing betas and residual volatility
 ``cross_section``  ranks and scores on the scale of a date's members
 ``catalogue``      every feature: description, look-back, literature and computation
+``own``            features that users bring
 ``feature_set``    features of a panel as one array
 ``labels``         what a forecast is trained on
 ``correlations``   correlations of a window, block by block

@@ -5,7 +5,8 @@
 ``folds``       cuts time
 ``executor``    hands out work, ``units`` computes what is missing, ``results`` keeps it by content
 ``provenance``  names the code, libraries and kernels of a unit in its key: ``source`` and ``definitions`` read the
-                code that it reaches, ``numerics`` tells the kernels
+                code that it reaches and ``own_code`` that of users, ``numerics`` tells the kernels
+``door``        what users bring must pass before any work is handed out
 ``run``         writes the folder of a run, ``folder`` reads and lists it, ``verify`` compares all that it holds or came
                 from with what it noted; ``comparison`` puts two side by side
 ``tunable``     what a kind must give so that its settings can be searched, in a ``space``
