@@ -8,6 +8,7 @@ is fitted again.
 of one of the ``lens_measures``, with what ``lens_settings`` hold beforehand; ``trend`` is a rule that the first may go
 by instead. ``week`` is the class of a week that is known at its start. By fitting alone: ``hmm`` with its
 ``hmm_filter``, ``clustering`` and ``classifier``, put together by ``ensemble`` with the weights of
-``pooling``. ``bars`` cut sessions into bars, and
-``timeframes`` read the regimes of 5-minute, hourly, daily and weekly bars side by side.
+``pooling``.
+``bars`` cut sessions into bars; ``timeframes`` and ``lens_timeframes`` read the regimes of 5-minute, hourly, daily and
+weekly bars side by side. ``passes`` run along a chain, forward and backward.
 """
