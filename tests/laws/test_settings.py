@@ -127,6 +127,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "capacity rebalances": ({}, {"rebalances": ["weekly"]}),
     "forecasts features": ({}, {"features": [{"name": "gap", "feature": "own_features:gap", "lookback": 5}]}),
     "forecasts models.0.kind": ({}, {"models.0.kind": "ridge"}),
+    "forecasts models.0.attention": ({}, {"models.0.attention": "none"}),
     "forecasts models.0.graph.kind": (NEIGHBOURS, {"models.0.graph.kind": "random"}),
     "forecasts models.0.graph.threshold": (NEIGHBOURS, {"models.0.graph.threshold": 0.2}),
     "forecasts models.0.training.stages": ({}, {"models.0.training.stages": ["encoder", "cross"]}),
