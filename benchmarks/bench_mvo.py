@@ -1,6 +1,6 @@
 """Mean-variance re-solves with new data every time: quantray, skfolio, and PIQP and Clarabel by their own interfaces.
 
-Usage: python benchmarks/bench_mvo.py [--seed 0] [--skip-peers]
+Usage: python benchmarks/bench_mvo.py [--seed 0] [--skip-peers | --skip-skfolio]
 
 The mandate: fully invested and long-only with a box, 20 factors, linear cost, turnover, beta, and positions and trades
 limited by the average daily volume. A day drifts yesterday's solution with returns of the model and draws a new alpha,
@@ -99,6 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the simulated markets")
     parser.add_argument("--skip-peers", action="store_true", help="measure quantray alone")
+    parser.add_argument("--skip-skfolio", action="store_true", help="leave out the peer that takes most of the time")
     arguments = parser.parse_args()
     # The peers warn about their own deprecations; none of it concerns the measurement.
     warnings.simplefilter("ignore")
@@ -118,7 +119,7 @@ def main() -> int:
     )
     floors = {n: floor_ms(mandates[n]) for n in SIZES}
     print("floor ms: " + ", ".join(f"{n:,} names {ms:.2f}" for n, ms in floors.items()))
-    peers = {} if arguments.skip_peers else measure_peers(mandates, days)
+    peers = {} if arguments.skip_peers else measure_peers(mandates, days, skfolio=not arguments.skip_skfolio)
     for name, peer in peers.items():
         print(f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in peer.items())}")
     missed = targets_missed(days, slope, peers)
@@ -228,19 +229,22 @@ def cold_seconds(seed: int) -> float:
     return time.process_time() - start
 
 
-def measure_peers(mandates: dict[int, Mandate], days: dict[int, list[Day]]) -> dict[str, dict[str, float]]:
+def measure_peers(
+    mandates: dict[int, Mandate], days: dict[int, list[Day]], *, skfolio: bool
+) -> dict[str, dict[str, float]]:
     """Median milliseconds, how many times quantray's on the same days, and the largest difference of utility."""
     some = days[PEER_NAMES][:PEER_DAYS]
     most = SIZES[-1]
-    return {
+    found = {
         f"interior point {PEER_NAMES}": compared(mandates[PEER_NAMES], some, some, from_within),
         f"interior point {most}": compared(mandates[most], days[most][:PEER_DAYS], days[most], from_within),
-        f"skfolio {SKFOLIO_NAMES}": compared(
-            mandates[SKFOLIO_NAMES], days[SKFOLIO_NAMES][-SKFOLIO_DAYS:], days[SKFOLIO_NAMES], by_skfolio
-        ),
         f"piqp {PEER_NAMES}": compared(mandates[PEER_NAMES], some, some, by_piqp),
         f"clarabel {PEER_NAMES}": compared(mandates[PEER_NAMES], some, some, by_clarabel),
     }
+    if skfolio:
+        last = days[SKFOLIO_NAMES][-SKFOLIO_DAYS:]
+        found[f"skfolio {SKFOLIO_NAMES}"] = compared(mandates[SKFOLIO_NAMES], last, days[SKFOLIO_NAMES], by_skfolio)
+    return found
 
 
 def compared(mandate: Mandate, some: list[Day], own: list[Day], method) -> dict[str, float]:

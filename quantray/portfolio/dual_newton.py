@@ -240,6 +240,9 @@ class _Search:
 
 def _where_it_is_level(rise: Callable[[float], float], first: float, most: float) -> float:
     """A length, at most ``most``, where a derivative that falls from ``first`` is small; NaN where it is unknown."""
+    if not first > 0:
+        # Nothing rises along the move, but for rounding.
+        return float("nan")
     low, at_low, high = 0.0, first, 1.0
     value = rise(high)
     while value > 0.3 * first and high < most:

@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _problems import random_problem
+from _problems import KINDS, random_problem
 from numpy.testing import assert_allclose
 from structured_problem import SEEDS, named, small_problem
 
 from quantray.portfolio.dual_newton import has_unique_answers, solve_by_prices
-from quantray.portfolio.structured import solve_from_within
+from quantray.portfolio.structured import solve_from_within, solve_structured
 
+QUADRATIC = tuple(kind for kind in KINDS if kind != "3/2 impact")
 UNIQUE = [seed for seed in SEEDS if has_unique_answers(random_problem(seed)[0])]
 
 
@@ -51,6 +52,17 @@ def test_prices_of_a_problem_are_a_start_for_the_next():
     assert warm.iterations < cold.iterations
     assert_allclose(warm.weights, cold.weights, atol=1e-10)
     assert_allclose(warm.prices.rows, cold.prices.rows, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [131, 193, 471, 736])
+def test_what_ends_too_early_is_not_converged_and_is_solved_from_within(seed):
+    # Too many prices for so few names: all of them at bounds or kinks, and no step that helps.
+    problem, _ = random_problem(seed, kinds=QUADRATIC, sizes=(1, 5, 20, 60, 150, 600))
+    prices, both = solve_by_prices(problem), solve_structured(problem)
+    assert both.converged
+    assert both.gap <= 1e-6 * problem.size(both.weights)
+    if not prices.converged:
+        assert_allclose(both.weights, solve_from_within(problem).weights, rtol=1e-12)
 
 
 def test_a_problem_without_a_solution_is_not_converged():
