@@ -85,6 +85,8 @@ LENSES: dict[str, tuple[str, Any]] = {
     "warmup": ("volatility", 110),
 }
 """Setting of the lenses -> the lens that it changes, and another value."""
+TREND: dict[str, Any] = {"trend_days": 60, "trend_band": 0.0, "bear_drawdown": 0.0}
+"""Settings of the market lens where it goes by trend, with other values."""
 QUICK: dict[str, Any] = {"warmup": 60, "memory": 400, "every": 30}
 QUICK |= {"market_costs": [6.0, 6.0, 1.0], "correlation_costs": [1.0, 10.0]}
 COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -179,7 +181,11 @@ COMPANY |= {
         {"regimes.method": "market", "regimes.lenses.market_by": "trend", "regimes.lenses.trend_days": 40},
         {f"regimes.lenses.{name}": value},
     )
-    for name, value in (("trend_days", 60), ("trend_band", 0.0), ("bear_drawdown", 0.0))
+    for name, value in TREND.items()
+}
+COMPANY |= {
+    f"combination lenses.{name}": ({"ensemble": True}, {f"lenses.{name}": value})
+    for name, value in (TREND | {"spread_levels": [0.5, 1.0, 2.0, 4.0]}).items()
 }
 """Setting, with its kind before it where there are several -> what must stand beside it, and another value of it."""
 ELSEWHERE = {
