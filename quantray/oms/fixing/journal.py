@@ -103,8 +103,13 @@ class JournalReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._inode: int | None = None
-        self._is_before = True
+        self._is_before, self._is_long = True, False
         self.offset = self.last = self.turns = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more was there than it has read."""
+        return self._is_before or self._is_long
 
     def read(self, most: int = 8_000_000) -> list[Line]:
         """The whole lines that came since, of one file and of about so many bytes at most, up to one without sense.
@@ -139,16 +144,19 @@ class JournalReader:
     def _content(self, path: Path, most: int) -> list[bytes]:
         """The next whole lines of a file; none where it is not the one that it was, which is the one before by now."""
         try:
-            with path.open("rb", buffering=0) as file:
-                there = os.fstat(file.fileno())
-                if not self._is_before and self._inode not in (None, there.st_ino):
-                    self._is_before = True
-                    return []
-                self._inode = there.st_ino
-                file.seek(self.offset)
-                content = file.read(min(most, max(there.st_size - self.offset, 0)))
+            handle = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             return []
+        try:
+            there = os.fstat(handle)
+            if not self._is_before and self._inode not in (None, there.st_ino):
+                self._is_before = True
+                return []
+            self._inode = there.st_ino
+            content = os.pread(handle, min(most, max(there.st_size - self.offset, 0)), self.offset)
+        finally:
+            os.close(handle)
+        self._is_long = self.offset + len(content) < there.st_size
         return content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
 
 

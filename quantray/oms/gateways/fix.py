@@ -214,6 +214,8 @@ class FixGateway:
                         self._told.take(line)
                         if line.way == "in":
                             self._silent_until = 0.0
+                    if not self._reader.is_behind:
+                        break
             except DataError as error:
                 # The process cuts it off there when it begins.
                 _LOG.error("%s", first_line(error))

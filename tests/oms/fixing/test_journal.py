@@ -103,3 +103,13 @@ def test_a_writer_that_was_killed_as_it_turned_goes_on(path, left):
     assert path.stat().st_size < 100
     reader = JournalReader(path)
     assert [[line.number for line in reader.read()] for _ in range(3)] == [[1], [2], []]
+
+
+def test_a_reader_says_whether_there_was_more(path):
+    written(path, 3)
+    reader, size = JournalReader(path), path.stat().st_size // 3
+    assert reader.is_behind
+    assert [line.number for line in reader.read(most=2 * size)] == [1, 2]
+    assert reader.is_behind
+    assert [line.number for line in reader.read()] == [3]
+    assert not reader.is_behind
