@@ -264,7 +264,7 @@ def _shared(figures: Sequence[str]) -> tuple[list[Any], list[str]]:
         for trace in figure["data"]:
             if isinstance(trace.get("x"), list):
                 trace["x"] = placed(trace["x"])
-        if "template" in figure["layout"]:
+        if "template" in figure.get("layout", {}):
             figure["layout"]["template"] = placed(figure["layout"]["template"])
     return [json.loads(value) for value in places], [json.dumps(figure) for figure in drawn]
 
