@@ -27,6 +27,9 @@ for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "Q
 # Ray gives its workers a low priority; beside other work, of this machine or of these tests, they would stand still.
 os.environ["RAY_worker_niceness"] = "0"
 
+# Nothing here outlives the session, so nothing waits for the disk.
+os.fsync = lambda handle: None
+
 # A shell lets what it starts in the background ignore interrupts, and so would all that is started here.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
