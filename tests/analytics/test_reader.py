@@ -61,7 +61,7 @@ def test_each_reader_gets_what_he_needs(content):
     assert "Best and worst months" in titles["risk"]
     assert len(titles["client"]) < len(titles["risk"]) < len(titles["manager"])
     for page in pages.values():
-        assert not page.interactive
+        assert not page.charts
         assert len(page.html((), {})) < 200_000
 
 
