@@ -12,7 +12,7 @@ from quantray.data.panel import Panel
 from quantray.regimes.lens_filter import ColumnPrior, Learnt, StatePrior, filtered_states
 from quantray.regimes.lens_measures import MarketMeasures
 from quantray.regimes.lens_settings import CORRELATION, LIQUIDITY, MARKET, SECTOR, VOLATILITY, LensSettings
-from quantray.regimes.market import average_correlation, realised_volatility
+from quantray.regimes.market import realised_volatility
 from quantray.regimes.path import RegimePath, by_costs
 from quantray.regimes.schedule import RefitSchedule, spread_out
 from quantray.regimes.trend import trend_labels
@@ -71,7 +71,7 @@ class Lenses:
 
 _LENSES = tuple(f.name for f in fields(Lenses) if f.name != "leaders")
 _DEFAULT = LensSettings()
-_MONTH, _TWO_MONTHS, _QUARTER = 21, 42, 63
+_MONTH, _QUARTER = 21, 63
 """Rows of the indicators that are shown beside the lenses, which themselves need none."""
 _MANY = 1e6
 """Rows of a prior that data do not move."""
@@ -229,7 +229,7 @@ def _correlation(seen: MarketMeasures, settings: LensSettings) -> Lens:
         width_rows=300.0,
     )
     prior = _prior(seen, settings, (apart, pull), (0, 1, 2, 3, 2, 3), _CRISIS_SHARES)
-    shown = {"correlation": average_correlation(seen.returns, _TWO_MONTHS), "pull": seen.pull}
+    shown = {"dispersion": seen.log_dispersion, "pull": seen.pull}
     columns = [seen.log_dispersion, seen.pull]
     return _lens(seen, settings, CORRELATION, shown, columns, prior, np.eye(2)[[0, 0, 0, 0, 1, 1]])
 

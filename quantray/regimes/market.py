@@ -204,9 +204,14 @@ def _money(panel: Panel) -> Float:
 
 def median_known(values_tn: Float) -> Float:
     """(T,) median of the known values of each row; NaN where none is."""
+    count = (~np.isnan(values_tn)).sum(axis=1)
     out = np.full(len(values_tn), np.nan)
-    some = ~np.isnan(values_tn).all(axis=1)
-    out[some] = np.nanmedian(values_tn[some], axis=1)
+    if not count.any():
+        return out
+    # Unknown values are sorted to the end of their row; numpy's nanmedian goes row by row and is several times slower.
+    ordered, rows = np.sort(values_tn, axis=1), np.flatnonzero(count)
+    low, high = (count[rows] - 1) // 2, count[rows] // 2
+    out[rows] = (ordered[rows, low] + ordered[rows, high]) / 2
     return out
 
 
