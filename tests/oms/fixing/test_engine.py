@@ -194,7 +194,7 @@ def test_an_order_is_not_sent_again(tmp_path):
 
 @pytest.mark.parametrize("side", [partial(with_venue, name="QUIET"), with_gate], ids=list(SIDES))
 def test_silence_is_asked_about_and_ends_the_session(side, tmp_path):
-    with side(tmp_path, heartbeat=1) as talk:
+    with side(tmp_path, heartbeat=2) as talk:
         talk.log_on()
         talk.hears("0")
         talk.hears("1", "112=TEST")
