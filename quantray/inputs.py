@@ -51,6 +51,10 @@ def imported(path: str, what: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{what} {path!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?") from error
+    except SystemExit as error:
+        raise InputError(
+            f"{what} {path!r} cannot be imported: its module ends the program; do that under if __name__ == '__main__'."
+        ) from error
     except Exception as error:
         raise InputError(f"{what} {path!r} cannot be imported: {type(error).__name__}: {first_line(error)}.") from error
 

@@ -18,7 +18,18 @@ from quantray.errors import InputError, QuantrayError, SolverError, first_line
 from quantray.inputs import imported
 from quantray.settings import nearest
 
-__all__ = ["arguments", "called", "gaps_in", "is_fitted", "made", "one_of", "own_path", "own_thing", "registered"]
+__all__ = [
+    "arguments",
+    "called",
+    "gaps_in",
+    "is_fitted",
+    "made",
+    "numbers",
+    "one_of",
+    "own_path",
+    "own_thing",
+    "registered",
+]
 
 Thing = Callable[..., Any]
 
@@ -147,7 +158,7 @@ def called(
         return work()
     except QuantrayError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SolverError(f"{told} raised {type(error).__name__}: {first_line(error)}{remedy}") from error
 
 
@@ -166,8 +177,40 @@ def made(thing: Thing, parameters: Mapping[str, Any], told: str) -> Any:
         return thing(**parameters)
     except QuantrayError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SolverError(f"{told} raised {type(error).__name__}: {first_line(error)}") from error
+
+
+def numbers(found: Any, told: str, wanted: str, labels: Sequence[Any] = ()) -> Float:
+    """What was given, as an array of float64 of its own; NaN where a masked array hides a value.
+
+    Parameters
+    ----------
+    told : who gave it, for messages.
+    wanted : what it must give, for messages.
+    labels : of each axis, in order, which a pandas Series or DataFrame may bear instead of 0, 1, 2 and so on.
+
+    Raises
+    ------
+    SolverError
+        It gave no numbers, complex ones, or a Series or DataFrame in another order, which a sort leaves.
+    """
+    if np.iscomplexobj(found):
+        raise SolverError(f"{told} gave complex numbers; it must give {wanted}, so take .real where that is meant.")
+    try:
+        values = np.array(np.ma.filled(found.astype(np.float64), np.nan) if np.ma.isMA(found) else found, np.float64)
+    except (TypeError, ValueError) as error:
+        raise SolverError(f"{told} gave a {type(found).__name__}; it must give {wanted}.") from error
+    for number, axis in enumerate(getattr(found, "axes", ())):
+        given = np.asarray(axis)
+        known = [np.arange(len(given)), *labels[number : number + 1]]
+        # Of another length it is of the wrong shape, which says more.
+        if len(given) == len(known[-1]) and not any(np.array_equal(given, each) for each in known):
+            raise SolverError(
+                f"{told} gave a {type(found).__name__} whose labels are not those of the data in their order, but "
+                f"{', '.join(map(str, given[:3]))}...; it must give {wanted}, in the order of what it was given."
+            )
+    return values
 
 
 def gaps_in(returns: Float) -> str:

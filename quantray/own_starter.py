@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import yaml
+
 from quantray.errors import InputError, reason
 
 __all__ = ["BEGINNINGS", "write_own"]
@@ -113,6 +115,8 @@ _TEST = '''"""What every WHAT keeps to: tried as before any study, and played tw
 
 from pathlib import Path
 
+import yaml
+
 from quantray.research.executor import Serial
 from quantray.studies.kinds import read_study
 
@@ -153,6 +157,8 @@ def write_own(what: str, name: str, folder: str | Path = ".") -> list[Path]:
         raise InputError(f"{what!r} cannot be begun; choose {', '.join(BEGINNINGS)}.")
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name.startswith("_"):
         raise InputError(f"{name!r} is no name of a module; take letters and _, such as my_idea.")
+    if name == "np" or yaml.safe_load(name) != name:
+        raise InputError(f"{name!r} means something else in what would be written; choose another name.")
     module, settings = BEGINNINGS[what]
     test = _TEST.replace("WHAT", what)
     texts = {f"{name}.py": module, f"{name}.yaml": settings, f"test_{name}.py": test}

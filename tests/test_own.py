@@ -3,11 +3,14 @@
 import sys
 from importlib.metadata import entry_points
 
+import numpy as np
 import own_rules
+import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
 from quantray.errors import InputError, SolverError
-from quantray.own import arguments, called, is_fitted, made, own_path, own_thing, registered
+from quantray.own import arguments, called, is_fitted, made, numbers, own_path, own_thing, registered
 
 
 @pytest.fixture
@@ -99,3 +102,37 @@ def test_what_makes_something_takes_its_parameters_alone():
 
 def _breaks():
     return int("three")
+
+
+def test_numbers_are_those_that_were_given():
+    days, assets = np.array(["2024-01-02", "2024-01-03"], "datetime64[D]"), np.array(["A", "B", "C"])
+    values = np.arange(6.0).reshape(2, 3)
+    frame = pd.DataFrame(values, index=pd.DatetimeIndex(days), columns=assets)
+    for given in (values, values.tolist(), values.astype(object), pd.DataFrame(values), frame):
+        assert_array_equal(numbers(given, "it", "(2, 3)", (days, assets)), values)
+    assert_array_equal(numbers(np.ma.masked_less([1, 2], 2), "it", "(2,)"), [np.nan, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (np.array([1.0 + 0j, 0.0]), "it gave complex numbers; it must give weights, so take .real"),
+        ([1j, 0.0], "it gave complex numbers"),
+        (pd.Series([0.2, 0.8], index=[1, 0]), r"it gave a Series whose labels .* but 1, 0\.\.\.; it must give"),
+        (pd.Series([0.2, 0.8], index=["B", "A"]), "labels are not those of the data in their order, but B, A"),
+        (pd.DataFrame(np.eye(2), index=["A", "B"], columns=["B", "A"]), "but B, A"),
+        (map(float, "12"), "it gave a map; it must give weights"),
+    ],
+)
+def test_numbers_of_another_kind_or_order_are_refused(given, told):
+    with pytest.raises(SolverError, match=told):
+        numbers(given, "it", "weights", (np.array(["A", "B"]), np.array(["A", "B"])))
+
+
+def test_what_ends_the_program_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a_program_of_mine.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="cannot be imported: its module ends the program; do that under"):
+        own_thing("a_program_of_mine:main", "allocators")
+    with pytest.raises(SolverError, match="rule raised SystemExit: 3"):
+        called(sys.exit, 3, {}, "", "rule")

@@ -42,6 +42,8 @@ def test_the_test_fails_what_looks_ahead(tmp_path, monkeypatch):
         ("allocator", "my-idea", "'my-idea' is no name of a module"),
         ("allocator", "class", "'class' is no name of a module"),
         ("allocator", "json", "'json' is a module already"),
+        ("allocator", "np", "'np' means something else in what would be written"),
+        ("strategy", "yes", "'yes' means something else in what would be written"),
         ("allocator", "quantray", "'quantray' is a module already"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.backtest.costs import MarketDay
 from quantray.errors import InputError, SolverError
-from quantray.own import Thing, called, own_path, own_thing
+from quantray.own import Thing, called, numbers, own_path, own_thing
 
 __all__ = ["OwnCosts"]
 
@@ -57,10 +57,7 @@ class OwnCosts:
         """
         told = f"cost model {self.path!r}"
         found = called(self.function, trades.copy(), self.parameters, "", told, f", on {day.date}", more=(day,))
-        try:
-            paid = np.array(found, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise SolverError(f"{told} gave a {type(found).__name__}; it must give an array of money.") from error
+        paid = numbers(found, told, "an array of money")
         if paid.shape != trades.shape:
             raise SolverError(f"{told} gave {paid.shape}; it must give {trades.shape}, money paid for each asset.")
         if (bad := ~(np.isfinite(paid) & (paid >= 0)) & (trades != 0)).any():

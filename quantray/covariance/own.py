@@ -8,7 +8,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.covariance.estimators import CovarianceEstimate
 from quantray.errors import SolverError
-from quantray.own import called, gaps_in, own_thing
+from quantray.own import called, gaps_in, numbers, own_thing
 
 __all__ = ["own_covariance"]
 
@@ -39,12 +39,7 @@ def own_covariance(name: str, returns: Float, parameters: Mapping[str, Any]) -> 
 
 
 def _checked(found: Any, n_assets: int, told: str) -> Float:
-    try:
-        matrix = np.array(found, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SolverError(
-            f"{told} gave a {type(found).__name__}; it must give an array ({n_assets}, {n_assets})."
-        ) from error
+    matrix = numbers(found, told, f"an array ({n_assets}, {n_assets})")
     if matrix.shape != (n_assets, n_assets):
         raise SolverError(f"{told} gave {matrix.shape}; it must give ({n_assets}, {n_assets}), a row for each asset.")
     if not np.isfinite(matrix).all():

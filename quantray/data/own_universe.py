@@ -10,7 +10,7 @@ from quantray.arrays import Bool
 from quantray.data.panel import Panel
 from quantray.data.universe import Universe
 from quantray.errors import InputError, SolverError
-from quantray.own import called, own_thing
+from quantray.own import called, numbers, own_thing
 
 __all__ = ["OwnUniverse"]
 
@@ -73,9 +73,10 @@ class OwnUniverse(Universe):
 
     def _asked(self, panel: Panel) -> Bool:
         told = f"universe {self.name!r}"
-        found = np.asarray(called(own_thing(self.name, "universes"), panel, self.parameters, "", told))
+        given = called(own_thing(self.name, "universes"), panel, self.parameters, "", told)
+        found = numbers(given, told, f"{panel.shape} of true and false", (panel.dates, panel.assets))
         if found.shape != panel.shape or not np.isin(found, (0, 1)).all():
             raise SolverError(
-                f"{told} gave {found.shape} of {found.dtype}; it must give {panel.shape} of true and false."
+                f"{told} gave {found.shape} of {np.asarray(given).dtype}; it must give {panel.shape} of true and false."
             )
         return found.astype(np.bool_)

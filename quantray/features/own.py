@@ -9,7 +9,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.errors import InputError, SolverError
 from quantray.features.catalogue import FEATURES, Feature, Inputs
-from quantray.own import Thing, called, own_path, own_thing
+from quantray.own import Thing, called, numbers, own_path, own_thing
 
 __all__ = ["OwnFeature", "own_feature"]
 
@@ -34,10 +34,7 @@ class OwnFeature:
         """
         panel, told = inputs.panel, f"feature {self.path!r}"
         found = called(self.function, panel, self.parameters, "", told)
-        try:
-            values = np.array(found, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise SolverError(f"{told} gave a {type(found).__name__}; it must give an array {panel.shape}.") from error
+        values = numbers(found, told, f"an array {panel.shape}", (panel.dates, panel.assets))
         if values.shape != panel.shape:
             raise SolverError(f"{told} gave {values.shape}; it must give {panel.shape}, a row a date.")
         if np.isinf(values).any():

@@ -60,7 +60,7 @@ class OwnForecaster:
             fitted = found.fit(seen, fold, init=init, context=alone)
         except QuantrayError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = f"fitted on {fold.train}"
             raise SolverError(f"{told} raised {type(error).__name__}, {where}: {first_line(error)}") from error
         return _FittedOwn(fitted, told, panel.dates[fold.rows(panel.dates).test.start - 1])
@@ -87,7 +87,7 @@ class _FittedOwn:
             found = self.fitted.predict(near, dates, state=state, features=cut)
         except QuantrayError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SolverError(f"{self.told} raised {type(error).__name__} on {when}: {first_line(error)}") from error
         return self._checked(found, near, rows)
 

@@ -15,7 +15,7 @@ from quantray.errors import InputError, QuantrayError, SolverError, first_line
 from quantray.features.feature_set import Features
 from quantray.models.forecaster import FitContext, Fitted, Scores, fold_data
 from quantray.models.pooled import Examples, Seen, mean_ic, pooled, rows_to_score
-from quantray.own import arguments, made, own_thing
+from quantray.own import arguments, made, numbers, own_thing
 
 __all__ = ["Regression", "hist_gradient_boosting", "lightgbm", "seeded"]
 
@@ -58,7 +58,7 @@ class Regression:
                 _fit(found, pooled(data, data.train), valid)
         except QuantrayError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = f"fitted on {fold.train}"
             raise SolverError(f"{told} raised {type(error).__name__}, {where}: {first_line(error)}") from error
         fitted = _FittedRegression(
@@ -95,9 +95,10 @@ class _FittedRegression:
     def scored(self, features: Float, when: str) -> Float:
         """(n,) scores of the (n, F) features of a date."""
         try:
-            found = np.array(self.regressor.predict(features.astype(np.float64)), dtype=np.float64)
-        except Exception as error:
+            given = self.regressor.predict(features.astype(np.float64))
+        except (Exception, SystemExit) as error:
             raise SolverError(f"{self.told} raised {type(error).__name__} on {when}: {first_line(error)}") from error
+        found = numbers(given, f"{self.told} on {when}", f"({len(features)},) scores")
         if found.shape != (len(features),):
             raise SolverError(
                 f"{self.told} gave {found.shape} scores on {when}; it must give ({len(features)},), one for each name."

@@ -7,7 +7,7 @@ import numpy as np
 
 from quantray.arrays import Float
 from quantray.errors import InputError, SolverError
-from quantray.own import Thing, arguments, called, gaps_in, is_fitted, own_thing
+from quantray.own import Thing, arguments, called, gaps_in, is_fitted, numbers, own_thing
 
 __all__ = ["own_weights", "takes_covariance"]
 
@@ -68,12 +68,7 @@ def takes_covariance(rule: Thing, name: str) -> bool:
 
 
 def _checked(found: Any, n_assets: int, invested: float | None, told: str) -> Float:
-    try:
-        weights = np.array(found, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SolverError(
-            f"{told} gave a {type(found).__name__}; it must give an array ({n_assets},) of weights."
-        ) from error
+    weights = numbers(found, told, f"an array ({n_assets},) of weights")
     if weights.shape != (n_assets,):
         raise SolverError(f"{told} gave {weights.shape} weights; it must give ({n_assets},), one for each asset.")
     if not np.isfinite(weights).all():

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
@@ -33,9 +34,9 @@ def code_of(place: str, package: Path | None) -> str:
     package : folder of quantray, where that is edited, too, and counts as far as it is reached.
     """
     top = place.partition(":")[0].partition(".")[0]
-    if top in sys.stdlib_module_names:
-        return f"python {sys.version_info.major}.{sys.version_info.minor}"
     file = _file(top)
+    if top in sys.stdlib_module_names and (file is None or _is_pythons(file)):
+        return f"python {sys.version_info.major}.{sys.version_info.minor}"
     if file is None:
         return "unknown"
     if file.suffix == ".py" and file.stem != top:
@@ -121,6 +122,12 @@ def _distributions() -> Mapping[str, list[str]]:
 def _lies_in(release: Distribution, file: Path) -> bool:
     """Whether a file is where its distribution was installed, rather than where somebody edits it."""
     return file.parent == Path(str(release.locate_file(""))) and file.parent.name in _INSTALLED
+
+
+def _is_pythons(file: Path) -> bool:
+    """Whether a module of a name of the standard library is that one, rather than a user's in front of it."""
+    library = Path(sysconfig.get_path("stdlib")).resolve()
+    return file.resolve().parent in (library, library / "lib-dynload")
 
 
 def _ground(top: str, folder: Path, package: Path | None) -> Ground:

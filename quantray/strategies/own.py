@@ -10,7 +10,7 @@ import numpy as np
 from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.errors import InputError, SolverError, first_line
-from quantray.own import Thing, called, own_path, own_thing
+from quantray.own import Thing, called, numbers, own_path, own_thing
 from quantray.strategies.catalogue import Entry, Parameter
 from quantray.strategies.rolling import tradable
 from quantray.strategies.rule import Adjustments, Controls, Rule, StrategyResult
@@ -115,10 +115,7 @@ def _defaults(function: Thing) -> dict[str, Any]:
 
 
 def _checked(found: Any, panel: Panel, told: str) -> Float:
-    try:
-        weights = np.array(found, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SolverError(f"{told} gave a {type(found).__name__}; it must give an array {panel.shape}.") from error
+    weights = numbers(found, told, f"an array {panel.shape}", (panel.dates, panel.assets))
     if weights.shape != panel.shape:
         raise SolverError(
             f"{told} gave {weights.shape}; it must give {panel.shape}, a row a date and a column an asset."

@@ -106,6 +106,7 @@ def test_lightgbm_that_is_not_there_is_asked_for(monkeypatch):
     ("name", "told"),
     [
         ("Raises", r"raised ValueError, fitted on \d+-\d+-\d+\.\.\d+-\d+-\d+: no fit today$"),
+        ("Ends", "raised SystemExit, fitted on "),
         ("RaisesOnSome", r"raised ValueError on \d+-\d+-\d+.*: too many names"),
         ("TooFew", r"gave \(\d+,\) scores on .*; it must give \(\d+,\), one for each name"),
         ("Missing", r"gave 1 scores of \d+ on \d+-\d+-\d+.* that are NaN or infinite"),

@@ -98,3 +98,18 @@ def test_a_source_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="garbled_of_a_user:f: its source cannot be read .*must lie in a .py file"):
         code_of("garbled_of_a_user:f", None)
+
+
+def test_a_module_in_front_of_one_of_python_counts_as_its_user_writes_it(tmp_path, monkeypatch):
+    assert code_of("colorsys:rgb_to_hls", None).startswith("python 3.")
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    codes = set()
+    for text in ("1.0", "2.0"):
+        (tmp_path / "colorsys.py").write_text(f"def rule(returns):\n    return {text}\n")
+        importlib.invalidate_caches()
+        code_of.cache_clear()
+        codes.add(code_of("colorsys:rule", None))
+    code_of.cache_clear()
+    assert len(codes) == 2
+    assert all(code.startswith("source ") for code in codes)
