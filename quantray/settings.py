@@ -188,7 +188,9 @@ def _explain(error: ValidationError, model: type[BaseModel], renamed: Mapping[st
     key = ".".join(where)
     if first["type"] in _UNKNOWN:
         names = sorted(_keys(model))
-        hint = nearest(str(first["loc"][-1]), names) or f" valid keys are {', '.join(names)}."
+        last = str(first["loc"][-1])
+        elsewhere = f" {last!r} is a key, but not of this part." if last in names else ""
+        hint = elsewhere or nearest(last, names) or f" valid keys are {', '.join(names)}."
         return f"unknown key {key!r};{hint}"
     if first["type"] == "union_tag_not_found":
         name = first["ctx"]["discriminator"].strip("'")

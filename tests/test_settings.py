@@ -67,6 +67,7 @@ def test_the_hash_follows_what_changes_numbers():
     [
         (["rebalence=monthly"], "unknown key 'rebalence'; did you mean 'rebalance'"),
         (["folds.look_back_days=100"], "unknown key 'folds.look_back_days'; did you mean 'lookback_days'"),
+        (["folds.rebalance=daily"], "unknown key 'folds.rebalance'; 'rebalance' is a key, but not of this part"),
         (["folds.test_days=0"], "folds.test_days: Input should be greater than or equal to 1"),
         (["data.n_assets=many"], "data.n_assets: Input should be a valid integer"),
         (["rebalance=hourly"], "rebalance: Input should be 'daily', 'weekly', 'monthly' or 'quarterly'"),
