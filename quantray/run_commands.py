@@ -147,7 +147,7 @@ def export(
     from quantray.studies.reports.exports import export_run  # noqa: PLC0415
 
     found = export_run(folder, to, out, portfolios=portfolio or ())
-    tell(f"written: {len(found.files)} files in {found.folder}")
+    tell(f"written: {', '.join(found.files)} in {found.folder}")
     tell(f"read them there: {found.reading}")
 
 

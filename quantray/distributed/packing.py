@@ -1,22 +1,16 @@
 """What of a user's code a job must carry: modules that its settings name as ``module:name``, and those beside them."""
 
-import re
-import sys
-import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from quantray.errors import InputError
-from quantray.research.own_code import code_in, modules_in
+from quantray.research.own_code import code_in, folder_of, is_installed, modules_in, places_in
 
 __all__ = ["Packed", "gathered", "pack"]
-
-_PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -47,12 +41,12 @@ def pack(folder: Path, settings: Mapping[str, Any], changes: Sequence[str] = ())
     """
     modules: dict[Path, None] = {}
     code, elsewhere = [], []
-    for place in sorted(_places([settings, *(change.partition("=")[2] for change in changes)])):
+    for place in sorted(places_in([settings, *(change.partition("=")[2] for change in changes)])):
         top = place.partition(":")[0].partition(".")[0]
-        base = _base(top, folder)
+        base = folder_of(top, folder)
         if base is None:
             elsewhere.append(place)
-        elif not _installed(base):
+        elif not is_installed(base):
             code.append(f"{place} {code_in(place, base)}")
             if base != folder.resolve():
                 modules |= dict.fromkeys(modules_in(top, base))
@@ -81,33 +75,3 @@ def gathered(folder: Path, packed: Packed) -> Iterator[Path]:
                 other = (Path(place) / entry.name).readlink()
                 raise InputError(f"{entry} and {other} would be one to the job; rename one of them.") from None
         yield Path(place)
-
-
-def _places(values: Iterable[Any]) -> set[str]:
-    """Every text among nested values that is an import path; flow YAML in a change is looked through."""
-    found: set[str] = set()
-    for value in values:
-        if isinstance(value, str):
-            found |= {match[0] for match in _PLACE.finditer(value) if match[0] == value or value[:1] in "[{"}
-        elif isinstance(value, Mapping):
-            found |= _places(value.values())
-        elif isinstance(value, Sequence):
-            found |= _places(value)
-    return found
-
-
-def _base(top: str, folder: Path) -> Path | None:
-    """The folder that a module or package lies in; the job's own comes first, as it does there."""
-    if top in sys.stdlib_module_names:
-        return Path(sysconfig.get_path("stdlib"))
-    spec = PathFinder.find_spec(top, [str(folder.resolve()), *sys.path])
-    if spec is None:
-        return None
-    places = list(spec.submodule_search_locations or ())
-    if not places and not (spec.origin and Path(spec.origin).is_file()):
-        return None
-    return Path(places[0] if places else str(spec.origin)).resolve().parent
-
-
-def _installed(base: Path) -> bool:
-    return base.name in ("site-packages", "dist-packages") or base == Path(sysconfig.get_path("stdlib")).resolve()

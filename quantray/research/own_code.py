@@ -5,19 +5,22 @@ import importlib.util
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
+from typing import Any
 
 from quantray.arrays import digest
 from quantray.errors import InputError
 from quantray.research.definitions import Ground, read_code
 from quantray.research.source import borrowed, source_digest
 
-__all__ = ["code_in", "code_of", "modules_in"]
+__all__ = ["code_in", "code_of", "folder_of", "is_installed", "modules_in", "places_in"]
 
 _INSTALLED = ("site-packages", "dist-packages")
+_PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -75,6 +78,37 @@ def modules_in(top: str, folder: Path) -> tuple[Path, ...]:
     names = sorted(_ground(top, folder, None).folders)
     found = [path for name in names for path in (folder / name, folder / f"{name}.py") if path.exists()]
     return tuple(path for path in found if path.suffix == ".py" or (path / "__init__.py").exists())
+
+
+def places_in(values: Iterable[Any]) -> set[str]:
+    """Every text among nested values that is an import path; flow YAML in a change is looked through."""
+    found: set[str] = set()
+    for value in values:
+        if isinstance(value, str):
+            found |= {match[0] for match in _PLACE.finditer(value) if match[0] == value or value[:1] in "[{"}
+        elif isinstance(value, Mapping):
+            found |= places_in(value.values())
+        elif isinstance(value, Sequence):
+            found |= places_in(value)
+    return found
+
+
+def folder_of(top: str, folder: Path) -> Path | None:
+    """The folder that a module or package lies in, in a folder or else on the path; None where it is not found."""
+    if top in sys.stdlib_module_names:
+        return Path(sysconfig.get_path("stdlib"))
+    spec = PathFinder.find_spec(top, [str(folder.resolve()), *sys.path])
+    if spec is None:
+        return None
+    places = list(spec.submodule_search_locations or ())
+    if not places and not (spec.origin and Path(spec.origin).is_file()):
+        return None
+    return Path(places[0] if places else str(spec.origin)).resolve().parent
+
+
+def is_installed(base: Path) -> bool:
+    """Whether releases are installed in a folder, rather than edited."""
+    return base.name in _INSTALLED or base == Path(sysconfig.get_path("stdlib")).resolve()
 
 
 def _reached(ground: Ground, place: str) -> tuple[str, set[str]]:

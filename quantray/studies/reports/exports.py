@@ -61,7 +61,9 @@ def export_run(folder: Path, to: str, out: Path | None = None, *, portfolios: Se
         The format is unknown, or the run holds no returns, no positions or no such portfolio.
     """
     if to not in EXPORTS:
-        raise InputError(f"format {to!r} is unknown;{nearest(to, EXPORTS)} take {', '.join(EXPORTS)}.")
+        raise InputError(
+            f"format {to!r} is unknown;{nearest(to, EXPORTS)} take {', '.join(EXPORTS)}, or mlflow with a model."
+        )
     run = read_run(folder)
     finished(run)
     place = folder / "export" / to if out is None else out

@@ -25,6 +25,7 @@ from quantray.models.forecaster import FitContext
 from quantray.models.learned import FittedNetwork, torch_threads
 from quantray.research.folder import RESULTS, Run, finished, read_run, written_file
 from quantray.research.market import load_market
+from quantray.research.own_code import folder_of, is_installed, modules_in, places_in
 from quantray.research.results import ResultStore
 from quantray.settings import checked, nearest
 from quantray.strategies.rule import Rule
@@ -116,7 +117,8 @@ def export_model(folder: Path, name: str, out: Path | None = None) -> Path:
         kept.mkdir()
         told, value = _keep(run, name, kept)
         (kept / _TOLD).write_text(json.dumps(told, indent=2), encoding="utf-8")
-        _save(place, kept, value, {"run": finished(run).key, "name": name})
+        metadata = {"run": finished(run).key, "name": name}
+        _save(place, kept, value, metadata, _own_code(told if run.kind == "sweep" else run.settings))
     return place
 
 
@@ -190,7 +192,15 @@ def _strategy(run: Run, name: str) -> dict[str, Any]:
     }
 
 
-def _save(place: Path, kept: Path, value: str, metadata: dict[str, str]) -> None:
+def _own_code(settings: Mapping[str, Any]) -> list[str]:
+    """Files and folders of users' code that settings name, and those beside it."""
+    tops = {place.partition(":")[0].partition(".")[0] for place in places_in([settings])}
+    found = {top: folder_of(top, Path()) for top in sorted(tops)}
+    edited = [(top, folder) for top, folder in found.items() if folder is not None and not is_installed(folder)]
+    return [str(path) for path in dict.fromkeys(path for top, folder in edited for path in modules_in(top, folder))]
+
+
+def _save(place: Path, kept: Path, value: str, metadata: dict[str, str], code: list[str]) -> None:
     with warnings.catch_warnings():
         # Of its own annotations, as it is imported, which takes seconds and is for those who ask for it; and of a
         # missing example, which would be prices of a user's.
@@ -201,6 +211,7 @@ def _save(place: Path, kept: Path, value: str, metadata: dict[str, str]) -> None
             str(place),
             loader_module=__name__,
             data_path=str(kept),
+            code_paths=code or None,
             signature=_signature(value),
             pip_requirements=[f"quantray=={__version__}"],
             metadata=metadata,

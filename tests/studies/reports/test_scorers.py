@@ -1,6 +1,8 @@
 """Models of finished runs, loaded by MLflow and asked for what the studies said."""
 
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -46,7 +48,7 @@ def test_a_network_scores_as_its_study_did(forecasts, forecast_study, load, tmp_
     assert_allclose(found.to_numpy()[: len(rows)], said.to_numpy(), atol=1e-5)
 
 
-def test_a_network_computes_features_of_ones_own(forecast_settings, network, load, tmp_path):
+def test_a_network_carries_and_computes_features_of_ones_own(forecast_settings, network, load, tmp_path, monkeypatch):
     training = {"steps": 5, "warm_up_days": 5, "epochs": 1, "patience": 1}
     settings = forecast_settings(
         tmp_path / "runs",
@@ -57,7 +59,12 @@ def test_a_network_computes_features_of_ones_own(forecast_settings, network, loa
     )
     source = FORECASTS.load(settings)
     run, study = carry_out(FORECASTS, source, Serial()), FORECASTS.run(source, Serial())
-    found = load(export_model(run, "LSTM")).predict(source.data.panel.to_long())
+    place = export_model(run, "LSTM")
+    # As in a program that has never seen the module.
+    monkeypatch.delitem(sys.modules, "own_features")
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if not (Path(each) / "own_features.py").exists()])
+    found = load(place).predict(source.data.panel.to_long())
+    assert Path(sys.modules["own_features"].__file__).is_relative_to(place)
     scored = found.pivot(index="date", columns="symbol", values="score")
     said = pd.DataFrame(study.models[0].scores, study.dates, study.panel.assets)[scored.columns]
     dates = scored.index.intersection(said.index)
