@@ -140,6 +140,7 @@ ELSEWHERE = {
     "quantray keys rotate ID": "needs the id of a key; tests/test_service_commands has that",
     "quantray keys revoke ID": "needs the id of a key; tests/test_service_commands has that",
     "quantray audit": "needs a database that a gate wrote; tests/test_audit_commands has that",
+    "quantray data import bars.xyz": "needs a format of one's own; tests/data/vendors/test_formats has that",
     "quantray submit workflows/daily_rebalance.py": "needs the bars of a new day; tests/distributed/test_jobs has that",
     "quantray serve": "serves until it is interrupted; tests/serving does that",
     "quantray oms": "needs a gate that runs; tests/test_oms_commands has that",

@@ -186,11 +186,12 @@ class _Search:
         for _ in range(3 * len(left)):
             free = ~held
             move[held] = low[held]
-            rows = matrix[free]
-            factor, info = dpotrf(rows[:, free], lower=1)
-            if info != 0:
-                return None
-            move[free] = dpotrs(factor, left[free] - rows[:, held] @ move[held], lower=1)[0]
+            if free.any():
+                rows = matrix[free]
+                factor, info = dpotrf(rows[:, free], lower=1)
+                if info != 0:
+                    return None
+                move[free] = dpotrs(factor, left[free] - rows[:, held] @ move[held], lower=1)[0]
             below = ~held & (move < low)
             if below.any():
                 held |= below

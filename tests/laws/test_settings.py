@@ -136,6 +136,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "forecasts models.0.reference": ({}, {"models.0.reference": True}),
     "sweep data.sectors": ({"regimes.method": "sector", "data.sectors": "SECTORS"}, {"data.sectors": "REVERSED"}),
     "sweep regimes.states": ({"regimes.method": "hmm"}, {"regimes.states": 2}),
+    "sweep search.min_days": ({}, {"search.min_days": 140}),
     "sweep search.generation": ({"search.method": "tpe", "search.trials": 9}, {"search.generation": 3}),
     "combination data.sectors": ({"ensemble": True, "data.sectors": "SECTORS"}, {"data.sectors": "REVERSED"}),
     "combination strategies.0.entry": ({}, {"strategies.0.entry": "bollinger_20"}),
