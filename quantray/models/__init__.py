@@ -17,6 +17,7 @@
 ``scoring``     scores of dates, chunk by chunk or window by window
 ``losses``      of a date's names, masked, below N x N memory
 ``training``    the one training loop, resumable to the bit
+``devices``     where torch computes, by name
 ``kernels``     what torch computes with on this machine
 ``workers``     the seam through which several processes train one network
 ``checkpoint``  all that training or forecasting goes on from, in one file

@@ -17,6 +17,7 @@ from quantray.features.catalogue import FEATURES
 from quantray.features.feature_set import Features, feature_set
 from quantray.models.checkpoint import Checkpoint, ForecastState, load_checkpoint, save_checkpoint, settings_hash
 from quantray.models.controls import check_history, prediction_rows
+from quantray.models.devices import torch_device
 from quantray.models.encoders import LSTMState
 from quantray.models.examples import GAP_DAYS, Examples, Normaliser, make_examples
 from quantray.models.forecaster import FitContext, FoldData, Scores, features_of, fold_data
@@ -38,7 +39,7 @@ class NetworkForecaster:
     ----------
     shuffled_labels : learn from labels that were dealt out anew among the names of each training date: the control
         that shows what the protocol itself gives away. Validation keeps its labels.
-    device : ``cpu`` or ``cuda``.
+    device : where it computes; see ``devices.torch_device``.
     """
 
     name: str
@@ -127,7 +128,7 @@ class NetworkForecaster:
         first = max(data.train.start - start.training.reading.warm_up, 0)
         examples, graphs = _examples_of_fold(data, start, context, first, self.shuffled_labels)
         torch.manual_seed(int(np.random.SeedSequence([context.seed, 1]).generate_state(1)[0]))
-        device = _device(self.device)
+        device = torch_device(self.device)
         network = Network(start.network).to(device)
         if before is not None:
             network.load_state_dict(before.progress.best)
@@ -199,7 +200,7 @@ class FittedNetwork:
         """The network with its best weights, ready to predict."""
         network = Network(self.checkpoint.network)
         network.load_state_dict(self.checkpoint.progress.best)
-        return network.to(_device(self.device)).eval()
+        return network.to(torch_device(self.device)).eval()
 
     def predict(
         self, panel: Panel, dates: Dates, *, state: ForecastState | None = None, features: Features | None = None
@@ -234,7 +235,7 @@ class FittedNetwork:
         if state is not None and state.lstm is not None:
             place = {name: i for i, name in enumerate(state.assets.tolist())}
             lstm = state.lstm.take(torch.tensor([place.get(name, -1) for name in panel.assets.tolist()]))
-        device = _device(self.device)
+        device = torch_device(self.device)
         if lstm is not None:
             lstm = LSTMState(lstm.hidden.to(device), lstm.cell.to(device))
         scores, after = score_rows(self.network, examples.to(device), _shifted(rows, first), reading, lstm)
@@ -315,7 +316,7 @@ def validation_ic(fitted: FittedNetwork, panel: Panel, fold: Split) -> float:
         raise InputError("the network was trained on other features than this panel has; train it anew.")
     first = max(data.train.start - checkpoint.training.reading.warm_up, 0)
     examples, _ = _examples_of_fold(data, checkpoint, context, first, shuffled=False)
-    rows, device = _shifted(data.valid, first), _device(fitted.device)
+    rows, device = _shifted(data.valid, first), torch_device(fitted.device)
     scores, _ = score_rows(fitted.network, examples.to(device), rows, checkpoint.training.reading)
     ic, _ = mean_ic(scores.cpu(), examples, torch.arange(rows.start, rows.stop))
     return float(ic)
@@ -326,14 +327,6 @@ def warm_settings(training: TrainingSettings, *, epochs: int = 6, patience: int 
     return replace(
         training, epochs=epochs, patience=patience, stages=("joint",), learning_rate=training.learning_rate / 3
     )
-
-
-def _device(name: str) -> torch.device:
-    if name not in ("cpu", "cuda"):
-        raise InputError(f"device {name!r} is not one of cpu, cuda.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda is asked for, but torch sees no GPU here; use cpu, or a machine that has one.")
-    return torch.device(name)
 
 
 def _check_parent(before: Checkpoint, child: Checkpoint) -> None:

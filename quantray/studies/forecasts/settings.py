@@ -129,7 +129,8 @@ class ModelSettings(SettingsModel):
     warm_start: bool = False
     """Each fold starts from the newest earlier fold that has not seen its future, for a few epochs."""
     warm_epochs: int = Field(6, ge=1)
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: str = Field("cpu", pattern=r"^[a-z]+(:\d+)?$")
+    """Of a network, by torch's name: ``cpu``, ``cuda``, ``cuda:1``, ``xpu``, ``mps``, ``xla``."""
     reference: bool = False
     """Others are compared with it as with a control, such as sparse attention with dense."""
 

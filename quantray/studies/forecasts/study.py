@@ -13,6 +13,7 @@ from quantray.data.splits import Split, label_gap
 from quantray.errors import InputError
 from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
+from quantray.models.devices import torch_device
 from quantray.models.layers import GraphLayer, LayerSettings
 from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
@@ -95,8 +96,8 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
     ------
     DataError, InputError
         As ``load_market`` and ``door.try_models``; or there are too few days for one fold, too few names on most test
-        dates for an information coefficient, no sectors for a graph that needs them, or a layer that ``models.layers``
-        refuses.
+        dates for an information coefficient, no sectors for a graph that needs them, or a layer or a device that
+        ``models.layers`` or ``models.devices`` refuse.
     """
     settings, data = read_market(settings, _fields_of(settings))
     _check(settings, data)
@@ -198,6 +199,9 @@ def _check(settings: ForecastSettings, data: MarketData) -> None:
         )
     try_models(settings, sectors=bool(data.sectors))
     for model in settings.models:
+        # The machines of a cluster that is somewhere else try it themselves.
+        if model.kind == "network" and settings.cluster.kind != "address":
+            torch_device(model.device)
         if model.kind == "network" and model.graph.kind == "sector" and not data.sectors:
             raise InputError(f"{model.name}: a sector graph needs sectors; set data.sectors, or take correlation.")
         layer = attention_of(model)

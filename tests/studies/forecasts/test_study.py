@@ -10,6 +10,7 @@ from quantray.errors import DataError, InputError
 from quantray.models.checkpoint import load_checkpoint
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
+from quantray.research.terms import ClusterSettings
 from quantray.studies.forecasts.settings import ForecastFolds, ModelSettings
 from quantray.studies.forecasts.study import daily_skill, load_forecasts, run_forecasts, study_splits
 
@@ -214,6 +215,15 @@ def test_a_layer_is_tried_before_the_study(forecast_settings, network, tmp_path)
     layer = {"layer": "SAGEConv", "parameters": {"aggr": "lstm"}}
     with pytest.raises(InputError, match=r"SAGEConv \(aggr: lstm\) gives other numbers when the names are in another"):
         load_forecasts(forecast_settings(tmp_path, models=(network(attention=layer),)))
+
+
+def test_a_device_is_tried_before_the_study(forecast_settings, network, tmp_path):
+    """But not for a cluster, whose machines are others."""
+    settings = forecast_settings(tmp_path, models=(network(device="vulkan"),))
+    with pytest.raises(InputError, match=r"^device 'vulkan' cannot be computed on here .*; there is cpu"):
+        load_forecasts(settings)
+    cluster = ClusterSettings(kind="address", address="10.0.0.1:6379")
+    assert load_forecasts(settings.model_copy(update={"cluster": cluster})).settings.models[0].device == "vulkan"
 
 
 def test_workers_that_see_other_data_are_refused(forecast_study, tmp_path):
