@@ -29,8 +29,9 @@ from quantray.data.synthetic import simulate_market
 from quantray.data.universe import PRESETS
 from quantray.features.feature_set import Features, feature_set
 from quantray.models.examples import GAP_DAYS, Examples, make_examples
+from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext, Scores
-from quantray.models.learned import FittedNetwork, NetworkForecaster
+from quantray.models.learned import NetworkForecaster
 from quantray.models.networks import ATTENTIONS
 from quantray.models.structures import graphs_by_row, known_graph
 from quantray.models.training import TrainingSettings

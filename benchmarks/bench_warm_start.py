@@ -31,8 +31,9 @@ from quantray.data.synthetic import LeadLag, simulate_market
 from quantray.data.universe import PRESETS
 from quantray.features.feature_set import Features, feature_set
 from quantray.features.labels import forward_returns
+from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext
-from quantray.models.learned import FittedNetwork, NetworkForecaster, warm_settings
+from quantray.models.learned import NetworkForecaster, warm_settings
 from quantray.models.networks import ATTENTIONS
 from quantray.models.structures import GraphSettings
 from quantray.models.training import EpochReport, TrainingSettings

@@ -117,7 +117,7 @@ def _predicted(fitted: Fitted, panel: Panel, name: str) -> Forecasts:
 
 def _network(path: Path, sectors: Mapping[str, str]) -> Fitted:
     # torch takes seconds to import, and most rebalances need none.
-    from quantray.models.learned import FittedNetwork  # noqa: PLC0415
+    from quantray.models.fitted import FittedNetwork  # noqa: PLC0415
 
     return FittedNetwork.load(path, FitContext(sectors=sectors))
 

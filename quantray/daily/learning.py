@@ -19,8 +19,9 @@ from quantray.data.panel import Panel
 from quantray.data.splits import Split, label_gap
 from quantray.errors import DataError, SolverError, first_line
 from quantray.models.checkpoint import Checkpoint, load_checkpoint
+from quantray.models.fitted import FittedNetwork, validation_ic
 from quantray.models.forecaster import FitContext
-from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, validation_ic, warm_settings
+from quantray.models.learned import NetworkForecaster, torch_threads, warm_settings
 from quantray.research.folds import walk_forward
 from quantray.research.progress import say
 from quantray.storage.files import read_file

@@ -21,8 +21,9 @@ from quantray.distributed.workers import CHECKPOINT, fit_share
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError, first_line
 from quantray.features.feature_set import Features
 from quantray.models.checkpoint import Checkpoint, load_checkpoint
+from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext, features_of
-from quantray.models.learned import FittedNetwork, NetworkForecaster
+from quantray.models.learned import NetworkForecaster
 from quantray.models.training import EpochReport
 from quantray.research.background import begin
 from quantray.research.executor import Executor

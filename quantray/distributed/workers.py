@@ -16,8 +16,9 @@ from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.distributed.heads import split_heads
 from quantray.errors import ClusterError, DataError, InputError, reason
+from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext
-from quantray.models.learned import FittedNetwork, NetworkForecaster
+from quantray.models.learned import NetworkForecaster
 
 __all__ = ["CHECKPOINT", "ProcessGroup", "WorkerGrid", "fit_share", "worker_grid"]
 

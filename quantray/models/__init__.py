@@ -6,7 +6,8 @@
 ``regression``  regressors as scikit-learn has them, boosted trees among them
 ``pooled``      a fold as one table, as these take it
 ``own``         forecasters of users' own
-``learned``     networks behind the protocol: fit, predict in one go or day by day, start from an earlier fit
+``learned``     networks behind the protocol: fit, or start from an earlier fit
+``fitted``      and what they forecast then, in one go or day by day
 ``networks``    encoder, attention among names, head; nothing is sized by the number of names
 ``encoders``    the LSTM, in windows or with a carried state
 ``attention``   attention among the names of a date, in memory linear in their number

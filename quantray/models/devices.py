@@ -15,7 +15,7 @@ def torch_device(name: str) -> torch.device:
 
     Parameters
     ----------
-    name : as torch has it: ``cpu``, ``cuda`` (NVIDIA, and AMD under ROCm), ``cuda:1``, ``xpu`` (Intel), ``mps`` (Apple),
+    name : as torch has it: ``cpu``, ``cuda`` (NVIDIA, or AMD under ROCm), ``cuda:1``, ``xpu`` (Intel), ``mps`` (Apple),
         ``xla`` (TPU, where torch_xla is installed), or that of another back end.
 
     Raises
@@ -30,13 +30,16 @@ def torch_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         # Some back ends allocate and cannot compute; and only a number that comes back shows that it was computed.
-        whole = float((torch.ones(2, device=device) + 1).sum()) == 4.0
-        why = "it does not add up two and two"
+        whole = float((torch.ones(2, device=device) + 1).sum())
     except Exception as error:
-        whole, why = False, first_line(error).partition(". ")[0].rstrip(".") or type(error).__name__
-    if not whole:
-        raise InputError(f"device {name!r} cannot be computed on here ({why}); there is {_there()}.")
+        raise _refused(name, first_line(error).partition(". ")[0].rstrip(".") or type(error).__name__) from error
+    if whole != 4.0:
+        raise _refused(name, f"two ones, and one more each, add up to {whole:g}")
     return device
+
+
+def _refused(name: str, why: str) -> InputError:
+    return InputError(f"device {name!r} cannot be computed on here ({why}); there is {_there()}.")
 
 
 def _there() -> str:

@@ -46,5 +46,5 @@ def test_accelerators_that_are_here_are_named(monkeypatch):
 
 def test_one_that_computes_wrongly(monkeypatch):
     monkeypatch.setattr(devices.torch, "ones", lambda count, device: torch.zeros(count))
-    with pytest.raises(InputError, match="it does not add up two and two"):
+    with pytest.raises(InputError, match="add up to 2"):
         torch_device("cpu")

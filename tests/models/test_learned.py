@@ -10,8 +10,9 @@ from quantray.data.splits import DateRange
 from quantray.errors import DataError, InputError
 from quantray.features.feature_set import feature_set
 from quantray.models.checkpoint import load_checkpoint
+from quantray.models.fitted import FittedNetwork, validation_ic
 from quantray.models.forecaster import FitContext
-from quantray.models.learned import FittedNetwork, NetworkForecaster, validation_ic, warm_settings
+from quantray.models.learned import NetworkForecaster, warm_settings
 from quantray.models.networks import ATTENTIONS
 from quantray.models.scoring import TimeReading
 from quantray.models.structures import GraphSettings

@@ -14,9 +14,10 @@ from quantray.data.splits import Split
 from quantray.errors import DataError
 from quantray.features.catalogue import Feature
 from quantray.models.controls import ControlRule
+from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext, Forecaster
 from quantray.models.layers import LayerSettings
-from quantray.models.learned import FittedNetwork, NetworkForecaster, torch_threads, warm_settings
+from quantray.models.learned import NetworkForecaster, torch_threads, warm_settings
 from quantray.models.linear import ElasticNet, Ridge
 from quantray.models.networks import Attention
 from quantray.models.own import OwnForecaster

@@ -21,8 +21,9 @@ from quantray.analytics.forecasts import ensemble_scores
 from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
+from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext
-from quantray.models.learned import FittedNetwork, torch_threads
+from quantray.models.learned import torch_threads
 from quantray.research.folder import RESULTS, Run, finished, read_run, written_file
 from quantray.research.market import load_market
 from quantray.research.own_code import folder_of, is_installed, modules_in, places_in
