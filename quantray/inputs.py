@@ -5,6 +5,7 @@ merges, numbers in base sixty), and to say a thing twice; what it says here is s
 a line.
 """
 
+import difflib
 import errno
 import importlib
 import os
@@ -48,8 +49,8 @@ def imported(path: str, what: str) -> Any:
     if not colon:
         raise InputError(f"{what} {path!r} is not of the form module:name.")
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        found = importlib.import_module(module)
+    except (ImportError, TypeError, ValueError) as error:
         raise InputError(f"{what} {path!r} cannot be imported: {error}; is it installed, or in PYTHONPATH?") from error
     except SystemExit as error:
         raise InputError(
@@ -57,6 +58,12 @@ def imported(path: str, what: str) -> Any:
         ) from error
     except Exception as error:
         raise InputError(f"{what} {path!r} cannot be imported: {type(error).__name__}: {first_line(error)}.") from error
+    try:
+        return getattr(found, name)
+    except AttributeError as error:
+        close = difflib.get_close_matches(name, dir(found), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it is {getattr(found, '__file__', None) or 'built in'}."
+        raise InputError(f"{what} {path!r} cannot be imported: module {module} has no {name!r}; {hint}") from error
 
 
 def ordinary_file(path: str | Path, what: str, *, remedy: str = "", error: type[QuantrayError] = InputError) -> Path:

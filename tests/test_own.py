@@ -56,9 +56,10 @@ def test_two_packages_may_not_register_one_name(package):
     ("name", "told"),
     [
         (
-            "own_rules:nothing",
-            "allocator 'own_rules:nothing' cannot be imported: .*; is it installed, or in PYTHONPATH?",
+            "own_rules:tiltet",
+            "allocator 'own_rules:tiltet' cannot be imported: module own_rules has no 'tiltet'; did you mean 'tilted'",
         ),
+        ("own_rules:zzz", r"module own_rules has no 'zzz'; it is .*own_rules\.py"),
         ("no_such_module:rule", "cannot be imported: No module named 'no_such_module'; is it installed"),
         ("own_rules:number", "is a float; name a function or a class"),
         (

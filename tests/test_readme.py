@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import called
+from pydantic import TypeAdapter
 
 from quantray.daily.settings import LearningSettings
 from quantray.data.quality.checks import CHECKS
@@ -24,7 +25,7 @@ from quantray.risk.stressing.scenarios import Scenario
 from quantray.serving.alerts import AlertSettings
 from quantray.serving.settings import ServiceSettings
 from quantray.settings import read_settings
-from quantray.studies.forecasts.settings import ModelSettings, OwnFeatureSettings
+from quantray.studies.forecasts.settings import FeatureSettings, ModelSettings
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 from quantray.studies.sweep.settings import SweepSettings
 
@@ -113,7 +114,7 @@ def test_yaml_is_valid_settings(tmp_path):
                 AllocatorSettings.model_validate(allocator)
         elif title == "# features":
             for feature in yaml.safe_load(block):
-                OwnFeatureSettings.model_validate(feature)
+                TypeAdapter(FeatureSettings).validate_python(feature)
         elif title == "# universe":
             UniverseSettings.model_validate(yaml.safe_load(block)).build()
         elif title == "# costs":

@@ -9,7 +9,7 @@ import numpy as np
 from quantray.arrays import Bool
 from quantray.data.panel import Panel
 from quantray.data.universe import Universe
-from quantray.errors import InputError, SolverError
+from quantray.errors import DataError, InputError, SolverError
 from quantray.own import called, numbers, own_thing
 
 __all__ = ["OwnUniverse"]
@@ -50,12 +50,19 @@ class OwnUniverse(Universe):
 
         Raises
         ------
+        DataError
+            The panel lacks a field that it is to be shown.
         InputError
             As ``own.own_thing``; it takes no such parameters, gives other members when asked again, or other ones on
             a day when later days are there.
         SolverError
             It raised an error, or what it gave is no membership.
         """
+        if missing := sorted(set(self.needs) - set(panel.fields)):
+            raise DataError(
+                f"universe {self.name!r} asks for {', '.join(missing)}, which the data have not; they have "
+                f"{', '.join(panel.fields)}: leave it out of fields, or import it."
+            )
         member = self._asked(panel)
         told = f"universe {self.name!r}"
         if not np.array_equal(self._asked(panel), member):

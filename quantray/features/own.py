@@ -1,4 +1,4 @@
-"""Features of users' own: a function of a panel, on the scale of the catalogue's."""
+"""Features of users' own: a function of a panel, or values given as a field of it, on the scale of the catalogue's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from quantray.errors import InputError, SolverError
 from quantray.features.catalogue import FEATURES, Feature, Inputs
 from quantray.own import Thing, called, numbers, own_path, own_thing
 
-__all__ = ["OwnFeature", "own_feature"]
+__all__ = ["GivenFeature", "OwnFeature", "given_feature", "own_feature"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,31 @@ class OwnFeature:
         return values
 
 
+@dataclass(frozen=True)
+class GivenFeature:
+    """What gives a feature that is a field of the panel."""
+
+    name: str
+
+    def __call__(self, inputs: Inputs) -> Float:
+        """(T, N) raw values."""
+        return inputs.panel.field(self.name)
+
+
+def given_feature(name: str) -> Feature:
+    """Values that a panel holds in a field of the feature's name, in the shape of the catalogue's.
+
+    Whether each was known at the close of its date cannot be seen from the values.
+
+    Raises
+    ------
+    InputError
+        The name is one of the catalogue's.
+    """
+    _check_name(name)
+    return Feature("values of the user's own", 0, "values", GivenFeature(name), ("close", name))
+
+
 def own_feature(name: str, path: str, lookback: int, parameters: Mapping[str, Any], fields: tuple[str, ...]) -> Feature:
     """A feature of a user's own in the shape of the catalogue's.
 
@@ -62,11 +87,15 @@ def own_feature(name: str, path: str, lookback: int, parameters: Mapping[str, An
     InputError
         As ``own.own_thing``, or it is a class, or the name is one of the catalogue's.
     """
-    if name in FEATURES:
-        raise InputError(f"feature {name!r} is one of the catalogue's; choose another name.")
+    _check_name(name)
     function = own_thing(path, "features")
     if isinstance(function, type):
         raise InputError(f"feature {path!r} is a class; name a function of a panel.")
     found = own_path(path, "features") or path
     compute = OwnFeature(found, function, parameters)
     return Feature(f"of the user's own, {found}", lookback, found, compute, ("close", *fields))
+
+
+def _check_name(name: str) -> None:
+    if name in FEATURES:
+        raise InputError(f"feature {name!r} is one of the catalogue's; choose another name.")

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from quantray.data.own_universe import OwnUniverse
 from quantray.data.synthetic import simulate_market
-from quantray.errors import InputError, SolverError
+from quantray.errors import DataError, InputError, SolverError
 
 PANEL = simulate_market(6, 90, seed=4).panel
 
@@ -23,6 +23,8 @@ def test_members_are_whom_the_function_names_and_who_have_a_close():
     assert (shown.warm_up_days, shown.fields) == (30, ("volume",))
     assert_array_equal(shown.membership(PANEL), PANEL.field("close") * PANEL.field("volume") > 1e6)
     assert shown.membership(PANEL.until(0)).shape == (1, 6)
+    with pytest.raises(DataError, match="asks for volume, which the data have not; they have close: leave it out"):
+        shown.membership(PANEL.with_only("close"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Strategies of users' own, tried on a few names of the study's panel before any work is handed out."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,8 @@ __all__ = ["try_strategies"]
 _LEAST_DAYS = 20
 _EARLIER = 2
 """Rows besides the last at which it is seen whether the future counts."""
+_ENDS = 2
+"""Values at either end of a range."""
 _TOLERANCE = 1e-9
 """Of a weight; running sums over more days differ in the last bits."""
 
@@ -53,9 +56,23 @@ def _try(entry: Entry, seconds: float, panel: Panel) -> None:
     door, last = Door(told, decide, seconds, tolerance=_TOLERANCE), len(panel.dates) - 1 - LATER
     # First, since what is asked about everything may never forget it.
     door.pass_through(panel, last)
+    _try_ranges(entry, told, seconds, panel.until(last))
     everything = patiently(told, seconds, lambda: entry.weights(panel), f"{len(panel.assets)} names")
     # Days on which it holds something say most.
     days = np.arange(_LEAST_DAYS, last)
     held = days[everything[days].any(axis=1)] if everything[days].any() else days
     for row in np.quantile(held, np.arange(1, _EARLIER + 1) / _EARLIER, method="nearest").tolist():
         door.look_back(panel, int(row))
+
+
+def _try_ranges(entry: Entry, told: str, seconds: float, panel: Panel) -> None:
+    """See that it takes what a search may give it, one parameter at a time: the ends of each range."""
+    for name, parameter in entry.parameters.items():
+        for value in dict.fromkeys((*parameter.values[:_ENDS], *parameter.values[-_ENDS:])):
+            try:
+                rule = entry.build({name: value})
+            except InputError:
+                # Not every combination need be valid; a search leaves such ones out.
+                continue
+            about = f"{len(panel.assets)} names"
+            patiently(f"{told} with {name} {value!r}", seconds, partial(rule.weights, panel), about)

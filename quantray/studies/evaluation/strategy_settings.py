@@ -32,6 +32,13 @@ class RangeSettings(SettingsModel):
     step: int | float
 
 
+_Searched = Annotated[
+    Annotated[tuple[ParameterValue, ...], Field(min_length=1), Tag("(values)")]
+    | Annotated[RangeSettings, Tag("(range)")],
+    Discriminator(lambda value: "(range)" if isinstance(value, Mapping | RangeSettings) else "(values)"),
+]
+
+
 def _known(name: str) -> str:
     if ":" in name:
         if not all(part.isidentifier() for part in name.replace(":", ".").split(".")) or name.count(":") != 1:
@@ -59,7 +66,7 @@ class OwnStrategy(SettingsModel):
     an installed package registers among ``quantray.strategies``."""
     parameters: Mapping[str, JsonValue] = {}
     """That differ from its defaults."""
-    ranges: Mapping[str, Annotated[tuple[ParameterValue, ...], Field(min_length=1)] | RangeSettings] = {}
+    ranges: Mapping[str, _Searched] = {}
     """What a search may change: values, or numbers from ``low`` to ``high`` by ``step``."""
     trial_seconds: float = Field(30.0, gt=0, le=3600)
     """That one call may take when it is tried before the study; no number changes."""

@@ -10,7 +10,7 @@ from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.features.catalogue import Inputs
 from quantray.research.door import LATER, Door, best_known, refused
-from quantray.studies.forecasts.settings import OwnFeatureSettings
+from quantray.studies.forecasts.settings import FeatureSettings, OwnFeatureSettings
 
 __all__ = ["try_features"]
 
@@ -19,8 +19,8 @@ _ROWS = 3
 _TOLERANCE = 1e-9
 
 
-def try_features(features: Iterable[OwnFeatureSettings], panel: Panel, *, threads: int = 1) -> None:
-    """See that features of users' own keep to what every feature keeps to.
+def try_features(features: Iterable[FeatureSettings], panel: Panel, *, threads: int = 1) -> None:
+    """See that features of users' own keep to what every feature keeps to, but for those that come as values.
 
     Each is asked about the 20 names of which most is known, on all days and on days up to some: it must give values as
     ``features.own`` wants them, within ``trial_seconds``, the same again about the same past, whatever it was asked in
@@ -32,10 +32,10 @@ def try_features(features: Iterable[OwnFeatureSettings], panel: Panel, *, thread
     InputError
         One does not; the message says what it did and what was expected.
     """
-    features = tuple(features)
-    few = best_known(panel) if features else panel
+    functions = [each for each in features if isinstance(each, OwnFeatureSettings)]
+    few = best_known(panel) if functions else panel
     with threadpool_limits(limits=threads):
-        for each in features:
+        for each in functions:
             _try(each, few)
 
 

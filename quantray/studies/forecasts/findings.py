@@ -1,6 +1,7 @@
 """What is kept of a study of forecasters: the forecasts in their store, skill by model, and the report."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from quantray.features.returns import DELIST_RETURN
 from quantray.printable import masked_uri
 from quantray.research.kind import Findings, Work
 from quantray.studies.forecasts.report import ForecastReportInput, ForecastRow, forecast_page
+from quantray.studies.forecasts.settings import FeatureSettings, GivenFeatureSettings
 from quantray.studies.forecasts.store import ForecastStore
 from quantray.studies.forecasts.study import ForecastSource, ForecastStudy, ModelForecasts
 
@@ -52,7 +54,9 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
             rows=rows,
             horizon=horizon,
             decays=_decays(source, study),
-            warnings=source.data.survivors("skill on it is flattered") + few_seeds(settings.seeds),
+            warnings=source.data.survivors("skill on it is flattered")
+            + few_seeds(settings.seeds)
+            + _unchecked(settings.features),
         )
     )
     return Findings(
@@ -63,6 +67,17 @@ def find_forecasts(source: ForecastSource, study: ForecastStudy) -> Findings:
         files={"forecasts.json": json.dumps({"store": masked_uri(store.uri), "versions": versions}, indent=2)},
         facts=tested.facts | {"n_folds": folds},
         notes=(f"Forecasts are in {masked_uri(store.uri)}.",),
+    )
+
+
+def _unchecked(features: Sequence[FeatureSettings]) -> tuple[str, ...]:
+    """A warning where features came as values, or none."""
+    names = [each.name for each in features if isinstance(each, GivenFeatureSettings)]
+    if not names:
+        return ()
+    return (
+        f"Given as values, so not checked for look-ahead: {', '.join(names)}. Whether each was known at the close of "
+        "its date only its maker can say.",
     )
 
 

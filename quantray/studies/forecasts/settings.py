@@ -13,8 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+from quantray.data.loading import ADJUSTED
 from quantray.features.catalogue import FEATURES, Feature
-from quantray.features.own import own_feature
+from quantray.features.own import given_feature, own_feature
 from quantray.own import one_of, own_path
 from quantray.research.kind import Name, StudySettings
 from quantray.research.market import MarketSettings
@@ -23,8 +24,10 @@ from quantray.settings import SettingsModel
 
 __all__ = [
     "KINDS",
+    "FeatureSettings",
     "ForecastFolds",
     "ForecastSettings",
+    "GivenFeatureSettings",
     "GraphChoice",
     "LayerChoice",
     "ModelSettings",
@@ -189,10 +192,18 @@ _CONTROLS = (
 )
 
 
+def _is_given(feature: object) -> str:
+    given = "values" in feature if isinstance(feature, Mapping) else isinstance(feature, GivenFeatureSettings)
+    return "values" if given else "function"
+
+
+_FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=60)]
+
+
 class OwnFeatureSettings(SettingsModel):
     """A feature of your own, beside the catalogue's; see ``features.own``."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_]+$", max_length=60)
+    name: _FeatureName
     feature: str = Field(pattern=r"^[\w.]+(:\w+)?$")
     """``module:name`` of a function of a panel, or the name that an installed package registers among
     ``quantray.features``."""
@@ -209,12 +220,41 @@ class OwnFeatureSettings(SettingsModel):
         return own_feature(self.name, self.feature, self.lookback, self.parameters, self.fields)
 
 
+class GivenFeatureSettings(SettingsModel):
+    """A feature that comes as values, such as a vendor's scores; nothing can show that it does not look ahead."""
+
+    name: _FeatureName
+    values: str = Field(min_length=1)
+    """CSV or Parquet of date, symbol and value, each known at the close of its date; see ``data.values``."""
+
+    @property
+    def lookback(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Of the stored data: none."""
+        return ()
+
+    def build(self) -> Feature:
+        """The feature, of a panel that holds the values in a field of its name."""
+        return given_feature(self.name)
+
+
+FeatureSettings = Annotated[
+    Annotated[OwnFeatureSettings, Tag("function")] | Annotated[GivenFeatureSettings, Tag("values")],
+    Discriminator(_is_given),
+]
+"""A feature of your own, by function or by values."""
+
+
 class ForecastSettings(MarketSettings, StudySettings):
     """A walk-forward study of forecasters."""
 
     kind: Literal["forecasts"] = "forecasts"
     models: tuple[ModelSettings, ...] = Field(min_length=1)
-    features: tuple[OwnFeatureSettings, ...] = ()
+    features: tuple[FeatureSettings, ...] = ()
     """Of your own, which all models learn from beside those of the catalogue."""
     seeds: int = Field(5, ge=1)
     """Fits of each network, which differ in everything random; their mean forecast is the model's. Other models are
@@ -252,6 +292,9 @@ class ForecastSettings(MarketSettings, StudySettings):
         names = [each.name for each in self.features]
         if taken := [name for name in names if name in FEATURES or names.count(name) > 1]:
             raise ValueError(f"features: {taken[0]!r} is the name of another feature; choose another")
+        given = [each.name for each in self.features if isinstance(each, GivenFeatureSettings)]
+        if taken := [name for name in given if name in {*ADJUSTED, "date", "symbol", "member"}]:
+            raise ValueError(f"features: {taken[0]!r} is a column of the data; choose another name for the values")
         if late := [each for each in self.features if each.lookback > self.folds.warm_up_days]:
             raise ValueError(
                 f"features: {late[0].name} looks back {late[0].lookback} days; set folds.warm_up_days to that, or more"

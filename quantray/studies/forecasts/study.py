@@ -1,7 +1,8 @@
 """A study of forecasters: fit in parallel, gather the forecasts, evaluate them against the controls."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from quantray.analytics.forecasts import FEWEST_NAMES, Skill, daily_ic, ensemble
 from quantray.arrays import Bool, Dates, Float, digest
 from quantray.data.panel import Panel
 from quantray.data.splits import Split, label_gap
+from quantray.data.values import read_values
 from quantray.errors import InputError
 from quantray.features.labels import forward_returns
 from quantray.features.returns import DELIST_RETURN
@@ -19,10 +21,11 @@ from quantray.research.executor import Executor
 from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
+from quantray.research.progress import say
 from quantray.research.units import Unit, Workplace, complete
 from quantray.studies.forecasts.door import try_models
 from quantray.studies.forecasts.feature_door import try_features
-from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings
+from quantray.studies.forecasts.settings import FeatureSettings, ForecastSettings, GivenFeatureSettings, ModelSettings
 from quantray.studies.forecasts.trial import (
     SCORES,
     ForecastData,
@@ -95,11 +98,12 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
     Raises
     ------
     DataError, InputError
-        As ``load_market`` and ``door.try_models``; or there are too few days for one fold, too few names on most test
-        dates for an information coefficient, no sectors for a graph that needs them, or a layer or a device that
-        ``models.layers`` or ``models.devices`` refuse.
+        As ``load_market``, ``read_values`` and ``door.try_models``; or there are too few days for one fold, too few
+        names on most test dates for an information coefficient, no sectors for a graph that needs them, or a layer or a
+        device that ``models.layers`` or ``models.devices`` refuse.
     """
     settings, data = read_market(settings, _fields_of(settings))
+    data = _with_values(data, settings.features)
     _check(settings, data)
     return Source(settings, data, None)
 
@@ -141,6 +145,21 @@ def run_forecasts(source: ForecastSource, executor: Executor) -> ForecastStudy:
         plan.n_units - n_computed,
         time.monotonic() - start,
     )
+
+
+def _with_values(data: MarketData, features: Iterable[FeatureSettings]) -> MarketData:
+    """With a field for each feature that comes as values."""
+    for each in features:
+        if isinstance(each, GivenFeatureSettings):
+            given = read_values(each.values, data.panel)
+            said = f"{each.name}: {given.n_used:,} of {given.n_given:,} values are of the study's dates and names"
+            say(said)
+            data = replace(
+                data,
+                panel=data.panel.with_fields(**{each.name: given.values}),
+                description=f"{data.description}; {said}, not checked for look-ahead",
+            )
+    return data
 
 
 def _fields_of(settings: ForecastSettings) -> tuple[str, ...]:

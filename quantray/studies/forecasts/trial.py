@@ -31,7 +31,7 @@ from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import TableChoice, name_of
-from quantray.studies.forecasts.settings import LayerChoice, ModelSettings, OwnFeatureSettings
+from quantray.studies.forecasts.settings import FeatureSettings, LayerChoice, ModelSettings, OwnFeatureSettings
 
 __all__ = [
     "SCORES",
@@ -62,7 +62,7 @@ class ForecastTrial:
     parent: str | None = None
     """Key of the earlier fold's trial that this one starts from."""
     numerics: Numerics = "native"
-    features: tuple[OwnFeatureSettings, ...] = ()
+    features: tuple[FeatureSettings, ...] = ()
     """Of the user's own."""
 
     @property
@@ -180,7 +180,9 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
         "parent": trial.parent,
     }
     if trial.features:
-        settings["features"] = [each.model_dump(mode="json", exclude={"trial_seconds"}) for each in trial.features]
+        # Values are in the panel, wherever they were read.
+        idle = {"trial_seconds", "values"}
+        settings["features"] = [each.model_dump(mode="json", exclude=idle) for each in trial.features]
     sectors = [f"{name}={data.sectors[name]}" for name in history.assets.tolist() if name in data.sectors]
     return unit_key([history.fingerprint(), "\n".join(sectors)], settings, origin=forecast_origin(trial))
 
@@ -190,7 +192,8 @@ def forecast_origin(trial: ForecastTrial) -> Origin:
     kind, own, layer = _kind(trial.model), trial.model.own, attention_of(trial.model)
     choices = tuple(TableChoice(name_of(reader), "KINDS", kind) for reader in (build_forecaster, _forecast))
     theirs = [own] if own is not None else [layer.path] if isinstance(layer, LayerSettings) else []
-    theirs += [own_path(each.feature, "features") or each.feature for each in trial.features]
+    functions = (each.feature for each in trial.features if isinstance(each, OwnFeatureSettings))
+    theirs += [own_path(function, "features") or function for function in functions]
     return Origin((name_of(_forecast), *theirs), (*_LIBRARIES, *KINDS[kind].libraries), choices, trial.numerics)
 
 

@@ -23,7 +23,7 @@ from quantray.research.numerics import Numerics
 from quantray.research.results import ResultStore
 from quantray.research.space import Point, SearchSpace
 from quantray.research.tunable import HeldOut, Progress, SearchTerms, Tunable, check_held_out, day_before, finite
-from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings, OwnFeatureSettings
+from quantray.studies.forecasts.settings import FeatureSettings, ForecastSettings, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts, run_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
 from quantray.studies.forecasts.tunable_scores import FoldScores, fits_folder
@@ -149,7 +149,7 @@ class FoldFits:
     folder: Path
     """Where checkpoints go."""
     numerics: Numerics = "native"
-    features: tuple[OwnFeatureSettings, ...] = ()
+    features: tuple[FeatureSettings, ...] = ()
     """Of the user's own."""
 
     @property

@@ -16,7 +16,7 @@ from quantray.research.numerics import Numerics
 from quantray.research.space import Point, SearchSpace
 from quantray.research.tunable import Progress, finite
 from quantray.storage.files import make_folder, write_atomically
-from quantray.studies.forecasts.settings import ModelSettings, OwnFeatureSettings
+from quantray.studies.forecasts.settings import FeatureSettings, ModelSettings
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, build_forecaster, fit_seed, forecast_key
 
 __all__ = ["FoldScores", "fits_folder"]
@@ -43,7 +43,7 @@ class FoldScores:
     folder: Path
     """Where validation ICs go."""
     numerics: Numerics = "native"
-    features: tuple[OwnFeatureSettings, ...] = ()
+    features: tuple[FeatureSettings, ...] = ()
     """Of the user's own."""
 
     @property

@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _OWN = ("parameters", "invested", "estimator_parameters", "trial_seconds")
+_WITHOUT_COVARIANCE = ("equal_weight", "minimum_cvar")
 _ON_FORECASTS = ("mean_variance", "max_sharpe", "multi_period")
 
 
@@ -99,7 +100,7 @@ class AllocatorSettings(SettingsModel):
     invested: float | None = 1.0
     """What the weights of a rule of your own must sum to; null for anything. What is left is cash."""
     estimator: Estimator = "sample"
-    """Covariance estimator; equal weight and least CVaR ignore it. Or one of your own, by ``module:name`` or by the
+    """Covariance estimator; equal weight and least CVaR take none. Or one of your own, by ``module:name`` or by the
     name that an installed package registers among ``quantray.estimators``."""
     estimator_parameters: Mapping[str, JsonValue] = {}
     """Of an estimator of your own."""
@@ -156,6 +157,8 @@ class AllocatorSettings(SettingsModel):
         ):
             if theirs and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{self.name}: {name} needs {part} of your own, as module:name")
+        if self.rule in _WITHOUT_COVARIANCE and self.estimator != "sample":
+            raise ValueError(f"{self.name}: {self.rule} asks no covariance, so leave estimator {self.estimator} out")
         return self
 
     @model_validator(mode="after")

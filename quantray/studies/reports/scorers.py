@@ -31,7 +31,7 @@ from quantray.research.results import ResultStore
 from quantray.settings import checked, nearest
 from quantray.strategies.rule import Rule
 from quantray.studies.evaluation.strategy_settings import Strategy, entry_of, named
-from quantray.studies.forecasts.settings import ForecastSettings, ModelSettings, OwnFeatureSettings
+from quantray.studies.forecasts.settings import FeatureSettings, ForecastSettings, ModelSettings
 from quantray.studies.reports.inputs import run_table
 from quantray.studies.sweep.record import ALL
 from quantray.studies.sweep.settings import SweepSettings
@@ -40,6 +40,7 @@ __all__ = ["ForecastScorer", "StrategyScorer", "export_model"]
 
 _TOLD = "model.json"
 _STRATEGY: TypeAdapter[Any] = TypeAdapter(Strategy)
+_FEATURE: TypeAdapter[Any] = TypeAdapter(FeatureSettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ def _load_pyfunc(path: str) -> ForecastScorer | StrategyScorer:
     told = json.loads((Path(path) / _TOLD).read_text(encoding="utf-8"))
     if "strategy" in told:
         return StrategyScorer(entry_of(_STRATEGY.validate_python(told["strategy"])).build(told["parameters"]))
-    features = (OwnFeatureSettings.model_validate(each) for each in told["features"])
+    features = [_FEATURE.validate_python(each) for each in told["features"]]
     context = FitContext(own_features={each.name: each.build() for each in features}, sectors=told["sectors"])
     fits = tuple(FittedNetwork.load(Path(path) / file, context) for file in told["fits"])
     return ForecastScorer(fits, told["threads"])

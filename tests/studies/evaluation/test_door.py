@@ -32,6 +32,7 @@ def test_what_keeps_to_the_law_passes(name, capsys):
         ("unpicklable", {}, "'own_strategies:unpicklable' cannot be pickled"),
         ("takes_a_minute", {"trial_seconds": 0.1}, "one call about 8 names took more than 0.1 s; make it faster"),
         ("dip", {"parameters": {"width": 1}}, "parameters do not fit"),
+        ("dip", {"ranges": {"days": (3, 5, "week")}}, "with days 'week', strategy .* raised TypeError"),
     ],
 )
 def test_what_must_not_pass_is_refused_by_name(name, changes, told):

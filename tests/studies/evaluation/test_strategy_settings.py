@@ -67,6 +67,8 @@ def test_a_package_registers_one(tmp_path, monkeypatch):
         (OWN | {"rule": "dap"}, "strategies.0.rule: strategy 'dap' is unknown"),
         (OWN | {"range": {}}, "unknown key 'strategies.0.range'; did you mean 'ranges'"),
         (OWN | {"ranges": {"days": []}}, "strategies.0.ranges.days"),
+        (OWN | {"ranges": {"days": {"low": 1, "high": 3}}}, "strategies.0.ranges.days.step"),
+        (OWN | {"ranges": {"days": 3}}, "strategies.0.ranges.days: "),
     ],
 )
 def test_what_nobody_has_is_refused(strategy, told):
