@@ -132,7 +132,7 @@ def test_yaml_is_valid_settings(tmp_path):
         else:
             for line in block.splitlines():
                 UniverseSettings.model_validate(yaml.safe_load(line)["universe"]).build()
-    assert len(blocks("yaml")) == 17
+    assert len(blocks("yaml")) == 18
     assert f"{WORDS[len(CHECKS)]} checks" in TEXT
 
 
