@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from quantray.execution.orders import Side
 from quantray.oms import schema
 from quantray.oms.audit import Chain, quoted
 from quantray.oms.ledger import Ledger, OrderRecord
@@ -65,15 +64,8 @@ class Changes:
             rows.put(schema.positions, {"account": account, "symbol": symbol, "shares": shares})
         for record in self.new.values():
             rows.add_values(schema.child_orders, _order(record))
-            if record.remaining:
-                rows.add_values(schema.reservations, _reservation(record))
         for name in self.orders - self.new.keys():
-            record = ledger.orders[name]
-            rows.put_values(schema.child_orders, _order(record))
-            if record.remaining:
-                rows.put_values(schema.reservations, _reservation(record))
-            else:
-                rows.drop(schema.reservations, name)
+            rows.put_values(schema.child_orders, _order(ledger.orders[name]))
         self.new, self.orders, self.accounts, self.lines, self.instruments = {}, set(), set(), set(), set()
         return rows
 
@@ -114,10 +106,3 @@ def _order(record: OrderRecord) -> Values:
         record.heard,
         record.canceling,
     )
-
-
-def _reservation(record: OrderRecord) -> Values:
-    order, left = record.order, record.remaining
-    if order.side is Side.BUY:
-        return order.id, order.account, order.symbol, left * record.price, left
-    return order.id, order.account, order.symbol, 0, -left

@@ -1,8 +1,8 @@
 """The tables of the order management: what is, and the log of how it came to be.
 
 Shares and money are whole numbers (``messages.MONEY``); times are UTC texts of ISO 8601. ``child_orders`` holds every
-order that was ever submitted, also those refused; ``reservations`` only what is set aside now. Rows of ``audit`` are
-never changed, nor are those of blocks, of their demands and allocations: triggers refuse it.
+order that was ever submitted, also those refused; ``reservations`` is a view of what those that are open set aside.
+Rows of ``audit`` are never changed, nor are those of blocks, of their demands and allocations: triggers refuse it.
 """
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 __all__ = [
@@ -46,6 +47,8 @@ metadata = MetaData()
 
 # In SQLite an INTEGER that is the key is the row's own number, and needs no index.
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+_IS_PART = text("parent IS NOT NULL")
 
 gate = Table(
     "gate",
@@ -111,13 +114,15 @@ child_orders = Table(
     Column("heard", Boolean, nullable=False),
     Column("canceling", Boolean, nullable=False),
     Index("child_orders_state", "state"),
-    Index("child_orders_parent", "parent"),
+    # Of the orders that are parts.
+    Index("child_orders_parent", "parent", sqlite_where=_IS_PART, postgresql_where=_IS_PART),
 )
 
 reservations = Table(
     "reservations",
-    metadata,
-    Column("order", String(64), ForeignKey("child_orders.id"), primary_key=True),
+    # A view, which nobody writes.
+    MetaData(),
+    Column("order", String(64), primary_key=True),
     Column("account", String(64), nullable=False),
     Column("symbol", String(32), nullable=False),
     Column("cash", BigInteger, nullable=False),

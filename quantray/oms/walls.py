@@ -5,8 +5,9 @@ tables' place for one connection, and nothing but they can read the tables thems
 finds what its manager may see; of tables that are not named here, nothing.
 """
 
+import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -19,7 +20,7 @@ from quantray.errors import DataError, first_line
 from quantray.oms.migrating import newest
 from quantray.oms.reading import reader
 
-__all__ = ["EVERYBODYS", "VISIBLE", "behind_wall"]
+__all__ = ["DERIVED", "EVERYBODYS", "VISIBLE", "behind_wall"]
 
 _MINE = "pm = principal()"
 _ACCOUNT = "account IN (SELECT id FROM main.accounts WHERE pm = principal())"
@@ -33,11 +34,13 @@ VISIBLE = {
     "limits": "(scope = 'pm' AND key = principal()) OR (scope = 'account' AND EXISTS (SELECT 1 FROM main.accounts a "
     "WHERE a.pm = principal() AND substr(main.limits.key, 1, length(a.id) + 1) = a.id || ':'))",
     "positions": _ACCOUNT,
-    "reservations": _ACCOUNT,
     "restrictions": f"account = '' OR {_ACCOUNT}",
 }
-"""Tables that a portfolio manager may read, and which of their rows: on SQLite; the policies of PostgreSQL are in a
-migration."""
+"""Tables that a portfolio manager may read, and which of their rows: on SQLite; the policies of PostgreSQL are in
+migrations."""
+
+DERIVED = frozenset({"reservations"})
+"""Views that a manager may read, of the rows that these leave."""
 
 EVERYBODYS = frozenset({"instruments", "sessions"})
 """Tables that hold nothing of anybody's."""
@@ -93,16 +96,29 @@ def _wall_in(connection: Connection, pm: str) -> None:
         return
     driver: Any = connection.connection.driver_connection
     driver.create_function("principal", 0, lambda: pm)
-    for table, visible in VISIBLE.items():
-        driver.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM main.{table} WHERE {visible}")
-    driver.set_authorizer(_authorized)
+    # What a statement names itself (WITH) reads as a view of that name: those that may read have names that none knows.
+    walls = {table: f"wall_{secrets.token_hex(16)}" for table in VISIBLE}
+    for table, wall in walls.items():
+        driver.execute(f"CREATE TEMP VIEW {wall} AS SELECT * FROM main.{table} WHERE {VISIBLE[table]}")
+        driver.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {wall}")
+    for view in DERIVED:
+        query = "SELECT sql FROM main.sqlite_master WHERE type = 'view' AND name = ?"
+        (made,) = driver.execute(query, (view,)).fetchone()
+        # The orders of which it is are those of the view above by now.
+        driver.execute(made.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+    driver.set_authorizer(_authorizer(frozenset(walls.values())))
 
 
-def _authorized(action: int, first: str | None, _second: str | None, place: str | None, inside: str | None) -> int:
-    """Whether a statement may do something; ``inside`` names the view that does it."""
-    if action == sqlite3.SQLITE_READ:
-        # A view's own columns are read of the place of views; a table's, by a view alone.
-        allowed = first in EVERYBODYS or (first in VISIBLE and (place == "temp" or inside in VISIBLE))
-    else:
-        allowed = action in _ALLOWED
-    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+def _authorizer(walls: frozenset[str]) -> Callable[[int, str | None, str | None, str | None, str | None], int]:
+    """Whether a statement may do something: tables are read by the views of these names alone."""
+
+    def authorized(action: int, first: str | None, _second: str | None, place: str | None, inside: str | None) -> int:
+        if action == sqlite3.SQLITE_READ:
+            # A view's own columns are read of the place of views.
+            seen = place == "temp" and (first in VISIBLE or first in DERIVED or first in walls)
+            allowed = first in EVERYBODYS or seen or inside in walls
+        else:
+            allowed = action in _ALLOWED
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    return authorized

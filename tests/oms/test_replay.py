@@ -122,16 +122,16 @@ def changed(day, folder, *statements):
             "positions: A1 AAA is not there, and by the log is shares 1,150",
         ),
         (
-            "UPDATE reservations SET cash = 1 WHERE \"order\" = 'A1/O4'",
-            "O4 has cash 1, and by the log cash 50,010,000",
+            "UPDATE child_orders SET price = 1 WHERE id = 'A1/O4'",
+            "reservations: A1/O4 has cash 100, and by the log cash 50,010,000",
         ),
         (
-            "DELETE FROM reservations WHERE \"order\" = 'A1/O4'",
+            "UPDATE child_orders SET state = 'EXPIRED' WHERE id = 'A1/O4'",
             "reservations: A1/O4 is not there, and by the log is account A1",
         ),
         (
-            "INSERT INTO reservations VALUES ('A1/O0', 'A1', 'AAA', 1, 1)",
-            "A1/O0 is there with .*, and the log does not have it",
+            "UPDATE child_orders SET state = 'SENT', filled = 0 WHERE id = 'A1/O0'",
+            "reservations: A1/O0 is there with .*, and the log does not have it",
         ),
         (
             "UPDATE child_orders SET filled = 99 WHERE id = 'A1/O0'",
