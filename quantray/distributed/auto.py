@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from quantray.distributed.batches import batch_size
 from quantray.research.executor import Executor, Shared
 from quantray.research.progress import say
 
@@ -28,16 +29,21 @@ class RayCosts:
     start_seconds: float = 8.0
     """Until a worker has loaded the libraries of its first unit."""
     unit_seconds: float = 0.008
-    """On the worker, for a unit to arrive and its result to leave."""
+    """On the worker, for a batch of units to arrive and its results to leave."""
     driver_seconds: float = 0.001
-    """In this process, which hands out one unit at a time."""
+    """In this process, to hand out a batch of units and to take in its results."""
+    driver_unit_seconds: float = 0.0003
+    """In this process, for each unit of a batch."""
     slower: float = 1.1
     """A unit on a worker, which has a low priority, against the same unit here."""
 
     def work(self, units: int, seconds: float, workers: int) -> float:
         """Seconds, without the start, of so many units that take so many seconds each in this process."""
-        rounds = -(-units // workers)
-        return max(units * self.driver_seconds, rounds * (self.slower * seconds + self.unit_seconds))
+        size = batch_size(seconds, workers, units)
+        batches = -(-units // size)
+        rounds = -(-batches // workers)
+        driver = batches * self.driver_seconds + units * self.driver_unit_seconds
+        return max(driver, rounds * (size * self.slower * seconds + self.unit_seconds))
 
 
 @dataclass
@@ -125,7 +131,8 @@ class Auto:
             (result,) = self._here.map(fn, [item], shared=stored)
             pace.add(self._now() - begin)
             yield result
-        yield from ray.map(fn, source, shared=self._moved(stored, ray))
+        left = source if pace.total is None else _Left(source, pace.left)
+        yield from ray.map(fn, left, shared=self._moved(stored, ray))
 
     def move(self, reason: str) -> Executor:
         """Go over to Ray, if that was not done before; gives the executor there."""
@@ -188,6 +195,20 @@ class Auto:
         if stored not in self._on_ray:
             self._on_ray[stored] = ray.put(stored.value)
         return self._on_ray[stored]
+
+
+@dataclass(frozen=True, eq=False)
+class _Left(Generic[T]):
+    """What is left of items whose number was known."""
+
+    source: Iterator[T]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[T]:
+        return self.source
 
 
 def on_ray(executor: Executor, reason: str) -> Executor:

@@ -1,10 +1,12 @@
 """The one seam through which work is handed out: anything with ``put``, ``map`` and ``close``."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from quantray.arrays import frozen_copy
 
@@ -67,5 +69,11 @@ class Serial:
 
 def run_unit(fn: Callable[[S, T], R], shared: S, item: T, threads: int) -> R:
     """One call, with BLAS and OpenMP limited to a number of threads; both executors go through here."""
-    with threadpool_limits(limits=threads):
+    with _pools(len(sys.modules)).limit(limits=threads):
         return fn(shared, item)
+
+
+@lru_cache(maxsize=1)
+def _pools(_modules: int) -> ThreadpoolController:
+    """The pools of threads of all loaded libraries; looking for them takes milliseconds, and imports alone add any."""
+    return ThreadpoolController()

@@ -224,18 +224,18 @@ def test_values_and_order_are_those_of_one_process_whatever_is_chosen(seed):
 
 @pytest.mark.parametrize(
     ("unit", "units", "serial", "ray"),
-    [(0.006, 60, 0.37, 0.39), (0.044, 40, 1.77, 1.21), (0.583, 12, 7.00, 3.86)],
+    [(0.044, 40, 1.77, 1.21), (0.583, 12, 7.00, 3.86)],
 )
 def test_the_costs_are_those_of_the_benchmark(unit, units, serial, ray):
-    """Seconds of one process and of two workers, as in the README; of the shortest unit, the mean of two runs."""
+    """Seconds of one process and of two workers, as in ``docs/benchmarks.md``."""
     assert units * unit == pytest.approx(serial, rel=0.05)
     assert RayCosts().work(units, unit, 2) == pytest.approx(ray, rel=0.15)
 
 
-def test_units_of_milliseconds_never_pay_on_two_workers_and_the_driver_bounds_many():
+def test_units_of_milliseconds_pay_together_and_the_driver_bounds_many_workers():
     costs = RayCosts()
-    assert costs.work(10**6, 0.006, 2) > 10**6 * 0.006
-    assert costs.work(10**6, 0.006, 1000) == pytest.approx(1000.0)
+    assert costs.work(10**6, 0.006, 2) == pytest.approx(10**6 * 0.006 / 2 * 1.1, rel=0.1)
+    assert costs.work(10**6, 0.006, 1000) == pytest.approx(10**6 * costs.driver_unit_seconds, rel=0.05)
 
 
 STUDY = PortfolioSettings(

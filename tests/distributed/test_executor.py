@@ -115,6 +115,76 @@ def test_a_unit_that_kills_every_worker_ends_in_one_line(ray_cluster):
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def in_fives(monkeypatch):
+    """Units travel by fives, however long they take."""
+    monkeypatch.setattr("quantray.distributed.batches.batch_size", lambda *_: 5)
+
+
+def many(on, fn, shared):
+    """Results of units 0 to 39 that came before an exception, and it."""
+    found = []
+    try:
+        for result in on.map(fn, range(40), shared=shared):
+            found.append(result)
+    except Exception as error:
+        return found, error
+    return found, None
+
+
+def late(shared, item):
+    if item == 33:
+        raise shared
+    return item
+
+
+def dying_late(shared, item):
+    """As ``dying``, at item 33."""
+    return dying(shared, 1) // 10 + 32 if item == 33 else item
+
+
+def always_dying_late(shared, item):
+    return os._exit(1) if item == 33 else item
+
+
+def test_a_unit_that_fails_in_a_batch_fails_in_its_place(on_ray, in_fives):
+    found, error = many(on_ray, late, DataError("item 33 is bad."))
+    assert (found, type(error), str(error)) == (list(range(33)), DataError, "item 33 is bad.")
+    found, error = many(on_ray, late, ValueError("no 33"))
+    assert (found, isinstance(error, ValueError), "no 33" in str(error)) == (list(range(33)), True, True)
+
+
+def test_a_lost_batch_is_run_again_unit_by_unit(ray_cluster, in_fives, tmp_path):
+    from quantray.distributed.executor import OnRay
+
+    assert many(OnRay(), dying_late, str(tmp_path)) == (list(range(40)), None)
+    found, error = many(OnRay(retries=1), always_dying_late, None)
+    assert (found, type(error)) == (list(range(33)), ClusterError)
+
+
+def test_what_a_batch_had_no_time_for_is_handed_out_again_in_its_place(ray_cluster):
+    import ray
+
+    from quantray.distributed.batches import Ran
+    from quantray.distributed.executor import _Flight
+
+    handed = []
+
+    def start(units, retries):
+        """Two units are done of any batch."""
+        handed.append((units, retries))
+        return ray.put(Ran(units[:2], 1.0))
+
+    flight, found, learned = _Flight(start, 3), [], []
+    flight.add((1, 2, 3, 4, 5))
+    flight.add((6,))
+    while flight.batches:
+        flight.wait(1) if not flight.is_ready() else found.extend(flight.first(learned.append))
+    assert found == [1, 2, 3, 4, 5, 6]
+    assert handed == [((1, 2, 3, 4, 5), 0), ((6,), 3), ((3, 4, 5), 0), ((5,), 3)]
+    assert [ran.results for ran in learned] == [(1, 2), (3, 4), (5,), (6,)]
+
+
 def test_work_is_handed_out_a_few_units_at_a_time(ray_cluster, tmp_path):
     """When the consumer stops after the first result, most units have never been started."""
     from quantray.distributed.executor import OnRay

@@ -1,8 +1,10 @@
 """What the serial executor promises; tests/distributed holds the same promises of Ray."""
 
+import sys
+
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
@@ -55,6 +57,23 @@ def test_threads_are_limited():
     a = np.ones((4, 4)) @ np.ones((4, 4))
     assert a[0, 0] == 4.0
     assert list(Serial().map(threads_of, [0], shared=None)) == [1]
+
+
+def test_pools_of_threads_are_looked_for_again_once_something_was_imported(monkeypatch):
+    looks: list[int] = []
+
+    class Noting(ThreadpoolController):
+        def __init__(self):
+            looks.append(1)
+            super().__init__()
+
+    monkeypatch.setattr("quantray.research.executor.ThreadpoolController", Noting)
+    monkeypatch.setitem(sys.modules, "a_first_module", sys)
+    assert list(Serial().map(threads_of, [0, 1, 2], shared=None)) == [1, 1, 1]
+    assert looks == [1]
+    monkeypatch.setitem(sys.modules, "a_second_module", sys)
+    assert list(Serial().map(threads_of, [0], shared=None)) == [1]
+    assert looks == [1, 1]
 
 
 def test_an_error_arrives_where_its_result_would():

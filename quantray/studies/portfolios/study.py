@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from threadpoolctl import threadpool_limits
 
@@ -35,7 +36,7 @@ from quantray.studies.portfolios.trial import (
     decisions_from,
     models_from,
     run_trial,
-    trial_key,
+    trial_keys,
     trial_layout,
     trial_origin,
 )
@@ -183,7 +184,8 @@ def decide_all(
     """Allocator -> its trials, in order of time, and the keys of their results, which are there afterwards."""
     settings, panel = source.settings, source.panel
     trials = study_trials(settings, panel)
-    keys = {name: [trial_key(panel, trial) for trial in group] for name, group in trials.items()}
+    every = iter(trial_keys(panel, [trial for group in trials.values() for trial in group]))
+    keys = {name: list(islice(every, len(group))) for name, group in trials.items()}
     # Allocators that act on forecasts share their models of risk.
     units = {
         key: Unit(key, trial, trial_origin(trial), trial_layout(trial), name)

@@ -1,7 +1,7 @@
 """The unit of parallel work: one allocator's decisions in one fold, or the models of risk that they need."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "models_from",
     "run_trial",
     "trial_key",
+    "trial_keys",
     "trial_layout",
     "trial_origin",
 ]
@@ -69,7 +70,10 @@ class Trial:
 
     def decision_dates(self, dates: Dates) -> Dates:
         """The rebalance dates within the fold's test range."""
-        due = rebalance_dates(dates, self.schedule.rebalance, exchange=self.schedule.exchange)
+        rows = self.split.test.rows(dates)
+        # Whether a day ends its period depends on the day before it, and on no other.
+        near = dates[max(rows.start - 1, 0) : max(rows.stop, 1)]
+        due = rebalance_dates(near, self.schedule.rebalance, exchange=self.schedule.exchange)
         return due[(due >= self.split.test.first) & (due <= self.split.test.last)]
 
     def history(self, panel: Panel) -> Panel:
@@ -136,14 +140,29 @@ def trial_key(panel: Panel, trial: Trial) -> str:
 
     What acts on forecasts needs models of risk only, whatever the forecasts: such allocators share their results.
     """
-    history = trial.history(panel)
+    return trial_keys(panel, [trial])[0]
+
+
+def trial_keys(panel: Panel, trials: Iterable[Trial]) -> list[str]:
+    """``trial_key`` of each; what several of them read, as the allocators of a fold do, is hashed once."""
+    read: dict[tuple[Split, int, bool], str] = {}
+    keys = []
+    for trial in trials:
+        what = (trial.split, trial.schedule.lookback_days, trial.expanding)
+        if what not in read:
+            read[what] = trial.history(panel).fingerprint()
+        keys.append(_key(panel, trial, read[what]))
+    return keys
+
+
+def _key(panel: Panel, trial: Trial, read: str) -> str:
     settings = {
         "allocator": _subject(trial.allocator),
         "schedule": vars(trial.schedule) | {"expanding": trial.expanding},
         "decisions": [str(day) for day in trial.decision_dates(panel.dates)],
         "threads": trial.threads,
     }
-    return unit_key([history.fingerprint()], settings, origin=trial_origin(trial))
+    return unit_key([read], settings, origin=trial_origin(trial))
 
 
 def trial_origin(trial: Trial) -> Origin:

@@ -5,12 +5,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from quantray.data.calendar import rebalance_dates
 from quantray.data.splits import DateRange, Split
 from quantray.research.results import ResultStore
 from quantray.studies.portfolios import trial as trials
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings
-from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key
+from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key, trial_keys
 
 FORECASTS = AlphaSettings(forecasts=ForecastChoice(control="reversal"))
 SCHEDULE = Schedule("monthly", "XNYS", 120, 0.9, 0.0)
@@ -142,6 +143,27 @@ def test_every_field_of_a_trial_changes_the_key(panel, kind, request, tmp_path):
     assert computed(panel, replace(trial, split=longer), tmp_path / "a") == computed(panel, trial, tmp_path / "b")
     wide = replace(trial, expanding=True)
     assert trial_key(panel, replace(wide, split=longer)) != trial_key(panel, wide)
+
+
+def test_keys_of_many_trials_are_those_of_each(panel, weights, models):
+    shorter = replace(weights, schedule=replace(weights.schedule, lookback_days=60))
+    later = replace(weights, split=split_of(panel, test=320))
+    some = [weights, models, shorter, later, replace(weights, expanding=True), replace(models, threads=2), weights]
+    assert trial_keys(panel, some) == [trial_key(panel, trial) for trial in some]
+    assert len(set(trial_keys(panel, some))) == len(some) - 1
+
+
+@pytest.mark.parametrize("rebalance", ["daily", "weekly", "monthly", "quarterly"])
+def test_a_fold_decides_on_the_rebalance_dates_of_all_days_that_lie_in_it(panel, weights, rebalance):
+    dates = np.delete(panel.dates, np.arange(310, 330))
+    due = rebalance_dates(dates, rebalance, exchange="XNYS")
+    for start in (0, 1, 280, 300, 309, 310, 311, 340):
+        for stop in (start, start + 1, start + 25):
+            test = DateRange(dates[start], dates[stop])
+            split = replace(weights.split, train=DateRange(dates[0] - 9, dates[0] - 2), test=test)
+            trial = replace(weights, split=split, schedule=replace(weights.schedule, rebalance=rebalance))
+            expected = due[(due >= test.first) & (due <= test.last)]
+            np.testing.assert_array_equal(trial.decision_dates(dates), expected)
 
 
 def test_what_decisions_do_not_ask_of_a_fold_changes_no_number(panel, weights, tmp_path):

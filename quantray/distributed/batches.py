@@ -1,0 +1,117 @@
+"""Units that travel to a worker together, so that each is worth its journey."""
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import Any, Generic, TypeVar
+
+from quantray.research.executor import run_unit
+
+__all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_size", "run_batch", "worth"]
+
+S = TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R")
+
+AHEAD = 8
+"""Batches with results that may wait for a slow one before them, as a multiple of those in flight."""
+AT_ONCE = 8
+"""Batches in flight to one that is waited for: a look at what is done costs for each of them, and a worker has another
+to go on with."""
+_SECONDS = 0.1
+"""Of work that is worth a journey."""
+_DRIVER_SECONDS = 0.002
+"""Of work for each worker, so that the one process that hands out has time for all of them."""
+_MOST = 256
+"""Units of a batch, whose results are held together."""
+_SHARES = 2
+"""Batches that each worker should still get of what is left, so that all of them end together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ran(Generic[R]):
+    """What a worker did of a batch: its first units, and the rest where they took longer than was expected."""
+
+    results: tuple[R, ...]
+    seconds: float
+
+
+class BatchError(Exception):
+    """A unit of a batch failed after others of it were done."""
+
+    def __init__(self, results: tuple[Any, ...], failure: Exception) -> None:
+        super().__init__(results, failure)
+        self.results, self.failure = results, failure
+
+
+def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads: int, workers: int) -> Ran[R]:
+    """Run units one after the other, as ``run_unit`` does; no other begins after twice the time of a batch.
+
+    Raises
+    ------
+    BatchError
+        A unit raised, and others had been done before; where none had, its exception is raised.
+    """
+    begin, enough = perf_counter(), 2 * worth(workers)
+    results: list[R] = []
+    for item in items:
+        if results and perf_counter() - begin > enough:
+            break
+        try:
+            results.append(run_unit(fn, shared, item, threads))
+        except Exception as error:
+            if not results:
+                raise
+            raise BatchError(tuple(results), error) from error
+    return Ran(tuple(results), perf_counter() - begin)
+
+
+def batch_size(seconds: float, workers: int, left: int | None = None) -> int:
+    """Units that should travel together.
+
+    Parameters
+    ----------
+    seconds : of a unit.
+    workers : that work at a time.
+    left : units to be handed out, where that is known.
+    """
+    size = int(min(_MOST, worth(workers) / max(seconds, 1e-9)))
+    if left is not None:
+        size = min(size, -(-left // (_SHARES * workers)))
+    return max(1, size)
+
+
+class Waiting(Generic[T]):
+    """Units to be handed out, in order, as many at a time as those before them suggest.
+
+    Parameters
+    ----------
+    items : whose length is asked where they have one.
+    workers : that work at a time.
+    """
+
+    def __init__(self, items: Iterable[T], workers: int) -> None:
+        self._left = len(items) if isinstance(items, Sized) else None
+        self._source: Iterator[T] = iter(items)
+        self._workers = workers
+        self._seconds: float | None = None
+        self.ended = False
+
+    def take(self) -> tuple[T, ...]:
+        """The next batch; empty at the end. The first units, of which nothing is known, travel alone."""
+        size = 1 if self._seconds is None else batch_size(self._seconds, self._workers, self._left)
+        some = tuple(islice(self._source, size))
+        self.ended = len(some) < size
+        if self._left is not None:
+            self._left -= len(some)
+        return some
+
+    def learn(self, ran: Ran[Any]) -> None:
+        """Take the units to come for like those that ran last."""
+        self._seconds = ran.seconds / len(ran.results)
+
+
+def worth(workers: int) -> float:
+    """Seconds of work that a batch should be."""
+    return max(_SECONDS, _DRIVER_SECONDS * workers)

@@ -1,0 +1,74 @@
+"""Units that travel together: how many, and what becomes of them."""
+
+import pickle
+
+import pytest
+
+from quantray.distributed import batches
+from quantray.distributed.batches import BatchError, Ran, Waiting, batch_size, run_batch
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that units of these tests move on."""
+    now = [0.0]
+    monkeypatch.setattr(batches, "perf_counter", lambda: now[0])
+    return now
+
+
+def ticking(clock, item):
+    if item is None:
+        raise ValueError("no item")
+    clock[0] += item
+    return -item
+
+
+def test_units_travel_together_up_to_a_tenth_of_a_second():
+    assert [batch_size(seconds, 2) for seconds in (10.0, 0.06, 0.05, 0.01, 1e-9, 0.0)] == [1, 1, 2, 10, 256, 256]
+
+
+def test_many_workers_get_larger_batches_so_that_the_driver_keeps_up():
+    assert batch_size(0.1, 64) == 1
+    assert batch_size(0.1, 1000) == 20
+
+
+def test_each_worker_gets_several_batches_of_what_is_left():
+    assert batch_size(0.001, 4, left=1000) == 100
+    assert batch_size(0.001, 4, left=80) == 10
+    assert batch_size(0.001, 4, left=3) == 1
+
+
+def test_the_first_units_travel_alone_and_the_next_as_those_that_came_suggest():
+    waiting = Waiting(range(100), workers=1)
+    assert [waiting.take(), waiting.take()] == [(0,), (1,)]
+    waiting.learn(Ran((0,), 0.02))
+    assert waiting.take() == (2, 3, 4, 5, 6)
+    waiting.learn(Ran((2, 3), 0.4))
+    assert [waiting.take(), waiting.ended] == [(7,), False]
+
+
+def test_all_units_are_handed_out_once_and_in_order():
+    for items in ([], range(7), range(1000), iter(range(1000))):
+        waiting, taken = Waiting(items, workers=3), []
+        while some := waiting.take():
+            taken += some
+            waiting.learn(Ran(some, 0.003 * len(some)))
+        assert taken == list(range(len(taken)))
+        assert waiting.ended
+        assert len(taken) == (len(items) if hasattr(items, "__len__") else 1000)
+
+
+def test_a_batch_ends_early_where_its_units_take_longer_than_was_thought(clock):
+    ran = run_batch(ticking, clock, (0.05, 0.05, 0.15, 0.01, 0.01), 1, 2)
+    assert (ran.results, ran.seconds) == ((-0.05, -0.05, -0.15), pytest.approx(0.25))
+    assert run_batch(ticking, clock, (9.0, 0.01), 1, 2).results == (-9.0,)
+
+
+def test_a_failure_brings_what_was_done_before_it(clock):
+    with pytest.raises(BatchError) as caught:
+        run_batch(ticking, clock, (0.01, 0.02, None, 0.03), 1, 2)
+    found = pickle.loads(pickle.dumps(caught.value))
+    assert found.results == (-0.01, -0.02)
+    assert (type(found.failure), str(found.failure)) == (ValueError, "no item")
+    with pytest.raises(ValueError, match="no item"):
+        run_batch(ticking, clock, (None, 0.01), 1, 2)
