@@ -75,7 +75,7 @@ def one_by_one(url: str, count: int, flight: int) -> dict[str, float]:
 
 def through_door(folder: Path, count: int, batch: int, desks: int) -> dict[str, float]:
     """Orders in batches from desks of another process, each batch timed from asking to its decisions, heard there."""
-    with Gate(f"sqlite:///{folder}/door.db") as gate:
+    with Gate(f"sqlite:///{folder}/door{batch}.db") as gate:
         gate.do(_set_up)
         door = Door(gate, folder / "door")
         keep_pace()

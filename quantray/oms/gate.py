@@ -12,9 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -22,6 +20,7 @@ from sqlalchemy import func, select
 
 from quantray.errors import QuantrayError
 from quantray.oms import schema
+from quantray.oms.answers import Answer
 from quantray.oms.books import Alert, Books
 from quantray.oms.changes import Actor
 from quantray.oms.database import Database, FencedError, StoreError
@@ -41,12 +40,6 @@ _MOST = 512
 
 class ClosedError(QuantrayError):
     """The gate has ended and takes nothing more."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    command: Command[Any]
-    answer: "Future[Any]"
 
 
 class Gate:
@@ -91,7 +84,7 @@ class Gate:
         except BaseException:
             self._database.close()
             raise
-        self._inbox: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Answer[Any] | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
         self._thread.start()
@@ -106,17 +99,17 @@ class Gate:
         """Whether it takes commands."""
         return not self._closed.is_set()
 
-    def later(self, command: Command[T]) -> "Future[T]":
+    def later(self, command: Command[T]) -> Answer[T]:
         """Have a command done in turn; the answer comes when it is on disk.
 
-        What is canceled before its turn is not done. The future raises what the command raises, ``StoreError`` where
+        What is canceled before its turn is not done. The answer raises what the command raises, ``StoreError`` where
         the database refused, ``FencedError`` where another gate took over and ``ClosedError`` after the end.
         """
-        waiting = _Waiting(command, Future())
-        self._inbox.put(waiting)
+        answer = Answer(command)
+        self._inbox.put(answer)
         if self._closed.is_set():
             self._refuse_rest()
-        return waiting.answer
+        return answer
 
     def do(self, command: Command[T]) -> T:
         """Have a command done, and wait for it; raises as the future of ``later``."""
@@ -158,8 +151,10 @@ class Gate:
             self._refuse_rest()
             self._database.close()
 
-    def _group(self) -> list[_Waiting] | None:
+    def _group(self) -> list[Answer[Any]] | None:
         """What has come, at least one; None at the end."""
+        # Whoever was answered just now and asks again is let in first: one commit for all is less work than two.
+        time.sleep(0)
         first = self._inbox.get()
         if first is None:
             return None
@@ -175,21 +170,21 @@ class Gate:
             group.append(following)
         return group
 
-    def _worked(self, group: list[_Waiting]) -> bool:
+    def _worked(self, group: list[Answer[Any]]) -> bool:
         """Do, write and answer a group; False where another gate took over, and this one ends."""
-        answers: list[tuple[Any, QuantrayError | None]] = []
+        found: list[tuple[Any, QuantrayError | None]] = []
         started = time.perf_counter()
         # Nobody may cancel from here on; those who did meanwhile get nothing done.
-        group = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
+        group = [answer for answer in group if answer.take()]
         try:
             if self._is_stale:
                 self._read_back()
             self._books.forget(self._ended)
-            for waiting in group:
+            for answer in group:
                 try:
-                    answers.append((waiting.command(self._books), None))
+                    found.append((answer.command(self._books), None))
                 except QuantrayError as error:
-                    answers.append((None, error))
+                    found.append((None, error))
             self._commit()
         except (FencedError, StoreError) as error:
             _fail(group, error)
@@ -199,11 +194,11 @@ class Gate:
             _fail(group, ClosedError("the gate has ended by a fault of its own; start it again."))
             raise
         self.measured(time.perf_counter() - started)
-        for waiting, (result, failure) in zip(group, answers, strict=True):
+        for answer, (result, failure) in zip(group, found, strict=True):
             if failure is None:
-                waiting.answer.set_result(result)
+                answer.give(result)
             else:
-                waiting.answer.set_exception(failure)
+                answer.fail(failure)
         self._tell()
         return True
 
@@ -233,13 +228,13 @@ class Gate:
     def _refuse_rest(self) -> None:
         while True:
             try:
-                waiting = self._inbox.get_nowait()
+                answer = self._inbox.get_nowait()
             except queue.Empty:
                 return
-            if waiting is not None and waiting.answer.set_running_or_notify_cancel():
-                waiting.answer.set_exception(ClosedError("the gate has ended; start it again."))
+            if answer is not None and answer.take():
+                answer.fail(ClosedError("the gate has ended; start it again."))
 
 
-def _fail(group: list[_Waiting], error: QuantrayError) -> None:
-    for waiting in group:
-        waiting.answer.set_exception(type(error)(str(error)))
+def _fail(group: list[Answer[Any]], error: QuantrayError) -> None:
+    for answer in group:
+        answer.fail(type(error)(str(error)))

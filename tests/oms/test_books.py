@@ -1,8 +1,11 @@
 """What is in the books after each step, by hand."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 from order_books import MARK, OPS, acked, books_at_venue, code, fill, free, order, says, sent, small_books, state
 
+from quantray.oms.books import stamp
 from quantray.oms.hearing import hear
 from quantray.oms.states import State
 from quantray.oms.submission import submit
@@ -34,3 +37,16 @@ def test_every_order_and_transition_is_a_row(books):
     hear(books, [fill(100, "O2")])
     # Three orders, sent, acknowledged, filled.
     assert books.changes.chain.seq == before + 6
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        (datetime(2026, 3, 2, 17, 0, 5, 42, tzinfo=UTC), "2026-03-02T17:00:05.000042Z"),
+        (datetime(2026, 3, 2, 1, 0, 5, tzinfo=timezone(timedelta(hours=5, minutes=30))), "2026-03-01T19:30:05.000000Z"),
+        (datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), "1969-12-31T23:59:59.999999Z"),
+        (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_times_are_written_to_the_microsecond_in_utc(time, text):
+    assert stamp(time) == text
