@@ -101,7 +101,7 @@ def _has(name: str) -> bool:
 
 
 def _floor(folder: Path) -> list[float]:
-    """Milliseconds of a commit of three rows of 300 letters, as an order has: at the median, and of one in a hundred."""
+    """Milliseconds of a commit of three rows of 300 letters, as an order has: the median and the 99th percentile."""
     with contextlib.closing(sqlite3.connect(folder / "floor.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
