@@ -148,7 +148,7 @@ def check(
     if path is None:
         reports = MarketStore(store).quality_reports()
     else:
-        reports = (examine_blocks(read_bars(path, described), _quality(quality))[1],)
+        reports = (examine_blocks(read_bars(path, described), _quality(quality), lent=False)[1],)
     for found in reports:
         _print_quality(found)
 

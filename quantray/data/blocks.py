@@ -6,6 +6,7 @@ leave holes in memory that nothing else fits into.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,16 @@ class Block:
             columns[name] = pd.Categorical.from_codes(self.columns[name], dtype=self.texts[name], validate=False)
         return pd.DataFrame(columns, copy=False)
 
+    def runs(self, rows: Bool | None = None) -> tuple[np.ndarray, Int]:
+        """Codes of the symbols of some rows, by default of all, in their order; and how many rows each has."""
+        code = self.columns["symbol"] if rows is None else self.columns["symbol"][rows]
+        begins = np.flatnonzero(np.append(True, code[1:] != code[:-1])) if len(code) else np.empty(0, dtype=np.int64)
+        return code[begins], np.diff(np.append(begins, len(code)))
+
+    def text(self, name: str, row: int) -> str:
+        """The text of one row."""
+        return str(_written(self.columns[name][[row]], self.texts[name])[0])
+
     def written(self, name: str) -> "pd.Series[str]":
         """(rows,) texts of a column; missing where there is none."""
         return pd.Series(_written(self.columns[name], self.texts.get(name)))
@@ -68,25 +79,33 @@ class Block:
 
     def keep(self, rows: Bool) -> None:
         """Leave the other rows out."""
-        count = int(rows.sum())
+        if rows.all():
+            return
+        # Most that go are few: what stands before the first of them stays where it is.
+        first = int(rows.argmin())
+        kept = np.flatnonzero(rows[first:])
+        count = first + len(kept)
         for name, values in self.columns.items():
-            values[:count] = values[rows]
+            values[first:count] = values[first:][kept]
             self.columns[name] = values[:count]
 
 
-def in_blocks(frame: pd.DataFrame) -> list[Block]:
+def in_blocks(frame: pd.DataFrame, *, lent: bool = True) -> list[Block]:
     """Bars by symbol and date, whatever order they come in, in blocks that hold all rows of their symbols.
 
     Parameters
     ----------
     frame : with columns date and symbol. It is emptied, column by column, so that its rows never stand in memory twice;
         a shallow copy of one that is still needed will do.
+    lent : whether the arrays of its columns are still needed; those that are not become columns of the blocks, which
+        are changed in place.
 
     Returns
     -------
     At least one block.
     """
     order, code, symbols = _sorted(frame)
+    own = _copied if lent else _owned
     whole, texts = {}, {"symbol": symbols}
     for name in map(str, list(frame)):
         values = frame.pop(name)
@@ -100,11 +119,26 @@ def in_blocks(frame: pd.DataFrame) -> list[Block]:
             codes, texts[name] = _coded(values)
             whole[name] = codes if order is None else codes[order]
         else:
-            whole[name] = values.to_numpy(copy=True) if order is None else values.to_numpy()[order]
+            whole[name] = own(values) if order is None else values.to_numpy()[order]
         del values
     starts = _starts(code)
     ends = zip(starts, [*starts[1:], len(code)], strict=True)
     return [Block({name: values[a:b] for name, values in whole.items()}, texts, whole, a) for a, b in ends]
+
+
+def _copied(values: pd.Series) -> np.ndarray:
+    return values.to_numpy(copy=True)
+
+
+def _owned(values: pd.Series) -> np.ndarray:
+    """The array of a column, to be written to; a copy where it lies in memory of a file's reader."""
+    array = values.to_numpy()
+    try:
+        # pandas shows its arrays read-only, and leaves it to who owns them to say so.
+        array.flags.writeable = True
+    except ValueError:
+        return array.copy()
+    return array
 
 
 def together(blocks: Sequence[Block]) -> pd.DataFrame:
@@ -116,7 +150,7 @@ def together(blocks: Sequence[Block]) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _written(values: np.ndarray, texts: pd.CategoricalDtype | None) -> object:
+def _written(values: np.ndarray, texts: pd.CategoricalDtype | None) -> Any:
     # Converted as a whole, each row would become an object on the way.
     return values if texts is None else texts.categories.array.take(values, allow_fill=True)
 
@@ -133,8 +167,12 @@ def _sorted(frame: pd.DataFrame) -> tuple[Int | None, np.ndarray, pd.Categorical
 
 
 def _coded(texts: pd.Series) -> tuple[np.ndarray, pd.CategoricalDtype]:
-    code, names = pd.factorize(texts, sort=True)
-    return code.astype(np.min_scalar_type(-len(names) - 1)), pd.CategoricalDtype(pd.Index(names, dtype="str"))
+    code, names = pd.factorize(texts)
+    order = np.asarray(names.argsort())
+    # A missing text has the code -1, which takes the last element.
+    rank = np.full(len(names) + 1, -1, dtype=np.min_scalar_type(-len(names) - 1))
+    rank[order] = np.arange(len(names))
+    return rank[code], pd.CategoricalDtype(pd.Index(names[order], dtype="str"))
 
 
 def _starts(code: np.ndarray) -> list[int]:

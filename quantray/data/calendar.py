@@ -43,18 +43,29 @@ _FIRST = "1971-01-01"
 @lru_cache(maxsize=8)
 def _calendar(exchange: str) -> xcals.ExchangeCalendar:
     try:
-        earliest = xcals.get_calendar(exchange).bound_min()
-        return xcals.get_calendar(exchange, start=_FIRST if earliest is None else max(earliest, pd.Timestamp(_FIRST)))
+        return _from_early_on(exchange)
     except xcals.errors.InvalidCalendarName as error:
         raise InputError(
             f"{exchange!r} is not an exchange calendar; use a MIC such as XNYS, XLON or XTKS, or 24/7."
         ) from error
-    except ValueError as error:
-        # Tables of special days in the library contradict each other, as those of Tel Aviv.
+    except (ValueError, NotImplementedError) as error:
+        # Tables of special days in the library contradict each other, as those of Tel Aviv, or ask for what pandas has
+        # not, as the Orthodox Easter of Athens.
         raise InputError(
             f"exchange_calendars cannot make the calendar {exchange} ({first_line(error)[:80]}...); name another "
             "calendar, such as 24/7, or update that package."
         ) from error
+
+
+def _from_early_on(exchange: str) -> xcals.ExchangeCalendar:
+    try:
+        return xcals.get_calendar(exchange, start=_FIRST)
+    except ValueError:
+        # Only a calendar tells from when on it is known, and each takes a sixth of a second to make.
+        earliest = xcals.get_calendar(exchange).bound_min()
+        if earliest is None:
+            raise
+        return xcals.get_calendar(exchange, start=max(earliest, pd.Timestamp(_FIRST)))
 
 
 @lru_cache(maxsize=64)
@@ -119,7 +130,7 @@ def sessions_within(first: np.datetime64, last: np.datetime64, *, exchange: str)
     """
     try:
         calendar = xcals.get_calendar(exchange, start=pd.Timestamp(first), end=pd.Timestamp(last))
-    except (ValueError, xcals.errors.CalendarError) as error:
+    except (ValueError, NotImplementedError, xcals.errors.CalendarError) as error:
         raise InputError(f"{exchange} has no calendar from {first} to {last} ({first_line(error)[:80]}...).") from error
     return np.asarray(calendar.sessions.to_numpy(), dtype="datetime64[D]")
 

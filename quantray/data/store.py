@@ -102,7 +102,10 @@ class MarketStore:
         DataError
             The files cannot be read, a check refuses them, or the store cannot be written.
         """
-        blocks, report = examine_blocks(source if isinstance(source, RawBars) else read_bars(source, form), settings)
+        if isinstance(source, RawBars):
+            blocks, report = examine_blocks(source, settings)
+        else:
+            blocks, report = examine_blocks(read_bars(source, form), settings, lent=False)
         base = self._table.snapshot() if self._table.exists() else None
         self._table.write(by_year(blocks), _about("import", report), base=base, whole=True)
         return report

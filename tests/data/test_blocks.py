@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from quantray.data import blocks as module
@@ -37,6 +38,35 @@ def test_a_lent_frame_keeps_its_values(bars):
     for block in in_blocks(bars.copy(deep=False)):
         block.put("close", np.zeros(len(block)))
     pd.testing.assert_frame_equal(bars, before)
+
+
+def test_the_arrays_of_a_frame_that_is_given_away_become_columns(bars):
+    sorted_bars = bars.sort_values(["symbol", "date"], ignore_index=True)
+    array = sorted_bars["close"].to_numpy()
+    (block,) = in_blocks(sorted_bars, lent=False)
+    assert np.shares_memory(block.columns["close"], array)
+    block.columns["close"][0] = 7.0
+    assert array[0] == 7.0
+
+
+def test_what_may_not_be_written_to_is_copied(bars):
+    sorted_bars = bars.sort_values(["symbol", "date"], ignore_index=True)
+    table = pa.table({"close": sorted_bars["close"].to_numpy(copy=True)})
+    (block,) = in_blocks(sorted_bars.assign(close=table.to_pandas(split_blocks=True)["close"]), lent=False)
+    block.columns["close"][0] = 7.0
+    assert table["close"][0].as_py() == 4.0
+
+
+def test_runs_of_symbols(divided):
+    first = divided[0]
+    names = first.texts["symbol"].categories
+    code, count = first.runs()
+    assert names[code].tolist() == ["A", "B"]
+    assert count.tolist() == [4, 4]
+    code, count = first.runs(np.arange(8) == 6)
+    assert names[code].tolist() == ["B"]
+    assert count.tolist() == [1]
+    assert first.text("symbol", 6) == "B"
 
 
 def test_columns_are_set_added_and_left_out(divided):

@@ -156,6 +156,16 @@ def test_a_calendar_that_the_library_cannot_make(monkeypatch):
         trading_days("2020-01-01", "2020-02-01", exchange="XKAR")
 
 
+def test_a_calendar_that_is_known_from_a_later_day_begins_then():
+    with pytest.raises(InputError, match="XBOM calendar is known from 1997-01-01"):
+        trading_days("1980-01-01", "1980-02-01", exchange="XBOM")
+
+
+def test_a_calendar_that_needs_what_pandas_has_not():
+    with pytest.raises(InputError, match="cannot make the calendar ASEX"):
+        trading_days("2020-01-01", "2020-02-01", exchange="ASEX")
+
+
 @pytest.mark.parametrize("exchange", ["XNYS", "XTKS", "24/7"])
 def test_a_span_has_the_sessions_of_the_whole_calendar(exchange):
     first, last = np.datetime64("2020-12-20"), np.datetime64("2021-02-03")

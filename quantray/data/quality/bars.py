@@ -8,6 +8,7 @@ import numpy as np
 
 from quantray.arrays import Bool, Dates, Float, Int
 from quantray.data.blocks import Block
+from quantray.data.calendar import is_trading_day, trading_days
 from quantray.data.quality.check import PRICES, Flags, Thresholds
 
 __all__ = ["Jumps", "Market", "SortedBars"]
@@ -52,21 +53,47 @@ class Market:
         return (held + first).astype("datetime64[D]"), count[held]
 
     @cached_property
+    def places(self) -> np.ndarray:
+        """Place among the distinct dates, by days since the first of them."""
+        dates = self.days[0]
+        since = (dates - dates[0]).astype(np.int64)
+        place = np.zeros(int(since[-1]) + 1, dtype=np.int32)
+        place[since] = np.arange(len(dates))
+        return place
+
+    @cached_property
+    def sessions(self) -> Dates:
+        """Days from the first to the last date on which the exchange was open."""
+        return trading_days(self.days[0][0], self.days[0][-1], exchange=self.settings.exchange)
+
+    @cached_property
+    def closed(self) -> Bool:
+        """(D,) dates on which the exchange was closed."""
+        return ~is_trading_day(self.days[0], exchange=self.settings.exchange)
+
+    @cached_property
     def spacing(self) -> float:
         """Days between two bars of a symbol, at the median; NaN where there are fewer than eight pairs."""
-        apart = np.concatenate([part.apart[part.code[1:] == part.code[:-1]] for part in self.parts()])
-        return float(np.median(apart)) if len(apart) >= 8 else np.nan
+        dates = self.days[0]
+        count = np.zeros(int((dates[-1] - dates[0]).astype(np.int64)) + 1, dtype=np.int64)
+        for part in self.parts():
+            count += np.bincount(part.apart[part.code[1:] == part.code[:-1]], minlength=len(count))
+        up_to = np.cumsum(count)
+        if up_to[-1] < 8:
+            return np.nan
+        middle = np.searchsorted(up_to, [(up_to[-1] - 1) // 2, up_to[-1] // 2], side="right")
+        return float(middle.mean())
 
     @cached_property
     def several_a_day(self) -> bool:
         """Whether most rows are one of three or more different prices of a symbol on a day."""
-        n_rows, n_differ, counts = 0, 0, []
+        if 2 * sum(int(part.conflicts[0].sum()) for part in self.parts()) <= sum(map(len, self.blocks)):
+            return False
+        counts = []
         for part in self.parts():
-            rows = np.flatnonzero(part.conflicts[0])
-            each = part.block.frame.iloc[rows].groupby(["symbol", "date"], sort=False, observed=True).size()
-            counts.append(each.to_numpy())
-            n_rows, n_differ = n_rows + len(part), n_differ + len(rows)
-        return 2 * n_differ > n_rows and bool(np.median(np.concatenate(counts)) >= 3)
+            rows = part.block.frame.iloc[np.flatnonzero(part.conflicts[0])]
+            counts.append(rows.groupby(["symbol", "date"], sort=False, observed=True).size().to_numpy())
+        return bool(np.median(np.concatenate(counts)) >= 3)
 
     @cached_property
     def measured(self) -> bool:
@@ -130,13 +157,11 @@ class SortedBars:
         """(rows - 1,) days from one row to the next."""
         return np.diff(self.day).astype(np.int32)
 
-    @cached_property
-    def days(self) -> tuple[Dates, Int, Int]:
-        """(D,) distinct dates of the market, (rows,) place of each row's date among them, and (D,) its rows of each."""
-        dates, count = self.market.days
-        place = np.zeros(int((dates[-1] - dates[0]).astype(np.int64)) + 1, dtype=np.int64)
-        place[(dates - dates[0]).astype(np.int64)] = np.arange(len(dates))
-        return dates, place[(self.day - dates[0]).astype(np.int64)], count
+    def each(self, of_days: np.ndarray) -> np.ndarray:
+        """(rows,) what holds of each row's date, from (D,) what holds of the market's dates."""
+        since = self.day - self.market.days[0][0]
+        values: np.ndarray = of_days[self.market.places[since.astype(np.int64)]]
+        return values
 
     @property
     def code(self) -> np.ndarray:

@@ -25,13 +25,14 @@ def examine(
 
 
 def examine_blocks(
-    raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None
+    raw: RawBars, settings: QualitySettings | None = None, *, context: pd.DataFrame | None = None, lent: bool = True
 ) -> tuple[list[Block], QualityReport]:
     """The bars that an import would write, and the report on what was found and done.
 
     Parameters
     ----------
     context : stored bars around the new ones, which these go on from and checks compare with.
+    lent : whether the raw bars are still needed; those that are not are changed in place.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def examine_blocks(
     # Handed over, not lent: a second hand on millions of bars would keep those that each stage replaces.
     hand = [raw.frame.copy(deep=False)]
     raw = replace(raw, frame=pd.DataFrame())
-    blocks = in_blocks(hand.pop())
+    blocks = in_blocks(hand.pop(), lent=lent)
     adjustment = normalise_blocks(blocks, helpers=context is not None)
     findings = _findings_of_reading(raw)
     if context is not None:
@@ -64,7 +65,7 @@ def examine_blocks(
         files=raw.files,
         n_rows_read=n_read,
         n_rows_kept=sum(map(len, blocks)),
-        n_assets=sum(len(np.unique(block.columns["symbol"])) for block in blocks),
+        n_assets=sum(len(block.runs()[0]) for block in blocks),
         first=str(span[0].date()),
         last=str(span[1].date()),
         exchange=settings.exchange,

@@ -114,7 +114,7 @@ def finding(market: Market, check: Check, flagged: Mapping[int, Flags], treatmen
 
 
 def _by_symbol(block: Block, flags: Flags) -> "pd.Series[int]":
-    code, count = np.unique(block.columns["symbol"][flags.rows], return_counts=True)
+    code, count = block.runs(flags.rows)
     return pd.Series(count, index=block.texts["symbol"].categories[code])
 
 
@@ -139,9 +139,8 @@ def _places(market: Market, number: int, flags: Flags, count: int) -> list[tuple
 
 
 def _example(market: Market, check: Check, flags: Flags, number: int, row: int) -> str:
-    frame = market.blocks[number].frame
-    record = frame.iloc[row]
-    prices = {name: f"{record[name]:g}" if name in frame else "?" for name in (*PRICES, "volume")}
+    block = market.blocks[number]
+    prices = {name: f"{block.columns[name][row]:g}" if name in block else "?" for name in (*PRICES, "volume")}
     value = 0.0 if flags.value is None else float(flags.value[row])
     text = check.detail.format(v=value, factor=float(np.exp(value)) if abs(value) < 50 else value, **prices)
-    return f"{record['symbol']} {str(record['date'])[:10]} {text}".rstrip()
+    return f"{block.text('symbol', row)} {str(block.columns['date'][row])[:10]} {text}".rstrip()

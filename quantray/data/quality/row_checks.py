@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from quantray.arrays import Dates
-from quantray.data.calendar import is_trading_day, sessions_within, trading_days
+from quantray.data.calendar import is_trading_day, sessions_within
 from quantray.data.quality.bars import Market, SortedBars
 from quantray.data.quality.check import Flags
 from quantray.errors import InputError
@@ -33,7 +33,9 @@ __all__ = [
 
 def nameless(bars: SortedBars) -> Flags:
     """Rows without a symbol."""
-    return Flags((bars.block.written("symbol") == "").to_numpy())
+    empty = bars.block.texts["symbol"].categories == ""
+    # A missing symbol has the code -1.
+    return Flags(np.append(empty, False)[bars.code])
 
 
 def listings(bars: SortedBars) -> Flags:
@@ -100,12 +102,12 @@ def foreign_days(bars: SortedBars) -> Flags:
     rows = np.zeros(len(bars), dtype=np.bool_)
     if bars.settings.bars == "weekly":
         return Flags(rows)
-    days, back, count = bars.days
-    closed = ~is_trading_day(days, exchange=bars.settings.exchange) & (count >= 0.5 * np.median(count))
+    days, count = bars.market.days
+    closed = bars.market.closed & (count >= 0.5 * np.median(count))
     # A few holidays on which prices were filled in are dropped one by one; another exchange's days are not.
     several = closed.sum() >= 3 and closed.mean() > 0.01
     foreign = several and (closed.mean() > 0.05 or max(_fitting(days.tobytes()).values()) > _FITS)
-    return Flags(closed[back] if foreign else rows, by_day=True)
+    return Flags(bars.each(closed) if foreign else rows, by_day=True)
 
 
 @lru_cache(maxsize=1)
@@ -180,8 +182,7 @@ def off_calendar(bars: SortedBars) -> Flags:
     """Rows on days when the exchange was closed."""
     if bars.settings.bars == "weekly":
         return Flags(np.zeros(len(bars), dtype=np.bool_))
-    days, back, _ = bars.days
-    return Flags((~is_trading_day(days, exchange=bars.settings.exchange))[back])
+    return Flags(bars.each(bars.market.closed))
 
 
 def gaps(bars: SortedBars) -> Flags:
@@ -190,9 +191,7 @@ def gaps(bars: SortedBars) -> Flags:
         weeks = np.zeros(len(bars))
         weeks[1:] = np.where(bars.code[1:] == bars.code[:-1], np.round(bars.apart / 7) - 1, 0)
         return Flags(weeks > 0, weeks)
-    days, back, _ = bars.days
-    sessions = trading_days(days[0], days[-1], exchange=bars.settings.exchange)
-    place, code = np.searchsorted(sessions, days)[back], bars.code
+    place, code = bars.each(np.searchsorted(bars.market.sessions, bars.market.days[0])), bars.code
     missing = np.zeros(len(bars))
     missing[1:] = np.where(code[1:] == code[:-1], np.diff(place) - 1, 0)
     return Flags(missing > 0, missing)
@@ -202,8 +201,7 @@ def thin(bars: SortedBars) -> Flags:
     """All rows of trading days that hold far fewer rows than the month around them."""
     if bars.settings.bars == "weekly":
         return Flags(np.zeros(len(bars), dtype=np.bool_))
-    days, back, count_of = bars.days
-    sessions = trading_days(days[0], days[-1], exchange=bars.settings.exchange)
+    (days, count_of), sessions = bars.market.days, bars.market.sessions
     place = np.searchsorted(sessions, days)
     inside = place < len(sessions)
     count = np.bincount(place[inside], weights=count_of[inside], minlength=len(sessions))
@@ -212,4 +210,4 @@ def thin(bars: SortedBars) -> Flags:
     few, value = np.zeros(len(days), dtype=np.bool_), np.full(len(days), np.nan)
     few[inside] = share[place[inside]] < bars.settings.thin_share
     value[inside] = count[place[inside]]
-    return Flags(few[back], value[back], by_day=True)
+    return Flags(bars.each(few), bars.each(value), by_day=True)

@@ -165,7 +165,10 @@ def _blank(block: Block, name: str, rows: Bool) -> int:
     """Leave out some cells of a column, if it is there; their number."""
     if name not in block:
         return 0
-    block.put(name, np.where(rows, np.nan, block.columns[name]))
+    values = block.columns[name]
+    if not np.issubdtype(values.dtype, np.floating):
+        block.put(name, values.astype(np.float64))
+    block.columns[name][rows] = np.nan
     return int(rows.sum())
 
 

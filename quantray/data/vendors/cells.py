@@ -79,10 +79,11 @@ def typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Dat
     if ids is not None and names is not None:
         out["ticker"] = names
     scale = form.scale
-    minor = np.ones(len(out), dtype=np.float64)
+    minor: Float | float = 1.0
     if "currency" in frame:
-        minor[:] = frame["currency"].astype("str").str.strip().map(_MINOR_UNITS).fillna(1.0).to_numpy(dtype=np.float64)
-    if scale != 1 or (minor != 1).any():
+        units = frame["currency"].astype("str").str.strip().map(_MINOR_UNITS).fillna(1.0)
+        minor = np.asarray(units.to_numpy(), dtype=np.float64)
+    if scale != 1 or np.any(minor != 1):
         prices = ("open", "high", "low", "close", "adj_close", "dividend", "capital_gains")
         out = out.assign(**{c: out[c] * scale * minor for c in prices if c in out})
     if "capital_gains" in out:
@@ -92,17 +93,22 @@ def typed(file: Path, frame: pd.DataFrame, form: Format, sheet: Sheet) -> pd.Dat
 
 
 def _names(values: pd.Series) -> pd.Series:
+    told = isinstance(values.dtype, pd.StringDtype) and not values.hasnans
+    if told and all(_spelt(name) == name for name in values.unique()):
+        return values
     if pd.api.types.is_float_dtype(values):
         # Numbers beside empty cells.
         known = values.dropna()
         values = values.astype("Int64") if ((known % 1 == 0) & (known.abs() < 2**53)).all() else values
     codes, unique = pd.factorize(values)
+    # An empty cell has the code -1, which takes the last element.
+    names = pd.array([*map(_spelt, unique), ""], dtype="str")
+    return pd.Series(names.take(codes), index=values.index)
+
+
+def _spelt(name: object) -> str:
     # An empty cell somewhere makes whole numbers floats, in the program that wrote the file too.
-    spelt = [re.sub(r"^(\d+)\.0$", r"\1", str(name).strip()) for name in unique]
-    if isinstance(values.dtype, pd.StringDtype) and spelt == list(unique) and (codes >= 0).all():
-        return values
-    names = pd.array([*spelt, ""], dtype="str")
-    return pd.Series(names.take(np.where(codes < 0, len(unique), codes)), index=values.index)
+    return re.sub(r"^(\d+)\.0$", r"\1", str(name).strip())
 
 
 def _parts(names: pd.Series, pattern: str) -> pd.Series:

@@ -119,10 +119,9 @@ def one_spelling(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
     Those that share a day stay apart: case tells share classes where AAp is not AAP.
     """
-    codes, unique = pd.factorize(frame["symbol"], sort=True)
     spelt: dict[str, list[str]] = {}
-    for name in unique:
-        spelt.setdefault(symbol_key(str(name)), []).append(str(name))
+    for name in sorted(map(str, pd.Index(frame["symbol"].unique()).dropna())):
+        spelt.setdefault(symbol_key(name), []).append(name)
     several = {key: names for key, names in spelt.items() if len(names) > 1}
     if several:
         some = frame.loc[frame["symbol"].isin([n for names in several.values() for n in names]), ["date", "symbol"]]
@@ -132,6 +131,7 @@ def one_spelling(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not several:
         return frame, ()
     chosen = {name: next((n for n in names if n == key), names[0]) for key, names in several.items() for name in names}
+    codes, unique = pd.factorize(frame["symbol"])
     renamed = np.array([chosen.get(str(name), str(name)) for name in unique], dtype="O")
     texts = tuple(f"{', '.join(repr(n) for n in names)} are one" for names in several.values())
     return frame.assign(symbol=pd.Series(renamed[codes], index=frame.index, dtype="str")), texts

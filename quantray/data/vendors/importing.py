@@ -138,7 +138,8 @@ def _read_one(file: Path, form: Format) -> _Part:
     own = form.columns if form.name in ("", plain().name) else {}
     reader = form.reader()
     if reader is not None:
-        made = reader(file)
+        # The function may keep what it gives; what comes of it may be changed.
+        made = reader(file).copy()
         header = tuple(str(c) for c in made.columns)
         sheet = Sheet(made.set_axis(list(header), axis=1), header, NumberStyle())
         form = form.with_options(layout=form.layout or "long")

@@ -1,4 +1,4 @@
-"""Files that unpack to what their size lets expect: packed text, and Parquet."""
+"""Files that are no larger than their size lets expect: packed text, Parquet, and tables of many columns."""
 
 import gzip
 import io
@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 from quantray.errors import DataError, first_line
 from quantray.inputs import open_file
 
-__all__ = ["opened", "refuse_bomb"]
+__all__ = ["opened", "refuse_bomb", "refuse_width"]
 
+_MOST_COLUMNS = 100_000
 _ENOUGH = 64 << 20
 _TIMES = 200
 """Text packs to a tenth of its size, and a table that is nearly empty to a hundredth; gzip can do a thousandth."""
@@ -42,6 +43,14 @@ def refuse_bomb(file: Path, cells: int) -> None:
         raise DataError(
             f"{file} has {cells:,} cells, more than {_TIMES} for each of its bytes, as no table does; look at what it "
             "holds."
+        )
+
+
+def refuse_width(file: Path, columns: int) -> None:
+    """Refuse a table of more than a hundred thousand columns; raises ``DataError``."""
+    if columns > _MOST_COLUMNS:
+        raise DataError(
+            f"{file} has {columns:,} columns; {_MOST_COLUMNS:,} are the most of a wide file: divide it by symbols."
         )
 
 

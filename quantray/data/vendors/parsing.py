@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import Float
+from quantray.arrays import Bool, Float
 
 __all__ = [
     "CURRENCIES",
@@ -37,6 +37,8 @@ CURRENCIES = (
 
 _LARGEST = 1e30
 """Of numbers, and of one divided by them: beyond it, ratios of ratios leave what a float can hold."""
+_ROWS = 1 << 16
+"""Looked at together: what comes and goes on the way then stays in the processor's cache."""
 
 _MONEY = "(?:" + "|".join(CURRENCIES) + r"|[A-Z]{0,2}[$€£¥])"
 NUMBER = re.compile(rf"^{_MONEY}?\s*[-+−]?\s*\d[\d.,'’\s]*[KMBT%]?\s*{_MONEY}?$")
@@ -113,7 +115,7 @@ def read_numbers(values: pd.Series, style: NumberStyle, *, missing: Sequence[str
         marked = [number for mark in missing if (number := _number(mark, style, set())) is not None]
         if marked:
             numbers = np.where(np.isin(numbers, marked), np.nan, numbers)
-        return _finite(numbers, np.zeros(len(numbers), dtype=np.bool_))
+        return _finite(numbers)
     if pd.api.types.is_datetime64_any_dtype(values):
         raise UnreadableError(0, "is a date and no number; name the column otherwise, or leave it out.")
     codes, unique = pd.factorize(values.astype("str"))
@@ -122,11 +124,14 @@ def read_numbers(values: pd.Series, style: NumberStyle, *, missing: Sequence[str
     # An empty cell has the code -1, which takes the last element.
     numbers = np.array([*(np.nan if number is None else number for number in found), np.nan], dtype=np.float64)
     bad = np.array([*(number is None for number in found), False], dtype=np.bool_)
-    return _finite(numbers[codes], bad[codes])
+    return _finite(numbers[codes], bad[codes] if bad.any() else None)
 
 
-def _finite(numbers: Float, bad: np.ndarray) -> Float:
-    wrong = bad | np.isinf(numbers)
+def _finite(numbers: Float, bad: Bool | None = None) -> Float:
+    """The numbers, none of them infinite, bad or of a size that no price has."""
+    if bad is None and all(_usual(numbers[start : start + _ROWS]) for start in range(0, len(numbers), _ROWS)):
+        return numbers
+    wrong = np.isinf(numbers) if bad is None else bad | np.isinf(numbers)
     if wrong.any():
         raise UnreadableError(
             int(np.argmax(wrong)), "is not a number; name a mark for missing values with --missing, or mend the cell."
@@ -136,6 +141,12 @@ def _finite(numbers: Float, bad: np.ndarray) -> Float:
     if absurd.any():
         raise UnreadableError(int(np.argmax(absurd)), "is no price, volume or return of anything; mend the cell.")
     return numbers
+
+
+def _usual(numbers: Float) -> bool:
+    size = np.abs(numbers)
+    # Comparisons with NaN are false.
+    return not ((size > _LARGEST) | ((size < 1 / _LARGEST) & (size > 0))).any()
 
 
 def _number(text: str, style: NumberStyle, missing: set[str]) -> float | None:
@@ -212,8 +223,10 @@ def _midnights(stamps: pd.Series, timezone: str | None) -> pd.Series:
         stamps = (
             stamps.dt.tz_convert(timezone).dt.tz_localize(None) if utc and timezone else stamps.dt.tz_localize(None)
         )
-    days: pd.Series = stamps.dt.normalize().astype("datetime64[s]")
-    return days
+    instants, days = stamps.to_numpy(), np.empty(len(stamps), dtype="datetime64[s]")
+    for start in range(0, len(days), _ROWS):
+        days[start : start + _ROWS] = instants[start : start + _ROWS].astype("datetime64[D]")
+    return pd.Series(days, index=stamps.index, name=stamps.name, copy=False)
 
 
 def _of_utc_or_refuse(stamps: pd.Series) -> None:

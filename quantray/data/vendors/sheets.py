@@ -4,8 +4,7 @@ import csv
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +23,8 @@ from quantray.data.vendors.headers import (
     flattened,
     label_rows,
 )
-from quantray.data.vendors.packed import opened, refuse_bomb
+from quantray.data.vendors.packed import opened, refuse_width
+from quantray.data.vendors.parquet import read_parquet
 from quantray.data.vendors.parsing import NUMBER, NumberStyle, number_style
 from quantray.errors import DataError, reason
 
@@ -40,7 +40,6 @@ _SAMPLE = 1 << 18
 _LONGEST_SAMPLE = 1 << 24
 _LINES = 10
 """That a sample has at least."""
-_MOST_COLUMNS = 100_000
 _MARKS = (";", "\t", "|", ",")
 # The whole header of a wide file is one cell until the mark between its columns is known.
 csv.field_size_limit(2 * _LONGEST_SAMPLE)
@@ -116,19 +115,7 @@ def holds_bars(file: Path) -> bool:
 
 
 def _parquet(file: Path) -> Sheet:
-    with _returned_when_freed(), pq.ParquetFile(file, pre_buffer=False) as opened:
-        _not_too_wide(file, opened.metadata.num_columns)
-        refuse_bomb(file, opened.metadata.num_rows * opened.metadata.num_columns)
-        table = _column_by_column(opened)
-    # Whoever wrote the file may have written what the types of its columns do not allow.
-    table.validate(full=True)
-    nested = [field.name for field in table.schema if not _is_plain(field.type)]
-    notes = (f"columns of lists, bytes or times of day are not read: {', '.join(nested)}",) if nested else ()
-    try:
-        frame: pd.DataFrame = _plain_columns(table).to_pandas(date_as_object=False, split_blocks=True)
-    except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
-        raise DataError(f"{file} cannot be read: what it says of its own columns is damaged ({error}).") from error
-    _dates_of_this_world(file, frame)
+    frame, notes = read_parquet(file)
     if isinstance(frame.columns, pd.MultiIndex):
         date = str(frame.index.name or "Date")
         levels = [[str(part) for part in level] for level in zip(*frame.columns, strict=True)]
@@ -145,50 +132,6 @@ def _parquet(file: Path) -> Sheet:
     return Sheet(frame.set_axis(header, axis=1), tuple(header), NumberStyle(), first_line=2, notes=notes)
 
 
-def _column_by_column(opened: pq.ParquetFile) -> pa.Table:
-    """All columns, read one after the other: together they take half as much again on the way."""
-    schema = opened.schema_arrow
-    each = [opened.read([name], use_threads=False) for name in schema.names]
-    if any(column.num_columns != 1 for column in each):
-        # Names that repeat, or are those of parts of others.
-        return opened.read()
-    return pa.Table.from_arrays([column.column(0) for column in each], schema=schema)
-
-
-@contextmanager
-def _returned_when_freed() -> Iterator[None]:
-    """Arrow's memory from the system's pool: its own keeps what is freed, so that columns would stand twice."""
-    usual = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(usual)
-
-
-def _dates_of_this_world(file: Path, frame: pd.DataFrame) -> None:
-    """Refuse instants that no calendar reaches, which cannot even be shown."""
-    for place, kind in enumerate(frame.dtypes):
-        if pd.api.types.is_datetime64_any_dtype(kind):
-            years = frame.iloc[:, place].dropna().dt.year
-            if len(years) and not years.between(1, 9999).all():
-                raise DataError(f"{file} column {frame.columns[place]} has dates beyond the year 9999; mend them.")
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    """Whether the cells of a column are numbers, texts or dates."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    days = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
-    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    return bool(texts or days or numbers or pa.types.is_boolean(kind) or pa.types.is_null(kind))
-
-
-def _plain_columns(table: pa.Table) -> pa.Table:
-    places = [place for place, field in enumerate(table.schema) if _is_plain(field.type)]
-    return table if len(places) == table.num_columns else table.select(places)
-
-
 def _no_repeats(file: Path, header: Sequence[str]) -> None:
     counts = Counter(name.strip() for name in header if name.strip())
     repeated = next((name for name, count in counts.items() if count > 1), None)
@@ -196,19 +139,12 @@ def _no_repeats(file: Path, header: Sequence[str]) -> None:
         raise DataError(f"{file} has {counts[repeated]} columns {repeated}; keep one of them or rename the others.")
 
 
-def _not_too_wide(file: Path, columns: int) -> None:
-    if columns > _MOST_COLUMNS:
-        raise DataError(
-            f"{file} has {columns:,} columns; {_MOST_COLUMNS:,} are the most of a wide file: divide it by symbols."
-        )
-
-
 def _text(file: Path, form: Format) -> Sheet:
     sample, encoding = _sample(file)
     lines = sample.splitlines()
     if not any(line.strip() for line in lines):
         raise DataError(f"{file} is empty; it needs a header and at least one row.")
-    _not_too_wide(file, max(line.count(form.separator or mark) for line in lines[:40] for mark in _MARKS))
+    refuse_width(file, max(line.count(form.separator or mark) for line in lines[:40] for mark in _MARKS))
     separator = form.separator or _separator(lines)
     rows = list(csv.reader(io.StringIO("\n".join(lines[:200])), delimiter=separator, skipinitialspace=True))
     labels, above = label_rows(rows)

@@ -19,9 +19,9 @@ def bars():
 
 
 def test_days_and_symbols_are_counted(bars):
-    days, place, count = bars.days
+    days, count = bars.market.days
     assert_array_equal(days, np.array(["2020-01-02", "2020-01-03", "2020-01-06"], dtype="datetime64[D]"))
-    assert_array_equal(days[place], bars.day)
+    assert_array_equal(bars.each(days), bars.day)
     assert_array_equal(count, [1, 2, 1])
     assert_array_equal(bars.code, [0, 0, 0, 1])
 
