@@ -47,6 +47,9 @@ Data of another calendar carry their own number, ``Panel.periods_per_year``, whi
 _DIGESTED = 256
 """Rows of an array that ``digest`` makes plain at a time."""
 
+_TILE = 128
+"""Rows and columns of a matrix that are compared with their transpose at a time, in a processor's cache."""
+
 A = TypeVar("A", bound=np.generic)
 V = TypeVar("V")
 
@@ -122,17 +125,28 @@ def finite_square(matrix: Float, name: str) -> Float:
     matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise InputError(f"{name} is {matrix.shape}; it must be square with at least one asset.")
-    finite = np.isfinite(matrix)
-    if not finite.all():
-        bad = int((~finite.all(axis=1)).sum())
-        raise InputError(
-            f"{name} has NaN or infinite values in {bad} of {len(matrix)} rows; "
-            "estimate it with a missing-data rule or drop those assets first."
-        )
-    scale = float(np.abs(np.diagonal(matrix)).max())
-    # Element by element on row blocks: a transposed copy of a large matrix would cost as much as the caller's work.
-    for start in range(0, len(matrix), 256):
-        rows = slice(start, start + 256)
-        if np.abs(matrix[rows, start:] - matrix[start:, rows].T).max() > 1e-8 * max(scale, 1e-300):
-            raise InputError(f"{name} is not symmetric; symmetrise it as (A + A.T) / 2 if rounding caused it.")
+    if not _symmetric(matrix):
+        finite = np.isfinite(matrix)
+        if not finite.all():
+            bad = int((~finite.all(axis=1)).sum())
+            raise InputError(
+                f"{name} has NaN or infinite values in {bad} of {len(matrix)} rows; "
+                "estimate it with a missing-data rule or drop those assets first."
+            )
+        raise InputError(f"{name} is not symmetric; symmetrise it as (A + A.T) / 2 if rounding caused it.")
     return matrix
+
+
+def _symmetric(matrix: Float) -> bool:
+    """Whether a square matrix is symmetric to 1e-8 of its largest diagonal entry; false where it is not finite."""
+    # Tile by tile: a transposed copy of a large matrix would cost as much as the caller's work.
+    tiles = [slice(start, start + _TILE) for start in range(0, len(matrix), _TILE)]
+    with np.errstate(invalid="ignore"):
+        allowed = 1e-8 * max(float(np.abs(np.diagonal(matrix)).max()), 1e-300)
+        for number, rows in enumerate(tiles):
+            for columns in tiles[number:]:
+                difference = matrix[rows, columns] - matrix[columns, rows].T
+                # Infinities leave no number, and no comparison with that is true.
+                if not max(difference.max(), -difference.min()) <= allowed:
+                    return False
+    return True

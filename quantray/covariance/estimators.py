@@ -79,7 +79,8 @@ def sample_covariance(returns: Float, *, missing: Missing = "available") -> Cova
         An asset has fewer than two returns, or fewer than two complete days.
     """
     centred = centred_returns(returns, missing)
-    matrix = centred.values.T @ centred.values / (len(centred.values) - 1)
+    matrix = centred.values.T @ centred.values
+    matrix /= len(centred.values) - 1
     return _estimate(_rescaled(matrix, centred.scale), "sample", centred)
 
 

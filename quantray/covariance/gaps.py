@@ -72,9 +72,11 @@ def centred_returns(returns: Float, missing: Missing, weights: Float | None = No
     if len(returns) < 2 or (counts < 2).any():
         worst = int(np.argmin(counts))
         raise DataError(f"asset {worst} has {counts[worst]} returns in {len(returns)} days; at least 2 are needed.")
-    filled = np.where(known, returns, 0.0)
+    filled = np.where(known, returns, 0.0) if share else returns
     if weights is None:
-        values = np.where(known, filled - filled.sum(axis=0) / counts, 0.0)
+        values = filled - filled.sum(axis=0) / counts
+        if share:
+            values[~known] = 0.0
         return Centred(values, np.sqrt((len(returns) - 1) / (counts - 1)), known, share)
     total = weights @ known
     if (total <= 0).any():

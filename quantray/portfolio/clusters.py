@@ -1,5 +1,6 @@
 """Clusters of assets: distances between them, the dendrogram, and where to cut it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +12,15 @@ from scipy.spatial.distance import squareform
 
 from quantray.arrays import Float, Int
 from quantray.errors import InputError
+from quantray.portfolio.spanning import prim_steps, single_linkage
 
 __all__ = ["Dendrogram", "Distance", "Linkage", "asset_clusters", "dendrogram", "leaf_order", "merges"]
 
 Distance = Literal["paper", "correlation"]
 Linkage = Literal["single", "complete", "average", "ward"]
+
+_TILE = 192
+"""Rows and columns of a matrix of distances that are made at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +90,8 @@ def merges(covariance: Float, distance: Distance, linkage: Linkage) -> Float:
     matrix = _distances(covariance)
     if distance == "paper":
         matrix = _between_columns(matrix)
+    if linkage == "single":
+        return single_linkage(prim_steps(matrix))
     return np.asarray(scipy_linkage(squareform(matrix, checks=False), method=linkage))
 
 
@@ -155,25 +162,51 @@ def _blocks(tree: Float) -> tuple[Int, Int]:
 def _distances(covariance: Float) -> Float:
     """(N, N) distances sqrt((1 - rho) / 2) between assets."""
     deviation = np.sqrt(np.diagonal(covariance))
-    # One scratch matrix, changed in place: at thousands of assets each pass over memory costs as much as the algebra.
-    matrix = covariance / deviation[:, None]
-    matrix /= deviation
-    np.clip(matrix, -1.0, 1.0, out=matrix)
-    np.subtract(1.0, matrix, out=matrix)
-    matrix *= 0.5
-    np.sqrt(matrix, out=matrix)
-    np.fill_diagonal(matrix, 0.0)
-    return matrix
+
+    def values(rows: slice, columns: slice) -> Float:
+        tile: Float = covariance[rows, columns] / deviation[rows, None]
+        tile /= deviation[columns]
+        np.clip(tile, -1.0, 1.0, out=tile)
+        np.subtract(1.0, tile, out=tile)
+        tile *= 0.5
+        np.sqrt(tile, out=tile)
+        return tile
+
+    return _mirrored(values, np.empty(covariance.shape))
 
 
 def _between_columns(matrix: Float) -> Float:
-    """Euclidean distances between the columns of a symmetric matrix, in the upper triangle of the result."""
+    """(N, N) Euclidean distances between the columns of a symmetric matrix."""
     squares = np.einsum("ij,ij->j", matrix, matrix)
     # A symmetric rank-k product does half the work of a general one. BLAS counts columns first, so its lower triangle,
-    # transposed, is the upper one that scipy's condensed form reads; the other half stays unused.
+    # transposed, is the upper one, from which the other half is mirrored.
     product = dsyrk(-2.0, matrix.T, trans=1, lower=1).T
-    product += squares
-    product += squares[:, None]
-    # Equal columns can come out a rounding error below zero.
-    np.maximum(product, 0.0, out=product)
-    return np.sqrt(product, out=product)
+
+    def values(rows: slice, columns: slice) -> Float:
+        tile: Float = product[rows, columns] + squares[columns]
+        tile += squares[rows, None]
+        # Equal columns can come out a rounding error below zero.
+        np.maximum(tile, 0.0, out=tile)
+        np.sqrt(tile, out=tile)
+        return tile
+
+    return _mirrored(values, product)
+
+
+def _mirrored(values: Callable[[slice, slice], Float], out: Float) -> Float:
+    """Fill a symmetric matrix of zero diagonal from the values of tiles on and above it.
+
+    At thousands of assets each pass over memory costs as much as the algebra, so a tile goes through all of its steps
+    while a processor's cache holds it.
+    """
+    tiles = [slice(start, start + _TILE) for start in range(0, len(out), _TILE)]
+    for number, rows in enumerate(tiles):
+        for columns in tiles[number:]:
+            tile = values(rows, columns)
+            if rows == columns:
+                tile = np.triu(tile, 1)
+                tile += tile.T
+            else:
+                out[columns, rows] = tile.T
+            out[rows, columns] = tile
+    return out

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from quantray.arrays import Float, Int
 
-__all__ = ["BLOCK", "Edges", "lightest_tree", "nearest", "single_linkage", "spanning_tree"]
+__all__ = ["BLOCK", "Edges", "lightest_tree", "nearest", "prim_steps", "single_linkage", "spanning_tree"]
 
 BLOCK = 512
 """Points whose distances to all others are held at once."""
@@ -53,6 +53,29 @@ def spanning_tree(points: Points, squares: Points) -> Edges:
     return tree
 
 
+def prim_steps(distances: Float) -> Edges:
+    """The N - 1 steps of Prim's method on an (N, N) symmetric matrix, each as long as its point was from the tree.
+
+    A step begins at the point that joined before it, not at the point of the tree that is nearest. So steps make a
+    path instead of the tree, but single linkage merges both alike: points that hang together up to a distance join one
+    after the other by steps up to that distance. And no step has to remember which point was the nearest.
+
+    Source: Prim (1957), see ``spanning_tree``; Gower and Ross (1969), *Minimum spanning trees and single linkage
+    cluster analysis*, Applied Statistics 18.
+    """
+    n_points = len(distances)
+    reach, gone, away = np.full(n_points, np.inf), np.zeros(n_points), np.empty(n_points)
+    joined, lengths = [0], []
+    for _ in range(n_points - 1):
+        gone[joined[-1]] = np.inf
+        np.minimum(reach, distances[joined[-1]], out=reach)
+        np.add(reach, gone, out=away)
+        joined.append(int(away.argmin()))
+        lengths.append(away[joined[-1]])
+    points = np.array(joined)
+    return Edges(points[:-1], points[1:], np.array(lengths))
+
+
 def nearest(points: Points, squares: Points, count: int) -> Int:
     """(N, count) the other points nearest to each, in no order; takes ``spanning_tree``'s and at most N - 1."""
     n_points = len(points)
@@ -88,23 +111,20 @@ def single_linkage(tree: Edges) -> Float:
     """(N - 1, 4) merges by single linkage, in scipy's form and order of sides, given a spanning tree of N points."""
     order = np.argsort(tree.length, kind="stable")
     n_points = len(order) + 1
-    above = list(range(2 * n_points - 1))
-    size = [1] * n_points + [0] * (n_points - 1)
-    out = np.empty((n_points - 1, 4))
-    for number, edge in enumerate(order):
-        sides = sorted((_top(above, int(tree.first[edge])), _top(above, int(tree.second[edge]))))
-        node = n_points + number
-        above[sides[0]] = above[sides[1]] = node
-        size[node] = size[sides[0]] + size[sides[1]]
-        out[number] = *sides, tree.length[edge], size[node]
-    return out
+    above, size, sides = list(range(2 * n_points - 1)), [1] * n_points, []
+    ends = zip(tree.first[order].tolist(), tree.second[order].tolist(), strict=True)
+    for node, (first, second) in enumerate(ends, n_points):
+        one, other = _top(above, first), _top(above, second)
+        above[one] = above[other] = node
+        size.append(size[one] + size[other])
+        sides.append((one, other) if one < other else (other, one))
+    return np.column_stack([np.reshape(sides, (-1, 2)), tree.length[order], size[n_points:]])
 
 
 def _top(above: list[int], node: int) -> int:
     """The cluster that a node belongs to; the path to it is halved on the way."""
     while above[node] != node:
-        above[node] = above[above[node]]
-        node = above[node]
+        above[node] = node = above[above[node]]
     return node
 
 

@@ -4,6 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.cluster.hierarchy import leaves_list
+from scipy.cluster.hierarchy import linkage as linkage_of
+from scipy.spatial.distance import pdist, squareform
 
 from quantray.covariance.estimators import sample_covariance
 from quantray.errors import InputError
@@ -59,6 +62,33 @@ def test_three_assets_by_hand():
     for distance in DISTANCES:
         assert hrp_order(covariance, distance=distance).tolist() == [2, 0, 1]
         assert_allclose(hrp_weights(covariance, distance=distance), [*(1 - third) * inner, third], rtol=1e-14)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_the_method_as_written_down(distance):
+    """Three hundred assets, so that clusters of all sizes split: scipy's tree, and halves one by one."""
+    covariance = random_covariance(300)
+    deviation = np.sqrt(np.diagonal(covariance))
+    matrix = np.sqrt(np.clip(1 - covariance / np.outer(deviation, deviation), 0, 2) / 2)
+    np.fill_diagonal(matrix, 0)
+    between = pdist(matrix) if distance == "paper" else squareform(matrix, checks=False)
+    order = leaves_list(linkage_of(between, "single"))
+    weights, clusters = np.ones(300), [order]
+    while clusters:
+        cluster = clusters.pop()
+        halves = np.split(cluster, [len(cluster) // 2])
+        variance = [inverse_variance_portfolio_variance(covariance[np.ix_(half, half)]) for half in halves]
+        for half, other in zip(halves, variance[::-1], strict=True):
+            weights[half] *= other / sum(variance)
+        clusters += [half for half in halves if len(half) > 1]
+    assert hrp_order(covariance, distance=distance).tolist() == order.tolist()
+    assert_allclose(hrp_weights(covariance, distance=distance), weights, rtol=1e-10)
+
+
+def inverse_variance_portfolio_variance(covariance):
+    inner = 1 / np.diagonal(covariance)
+    inner /= inner.sum()
+    return inner @ covariance @ inner
 
 
 @pytest.mark.parametrize("linkage", LINKAGES)

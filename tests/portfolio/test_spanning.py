@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import pdist, squareform
 
 from quantray.portfolio import spanning
-from quantray.portfolio.spanning import Edges, lightest_tree, nearest, single_linkage, spanning_tree
+from quantray.portfolio.spanning import Edges, lightest_tree, nearest, prim_steps, single_linkage, spanning_tree
 
 
 @pytest.fixture(params=[3, 16, 512])
@@ -46,6 +46,20 @@ def test_merges_are_scipys(n_points):
     found = single_linkage(tree)
     np.testing.assert_array_equal(found[:, [0, 1, 3]], expected[:, [0, 1, 3]])
     assert_allclose(found[:, 2], expected[:, 2])
+
+
+@pytest.mark.parametrize("n_points", [1, 2, 9, 80])
+def test_steps_of_prim_merge_as_scipy_does(n_points):
+    points, _ = random_points(n_points, seed=n_points)
+    found = single_linkage(prim_steps(squareform(pdist(points))))
+    np.testing.assert_array_equal(found, linkage(pdist(points), "single") if n_points > 1 else np.empty((0, 4)))
+
+
+def test_equal_distances_are_merged_in_scipys_order():
+    points = np.random.default_rng(0).integers(0, 4, size=(60, 2)).astype(float)
+    np.testing.assert_array_equal(
+        single_linkage(prim_steps(squareform(pdist(points)))), linkage(pdist(points), "single")
+    )
 
 
 @pytest.mark.usefixtures("block")
