@@ -27,6 +27,13 @@ for name in [name for name in os.environ if name.startswith(("RAY_", "TUNE_", "Q
 # Ray gives its workers a low priority; beside other work, of this machine or of these tests, they would stand still.
 os.environ["RAY_worker_niceness"] = "0"
 
+# Workers that wait stay, with the libraries that they have loaded: Ray would end them after a second, and start others
+# for the next test, whenever more of them are there than processors, such as those with variables of their own.
+os.environ["RAY_num_workers_soft_limit"] = "8"
+
+# No cloud takes away the machine of these tests: each training would start a process that asks for that.
+os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"
+
 # Nothing here outlives the session, so nothing waits for the disk.
 os.fsync = lambda handle: None
 

@@ -60,6 +60,8 @@ SMALL = {
     "configs/sp400.yaml": "--set data.universe={} --set folds.lookback_days=252",
     "configs/allocators.yaml": "--set data.universe={} --set folds.lookback_days=252 "
     "--set 'allocators.Min variance.max_weight=0.1'",
+    # Each worker loads libraries for seconds.
+    "cluster.cpus=4": "--set cluster.cpus=1",
     # Another look-back, or all would be there already.
     "cluster.address=": "--set folds.lookback_days=200",
     "configs/forecasts_demo.yaml": f"{FORECASTS} {EPOCH} --set data.n_assets=30 --set data.n_days=334",

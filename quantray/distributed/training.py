@@ -10,12 +10,14 @@ from typing import Any
 import ray
 from ray import train as ray_train
 from ray.train import torch as ray_torch
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.distributed.auto import on_ray
+from quantray.distributed.board import Board, Item
 from quantray.distributed.environment import prepare_ray
 from quantray.distributed.workers import CHECKPOINT, fit_share
 from quantray.errors import ClusterError, DataError, InputError, QuantrayError, SolverError, first_line
@@ -154,22 +156,6 @@ class _Work:
     run: RayTraining
 
 
-class _Board:
-    """An actor on which the first worker leaves what the driver is to hear."""
-
-    def __init__(self) -> None:
-        self._left: list[str | EpochReport] = []
-
-    def leave(self, item: str | EpochReport) -> None:
-        """Called by the worker, which waits until it is there."""
-        self._left.append(item)
-
-    def take(self) -> list[str | EpochReport]:
-        """What was left since the last time."""
-        left, self._left = self._left, []
-        return left
-
-
 def _check_shares(forecaster: NetworkForecaster, run: RayTraining) -> None:
     """Refuse here what every worker would refuse once it has started."""
     sharing = max(run.workers, 1) // run.head_workers
@@ -202,7 +188,7 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
         raise InputError("the executor works in this process; set workers to 0, or connect to a cluster.")
     make_folder(run.folder)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board = ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
+    board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
 
     def share() -> Checkpoint | QuantrayError | None:
         return _share(ray.get(stored), board)
@@ -238,17 +224,18 @@ def _train_on_workers(work: _Work, context: FitContext, executor: Executor | Non
 
 
 class _Trainer(ray_torch.TorchTrainer):  # type: ignore[misc]
-    """A trainer that does not wait for a dashboard where Ray has none, as on one machine.
+    """A trainer without the helpers that have nothing to do here, each of which is a process that starts for seconds.
 
-    The helper that frees the resources of a lost controller asks the dashboard whether that still lives. Without one,
-    Ray 2.60 waits 12 s for its end after each training; and a Ray of one machine ends with its driver anyway.
+    One hands out Ray's datasets, of which there are none. One frees the resources of a lost controller and asks the
+    dashboard whether that still lives: where Ray has no dashboard, as on one machine, Ray 2.60 waits 12 s for its end
+    after each training; and a Ray of one machine ends with its driver anyway.
     """
 
     def _create_default_callbacks(self) -> list[Any]:
-        found: list[Any] = super()._create_default_callbacks()
-        if ray._private.worker.get_dashboard_url():
-            return found
-        return [callback for callback in found if not isinstance(callback, PlacementGroupCleanerCallback)]
+        idle: tuple[type, ...] = (DatasetsCallback,)
+        if not ray._private.worker.get_dashboard_url():
+            idle += (PlacementGroupCleanerCallback,)
+        return [callback for callback in super()._create_default_callbacks() if not isinstance(callback, idle)]
 
 
 def _share(work: _Work, board: Any) -> Checkpoint | QuantrayError | None:
@@ -257,12 +244,12 @@ def _share(work: _Work, board: Any) -> Checkpoint | QuantrayError | None:
     if not run.folder.is_dir():
         raise DataError(f"a worker does not see {run.folder}; set storage to a folder that all nodes share.")
 
-    def tell(item: str | EpochReport) -> None:
+    def tell(item: Item) -> None:
         ray.get(board.leave.remote(item))
 
     def report(figures: EpochReport) -> None:
         if first:
-            tell(figures)
+            tell(asdict(figures))
         # All workers wait here for one another, once for every epoch.
         ray_train.report(asdict(figures))
 
@@ -302,10 +289,11 @@ def _heard(fit: Callable[[], Any], board: Any, context: FitContext) -> Any:
         # Asked before the board is read: what the last worker left is then there.
         ended = _ended(outcome, seconds=0.5)
         for item in ray.get(board.take.remote()):
-            if isinstance(item, str) and context.say is not None:
-                context.say(item)
-            elif isinstance(item, EpochReport) and context.report is not None:
-                context.report(item)
+            if isinstance(item, str):
+                if context.say is not None:
+                    context.say(item)
+            elif context.report is not None:
+                context.report(EpochReport(**item))
     return outcome.result()
 
 

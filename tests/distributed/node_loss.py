@@ -23,6 +23,9 @@ from quantray.research.market import SimulatedData
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 
+NODE = {"num_gpus": 0, "include_log_monitor": False}
+"""Nobody reads the logs of its workers."""
+
 
 class KillsOneNode:
     """An executor whose cluster loses a node once units run on both."""
@@ -140,10 +143,10 @@ def main(folder: Path) -> None:
     system = {"health_check_period_ms": 500, "health_check_timeout_ms": 2_000, "health_check_initial_delay_ms": 0}
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 0, "num_gpus": 0, "_system_config": system, "include_dashboard": False},
+        head_node_args={"num_cpus": 0, "_system_config": system, "include_dashboard": False, "no_monitor": True} | NODE,
     )
     try:
-        nodes = [cluster.add_node(num_cpus=2, num_gpus=0) for _ in range(2)]
+        nodes = [cluster.add_node(num_cpus=1, **NODE) for _ in range(2)]
         ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
         marks = folder / "marks"
@@ -158,7 +161,7 @@ def main(folder: Path) -> None:
             assert time.monotonic() < limit, alive_workers()
             time.sleep(0.1)
         print("same digest")
-        train_on_what_is_left(cluster, [nodes[0], cluster.add_node(num_cpus=2, num_gpus=0)], folder / "training")
+        train_on_what_is_left(cluster, [nodes[0], cluster.add_node(num_cpus=1, **NODE)], folder / "training")
     finally:
         ray.shutdown()
         cluster.shutdown()

@@ -29,7 +29,7 @@ print("still connected" if ray.is_initialized() else "ended")
 IMPORTED, STARTED = "from ray import train, tune", "ray.init(address='local', num_cpus=1, include_dashboard=False)"
 PROGRAMS = {
     "token": WORK.format(first=IMPORTED, auth="token"),
-    "disabled": WORK.format(first=IMPORTED, auth="disabled"),
+    "disabled": WORK.format(first="", auth="disabled"),
     "started": WORK.format(first=STARTED, auth="disabled"),
 }
 

@@ -23,7 +23,7 @@ from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "workflows" / "configs" / "demo.yaml"
 HELD = Path(__file__).with_name("held_study.py")
-CHANGES = ["data.n_assets=20", "data.n_days=400", "folds.test_days=21", "cluster.cpus=2", "runs=runs"]
+CHANGES = ["data.n_assets=20", "data.n_days=400", "folds.test_days=21", "cluster.cpus=1", "runs=runs"]
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -68,6 +68,9 @@ def undisturbed(tmp_path_factory):
     return run_portfolios(load_portfolios(settings), Serial()).digest
 
 
+WATCHED = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1"}
+"""As on every cluster."""
+
 HITS = (
     (lambda driver, children: driver.send_signal(signal.SIGINT), 3, "interrupted; run the same command again"),
     (lambda driver, children: children["gcs_server"].kill(), 1, "error: Ray's process gcs_server died under way; run"),
@@ -103,7 +106,7 @@ def test_a_killed_node_changes_nothing_and_costs_a_training_one_epoch(tmp_path):
         capture_output=True,
         text=True,
         timeout=900,
-        env=os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
+        env=os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"} | WATCHED,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
