@@ -47,6 +47,9 @@ settings.register_profile("repeated", derandomize=True, deadline=None, suppress_
 settings.load_profile("repeated")
 providers._get_local_constants = lambda: providers._local_constants
 
+# What is imported and collected stays, so nothing is garbage before that is done.
+gc.disable()
+
 from command_line import quantray  # noqa: E402
 
 from quantray.data.panel import Panel  # noqa: E402
@@ -79,6 +82,7 @@ def pytest_collection_finish() -> None:
     """What was imported stays: the garbage collector need not look through all of it in every test."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _starts_ray(item: pytest.Item) -> bool:

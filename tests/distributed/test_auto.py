@@ -1,14 +1,11 @@
 """``Auto`` goes over to Ray when that pays, says why, and keeps every promise of ``Serial`` whatever it chooses."""
 
-import contextlib
-
 import numpy as np
 import pytest
 
 from quantray.distributed.auto import Auto, RayCosts, on_ray
 from quantray.distributed.cluster import connect
 from quantray.errors import DataError
-from quantray.research import executor as in_one_process
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.research.metering import Metered
@@ -19,13 +16,6 @@ from quantray.studies.portfolios.study import load_portfolios, run_portfolios
 PLAIN = RayCosts(start_seconds=8.0, unit_seconds=0.0, driver_seconds=0.0, slower=1.0)
 ELAPSED = [0.0]
 """Seconds on the clock of these tests, which units move and nothing else."""
-
-
-@pytest.fixture(autouse=True)
-def units_without_limits(request, monkeypatch):
-    """Thousands of units of no work: for each, the threads of all libraries of this process would be looked up."""
-    if request.node.get_closest_marker("ray") is None:
-        monkeypatch.setattr(in_one_process, "threadpool_limits", lambda limits: contextlib.nullcontext())
 
 
 def timed(shared, item):
