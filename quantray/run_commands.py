@@ -130,13 +130,11 @@ def export(
     to: Annotated[str, typer.Option(help="csv, parquet, quantstats, pyfolio or mlflow.")],
     out: Annotated[Path | None, typer.Option(help="Folder to write; by default one in the run folder.")] = None,
     portfolio: Annotated[list[str] | None, typer.Option(help="One of its portfolios; may be repeated.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="For mlflow: a network of forecasts, a strategy of a sweep.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="For mlflow: a forecaster, or a strategy of a sweep.")] = None,
 ) -> None:
     """Write what a finished run found for other programs, or a network or strategy of it as an MLflow model."""
     if (to == "mlflow") != (model is not None):
-        raise InputError("--model belongs to --to mlflow: name the network or the strategy that is to be a model.")
+        raise InputError("--model belongs to --to mlflow: name the forecaster or the strategy that is to be a model.")
     if model is not None:
         from quantray.studies.reports.scorers import export_model  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
 """Linear regression of standardised forward returns on all features, with penalties chosen by validation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -92,6 +92,9 @@ class _FittedLinear:
     @property
     def data_through(self) -> np.datetime64:
         return self.seen.data_through
+
+    def within(self, context: FitContext) -> "_FittedLinear":
+        return replace(self, seen=replace(self.seen, context=context))
 
     def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
         rows, given = rows_to_score(panel, dates, self.seen, features)

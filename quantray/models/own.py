@@ -72,6 +72,9 @@ class _FittedOwn:
     told: str
     data_through: np.datetime64
 
+    def within(self, context: FitContext) -> "_FittedOwn":
+        return self
+
     @property
     def valid_ic(self) -> float | None:
         """See ``Fitted``."""

@@ -1,7 +1,7 @@
 """Regressors as scikit-learn has them, on quantray's features, as forecasters; boosted trees among them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -80,6 +80,9 @@ class _FittedRegression:
     @property
     def data_through(self) -> np.datetime64:
         return self.seen.data_through
+
+    def within(self, context: FitContext) -> "_FittedRegression":
+        return replace(self, seen=replace(self.seen, context=context))
 
     def predict(self, panel: Panel, dates: Dates, *, state: Any = None, features: Features | None = None) -> Scores:
         rows, given = rows_to_score(panel, dates, self.seen, features)

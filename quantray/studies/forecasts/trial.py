@@ -15,7 +15,7 @@ from quantray.errors import DataError
 from quantray.features.catalogue import Feature
 from quantray.models.controls import ControlRule
 from quantray.models.fitted import FittedNetwork
-from quantray.models.forecaster import FitContext, Forecaster
+from quantray.models.forecaster import FitContext, Fitted, Forecaster
 from quantray.models.layers import LayerSettings
 from quantray.models.learned import NetworkForecaster, torch_threads, warm_settings
 from quantray.models.linear import ElasticNet, Ridge
@@ -40,6 +40,7 @@ __all__ = [
     "attention_of",
     "build_forecaster",
     "fit_seed",
+    "fit_trial",
     "forecast_key",
     "forecast_origin",
     "run_forecast",
@@ -220,25 +221,37 @@ def scores_from(results: ResultStore, keys: list[str], panel: Panel) -> Float:
     return values
 
 
-def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Table, dict[str, str]]:
-    """The scores of the test dates, date, symbol and score a row, and what to note of the fit."""
-    kind, history = KINDS[_kind(trial.model)], trial.history(data.panel)
+def fit_trial(
+    data: ForecastData, trial: ForecastTrial, history: Panel, *, init: Any = None, folder: Path | None = None
+) -> Fitted:
+    """The fit of a trial on its history.
+
+    Parameters
+    ----------
+    init : an earlier fit that it starts from.
+    folder : for its checkpoint.
+    """
     context = FitContext(
         own_features=trial.own_features,
         sectors=data.sectors,
         seed=fit_seed(trial),
         threads=trial.threads,
-        folder=data.folder(key),
+        folder=folder,
         say=say,
     )
+    forecaster = build_forecaster(trial.model, seed=trial.seed, warm=init is not None)
+    return forecaster.fit(history, trial.split, init=init, context=context)
+
+
+def _forecast(data: ForecastData, trial: ForecastTrial, key: str) -> tuple[pa.Table, dict[str, str]]:
+    """The scores of the test dates, date, symbol and score a row, and what to note of the fit."""
+    kind, history = KINDS[_kind(trial.model)], trial.history(data.panel)
     init = None
     if trial.parent is not None:
         assert kind.load is not None, "only networks have parents"
         init = kind.load(data.folder(trial.parent) / "checkpoint.pt")
-    forecaster = build_forecaster(trial.model, seed=trial.seed, warm=init is not None)
-    fitted = forecaster.fit(history, trial.split, init=init, context=context)
-    rows = trial.split.rows(history.dates).test
-    scores = fitted.predict(history, history.dates[rows])
+    fitted = fit_trial(data, trial, history, init=init, folder=data.folder(key))
+    scores = fitted.predict(history, history.dates[trial.split.rows(history.dates).test])
     row, column = np.nonzero(~np.isnan(scores.values))
     table = pa.table(
         {

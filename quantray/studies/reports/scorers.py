@@ -1,13 +1,14 @@
 """Forecasts and strategies of finished runs as MLflow models, which score a frame of prices by themselves.
 
-MLflow loads a model through ``_load_pyfunc`` of this module, from the folder that was kept: no code is pickled.
+MLflow loads a model through ``_load_pyfunc`` of this module, from the folder that was kept. Regressions and forecasters
+of users' own are kept as pickles, networks and strategies without.
 """
 
 import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from quantray.arrays import Float
 from quantray.data.panel import Panel
 from quantray.errors import DataError, InputError
 from quantray.models.fitted import FittedNetwork
-from quantray.models.forecaster import FitContext
+from quantray.models.forecaster import FitContext, Fitted
+from quantray.models.keeping import keep_fit, kept_fit
 from quantray.models.learned import torch_threads
 from quantray.research.folder import RESULTS, Run, finished, read_run, written_file
 from quantray.research.market import load_market
@@ -32,6 +34,8 @@ from quantray.settings import checked, nearest
 from quantray.strategies.rule import Rule
 from quantray.studies.evaluation.strategy_settings import Strategy, entry_of, named
 from quantray.studies.forecasts.settings import FeatureSettings, ForecastSettings, ModelSettings
+from quantray.studies.forecasts.study import ForecastSource, load_forecasts, study_splits
+from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, fit_trial, scores_from
 from quantray.studies.reports.inputs import run_table
 from quantray.studies.sweep.record import ALL
 from quantray.studies.sweep.settings import SweepSettings
@@ -39,15 +43,17 @@ from quantray.studies.sweep.settings import SweepSettings
 __all__ = ["ForecastScorer", "StrategyScorer", "export_model"]
 
 _TOLD = "model.json"
+_SAME = 1e-5
+"""Of the largest score; other threads sum in another order."""
 _STRATEGY: TypeAdapter[Any] = TypeAdapter(Strategy)
 _FEATURE: TypeAdapter[Any] = TypeAdapter(FeatureSettings)
 
 
 @dataclass(frozen=True, eq=False)
 class ForecastScorer:
-    """The fits of one network on the last fold of a run, one a seed."""
+    """The fits of one forecaster on the last fold of a run, one a seed."""
 
-    fits: tuple[FittedNetwork, ...]
+    fits: tuple[Fitted, ...]
     threads: int
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -93,10 +99,10 @@ class StrategyScorer:
 
 
 def export_model(folder: Path, name: str, out: Path | None = None) -> Path:
-    """Write a network of a run of forecasts, or a strategy of a sweep, as an MLflow model; returns its folder.
+    """Write a forecaster of a run of forecasts, or a strategy of a sweep, as an MLflow model; returns its folder.
 
-    A network is that of the last fold, with all seeds; a strategy has the parameters that were chosen for the last fold
-    on all days.
+    A forecaster is that of the last fold: a network with all seeds; anything else is fitted again, from the data of the
+    run, and must forecast what it did. A strategy has the parameters that were chosen for the last fold on all days.
 
     Parameters
     ----------
@@ -105,9 +111,10 @@ def export_model(folder: Path, name: str, out: Path | None = None) -> Path:
     Raises
     ------
     DataError
-        The run has not finished, a file of it is missing or damaged, or ``out`` is there.
+        The run has not finished, a file of it is missing or damaged, what is fitted again forecasts something else, or
+        ``out`` is there.
     InputError
-        The run is of another kind, or holds no such network or strategy.
+        The run is of another kind, or holds no such forecaster or strategy, or one that cannot be kept.
     """
     run = read_run(folder)
     finished(run)
@@ -120,7 +127,8 @@ def export_model(folder: Path, name: str, out: Path | None = None) -> Path:
         told, value = _keep(run, name, kept)
         (kept / _TOLD).write_text(json.dumps(told, indent=2), encoding="utf-8")
         metadata = {"run": finished(run).key, "name": name}
-        _save(place, kept, value, metadata, _own_code(told if run.kind == "sweep" else run.settings))
+        given = [each["name"] for each in told.get("features", ()) if "values" in each]
+        _save(place, kept, _signature(value, given), metadata, _own_code(told if run.kind == "sweep" else run.settings))
     return place
 
 
@@ -131,48 +139,95 @@ def _load_pyfunc(path: str) -> ForecastScorer | StrategyScorer:
         return StrategyScorer(entry_of(_STRATEGY.validate_python(told["strategy"])).build(told["parameters"]))
     features = [_FEATURE.validate_python(each) for each in told["features"]]
     context = FitContext(own_features={each.name: each.build() for each in features}, sectors=told["sectors"])
-    fits = tuple(FittedNetwork.load(Path(path) / file, context) for file in told["fits"])
+    fits = tuple(_read_fit(Path(path) / file, context) for file in told["fits"])
     return ForecastScorer(fits, told["threads"])
+
+
+def _read_fit(path: Path, context: FitContext) -> Fitted:
+    return FittedNetwork.load(path, context) if path.suffix == ".pt" else kept_fit(path, context)
 
 
 def _keep(run: Run, name: str, kept: Path) -> tuple[dict[str, Any], str]:
     """What is told of a model, and what its numbers are called; files go into a folder."""
     if run.kind == "forecasts":
-        return _network(run, name, kept), "score"
+        return _forecaster(run, name, kept), "score"
     if run.kind == "sweep":
         return _strategy(run, name), "weight"
     raise InputError(f"{run.folder} is of kind {run.kind}; models come of runs of forecasts and sweeps.")
 
 
-def _network(run: Run, name: str, kept: Path) -> dict[str, Any]:
+def _forecaster(run: Run, name: str, kept: Path) -> dict[str, Any]:
     settings = checked(ForecastSettings, run.settings, str(run.folder / "settings.yaml"))
-    networks = {model.name: model for model in settings.all_models if model.kind == "network"}
-    if name not in networks:
-        hint = nearest(name, list(networks)) or f" it has {', '.join(networks) or 'none'}."
-        raise InputError(f"{run.folder} has no network {name!r};{hint}")
-    sources = _last_fits(run, networks[name])
-    for place, source in enumerate(sources):
-        shutil.copy(source, kept / f"{place}.pt")
-    sectors = load_market(settings.data, settings.exchange, ("close",)).sectors
-    files = [f"{place}.pt" for place in range(len(sources))]
+    models = {model.name: model for model in settings.all_models}
+    if name not in models:
+        hint = nearest(name, list(models)) or f" it has {', '.join(models)}."
+        raise InputError(f"{run.folder} has no forecaster {name!r};{hint}")
+    if models[name].kind == "network":
+        sectors = load_market(settings.data, settings.exchange, ("close",)).sectors
+        files = _keep_networks(run, models[name], kept)
+    else:
+        source = load_forecasts(settings)
+        sectors = source.data.sectors
+        files = [_keep_again(run, source, models[name], kept)]
     features = [each.model_dump(mode="json") for each in settings.features]
     return {"fits": files, "threads": settings.threads, "sectors": dict(sectors), "features": features}
 
 
-def _last_fits(run: Run, model: ModelSettings) -> list[Path]:
-    """Checkpoints of the fits of a model on the last fold, in the order of the run's results."""
-    keys = written_file(run.folder, finished(run), RESULTS).decode().split()
-    store, asked = ResultStore(run.folder.resolve().parent / "results"), _identity(model)
-    found: dict[str, list[Path]] = {}
-    for key in keys:
+def _keep_networks(run: Run, model: ModelSettings, kept: Path) -> list[str]:
+    """Copy the checkpoints of a network's fits on the last fold; returns their names."""
+    store, files = _results(run), []
+    for place, key in enumerate(_last_results(run, model)):
+        checkpoint = store.folder(key) / "checkpoint.pt"
+        if not checkpoint.is_file():
+            raise DataError(f"a checkpoint of {model.name} is missing; run {run.folder / 'settings.yaml'} again.")
+        files.append(f"{place}.pt")
+        shutil.copy(checkpoint, kept / files[-1])
+    return files
+
+
+def _keep_again(run: Run, source: ForecastSource, model: ModelSettings, kept: Path) -> str:
+    """Fit on the last fold again what keeps no checkpoint, and write it; returns the file's name."""
+    settings, panel = source.settings, source.panel
+    split = study_splits(settings, panel)[-1]
+    trial = ForecastTrial(
+        model,
+        split,
+        0,
+        before=settings.folds.warm_up_days,
+        threads=settings.threads,
+        numerics=settings.numerics,
+        features=settings.features,
+    )
+    history = trial.history(panel)
+    tested = split.rows(history.dates).test
+    with torch_threads(settings.threads):
+        fitted = fit_trial(ForecastData(panel, source.data.sectors, _results(run)), trial, history)
+        found = fitted.predict(history, history.dates[tested]).values
+    said = scores_from(_results(run), _last_results(run, model), history)[tested]
+    if not np.allclose(found, said, rtol=0, atol=_SAME * np.nanmax(np.abs(said), initial=1e-300), equal_nan=True):
+        raise DataError(
+            f"{model.name}, fitted again, forecasts something else than in the run: its data, code or libraries have "
+            f"changed; run {run.folder / 'settings.yaml'} again."
+        )
+    keep_fit(fitted, kept / "fit.pickle", model.name)
+    return "fit.pickle"
+
+
+def _results(run: Run) -> ResultStore:
+    return ResultStore(run.folder.resolve().parent / "results")
+
+
+def _last_results(run: Run, model: ModelSettings) -> list[str]:
+    """Keys of the fits of a model on the last fold, in the order of the run's results."""
+    store, asked = _results(run), _identity(model)
+    found: dict[str, list[str]] = {}
+    for key in written_file(run.folder, finished(run), RESULTS).decode().split():
         notes = store.notes(key)
         if "model" in notes and _identity(ModelSettings.model_validate_json(notes["model"])) == asked:
-            found.setdefault(notes["test"], []).append(store.folder(key) / "checkpoint.pt")
-    fits = found[max(found)] if found else []
-    missing = [path for path in fits if not path.is_file()]
-    if missing or not fits:
-        raise DataError(f"a checkpoint of {model.name} is missing; run {run.folder / 'settings.yaml'} again.")
-    return fits
+            found.setdefault(notes["test"], []).append(key)
+    if not found:
+        raise DataError(f"the results of {model.name} are missing; run {run.folder / 'settings.yaml'} again.")
+    return found[max(found)]
 
 
 def _identity(model: ModelSettings) -> dict[str, Any]:
@@ -202,7 +257,7 @@ def _own_code(settings: Mapping[str, Any]) -> list[str]:
     return [str(path) for path in dict.fromkeys(path for top, folder in edited for path in modules_in(top, folder))]
 
 
-def _save(place: Path, kept: Path, value: str, metadata: dict[str, str], code: list[str]) -> None:
+def _save(place: Path, kept: Path, signature: Any, metadata: dict[str, str], code: list[str]) -> None:
     with warnings.catch_warnings():
         # Of its own annotations, as it is imported, which takes seconds and is for those who ask for it; and of a
         # missing example, which would be prices of a user's.
@@ -214,19 +269,21 @@ def _save(place: Path, kept: Path, value: str, metadata: dict[str, str], code: l
             loader_module=__name__,
             data_path=str(kept),
             code_paths=code or None,
-            signature=_signature(value),
+            signature=signature,
             pip_requirements=[f"quantray=={__version__}"],
             metadata=metadata,
         )
 
 
-def _signature(value: str) -> Any:
+def _signature(value: str, given: Sequence[str]) -> Any:
+    """Of a frame of prices, with features that come as values, to a column of numbers."""
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import ColSpec, DataType, Schema  # noqa: PLC0415
 
     keys = [ColSpec(DataType.datetime, "date"), ColSpec(DataType.string, "symbol")]
     names = ("close", "open", "high", "low", "volume")
     fields = [ColSpec(DataType.double, name, required=name == "close") for name in names]
+    fields += [ColSpec(DataType.double, name) for name in given]
     member = ColSpec(DataType.boolean, "member", required=False)
     return ModelSignature(Schema([*keys, *fields, member]), Schema([*keys, ColSpec(DataType.double, value)]))
 

@@ -12,6 +12,7 @@ from small_sweep import settings_in
 
 from quantray.errors import DataError, InputError
 from quantray.research.executor import Serial
+from quantray.research.market import SimulatedData, load_market
 from quantray.research.run import carry_out
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.forecasts.kind import FORECASTS
@@ -72,6 +73,41 @@ def test_a_network_carries_and_computes_features_of_ones_own(forecast_settings, 
     assert_allclose(scored.loc[dates].to_numpy(), said.loc[dates].to_numpy(), atol=1e-5)
 
 
+def test_other_forecasters_score_as_their_study_did(forecast_settings, load, tmp_path):
+    data = SimulatedData(n_assets=20, n_days=400, seed=3)
+    panel = load_market(data, None, ("close", "volume")).panel
+    values = panel.with_fields(value=np.sqrt(panel.field("volume"))).with_only("value").to_long()
+    values.to_parquet(tmp_path / "v.parquet")
+    kinds = {
+        "Boosting": {"kind": "hist_gradient_boosting", "parameters": {"max_iter": 5, "min_samples_leaf": 20}},
+        "Scaled": {"kind": "own_forecasters:piped"},
+        "Trend": {"kind": "own_forecasters:Trend", "parameters": {"days": 10}},
+    }
+    settings = forecast_settings(
+        tmp_path / "runs",
+        data=data,
+        models=[{"name": name, **kind} for name, kind in kinds.items()],
+        folds={"train_days": 60, "valid_days": 20, "test_days": 20, "horizon": 1, "warm_up_days": 270, "most": 1},
+        features=({"name": "size", "values": str(tmp_path / "v.parquet")},),
+    )
+    source = FORECASTS.load(settings)
+    run, study = carry_out(FORECASTS, source, Serial()), FORECASTS.run(source, Serial())
+    frame, said_by = source.data.panel.to_long(), {model.name: model.scores for model in study.models}
+    places = {name: export_model(run, name) for name in (*kinds, "ridge")}
+    (tmp_path / "v.parquet").unlink()
+    for name, place in places.items():
+        scored = load(place).predict(frame).pivot(index="date", columns="symbol", values="score")
+        said = pd.DataFrame(said_by[name], study.dates, study.panel.assets)[scored.columns]
+        dates = scored.index.intersection(said.index)
+        assert len(dates) > 5
+        assert_allclose(scored.loc[dates].to_numpy(), said.loc[dates].to_numpy(), atol=1e-9)
+    values.assign(value=values["value"].to_numpy()[::-1]).to_parquet(tmp_path / "v.parquet")
+    with pytest.raises(DataError, match="ridge, fitted again, forecasts something else than in the run: its data"):
+        export_model(run, "ridge", tmp_path / "again")
+    with pytest.raises(InputError, match="reversal learns nothing that could be kept; name a network, or a regression"):
+        export_model(run, "reversal")
+
+
 def test_a_model_needs_later_dates(forecasts, forecast_study, load, tmp_path):
     source, _ = forecast_study
     model = load(export_model(forecasts, "GAT", tmp_path / "model"))
@@ -93,7 +129,7 @@ def test_a_strategy_has_the_parameters_that_were_chosen(load, tmp_path):
 
 
 def test_what_is_no_model_is_refused(forecasts, tmp_path):
-    with pytest.raises(InputError, match="has no network 'GTA'; did you mean 'GAT'"):
+    with pytest.raises(InputError, match="has no forecaster 'GTA'; did you mean 'GAT'"):
         export_model(forecasts, "GTA", tmp_path / "model")
     with pytest.raises(DataError, match="is there already; remove it, or name another folder with --out"):
         export_model(forecasts, "GAT", tmp_path)
