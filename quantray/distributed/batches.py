@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from quantray.research.executor import run_unit
 
-__all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_size", "run_batch", "worth"]
+__all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_size", "run_batch"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -23,18 +23,21 @@ _SECONDS = 0.1
 """Of work that is worth a journey."""
 _DRIVER_SECONDS = 0.002
 """Of work for each worker, so that the one process that hands out has time for all of them."""
+_KEPT = 0.5
+"""Of the time of the longest unit seen, with each batch that comes in."""
 _MOST = 256
 """Units of a batch, whose results are held together."""
-_SHARES = 2
+_SHARES = 4
 """Batches that each worker should still get of what is left, so that all of them end together."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ran(Generic[R]):
-    """What a worker did of a batch: its first units, and the rest where they took longer than was expected."""
+    """What a worker did."""
 
     results: tuple[R, ...]
-    seconds: float
+    longest: float
+    """Seconds of the longest unit."""
 
 
 class BatchError(Exception):
@@ -45,26 +48,26 @@ class BatchError(Exception):
         self.results, self.failure = results, failure
 
 
-def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads: int, workers: int) -> Ran[R]:
-    """Run units one after the other, as ``run_unit`` does; no other begins after twice the time of a batch.
+def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads: int) -> Ran[R]:
+    """Run units one after the other, as ``run_unit`` does.
 
     Raises
     ------
     BatchError
         A unit raised, and others had been done before; where none had, its exception is raised.
     """
-    begin, enough = perf_counter(), 2 * worth(workers)
     results: list[R] = []
+    longest = 0.0
     for item in items:
-        if results and perf_counter() - begin > enough:
-            break
+        begin = perf_counter()
         try:
             results.append(run_unit(fn, shared, item, threads))
         except Exception as error:
             if not results:
                 raise
             raise BatchError(tuple(results), error) from error
-    return Ran(tuple(results), perf_counter() - begin)
+        longest = max(longest, perf_counter() - begin)
+    return Ran(tuple(results), longest)
 
 
 def batch_size(seconds: float, workers: int, left: int | None = None) -> int:
@@ -76,7 +79,7 @@ def batch_size(seconds: float, workers: int, left: int | None = None) -> int:
     workers : that work at a time.
     left : units to be handed out, where that is known.
     """
-    size = int(min(_MOST, worth(workers) / max(seconds, 1e-9)))
+    size = int(min(_MOST, _worth(workers) / max(seconds, 1e-9)))
     if left is not None:
         size = min(size, -(-left // (_SHARES * workers)))
     return max(1, size)
@@ -95,12 +98,12 @@ class Waiting(Generic[T]):
         self._left = len(items) if isinstance(items, Sized) else None
         self._source: Iterator[T] = iter(items)
         self._workers = workers
-        self._seconds: float | None = None
+        self._longest: float | None = None
         self.ended = False
 
     def take(self) -> tuple[T, ...]:
         """The next batch; empty at the end. The first units, of which nothing is known, travel alone."""
-        size = 1 if self._seconds is None else batch_size(self._seconds, self._workers, self._left)
+        size = 1 if self._longest is None else batch_size(self._longest, self._workers, self._left)
         some = tuple(islice(self._source, size))
         self.ended = len(some) < size
         if self._left is not None:
@@ -108,10 +111,9 @@ class Waiting(Generic[T]):
         return some
 
     def learn(self, ran: Ran[Any]) -> None:
-        """Take the units to come for like those that ran last."""
-        self._seconds = ran.seconds / len(ran.results)
+        """Expect units as long as the longest lately: among short ones a long one keeps the others waiting."""
+        self._longest = max(ran.longest, _KEPT * (self._longest or 0.0))
 
 
-def worth(workers: int) -> float:
-    """Seconds of work that a batch should be."""
+def _worth(workers: int) -> float:
     return max(_SECONDS, _DRIVER_SECONDS * workers)

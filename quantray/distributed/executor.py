@@ -1,7 +1,7 @@
 """``OnRay``: the executor that runs units of work as Ray tasks."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -92,7 +92,7 @@ class OnRay:
         workers, threads = self._workers(), max(1, int(self._cpus))
 
         def start(units: tuple[T, ...], retries: int) -> ray.ObjectRef:
-            return self._tasks[retries].remote(fn, stored.value, units, threads, workers)
+            return self._tasks[retries].remote(fn, stored.value, units, threads)
 
         limit = self._in_flight or 2 * workers
         source, flight = Waiting(items, workers), _Flight(start, self._retries)
@@ -104,7 +104,7 @@ class OnRay:
             if not flight.is_ready():
                 flight.wait(1 if source.ended else max(1, limit // AT_ONCE))
                 continue
-            yield from flight.first(source.learn)
+            yield from flight.first(source)
 
     def close(self) -> None:
         """Nothing is held; ``cluster.connect`` ends the Ray that it started."""
@@ -161,8 +161,8 @@ class _Flight(Generic[T]):
         done, _ = ray.wait(unfinished, num_returns=min(count, len(unfinished)), fetch_local=False)
         self._unfinished.difference_update(done)
 
-    def first(self, learn: Callable[[Ran[Any]], None]) -> Iterator[Any]:
-        """The results of the first batch; what of it did not run is handed out again, in its place."""
+    def first(self, source: Waiting[T]) -> Iterator[Any]:
+        """The results of the first batch, of which the source learns; units of a lost one are handed out again."""
         batch = self.batches.popleft()
         try:
             ran: Ran[Any] = ray.get(batch.reference)
@@ -176,15 +176,10 @@ class _Flight(Generic[T]):
         except _LOST as error:
             if len(batch.units) == 1 or not self._retries:
                 raise _lost(error) from error
-            self._again([(unit,) for unit in batch.units], self._retries - 1)
+            self.batches.extendleft([self._handed((unit,), self._retries - 1) for unit in batch.units][::-1])
             return
-        learn(ran)
-        if rest := batch.units[len(ran.results) :]:
-            self._again([rest], self._retries if len(rest) == 1 else 0)
+        source.learn(ran)
         yield from ran.results
-
-    def _again(self, batches: Sequence[tuple[T, ...]], retries: int) -> None:
-        self.batches.extendleft([self._handed(units, retries) for units in batches][::-1])
 
     def _handed(self, units: tuple[T, ...], retries: int) -> _Batch[T]:
         batch = _Batch(units, self._start(units, retries))

@@ -162,29 +162,6 @@ def test_a_lost_batch_is_run_again_unit_by_unit(ray_cluster, in_fives, tmp_path)
     assert (found, type(error)) == (list(range(33)), ClusterError)
 
 
-def test_what_a_batch_had_no_time_for_is_handed_out_again_in_its_place(ray_cluster):
-    import ray
-
-    from quantray.distributed.batches import Ran
-    from quantray.distributed.executor import _Flight
-
-    handed = []
-
-    def start(units, retries):
-        """Two units are done of any batch."""
-        handed.append((units, retries))
-        return ray.put(Ran(units[:2], 1.0))
-
-    flight, found, learned = _Flight(start, 3), [], []
-    flight.add((1, 2, 3, 4, 5))
-    flight.add((6,))
-    while flight.batches:
-        flight.wait(1) if not flight.is_ready() else found.extend(flight.first(learned.append))
-    assert found == [1, 2, 3, 4, 5, 6]
-    assert handed == [((1, 2, 3, 4, 5), 0), ((6,), 3), ((3, 4, 5), 0), ((5,), 3)]
-    assert [ran.results for ran in learned] == [(1, 2), (3, 4), (5,), (6,)]
-
-
 def test_work_is_handed_out_a_few_units_at_a_time(ray_cluster, tmp_path):
     """When the consumer stops after the first result, most units have never been started."""
     from quantray.distributed.executor import OnRay
