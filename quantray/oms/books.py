@@ -114,7 +114,7 @@ class Books:
         if past is None:
             return
         wanted = {name for name in names if name not in orders and past.may_have(name)}
-        if unknown := [key for key in keys if not self.executions.knows(key)]:
+        if keys and (unknown := [key for key in keys if not self.executions.knows(key)]):
             wanted.update(name for name in past.executed(unknown) if name not in orders)
         if wanted:
             self.bring_back(past.orders(wanted))

@@ -40,6 +40,7 @@ class Proposal(NamedTuple):
     ----------
     price : money that is set aside for a share.
     more : money by which the line's worst case grows.
+    reduces : whether it can only bring the line nearer to nothing, whatever else of the line fills.
     """
 
     order: NewOrder
@@ -48,6 +49,7 @@ class Proposal(NamedTuple):
     line: Line
     price: int
     more: int
+    reduces: bool
     pm: str | None
     """Who submits it; None may act for every account."""
     now: str
@@ -59,13 +61,6 @@ class Proposal(NamedTuple):
     def value(self) -> int:
         """Money."""
         return self.order.quantity * max(self.price, self.instrument.mark)
-
-    @property
-    def reduces(self) -> bool:
-        """Whether it can only bring the line nearer to nothing, whatever else of the line fills."""
-        if self.order.side is Side.BUY:
-            return self.line.shares + self.line.buying + self.order.quantity <= 0
-        return self.line.shares - self.line.selling - self.order.quantity >= 0
 
 
 def proposed(ledger: Ledger, order: NewOrder, *, pm: str | None, now: str, seconds: float) -> Proposal | str:
@@ -79,17 +74,21 @@ def proposed(ledger: Ledger, order: NewOrder, *, pm: str | None, now: str, secon
     if instrument.mark <= 0:
         return "no_price"
     line = ledger.lines.get((order.account, order.symbol)) or Line()
+    longest, shortest = line.shares + line.buying, line.shares - line.selling
+    before = max(abs(longest), abs(shortest))
     if order.side is Side.BUY:
-        after = max(abs(line.shares + line.buying + order.quantity), abs(line.shares - line.selling))
+        longest += order.quantity
+        reduces = longest <= 0
     else:
-        after = max(abs(line.shares + line.buying), abs(line.shares - line.selling - order.quantity))
+        shortest -= order.quantity
+        reduces = shortest >= 0
     highest = order.limit
     if highest is None:
         # Rounded up: what is set aside is at least what a purchase within the collar costs.
         highest = -(-instrument.mark * (10_000 + ledger.limits.get(_COLLAR_BPS, 0)) // 10_000)
     price = highest + ledger.limits.get(_FEE, 0)
-    more = (after - line.worst) * instrument.mark
-    return Proposal(order, account, instrument, line, price, more, pm, now, seconds)
+    more = (max(abs(longest), abs(shortest)) - before) * instrument.mark
+    return Proposal(order, account, instrument, line, price, more, reduces, pm, now, seconds)
 
 
 def _halted(ledger: Ledger, it: Proposal) -> bool:
