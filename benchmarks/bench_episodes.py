@@ -10,7 +10,8 @@ falls and the 63 days after them. ``by trend`` is the market lens with ``market_
 cutting days, and weeks made of them, after several dates. Nothing was chosen on these data.
 
 VIX is that of markets.parquet, 2014 to January 2019: its rank correlation with the range that the volatility lens
-sees and its mean in each of the lens's regimes.
+sees, its mean in each of the lens's regimes, and how often days of high or extreme volatility are those of a VIX
+above 20.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -25,34 +27,26 @@ import pandas as pd
 from _record import describe, machine, table, versions, write_line
 from scipy.stats import spearmanr
 
-from quantray.arrays import TRADING_DAYS, Bool, Dates
 from quantray.data.panel import Panel
 from quantray.data.store import MarketStore
 from quantray.data.universe import Everything, read_sectors
 from quantray.regimes.bars import daily_bars, resampled
+from quantray.regimes.episodes import KNOWN_EPISODES, Episode, detection, false_alarms
 from quantray.regimes.indicators import five_lenses, lenses_of, market_lens
 from quantray.regimes.lens_measures import MarketMeasures
 from quantray.regimes.lens_settings import LensSettings
 from quantray.regimes.path import RegimePath
 
-FALLS = {
-    "2000-02, from 2001": ("2001-02-01", "2002-10-09"),
-    "2008-09": ("2007-10-09", "2009-03-09"),
-    "2008-09, from Lehman": ("2008-09-12", "2009-03-09"),
-    "2011": ("2011-07-22", "2011-10-03"),
-    "2015-16": ("2015-08-10", "2016-02-11"),
-    "2018 Q4": ("2018-10-03", "2018-12-24"),
-    "2020": ("2020-02-19", "2020-03-23"),
-}
-ALARMS = {
-    "market": ("bear", "neutral"),
-    "by trend": ("bear", "neutral"),
-    "volatility": ("high", "extreme"),
-    "liquidity": ("stressed",),
-    "correlation": ("crisis",),
-    "sector": ("concentrated",),
-}
-AFTER = 63
+FALLS = tuple(
+    Episode(name=name, peak=date.fromisoformat(peak), trough=date.fromisoformat(trough))
+    for name, peak, trough in (
+        # The lenses know nothing of 2000 here.
+        ("2000-02, from 2001", "2001-02-01", "2002-10-09"),
+        ("2008-09, from Lehman", "2008-09-12", "2009-03-09"),
+    )
+)
+FALLS += tuple(each for each in KNOWN_EPISODES if each.peak.year in (2007, 2011, 2015, 2018, 2020))
+HIGH_VIX = 20.0
 CUTS = (0.3, 0.55, 0.8)
 WEEKLY = LensSettings(warmup=104, every=26, memory=520)
 
@@ -70,12 +64,13 @@ def main() -> int:
     print(f"{panel.shape[0]} days, {panel.shape[1]} names, five lenses in {spent:.1f} s of one core")
     paths = {name: getattr(lenses, name).path for name in lenses.labels}
     paths["by trend"] = market_lens(panel, settings=LensSettings(market_by="trend")).path
-    found = {name: {**detected(paths[name], words), **false(paths[name], words)} for name, words in ALARMS.items()}
+    found = {name: {**detected(path), **false(path)} for name, path in paths.items()}
     lines = []
     for name, row in found.items():
-        cells = [shown(row[fall]) for fall in FALLS]
+        cells = [shown(row[fall.name]) for fall in FALLS]
         lines.append([name, *cells, f"{row['false alarms a year']:.2f}", f"{row['days of false alarm']:.0%}"])
-    print("\n" + table(["days to alarm, then held", *FALLS, "false a year", "of other days"], lines))
+    columns = ["days to alarm, then held", *(fall.name for fall in FALLS), "false a year", "of other days"]
+    print("\n" + table(columns, lines))
     vix = beside_vix(data, paths["volatility"], lenses.volatility.indicators["range"])
     print("\nVIX: " + ", ".join(f"{key} {value:.2f}" for key, value in vix.items()))
     same = {"1day": unchanged(panel, sectors), "1week": unchanged_weeks(panel)}
@@ -94,30 +89,15 @@ def read(data: Path) -> tuple[Panel, dict[str, str]]:
     return panel, dict(read_sectors(data / "sp500_sectors.csv"))
 
 
-def detected(path: RegimePath, words: tuple[str, ...]) -> dict[str, float | tuple[float, float]]:
-    alarm, found = np.isin(path.named, words), {}
-    for fall, (peak, trough) in FALLS.items():
-        rows = np.flatnonzero(between(path.dates, peak, trough))
-        on = np.flatnonzero(alarm[rows])
-        found[fall] = (float(on[0]), float(alarm[rows[on[0] :]].mean())) if len(on) else (np.nan, 0.0)
-    return found
+def detected(path: RegimePath) -> dict[str, float | tuple[float, float]]:
+    found = {fall.name: detection(path, fall) for fall in FALLS}
+    days = {name: one.days if one and one.days is not None else np.nan for name, one in found.items()}
+    return {name: (float(days[name]), one.held if one else 0.0) for name, one in found.items()}
 
 
-def false(path: RegimePath, words: tuple[str, ...]) -> dict[str, float]:
-    alarm, quiet = np.isin(path.named, words), path.known.copy()
-    for peak, trough in FALLS.values():
-        inside = np.flatnonzero(between(path.dates, peak, trough))
-        quiet[inside[0] : inside[-1] + 1 + AFTER] = False
-    begun = alarm & ~np.append(False, alarm[:-1])
-    years = quiet.sum() / TRADING_DAYS
-    return {
-        "false alarms a year": float((begun & quiet).sum() / years),
-        "days of false alarm": float(alarm[quiet].mean()),
-    }
-
-
-def between(dates: Dates, start: str, end: str) -> Bool:
-    return np.asarray((dates >= np.datetime64(start)) & (dates <= np.datetime64(end)))
+def false(path: RegimePath) -> dict[str, float]:
+    found = false_alarms(path, FALLS)
+    return {"false alarms a year": found.a_year, "days of false alarm": found.share}
 
 
 def shown(found: tuple[float, float]) -> str:
@@ -132,7 +112,11 @@ def beside_vix(data: Path, path: RegimePath, seen: np.ndarray) -> dict[str, floa
     both["vix"] = own.groupby(pd.to_datetime(own.index)).last()
     both = both.dropna()
     means = {f"mean when {label}": float(part.mean()) for label, part in both.groupby("label")["vix"]}
-    return {"days": len(both), "rank correlation": float(spearmanr(both["range"], both["vix"])[0]), **means}
+    high, wild = both["vix"] > HIGH_VIX, both["label"].isin(["high", "extreme"])
+    same = {"above 20": high.mean(), "high or extreme": wild.mean(), "agree": (high == wild).mean()}
+    same |= {"above 20 when high or extreme": high[wild].mean(), "high or extreme when above 20": wild[high].mean()}
+    rank = float(spearmanr(both["range"], both["vix"])[0])
+    return {"days": len(both), "rank correlation": rank, **means, **{key: float(each) for key, each in same.items()}}
 
 
 def unchanged(panel: Panel, sectors: Mapping[str, str]) -> int:

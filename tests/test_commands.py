@@ -78,6 +78,7 @@ SMALL = {
     "configs/regime_sweep.yaml": SWEEP,
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",
+    "configs/regimes.yaml": "--set data.universe={} --set methods=[market] --set refits=1 --set lenses.warmup=120",
     "configs/capacity.yaml": "--set data.universe={} --set folds.lookback_days=252 --set aums=[1e8,1e10] "
     "--set rebalances=[monthly] --set execution_days=[1] --set 'allocators.Min variance.max_weight=0.1'",
     "configs/institutional.yaml": "--set data.n_assets=12 --set data.n_days=600 --set parts=1 --set aums=[1e9] "
@@ -104,6 +105,7 @@ NEEDS = {
     "configs/regime_sweep.yaml": IMPORT,
     "configs/combine.yaml": IMPORT,
     "configs/capacity.yaml": IMPORT,
+    "configs/regimes.yaml": IMPORT,
     "configs/daily.yaml": IMPORT,
     "configs/allocators.yaml": IMPORT,
     "quantray backup": "quantray keys create desk --scope read --scope what-if",

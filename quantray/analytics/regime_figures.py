@@ -1,6 +1,6 @@
 """Pictures of regimes: shaded behind the price, as strips of lenses, and their probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,7 +9,6 @@ from plotly.subplots import make_subplots
 from quantray.analytics.figures import Picture, styled
 from quantray.arrays import Bool, Dates, Float
 from quantray.errors import InputError
-from quantray.regimes.indicators import Lenses
 from quantray.regimes.path import RegimePath
 
 __all__ = ["lens_strips", "regime_colours", "regimes_over_price"]
@@ -79,41 +78,44 @@ def regimes_over_price(dates: Dates, price: Float, path: RegimePath, *, title: s
     return Picture(figure, note)
 
 
-def lens_strips(lenses: Lenses, price: Float, *, title: str = "Index") -> Picture:
-    """The price with the five lenses as strips below it, one colour per label.
+def lens_strips(paths: Mapping[str, RegimePath], price: Float, *, title: str = "Index") -> Picture:
+    """The price with paths as strips below it, one colour per label.
 
     Parameters
     ----------
-    price : (T,) positive, on the dates of the lenses; NaN where unknown.
+    paths : name of each strip -> path, all on the same dates, such as ``Lenses.paths``.
+    price : (T,) positive, on the dates of the paths; NaN where unknown.
 
     Raises
     ------
     InputError
-        The price has another length, or is nowhere positive.
+        There is no path, their dates differ, or the price has another length or is nowhere positive.
     """
-    names = list(lenses.labels)
-    dates = lenses.market.path.dates
-    _check(dates, price, lenses.market.path)
+    if not paths:
+        raise InputError("no paths to draw; give at least one.")
+    dates = next(iter(paths.values())).dates
+    for path in paths.values():
+        _check(dates, price, path)
     figure = make_subplots(
-        rows=1 + len(names),
+        rows=1 + len(paths),
         cols=1,
         shared_xaxes=True,
-        row_heights=[0.5, *[0.1] * len(names)],
+        row_heights=[0.5, *[0.1] * len(paths)],
         vertical_spacing=0.02,
     )
     figure.add_trace(_price(dates, price, title), row=1, col=1)
-    for row, lens in enumerate(names, 2):
-        path: RegimePath = getattr(lenses, lens).path
+    for row, (strip, path) in enumerate(paths.items(), 2):
         palette = regime_colours(path.names.tolist())
         for name in path.names.tolist():
             inside = path.named == name
             if inside.any():
                 figure.add_trace(_band(dates, inside, name, palette[name], (0.0, 1.0)), row=row, col=1)
-        figure.update_yaxes(range=[0, 1], tickvals=[0.5], ticktext=[lens.capitalize()], showgrid=False, row=row, col=1)
+        label = strip[:1].upper() + strip[1:]
+        figure.update_yaxes(range=[0, 1], tickvals=[0.5], ticktext=[label], showgrid=False, row=row, col=1)
         _key(figure, path, palette, row)
     _price_axis(figure, price, title)
-    note = "Five views of the same market, each known at the close of the day; white where history is too short."
-    figure = styled(figure, 320 + 84 * len(names))
+    note = "Views of the same market, each known at the close of the day; white where history is too short."
+    figure = styled(figure, 320 + 84 * len(paths))
     figure.update_layout(showlegend=False, margin={"l": 85, "r": 130, "t": 20})
     return Picture(figure, note)
 

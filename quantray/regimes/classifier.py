@@ -16,7 +16,7 @@ from quantray.arrays import Float, Int, Names
 from quantray.errors import DataError, InputError
 from quantray.regimes.observations import Observations, state_names
 from quantray.regimes.path import RegimePath
-from quantray.regimes.schedule import RefitSchedule, seed_of, spread_out
+from quantray.regimes.schedule import RefitSchedule, Schedule, seed_of, spread_out
 
 __all__ = [
     "ClassifierFit",
@@ -60,7 +60,7 @@ class ClassifierSettings:
     shares: tuple[float, ...] | None = None
     models: tuple[str, ...] = MODELS
     trees: int = 100
-    schedule: RefitSchedule = field(default_factory=RefitSchedule)
+    schedule: Schedule = field(default_factory=RefitSchedule)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -170,7 +170,7 @@ def classifier_regimes(observations: Observations, settings: ClassifierSettings 
     if not fits:
         nothing = np.full((len(observations.dates), len(names)), np.nan)
         return ClassifierRegimes(RegimePath.likeliest(observations.dates, names, nothing), ())
-    known: Int = rows[settings.schedule.first - 1 :]
+    known: Int = rows[settings.schedule.begins :]
     spread = spread_out(np.vstack(blocks), known, len(observations.dates))
     return ClassifierRegimes(RegimePath.likeliest(observations.dates, names, spread), tuple(fits))
 

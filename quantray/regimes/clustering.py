@@ -14,7 +14,7 @@ from quantray.arrays import Float, Int
 from quantray.errors import DataError, InputError
 from quantray.regimes.observations import Observations, state_names
 from quantray.regimes.path import RegimePath
-from quantray.regimes.schedule import RefitSchedule, seed_of, spread_out
+from quantray.regimes.schedule import RefitSchedule, Schedule, seed_of, spread_out
 
 __all__ = ["ClusterFit", "ClusterRegimes", "ClusteringSettings", "cluster_regimes"]
 
@@ -42,7 +42,7 @@ class ClusteringSettings:
 
     method: Literal["kmeans", "mixture"] = "mixture"
     states: int = 3
-    schedule: RefitSchedule = field(default_factory=RefitSchedule)
+    schedule: Schedule = field(default_factory=RefitSchedule)
     restarts: int = 5
     seed: int = 0
 
@@ -142,7 +142,7 @@ def cluster_regimes(observations: Observations, settings: ClusteringSettings | N
     if not fits:
         nothing = np.full((len(observations.dates), settings.states), np.nan)
         return ClusterRegimes(RegimePath.likeliest(observations.dates, names, nothing), ())
-    known: Int = rows[settings.schedule.first - 1 :]
+    known: Int = rows[settings.schedule.begins :]
     chances = spread_out(np.vstack(blocks), known, len(observations.dates))
     return ClusterRegimes(RegimePath.likeliest(observations.dates, names, chances), tuple(fits))
 

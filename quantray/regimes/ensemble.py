@@ -15,7 +15,7 @@ from quantray.regimes.hmm import HmmSettings, hmm_regimes
 from quantray.regimes.observations import daily_observations, indicator_observations
 from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.regimes.pooling import LearntWeights, log_score_weights
-from quantray.regimes.schedule import RefitSchedule
+from quantray.regimes.schedule import RefitSchedule, Schedule
 
 __all__ = ["METHODS", "EnsembleRegimes", "EnsembleSettings", "agreements", "combine", "ensemble_regimes"]
 
@@ -48,7 +48,7 @@ class EnsembleSettings:
     shrinkage: float = 21.0
     states: int = 3
     dwell_days: int = 1
-    schedule: RefitSchedule = field(default_factory=RefitSchedule)
+    schedule: Schedule = field(default_factory=RefitSchedule)
     seed: int = 0
 
     def __post_init__(self) -> None:

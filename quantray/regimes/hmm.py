@@ -16,7 +16,7 @@ from quantray.errors import DataError, InputError, SolverError
 from quantray.regimes.hmm_filter import HmmParameters, filtered_probabilities
 from quantray.regimes.observations import Observations, state_names
 from quantray.regimes.path import RegimePath
-from quantray.regimes.schedule import RefitSchedule, seed_of, spread_out
+from quantray.regimes.schedule import RefitSchedule, Schedule, seed_of, spread_out
 
 __all__ = ["HmmFit", "HmmRegimes", "HmmSettings", "fit_hmm", "hmm_regimes"]
 
@@ -46,7 +46,7 @@ class HmmSettings:
     """
 
     states: tuple[int, ...] = (2, 3, 4)
-    schedule: RefitSchedule = field(default_factory=RefitSchedule)
+    schedule: Schedule = field(default_factory=RefitSchedule)
     restarts: int = 4
     stickiness: float = 500.0
     iterations: int = 200
@@ -141,7 +141,7 @@ def hmm_regimes(observations: Observations, settings: HmmSettings | None = None)
         names = state_names(max(settings.states))
         nothing = np.full((len(observations.dates), len(names)), np.nan)
         return HmmRegimes(RegimePath.likeliest(observations.dates, names, nothing), ())
-    first = settings.schedule.first - 1
+    first = settings.schedule.begins
     chances = spread_out(np.vstack(blocks), rows[first:], len(observations.dates))
     return HmmRegimes(RegimePath.likeliest(observations.dates, state_names(states[0]), chances), tuple(fits))
 

@@ -1,7 +1,7 @@
 """Five lenses on the market, each a small filter of what it sees: probabilities, and labels by what mistakes cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -9,12 +9,13 @@ from scipy.special import ndtr
 
 from quantray.arrays import TRADING_DAYS, Bool, Float, Names
 from quantray.data.panel import Panel
+from quantray.errors import InputError
 from quantray.regimes.lens_filter import ColumnPrior, Learnt, StatePrior, filtered_states
 from quantray.regimes.lens_measures import MarketMeasures
-from quantray.regimes.lens_settings import CORRELATION, LIQUIDITY, MARKET, SECTOR, VOLATILITY, LensSettings
+from quantray.regimes.lens_settings import CORRELATION, LENS_NAMES, LIQUIDITY, MARKET, SECTOR, VOLATILITY, LensSettings
 from quantray.regimes.market import realised_volatility
 from quantray.regimes.path import RegimePath, by_costs
-from quantray.regimes.schedule import RefitSchedule, spread_out
+from quantray.regimes.schedule import Schedule, spread_out
 from quantray.regimes.trend import trend_labels
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Lenses",
     "correlation_lens",
     "five_lenses",
+    "lens_of",
     "lenses_of",
     "liquidity_lens",
     "market_lens",
@@ -52,9 +54,14 @@ class Lenses:
     """(T, k) sectors of the highest trailing returns, best first; empty text where unknown."""
 
     @property
+    def paths(self) -> dict[str, RegimePath]:
+        """Lens -> its path."""
+        return {name: getattr(self, name).path for name in _LENSES}
+
+    @property
     def labels(self) -> dict[str, Names]:
         """Lens -> (T,) names of its regimes, ``unknown`` before there is one."""
-        return {name: getattr(self, name).path.named for name in _LENSES}
+        return {name: path.named for name, path in self.paths.items()}
 
     def fingerprint(self, date: object) -> tuple[str, str, str, str, str]:
         """The five labels known on a date, such as ``("bull", "high", "normal", "crisis", "broad")``.
@@ -119,6 +126,33 @@ def lenses_of(seen: MarketMeasures, settings: LensSettings = _DEFAULT) -> Lenses
     )
 
 
+def lens_of(
+    name: str, seen: MarketMeasures, settings: LensSettings = _DEFAULT, schedule: Schedule | None = None
+) -> Lens:
+    """One lens on days or bars.
+
+    Parameters
+    ----------
+    name : market, volatility, liquidity, correlation or sector; or trend, the market lens by ``market_by: trend``.
+    schedule : when to fit; by default as the settings say.
+
+    Raises
+    ------
+    InputError
+        There is no lens of that name; or as ``sector_lens``.
+    DataError
+        A field is missing.
+    """
+    if name == "trend":
+        return _market(seen, replace(settings, market_by="trend"))
+    if name == "sector":
+        return _sector(seen, settings, schedule)[0]
+    views = {"market": _market, "volatility": _volatility, "liquidity": _liquidity, "correlation": _correlation}
+    if name not in views:
+        raise InputError(f"lens {name!r} is not one of {', '.join(LENS_NAMES)}.")
+    return views[name](seen, settings, schedule)
+
+
 def market_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     """Bull, bear or neutral: states of the index's returns, each called by the drift that it has shown.
 
@@ -162,11 +196,11 @@ def sector_lens(panel: Panel, sectors: Mapping[str, str], *, settings: LensSetti
     return _sector(MarketMeasures.of_panel(panel, sectors, weighting=settings.weighting), settings)
 
 
-def _market(seen: MarketMeasures, settings: LensSettings) -> Lens:
-    return (_by_drift if settings.market_by == "drift" else _by_trend)(seen, settings)
+def _market(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
+    return _by_drift(seen, settings, schedule) if settings.market_by == "drift" else _by_trend(seen, settings)
 
 
-def _by_drift(seen: MarketMeasures, settings: LensSettings) -> Lens:
+def _by_drift(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
     year = TRADING_DAYS * seen.rows_a_day
     column = ColumnPrior(
         kind="widths",
@@ -185,39 +219,38 @@ def _by_drift(seen: MarketMeasures, settings: LensSettings) -> Lens:
         return np.column_stack([below, above - below, 1 - above])
 
     prior = _prior(seen, settings, (column,))
-    return _lens(seen, settings, MARKET, {"index": _level(seen)}, [seen.steps], prior, called)
+    return _lens(seen, settings, schedule, MARKET, {"index": seen.level}, [seen.steps], prior, called)
 
 
 def _by_trend(seen: MarketMeasures, settings: LensSettings) -> Lens:
-    index, rule = _level(seen), settings
-    labels = trend_labels(index, days=rule.trend_days, band=rule.trend_band, bear_drawdown=rule.bear_drawdown)
+    index, rule = seen.level, settings
+    labels = trend_labels(
+        index,
+        days=rule.trend_days,
+        band=rule.trend_band,
+        bear_drawdown=rule.bear_drawdown,
+        rows_a_day=seen.rows_a_day,
+    )
     return Lens(RegimePath.certain(seen.times, MARKET, labels), {"index": index})
 
 
-def _level(seen: MarketMeasures) -> Float:
-    """(T,) the index from one on; NaN before it has a return."""
-    index = np.asarray(np.cumprod(1 + np.nan_to_num(seen.index)))
-    begun = np.append(np.maximum.accumulate(~np.isnan(seen.index))[1:], True)[: len(index)]
-    return np.where(begun, index, np.nan)
-
-
-def _volatility(seen: MarketMeasures, settings: LensSettings) -> Lens:
+def _volatility(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
     realised = realised_volatility(seen.index, _MONTH, periods_per_year=round(TRADING_DAYS * seen.rows_a_day))
     shown = {"volatility": realised, "range": seen.log_volatility}
     prior = _prior(seen, settings, (_levels(settings.volatility_levels, 0.12),))
-    return _lens(seen, settings, VOLATILITY, shown, [seen.log_volatility], prior, np.eye(4))
+    return _lens(seen, settings, schedule, VOLATILITY, shown, [seen.log_volatility], prior, np.eye(4))
 
 
-def _liquidity(seen: MarketMeasures, settings: LensSettings) -> Lens:
+def _liquidity(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
     columns, priors = [seen.log_impact], [_levels(settings.impact_levels, 0.12)]
     if seen.log_spread is not None:
         columns, priors = [*columns, seen.log_spread], [*priors, _levels(settings.spread_levels, 0.08)]
     shown = dict(zip(("impact", "spread"), columns, strict=False))
     prior = _prior(seen, settings, tuple(priors))
-    return _lens(seen, settings, LIQUIDITY, shown, columns, prior, _UPPER_TWO)
+    return _lens(seen, settings, schedule, LIQUIDITY, shown, columns, prior, _UPPER_TWO)
 
 
-def _correlation(seen: MarketMeasures, settings: LensSettings) -> Lens:
+def _correlation(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
     four = np.array(settings.volatility_levels)
     apart = _levels((*four, *four[2:]), 0.12)
     pull = ColumnPrior(
@@ -231,22 +264,23 @@ def _correlation(seen: MarketMeasures, settings: LensSettings) -> Lens:
     prior = _prior(seen, settings, (apart, pull), (0, 1, 2, 3, 2, 3), _CRISIS_SHARES)
     shown = {"dispersion": seen.log_dispersion, "pull": seen.pull}
     columns = [seen.log_dispersion, seen.pull]
-    return _lens(seen, settings, CORRELATION, shown, columns, prior, np.eye(2)[[0, 0, 0, 0, 1, 1]])
+    return _lens(seen, settings, schedule, CORRELATION, shown, columns, prior, np.eye(2)[[0, 0, 0, 0, 1, 1]])
 
 
-def _sector(seen: MarketMeasures, settings: LensSettings) -> tuple[Lens, Names]:
+def _sector(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> tuple[Lens, Names]:
     found, days = seen.by_sector, _QUARTER
     steps = pd.DataFrame(np.log1p(found.returns))
     trailing = steps.rolling(days, min_periods=int(np.ceil(0.8 * days))).sum().to_numpy()
     prior = _prior(seen, settings, (_levels(settings.sector_levels, 0.25),))
     shown = {"dispersion": seen.log_sector_dispersion, "persistence": _persistence(trailing, days)}
-    lens = _lens(seen, settings, SECTOR, shown, [seen.log_sector_dispersion], prior, _UPPER_TWO)
+    lens = _lens(seen, settings, schedule, SECTOR, shown, [seen.log_sector_dispersion], prior, _UPPER_TWO)
     return lens, _leaders(found.names, trailing, settings.leaders)
 
 
 def _lens(
     seen: MarketMeasures,
     settings: LensSettings,
+    schedule: Schedule | None,
     names: tuple[str, ...],
     shown: Mapping[str, Float],
     columns: list[Float],
@@ -261,9 +295,8 @@ def _lens(
     """
     values = np.column_stack(columns)
     rows = np.flatnonzero(np.isfinite(values).all(axis=1))
-    schedule = RefitSchedule(first=settings.warmup, every=settings.every, window=settings.memory)
     classes = called if callable(called) else lambda _: np.asarray(called)
-    found = filtered_states(values[rows], prior, schedule, classes)
+    found = filtered_states(values[rows], prior, schedule or settings.schedule, classes)
     known = ~np.isnan(found).any(axis=1)
     chances = np.full((len(values), len(names)), np.nan)
     if known.any():

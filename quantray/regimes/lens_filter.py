@@ -16,7 +16,7 @@ from scipy.special import gammaln
 from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.regimes.passes import forward, forward_backward
-from quantray.regimes.schedule import RefitSchedule
+from quantray.regimes.schedule import Schedule
 
 __all__ = ["ColumnPrior", "Learnt", "StatePrior", "filtered_states"]
 
@@ -103,7 +103,7 @@ class Learnt:
 def filtered_states(
     values: Float,
     prior: StatePrior,
-    schedule: RefitSchedule,
+    schedule: Schedule,
     classes: Callable[[Learnt], Float],
 ) -> Float:
     """(T, R) probabilities of classes of states, each row's from rows up to it; NaN before the first fit.

@@ -85,6 +85,13 @@ class MarketMeasures:
         )
 
     @cached_property
+    def level(self) -> Float:
+        """(T,) the index from one on; NaN before it has a return."""
+        level = np.asarray(np.cumprod(1 + np.nan_to_num(self.index)))
+        begun = np.append(np.maximum.accumulate(~np.isnan(self.index))[1:], True)[: len(level)]
+        return np.where(begun, level, np.nan)
+
+    @cached_property
     def steps(self) -> Float:
         """(T,) returns of the index, for bars within the day over what is usual at that time."""
         if self.bars is None:

@@ -1,19 +1,30 @@
 """What the five lenses hold beforehand, and what their mistakes cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from quantray.errors import InputError
+from quantray.regimes.schedule import RefitSchedule
 
-__all__ = ["CORRELATION", "LIQUIDITY", "MARKET", "SECTOR", "VOLATILITY", "LensSettings"]
+__all__ = ["CORRELATION", "LENS_NAMES", "LIQUIDITY", "MARKET", "SECTOR", "VOLATILITY", "LensSettings"]
 
 MARKET = ("bear", "neutral", "bull")
 VOLATILITY = ("low", "medium", "high", "extreme")
 LIQUIDITY = ("normal", "stressed")
 CORRELATION = ("normal", "crisis")
 SECTOR = ("broad", "concentrated")
+LENS_NAMES: Mapping[str, tuple[str, ...]] = {
+    "market": MARKET,
+    "trend": MARKET,
+    "volatility": VOLATILITY,
+    "liquidity": LIQUIDITY,
+    "correlation": CORRELATION,
+    "sector": SECTOR,
+}
+"""Lens -> names of its regimes; ``trend`` is the market lens by its rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +114,11 @@ class LensSettings:
                 raise InputError(f"{name} {getattr(self, name)} must be positive and finite.")
         if not all(1 < days < np.inf for days in self.spells):
             raise InputError(f"spells {self.spells} must be longer than a day.")
+
+    @property
+    def schedule(self) -> RefitSchedule:
+        """When lenses are fitted."""
+        return RefitSchedule(first=self.warmup, every=self.every, window=self.memory)
 
     def costs(self, names: tuple[str, ...]) -> tuple[float, ...]:
         """Of missing each regime of the lens with these names."""

@@ -11,7 +11,9 @@ __all__ = ["trend_labels"]
 _MONTH, _YEAR = 21, 252
 
 
-def trend_labels(index: Float, *, days: int = 200, band: float = 0.02, bear_drawdown: float = 0.10) -> Int:
+def trend_labels(
+    index: Float, *, days: int = 200, band: float = 0.02, bear_drawdown: float = 0.10, rows_a_day: float = 1.0
+) -> Int:
     """(T,) 0 in a bear market, 1 in neither and 2 in a bull market; -1 before the average is known.
 
     A bull market begins above a moving average that has risen over a month, a bear market below it and deep enough
@@ -23,6 +25,7 @@ def trend_labels(index: Float, *, days: int = 200, band: float = 0.02, bear_draw
     days : of the average.
     band : fraction beyond the average that begins a market.
     bear_drawdown : fall from the highest close of a year that a bear market needs as well, a positive fraction.
+    rows_a_day : of the index, below one for bars longer than a day.
 
     Raises
     ------
@@ -36,10 +39,11 @@ def trend_labels(index: Float, *, days: int = 200, band: float = 0.02, bear_draw
         raise InputError(
             f"trend of {days} days, band {band} and drawdown {bear_drawdown}: give a day or more and fractions below 1."
         )
-    rolled = pd.Series(index).rolling(days).mean()
-    rising = (rolled >= rolled.shift(_MONTH)).to_numpy()
+    average, month, year = (max(round(count * rows_a_day), 1) for count in (days, _MONTH, _YEAR))
+    rolled = pd.Series(index).rolling(average).mean()
+    rising = (rolled >= rolled.shift(month)).to_numpy()
     trend = np.asarray(index / rolled.to_numpy() - 1)
-    drawdown = np.asarray(index / pd.Series(index).rolling(_YEAR, min_periods=1).max().to_numpy() - 1)
+    drawdown = np.asarray(index / pd.Series(index).rolling(year, min_periods=1).max().to_numpy() - 1)
     labels = np.full(len(index), -1)
     state = -1
     for t in np.flatnonzero(~np.isnan(trend)):

@@ -19,6 +19,7 @@ KINDS = {
     "sweep": "quantray.studies.sweep.kind:SWEEP",
     "combination": "quantray.studies.combination.kind:COMBINATION",
     "capacity": "quantray.studies.capacity.kind:CAPACITY",
+    "regimes": "quantray.studies.regimes.kind:REGIMES",
     "institutional": "quantray.studies.institutional.kind:INSTITUTIONAL",
     # A search is driven by Ray Tune, so this one lies where Ray is known.
     "tuning": "quantray.distributed.tuning:TUNING",

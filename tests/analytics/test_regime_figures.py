@@ -46,7 +46,7 @@ def test_the_five_lenses_stand_below_the_price():
     settings = LensSettings(warmup=40, memory=300, every=130)
     sectors = dict(zip(market.panel.assets.tolist(), market.truth.sectors.tolist(), strict=True))
     lenses = five_lenses(market.panel, sectors, settings=settings)
-    picture = lens_strips(lenses, lenses.market.indicators["index"])
+    picture = lens_strips(lenses.paths, lenses.market.indicators["index"])
     assert len(picture.figure.layout.annotations) == 5
     assert [picture.figure.layout[f"yaxis{i}"].ticktext[0] for i in range(2, 7)] == [
         "Market",

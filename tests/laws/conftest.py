@@ -54,6 +54,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "warm_up_days": 60,
         "ensemble": False,
     },
+    "regimes": {
+        "methods": ["market", "volatility"],
+        "lenses": {"warmup": 60, "every": 100},
+        "weeks": {"warmup": 20, "every": 20, "memory": 60},
+        "refits": 2,
+    },
     "institutional": {
         "strategies": ["momentum_10_50", "bollinger_20"],
         "aums": [1.0e8],

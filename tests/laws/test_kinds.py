@@ -20,7 +20,7 @@ from quantray.studies.kinds import find_kind, read_study
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination", "institutional")
+KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination", "regimes", "institutional")
 CUT = date(2024, 9, 30)
 """Before the last day of the market."""
 
@@ -112,7 +112,7 @@ def test_metrics_are_strict_json_and_not_empty(kind, finished):
     assert all(any(value is not None for value in row.values()) for row in metrics.values())
 
 
-@pytest.mark.parametrize("kind", ["portfolios", "sweep", "combination", "institutional"])
+@pytest.mark.parametrize("kind", ["portfolios", "sweep", "combination", "regimes", "institutional"])
 def test_truncating_the_future_changes_nothing_before_it(kind, finished, studies, tmp_path):
     """Every series by date is, up to the cut, what it is without the days that follow."""
     data = studies.settings(kind, tmp_path).data.model_dump() | {"end": CUT.isoformat()}
@@ -120,7 +120,7 @@ def test_truncating_the_future_changes_nothing_before_it(kind, finished, studies
     compared = 0
     for path in sorted(short.rglob("*.parquet")):
         table, whole = pq.read_table(path), pq.read_table(finished[kind].folder / path.relative_to(short))
-        if table.column_names[0] != "date" or path.stem not in ("accounts", "streams", "strategies"):
+        if table.column_names[0] != "date" or path.stem not in ("accounts", "streams", "strategies", "days"):
             continue
         length = table.num_rows
         assert table["date"].equals(whole["date"].slice(0, length))
@@ -280,6 +280,17 @@ PINNED = """
             "annual_volatility": 0.08777366,
             "annual_cost": 0.01253353,
             "mix_over": -1.912572
+        }
+    },
+    "regimes": {
+        "market": {
+            "mean_spell_days": 370.0,
+            "same_on_weeks": 1.0
+        },
+        "volatility": {
+            "spells": 12.0,
+            "changed_by_refits": 0.008108108,
+            "same_on_weeks": 0.8972810
         }
     },
     "institutional": {

@@ -52,6 +52,8 @@ IDLE: dict[str, set[str]] = {
         "regimes.lenses.leaders",
     },
     "combination": EVERYWHERE | INTERVALS | {"sets_per_unit"},
+    # Which days the report speaks of.
+    "regimes": EVERYWHERE | INTERVALS | {"episodes"},
     "institutional": EVERYWHERE | INTERVALS | {"sets_per_unit", "data.sectors"},
 }  # fmt: skip
 """Kind -> settings that change no number."""
@@ -146,6 +148,9 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "combination drawdown.floor": ({"drawdown.start": 0.0, "drawdown.stop": 0.02}, {"drawdown.floor": 0.9}),
     "combination min_days": ({}, {"min_days": 90}),
+    "regimes data.sectors": ({"methods": ["sector"], "data.sectors": "SECTORS"}, {"data.sectors": "REVERSED"}),
+    "regimes timeframes": ({}, {"timeframes": ["1day"]}),
+    "regimes episodes": ({}, {"episodes": [{"name": "x", "peak": "2024-03-01", "trough": "2024-05-01"}]}),
     "institutional strategies": ({}, {"strategies": ["momentum_10_50", "rsi_14"]}),
     "institutional aums": ({}, {"aums": [1.0e7]}),
     "institutional objectives.weights": ({}, {"objectives.weights": {"calmar": 1}}),
@@ -171,6 +176,14 @@ COMPANY |= {
         {f"lenses.{name}": value},
     )
     for name, (_, value) in LENSES.items()
+}
+COMPANY |= {
+    f"regimes lenses.{name}": ({}, {f"lenses.{name}": value})
+    for name, value in (
+        {name: value for name, (_, value) in LENSES.items()}
+        | TREND
+        | {"market_costs": [2, 1, 1], "correlation_costs": [1, 2], "spread_levels": [0.5, 1, 2, 4]}
+    ).items()
 }
 COMPANY |= {
     place.replace("portfolios ", "capacity "): case
@@ -204,6 +217,9 @@ ELSEWHERE = {
     "sweep regimes.dwell_days": "of methods that need more days than the market has; see tests/studies/sweep",
     "sweep regimes.lenses.spread_levels": "the market has no quotes; see tests/regimes",
     "sweep regimes.seed": "fits from all starts agree on so short a market; see tests/regimes",
+    "regimes states": "of methods that need more days than the market has; see tests/studies/regimes",
+    "regimes dwell_days": "of methods that need more days than the market has; see tests/studies/regimes",
+    "regimes seed": "of methods that need more days than the market has; see tests/studies/regimes",
     "cluster.address": "needs a cluster; see tests/distributed",
     "forecasts models.0.device": "needs a GPU",
     "portfolios accounting.dividends": "the market pays none; see tests/backtest",

@@ -11,7 +11,7 @@ from quantray.studies.scale.study import MEASURED
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination", "institutional")
+KINDS = ("portfolios", "capacity", "forecasts", "scale", "sweep", "combination", "regimes", "institutional")
 
 
 def agree(kind, outline, ran):

@@ -1,7 +1,8 @@
 """Settings of a sweep that takes a second."""
 
 from quantray.research.market import SimulatedData
-from quantray.studies.sweep.settings import RegimeChoice, SearchSettings, SweepFolds, SweepSettings
+from quantray.studies.evaluation.regime_choice import RegimeChoice
+from quantray.studies.sweep.settings import SearchSettings, SweepFolds, SweepSettings
 
 
 def settings_in(folder, **changes):

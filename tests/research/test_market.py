@@ -14,13 +14,14 @@ from quantray.settings import to_yaml
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.combination.settings import CombinationSettings, StrategyChoice
 from quantray.studies.combination.study import load_combination
+from quantray.studies.evaluation.regime_choice import RegimeChoice
 from quantray.studies.forecasts.settings import ForecastFolds, ForecastSettings, GraphChoice, ModelSettings
 from quantray.studies.forecasts.study import load_forecasts
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
 from quantray.studies.portfolios.study import load_portfolios
 from quantray.studies.scale.settings import ScaleSettings
 from quantray.studies.scale.study import load_size
-from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
+from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.sweep.study import load_sweep
 from quantray.studies.tuning.settings import TuningSettings
 from quantray.studies.tuning.study import load_tuning

@@ -1,24 +1,9 @@
 """Settings of a regime sweep: which regimes, which strategies, how they are searched and tested."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from quantray.data.panel import Panel
-from quantray.errors import InputError
-from quantray.regimes.ensemble import EnsembleSettings, ensemble_regimes
-from quantray.regimes.hmm import HmmSettings, hmm_regimes
-from quantray.regimes.indicators import (
-    correlation_lens,
-    liquidity_lens,
-    market_lens,
-    sector_lens,
-    volatility_lens,
-)
-from quantray.regimes.lens_settings import LensSettings
-from quantray.regimes.observations import daily_observations
-from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.research.folds import FoldKind
 from quantray.research.kind import StudySettings
 from quantray.research.market import MarketSettings
@@ -26,61 +11,12 @@ from quantray.research.terms import CostSettings, LagSettings
 from quantray.settings import Seed, SettingsModel
 from quantray.strategies.catalogue import CATALOGUE
 from quantray.studies.evaluation.families import CrossFamily, Family, RuleFamily, TradingTerms
+from quantray.studies.evaluation.regime_choice import RegimeChoice
 from quantray.studies.evaluation.search import Method
 from quantray.studies.evaluation.strategy_settings import Strategy, check_names, entry_of
 from quantray.studies.sweep.regime_search import Design
 
-__all__ = ["RegimeChoice", "SearchSettings", "SweepFolds", "SweepSettings"]
-
-_LENSES = {
-    "market": market_lens,
-    "volatility": volatility_lens,
-    "liquidity": liquidity_lens,
-    "correlation": correlation_lens,
-}
-
-
-class RegimeChoice(SettingsModel):
-    """Which market we are in, day by day; see ``quantray.regimes``."""
-
-    method: Literal["market", "volatility", "liquidity", "correlation", "sector", "hmm", "ensemble"] = "hmm"
-    """One of the lenses, a hidden Markov model, or the ensemble of all statistical methods."""
-    states: Literal[2, 3, 4] = 3
-    """Of the hidden Markov model and the ensemble."""
-    dwell_days: int = Field(5, ge=1)
-    """Days running that a new regime of the hidden Markov model or the ensemble must be seen before it counts; lenses
-    have their hysteresis instead."""
-    lenses: LensSettings = LensSettings()
-    """What the lenses hold beforehand, and what their mistakes cost."""
-    seed: Seed = 0
-
-    def build(self, panel: Panel, sectors: Mapping[str, str] | None = None) -> RegimePath:
-        """The path of regimes, each day's known at its close.
-
-        Parameters
-        ----------
-        sectors : asset -> sector, for the lens on sectors.
-
-        Raises
-        ------
-        InputError
-            The lens on sectors has fewer than two of them.
-        DataError, SolverError
-            As the method's function in ``quantray.regimes``.
-        """
-        if self.method == "ensemble":
-            settings = EnsembleSettings(states=self.states, dwell_days=self.dwell_days, seed=self.seed)
-            return ensemble_regimes(panel, settings).path
-        if self.method == "hmm":
-            hidden = HmmSettings(states=(self.states,), seed=self.seed)
-            return minimum_dwell(hmm_regimes(daily_observations(panel), hidden).path, self.dwell_days)
-        if self.method == "sector":
-            if not sectors:
-                raise InputError(
-                    "regimes of sectors need to know them; set data.sectors to a file of symbol and sector."
-                )
-            return sector_lens(panel, sectors, settings=self.lenses)[0].path
-        return _LENSES[self.method](panel, settings=self.lenses).path
+__all__ = ["SearchSettings", "SweepFolds", "SweepSettings"]
 
 
 class SearchSettings(SettingsModel):

@@ -14,6 +14,7 @@ from quantray.studies.forecasts.settings import ForecastSettings
 from quantray.studies.institutional.settings import InstitutionalSettings
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings, demo_settings
+from quantray.studies.regimes.settings import RegimesSettings
 from quantray.studies.scale.settings import ScaleSettings
 from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.tuning.settings import TuningSettings
@@ -31,6 +32,7 @@ MODELS = {
     "forecasts": ForecastSettings,
     "institutional": InstitutionalSettings,
     "regime_sweep": SweepSettings,
+    "regimes": RegimesSettings,
     "scale": ScaleSettings,
     "tune": TuningSettings,
 }

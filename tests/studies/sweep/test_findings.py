@@ -14,9 +14,10 @@ from quantray.research.run import write
 from quantray.settings import read_settings
 from quantray.strategies.ensemble import RegimeAwareEnsemble
 from quantray.strategies.regime_map import read_map
+from quantray.studies.evaluation.regime_choice import RegimeChoice
 from quantray.studies.sweep.kind import SWEEP
 from quantray.studies.sweep.record import ALL
-from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
+from quantray.studies.sweep.settings import SweepSettings
 from quantray.studies.sweep.study import load_sweep, run_sweep
 
 

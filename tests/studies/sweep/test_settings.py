@@ -10,7 +10,8 @@ from quantray.regimes.path import minimum_dwell
 from quantray.research.market import SimulatedData
 from quantray.settings import read_settings
 from quantray.studies.evaluation.families import CrossFamily, RuleFamily
-from quantray.studies.sweep.settings import RegimeChoice, SweepSettings
+from quantray.studies.evaluation.regime_choice import RegimeChoice
+from quantray.studies.sweep.settings import SweepSettings
 
 
 def test_settings_become_families_and_a_design():
