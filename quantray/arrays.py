@@ -18,6 +18,7 @@ __all__ = [
     "TRADING_DAYS",
     "WEEKS",
     "Bool",
+    "Complex",
     "Dates",
     "Float",
     "Int",
@@ -32,6 +33,7 @@ __all__ = [
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Complex = npt.NDArray[np.complex128]
 Dates = npt.NDArray[np.datetime64]
 Names = npt.NDArray[np.str_]
 

@@ -6,11 +6,12 @@ lines from a bank that was computed once; ``net`` accounts for any other weights
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from quantray.analytics.metrics import sharpe_of_moments
-from quantray.arrays import TRADING_DAYS, Bool, Float, Int
+from quantray.arrays import TRADING_DAYS, Bool, Complex, Float, Int
 from quantray.backtest.accounts import DELIST_AFTER
 from quantray.backtest.costs import from_bps
 from quantray.backtest.net import check_terms
@@ -19,8 +20,10 @@ from quantray.features.returns import carried_forward, held_returns
 
 __all__ = ["CrossSweep", "cross_sweep", "moving_averages"]
 
-_BLOCK = 32
-"""Names at a time: the lines of so many, some megabytes, stay in the processor's cache through all pairs."""
+_NAMES, _DAYS = 32, 640
+"""Of a tile: the lines of so many stay in the processor's cache through all pairs."""
+_FLAGS, _NUMBERS = 2**20, 2**17
+"""Positions on a tile at a time, as truth values and as numbers: what the cache has room for beside the lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,23 +76,27 @@ def moving_averages(close_tn: Float, windows: Int, *, member_tn: Bool | None = N
     total = np.zeros((len(price), len(close) + 1))
     np.cumsum(np.where(known, price - origin, 0.0), axis=1, out=total[:, 1:])
     still = _days_unchanged(price)
+    longest = still.max(axis=1)
+    bank = np.empty((len(price), len(windows), len(close)))
+    for names in _parts(0, len(price), _NAMES):
+        for k, window in enumerate(windows.tolist()):
+            full = bank[names, k, window - 1 :]
+            np.subtract(total[names, window:], total[names, :-window], out=full)
+            full /= window
+            full += origin[names]
+            # A price that has not moved through the window is its own average: rounding would make crossings of it.
+            if longest[names].max() >= window - 1:
+                np.copyto(full, price[names, window - 1 :], where=still[names, window - 1 :] >= window - 1)
+    for lines, first in zip(bank, listed.tolist(), strict=True):
+        for line, window in zip(lines, windows.tolist(), strict=True):
+            line[: first + window - 1] = np.nan
     gap_name, gap_day = np.nonzero((age > 0) & known)
-    before = gap_day - age[gap_name, gap_day]
+    bank[gap_name, :, gap_day] = bank[gap_name, :, gap_day - age[gap_name, gap_day]]
     barred = age >= DELIST_AFTER
     if member_tn is not None:
         barred |= ~np.asarray(member_tn, dtype=np.bool_).T
-    day = np.arange(len(close))
-    bank = np.full((len(price), len(windows), len(close)), np.nan)
-    for k, window in enumerate(windows.tolist()):
-        line = bank[:, k]
-        np.subtract(total[:, window:], total[:, :-window], out=line[:, window - 1 :])
-        line /= window
-        line += origin
-        # A price that has not moved through the window is its own average: rounding would make crossings of it.
-        np.copyto(line, price, where=still >= window - 1)
-        line[day < listed[:, None] + window - 1] = np.nan
-        line[gap_name, gap_day] = line[gap_name, before]
-        line[barred] = np.nan
+    for name in np.flatnonzero(barred.any(axis=1)):
+        bank[name][:, barred[name]] = np.nan
     return bank
 
 
@@ -137,21 +144,13 @@ def cross_sweep(
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not ((pairs >= 0) & (pairs < bank.shape[1])).all():
         raise InputError(f"pairs are {pairs.shape}; each must name two of the bank's {bank.shape[1]} lines.")
     check_terms(costs_bps, lag, close.shape)
-    earned = np.ascontiguousarray(held_returns(close, delist_tn).T)
-    fee = from_bps(costs_bps).T
-    gross, traded, paid = np.zeros((3, len(pairs), n_days))
-    moments, trades = np.zeros((2, len(pairs), n_names)), np.zeros((len(pairs), n_names), dtype=np.int64)
-    for start in range(0, n_names, _BLOCK):
-        names = slice(start, start + _BLOCK)
-        block = _Block(earned[names], np.ascontiguousarray(fee[names]) if fee.ndim else fee, lag)
-        for c, (above, below) in enumerate(pairs.tolist()):
-            block.hold(bank[names, above], bank[names, below])
-            gross[c, 1:] += block.portfolio()
-            traded[c, 1:] += block.switches()
-            if fee.ndim:
-                paid[c, 1:] += block.fees()
-            moments[:, c, names], trades[c, names] = block.accounts()
+    sweep = _Sweep(pairs, n_names, n_days)
+    earned, fee = np.ascontiguousarray(held_returns(close, delist_tn).T), from_bps(costs_bps).T
+    for days in _parts(lag, n_days, _DAYS):
+        for names in _parts(0, n_names, _NAMES):
+            sweep.add(_tile(bank, earned, fee, names, days, lag))
     # A trade at a close is charged on the day on which the position first earns, as ``net_returns`` does.
+    gross, traded, paid = (total[:, :-1] for total in (sweep.gross, sweep.traded, sweep.paid))
     costs = paid / n_names if fee.ndim else fee * (traded / n_names)
     returns = gross / n_names - costs
     return CrossSweep(
@@ -159,71 +158,166 @@ def cross_sweep(
         turnover=0.5 * traded / n_names,
         costs=costs,
         sharpe=_sharpe(returns.sum(axis=1), np.einsum("ct,ct->c", returns, returns), n_days, periods_per_year),
-        name_sharpe=_sharpe(moments[0], moments[1], n_days, periods_per_year),
-        name_trades=trades,
+        name_sharpe=_sharpe(sweep.moments.real, sweep.moments.imag, n_days, periods_per_year),
+        name_trades=sweep.trades,
     )
 
 
-class _Block:
-    """B names with the buffers that all pairs use in turn."""
+@dataclass(frozen=True, eq=False)
+class _Tile:
+    """B names from the close before some days to the last of their closes, W of them.
 
-    def __init__(self, earned_bt: Float, fee: Float, lag: int) -> None:
-        self._earned, self._fee, self._lag = earned_bt, fee, lag
-        self._held = np.zeros(earned_bt.shape, dtype=np.bool_)
-        self._changed = np.zeros(earned_bt.shape, dtype=np.bool_)
-        self._number = np.zeros(earned_bt.shape)
-        # Bought, all cash pays for shares and fee: 1 / (1 + fee) is left. Sold, the fee comes off the day's return.
-        entry, leave = -fee / (1 + fee), -fee * (1 + earned_bt)
-        running = np.cumsum(earned_bt, axis=1), np.cumsum(earned_bt**2, axis=1)
-        sold, bought = (leave, leave * (leave + 2 * earned_bt)), (entry, entry**2)
-        self._ends = [r[:, -1] for r in running]
-        # What a trade adds to the sum of returns and of squares, sales first, so that (state, place) is one index.
-        self._adds = [np.stack([r + s, b - r]).ravel() for r, s, b in zip(running, sold, bought, strict=True)]
+    Sums and sums of squares go together, as the real and the imaginary part of one number.
+    """
 
-    def hold(self, above_bt: Float, below_bt: Float) -> None:
-        """Positions after each close and the days on which they change."""
-        days = self._earned.shape[1] - self._lag
-        np.greater(above_bt[:, :days], below_bt[:, :days], out=self._held[:, self._lag :])
-        np.not_equal(self._held[:, 1:], self._held[:, :-1], out=self._changed[:, 1:])
-        self._changed[:, 0] = self._held[:, 0]
+    names: slice
+    days: slice
+    """On which positions after the W closes earn; the day after the last of them is another tile's."""
+    lines: Float
+    """(K, B * W) what positions after each close depend on; NaN where there is none."""
+    earned: Float
+    """(B, W) on the day after each close, 0 after the last."""
+    fee: Float | None
+    """(B, W) at each close; None where one number says it all."""
+    moments: Complex
+    """(2 * B * W,) what a sale, or else a purchase, at a close adds to the moments of an account's daily returns."""
+    end: Complex
+    """(B,) what a position after the last close adds to them."""
 
-    def portfolio(self) -> Float:
-        """(T - 1,) sum over names of what positions earned from the second day on."""
+
+def _tile(bank: Float, earned: Float, fee: Float, names: slice, days: slice, lag: int) -> _Tile:
+    part = earned[names, days]
+    charge = fee[names, days] if fee.ndim else fee
+    ahead, at_closes = np.zeros((2, len(part), part.shape[1] + 1))
+    ahead[:, :-1] = part
+    at_closes[:, 1:] = charge
+    # A holding from one close to another earns the difference of two running sums.
+    running, trades = np.zeros(ahead.shape, dtype=np.complex128), np.zeros((2, *ahead.shape), dtype=np.complex128)
+    np.cumsum(_moments(part), axis=1, out=running[:, 1:])
+    # Bought, all cash pays for shares and fee: 1 / (1 + fee) is left. Sold, the fee comes off the day's return.
+    np.add(running[:, :-1], _moments(part - charge * (1 + part)), out=trades[0, :, 1:])
+    np.subtract(_moments(-charge / (1 + charge)), running[:, 1:], out=trades[1, :, 1:])
+    return _Tile(
+        names=names,
+        days=slice(days.start, days.stop + 1),
+        lines=_lines(bank[names], days.start - lag - 1, days.stop - lag),
+        earned=ahead,
+        fee=at_closes if fee.ndim else None,
+        moments=trades.ravel(),
+        end=running[:, -1],
+    )
+
+
+def _lines(bank_bkt: Float, start: int, stop: int) -> Float:
+    """(K, B * W) the lines of some days, each in one piece; NaN before the first of all."""
+    n_names, n_lines, _ = bank_bkt.shape
+    out = np.empty((n_lines, n_names, stop - start))
+    out[:, :, : max(-start, 0)] = np.nan
+    out[:, :, max(-start, 0) :] = bank_bkt[:, :, max(start, 0) : stop].transpose(1, 0, 2)
+    return out.reshape(n_lines, -1)
+
+
+class _Sweep:
+    """C accounts of one name each and C portfolios, added up tile by tile.
+
+    What is traded at the last close of all earns and costs on a day that nobody sees, the last of T + 1.
+    """
+
+    def __init__(self, pairs: Int, n_names: int, n_days: int) -> None:
+        self._pairs = pairs.tolist()
+        self.gross, self.traded, self.paid = np.zeros((3, len(pairs), n_days + 1))
+        self.moments = np.zeros((len(pairs), n_names), dtype=np.complex128)
+        self.trades = np.zeros((len(pairs), n_names), dtype=np.int64)
+        # One piece of memory for all tiles: new pages would cost more than the arithmetic. Changes are looked for in
+        # words of eight, so that eight more are read than there may be.
+        self._held, self._changed = np.zeros((2, _FLAGS + 8), dtype=np.bool_)
+        self._number = np.zeros(_NUMBERS)
+
+    def add(self, tile: _Tile) -> None:
+        """Play all pairs on a tile."""
+        for some in _parts(0, len(self._pairs), _FLAGS // tile.earned.size):
+            held = self._positions(tile, some)
+            self.gross[some, tile.days] += self._totals(tile.earned, held)
+            changed = self._changes(held)
+            self.traded[some, tile.days] += np.add.reduce(changed.view(np.int8), axis=1, dtype=np.int8)
+            if tile.fee is not None:
+                self.paid[some, tile.days] += self._totals(tile.fee, changed)
+            self._account(tile, some, held)
+
+    def _positions(self, tile: _Tile, some: slice) -> Bool:
+        """(P, B, W) of P pairs after each close."""
+        pairs = self._pairs[some]
+        held = self._held[: len(pairs) * tile.earned.size].reshape(len(pairs), -1)
+        for out, (above, below) in zip(held, pairs, strict=True):
+            np.greater(tile.lines[above], tile.lines[below], out=out)
+        return held.reshape(len(pairs), *tile.earned.shape)
+
+    def _changes(self, held: Bool) -> Bool:
+        """(P, B, W) whether a close changed the position; what the first close did is another tile's."""
+        flat = held.ravel()
+        np.not_equal(flat[1:], flat[:-1], out=self._changed[1 : flat.size])
+        changed = self._changed[: flat.size].reshape(held.shape)
+        changed[:, :, 0] = False
+        return changed
+
+    def _totals(self, value_bw: Float, of: Bool) -> Float:
+        """(P, W) sums over the names that are marked."""
         # Multiplying by truth values would convert them element by element; a copy does it at memory speed.
-        np.copyto(self._number, self._held)
-        total: Float = np.einsum("bt,bt->t", self._earned[:, 1:], self._number[:, :-1])
+        total = np.empty((len(of), of.shape[2]))
+        for some in _parts(0, len(of), _NUMBERS // value_bw.size):
+            number = self._number[: of[some].size].reshape(of[some].shape)
+            np.copyto(number, of[some])
+            np.einsum("bw,pbw->pw", value_bw, number, out=total[some])
         return total
 
-    def switches(self) -> Int:
-        """(T - 1,) positions changed at the close before each day from the second on."""
-        counts: Int = np.add.reduce(self._changed[:, :-1].view(np.int8), axis=0, dtype=np.int8)
-        return counts
+    def _account(self, tile: _Tile, some: slice, held: Bool) -> None:
+        """Moments of the daily returns of each account, and its trades."""
+        n_pairs, n_names, width = held.shape
+        self._changed[held.size : held.size + 8] = False
+        at = _true_at(self._changed[: -(-held.size // 8) * 8])
+        edges = at.searchsorted(np.arange(n_pairs * n_names + 1) * width)
+        counts = np.diff(edges)
+        place = at + np.where(held.ravel().take(at), tile.earned.size, 0)
+        place -= np.repeat(np.arange(n_pairs) * tile.earned.size, np.diff(edges[::n_names]))
+        # The zero is for accounts behind the last trade, which have none.
+        sums = np.add.reduceat(np.append(tile.moments.take(place), 0), edges[:-1])
+        sums[counts == 0] = 0
+        self.moments[some, tile.names] += sums.reshape(n_pairs, n_names) + held[:, :, -1] * tile.end
+        self.trades[some, tile.names] += counts.reshape(n_pairs, n_names)
 
-    def fees(self) -> Float:
-        """(T - 1,) sum over names of fees for positions changed at the close before each day from the second on."""
-        np.copyto(self._number, self._changed)
-        total: Float = np.einsum("bt,bt->t", self._fee[:, :-1], self._number[:, :-1])
-        return total
 
-    def accounts(self) -> tuple[Float, Int]:
-        """(2, B) sums of each account's daily returns and of their squares, and its (B,) number of trades."""
-        n_names, n_days = self._earned.shape
-        at = np.flatnonzero(self._changed)
-        edges = np.searchsorted(at, np.arange(n_names + 1) * n_days)
-        place = at + self._held.ravel()[at] * self._held.size
-        parts, moments = np.zeros(len(at) + 1), np.empty((2, n_names))
-        for row, (adds, end) in enumerate(zip(self._adds, self._ends, strict=True)):
-            np.cumsum(adds[place], out=parts[1:])
-            moments[row] = np.diff(parts[edges]) + self._held[:, -1] * end
-        return moments, np.diff(edges)
+def _parts(start: int, stop: int, most: int) -> list[slice]:
+    """As few slices as may be, none longer than ``most``, and all alike but for one element."""
+    edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).astype(int).tolist() if stop > start else []
+    return [slice(*pair) for pair in pairwise(edges)]
+
+
+def _moments(returns: Float) -> Complex:
+    """Each value, and as the imaginary part its square."""
+    out = np.empty(returns.shape, dtype=np.complex128)
+    out.real = returns
+    np.multiply(returns, returns, out=out.imag)
+    return out
+
+
+def _true_at(flags: Bool) -> Int:
+    """Positions of the few true values among many, eight at a glance; their number must be a multiple of eight."""
+    words = flags.view(np.uint64)
+    some = np.flatnonzero(words != 0)
+    within = np.flatnonzero(words.take(some).view(np.bool_))
+    some *= 8
+    at: Int = some.take(within >> 3)
+    at += within & 7
+    return at
 
 
 def _days_unchanged(price_nt: Float) -> Int:
     """(N, T) days since the carried price last moved."""
-    day = np.arange(price_nt.shape[1])
-    moved = np.ones(price_nt.shape, dtype=np.bool_)
-    np.not_equal(price_nt[:, 1:], price_nt[:, :-1], out=moved[:, 1:])
-    since: Int = day - np.maximum.accumulate(np.where(moved, day, 0), axis=1)
+    day, since = np.arange(price_nt.shape[1]), np.zeros(price_nt.shape, dtype=np.int64)
+    still = np.zeros(price_nt.shape, dtype=np.bool_)
+    np.equal(price_nt[:, 1:], price_nt[:, :-1], out=still[:, 1:])
+    some = still.any(axis=1)
+    since[some] = day - np.maximum.accumulate(np.where(still[some], 0, day), axis=1)
     return since
 
 

@@ -30,8 +30,11 @@ def carried_forward(values_tn: Float) -> tuple[Float, np.ndarray]:
 
     Before the first known value the result is NaN and the age counts from the first row.
     """
+    missing = np.isnan(values_tn)
+    if not missing.any():
+        return np.where(missing, np.nan, values_tn), np.zeros(values_tn.shape, dtype=np.int64)
     rows = np.arange(len(values_tn))[:, None]
-    known_at = np.maximum.accumulate(np.where(np.isnan(values_tn), -1, rows), axis=0)
+    known_at = np.maximum.accumulate(np.where(missing, -1, rows), axis=0)
     filled = np.take_along_axis(values_tn, np.maximum(known_at, 0), axis=0)
     return np.where(known_at >= 0, filled, np.nan), rows - known_at
 

@@ -70,6 +70,24 @@ def test_the_portfolio_is_that_of_equal_weights(panel, lag):
         assert_allclose(swept.sharpe[c], alone.returns.mean() / deviation * np.sqrt(252), rtol=1e-10)
 
 
+def test_long_histories_and_many_pairs_are_those_of_each_pair_alone():
+    """More days and pairs than are played at a time: what is held from one part to the next must go on."""
+    close = simulate_market(35, 1500, seed=3, listing_share=0.2, delisting_share=0.2).panel.field("close")
+    windows = np.arange(2, 17) ** 2
+    pairs = np.array(list(itertools.combinations(range(len(windows)), 2)))
+    bank, (price, _) = moving_averages(close, windows), carried_forward(close)
+    swept = cross_sweep(bank, pairs, close, costs_bps=20, lag=2)
+    for c in (0, 1, 52, 104):
+        above = bank[:, pairs[c, 0]] > bank[:, pairs[c, 1]]
+        alone = net_returns(above.T / 35, close, costs_bps=20, lag=2, drift=False)
+        assert_allclose(swept.returns[c], alone.returns, atol=1e-15)
+        assert_allclose(swept.turnover[c], alone.turnover, atol=1e-15)
+        changes = np.diff(np.pad(above[:, :-2], ((0, 0), (3, 0))).astype(int), axis=1)
+        assert_array_equal(swept.name_trades[c], np.count_nonzero(changes, axis=1))
+        returns = account(above[34], price[:, 34], fees=np.full(1500, 0.002), lag=2)
+        assert_allclose(swept.name_sharpe[c, 34], returns.mean() / returns.std(ddof=1) * np.sqrt(252), rtol=1e-9)
+
+
 def test_averages_by_hand_with_listing_gap_and_delisting():
     close = np.array([[np.nan, 1.0], [2.0, 2.0], [4.0, np.nan], [6.0, 3.0], *[[6.0, 6.0]] * 12])
     close[5:, 0] = np.nan
