@@ -2,6 +2,6 @@
 
 ``auto`` works in this process until Ray pays. ``packing`` finds the code of a user's that a job needs.
 
-``training`` fits one network with several workers: ``workers`` share the dates, ``heads`` splits its attention.
+``training`` fits one network with several workers: ``workers`` share the dates, and those in a row one of the ``axes``.
 ``tuning`` searches settings with Ray Tune.
 """

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.distributed.auto import on_ray
+from quantray.distributed.axes.choice import Axes, check_axes
 from quantray.distributed.board import Board, Item
 from quantray.distributed.environment import prepare_ray
 from quantray.distributed.workers import CHECKPOINT, fit_share
@@ -43,7 +44,7 @@ class RayTraining:
     storage : folder that the driver and all workers see under this path, such as a mounted network disk.
     name : of the run; its checkpoint lies in ``storage/name``, and the same name continues it.
     workers : 0 trains in this process, without Ray; 1 trains on the cluster, where its GPUs are.
-    head_workers : workers among which the attention heads of each date are split; rows of that many share the dates.
+    axes : how the workers stand in rows, and what those of a row share; by default all share the dates alone.
     use_gpu : one GPU for each worker; its messages go over NCCL, else over gloo.
     cpus_per_worker : reserved for each worker.
     max_failures : times that the training goes on from its checkpoint after workers were lost or failed; pre-empted
@@ -55,7 +56,7 @@ class RayTraining:
     storage: Path
     name: str
     workers: int = 0
-    head_workers: int = 1
+    axes: Axes = field(default_factory=Axes)
     use_gpu: bool = False
     cpus_per_worker: float = 1.0
     max_failures: int = 3
@@ -65,11 +66,8 @@ class RayTraining:
     def __post_init__(self) -> None:
         if not self.name or Path(self.name).name != self.name:
             raise InputError(f"name {self.name!r} is not the name of one folder; leave out slashes.")
-        if self.workers < 0 or self.head_workers < 1 or max(self.workers, 1) % self.head_workers:
-            raise InputError(
-                f"{self.workers} workers do not divide into rows of {self.head_workers} head workers; make them a "
-                "multiple."
-            )
+        if self.workers < 0:
+            raise InputError(f"workers {self.workers} must be at least 0.")
         if not (self.cpus_per_worker > 0 and self.timeout_minutes > 0):
             raise InputError("cpus_per_worker and timeout_minutes must be positive.")
         if self.max_failures < -1 or self.start_minutes < 1:
@@ -117,7 +115,7 @@ def fit_on_ray(
     Raises
     ------
     InputError
-        Dates or heads do not divide among the workers, or the run's folder holds another fit.
+        See ``check_axes``; or the run's folder holds another fit.
     ClusterError
         Ray does not run, has no room for the workers, or lost them more often than ``max_failures``.
     DataError, SolverError
@@ -128,7 +126,7 @@ def fit_on_ray(
     context = FitContext() if context is None else context
     if context.folder not in (None, run.folder):
         raise InputError(f"the context's folder {context.folder} is not the run's {run.folder}; leave it out.")
-    _check_shares(forecaster, run)
+    check_axes(forecaster, run.axes, run.workers)
     context = replace(context, folder=run.folder)
     forecaster = replace(forecaster, device="cuda" if run.use_gpu else "cpu")
     before = init.checkpoint if isinstance(init, FittedNetwork) else init
@@ -154,21 +152,6 @@ class _Work:
     sectors: Mapping[str, str]
     seed: int
     run: RayTraining
-
-
-def _check_shares(forecaster: NetworkForecaster, run: RayTraining) -> None:
-    """Refuse here what every worker would refuse once it has started."""
-    sharing = max(run.workers, 1) // run.head_workers
-    if forecaster.training.batch % sharing:
-        raise InputError(
-            f"batch {forecaster.training.batch} does not divide among {sharing} workers; make it a multiple."
-        )
-    split = isinstance(forecaster.attention, str) and forecaster.attention != "none"
-    if run.head_workers > 1 and (not split or forecaster.heads % run.head_workers):
-        raise InputError(
-            f"{forecaster.heads} heads of attention {forecaster.attention!r} do not divide among {run.head_workers} "
-            "head workers; make them a multiple, or set head_workers to 1."
-        )
 
 
 def _finished(path: Path) -> bool:
@@ -268,7 +251,7 @@ def _share(work: _Work, board: Any) -> Checkpoint | QuantrayError | None:
             work.fold,
             init=work.before,
             context=context,
-            head_workers=run.head_workers,
+            axes=run.axes,
         )
     except (InputError, SolverError) as error:
         # All workers come to the same refusal; starting them again would not change it.

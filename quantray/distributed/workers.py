@@ -4,17 +4,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
-from quantray.distributed.heads import split_heads
+from quantray.distributed.axes.choice import Axes, check_axes, dividing
+from quantray.distributed.axes.messages import add_up
 from quantray.errors import ClusterError, DataError, InputError, reason
 from quantray.models.fitted import FittedNetwork
 from quantray.models.forecaster import FitContext
@@ -47,51 +46,40 @@ class ProcessGroup:
             raise ClusterError("this process is not in the group; give it the group that it is a member of.")
 
     def add_up(self, tensors: list[Tensor]) -> None:
-        """See ``Workers``: one message for all tensors of a kind, not one for each."""
-        kinds: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
-        for tensor in tensors:
-            kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor)
-        under_way = []
-        with torch.no_grad():
-            for alike in kinds.values():
-                flat = torch.cat([tensor.reshape(-1) for tensor in alike])
-                under_way.append((alike, flat, dist.all_reduce(flat, group=self.group, async_op=True)))
-            for alike, flat, message in under_way:
-                message.wait()
-                for tensor, total in zip(alike, torch.split(flat, [t.numel() for t in alike]), strict=True):
-                    tensor.copy_(total.view_as(tensor))
+        """See ``Workers``."""
+        add_up(tensors, self.group)
 
 
 @dataclass(frozen=True, eq=False)
 class WorkerGrid:
-    """Rows of workers that share a network's heads; the workers of a column share the dates."""
+    """Rows of workers that compute the same dates together; the workers of a column share the dates."""
 
     data: ProcessGroup
-    """Workers that hold the same heads, this one among them."""
-    heads: dist.ProcessGroup | None
-    """Workers that compute the same dates; none where each holds all heads."""
+    """Workers at the same place of their rows, this one among them."""
+    row: dist.ProcessGroup | None
+    """Workers of this one's row; none where each is alone in it."""
 
 
-def worker_grid(head_workers: int = 1) -> WorkerGrid:
-    """Arrange all processes so that neighbours share the heads; every process must call this alike.
+def worker_grid(row: int = 1) -> WorkerGrid:
+    """Arrange all processes so that neighbours stand in a row; every process must call this alike.
 
     Raises
     ------
     InputError
-        The processes do not divide into rows of ``head_workers``.
+        The processes do not divide into rows of so many.
     ClusterError
         They have not been joined.
     """
     everyone = ProcessGroup()
-    if head_workers < 1 or everyone.count % head_workers:
-        raise InputError(f"{everyone.count} workers do not divide into rows of {head_workers}; make them a multiple.")
-    if head_workers == 1:
+    if row < 1 or everyone.count % row:
+        raise InputError(f"{everyone.count} workers do not divide into rows of {row}; make them a multiple.")
+    if row == 1:
         return WorkerGrid(everyone, None)
     # Every process has to take part in making every group, its own or not.
-    rows = [dist.new_group(list(range(i, i + head_workers))) for i in range(0, everyone.count, head_workers)]
-    columns = [dist.new_group(list(range(i, everyone.count, head_workers))) for i in range(head_workers)]
-    row, column = divmod(everyone.rank, head_workers)
-    return WorkerGrid(ProcessGroup(columns[column]), rows[row])
+    rows = [dist.new_group(list(range(i, i + row))) for i in range(0, everyone.count, row)]
+    columns = [dist.new_group(list(range(i, everyone.count, row))) for i in range(row)]
+    mine, place = divmod(everyone.rank, row)
+    return WorkerGrid(ProcessGroup(columns[place]), rows[mine])
 
 
 def fit_share(
@@ -101,7 +89,7 @@ def fit_share(
     *,
     init: Any = None,
     context: FitContext,
-    head_workers: int = 1,
+    axes: Axes | None = None,
 ) -> FittedNetwork:
     """One process's share of a fit; all processes of ``torch.distributed`` call it with the same arguments.
 
@@ -111,7 +99,7 @@ def fit_share(
     Parameters
     ----------
     init, context : see ``NetworkForecaster.fit``.
-    head_workers : processes among which the heads of each date are split; the others share the dates.
+    axes : how the processes stand in rows, and what those of a row share; by default all share the dates alone.
 
     Returns
     -------
@@ -121,14 +109,16 @@ def fit_share(
     Raises
     ------
     InputError
-        Dates or heads do not divide among the workers; besides, see ``NetworkForecaster.fit``.
+        See ``check_axes`` and ``NetworkForecaster.fit``.
     DataError
         The checkpoint cannot be read.
     SolverError
         The training diverged.
     """
-    grid = worker_grid(head_workers)
-    divide = None if grid.heads is None else partial(split_heads, group=grid.heads)
+    axes = Axes() if axes is None else axes
+    grid = worker_grid(axes.row)
+    check_axes(forecaster, axes, dist.get_world_size())
+    divide = dividing(axes, grid.row)
     with _same_checkpoint(context.folder) as folder:
         return forecaster.fit(
             panel, fold, init=init, context=replace(context, folder=folder), workers=grid.data, divide=divide

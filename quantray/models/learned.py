@@ -156,7 +156,9 @@ class NetworkForecaster:
             after_epoch=after_epoch,
         )
         rows = slice(len(examples.values) - 1, len(examples.values))
-        _, lstm = score_rows(network, examples.to(device), rows, start.training.reading)
+        # Of the whole network: what it was divided into need not know the state.
+        whole = FittedNetwork(replace(start, progress=trained.state), context, self.device).network
+        _, lstm = score_rows(whole, examples.to(device), rows, start.training.reading)
         last_graph = graphs[max(graphs)] if graphs else None
         state = ForecastState(data.panel.dates[-1], data.panel.assets, None if lstm is None else lstm, last_graph)
         checkpoint = replace(start, progress=trained.state, state=state)

@@ -22,6 +22,7 @@ from quantray.models.attention import (
 )
 from quantray.models.encoders import LSTMEncoder, LSTMState
 from quantray.models.layers import GraphLayer, LayerSettings
+from quantray.models.workers import OneStage, Stages
 
 __all__ = ["ATTENTIONS", "Attention", "CrossSection", "Network", "NetworkSettings", "Structure", "needs_graph"]
 
@@ -136,6 +137,7 @@ class Network(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
+        self.stages: Stages = OneStage()
         width = settings.width
         self.encoder = LSTMEncoder(settings.inputs, width, layers=settings.layers, dropout=settings.dropout)
         # Today's features reach the head directly, so the LSTM need not learn to copy them.

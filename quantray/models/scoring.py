@@ -1,5 +1,6 @@
 """Scores of dates: chunk by chunk with a carried state, or window by window."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -93,32 +94,49 @@ def score_rows(
 def chunk_scores(
     network: Network, examples: Examples, spans: list[range], state: LSTMState, reading: TimeReading
 ) -> tuple[Tensor, LSTMState]:
-    """Scores (streams x days, N) of one chunk of each stream, all of one length, and the state after it."""
+    """Scores (streams x days, N) of one chunk of each stream, all of one length, and the state after it.
+
+    The state is of no meaning in a process that does not encode.
+    """
     if len(spans) == 1:
         cut = slice(spans[0].start, spans[0].stop)
         x, reset = examples.values[cut], examples.reset[cut]
     else:
         x = torch.cat([examples.values[s.start : s.stop] for s in spans], dim=1)
         reset = torch.cat([examples.reset[s.start : s.stop] for s in spans], dim=1)
+    n_names = examples.values.shape[1]
+    days = _parts(len(spans[0]), network.stages.micro_batches)
+    rows = [span_rows([span[part] for span in spans], x.device) for part in days]
+
+    def encoded() -> Iterator[Tensor]:
+        nonlocal state
+        for part in days:
+            tokens, state = network.encode(x[part], state, reset[part])
+            yield tokens.view(-1, len(spans), n_names, tokens.shape[-1]).transpose(0, 1).flatten(0, 1)
+
     with half_precision(reading, x.device):
-        tokens, state = network.encode(x, state, reset)
-        n_names = examples.values.shape[1]
-        tokens = tokens.view(len(spans[0]), len(spans), n_names, -1).transpose(0, 1).flatten(0, 1)
-        return network.head(tokens, examples.structure(span_rows(spans, x.device))), state
+        scores = network.stages.scores(encoded(), [examples.structure(part) for part in rows], network.head)
+    # The days of a part follow one another stream by stream, and so shall those of all parts.
+    return torch.cat([part.view(len(spans), -1, n_names) for part in scores], dim=1).flatten(0, 1), state
 
 
 def window_scores(network: Network, examples: Examples, rows: Tensor, reading: TimeReading) -> Tensor:
     """Scores (B, N) of some dates, given by rows (B,), each from its own look-back window with an empty state."""
-    at = rows[None] + torch.arange(1 - reading.steps, 1, device=rows.device)[:, None]
-    if int(at.min()) < 0:
+    if int(rows.min()) < reading.steps - 1:
         raise InputError(
             f"a window of {reading.steps} days reaches before the first row; give rows from {reading.steps - 1} on."
         )
-    x = examples.values[at].flatten(1, 2)
-    with half_precision(reading, x.device):
-        tokens, _ = network.encode(x, None, examples.reset[at].flatten(1, 2))
-        last = tokens[-1].view(len(rows), examples.values.shape[1], -1)
-        return network.head(last, examples.structure(rows))
+    window = torch.arange(1 - reading.steps, 1, device=rows.device)[:, None]
+    parts = [rows[part] for part in _parts(len(rows), network.stages.micro_batches)]
+
+    def encoded() -> Iterator[Tensor]:
+        for part in parts:
+            at = part[None] + window
+            tokens, _ = network.encode(examples.values[at].flatten(1, 2), None, examples.reset[at].flatten(1, 2))
+            yield tokens[-1].view(len(part), examples.values.shape[1], -1)
+
+    with half_precision(reading, examples.values.device):
+        return torch.cat(network.stages.scores(encoded(), [examples.structure(part) for part in parts], network.head))
 
 
 def encoded_rows(network: Network, examples: Examples, rows: slice, reading: TimeReading) -> Tensor:
@@ -141,13 +159,16 @@ def encoded_rows(network: Network, examples: Examples, rows: slice, reading: Tim
 
 
 def warm_state(network: Network, examples: Examples, starts: list[int], reading: TimeReading) -> LSTMState:
-    """The state of all streams before their first rows, from up to ``warm_up`` rows before each; no gradient."""
+    """The state of all streams before their first rows, from up to ``warm_up`` rows before each; no gradient.
+
+    It is empty in a process that does not encode.
+    """
     states = []
     with torch.no_grad():
         for start in starts:
             state = network.encoder.empty(examples.values.shape[1])
             span = slice(max(start - reading.warm_up, 0), start)
-            if span.start < span.stop:
+            if span.start < span.stop and network.stages.encodes:
                 _, state = network.encoder(examples.values[span], state, examples.reset[span])
             states.append(state)
     return LSTMState(torch.cat([s.hidden for s in states], dim=1), torch.cat([s.cell for s in states], dim=1))
@@ -161,3 +182,9 @@ def span_rows(spans: list[range], device: torch.device) -> Tensor:
 def half_precision(reading: TimeReading, device: torch.device) -> AbstractContextManager[Any]:
     """Autocast to bf16 where the reading asks for it."""
     return torch.autocast(device.type, torch.bfloat16, enabled=reading.precision == "bf16")
+
+
+def _parts(count: int, most: int) -> list[slice]:
+    """So many things in order, in at most so many parts."""
+    size = -(-count // most)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -243,8 +243,9 @@ class _StageRun:
 
     def _epoch(self) -> float:
         self.network.train()
-        # Of each epoch and worker anew, so that a run which was interrupted goes on with the same dropout.
-        torch.manual_seed(_seed(self.settings, self.state.stage + 1, self.state.epoch, self.workers.rank + 1))
+        # Of each epoch, worker and stage anew, so that a run which was interrupted goes on with the same dropout.
+        place = (self.workers.rank + 1, *(() if self.network.stages.encodes else (1,)))
+        torch.manual_seed(_seed(self.settings, self.state.stage + 1, self.state.epoch, *place))
         device = self.examples.values.device
         sums, dates = torch.zeros((), device=device), torch.zeros((), device=device)
         pending = torch.zeros((), device=device)
@@ -269,6 +270,7 @@ class _StageRun:
     def _move(self, counted: Tensor) -> Tensor:
         """One step of the optimiser along the mean gradient over the dates of all workers; returns their number."""
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.trained]
+        self.network.stages.add_up(gradients)
         self.workers.add_up([*gradients, counted])
         for parameter, gradient in zip(self.trained, gradients, strict=True):
             parameter.grad = gradient / counted.clamp(min=1)

@@ -10,6 +10,7 @@ import pytest
 from quantray.data.splits import DateRange, Split
 from quantray.data.synthetic import simulate_market
 from quantray.distributed import training
+from quantray.distributed.axes.choice import Axes
 from quantray.distributed.training import RayTraining, fit_on_ray
 from quantray.errors import ClusterError, DataError, InputError, SolverError
 from quantray.models.forecaster import FitContext
@@ -115,9 +116,7 @@ def test_a_warm_start_from_a_fit_or_its_checkpoint(panel, fold, tmp_path):
     [
         ({"name": "a/b"}, "name 'a/b' is not the name of one folder"),
         ({"name": ""}, "name '' is not the name"),
-        ({"workers": 3, "head_workers": 2}, "3 workers do not divide into rows of 2"),
-        ({"workers": 0, "head_workers": 2}, "0 workers do not divide into rows of 2"),
-        ({"workers": -1}, "-1 workers do not divide"),
+        ({"workers": -1}, "workers -1 must be at least 0"),
         ({"cpus_per_worker": 0.0}, "must be positive"),
         ({"max_failures": -2}, "max_failures -2 must be at least 0"),
         ({"start_minutes": 0}, "start_minutes 0 at least 1"),
@@ -130,12 +129,10 @@ def test_settings_that_cannot_be(changes, message, tmp_path):
 
 def test_what_every_worker_would_refuse_is_refused_before_they_start(panel, fold, tmp_path):
     run = RayTraining(storage=tmp_path, name="run", workers=2)
-    with pytest.raises(InputError, match="batch 2 does not divide among 4 workers"):
+    with pytest.raises(InputError, match="batch 2 does not divide among 4 rows"):
         fit_on_ray(FORECASTER, panel, fold, replace(run, workers=4))
-    with pytest.raises(InputError, match="3 heads of attention 'complete' do not divide among 2 head workers"):
-        fit_on_ray(replace(FORECASTER, width=9, heads=3), panel, fold, replace(run, head_workers=2))
-    with pytest.raises(InputError, match="2 heads of attention 'none' do not divide"):
-        fit_on_ray(replace(FORECASTER, attention="none"), panel, fold, replace(run, head_workers=2))
+    with pytest.raises(InputError, match="1 workers do not divide into rows of 2"):
+        fit_on_ray(FORECASTER, panel, fold, replace(run, workers=0, axes=Axes(row=2)))
     with pytest.raises(InputError, match=r"folder .*elsewhere is not the run's"):
         fit_on_ray(FORECASTER, panel, fold, run, context=FitContext(folder=tmp_path / "elsewhere"))
     with pytest.raises(InputError, match="works in this process; set workers to 0"):

@@ -34,10 +34,11 @@ def test_a_stopped_fit_goes_on_to_the_last_byte(pair):
 
 
 @pytest.mark.slow
-def test_rows_share_heads_and_columns_dates(four):
+@pytest.mark.parametrize("axis", ["heads", "features", "heads and features", "pipeline"])
+def test_rows_share_an_axis_and_columns_dates(four, axis):
     assert [found["place"] for found in four] == [[0, 0], [0, 1], [1, 0], [1, 1]]
     for found in four:
-        assert found["grid"] < 1e-9
+        assert found[f"grid {axis}"] < 1e-9
 
 
 def test_rows_must_be_whole(pair):

@@ -4,7 +4,6 @@ Each check gives the largest difference, or whether something holds; the first p
 """
 
 import contextlib
-import copy
 import json
 import multiprocessing
 import os
@@ -13,58 +12,22 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
+from training_axes import check_axes_of_fits, check_features, check_pipeline
+from training_problem import N_NAMES, apart, distance, examples, network, refusal, trained
 
 from quantray.data.splits import DateRange, Split
 from quantray.data.synthetic import simulate_market
-from quantray.distributed.heads import join_heads, split_heads
+from quantray.distributed.axes.choice import Axes, dividing
+from quantray.distributed.axes.heads import join_heads, split_heads
 from quantray.distributed.workers import ProcessGroup, fit_share, worker_grid
-from quantray.errors import InputError
 from quantray.features.feature_set import feature_set
-from quantray.models.examples import Examples, Graphs
 from quantray.models.forecaster import FitContext
 from quantray.models.learned import NetworkForecaster
-from quantray.models.networks import CrossSection, Network, NetworkSettings, Structure
+from quantray.models.networks import CrossSection, Structure
 from quantray.models.scoring import TimeReading
-from quantray.models.training import TrainingSettings, train
-
-N_NAMES, N_DAYS, N_INPUTS = 14, 48, 3
-
-
-def examples(dtype=torch.float64):
-    draw = torch.Generator().manual_seed(5)
-    values = torch.randn(N_DAYS, N_NAMES, N_INPUTS, generator=draw, dtype=dtype)
-    labels = values[..., 0] * 0.3 + torch.randn(N_DAYS, N_NAMES, generator=draw, dtype=dtype)
-    labels[torch.rand(N_DAYS, N_NAMES, generator=draw) < 0.1] = torch.nan
-    member = torch.rand(N_DAYS, N_NAMES, generator=draw) < 0.9
-    reset = torch.rand(N_DAYS, N_NAMES, generator=draw) < 0.02
-    neighbours = torch.randint(-1, N_NAMES, (1, N_NAMES, 4), generator=draw, dtype=torch.int32)
-    clusters = torch.randperm(N_NAMES, generator=draw).to(torch.int32).view(1, 2, 7)
-    return Examples(values, reset, member, labels, Graphs(torch.zeros(N_DAYS, dtype=torch.int64), neighbours, clusters))
-
-
-def network(attention="neighbours", *, heads=4, dropout=0.0, recompute=False, dtype=torch.float64):
-    torch.manual_seed(3)
-    settings = NetworkSettings(
-        inputs=N_INPUTS, width=8, layers=1, attention=attention, heads=heads, dropout=dropout, recompute=recompute
-    )
-    return Network(settings).to(dtype)
-
-
-def trained(start, settings, workers=None):
-    net = copy.deepcopy(start)
-    if workers == "heads":
-        split_heads(net)
-        workers = None
-    done = train(net, examples(), slice(8, 38), slice(40, 48), settings, workers=workers)
-    return done.network.state_dict()
-
-
-def distance(ours, theirs):
-    assert list(ours) == list(theirs)
-    return max(float((ours[name] - theirs[name]).abs().max()) for name in ours if ours[name].numel())
+from quantray.models.training import TrainingSettings
 
 
 def check_add_up(rank):
@@ -97,7 +60,7 @@ def check_data(rank):
             loss=loss,
             seed=2,
         )
-        alone, together = (trained(network(), settings, w) for w in (None, ProcessGroup()))
+        alone, together = (trained(network(), settings, workers=w) for w in (None, ProcessGroup()))
         out[f"data {mode}"] = distance(together, alone)
         out[f"moved {mode}"] = distance(alone, network().state_dict())
     return out
@@ -129,7 +92,7 @@ def check_heads(rank):
         reading=TimeReading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
     )
     start = network("dense", dropout=0.3)
-    out["heads trained"] = distance(trained(start, settings, "heads"), trained(start, settings))
+    out["heads trained"] = distance(trained(start, settings, split_heads), trained(start, settings))
     return out | check_whole_again() | check_half_precision(structure) | check_refusals()
 
 
@@ -138,11 +101,7 @@ def check_whole_again():
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     split_heads(net)
     names = list(net.state_dict())
-    try:
-        split_heads(net)
-        twice = ""
-    except InputError as error:
-        twice = str(error)
+    twice = refusal(lambda: split_heads(net))
     join_heads(net)
     return {
         "same names": names == list(before),
@@ -167,17 +126,11 @@ def check_half_precision(structure):
 
 
 def check_refusals():
-    said = {}
-    for name, act in {
-        "odd heads": lambda: split_heads(network("dense", heads=1)),
-        "no attention": lambda: split_heads(network("none")),
-        "odd rows": lambda: worker_grid(3),
-    }.items():
-        try:
-            act()
-        except InputError as error:
-            said[name] = str(error)
-    return said
+    return {
+        "odd heads": refusal(lambda: split_heads(network("dense", heads=1))),
+        "no attention": refusal(lambda: split_heads(network("none"))),
+        "odd rows": refusal(lambda: worker_grid(3)),
+    }
 
 
 class StoppedError(Exception):
@@ -201,14 +154,14 @@ def check_fits(rank, folder):
         name="pair", attention="complete", width=8, layers=1, heads=2, dropout=0.3, training=training
     )
 
-    def fit(name, *, until=None, head_workers=1, own=False):
+    def fit(name, *, until=None, axes=None, own=False):
         def report(figures):
             if figures.epoch == until:
                 raise StoppedError
 
         place = folder / (f"{name}-{rank}" if own else name)
         context = FitContext(features=features, folder=place, seed=7, report=report)
-        return fit_share(forecaster, panel, fold, context=context, head_workers=head_workers)
+        return fit_share(forecaster, panel, fold, context=context, axes=axes)
 
     whole = fit("whole")
     with contextlib.suppress(StoppedError):
@@ -219,7 +172,7 @@ def check_fits(rank, folder):
     again = fit("stopped", own=True)
     dist.barrier()
     alone = forecaster.fit(panel, fold, context=FitContext(features=features, seed=7))
-    heads = fit("heads", head_workers=2)
+    heads = fit("heads", axes=Axes(row=2))
     # By dates each worker draws its own dropout, by heads all draw the same.
     plain = replace(forecaster, dropout=0.0)
     dates = fit_share(plain, panel, fold, context=FitContext(features=features, seed=7))
@@ -231,29 +184,21 @@ def check_fits(rank, folder):
         "left alone": (folder / "stopped-1" / "checkpoint.pt").read_bytes() == b"stale",
         "fit by heads": apart(heads, alone),
         "fit by dates": apart(dates, single),
-    }
-
-
-def apart(ours, theirs):
-    """The largest difference between the losses and coefficients of two fits."""
-    pairs = zip(ours.checkpoint.progress.history, theirs.checkpoint.progress.history, strict=True)
-    return float(np.max([[abs(a.loss - b.loss), abs(a.valid_ic - b.valid_ic)] for a, b in pairs]))
+    } | check_axes_of_fits(forecaster, panel, fold, features)
 
 
 def check_grid(rank):
-    """Four workers, two by two: rows share the heads, columns the dates."""
+    """Four workers, two by two: rows share an axis, columns the dates."""
     grid = worker_grid(2)
     settings = TrainingSettings(
         reading=TimeReading(steps=5, warm_up=6), batch=2, epochs=3, learning_rate=0.02, clip=0.05, seed=2
     )
     start = network("dense")
-    net = copy.deepcopy(start)
-    split_heads(net, grid.heads)
-    done = train(net, examples(), slice(8, 38), slice(40, 48), settings, workers=grid.data)
-    return {
-        "place": [grid.data.rank, dist.get_rank(grid.heads)],
-        "grid": distance(done.network.state_dict(), trained(start, settings)),
-    }
+    whole, out = trained(start, settings), {"place": [grid.data.rank, dist.get_rank(grid.row)]}
+    for split in (("heads",), ("features",), ("heads", "features"), ("pipeline",)):
+        divide = dividing(Axes(row=2, split=split), grid.row)
+        out[f"grid {' and '.join(split)}"] = distance(trained(start, settings, divide, grid.data), whole)
+    return out
 
 
 def main(rank: int, count: int, folder: Path) -> None:
@@ -264,6 +209,7 @@ def main(rank: int, count: int, folder: Path) -> None:
     )
     if count == 2:
         out = check_add_up(rank) | check_data(rank) | check_heads(rank) | check_fits(rank, folder)
+        out |= check_features(rank) | check_pipeline(rank)
     else:
         out = check_grid(rank)
     dist.barrier()

@@ -1,12 +1,11 @@
 """Attention heads split over workers, each of which attends with its own heads among all names."""
 
-from typing import Any
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from quantray.distributed.axes.messages import FromAll, TakeShare, ToAll
 from quantray.errors import InputError
 from quantray.models.networks import CrossSection, Network, Structure
 
@@ -73,12 +72,12 @@ class SplitCrossSection(nn.Module):
     def forward(self, tokens: Tensor, structure: Structure) -> Tensor:
         """(B, N, D) tokens to (B, N, heads x channels), those of all workers."""
         mine = {
-            "maps": _TakeHeads.apply(self.maps, self.part, self.group),  # type: ignore[no-untyped-call]
-            "scores": _TakeHeads.apply(self.scores, self.part, self.group),  # type: ignore[no-untyped-call]
+            "maps": TakeShare.apply(self.maps, self.part, self.group),  # type: ignore[no-untyped-call]
+            "scores": TakeShare.apply(self.scores, self.part, self.group),  # type: ignore[no-untyped-call]
         }
-        shared = _ToAll.apply(tokens, self.group)  # type: ignore[no-untyped-call]
+        shared = ToAll.apply(tokens, self.group)  # type: ignore[no-untyped-call]
         out = functional_call(self._lent[0], mine, (shared, structure))
-        joined: Tensor = _FromAll.apply(out, self.group)  # type: ignore[no-untyped-call]
+        joined: Tensor = FromAll.apply(out, self.group)  # type: ignore[no-untyped-call]
         return joined
 
     def whole(self) -> CrossSection:
@@ -87,54 +86,3 @@ class SplitCrossSection(nn.Module):
             cross = CrossSection(self.kind, self.width, self.maps.shape[1])
         cross.maps, cross.scores = self.maps, self.scores
         return cross
-
-
-class _TakeHeads(torch.autograd.Function):
-    """A worker's heads of a parameter; back comes the gradient of all heads, each from the worker that has it."""
-
-    @staticmethod
-    def forward(ctx: Any, parameter: Tensor, part: tuple[int, int], group: dist.ProcessGroup | None) -> Tensor:
-        ctx.shape, ctx.part, ctx.group = parameter.shape, part, group
-        return parameter[:, part[0] : part[1]].clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        whole = gradients[0].new_zeros(ctx.shape)
-        whole[:, ctx.part[0] : ctx.part[1]] = gradients[0]
-        dist.all_reduce(whole, group=ctx.group)
-        return whole, None, None
-
-
-class _ToAll(torch.autograd.Function):
-    """The same tokens to every worker; back comes the sum of what their heads ask for."""
-
-    @staticmethod
-    def forward(ctx: Any, tokens: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        ctx.group = group
-        return tokens.view_as(tokens)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        total = gradients[0].clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total, group=ctx.group)
-        return total, None
-
-
-class _FromAll(torch.autograd.Function):
-    """The outputs of all workers side by side; back goes to each the share of its own.
-
-    The loss is computed by every worker alike, so adding up their gradients would count it once per worker.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, mine: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        ctx.rank, ctx.channels = dist.get_rank(group), mine.shape[-1]
-        mine = mine.contiguous()
-        parts = [torch.empty_like(mine) for _ in range(dist.get_world_size(group))]
-        dist.all_gather(parts, mine, group=group)
-        return torch.cat(parts, dim=-1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        first = ctx.rank * ctx.channels
-        return gradients[0][..., first : first + ctx.channels], None
