@@ -18,12 +18,25 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import eigh, qr
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order
 
 from quantray.arrays import Float, Int
 from quantray.covariance.gaps import centred_returns
 from quantray.errors import InputError
 from quantray.portfolio.clusters import Distance, leaf_order
-from quantray.portfolio.spanning import BLOCK, Points, lightest_tree, nearest, single_linkage, spanning_tree
+from quantray.portfolio.spanning import (
+    BLOCK,
+    Edges,
+    Points,
+    Spread,
+    Workers,
+    blocks,
+    lightest_tree,
+    nearest,
+    single_linkage,
+    spanning_tree,
+)
 
 __all__ = ["hrp_large_order", "hrp_large_weights"]
 
@@ -32,7 +45,12 @@ _CHUNK = 64
 
 
 def hrp_large_weights(
-    returns: Float, *, distance: Distance = "paper", neighbours: int = 16, directions: int = 256
+    returns: Float,
+    *,
+    distance: Distance = "paper",
+    neighbours: int = 16,
+    directions: int = 256,
+    workers: Workers | None = None,
 ) -> Float:
     """Weights by hierarchical risk parity with single linkage, in memory linear in the number of assets.
 
@@ -44,8 +62,11 @@ def hrp_large_weights(
     returns : (T, N) simple returns; NaN where missing. As for the sample covariance, an asset is centred on the days
         it has, other days count as zero, and its variance is rescaled to the days it has.
     distance : see ``hrp.hrp_weights``.
-    neighbours : under ``paper``, nearest neighbours of each asset that edges are proposed to.
+    neighbours : nearest neighbours of each asset; under ``paper`` edges are proposed to them, under ``correlation``
+        their number changes the time alone.
     directions : under ``paper``, principal components on which columns are projected; all there are if fewer.
+    workers : an executor, of ``research.executor`` or ``distributed``, which blocks of assets are handed to; without
+        one they are worked on here. Weights are the same bytes for any number of workers.
 
     Returns
     -------
@@ -62,11 +83,17 @@ def hrp_large_weights(
     Portfolio Management 42(4).
     """
     returns = np.asarray(returns, dtype=np.float64)
-    return _bisected(returns, hrp_large_order(returns, distance=distance, neighbours=neighbours, directions=directions))
+    order = hrp_large_order(returns, distance=distance, neighbours=neighbours, directions=directions, workers=workers)
+    return _bisected(returns, order)
 
 
 def hrp_large_order(
-    returns: Float, *, distance: Distance = "paper", neighbours: int = 16, directions: int = 256
+    returns: Float,
+    *,
+    distance: Distance = "paper",
+    neighbours: int = 16,
+    directions: int = 256,
+    workers: Workers | None = None,
 ) -> Int:
     """(N,) assets from left to right in the dendrogram; takes and raises as ``hrp_large_weights``."""
     if distance not in ("paper", "correlation"):
@@ -77,25 +104,19 @@ def hrp_large_order(
     if returns.ndim != 2 or (~np.isnan(returns)).sum(axis=0).min(initial=2) < 2:
         # Block by block, an error would name another asset.
         centred_returns(returns, "available")
-    _refuse_flat(returns)
     n_assets = returns.shape[1]
     if n_assets == 1:
-        return np.zeros(1, dtype=np.int64)
+        # An asset without variance is refused also where there is nothing to order.
+        return np.zeros(len(_unit(returns)), dtype=np.int64)
+    count = min(neighbours, n_assets - 1)
     if distance == "correlation":
-        tree = spanning_tree(_unit(returns, np.arange(n_assets)), np.ones(n_assets))
+        points: Spread[tuple[Points, Points]] = Spread(workers, (_unit(returns), np.ones(n_assets)))
+        tree = spanning_tree(points, nearest(points, n_assets, count))
         # Squares are 2 - 2 rho; equal assets can come out a rounding error below zero.
         return leaf_order(single_linkage(replace(tree, length=np.sqrt(np.maximum(tree.length, 0.0)) / 2)))
-    columns, squares = _projected(returns, directions)
-    near = nearest(columns, squares, min(neighbours, n_assets - 1))
-    tree = spanning_tree(columns, squares)
-    # Every asset but one ends one edge of the tree; the one that began it proposes an edge a second time.
-    beside = near[:, :1].copy()
-    beside[tree.second, 0] = tree.first
-    proposed = np.hstack([near, beside])
-    del columns, squares, near
-    return leaf_order(
-        single_linkage(lightest_tree(proposed, _between_columns(_unit(returns, np.arange(n_assets)), proposed)))
-    )
+    proposed = _proposed(workers, returns, count, directions)
+    # Made again rather than kept beside the projection: it takes as much memory as the returns.
+    return leaf_order(single_linkage(lightest_tree(proposed, _between_columns(workers, _unit(returns), proposed))))
 
 
 def _centred(returns: Float, assets: Int) -> Float:
@@ -111,21 +132,21 @@ def _centred(returns: Float, assets: Int) -> Float:
     return out
 
 
-def _unit(returns: Float, assets: Int) -> Float:
-    """(N, T) the same, of length one."""
-    out = _centred(returns, assets)
-    out /= np.sqrt(np.einsum("nt,nt->n", out, out))[:, None]
+def _unit(returns: Float) -> Float:
+    """(N, T) centred returns of length one.
+
+    Raises
+    ------
+    InputError
+        An asset has no variance.
+    """
+    out = _centred(returns, np.arange(returns.shape[1]))
+    length = np.sqrt(np.einsum("nt,nt->n", out, out))
+    if not length.all():
+        flat = int((length == 0).sum())
+        raise InputError(f"{flat} assets have no positive variance; drop them before clustering.")
+    out /= length[:, None]
     return out
-
-
-def _refuse_flat(returns: Float) -> None:
-    n_assets = returns.shape[1]
-    moving = sum(
-        int(_centred(returns, np.arange(start, min(start + BLOCK, n_assets))).any(axis=1).sum())
-        for start in range(0, n_assets, BLOCK)
-    )
-    if moving < n_assets:
-        raise InputError(f"{n_assets - moving} assets have no positive variance; drop them before clustering.")
 
 
 def _distances(unit: Points, start: int, stop: int) -> Points:
@@ -139,63 +160,80 @@ def _distances(unit: Points, start: int, stop: int) -> Points:
     return out
 
 
-def _projected(returns: Float, directions: int) -> tuple[Points, Points]:
+def _proposed(workers: Workers | None, returns: Float, count: int, directions: int) -> Int:
+    """(N, count + 1) assets that edges are proposed to: the nearest in the projection, and beside in its tree."""
+    points = Spread(workers, _projected(workers, returns, directions))
+    near = nearest(points, returns.shape[1], count)
+    tree = spanning_tree(points, near)
+    return np.hstack([near.index, _before(tree)[:, None]])
+
+
+def _before(tree: Edges) -> Int:
+    """(N,) the point before each on the way from the first in a tree; the first stands before one that it leads to."""
+    n_points = len(tree.first) + 1
+    matrix = coo_array((np.ones(n_points - 1), (tree.first, tree.second)), shape=(n_points, n_points)).tocsr()
+    order, before = breadth_first_order(matrix, 0, directed=False)
+    before[0] = order[1]
+    return before.astype(np.int64)
+
+
+def _projected(workers: Workers | None, returns: Float, directions: int) -> tuple[Points, Points]:
     """Columns of the matrix of distances, (N, m + 1) on m principal directions and the mean, and their squares (N,).
 
     The directions span the correlations, and distances are close to linear in these. Single precision is enough to
     propose edges.
     """
-    n_assets = returns.shape[1]
-    single, loadings = np.empty((n_assets, len(returns)), np.float32), _loadings(returns, directions)
-    basis = np.ones((n_assets, loadings.shape[1] + 1), order="F")
-    for start in range(0, n_assets, BLOCK):
-        stop = min(start + BLOCK, n_assets)
-        single[start:stop] = unit = _unit(returns, np.arange(start, stop))
-        basis[start:stop, 1:] = unit @ loadings
+    unit = _unit(returns)
+    loadings = _loadings(unit, directions)
+    basis = np.ones((len(unit), loadings.shape[1] + 1), order="F")
+    for rows in blocks(len(unit), BLOCK):
+        basis[rows, 1:] = unit[rows] @ loadings
     basis = qr(basis, mode="economic", overwrite_a=True)[0].astype(np.float32)
-    columns, squares = np.empty((n_assets, basis.shape[1]), np.float32), np.empty(n_assets, np.float32)
-    for start in range(0, n_assets, BLOCK):
-        stop = min(start + BLOCK, n_assets)
-        distance = _distances(single, start, stop)
-        columns[start:stop] = distance.T @ basis
-        squares[start:stop] = np.einsum("nb,nb->b", distance, distance)
-    return columns, squares
+    single = unit.astype(np.float32)
+    del unit
+    found = list(Spread(workers, (single, basis)).map(_projection, blocks(len(single), BLOCK)))
+    return np.concatenate([columns for columns, _ in found]), np.concatenate([squares for _, squares in found])
 
 
-def _loadings(returns: Float, directions: int) -> Float:
+def _projection(shared: tuple[Points, Points], columns: slice) -> tuple[Points, Points]:
+    unit, basis = shared
+    distance = _distances(unit, columns.start, columns.stop)
+    return distance.T @ basis, np.einsum("nb,nb->b", distance, distance)
+
+
+def _loadings(unit: Float, directions: int) -> Float:
     """(T, m) days' weights in the principal components of returns of length one, the largest."""
-    n_days, n_assets = returns.shape
-    if n_assets <= n_days:
-        unit = _unit(returns, np.arange(n_assets))
-        value, vector = eigh(unit @ unit.T, subset_by_index=[max(n_assets - directions, 0), n_assets - 1])
-        used = value > 1e-10 * value[-1]
-        return np.asarray(unit.T @ (vector[:, used] / value[used]))
-    products = np.zeros((n_days, n_days))
-    for start in range(0, n_assets, BLOCK):
-        unit = _unit(returns, np.arange(start, min(start + BLOCK, n_assets)))
-        products += unit.T @ unit
-    value, vector = eigh(products, subset_by_index=[max(n_days - directions, 0), n_days - 1])
+    few = min(unit.shape)
+    wide = len(unit) > few
+    value, vector = eigh(unit.T @ unit if wide else unit @ unit.T, subset_by_index=[max(few - directions, 0), few - 1])
     used = value > 1e-10 * value[-1]
-    return np.asarray(vector[:, used] / np.sqrt(value[used]))
+    return np.asarray(vector[:, used] / np.sqrt(value[used]) if wide else unit.T @ (vector[:, used] / value[used]))
 
 
-def _between_columns(unit: Float, others: Int) -> Float:
+def _between_columns(workers: Workers | None, unit: Float, others: Int) -> Float:
     """(N, k) Euclidean distances between an asset's column of the matrix of distances and those of k others each."""
-    n_assets = len(unit)
-    squares, products = np.zeros(n_assets), np.zeros(others.shape)
-    # In double precision, half as many take the memory of a block.
-    few = BLOCK // 2
-    for start in range(0, n_assets, few):
-        # Distances are symmetric, so these are also rows of the columns in question.
-        rows = _distances(unit, start, min(start + few, n_assets))
-        squares += np.einsum("nb,nb->n", rows, rows)
-        for low in range(0, n_assets, _CHUNK):
-            part = slice(low, low + _CHUNK)
-            products[part] += np.matmul(rows[others[part]], rows[part, :, None])[:, :, 0]
-        # Or the next ones would be made beside them.
-        del rows
+    squares, products = np.zeros(len(unit)), np.zeros(others.shape)
+    for some_squares, some_products in Spread(workers, (unit, others)).map(_column_products, blocks(len(unit), BLOCK)):
+        squares += some_squares
+        products += some_products
     # Equal columns can come out a rounding error below zero.
     return np.sqrt(np.maximum(squares[:, None] + squares[others] - 2 * products, 0.0))
+
+
+def _column_products(shared: tuple[Float, Int], columns: slice) -> tuple[Float, Float]:
+    """What a block of rows of the columns adds to their squares (N,) and their products with others (N, k)."""
+    unit, others = shared
+    squares, products = np.zeros(len(unit)), np.zeros(others.shape)
+    # In double precision, half as many take the memory of a block.
+    for part in blocks(columns.stop - columns.start, BLOCK // 2):
+        # Distances are symmetric, so these are also rows of the columns in question.
+        rows = _distances(unit, columns.start + part.start, columns.start + part.stop)
+        squares += np.einsum("nb,nb->n", rows, rows)
+        for few in blocks(len(unit), _CHUNK):
+            products[few] += np.matmul(rows[others[few]], rows[few, :, None])[:, :, 0]
+        # Or the next ones would be made beside them.
+        del rows
+    return squares, products
 
 
 def _bisected(returns: Float, order: Int) -> Float:

@@ -1,9 +1,12 @@
 """Trees and neighbours among points without their matrix of distances: what single linkage needs of it.
 
 Points are rows. Work is quadratic in their number, memory linear: distances exist for one block of points at a time.
+Blocks are the same wherever they are worked on, so results do not depend on the number of workers.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +15,52 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from quantray.arrays import Float, Int
 
-__all__ = ["BLOCK", "Edges", "lightest_tree", "nearest", "prim_steps", "single_linkage", "spanning_tree"]
+__all__ = [
+    "BLOCK",
+    "Edges",
+    "Nearest",
+    "Spread",
+    "Workers",
+    "blocks",
+    "lightest_tree",
+    "nearest",
+    "prim_steps",
+    "single_linkage",
+    "spanning_tree",
+]
 
 BLOCK = 512
 """Points whose distances to all others are held at once."""
 
 Points = npt.NDArray[np.floating]
+S = TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Workers(Protocol):
+    """What an executor of ``research`` or ``distributed`` offers, of which this room knows nothing else."""
+
+    def put(self, value: Any) -> Any:
+        """Store a value once for several calls of ``map``."""
+        ...
+
+    def map(self, fn: Callable[[Any, Any], Any], items: Iterable[Any], *, shared: Any) -> Iterator[Any]:
+        """``fn(shared, item)`` for each item, in the items' order; ``fn`` is a top-level function."""
+        ...
+
+
+class Spread(Generic[S]):
+    """A value that functions of it and of items share, on workers or, without any, in this process."""
+
+    def __init__(self, workers: Workers | None, value: S) -> None:
+        self._workers, self._value = workers, value if workers is None else workers.put(value)
+
+    def map(self, fn: Callable[[S, T], R], items: Iterable[T]) -> Iterator[R]:
+        """See ``Workers.map``."""
+        if self._workers is None:
+            return (fn(self._value, item) for item in items)
+        return self._workers.map(fn, items, shared=self._value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,25 +75,123 @@ class Edges:
     """(E,)."""
 
 
-def spanning_tree(points: Points, squares: Points) -> Edges:
-    """The tree of least total length that connects all points; its lengths are squared distances.
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The k nearest others of each of N points, in no order."""
 
-    Points come block by block. A block changes the tree of those before it only by edges that touch the block, so
-    Prim's method on the old tree and the block's distances finds the new one; it is exact.
+    index: Int
+    """(N, k)."""
+    length: Points
+    """(N, k) squared distances."""
+
+
+def blocks(n_points: int, size: int) -> list[slice]:
+    """The points in runs of a size."""
+    return [slice(start, min(start + size, n_points)) for start in range(0, n_points, size)]
+
+
+def nearest(points: Spread[tuple[Points, Points]], n_points: int, count: int) -> Nearest:
+    """The nearest others of each point.
 
     Parameters
     ----------
-    points : (N, d) coordinates p; sums are taken in their precision.
-    squares : (N,) a, so that the squared distance is a_i + a_j - 2 p_i p_j. Squared lengths of the points, or more
-        where coordinates leave something out.
-
-    Source: Prim (1957), *Shortest connection networks and some generalizations*, Bell System Technical Journal 36.
+    points : (N, d) coordinates p, and (N,) a, so that the squared distance is a_i + a_j - 2 p_i p_j: squared lengths of
+        the points, or more where coordinates leave something out. Sums are taken in their precision.
+    count : at most N - 1.
     """
-    none = np.empty(0, dtype=np.int64)
-    tree = Edges(none, none, np.empty(0, dtype=points.dtype))
-    for start in range(0, len(points), BLOCK):
-        tree = _grown(tree, _squared_distances(points, squares, start, min(start + BLOCK, len(points))), start)
-    return tree
+    # Beside the distances stand their places, of twice the bytes.
+    found = list(points.map(_nearest_of, [(rows, count) for rows in blocks(n_points, -(-BLOCK // 4))]))
+    return Nearest(np.concatenate([some.index for some in found]), np.concatenate([some.length for some in found]))
+
+
+def spanning_tree(points: Spread[tuple[Points, Points]], near: Nearest) -> Edges:
+    """The tree of least total length that connects all points; its lengths are squared distances.
+
+    Components grow, each by the shortest edge that leaves it. That is an edge to one of the nearest points, unless some
+    point of the component has its nearest all inside and none farther away than that edge is long; such points are
+    compared with all points outside. Only the largest component may wait for the others instead. The tree is exact.
+
+    Parameters
+    ----------
+    points : as of ``nearest``.
+    near : what it finds.
+
+    Source: Nesetril, Milkova and Nesetrilova (2001), *Otakar Boruvka on minimum spanning tree problem*, Discrete
+    Mathematics 233.
+    """
+    n_points = len(near.index)
+    known, component, above = _Known(near), np.arange(n_points), list(range(n_points))
+    edges: list[tuple[int, int]] = []
+    lengths: list[np.floating] = []
+    while len(edges) < n_points - 1:
+        leaving = known.shortest(points, component)
+        ends = zip(leaving.first.tolist(), leaving.second.tolist(), leaving.length, strict=True)
+        for first, second, length in ends:
+            one, other = _top(above, first), _top(above, second)
+            # Two components can choose the same edge, or several ones as long.
+            if one != other:
+                above[one] = other
+                edges.append((first, second))
+                lengths.append(length)
+        component = np.unique([_top(above, point) for point in range(n_points)], return_inverse=True)[1]
+    first, second = np.reshape(np.array(edges, dtype=np.int64), (-1, 2)).T
+    return Edges(first, second, np.array(lengths, dtype=near.length.dtype))
+
+
+class _Known:
+    """The points known to be near each, and how near one that is not known can be."""
+
+    def __init__(self, near: Nearest) -> None:
+        # The last column is for what a comparison with all points finds; until then it says nothing new.
+        self._index = np.hstack([near.index, near.index[:, :1]])
+        self._length = np.hstack([near.length, near.length[:, :1]])
+        self._bound = near.length.max(axis=1)
+
+    def shortest(self, points: Spread[tuple[Points, Points]], component: Int) -> Edges:
+        """The shortest edge that leaves each component; that of the largest only where it is known."""
+        away = np.where(component[self._index] != component[:, None], self._length, np.inf)
+        unsure = self._bound < _least(component, away.min(axis=1))[component]
+        largest = int(np.bincount(component).argmax())
+        some = np.flatnonzero(unsure & (component != largest))
+        if len(some):
+            self._index[some, -1], self._length[some, -1] = _outside(points, some, component)
+            self._bound[some] = away[some, -1] = self._length[some, -1]
+        column = away.argmin(axis=1)
+        reach = away[np.arange(len(away)), column]
+        ends = np.flatnonzero(reach == _least(component, reach)[component])
+        if unsure[component == largest].any():
+            ends = ends[component[ends] != largest]
+        ends = ends[np.unique(component[ends], return_index=True)[1]]
+        return Edges(ends, self._index[ends, column[ends]], reach[ends])
+
+
+def _least(component: Int, values: Points) -> Points:
+    """(C,) the least value in each component."""
+    out = np.full(int(component.max()) + 1, np.inf, dtype=values.dtype)
+    np.minimum.at(out, component, values)
+    return out
+
+
+def _outside(points: Spread[tuple[Points, Points]], some: Int, component: Int) -> tuple[Int, Points]:
+    """The nearest point outside its component for each of some points, and the squared distance."""
+    found = list(points.map(_outside_of, [(some[part], component) for part in blocks(len(some), BLOCK)]))
+    return np.concatenate([index for index, _ in found]), np.concatenate([length for _, length in found])
+
+
+def _outside_of(shared: tuple[Points, Points], item: tuple[Int, Int]) -> tuple[Int, Points]:
+    (points, squares), (some, component) = shared, item
+    distance = _squared_distances(points[some], squares[some], points, squares)
+    distance[component[some][:, None] == component] = np.inf
+    index = distance.argmin(axis=1)
+    return index, distance[np.arange(len(some)), index]
+
+
+def _nearest_of(shared: tuple[Points, Points], item: tuple[slice, int]) -> Nearest:
+    (points, squares), (rows, count) = shared, item
+    distance = _squared_distances(points[rows], squares[rows], points, squares)
+    distance[np.arange(len(distance)), np.arange(rows.start, rows.stop)] = np.inf
+    index = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    return Nearest(index.copy(), np.take_along_axis(distance, index, axis=1))
 
 
 def prim_steps(distances: Float) -> Edges:
@@ -60,8 +201,8 @@ def prim_steps(distances: Float) -> Edges:
     path instead of the tree, but single linkage merges both alike: points that hang together up to a distance join one
     after the other by steps up to that distance. And no step has to remember which point was the nearest.
 
-    Source: Prim (1957), see ``spanning_tree``; Gower and Ross (1969), *Minimum spanning trees and single linkage
-    cluster analysis*, Applied Statistics 18.
+    Source: Prim (1957), *Shortest connection networks and some generalizations*, Bell System Technical Journal 36;
+    Gower and Ross (1969), *Minimum spanning trees and single linkage cluster analysis*, Applied Statistics 18.
     """
     n_points = len(distances)
     reach, gone, away = np.full(n_points, np.inf), np.zeros(n_points), np.empty(n_points)
@@ -74,22 +215,6 @@ def prim_steps(distances: Float) -> Edges:
         lengths.append(away[joined[-1]])
     points = np.array(joined)
     return Edges(points[:-1], points[1:], np.array(lengths))
-
-
-def nearest(points: Points, squares: Points, count: int) -> Int:
-    """(N, count) the other points nearest to each, in no order; takes ``spanning_tree``'s and at most N - 1."""
-    n_points = len(points)
-    out = np.empty((n_points, count), dtype=np.int64)
-    # Beside the distances stand their places, of twice the bytes.
-    few = -(-BLOCK // 4)
-    for start in range(0, n_points, few):
-        stop = min(start + few, n_points)
-        distance = points[start:stop] @ points.T
-        distance *= -2
-        distance += squares
-        distance[np.arange(stop - start), np.arange(start, stop)] = np.inf
-        out[start:stop] = np.argpartition(distance, count - 1, axis=1)[:, :count]
-    return out
 
 
 def lightest_tree(neighbours: Int, length: Float) -> Edges:
@@ -128,45 +253,10 @@ def _top(above: list[int], node: int) -> int:
     return node
 
 
-def _squared_distances(points: Points, squares: Points, start: int, stop: int) -> Points:
-    """(stop, stop - start) squared distances of the points of a block and all before them to those of the block."""
-    out: Points = points[:stop] @ points[start:stop].T
+def _squared_distances(some: Points, some_squares: Points, points: Points, squares: Points) -> Points:
+    """(M, N) squared distances of some points to all."""
+    out: Points = some @ points.T
     out *= -2
-    out += squares[start:stop]
-    out += squares[:stop, None]
+    out += squares
+    out += some_squares[:, None]
     return out
-
-
-def _grown(tree: Edges, distances: Points, start: int) -> Edges:
-    """The tree of the points before ``start``, and those from it on, by Prim's method."""
-    n_points = len(distances)
-    ends = np.concatenate([tree.first, tree.second])
-    order = np.argsort(ends, kind="stable")
-    others = np.concatenate([tree.second, tree.first])[order]
-    lengths = np.concatenate([tree.length, tree.length])[order]
-    begin = np.searchsorted(ends[order], np.arange(start + 1)).tolist()
-    # Distance to the growing tree: of those outside, the next is the least; those inside can never come nearer.
-    outside = np.full(n_points, np.inf, dtype=distances.dtype)
-    reach = outside.copy()
-    link = np.zeros(n_points, dtype=np.int64)
-    first, second = np.empty(n_points - 1, dtype=np.int64), np.empty(n_points - 1, dtype=np.int64)
-    length = np.empty(n_points - 1, dtype=distances.dtype)
-    point = start
-    reach[start] = -np.inf
-    for step in range(n_points - 1):
-        row = distances[point]
-        closer = np.flatnonzero(row < reach[start:])
-        outside[start + closer] = reach[start + closer] = row[closer]
-        link[start + closer] = point
-        if point < start:
-            near, there = lengths[begin[point] : begin[point + 1]], others[begin[point] : begin[point + 1]]
-        else:
-            near, there = distances[:start, point - start], np.arange(start)
-        better = near < reach[there]
-        there = there[better]
-        outside[there] = reach[there] = near[better]
-        link[there] = point
-        point = int(outside.argmin())
-        first[step], second[step], length[step] = link[point], point, outside[point]
-        outside[point], reach[point] = np.inf, -np.inf
-    return Edges(first, second, length)

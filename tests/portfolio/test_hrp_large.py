@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from threadpoolctl import threadpool_limits
 
 from quantray.covariance.estimators import sample_covariance
 from quantray.errors import DataError, InputError
@@ -13,6 +14,7 @@ from quantray.features.returns import simple_returns
 from quantray.portfolio import hrp_large, spanning
 from quantray.portfolio.hrp import hrp_order, hrp_weights
 from quantray.portfolio.hrp_large import hrp_large_order, hrp_large_weights
+from quantray.research.executor import Serial
 
 DISTANCES = ("paper", "correlation")
 
@@ -53,6 +55,33 @@ def test_equals_hrp_on_the_sample_covariance(n_assets, n_days, distance):
     assert_allclose(
         hrp_large_weights(returns, distance=distance), hrp_weights(covariance, distance=distance), rtol=1e-9
     )
+
+
+class Backwards(Serial):
+    """Workers that take the last item first, and hand results back in the items' order."""
+
+    def map(self, fn, items, *, shared):
+        return reversed(list(super().map(fn, list(items)[::-1], shared=shared)))
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_workers_change_no_byte(distance):
+    returns = random_returns(300)
+    with threadpool_limits(limits=1):
+        expected = hrp_large_weights(returns, distance=distance)
+    for workers in (Serial(), Backwards()):
+        np.testing.assert_array_equal(hrp_large_weights(returns, distance=distance, workers=workers), expected)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_ray_changes_no_byte(distance, ray_cluster):
+    from quantray.distributed.executor import OnRay
+
+    returns = random_returns(1100, 60)
+    expected = hrp_large_weights(returns, distance=distance, workers=Serial())
+    np.testing.assert_array_equal(hrp_large_weights(returns, distance=distance, workers=OnRay()), expected)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -130,6 +159,7 @@ def test_two_perfect_hedges_share_the_budget(distance):
         ({"returns": np.zeros(5)}, InputError, r"returns are \(5,\); they must be \(T, N\)"),
         ({"returns": np.full((5, 2), np.inf)}, InputError, "infinite values"),
         ({"returns": np.ones((5, 2))}, InputError, "2 assets have no positive variance; drop them"),
+        ({"returns": np.ones((5, 1))}, InputError, "1 assets have no positive variance; drop them"),
         ({"returns": np.full((5, 2), np.nan)}, DataError, "asset 0 has 0 returns in 5 days"),
         ({"distance": "euclid"}, InputError, "distance 'euclid' is unknown; see hrp_large_weights"),
         ({"neighbours": 0}, InputError, "0 neighbours and 256 directions; give at least one of each"),

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import pdist, squareform
 
 from quantray.portfolio import spanning
-from quantray.portfolio.spanning import Edges, lightest_tree, nearest, prim_steps, single_linkage, spanning_tree
+from quantray.portfolio.spanning import Edges, Spread, lightest_tree, nearest, prim_steps, single_linkage, spanning_tree
 
 
 @pytest.fixture(params=[3, 16, 512])
@@ -21,26 +21,43 @@ def random_points(n_points, seed=0):
     return points, (points**2).sum(axis=1)
 
 
+def tree_of(points, squares, count=4):
+    """The tree from as many nearest neighbours: with few, much is left to comparisons with all points."""
+    shared = Spread(None, (points, squares))
+    return spanning_tree(shared, nearest(shared, len(points), min(count, len(points) - 1)))
+
+
 def pairs(edges):
     return {(min(i, j), max(i, j)) for i, j in zip(edges.first.tolist(), edges.second.tolist(), strict=True)}
 
 
 @pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("count", [1, 4, 59])
 @pytest.mark.parametrize("n_points", [2, 3, 16, 17, 60])
-def test_the_tree_is_scipys(n_points):
+def test_the_tree_is_scipys(n_points, count):
     points, squares = random_points(n_points, seed=n_points)
-    tree = spanning_tree(points, squares)
+    tree = tree_of(points, squares, count)
     expected = minimum_spanning_tree(squareform(pdist(points))).tocoo()
     assert pairs(tree) == {(min(i, j), max(i, j)) for i, j in zip(expected.row, expected.col, strict=True)}
     assert_allclose(np.sort(np.sqrt(tree.length)), np.sort(expected.data))
-    assert sorted([*tree.second.tolist(), int(tree.first[0])]) == list(range(n_points))
+
+
+@pytest.mark.usefixtures("block")
+def test_two_clusters_whose_nearest_are_all_inside_are_joined_where_they_are_nearest():
+    points, _ = random_points(60, seed=7)
+    points[::2, 0] += 50
+    tree = tree_of(points, (points**2).sum(axis=1), 2)
+    distance = squareform(pdist(points))
+    expected = minimum_spanning_tree(distance).tocoo()
+    assert pairs(tree) == {(min(i, j), max(i, j)) for i, j in zip(expected.row, expected.col, strict=True)}
+    assert np.sqrt(tree.length.max()) == pytest.approx(distance[::2, 1::2].min())
 
 
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("n_points", [2, 9, 80])
 def test_merges_are_scipys(n_points):
     points, squares = random_points(n_points, seed=n_points)
-    tree = spanning_tree(points, squares)
+    tree = tree_of(points, squares)
     tree = Edges(tree.first, tree.second, np.sqrt(tree.length))
     expected = linkage(pdist(points), "single")
     found = single_linkage(tree)
@@ -66,20 +83,20 @@ def test_equal_distances_are_merged_in_scipys_order():
 def test_nearest_are_the_nearest():
     points, squares = random_points(40)
     distance = squareform(pdist(points)) + np.diag(np.full(40, np.inf))
-    found = nearest(points, squares, 5)
-    np.testing.assert_array_equal(np.sort(found, axis=1), np.sort(np.argsort(distance, axis=1)[:, :5], axis=1))
-    assert (np.sort(nearest(points, squares, 39), axis=1) != np.arange(40)[:, None]).all()
+    shared = Spread(None, (points, squares))
+    found = nearest(shared, 40, 5)
+    np.testing.assert_array_equal(np.sort(found.index, axis=1), np.sort(np.argsort(distance, axis=1)[:, :5], axis=1))
+    assert_allclose(np.sqrt(found.length), np.take_along_axis(distance, found.index, axis=1))
+    assert (nearest(shared, 40, 39).index != np.arange(40)[:, None]).all()
 
 
 def test_one_point_has_no_edges():
-    points, squares = random_points(1)
-    assert len(spanning_tree(points, squares).length) == 0
-    assert single_linkage(spanning_tree(points, squares)).shape == (0, 4)
+    assert single_linkage(prim_steps(np.zeros((1, 1)))).shape == (0, 4)
 
 
 def test_points_that_coincide_are_joined_first():
     points = np.array([[0.0], [5.0], [0.0], [2.0]])
-    tree = spanning_tree(points, points[:, 0] ** 2)
+    tree = tree_of(points, points[:, 0] ** 2)
     assert pairs(tree) == {(0, 2), (1, 3)} | (pairs(tree) & {(0, 3), (2, 3)})
     assert np.sort(tree.length).tolist() == [0.0, 4.0, 9.0]
     assert single_linkage(tree)[0, :2].tolist() == [0, 2]
