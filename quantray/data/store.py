@@ -13,18 +13,18 @@ import pyarrow.dataset as ds
 from pydantic import BaseModel, ValidationError
 
 from quantray.arrays import TRADING_DAYS, as_day
-from quantray.data import restatements
+from quantray.data import appending, restatements
 from quantray.data.blocks import in_blocks
 from quantray.data.calendar import periods_per_year
 from quantray.data.loading import ADJUSTED, adjusted_panel
 from quantray.data.panel import Panel
 from quantray.data.quality.examining import examine, examine_blocks
-from quantray.data.quality.findings import Finding, QualityReport, noted
+from quantray.data.quality.findings import QualityReport
 from quantray.data.quality.treatment import QualitySettings
 from quantray.data.rows import SCHEMA, by_year, table_of, with_stored_fields, within
-from quantray.data.symbols import NO_IDS, SymbolTable, as_stored
+from quantray.data.symbols import NO_IDS, SymbolTable
 from quantray.data.universe import Everything, Universe
-from quantray.data.vendors.formats import ADJUSTMENTS, CERTAIN, Format
+from quantray.data.vendors.formats import Format
 from quantray.data.vendors.importing import RawBars, read_bars
 from quantray.errors import DataError, InputError
 from quantray.printable import masked
@@ -133,17 +133,18 @@ class MarketStore:
         raw = source if isinstance(source, RawBars) else read_bars(source, form)
         for _ in range(_ATTEMPTS):
             try:
-                return self._append(raw, self._settings(settings))
+                return self._append(raw, settings)
             except OvertakenError as error:
                 overtaken = error
         raise overtaken
 
-    def _append(self, raw: RawBars, settings: QualitySettings) -> QualityReport | None:
-        base = self._table.snapshot()
+    def _append(self, raw: RawBars, settings: QualitySettings | None) -> QualityReport | None:
+        base, reports = self._table.snapshot(), self.quality_reports()
         n_read = len(raw.frame)
-        self._refuse_earlier(raw)
-        raw, respelled = self._as_known_here(raw)
-        raw, left_out = self._without_dropped(raw)
+        settings = appending.agreed(settings, reports[-1], self.uri)
+        appending.refuse_earlier(raw, reports, self.uri)
+        raw, respelled = appending.respelt(raw, self.symbols(), self._names(), self.uri)
+        raw, left_out = appending.without_dropped(raw, reports)
         first, last = raw.frame["date"].min(), raw.frame["date"].max()
         around = self._rows(base, first - timedelta(days=_CONTEXT_DAYS), last)
         bars, report = examine(raw, settings, context=around)
@@ -316,69 +317,10 @@ class MarketStore:
             commits.append((version, report))
         return commits
 
-    def _settings(self, settings: QualitySettings | None) -> QualitySettings:
-        """Settings for an append: the calendar and the length of bars are the store's."""
-        last = self.quality_reports()[-1]
-        if settings is None:
-            return QualitySettings(exchange=last.exchange, bars=last.bars)
-        given = {name: getattr(settings, name) for name in ("exchange", "bars") if name in settings.model_fields_set}
-        for name, value in given.items():
-            if value != getattr(last, name):
-                raise DataError(
-                    f"{self.uri} holds {last.bars} bars on the calendar {last.exchange}, not {name} {value}; leave "
-                    f"{name} out of the settings, or import the whole history again."
-                )
-        return settings.model_copy(update={"exchange": last.exchange, "bars": last.bars})
-
-    def _refuse_earlier(self, raw: RawBars) -> None:
-        """Refuse adjusted prices from before the first stored day: nothing tells what was adjusted for since."""
-        first = pd.Timestamp(min(report.first for report in self.quality_reports()))
-        adjusted = (raw.frame["basis"] % CERTAIN >= ADJUSTMENTS.index("splits")) if "basis" in raw.frame else False
-        if raw.frame["date"].max() < first and np.any(adjusted):
-            raise DataError(
-                f"{self.uri} begins on {first.date()}, after these adjusted prices end; give a file that shares some "
-                "days with it, or import the whole history again."
-            )
-
-    def _as_known_here(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
-        """Bars whose symbols are spelt, or told by ids, as those of the store.
-
-        Raises
-        ------
-        DataError
-            The store tells assets by permanent ids, and the file names one of which it has none.
-        """
-        frame, changed = as_stored(raw.frame, self.symbols(), self._names(), self.uri)
-        meaning = "symbols that the store spells otherwise, or knows by a permanent id"
-        found = (noted("symbol_spelling", meaning, "repair", changed),) if changed else ()
-        return replace(raw, frame=frame), found
-
     def _names(self) -> set[str]:
         """All symbols, or ids, of the latest version."""
         tables = self._table.read(self._table.snapshot(), ["symbol"])
         return {str(name) for table in tables for name in table["symbol"].unique().to_pylist()}
-
-    def _without_dropped(self, raw: RawBars) -> tuple[RawBars, tuple[Finding, ...]]:
-        """The bars of assets that no check dropped since the last import, and a finding on the others."""
-        dropped = {symbol for report in self.quality_reports() for found in report.findings for symbol in found.dropped}
-        gone = raw.frame["symbol"].isin(dropped)
-        if not gone.any():
-            return raw, ()
-        counts = raw.frame.loc[gone, "symbol"].value_counts().sort_index()
-        names = ", ".join(counts.index[:5])
-        if gone.all():
-            raise DataError(f"all rows are of assets that an import dropped ({names}); import the whole history again.")
-        finding = Finding(
-            check="dropped_before",
-            meaning="rows of assets that a check dropped in an earlier import or append",
-            treatment="drop_row",
-            n_flagged=int(gone.sum()),
-            n_changed=int(gone.sum()),
-            n_assets=len(counts),
-            examples=tuple(f"{symbol} stays out" for symbol in counts.index[:6]),
-            worst={str(symbol): int(count) for symbol, count in counts.head(20).items()},
-        )
-        return replace(raw, frame=raw.frame[~gone].reset_index(drop=True)), (finding,)
 
     def _rows(
         self, version: Snapshot, first: object, last: object, columns: Sequence[str] | None = None

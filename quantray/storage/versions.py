@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -188,18 +189,24 @@ class VersionedTable:
         DataError
             The place cannot be written; it holds what it held before.
         """
-        written: list[Part] = []
+        writing: list[Future[Part]] = []
         replaced = set()
         try:
-            for name, rows in parts:
-                replaced.add(name)
-                if rows.num_rows:
-                    written.append(self._keep(name, rows))
+            # A part is encoded and written while the next is made; more of them would take more memory.
+            with ThreadPoolExecutor(1) as writer:
+                for name, rows in parts:
+                    replaced.add(name)
+                    if rows.num_rows:
+                        writing.append(writer.submit(self._keep, name, rows))
+                    del rows
+                    for before in writing[-2:-1]:
+                        before.result()
+            written = [each.result() for each in writing]
             kept = [] if base is None or whole else [part for part in base.parts if part.name not in replaced]
             everything = tuple(sorted([*kept, *written], key=lambda part: part.name))
             return self._commit(everything, notes, base)
         except (DeltaError, OSError, DataError) as error:
-            for part in written:
+            for part in (each.result() for each in writing if each.exception() is None):
                 with suppress(DeltaError, OSError):
                     self._place.remove(part.file)
             if isinstance(error, DataError):
