@@ -117,6 +117,7 @@ class _Door:
         self._book, self._key = book, key
         self._queue = _Queue(book)
         self._news = asyncio.Event()
+        self._listeners = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         book.watch(self._tell)
 
@@ -197,6 +198,14 @@ class _Door:
         return JSONResponse(known | {"executions": executions})
 
     async def _next(self, after: int, wait: float, limit: int) -> Any:
+        # Before it looks: what comes after that wakes it.
+        self._listeners += 1
+        try:
+            return await self._following(after, wait, limit)
+        finally:
+            self._listeners -= 1
+
+    async def _following(self, after: int, wait: float, limit: int) -> Any:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
@@ -214,7 +223,7 @@ class _Door:
                 await asyncio.to_thread(self._book.release)
 
     def _tell(self) -> None:
-        if self._loop is not None:
+        if self._loop is not None and self._listeners:
             # A loop that has ended has nobody who waits.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake)
