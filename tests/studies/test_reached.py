@@ -83,7 +83,7 @@ def decisions(panel, trial, tabulate):
 @pytest.mark.parametrize("estimator", ["sample", "ledoit_wolf_single_factor", "denoised", "statistical"])
 @pytest.mark.parametrize("rule", list(RULES))
 def test_allocators(panel, decided, rule, estimator):
-    if rule == "hrp_large" and estimator != "sample":
+    if rule in ("hrp_large", "equal_weight", "minimum_cvar") and estimator != "sample":
         pytest.skip("has no estimator")
     trial = Trial(AllocatorSettings(name="x", rule=rule, estimator=estimator), *decided)
     assert missed(decisions(panel, trial, trials._weights_table), trial_origin(trial)) == set()
