@@ -74,7 +74,8 @@ SMALL = {
     # These measure, or start Ray, each time they run; `quantray run` runs them with the same settings.
     "python workflows/scale_universe.py": "--check",
     "python workflows/tune_models.py": "--check",
-    "configs/tune.yaml": "--set target.study=SMALL_STUDY --set trials=2 --set stopping.grace=1",
+    "configs/tune.yaml": "--set target.study=SMALL_STUDY --set trials=2 --set stopping.grace=1 --set concurrent=1 "
+    "--set cluster.cpus=1",
     "configs/regime_sweep.yaml": SWEEP,
     # Stopped by another command.
     "configs/regime_sweep_large.yaml": f"{SWEEP} --no-wait",

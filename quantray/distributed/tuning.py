@@ -266,6 +266,8 @@ def _tuner(source: TuningSource, stored: ray.ObjectRef, journal: Journal, left: 
             scheduler=scheduler,
             num_samples=left,
             max_concurrent_trials=settings.concurrent,
+            # A worker that has ended a trial takes the next one: a new one would load libraries for seconds.
+            reuse_actors=True,
             trial_dirname_creator=_folder_name,
         ),
         run_config=tune.RunConfig(

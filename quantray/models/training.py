@@ -17,6 +17,7 @@ from quantray.errors import InputError, SolverError
 from quantray.models.examples import Examples
 from quantray.models.losses import LOSSES, information_coefficient
 from quantray.models.networks import Network
+from quantray.models.optimiser import AdamW
 from quantray.models.scoring import (
     TimeReading,
     chunk_scores,
@@ -202,7 +203,7 @@ class _StageRun:
         if state.weights:
             network.load_state_dict(state.weights)
         self.trained = _choose_parameters(network, self.stage)
-        self.optimiser = torch.optim.AdamW(self.trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self.optimiser = AdamW(self.trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         # A joint stage after others goes on from weights that work already.
         self.rate = settings.learning_rate * (0.3 if state.stage and self.stage == "joint" else 1.0)
         self.moves_of_an_epoch = math.ceil(self._steps_of_an_epoch() / settings.accumulate)

@@ -4,7 +4,7 @@ What changes no number stands on a list, and there the numbers are shown to be e
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_origin
 
@@ -15,6 +15,7 @@ from quantray.errors import QuantrayError
 from quantray.research.executor import Serial
 from quantray.settings import read_settings
 from quantray.studies.kinds import find_kind
+from quantray.studies.sweep.settings import RegimeChoice
 
 pytestmark = pytest.mark.slow
 
@@ -312,6 +313,23 @@ def outcome(settings, executor=None):
     """The digest of a study's numbers."""
     kind = find_kind(settings.kind)
     return kind.run(kind.load(settings), executor or Serial(threads=settings.threads)).digest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fitted_once():
+    """Most settings leave the regimes of a sweep as they are, and fitting them again takes half of its time."""
+    build: Callable[..., Any] = RegimeChoice.build
+    known: dict[tuple[str, ...], Any] = {}
+
+    def built(choice, panel, sectors=None):
+        key = (choice.model_dump_json(), panel.fingerprint(), repr(sectors))
+        if key not in known:
+            known[key] = build(choice, panel, sectors)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RegimeChoice, "build", built)
+        yield
 
 
 @pytest.fixture(scope="module")

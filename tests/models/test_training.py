@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not():
 
 
 def test_random_numbers_drawn_elsewhere_change_nothing():
-    settings = settings_of(epochs=2, reading=WINDOWS)
+    settings = settings_of(epochs=2, reading=WINDOWS, batch=4)
     plain = run(settings, network_of(dropout=0.3))
     disturbed = run(settings, network_of(dropout=0.3), after_epoch=lambda *_: torch.randn(3))
     assert_same(plain.network.state_dict(), disturbed.network.state_dict())
@@ -116,10 +116,10 @@ def test_random_numbers_drawn_elsewhere_change_nothing():
 
 RESUMED = {
     "chunks": {},
-    "windows": {"reading": WINDOWS, "batch": 4},
+    "windows": {"reading": WINDOWS, "batch": 8, "epochs": 3},
     "accumulated": {"accumulate": 3},
     "layer by layer": {"stages": LAYERWISE, "epochs": 2},
-    "layer by layer in windows": {"stages": LAYERWISE, "epochs": 2, "reading": WINDOWS, "batch": 8},
+    "layer by layer in windows": {"stages": LAYERWISE, "epochs": 2, "reading": WINDOWS, "batch": 16},
     "impatient": {"stages": ("encoder", "joint"), "patience": 1, "learning_rate": 0.1},
 }
 
@@ -223,7 +223,7 @@ def test_the_encoders_own_ic_is_no_mark_for_the_network_with_attention():
 
 
 def test_recomputing_trains_alike():
-    settings, examples = settings_of(epochs=2), examples_of(dtype=torch.float64)
+    settings, examples = settings_of(epochs=1), examples_of(dtype=torch.float64)
     for kind in ("neighbours", "complete"):
         kept, again = (run(settings, network_of(kind, recompute=r).double(), examples) for r in (False, True))
         assert_same(again.network.state_dict(), kept.network.state_dict(), rtol=0.0, atol=1e-9)
@@ -232,7 +232,8 @@ def test_recomputing_trains_alike():
 @pytest.mark.parametrize("kind", ["none", "neighbours", "complete", "dense"])
 @pytest.mark.parametrize("reading", [CHUNKS, WINDOWS], ids=["chunks", "windows"])
 def test_half_precision_trains_nearly_alike(kind, reading):
-    settings = settings_of(epochs=6, learning_rate=0.03, reading=reading, batch=4)
+    epochs = 6 if reading is CHUNKS else 3
+    settings = settings_of(epochs=epochs, learning_rate=0.03, reading=reading, batch=4)
     full = run(settings, network_of(kind)).state.best_ic
     half = run(replace(settings, reading=replace(reading, precision="bf16")), network_of(kind))
     assert half.state.best_ic == pytest.approx(full, abs=0.03)
@@ -344,7 +345,7 @@ def test_several_workers_equal_one(changes):
 def test_a_worker_without_a_date_in_the_last_step():
     examples = examples_of(dtype=torch.float64)
     # 63 dates in steps of 2: the last step has a single one.
-    settings = settings_of(epochs=2, reading=replace(WINDOWS, steps=12), batch=2)
+    settings = settings_of(epochs=1, reading=replace(WINDOWS, steps=12), batch=2)
     assert (TRAIN.stop - settings.reading.first_row(TRAIN.start)) % 2 == 1
     alone = run(settings, network_of().double(), examples)
     for trained in side_by_side(2, settings, examples):

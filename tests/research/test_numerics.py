@@ -15,12 +15,8 @@ from quantray.research.numerics import NumericsClass, numerics_class, portable_v
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="kernels of x86-64")
 
-ENVIRONMENTS = [
-    {},
-    {"OPENBLAS_CORETYPE": "Haswell"},
-    {"OPENBLAS_CORETYPE": "Sandybridge"},
-    {"NPY_DISABLE_CPU_FEATURES": portable_variables()["NPY_DISABLE_CPU_FEATURES"]},
-]
+ENVIRONMENTS = [{}, {"OPENBLAS_CORETYPE": "Haswell"}, {"OPENBLAS_CORETYPE": "Sandybridge"}]
+LOOPS = {"NPY_DISABLE_CPU_FEATURES": portable_variables()["NPY_DISABLE_CPU_FEATURES"]}
 
 DEMO = """
 import json, sys, tempfile
@@ -80,17 +76,22 @@ def native():
     return [json.loads(said(DEMO, "native", variables)) for variables in ENVIRONMENTS]
 
 
+@pytest.fixture(scope="module")
+def portable():
+    return [json.loads(said(DEMO, "portable", variables)) for variables in ({}, ENVIRONMENTS[2] | LOOPS)]
+
+
 @pytest.mark.slow
-def test_a_study_with_portable_numerics_is_the_same_wherever_it_starts(native):
-    portable = [json.loads(said(DEMO, "portable", variables)) for variables in ({}, ENVIRONMENTS[2] | ENVIRONMENTS[3])]
-    assert all(found == portable[0] for found in portable)
+def test_a_study_with_portable_numerics_is_the_same_wherever_it_starts(portable):
+    assert portable[0] == portable[1]
     assert portable[0]["class"] == "Haswell, AVX2"
 
 
 @pytest.mark.slow
-def test_other_kernels_have_other_keys_and_equal_ones_equal_digests(native):
-    for one in native:
-        for other in native:
+def test_other_kernels_have_other_keys_and_equal_ones_equal_digests(native, portable):
+    """Where there is AVX-512, the second of the native ones differs from the portable ones in numpy's loops alone."""
+    for one in native + portable:
+        for other in native + portable:
             assert (one["key"] == other["key"]) == (one["class"] == other["class"])
             if one["class"] == other["class"]:
                 assert one["digest"] == other["digest"]

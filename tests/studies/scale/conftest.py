@@ -5,6 +5,7 @@ import pytest
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.studies.forecasts.settings import ForecastFolds, ModelSettings
+from quantray.studies.scale import study
 from quantray.studies.scale.settings import ScaleSettings
 from quantray.studies.scale.study import load_scale, run_scale
 
@@ -30,7 +31,15 @@ def scale_settings(network):
 
 @pytest.fixture(scope="session")
 def scale_study(scale_settings, network, tmp_path_factory):
-    """A source and what its study found."""
+    """A source and what its study found, with costs as if epochs had been measured, each of which takes a process."""
     models = (network(), ModelSettings(name="ridge", kind="ridge"))
     source = load_scale(scale_settings(tmp_path_factory.mktemp("scale"), models=models))
-    return source, run_scale(source, Serial())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(study, "measure_epoch", cost_of)
+        return source, run_scale(source, Serial())
+
+
+def cost_of(source, model, settings):
+    """Of an epoch on so many names."""
+    n_names = source.data.panel.shape[1]
+    return study.EpochCost(seconds=0.01 * n_names, peak_bytes=2**28, training_bytes=2**10 * n_names)

@@ -180,7 +180,8 @@ def test_sizes_are_studied_and_measured(scale_study):
         assert (gain.mean, gain.interval.low, gain.interval.high) == (0, 0, 0)
     gain = large.nested_against_smallest["GAT"].mean
     assert gain == pytest.approx(np.nanmean(large.nested["GAT"]) - np.nanmean(small.nested["GAT"]))
-    assert list(small.costs) == ["GAT"]
-    assert small.costs["GAT"].training_bytes > 0
+    for size in (small, large):
+        assert list(size.costs) == ["GAT"]
+        assert size.costs["GAT"].training_bytes == 2**10 * size.n_names
     again = run_forecasts(load_size(source.settings, 48), Serial())
     assert (again.n_computed, again.digest) == (0, large.study.digest)

@@ -148,12 +148,12 @@ def test_the_winner_among_averages_is_refused_where_prices_are_noise(tmp_path):
         resampling=Resampling(n_samples=100),
     )
     accepted = 0
-    for seed in range(100):
+    for seed in range(50):
         panel = panel_of(np.zeros(640), seed=seed)
         regimes = Regimes(("a",), np.full(640, -1))
         record = sweep(panel, regimes, [CrossFamily()], Serial(), ResultStore(tmp_path), design=design)
         accepted += record.choices[0].deflated.probability >= 0.95
-    assert accepted <= 5
+    assert accepted <= 2, accepted
 
 
 def test_the_winner_among_all_strategies_answers_for_the_sets_of_all(tmp_path):
