@@ -81,6 +81,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/bench_inference.py
 	$(BIN)/python benchmarks/bench_warm_start.py
 	$(BIN)/python benchmarks/bench_regimes.py
+	$(BIN)/python benchmarks/bench_lens_timeframes.py
+	$(BIN)/python benchmarks/bench_episodes.py
+	$(BIN)/python benchmarks/bench_regime_ensemble.py
 	$(BIN)/python benchmarks/bench_replay.py
 	$(BIN)/python benchmarks/bench_var_choice.py
 	$(BIN)/python benchmarks/bench_coverage.py

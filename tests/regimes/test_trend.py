@@ -18,3 +18,10 @@ def test_a_rise_a_crash_and_a_recovery_are_bull_bear_and_bull():
 def test_bad_terms_are_refused():
     with pytest.raises(InputError, match="fractions below 1"):
         trend_labels(np.ones(9), band=1.0)
+
+
+def test_on_weeks_the_average_is_counted_in_days():
+    labels = trend_labels(np.linspace(100, 150, 60), days=200, rows_a_day=0.2)
+    assert (labels >= 0).tolist() == [False] * 39 + [True] * 21
+    # A month of four weeks later it is seen to rise.
+    assert labels[39:44].tolist() == [1, 1, 1, 1, 2]

@@ -54,9 +54,19 @@ class RegimeChoice(RegimeTerms):
         return LENS_NAMES[self.method]
 
     @property
+    def by_rule(self) -> bool:
+        """Whether it learns nothing."""
+        return self.method == "trend" or (self.method == "market" and self.lenses.market_by == "trend")
+
+    @property
     def first(self) -> int:
-        """Days with all that it looks at before the first fit."""
-        return RefitSchedule().first if self.method in STATISTICAL else self.lenses.warmup
+        """Days with all that it looks at before it says anything."""
+        return self.lenses.trend_days if self.by_rule else self.schedule.first
+
+    @property
+    def schedule(self) -> RefitSchedule:
+        """When it is fitted."""
+        return RefitSchedule() if self.method in STATISTICAL else self.lenses.schedule
 
     @property
     def terms(self) -> dict[str, object]:
@@ -66,7 +76,7 @@ class RegimeChoice(RegimeTerms):
 
     def once(self) -> OneFit:
         """One fit on all days, which tells all of them."""
-        return OneFit(first=self.first, window=None if self.method in STATISTICAL else self.lenses.memory)
+        return OneFit(first=self.schedule.first, window=self.schedule.window)
 
     def build(
         self, panel: Panel, sectors: Mapping[str, str] | None = None, *, schedule: Schedule | None = None
@@ -76,7 +86,7 @@ class RegimeChoice(RegimeTerms):
         Parameters
         ----------
         sectors : asset -> sector, for the lens on sectors.
-        schedule : when to fit; by default as the method or ``lenses`` say.
+        schedule : when to fit; by default its own.
 
         Raises
         ------
@@ -85,7 +95,7 @@ class RegimeChoice(RegimeTerms):
         DataError, SolverError
             As the method's function in ``quantray.regimes``.
         """
-        fits = schedule or RefitSchedule()
+        fits = schedule or self.schedule
         if self.method == "ensemble":
             settings = EnsembleSettings(states=self.states, dwell_days=self.dwell_days, schedule=fits, seed=self.seed)
             return ensemble_regimes(panel, settings).path
@@ -95,4 +105,4 @@ class RegimeChoice(RegimeTerms):
         if self.method == "sector" and not sectors:
             raise InputError("regimes of sectors need to know them; set data.sectors to a file of symbol and sector.")
         seen = MarketMeasures.of_panel(panel, sectors, weighting=self.lenses.weighting)
-        return lens_of(self.method, seen, self.lenses, schedule).path
+        return lens_of(self.method, seen, self.lenses, fits).path

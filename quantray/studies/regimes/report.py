@@ -84,7 +84,8 @@ def regimes_page(content: RegimesInput) -> Page:
     """The report."""
     last = next(iter(content.said.values())).dates[-1]
     now = [f"{_WORDS[name].lower()} {_last(path)} ({_chance(path)})" for name, path in content.said.items()]
-    sections = [Section(title="Now", parts=(_now(content),))]
+    note = "A label stays until another has led it clearly, or for some days: its probability may be low by then."
+    sections = [Section(title="Now", note=note, parts=(_now(content),))]
     sections += [chart("All methods", _strips(content))]
     if content.seen:
         sections.append(_falls(content))

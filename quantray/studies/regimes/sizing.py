@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from quantray.regimes.schedule import Segment
 from quantray.research.sizing import Outline, Part, Sizing, last_days
-from quantray.studies.regimes.study import RegimesResult, RegimesSource, study_views
+from quantray.studies.regimes.study import RegimesResult, RegimesSource, View, study_views
 
 __all__ = ["REGIMES_SIZING"]
+
+_WEEK = 5
 
 
 def _outline(source: RegimesSource, seen: RegimesResult | None) -> Outline:
@@ -14,13 +17,23 @@ def _outline(source: RegimesSource, seen: RegimesResult | None) -> Outline:
     views = study_views(settings, data.sectors, dates)
     parts: dict[str, Part] = {}
     for view in views:
-        before = parts.get(f"regimes {view.part}", Part(0, (0.0, 0.0), 0.0))
-        until = view.refit if view.refit is not None else dates[-1]
-        days = float((dates <= until).sum())
-        size = (before.size[0] + days, before.size[1] + days * names)
-        parts[f"regimes {view.part}"] = Part(before.units + 1, size, max(before.largest, days * names))
+        days = int((dates <= (dates[-1] if view.refit is None else view.refit)).sum())
+        fits = _fits(view, days)
+        learnt = sum(each.fit.stop - each.fit.start for each in fits)
+        before = parts.get(f"regimes {view.part}", Part(0, (0.0, 0.0, 0.0), 0.0))
+        own = (1.0 + len(fits), float(days + learnt), float(days * names))
+        size = tuple(a + b for a, b in zip(before.size, own, strict=True))
+        parts[f"regimes {view.part}"] = Part(before.units + 1, size, max(before.largest, own[2]))
     paths = float(len(views) * len(dates))
     return Outline(parts, (paths,), tables=paths)
+
+
+def _fits(view: View, days: int) -> list[Segment]:
+    """What is learnt from so many days."""
+    if view.choice.by_rule:
+        return []
+    schedule = view.choice.schedule if view.refit is None else view.choice.once()
+    return schedule.segments(days if view.timeframe == "1day" else days // _WEEK)
 
 
 def _smaller(source: RegimesSource, share: float) -> RegimesSource:

@@ -92,12 +92,12 @@ def load_regimes(settings: RegimesSettings) -> RegimesSource:
     """
     settings, data = read_market(settings, FIELDS)
     panel, chosen = data.panel, settings.chosen(data.sectors)
-    needed = {name: settings.choice(name).first for name in chosen if name != "trend"} | {"refits": 2}
+    needed = {name: settings.choice(name).first for name in chosen}
     if len(panel.dates) <= max(needed.values()):
         most = max(needed, key=lambda name: needed[name])
         raise DataError(
-            f"{most} is first fitted after {needed[most]} days and the data have {len(panel.dates)}; take more days, "
-            "or set lenses.warmup."
+            f"{most} says nothing before {needed[most]} days and the data have {len(panel.dates)}; take more days, or "
+            "leave it out of methods."
         )
     if "sector" in chosen and len(set(data.sectors.values())) < 2:
         raise DataError("the lens on sectors needs two of them; set data.sectors to a file of symbol and sector.")
@@ -119,7 +119,7 @@ def load_regimes(settings: RegimesSettings) -> RegimesSource:
 
 def refit_dates(settings: RegimesSettings, choice: RegimeChoice, dates: Dates) -> Dates:
     """(K,) days of fits that tell the past again: spread evenly behind the first fit, the last one the last day."""
-    if choice.method == "trend" or (choice.method == "market" and settings.lenses.market_by == "trend"):
+    if choice.by_rule:
         return dates[:0]
     first, last = choice.first - 1, len(dates) - 1
     return dates[np.unique(np.linspace(first, last, settings.refits + 1).round().astype(np.int64)[1:])]

@@ -146,7 +146,7 @@ def test_a_hidden_markov_model_stands_beside_the_lenses(tmp_path):
 
 
 def test_what_cannot_be_told_is_refused_before_the_work(tmp_path):
-    with pytest.raises(DataError, match="market is first fitted after 400 days and the data have 330"):
+    with pytest.raises(DataError, match="market says nothing before 400 days and the data have 330"):
         load_regimes(settings(tmp_path, lenses={"warmup": 400}))
     fall = {"name": "crash", "peak": "1987-10-13", "trough": "1987-10-19"}
     with pytest.raises(DataError, match="hold no day of the episode crash, 1987-10-13 to 1987-10-19; leave it out"):
