@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from quantray.errors import InputError, SolverError
 from quantray.models.examples import Examples
 from quantray.models.losses import LOSSES, information_coefficient
+from quantray.models.memory import kept_memory
 from quantray.models.networks import Network
 from quantray.models.optimiser import AdamW
 from quantray.models.scoring import (
@@ -163,9 +164,10 @@ def train(
     if network.cross is not None and set(settings.stages) == {"encoder"}:
         raise InputError("stages ('encoder',) would leave the attention untrained; add 'cross' or 'joint'.")
     state = TrainingState() if resume is None else copy.deepcopy(resume)
-    while not state.finished:
-        run = _StageRun(network, examples, train_rows, valid_rows, settings, workers, state)
-        run.to_the_end(after_epoch)
+    with kept_memory():
+        while not state.finished:
+            run = _StageRun(network, examples, train_rows, valid_rows, settings, workers, state)
+            run.to_the_end(after_epoch)
     network.load_state_dict(state.best)
     network.eval()
     return Trained(network, state)

@@ -1,0 +1,39 @@
+"""What is freed inside a block stays with the process: the system has no pages to clear again."""
+
+import resource
+
+import pytest
+import torch
+
+from quantray.models import memory
+from quantray.models.memory import kept_memory
+
+PIECE = 1 << 24
+"""Numbers; far beyond what glibc keeps by itself."""
+
+needs_glibc = pytest.mark.skipif(memory._mallopt() is None, reason="another C library")
+
+
+def faults():
+    """Pages that had to be given to this process, while pieces were taken and freed."""
+    torch.ones(PIECE)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3):
+        torch.ones(PIECE)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@needs_glibc
+def test_pages_are_cleared_once_and_given_back_at_the_end():
+    usual = faults()
+    with kept_memory():
+        with kept_memory():
+            assert faults() < usual / 4
+        assert faults() < usual / 4
+    assert faults() > usual / 2
+
+
+def test_without_glibc_nothing_is_done(monkeypatch):
+    monkeypatch.setattr(memory, "_mallopt", lambda: None)
+    with kept_memory():
+        assert float(torch.ones(2).sum()) == 2.0
