@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from quantray.research.executor import run_unit
 
-__all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_size", "run_batch"]
+__all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_seconds", "batch_size", "run_batch"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def batch_size(seconds: float, workers: int, left: int | None = None) -> int:
     workers : that work at a time.
     left : units to be handed out, where that is known.
     """
-    size = int(min(_MOST, _worth(workers) / max(seconds, 1e-9)))
+    size = int(min(_MOST, batch_seconds(workers) / max(seconds, 1e-9)))
     if left is not None:
         size = min(size, -(-left // (_SHARES * workers)))
     return max(1, size)
@@ -115,5 +115,6 @@ class Waiting(Generic[T]):
         self._longest = max(ran.longest, _KEPT * (self._longest or 0.0))
 
 
-def _worth(workers: int) -> float:
+def batch_seconds(workers: int) -> float:
+    """Seconds of work that a batch should be."""
     return max(_SECONDS, _DRIVER_SECONDS * workers)

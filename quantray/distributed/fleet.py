@@ -8,6 +8,7 @@ import psutil
 from joblib import cpu_count
 
 from quantray.distributed.auto import RayCosts
+from quantray.distributed.batches import batch_seconds
 from quantray.distributed.cluster import object_store_bytes
 from quantray.errors import InputError
 from quantray.research.fitting import Fleet
@@ -57,6 +58,7 @@ def fleet_of(
             here=False,
             runs=runs,
             unit_seconds=costs.unit_seconds,
+            batch_seconds=batch_seconds(elsewhere.machines * int(elsewhere.cpus / cluster.cpus_per_task)),
             slower=costs.slower,
         )
     if cluster.kind == "address":
@@ -78,6 +80,7 @@ def fleet_of(
         runs=runs,
         start_seconds=costs.start_seconds,
         unit_seconds=costs.unit_seconds,
+        batch_seconds=batch_seconds(int((cluster.cpus or cpu_count()) / cluster.cpus_per_task)),
         slower=costs.slower,
     )
 

@@ -34,6 +34,8 @@ class Fleet:
     """Until the first unit begins."""
     unit_seconds: float = 0.0
     """For a unit to arrive and its result to leave."""
+    batch_seconds: float = 0.0
+    """Of work up to which units travel together."""
     slower: float = 1.0
     """A unit there, against the same unit in the process that leads."""
 
@@ -102,7 +104,8 @@ def _seconds(plan: StudyPlan, fleet: Fleet) -> float:
     total = plan.driver_seconds + fleet.start_seconds
     for part in plan.parts:
         if part.units:
-            one = fleet.slower * part.seconds / part.units + fleet.unit_seconds
+            one = fleet.slower * part.seconds / part.units
+            one += fleet.unit_seconds * (min(1.0, one / fleet.batch_seconds) if fleet.batch_seconds else 1.0)
             at_once = min(fleet.workers, part.at_once or fleet.workers)
             total += one * max(1.0, part.units / at_once)
     return total

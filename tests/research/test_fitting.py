@@ -44,6 +44,14 @@ def test_memory_and_time_by_hand():
     assert there.seconds == pytest.approx(2 + 10 + 5 + 8)
 
 
+def test_units_that_travel_together_share_their_journey():
+    # Units of 2 s travel alone, ten by ten where 20 s travel together; those of 1 s follow each other as before.
+    alone = fit(PLAN, replace(HERE, unit_seconds=4.0, batch_seconds=1.0))
+    assert alone.seconds == pytest.approx((2 + 4) * 25 + (1 + 4) * 10 + 5 + 8)
+    together = fit(PLAN, replace(HERE, unit_seconds=4.0, batch_seconds=20.0))
+    assert together.seconds == pytest.approx((2 + 0.4) * 25 + (1 + 0.2) * 10 + 5 + 8)
+
+
 @pytest.mark.parametrize(
     ("fleet", "setting", "change"),
     [
