@@ -82,6 +82,8 @@ class Ran:
     """Of its processor, for the keys, which are all made before the first unit is handed out."""
     unit_seconds: float
     """Of the processors of whoever ran the units, in them."""
+    unit_clock: float
+    """Seconds in units, with what they wait for, such as the disk."""
     worker_seconds: float
     """Of the workers' processors, in units and on their way; 0 without workers."""
     store_bytes: tuple[int, ...]
@@ -102,12 +104,14 @@ def ran(executor: Executor, job: Job) -> Ran:
         done = complete(place, run_pause if job.pauses else run_trial, units, label="units")
         seconds, driver = perf_counter() - began, process_time() - cpu
         kept = [data.results.get(key).to_pydict() for key in done.keys if data.results.has(key)]
+        took = meter.took(0).parts.values()
         return Ran(
             units=len(units),
             seconds=seconds,
             driver_seconds=driver,
             key_seconds=keyed,
-            unit_seconds=sum(part.cpu_seconds for part in meter.took(0).parts.values()),
+            unit_seconds=sum(part.cpu_seconds for part in took),
+            unit_clock=sum(part.seconds for part in took),
             worker_seconds=_workers_cpu() - before,
             store_bytes=store_bytes(),
             digest=digest([*done.keys, str(kept)]),
@@ -162,7 +166,7 @@ def costs_of(work: Work, waits: Ran, quick: Ran, *, key: float, start: float) ->
         unit=unit,
         look=_look(),
         way=max(0.0, waits.worker_seconds - waits.unit_seconds) / waits.units,
-        write=quick.unit_seconds / quick.units,
+        write=quick.unit_clock / quick.units,
         start=start,
     )
 
