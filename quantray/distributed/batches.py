@@ -1,5 +1,6 @@
 """Units that travel to a worker together, so that each is worth its journey."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,8 @@ _SECONDS = 0.1
 """Of work that is worth a journey."""
 _DRIVER_SECONDS = 0.002
 """Of work for each worker, so that the one process that hands out has time for all of them."""
+_TASK_SECONDS = 0.001
+"""Of the one process that hands out, for a batch."""
 _KEPT = 0.5
 """Of the time of the longest unit seen, with each batch that comes in."""
 _MOST = 256
@@ -79,10 +82,12 @@ def batch_size(seconds: float, workers: int, left: int | None = None) -> int:
     workers : that work at a time.
     left : units to be handed out, where that is known.
     """
-    size = int(min(_MOST, batch_seconds(workers) / max(seconds, 1e-9)))
+    seconds = max(seconds, 1e-9)
+    size = min(_MOST, batch_seconds(workers) / seconds)
     if left is not None:
-        size = min(size, -(-left // (_SHARES * workers)))
-    return max(1, size)
+        # Where there are more workers than can be served, the time to hand out and that of a batch are made equal.
+        size = min(size, max(-(-left // (_SHARES * workers)), math.sqrt(left * _TASK_SECONDS / seconds)))
+    return max(1, int(size))
 
 
 class Waiting(Generic[T]):

@@ -34,8 +34,13 @@ def test_many_workers_get_larger_batches_so_that_the_driver_keeps_up():
 
 def test_each_worker_gets_several_batches_of_what_is_left():
     assert batch_size(0.001, 4, left=10_000) == 100
-    assert batch_size(0.001, 4, left=160) == 10
+    assert batch_size(0.01, 4, left=80) == 5
     assert batch_size(0.001, 4, left=3) == 1
+
+
+def test_more_workers_than_can_be_served_get_no_smaller_batches():
+    # A thousand units of 4 ms: 15 of them take 60 ms, and so does handing out 63 batches.
+    assert [batch_size(0.004, workers, left=1000) for workers in (4, 64, 1000)] == [25, 15, 15]
 
 
 def test_the_first_units_travel_alone_and_the_next_as_those_that_came_suggest():
