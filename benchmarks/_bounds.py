@@ -40,12 +40,10 @@ def true_filter(columns: Sequence[Float], regimes: Int, transition: Float) -> Fl
     return out
 
 
-def figures(path: RegimePath, truth: Int, best: RegimePath | None) -> dict[str, float]:
+def figures(path: RegimePath, truth: Int, best: RegimePath) -> dict[str, float]:
     """What a path is worth beside the truth from its first known day on, with what nothing and the best are worth."""
     known = path.known
     own = _figures(path.labels[known], path.probabilities[known], truth[known])
-    if best is None:
-        return own
     bound = _figures(best.labels[known], best.probabilities[known], truth[known])
     ways = {
         "accuracy": own["base_rate"],

@@ -188,9 +188,8 @@ def methods(
 
 def scores(evaluated: Evaluated) -> dict[str, float]:
     path, known = evaluated.path, evaluated.path.known
-    # With another number of states the labels say nothing of the truth but their partition.
-    same = len(path.names) == evaluated.truth.max() + 1 or evaluated.kind == "lenses"
-    compared = figures(path, evaluated.truth, evaluated.best) if same else {}
+    # With a number of states of its own the labels say nothing of the truth but their partition.
+    compared = figures(path, evaluated.truth, evaluated.best) if evaluated.best is not None else {}
     return {
         **(compared or dict.fromkeys(("accuracy", "base_rate", "log_score", "base_log_score"), np.nan)),
         "adjusted_rand": adjusted_rand(path.labels[known], evaluated.truth[known]),
