@@ -78,8 +78,11 @@ def _cells(table: pa.Table, dates: Dates, symbols: Names) -> Int:
     known = np.array(texts.dictionary.to_pylist(), dtype=np.str_)
     # Entries that no row has may lie outside; no row looks them up.
     column = np.searchsorted(symbols, known)[texts.indices.to_numpy()]
-    row = np.searchsorted(dates, table["date"].to_numpy().astype("datetime64[D]"))
-    cell: Int = row * len(symbols) + column
+    since = (dates - dates[0]).astype(np.int64)
+    first_of_row = np.zeros(since[-1] + 1, dtype=np.int64)
+    first_of_row[since] = np.arange(len(dates)) * len(symbols)
+    days = table["date"].cast(pa.int32()).to_numpy()
+    cell: Int = first_of_row[days - int(dates[0].astype(np.int64))] + column
     return cell
 
 

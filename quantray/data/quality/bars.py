@@ -105,11 +105,13 @@ class Market:
         """Of each block."""
         found, events = [], 0.0
         for part in self.parts():
-            logs = np.log(part.factor) if (part.factor != 1).any() else np.zeros(len(part))
             # One sum over all bars, whose digits no division into blocks changes.
-            logs[0] += events
-            level = np.cumsum(logs)
-            found.append(_jumps(part, level))
+            level = np.full(1, events)
+            if (part.factor != 1).any():
+                logs = np.log(part.factor)
+                logs[0] += events
+                level = np.cumsum(logs)
+            found.append(_jumps(part, np.broadcast_to(level, len(part))))
             events = float(level[-1])
         return tuple(found)
 
