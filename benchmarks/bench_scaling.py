@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from _record import describe, machine, table, versions, write_line
 from _scaling import Job, Ran, costs_of, pauses, ran
@@ -137,7 +138,7 @@ def measured(workers: int, work: Work, asked: argparse.Namespace) -> Point:
         return Point(workers, start, waits, weak, strong_work, weak_work, quick, costs)
 
 
-def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[str, object]:
+def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[str, Any]:
     """What a number of workers comes to."""
     workers, waits, quick = point.workers, point.strong_waits, point.quick
     unit, cpu = serial.seconds / serial.units, serial.unit_seconds / serial.units
@@ -171,7 +172,7 @@ def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[
     }
 
 
-def checked(point: Point, serial: Ran, costs: Costs, seconds: float) -> list[dict[str, object]]:
+def checked(point: Point, serial: Ran, costs: Costs, seconds: float) -> list[dict[str, Any]]:
     """The simulation with what one worker cost against what was measured on more."""
     warm = replace(costs, start=0.0, key=0.0)
     slower = point.strong_work.unit_seconds / point.strong_work.units * serial.units / serial.unit_seconds
@@ -202,7 +203,7 @@ def checked(point: Point, serial: Ran, costs: Costs, seconds: float) -> list[dic
     return found
 
 
-def far(study: Recorded, costs: Costs) -> list[dict[str, object]]:
+def far(study: Recorded, costs: Costs) -> list[dict[str, Any]]:
     """A study as it was recorded and enlarged, on more workers than are here, with what would help most."""
     count = sum(len(step.units) for step in study.steps)
     rows = []
@@ -238,7 +239,7 @@ def changes(study: Recorded, costs: Costs) -> dict[str, tuple[Recorded, Costs]]:
     }
 
 
-def told(study: Recorded, times: int, units: int, outcome: Outcome, remedies: dict[str, Outcome]) -> dict[str, object]:
+def told(study: Recorded, times: int, units: int, outcome: Outcome, remedies: dict[str, Outcome]) -> dict[str, Any]:
     """A row about a study on a number of workers."""
     whole = outcome.workers * outcome.seconds
     best = min(remedies, key=lambda name: remedies[name].seconds)
@@ -259,9 +260,7 @@ def told(study: Recorded, times: int, units: int, outcome: Outcome, remedies: di
     }
 
 
-def report(
-    rows: Sequence[dict[str, object]], checks: Sequence[dict[str, object]], studies: Sequence[dict[str, object]]
-) -> None:
+def report(rows: Sequence[dict[str, Any]], checks: Sequence[dict[str, Any]], studies: Sequence[dict[str, Any]]) -> None:
     """Three tables."""
     columns = {
         "workers": ("workers", "{}"),
