@@ -179,9 +179,17 @@ def test_a_row_that_no_state_can_hold_is_named(row):
     assert len(hmm_regimes(replace(made, values=values), QUICK).fits) == 1
 
 
-@pytest.mark.parametrize("seed", [6, 12, 23])
-def test_a_state_of_one_row_is_a_failed_start_whatever_the_units(seed):
+def test_a_state_of_one_row_is_a_failed_start_whatever_the_units():
     """One start ends where a state is positive definite in standardised units only; the other one is taken."""
-    found = hmm_regimes(outlier(0.3, seed=seed).until(299), QUICK)
-    assert np.isfinite(found.path.probabilities[-1]).all()
-    assert "not positive definite" in found.fits[0].failed[0]
+    taken = 0
+    for seed in (6, 12, 23):
+        # On some processors rounding lets the other start of a seed end there, too.
+        try:
+            found = hmm_regimes(outlier(0.3, seed=seed).until(299), QUICK)
+        except SolverError as error:
+            assert str(error).count("not positive definite") == 2  # noqa: PT017
+            continue
+        assert np.isfinite(found.path.probabilities[-1]).all()
+        assert "not positive definite" in found.fits[0].failed[0]
+        taken += 1
+    assert taken
