@@ -62,7 +62,7 @@ def read_values(path: str | Path, panel: Panel) -> GivenValues:
     out = np.full(panel.shape, np.nan)
     out.reshape(-1)[cell] = value[inside]
     if len(np.unique(cell)) < len(cell):
-        _refuse_repeated(frame, path)
+        _refuse_repeated(frame["symbol"][inside], days[inside], path)
     return GivenValues(out, int(inside.sum()), int(known.sum()))
 
 
@@ -78,13 +78,18 @@ def _frame(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read: {first_line(error)}; write {_WANTED}.") from error
     # As pandas keeps a frame that is indexed by date and symbol.
-    frame = frame if set(frame.index.names) == {None} else frame.reset_index()
+    frame = frame if set(_COLUMNS) <= set(frame.columns) else _with_index(frame)
     if lacking := [name for name in _COLUMNS if name not in frame.columns]:
         has = ", ".join(map(str, frame.columns[:6]))
         raise DataError(f"{path} lacks {', '.join(lacking)}, it has {has}; write {_WANTED}.")
     if frame["symbol"].isna().any():
         raise DataError(f"{path}: row {int(np.argmax(frame['symbol'].isna()))} has no symbol.")
     return frame
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    named = [name for name in frame.index.names if name in _COLUMNS and name not in frame.columns]
+    return frame.reset_index(level=named) if named else frame
 
 
 def _days(frame: pd.DataFrame, path: str | Path) -> Dates:
@@ -116,7 +121,7 @@ def _first(days: Dates) -> str:
     return f"{days.min()} to {days.max()}" if len(days) else "no day"
 
 
-def _refuse_repeated(frame: pd.DataFrame, path: str | Path) -> None:
-    twice = frame.loc[frame["value"].notna()].duplicated(["date", "symbol"])
-    row = frame.loc[frame["value"].notna()].loc[twice].iloc[0]
-    raise DataError(f"{path}: {row['symbol']} has two values on {str(row['date'])[:10]}; keep one.")
+def _refuse_repeated(symbols: pd.Series, days: Dates, path: str | Path) -> None:
+    pairs = pd.DataFrame({"symbol": symbols.to_numpy(), "day": days})
+    row = pairs.loc[pairs.duplicated()].iloc[0]
+    raise DataError(f"{path}: {row['symbol']} has two values on {row['day']:%Y-%m-%d}; keep one.")

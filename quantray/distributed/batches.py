@@ -44,7 +44,7 @@ class Ran(Generic[R]):
 
 
 class BatchError(Exception):
-    """A unit of a batch failed after others of it were done."""
+    """A unit of a batch failed, perhaps after others of it were done."""
 
     def __init__(self, results: tuple[Any, ...], failure: Exception) -> None:
         super().__init__(results, failure)
@@ -57,7 +57,7 @@ def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads:
     Raises
     ------
     BatchError
-        A unit raised, and others had been done before; where none had, its exception is raised.
+        One of several units raised; the exception of a unit that travels alone is raised as it is.
     """
     results: list[R] = []
     longest = 0.0
@@ -66,7 +66,7 @@ def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads:
         try:
             results.append(run_unit(fn, shared, item, threads))
         except Exception as error:
-            if not results:
+            if len(items) == 1:
                 raise
             raise BatchError(tuple(results), error) from error
         longest = max(longest, perf_counter() - begin)

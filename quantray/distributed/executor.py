@@ -166,20 +166,29 @@ class _Flight(Generic[T]):
         batch = self.batches.popleft()
         try:
             ran: Ran[Any] = ray.get(batch.reference)
-        except ray_errors.RayTaskError as error:
-            if isinstance(error.cause, BatchError):
-                yield from error.cause.results
-                raise error.cause.failure from error
-            if isinstance(error.cause, QuantrayError):
-                raise error.cause from error
-            raise
+        except (ray_errors.RayTaskError, ray_errors.UnserializableException) as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, BatchError):
+                yield from cause.results
+                raise cause.failure from error
+            if isinstance(cause, QuantrayError):
+                raise cause from error
+            if len(batch.units) == 1:
+                raise
+            # What one of them gave or raised cannot be sent. Alone, it takes no other along.
+            self._alone(batch, self._retries)
+            return
         except _LOST as error:
             if len(batch.units) == 1 or not self._retries:
                 raise _lost(error) from error
-            self.batches.extendleft([self._handed((unit,), self._retries - 1) for unit in batch.units][::-1])
+            self._alone(batch, self._retries - 1)
             return
         source.learn(ran)
         yield from ran.results
+
+    def _alone(self, batch: _Batch[T], retries: int) -> None:
+        """Hand the units of a batch out again, one by one in its place."""
+        self.batches.extendleft([self._handed((unit,), retries) for unit in batch.units][::-1])
 
     def _handed(self, units: tuple[T, ...], retries: int) -> _Batch[T]:
         batch = _Batch(units, self._start(units, retries))

@@ -1,13 +1,13 @@
 """What a command gives: waited for, or told, by whichever thread.
 
-As ``concurrent.futures.Future``, at a third of its cost, since there is one for every order: here a thread is the first
-by what a lock or a list does in one step.
+What of ``concurrent.futures.Future`` a gate needs, at a third of its cost, since there is one for every order: here a
+thread is the first by what a lock or a list does in one step. What was canceled once cannot be canceled again.
 """
 
 import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from typing import Any, Generic, TypeVar, cast
 
 __all__ = ["Answer"]
@@ -45,7 +45,9 @@ class Answer(Generic[T]):
             The command was canceled.
         """
         if not self._done:
-            if not self._there.acquire(timeout=-1 if timeout is None else timeout):
+            # Less than nothing left of a time limit is nothing; a lock would wait for ever at -1.
+            limit = -1 if timeout is None else min(max(timeout, 0.0), TIMEOUT_MAX)
+            if not self._there.acquire(timeout=limit):
                 raise TimeoutError(f"there is no answer after {timeout:g} s.")
             self._there.release()
         if self._failure is not None:

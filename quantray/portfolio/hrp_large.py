@@ -105,6 +105,8 @@ def hrp_large_order(
         # Block by block, an error would name another asset.
         centred_returns(returns, "available")
     n_assets = returns.shape[1]
+    if n_assets == 0:
+        raise InputError(f"returns are {returns.shape}; give at least one asset.")
     if n_assets == 1:
         # An asset without variance is refused also where there is nothing to order.
         return np.zeros(len(_unit(returns)), dtype=np.int64)

@@ -75,8 +75,8 @@ class MarketBars:
 
     @property
     def sessions(self) -> Dates:
-        """(T,) the day on which each bar closes."""
-        return self.closes.astype("datetime64[D]")
+        """(T,) the day in which each bar ends: one that closes at midnight ends the day before."""
+        return (self.closes - np.timedelta64(1, "m")).astype("datetime64[D]")
 
 
 def intraday_bars(bars: IntradayBars, *, exchange: str = "XNYS") -> MarketBars:

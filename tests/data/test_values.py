@@ -42,6 +42,8 @@ def test_an_index_counts_as_columns(tmp_path):
     path = tmp_path / "values.parquet"
     ROWS.set_index(["date", "symbol"]).to_parquet(path)
     assert read_values(path, PANEL).n_used == 3
+    ROWS.set_index("date", drop=False).to_parquet(path)
+    assert read_values(path, PANEL).n_used == 3
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,10 @@ def test_an_index_counts_as_columns(tmp_path):
             "lacks value, it has date, symbol, score; write a CSV or Parquet file",
         ),
         (pd.concat([ROWS, ROWS.iloc[:1]]), "NA has two values on 2024-01-03; keep one"),
+        (
+            ROWS.assign(date=["2024-01-02", "20240102", *["2024-01-03"] * 4], symbol=["A", "A", *"CDEF"], value=1.0),
+            "A has two values on 2024-01-02; keep one",
+        ),
         (ROWS.assign(value=np.inf), "NA has an infinite value; leave unknown values empty"),
         (ROWS.assign(value="high"), "a value is no number"),
         (ROWS.assign(date="soon"), "a date cannot be read .*; write dates as 2024-01-31"),

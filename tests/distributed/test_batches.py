@@ -80,5 +80,7 @@ def test_a_failure_brings_what_was_done_before_it(clock):
     found = pickle.loads(pickle.dumps(caught.value))
     assert found.results == (-0.01, -0.02)
     assert (type(found.failure), str(found.failure)) == (ValueError, "no item")
-    with pytest.raises(ValueError, match="no item"):
+    with pytest.raises(BatchError):
         run_batch(ticking, clock, (None, 0.01), 1)
+    with pytest.raises(ValueError, match="no item"):
+        run_batch(ticking, clock, (None,), 1)

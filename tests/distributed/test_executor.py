@@ -1,6 +1,7 @@
 """``OnRay`` keeps every promise of ``Serial``."""
 
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,30 @@ def test_a_unit_that_fails_in_a_batch_fails_in_its_place(on_ray, in_fives):
     assert (found, type(error), str(error)) == (list(range(33)), DataError, "item 33 is bad.")
     found, error = many(on_ray, late, ValueError("no 33"))
     assert (found, isinstance(error, ValueError), "no 33" in str(error)) == (list(range(33)), True, True)
+
+
+class OddError(Exception):
+    """It can be sent, and not received."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+
+
+def unreceivable(shared, item):
+    if item == 33:
+        raise OddError(3, "no 33")
+    return item
+
+
+def unsendable(shared, item):
+    return threading.Lock() if item == 33 else item
+
+
+def test_what_cannot_be_sent_takes_no_other_unit_along(on_ray, in_fives):
+    for unit in (unreceivable, unsendable):
+        found, error = many(on_ray, unit, None)
+        assert found == list(range(33))
+        assert error is not None
 
 
 def test_a_lost_batch_is_run_again_unit_by_unit(ray_cluster, in_fives, tmp_path):

@@ -41,6 +41,9 @@ def test_what_a_command_raises_is_raised_wherever_it_is_asked_for():
 def test_it_is_not_there_before_it_is_given():
     with pytest.raises(TimeoutError, match=r"there is no answer after 0.001 s\."):
         answer().result(0.001)
+    for past in (-0.5, -1.0):
+        with pytest.raises(TimeoutError, match="there is no answer after"):
+            answer().result(past)
 
 
 def test_each_who_asked_is_told_once_before_or_after():

@@ -71,6 +71,23 @@ def test_down_and_up_again_keeps_what_is_in_them(filled):
     assert replay_database(filled).findings == ()
 
 
+def test_whoever_may_read_what_is_set_aside_still_may(postgres):
+    engine = connect(postgres.empty())
+    may = text("SELECT has_table_privilege('a reader', 'reservations', 'SELECT')")
+    with engine.begin() as connection:
+        upgrade(connection, "0006")
+        grants = ("GRANT USAGE ON SCHEMA public TO", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO")
+        for statement in ("DROP ROLE IF EXISTS", "CREATE ROLE", *grants):
+            connection.execute(text(f'{statement} "a reader"'))
+        for move, version in ((upgrade, "0007"), (downgrade, "0006"), (upgrade, "0007")):
+            move(connection, version)
+            assert connection.execute(may).scalar()
+            connection.execute(text('SET LOCAL ROLE "a reader"'))
+            assert connection.execute(select(func.count()).select_from(schema.reservations)).scalar() == 0
+            connection.execute(text("RESET ROLE"))
+    engine.dispose()
+
+
 def test_what_blocks_are_is_never_changed_and_not_given_up(filled):
     with Gate(filled, clock=Clock()) as gate:
         block = Block(id="ann.block/K1", symbol="AAA", side=Side.BUY, demands={"A1": 10})

@@ -157,6 +157,7 @@ def test_two_perfect_hedges_share_the_budget(distance):
     ("change", "error", "text"),
     [
         ({"returns": np.zeros(5)}, InputError, r"returns are \(5,\); they must be \(T, N\)"),
+        ({"returns": np.zeros((5, 0))}, InputError, r"returns are \(5, 0\); give at least one asset"),
         ({"returns": np.full((5, 2), np.inf)}, InputError, "infinite values"),
         ({"returns": np.ones((5, 2))}, InputError, "2 assets have no positive variance; drop them"),
         ({"returns": np.ones((5, 1))}, InputError, "1 assets have no positive variance; drop them"),

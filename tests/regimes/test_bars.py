@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from quantray.data.panel import Panel
 from quantray.data.synthetic import simulate_intraday, simulate_market
 from quantray.errors import DataError, InputError
 from quantray.regimes.bars import MarketBars, bar_observations, daily_bars, intraday_bars, resampled
@@ -68,6 +69,17 @@ def test_a_bar_is_there_once_it_has_closed_and_never_changes(fine, timeframe, co
     assert_array_equal(early.closes, whole.closes[closed])
     for name in ("open", "high", "low", "close", "volume"):
         assert_array_equal(getattr(early, name), getattr(whole, name)[closed])
+
+
+def test_a_session_that_ends_at_midnight_is_of_its_own_day():
+    days = np.arange("2024-01-01", "2024-01-15", dtype="datetime64[D]")
+    rise = np.arange(1.0, 15.0)[:, None] * np.ones(2)
+    fields = {"open": rise, "high": rise + 1, "low": rise - 0.5, "close": rise + 0.5, "volume": rise}
+    bars = daily_bars(Panel(days, np.array(["A", "B"]), fields, rise > 0), exchange="24/7")
+    assert_array_equal(bars.sessions, days)
+    weeks = resampled(bars, "1week", exchange="24/7")
+    assert_array_equal(weeks.close[:, 0], [7.5, 14.5])
+    assert_array_equal(weeks.open[:, 0], [1.0, 8.0])
 
 
 def test_nothing_counts_after_an_early_close():

@@ -80,7 +80,7 @@ def gathered(mine: Tensor, group: dist.ProcessGroup | None) -> Tensor:
 def summed_share(asked: Tensor, group: dist.ProcessGroup | None) -> Tensor:
     """(n, D) of every worker to the (n, D / workers) columns of this one, added up over all; no gradient flows."""
     count = dist.get_world_size(group)
-    by_worker = asked.view(len(asked), count, -1).transpose(0, 1).contiguous()
+    by_worker = asked.view(len(asked), count, asked.shape[-1] // count).transpose(0, 1).contiguous()
     theirs = torch.empty_like(by_worker)
     dist.all_to_all_single(theirs, by_worker, group=group)
     return theirs.sum(dim=0)

@@ -43,6 +43,7 @@ __all__ = [
     "ModelForecasts",
     "daily_skill",
     "load_forecasts",
+    "read_forecasts",
     "run_forecasts",
     "study_splits",
 ]
@@ -102,10 +103,15 @@ def load_forecasts(settings: ForecastSettings) -> ForecastSource:
         names on most test dates for an information coefficient, no sectors for a graph that needs them, or a layer or a
         device that ``models.layers`` or ``models.devices`` refuse.
     """
+    source = read_forecasts(settings)
+    _check(source.settings, source.data)
+    return source
+
+
+def read_forecasts(settings: ForecastSettings) -> ForecastSource:
+    """As ``load_forecasts``, without a look at whether its models can be fitted here; raises as ``load_market``."""
     settings, data = read_market(settings, _fields_of(settings))
-    data = _with_values(data, settings.features)
-    _check(settings, data)
-    return Source(settings, data, None)
+    return Source(settings, _with_values(data, settings.features), None)
 
 
 def run_forecasts(source: ForecastSource, executor: Executor) -> ForecastStudy:

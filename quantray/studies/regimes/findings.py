@@ -78,7 +78,8 @@ def _seen(source: RegimesSource, result: RegimesResult, level: Float) -> tuple[S
 
 
 def _metrics(content: RegimesInput, method: RegimeMethod) -> dict[str, float | None]:
-    path, refits = content.said[method], content.refits[method]
+    path = content.said[method]
+    changed = [one.changed for one in content.refits[method] if one.days]
     spells = path.spells
     found = [one.detection for one in content.seen if one.method == method]
     days = [one.days for one in found if one.days is not None]
@@ -86,7 +87,7 @@ def _metrics(content: RegimesInput, method: RegimeMethod) -> dict[str, float | N
     return {
         "spells": float(len(spells.lengths)),
         "mean_spell_days": float(spells.lengths.mean()),
-        "changed_by_refits": float(np.mean([one.changed for one in refits])) if refits else None,
+        "changed_by_refits": float(np.mean(changed)) if changed else None,
         "same_on_weeks": weekly.agreement.same if weekly else None,
         "episodes": float(len(found)),
         "episodes_seen": float(len(days)),

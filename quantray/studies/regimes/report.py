@@ -209,7 +209,7 @@ def _refits(content: RegimesInput) -> Section:
         Rows(
             title=_WORDS[name],
             rows=tuple(
-                (str(one.fitted), f"{one.days:,}", f"{one.changed:.1%}", shown(one.changed_again, ".1%"))
+                (str(one.fitted), f"{one.days:,}", shown(one.changed, ".1%"), shown(one.changed_again, ".1%"))
                 for one in refits
             ),
         )

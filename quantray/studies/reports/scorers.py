@@ -34,7 +34,7 @@ from quantray.settings import checked, nearest
 from quantray.strategies.rule import Rule
 from quantray.studies.evaluation.strategy_settings import Strategy, entry_of, named
 from quantray.studies.forecasts.settings import FeatureSettings, ForecastSettings, ModelSettings
-from quantray.studies.forecasts.study import ForecastSource, load_forecasts, study_splits
+from quantray.studies.forecasts.study import ForecastSource, read_forecasts, study_splits
 from quantray.studies.forecasts.trial import ForecastData, ForecastTrial, fit_trial, scores_from
 from quantray.studies.reports.inputs import run_table
 from quantray.studies.sweep.record import ALL
@@ -166,7 +166,7 @@ def _forecaster(run: Run, name: str, kept: Path) -> dict[str, Any]:
         sectors = load_market(settings.data, settings.exchange, ("close",)).sectors
         files = _keep_networks(run, models[name], kept)
     else:
-        source = load_forecasts(settings)
+        source = read_forecasts(settings)
         sectors = source.data.sectors
         files = [_keep_again(run, source, models[name], kept)]
     features = [each.model_dump(mode="json") for each in settings.features]
