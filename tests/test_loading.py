@@ -38,6 +38,8 @@ EXECUTING = {
 ALLOWED = {
     # What it packed itself a line before, in memory.
     ("arrays.py", "pickle.loads"),
+    # Fits of a user's own export, which MLflow loads together with the code that lies beside them.
+    ("keeping.py", "pickle.loads"),
     # Tensors and plain values only.
     ("checkpoint.py", "torch.load"),
     ("own.py", "pickle.loads"),

@@ -321,7 +321,9 @@ def fitted_once():
     build: Callable[..., Any] = RegimeChoice.build
     known: dict[tuple[str, ...], Any] = {}
 
-    def built(choice, panel, sectors=None):
+    def built(choice, panel, sectors=None, **refit):
+        if refit:
+            return build(choice, panel, sectors, **refit)
         key = (choice.model_dump_json(), panel.fingerprint(), repr(sectors))
         if key not in known:
             known[key] = build(choice, panel, sectors)
