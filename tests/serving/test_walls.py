@@ -27,7 +27,7 @@ from quantray.serving import access, auth, passage
 from quantray.serving.app import make_app
 from quantray.serving.institution import managers
 from quantray.serving.institution.firm import Firm
-from quantray.serving.institution.schemas import NewTrade, Orders
+from quantray.serving.institution.manager_schemas import NewTrade, Orders
 from quantray.serving.problems import ProblemError
 from quantray.serving.routes import managers as routes
 

@@ -10,7 +10,7 @@ from quantray.oms.checks import FIRM_CODES
 from quantray.oms.holdings import Held, Traded, exposed_parts, held_lines, traded_lines
 from quantray.oms.messages import MONEY
 from quantray.oms.states import ENDED
-from quantray.serving.institution.schemas import (
+from quantray.serving.institution.manager_schemas import (
     AccountRow,
     AllocationRow,
     BlockDetail,

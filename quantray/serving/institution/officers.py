@@ -12,8 +12,9 @@ from quantray.oms.books import stamp
 from quantray.oms.controls import is_counted
 from quantray.oms.holdings import Exposure, Part, exposed_parts, exposures, held_lines
 from quantray.oms.messages import MONEY
+from quantray.serving.institution.manager_schemas import LimitRow, Limits
 from quantray.serving.institution.managers import held_row, limit_row
-from quantray.serving.institution.schemas import (
+from quantray.serving.institution.officer_schemas import (
     AlertRow,
     Alerts,
     ChangeRow,
@@ -22,8 +23,6 @@ from quantray.serving.institution.schemas import (
     Exposures,
     FirmPosition,
     FirmPositions,
-    LimitRow,
-    Limits,
     Switches,
     SwitchRow,
 )

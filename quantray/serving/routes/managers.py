@@ -10,7 +10,7 @@ from quantray.oms.block_records import Block, block_account
 from quantray.oms.messages import NewOrder, money
 from quantray.serving.institution import managers
 from quantray.serving.institution.firm import Firm, manager_of, principal_of
-from quantray.serving.institution.schemas import (
+from quantray.serving.institution.manager_schemas import (
     BlockDetail,
     BlockOrder,
     BlockReply,

@@ -7,14 +7,14 @@ from fastapi import FastAPI, Path, Query, Request
 from quantray.oms.controls import limit_units
 from quantray.serving.institution import officers
 from quantray.serving.institution.firm import Firm, principal_of
-from quantray.serving.institution.schemas import (
+from quantray.serving.institution.manager_schemas import Limits
+from quantray.serving.institution.officer_schemas import (
     Alerts,
     ChangeDecision,
     ChangeRow,
     Changes,
     Exposures,
     FirmPositions,
-    Limits,
     NewChange,
     Switches,
     SwitchOrder,

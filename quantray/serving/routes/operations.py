@@ -10,11 +10,10 @@ from quantray.oms.messages import MONEY, money
 from quantray.oms.settling import Settlement
 from quantray.serving.institution import managers, officers, operations
 from quantray.serving.institution.firm import Firm, principal_of
-from quantray.serving.institution.schemas import (
-    Alerts,
+from quantray.serving.institution.manager_schemas import BlockDetail, Blocks
+from quantray.serving.institution.officer_schemas import Alerts
+from quantray.serving.institution.operation_schemas import (
     Allocation,
-    BlockDetail,
-    Blocks,
     BreakRow,
     Breaks,
     OverrideOrder,
