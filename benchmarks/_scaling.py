@@ -22,7 +22,7 @@ from quantray.research.metering import Clock
 from quantray.research.provenance import Origin, unit_key
 from quantray.research.results import ResultStore
 from quantray.research.units import Unit, Workplace, complete, metered
-from quantray.studies.portfolios.trial import StudyData, run_trial, trial_keys, trial_layout, trial_origin
+from quantray.studies.portfolios.trial import StudyData, run_trial, trial_units
 
 _ORIGIN = Origin(("quantray.arrays:digest",), ("numpy",))
 _IDLE_SECONDS = 2.0
@@ -61,9 +61,7 @@ class Job:
     def units(self) -> list[Unit[Any]]:
         if self.pauses:
             return [Unit(pause.key, pause, _ORIGIN) for pause in self.pauses]
-        trials = self.work.trials
-        keys = trial_keys(self.work.panel, trials)
-        return [Unit(k, t, trial_origin(t), trial_layout(t), "HRP") for k, t in zip(keys, trials, strict=True)]
+        return list(trial_units(self.work.panel, self.work.trials))
 
 
 def pauses(work: Work, count: int, seconds: float) -> Job:

@@ -28,7 +28,7 @@ from quantray.research.folds import walk_forward
 from quantray.research.results import ResultStore
 from quantray.research.terms import ClusterSettings
 from quantray.studies.portfolios.settings import AllocatorSettings
-from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, decisions_from, run_trial
+from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, decisions_from, due_trials, run_trial
 
 LOOKBACK = 504
 MONTH = 21
@@ -131,7 +131,8 @@ def once(executor: Executor, work: Work) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         results = ResultStore(Path(folder))
         begin = perf_counter()
-        keys = list(executor.map(run_trial, work.trials, shared=StudyData(work.panel, results)))
+        due = list(due_trials(work.panel, work.trials))
+        keys = list(executor.map(run_trial, due, shared=StudyData(work.panel, results)))
         took = perf_counter() - begin
         decisions = decisions_from(results, keys, work.trials, work.panel)
         return Outcome(took, frozenset({digest([*keys, decisions.dates, decisions.weights])}))

@@ -28,6 +28,7 @@ __all__ = [
     "finite_square",
     "frozen",
     "frozen_copy",
+    "plain",
 ]
 
 Float = npt.NDArray[np.float64]
@@ -90,12 +91,28 @@ def digest(parts: Iterable[bytes | str | npt.NDArray[Any]]) -> str:
             hasher.update(f"{part.dtype.str}{part.shape}".encode())
             # Some rows at a time: whole, the plain copy would take as much memory as the array.
             for rows in np.array_split(part, range(_DIGESTED, len(part), _DIGESTED)) if part.ndim else (part,):
-                plain = np.where(np.isnan(rows), np.nan, rows + 0.0) if rows.dtype.kind == "f" else rows
-                hasher.update(np.ascontiguousarray(plain).view(np.uint8).data)
+                hasher.update(np.ascontiguousarray(plain(rows)).view(np.uint8).data)
         else:
             data = part.encode() if isinstance(part, str) else part
             hasher.update(len(data).to_bytes(8, "little") + data)
     return hasher.hexdigest()
+
+
+def plain(array: npt.NDArray[A], *, out: npt.NDArray[A] | None = None) -> npt.NDArray[A]:
+    """The array with ``-0.0`` as ``0.0`` and with one kind of NaN, so that equal numbers have equal bytes.
+
+    Parameters
+    ----------
+    out : where floats go, such as the array itself; by default to a new one.
+    """
+    if array.dtype.kind != "f":
+        return array
+    made = np.asarray(np.add(array, 0.0, out=out))
+    missing = np.isnan(made)
+    # Most arrays have none, and to choose value by value would take longer than to hash them.
+    if missing.any():
+        made[missing] = np.nan
+    return made
 
 
 def as_day(value: object) -> np.datetime64:

@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Names, as_day, digest, frozen
+from quantray.arrays import TRADING_DAYS, Bool, Dates, Float, Names, as_day, frozen
+from quantray.data.fingerprints import Fingerprints, Window
 from quantray.errors import DataError, InputError
 
 __all__ = ["Panel"]
@@ -222,13 +223,15 @@ class Panel:
 
     def fingerprint(self) -> str:
         """Hash of everything in the panel; equal content gives equal fingerprints, whatever it was sliced from."""
-        parts: list[str | np.ndarray] = [self.dates, "\n".join(self.assets.tolist()), self.member]
-        for name, values in self.fields.items():
-            parts += [name, values]
-        # Left out where it is the usual one, so that what was kept by content before is found again.
-        if self.periods_per_year != TRADING_DAYS:
-            parts.append(f"{self.periods_per_year} periods a year")
-        return digest(parts)
+        return self.fingerprints().of(Window(slice(0, len(self.dates)), np.ones(len(self.assets), dtype=np.bool_)))
+
+    def fingerprints(self) -> Fingerprints:
+        """Of windows, each that of the panel which ``cut`` makes of it; those that overlap share the work."""
+        return Fingerprints(self.dates, self.assets, self.fields, self.member, self.periods_per_year)
+
+    def cut(self, window: Window) -> Self:
+        """The rows and columns of a window."""
+        return self._rows(window.rows).select(self.assets[window.columns])
 
     def _rows(self, rows: slice) -> Self:
         fields = {name: values[rows] for name, values in self.fields.items()}

@@ -19,7 +19,7 @@ from quantray.research.progress import follow, say
 from quantray.research.provenance import Origin, difference, traits
 from quantray.research.results import Layout, ResultState, ResultStore
 
-__all__ = ["Bundle", "Completed", "Unit", "Workplace", "complete", "metered", "note_work"]
+__all__ = ["Bundle", "Completed", "Due", "Unit", "Workplace", "complete", "metered", "note_work"]
 
 _NAMED = 5
 """Damaged results that are named; of more, their number is said."""
@@ -49,6 +49,19 @@ class Unit(Generic[T]):
     """Of the result; none where whoever reads it looks for himself."""
     part: str = ""
     """Of the study, such as an allocator; units of a part take about the same time, or as long as their size says."""
+
+
+@dataclass(frozen=True)
+class Due(Generic[T]):
+    """An item on its way to a worker, with what its key says of the data.
+
+    The data come to the worker from who made the key, so that a fingerprint of them that was made again would say the
+    same.
+    """
+
+    item: T
+    read: str
+    """Fingerprint of all data that the item reads."""
 
 
 @dataclass(frozen=True, eq=False)

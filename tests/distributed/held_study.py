@@ -11,13 +11,13 @@ from quantray.studies.portfolios.trial import run_trial
 WORKFLOW = Path(__file__).parents[2] / "workflows" / "walk_forward.py"
 
 
-def held_trial(data, trial):
+def held_trial(data, due):
     """The unit, unless ``HELD_AT`` are done: whenever a signal comes, there is work left."""
     limit = time.monotonic() + 600
     while len(list(data.results.root.glob("??/*.parquet"))) >= int(os.environ["HELD_AT"]):
         assert time.monotonic() < limit, "no signal came"
         time.sleep(0.02)
-    return run_trial(data, trial)
+    return run_trial(data, due)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class KillsOneNode:
 def waiting_unit(shared, task):
     """The first unit of the study goes ahead; others wait until the node has been killed."""
     fn, data, marks = shared[0], shared[1], Path(shared[2])
-    trial = task.item
+    trial = task.item.item
     (marks / ray.get_runtime_context().get_node_id()).touch()
     first = trial.allocator.name == "HRP" and trial.split.train.first == data.panel.dates[0]
     limit = time.monotonic() + 240

@@ -13,7 +13,7 @@ from quantray.research.provenance import Origin, traits
 from quantray.research.results import ResultStore
 from quantray.research.units import Bundle, Unit, Workplace, _run, _Task, complete, metered
 from quantray.studies.portfolios.settings import AllocatorSettings
-from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key, trial_origin
+from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, due_trials, run_trial, trial_units
 
 ORIGIN = Origin(("quantray.arrays:digest",), ("numpy",))
 
@@ -179,10 +179,10 @@ def study(market, tmp_path):
 
 def test_a_result_says_what_computed_it(study):
     data, trial = study
-    notes = data.results.notes(run_trial(data, trial))
+    notes = data.results.notes(run_trial(data, *due_trials(data.panel, [trial])))
     assert notes["numerics"] == str(numerics_class())
     assert notes["code"].startswith(("source ", "release "))
-    notes = data.results.notes(run_trial(data, replace(trial, numerics="any")))
+    notes = data.results.notes(run_trial(data, *due_trials(data.panel, [replace(trial, numerics="any")])))
     assert notes["numerics"] == str(numerics_class())
 
 
@@ -195,12 +195,10 @@ def test_a_worker_with_other_kernels_is_refused_by_name_unless_any_will_do(study
     variables = portable_variables() | {"OPENBLAS_CORETYPE": "Sandybridge"}
     place = Workplace(OnRay(variables=variables), data)
 
-    def units(trial):
-        return [Unit(trial_key(data.panel, trial), trial, trial_origin(trial))]
-
     with pytest.raises(DataError, match=f"numerics class Sandybridge, AVX2 and the driver in {here}, .* portable"):
-        complete(place, run_trial, units(trial), label="x")
-    (key,) = complete(place, run_trial, units(replace(trial, numerics="any")), label="x").keys
+        complete(place, run_trial, trial_units(data.panel, [trial]), label="x")
+    loose = trial_units(data.panel, [replace(trial, numerics="any")])
+    (key,) = complete(place, run_trial, loose, label="x").keys
     assert data.results.notes(key)["numerics"] == "Sandybridge, AVX2"
-    (key,) = complete(Workplace(OnRay(), data), run_trial, units(trial), label="x").keys
+    (key,) = complete(Workplace(OnRay(), data), run_trial, trial_units(data.panel, [trial]), label="x").keys
     assert data.results.notes(key)["numerics"] == here

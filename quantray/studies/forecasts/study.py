@@ -22,17 +22,15 @@ from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
 from quantray.research.progress import say
-from quantray.research.units import Unit, Workplace, complete
+from quantray.research.units import Workplace, complete
 from quantray.studies.forecasts.door import try_models
 from quantray.studies.forecasts.feature_door import try_features
 from quantray.studies.forecasts.settings import FeatureSettings, ForecastSettings, GivenFeatureSettings, ModelSettings
 from quantray.studies.forecasts.trial import (
-    SCORES,
     ForecastData,
     ForecastTrial,
     attention_of,
-    forecast_key,
-    forecast_origin,
+    forecast_units,
     run_forecast,
     scores_from,
 )
@@ -299,12 +297,9 @@ class _Plan:
         return None
 
     def _run(self, place: Workplace[ForecastData], trials: list[ForecastTrial]) -> int:
-        units = [
-            Unit(forecast_key(self._data, trial), trial, forecast_origin(trial), SCORES, trial.model.name)
-            for trial in trials
-        ]
+        units = forecast_units(self._data, trials)
         for unit in units:
-            self.keys[unit.item.model.name, unit.item.seed].append(unit.key)
+            self.keys[unit.item.item.model.name, unit.item.item.seed].append(unit.key)
         return complete(place, run_forecast, units, label="fits", announce="fits").n_computed
 
 

@@ -1,6 +1,6 @@
 """The unit of forecasting work: one model, with one seed, fitted on one fold and asked for its test dates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from quantray.arrays import Float
+from quantray.arrays import Float, digest
+from quantray.data.fingerprints import Window
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError
@@ -31,6 +32,7 @@ from quantray.research.progress import say
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import TableChoice, name_of
+from quantray.research.units import Due, Unit
 from quantray.studies.forecasts.settings import FeatureSettings, LayerChoice, ModelSettings, OwnFeatureSettings
 
 __all__ = [
@@ -39,10 +41,12 @@ __all__ = [
     "ForecastTrial",
     "attention_of",
     "build_forecaster",
+    "due_trials",
     "fit_seed",
     "fit_trial",
     "forecast_key",
     "forecast_origin",
+    "forecast_units",
     "run_forecast",
     "scores_from",
 ]
@@ -71,7 +75,7 @@ class ForecastTrial:
         """Name -> what it is."""
         return {each.name: each.build() for each in self.features}
 
-    def history(self, panel: Panel) -> Panel:
+    def window(self, panel: Panel) -> Window:
         """All that the trial reads: its rows, and the names that are members on any of them.
 
         Members of the rows before training count as well: a market's return is the mean of its members, and must not
@@ -79,10 +83,14 @@ class ForecastTrial:
         """
         rows = self.split.rows(panel.dates)
         start = max(rows.train.start - self.before, 0)
-        members = panel.assets[panel.member[start : rows.test.stop].any(axis=0)]
-        if len(members) == 0:
+        members = np.logical_or.reduce(panel.member[start : rows.test.stop])
+        if not members.any():
             raise DataError(f"nobody is a member between {self.split.train.first} and {self.split.test.last}.")
-        return panel.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)
+        return Window(slice(start, rows.test.stop), members)
+
+    def history(self, panel: Panel) -> Panel:
+        """The panel in the trial's window."""
+        return panel.cut(self.window(panel))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +179,33 @@ SCORES = Layout(pa.schema([("date", pa.date32()), ("symbol", pa.string()), ("sco
 
 def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
     """Hash of the data slice, the settings and the origin that the trial's numbers depend on."""
-    history = trial.history(data.panel)
+    return _key(next(due_trials(data, [trial])))
+
+
+def forecast_units(data: ForecastData, trials: Iterable[ForecastTrial]) -> list[Unit[Due[ForecastTrial]]]:
+    """The trials as units of work."""
+    return [
+        Unit(_key(due), due, forecast_origin(due.item), SCORES, due.item.model.name) for due in due_trials(data, trials)
+    ]
+
+
+def due_trials(data: ForecastData, trials: Iterable[ForecastTrial]) -> Iterator[Due[ForecastTrial]]:
+    """Each with the fingerprint of its history and sectors, which is made once for all that read the same."""
+    fingerprints = data.panel.fingerprints()
+    read: dict[tuple[Split, int], str] = {}
+    for trial in trials:
+        what = (trial.split, trial.before)
+        if what not in read:
+            window = trial.window(data.panel)
+            names = data.panel.assets[window.columns].tolist()
+            sectors = [f"{name}={data.sectors[name]}" for name in names if name in data.sectors]
+            read[what] = digest([fingerprints.of(window), "\n".join(sectors)])
+        yield Due(trial, read[what])
+
+
+def _key(due: Due[ForecastTrial]) -> str:
+    """See ``forecast_key``."""
+    trial = due.item
     settings: dict[str, object] = {
         "model": trial.model.model_dump(mode="json", exclude={"name", "reference", "trial_seconds"}),
         "split": [str(part) for part in (trial.split.train, trial.split.valid, trial.split.test)],
@@ -184,8 +218,7 @@ def forecast_key(data: ForecastData, trial: ForecastTrial) -> str:
         # Values are in the panel, wherever they were read.
         idle = {"trial_seconds", "values"}
         settings["features"] = [each.model_dump(mode="json", exclude=idle) for each in trial.features]
-    sectors = [f"{name}={data.sectors[name]}" for name in history.assets.tolist() if name in data.sectors]
-    return unit_key([history.fingerprint(), "\n".join(sectors)], settings, origin=forecast_origin(trial))
+    return unit_key([due.read], settings, origin=forecast_origin(trial))
 
 
 def forecast_origin(trial: ForecastTrial) -> Origin:
@@ -198,12 +231,12 @@ def forecast_origin(trial: ForecastTrial) -> Origin:
     return Origin((name_of(_forecast), *theirs), (*_LIBRARIES, *KINDS[kind].libraries), choices, trial.numerics)
 
 
-def run_forecast(data: ForecastData, trial: ForecastTrial) -> str:
+def run_forecast(data: ForecastData, due: Due[ForecastTrial]) -> str:
     """Fit, predict every test date, write the scores, and return the trial's key.
 
     An interrupted fit goes on from its last epoch, here or on another machine that sees the same folder.
     """
-    key = forecast_key(data, trial)
+    key, trial = _key(due), due.item
     if data.results.has(key, SCORES):
         return key
     with torch_threads(trial.threads):

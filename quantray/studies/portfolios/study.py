@@ -20,7 +20,7 @@ from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
 from quantray.research.progress import follow, say
 from quantray.research.results import ResultStore
-from quantray.research.units import Completed, Unit, Workplace, complete
+from quantray.research.units import Completed, Workplace, complete
 from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
 from quantray.studies.portfolios.benchmark import Yardsticks, outside_benchmark
 from quantray.studies.portfolios.door import try_costs
@@ -36,9 +36,7 @@ from quantray.studies.portfolios.trial import (
     decisions_from,
     models_from,
     run_trial,
-    trial_keys,
-    trial_layout,
-    trial_origin,
+    trial_units,
 )
 
 __all__ = [
@@ -184,16 +182,13 @@ def decide_all(
     """Allocator -> its trials, in order of time, and the keys of their results, which are there afterwards."""
     settings, panel = source.settings, source.panel
     trials = study_trials(settings, panel)
-    every = iter(trial_keys(panel, [trial for group in trials.values() for trial in group]))
-    keys = {name: list(islice(every, len(group))) for name, group in trials.items()}
+    every = trial_units(panel, [trial for group in trials.values() for trial in group])
+    each = iter(every)
+    keys = {name: [unit.key for unit in islice(each, len(group))] for name, group in trials.items()}
     # Allocators that act on forecasts share their models of risk.
-    units = {
-        key: Unit(key, trial, trial_origin(trial), trial_layout(trial), name)
-        for name in trials
-        for key, trial in zip(keys[name], trials[name], strict=True)
-    }
+    units = list({unit.key: unit for unit in every}.values())
     place = Workplace(executor, StudyData(panel.with_only("close"), settings.results))
-    return trials, keys, complete(place, run_trial, list(units.values()), label="decisions", announce="units of work")
+    return trials, keys, complete(place, run_trial, units, label="decisions", announce="units of work")
 
 
 def decisions_of(source: PortfolioSource, allocator: str, keys: Sequence[str]) -> tuple[Decisions, str]:

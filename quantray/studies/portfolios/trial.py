@@ -11,6 +11,7 @@ from quantray.arrays import Dates, Float, Int, Names
 from quantray.backtest.accounts import Decisions
 from quantray.covariance.factor import FactorModel, statistical_factors
 from quantray.data.calendar import Frequency, rebalance_dates
+from quantray.data.fingerprints import Window
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError, SolverError
@@ -19,6 +20,7 @@ from quantray.research.numerics import Numerics
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import name_of
+from quantray.research.units import Due, Unit
 from quantray.studies.portfolios.allocators import allocate, choices_of, own_code
 from quantray.studies.portfolios.settings import AllocatorSettings
 
@@ -30,13 +32,14 @@ __all__ = [
     "Trial",
     "decide",
     "decisions_from",
+    "due_trials",
     "eligible",
     "models_from",
     "run_trial",
     "trial_key",
-    "trial_keys",
     "trial_layout",
     "trial_origin",
+    "trial_units",
 ]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")
@@ -76,16 +79,18 @@ class Trial:
         due = rebalance_dates(near, self.schedule.rebalance, exchange=self.schedule.exchange)
         return due[(due >= self.split.test.first) & (due <= self.split.test.last)]
 
-    def history(self, panel: Panel) -> Panel:
-        """All that the trial reads: members' closes and membership from the first look-back to the last decision.
+    def window(self, panel: Panel) -> Window:
+        """Of what the trial reads: its members, from the first look-back to the last decision.
 
         Names that join the data later are left out, so that new days do not change the keys of old folds.
         """
         rows = self.split.rows(panel.dates)
         start = rows.train.start if self.expanding else max(rows.test.start - self.schedule.lookback_days, 0)
-        members = panel.assets[panel.member[rows.test].any(axis=0)]
-        used = panel.with_only("close")
-        return used.between(panel.dates[start], panel.dates[rows.test.stop - 1]).select(members)
+        return Window(slice(start, rows.test.stop), np.logical_or.reduce(panel.member[rows.test]))
+
+    def history(self, panel: Panel) -> Panel:
+        """All that the trial reads: closes and membership in its window."""
+        return panel.with_only("close").cut(self.window(panel))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,29 +145,38 @@ def trial_key(panel: Panel, trial: Trial) -> str:
 
     What acts on forecasts needs models of risk only, whatever the forecasts: such allocators share their results.
     """
-    return trial_keys(panel, [trial])[0]
+    return _key(panel, next(due_trials(panel, [trial])))
 
 
-def trial_keys(panel: Panel, trials: Iterable[Trial]) -> list[str]:
-    """``trial_key`` of each; what several of them read, as the allocators of a fold do, is hashed once."""
+def trial_units(panel: Panel, trials: Iterable[Trial]) -> list[Unit[Due[Trial]]]:
+    """The trials as units of work."""
+    return [
+        Unit(_key(panel, due), due, trial_origin(due.item), trial_layout(due.item), due.item.allocator.name)
+        for due in due_trials(panel, trials)
+    ]
+
+
+def due_trials(panel: Panel, trials: Iterable[Trial]) -> Iterator[Due[Trial]]:
+    """Each with the fingerprint of its history; windows share the work, and what several read is hashed once."""
+    fingerprints = panel.with_only("close").fingerprints()
     read: dict[tuple[Split, int, bool], str] = {}
-    keys = []
     for trial in trials:
         what = (trial.split, trial.schedule.lookback_days, trial.expanding)
         if what not in read:
-            read[what] = trial.history(panel).fingerprint()
-        keys.append(_key(panel, trial, read[what]))
-    return keys
+            read[what] = fingerprints.of(trial.window(panel))
+        yield Due(trial, read[what])
 
 
-def _key(panel: Panel, trial: Trial, read: str) -> str:
+def _key(panel: Panel, due: Due[Trial]) -> str:
+    """See ``trial_key``."""
+    trial = due.item
     settings = {
         "allocator": _subject(trial.allocator),
         "schedule": vars(trial.schedule) | {"expanding": trial.expanding},
         "decisions": [str(day) for day in trial.decision_dates(panel.dates)],
         "threads": trial.threads,
     }
-    return unit_key([read], settings, origin=trial_origin(trial))
+    return unit_key([due.read], settings, origin=trial_origin(trial))
 
 
 def trial_origin(trial: Trial) -> Origin:
@@ -173,9 +187,9 @@ def trial_origin(trial: Trial) -> Origin:
     return Origin(code, _LIBRARIES, choices_of(trial.allocator), trial.numerics)
 
 
-def run_trial(data: StudyData, trial: Trial) -> str:
+def run_trial(data: StudyData, due: Due[Trial]) -> str:
     """Decide at every rebalance date of the trial's fold, or model its risk, write the result, and return its key."""
-    key = trial_key(data.panel, trial)
+    key, trial = _key(data.panel, due), due.item
     if not data.results.has(key, trial_layout(trial)):
         history, dates = trial.history(data.panel), trial.decision_dates(data.panel.dates)
         tabulate = _weights_table if trial.allocator.alpha is None else _models_table

@@ -18,8 +18,10 @@ from quantray.studies.forecasts.study import study_splits
 from quantray.studies.forecasts.trial import (
     ForecastData,
     ForecastTrial,
+    due_trials,
     forecast_key,
     forecast_origin,
+    forecast_units,
     run_forecast,
     scores_from,
 )
@@ -43,10 +45,24 @@ def trial(forecast_study, network):
     return ForecastTrial(network(), study_splits(source.settings, source.data.panel)[1], seed=0, before=130)
 
 
+def run(data, trial):
+    """The trial as a worker gets it."""
+    return run_forecast(data, *due_trials(data, [trial]))
+
+
 def changed(data, rows, field="close", factor=1.0001):
     values = data.panel.field(field).copy()
     values[rows] *= factor
     return replace(data, panel=data.panel.with_fields(**{field: values}))
+
+
+def test_keys_of_many_trials_are_those_of_each(data, trial, forecast_study):
+    source, _ = forecast_study
+    later = study_splits(source.settings, source.data.panel)[2]
+    some = [trial, replace(trial, seed=1), replace(trial, split=later), replace(trial, before=90), trial]
+    keys = [unit.key for unit in forecast_units(data, some)]
+    assert keys == [forecast_key(data, one) for one in some]
+    assert len(set(keys)) == len(some) - 1
 
 
 def test_a_trial_reads_its_rows_and_the_names_that_are_members_in_them(data, trial):
@@ -158,12 +174,12 @@ def test_every_field_of_a_model_changes_the_key(data, trial):
 
 def test_what_a_model_is_called_changes_neither_key_nor_scores(data, trial, tmp_path):
     ridge = replace(trial, model=ModelSettings(name="ridge", kind="ridge"))
-    scores = data.results.get(run_forecast(data, ridge))
+    scores = data.results.get(run(data, ridge))
     for name, value in MODEL_NAMES.items():
         other = replace(ridge, model=with_field(ridge.model, name, value))
         assert forecast_key(data, other) == forecast_key(data, ridge), name
         alone = replace(data, results=ResultStore(tmp_path / name))
-        assert alone.results.get(run_forecast(alone, other)).to_pydict() == scores.to_pydict(), name
+        assert alone.results.get(run(alone, other)).to_pydict() == scores.to_pydict(), name
 
 
 def test_every_field_of_a_forecasting_trial_changes_the_key(data, trial):
@@ -247,17 +263,17 @@ def test_a_name_that_will_be_a_member_again_changes_nothing_before(data, trial):
         fields = {name: np.hstack([values, price]) for name, values in data.panel.fields.items()}
         panel = Panel(data.panel.dates, np.append(data.panel.assets, ["AGAIN"]), fields, member)
         ridge = replace(trial, model=ModelSettings(name="ridge", kind="ridge"))
-        return scores_from(data.results, [run_forecast(replace(data, panel=panel), ridge)], panel)
+        return scores_from(data.results, [run(replace(data, panel=panel), ridge)], panel)
 
     assert_array_equal(scores(True)[314:353], scores(False)[314:353])
 
 
 def test_a_unit_of_work_may_run_twice(data, trial, monkeypatch):
-    key = run_forecast(data, trial)
+    key = run(data, trial)
     assert key == forecast_key(data, trial)
     first = data.results.get(key)
     monkeypatch.setattr(learned.NetworkForecaster, "fit", lambda *_, **__: pytest.fail("fitted again"))
-    assert run_forecast(data, trial) == key
+    assert run(data, trial) == key
     assert data.results.get(key).equals(first)
     notes = data.results.notes(key)
     assert (notes["epochs"], notes["test"]) == ("2", str(trial.split.test))
@@ -265,7 +281,7 @@ def test_a_unit_of_work_may_run_twice(data, trial, monkeypatch):
 
 
 def test_scores_are_of_the_test_dates_and_members(data, trial):
-    scores = scores_from(data.results, [run_forecast(data, trial)], data.panel)
+    scores = scores_from(data.results, [run(data, trial)], data.panel)
     assert scores.shape == data.panel.shape
     known = ~np.isnan(scores)
     assert_array_equal(np.flatnonzero(known.any(axis=1)), np.arange(314, 354))
@@ -276,7 +292,7 @@ def test_scores_are_of_the_test_dates_and_members(data, trial):
 def test_a_fit_that_was_cut_off_goes_on_from_its_last_epoch(data, trial, tmp_path, monkeypatch, stages):
     choice = TrainingChoice(**(trial.model.training.model_dump() | {"epochs": 3, "patience": 3, "stages": stages}))
     trial = replace(trial, model=trial.model.model_copy(update={"training": choice}))
-    key = run_forecast(data, trial)
+    key = run(data, trial)
     total = 3 * len(stages)
     cut, write = replace(data, results=ResultStore(tmp_path / "cut")), learned.save_checkpoint
     epochs = []
@@ -289,11 +305,11 @@ def test_a_fit_that_was_cut_off_goes_on_from_its_last_epoch(data, trial, tmp_pat
     monkeypatch.setattr(learned, "save_checkpoint", gone)
     for done in range(1, total + 1):
         with pytest.raises(GoneError):
-            run_forecast(cut, trial)
+            run(cut, trial)
         assert epochs[-1] == done
         assert not cut.results.has(key)
     monkeypatch.setattr(learned, "save_checkpoint", write)
-    assert run_forecast(cut, trial) == key
+    assert run(cut, trial) == key
     assert cut.results.get(key).equals(data.results.get(key))
     assert cut.results.notes(key) == data.results.notes(key)
     checkpoints = [(found.folder(key) / "checkpoint.pt").read_bytes() for found in (data, cut)]
@@ -302,7 +318,7 @@ def test_a_fit_that_was_cut_off_goes_on_from_its_last_epoch(data, trial, tmp_pat
 
 def test_a_child_starts_from_its_parent(data, trial, network):
     warm = network(warm_start=True, warm_epochs=1)
-    parent = run_forecast(data, replace(trial, model=warm))
+    parent = run(data, replace(trial, model=warm))
     later = data.panel.dates[[210, 329, 332, 351, 354, 393]]
     split = replace(
         trial.split,
@@ -311,33 +327,33 @@ def test_a_child_starts_from_its_parent(data, trial, network):
         test=replace(trial.split.test, first=later[4], last=later[5]),
     )
     child = replace(trial, model=warm, split=split, parent=parent)
-    key = run_forecast(data, child)
+    key = run(data, child)
     made = load_checkpoint(data.folder(key) / "checkpoint.pt")
     before = load_checkpoint(data.folder(parent) / "checkpoint.pt")
     assert made.parent == before.identity
     assert len(made.progress.history) == 1
     assert before.data_through <= split.train.last
-    cold = run_forecast(data, replace(child, parent=None))
+    cold = run(data, replace(child, parent=None))
     assert not data.results.get(cold).equals(data.results.get(key))
 
 
 def test_a_parent_that_saw_the_future_is_refused(data, trial, network):
     warm = network(warm_start=True)
-    parent = run_forecast(data, replace(trial, model=warm))
+    parent = run(data, replace(trial, model=warm))
     with pytest.raises(InputError, match="the earlier fit has seen data through"):
-        run_forecast(data, replace(trial, model=warm, parent=parent))
+        run(data, replace(trial, model=warm, parent=parent))
 
 
 def test_a_parent_whose_checkpoint_is_gone_is_named(data, trial, network):
     with pytest.raises(DataError, match=r"checkpoint .* is not there; train first"):
-        run_forecast(data, replace(trial, model=network(warm_start=True), parent="0" * 32))
+        run(data, replace(trial, model=network(warm_start=True), parent="0" * 32))
 
 
 def test_seeds_and_folds_differ_and_nothing_else_does(data, trial):
     rules = ModelSettings(name="reversal", kind="reversal")
-    first, again = (run_forecast(data, replace(trial, seed=seed)) for seed in (0, 1))
+    first, again = (run(data, replace(trial, seed=seed)) for seed in (0, 1))
     assert not data.results.get(first).equals(data.results.get(again))
-    first, again = (run_forecast(data, replace(trial, model=rules, seed=seed)) for seed in (0, 1))
+    first, again = (run(data, replace(trial, model=rules, seed=seed)) for seed in (0, 1))
     assert data.results.get(first).equals(data.results.get(again))
 
 
@@ -364,7 +380,7 @@ def test_a_layer_of_ones_own_runs_and_is_part_of_the_key(data, trial, network, t
     monkeypatch.syspath_prepend(tmp_path)
     brief = {"training": TrainingChoice(epochs=1), "layers": 1}
     chosen = replace(trial, model=network(attention={"layer": "own_layers:Mean"}, **brief))
-    key = run_forecast(data, chosen)
+    key = run(data, chosen)
     scores = scores_from(data.results, [key], data.panel)
     assert (~np.isnan(scores[314:354])).sum() > 100
     again = learned.FittedNetwork.load(data.folder(key) / "checkpoint.pt").network

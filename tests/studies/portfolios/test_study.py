@@ -23,7 +23,7 @@ from quantray.research.results import ResultStore
 from quantray.research.terms import TradingCostSettings
 from quantray.studies.portfolios.settings import FoldSettings
 from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
-from quantray.studies.portfolios.trial import StudyData, Trial, decide, run_trial, trial_key
+from quantray.studies.portfolios.trial import StudyData, Trial, decide, due_trials, run_trial, trial_key
 
 
 def trials_of(source):
@@ -130,10 +130,10 @@ def test_a_name_that_joins_later_leaves_old_keys_alone(study):
 def test_a_unit_of_work_may_run_twice(study, tmp_path):
     source, _ = study
     data = StudyData(source.panel, ResultStore(tmp_path))
-    trial = trials_of(source)["HRP"][0]
-    key = run_trial(data, trial)
+    (due,) = due_trials(source.panel, trials_of(source)["HRP"][:1])
+    key = run_trial(data, due)
     first = data.results.get(key)
-    assert run_trial(data, trial) == key
+    assert run_trial(data, due) == key
     assert data.results.get(key).equals(first)
 
 

@@ -11,7 +11,7 @@ from quantray.research.results import ResultStore
 from quantray.studies.portfolios import trial as trials
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.settings import AllocatorSettings
-from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, run_trial, trial_key, trial_keys
+from quantray.studies.portfolios.trial import Schedule, StudyData, Trial, due_trials, run_trial, trial_key, trial_units
 
 FORECASTS = AlphaSettings(forecasts=ForecastChoice(control="reversal"))
 SCHEDULE = Schedule("monthly", "XNYS", 120, 0.9, 0.0)
@@ -67,7 +67,8 @@ def split_of(panel, first=180, train=299, test=300, last=383):
 
 def computed(panel, trial, folder):
     store = ResultStore(folder)
-    return store.get(run_trial(StudyData(panel, store), trial)).to_pydict()
+    (due,) = due_trials(panel, [trial])
+    return store.get(run_trial(StudyData(panel, store), due)).to_pydict()
 
 
 def test_every_field_of_an_allocator_changes_the_key_or_nothing(panel, weights, tmp_path):
@@ -149,8 +150,9 @@ def test_keys_of_many_trials_are_those_of_each(panel, weights, models):
     shorter = replace(weights, schedule=replace(weights.schedule, lookback_days=60))
     later = replace(weights, split=split_of(panel, test=320))
     some = [weights, models, shorter, later, replace(weights, expanding=True), replace(models, threads=2), weights]
-    assert trial_keys(panel, some) == [trial_key(panel, trial) for trial in some]
-    assert len(set(trial_keys(panel, some))) == len(some) - 1
+    keys = [unit.key for unit in trial_units(panel, some)]
+    assert keys == [trial_key(panel, trial) for trial in some]
+    assert len(set(keys)) == len(some) - 1
 
 
 @pytest.mark.parametrize("rebalance", ["daily", "weekly", "monthly", "quarterly"])

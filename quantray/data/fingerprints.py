@@ -1,0 +1,142 @@
+"""Hashes of windows of a panel, in which windows that overlap share the work."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from quantray.arrays import Bool, Dates, Float, Int, Names, digest, plain
+
+__all__ = ["Fingerprints", "Window"]
+
+_NAMES = 24
+"""Of a group of assets: few enough that a change of members touches little, enough that a block is worth its call."""
+_DIGEST = 16
+"""Bytes of the digest of a block."""
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Some rows and columns of a panel."""
+
+    rows: slice
+    """With a start and a stop."""
+    columns: Bool
+    """(N,) of the panel's assets."""
+
+
+class _Kept:
+    """Digests of whole months, for groups of the names that the last window had.
+
+    Parameters
+    ----------
+    group : (N,) of each asset.
+    """
+
+    def __init__(self, group: Int, groups: int, months: int) -> None:
+        self._group = group
+        self._columns = np.zeros(len(group), dtype=np.bool_)
+        self.order: Int = np.zeros(0, dtype=np.int64)
+        """Columns of the last window, group after group."""
+        self.sizes: Int = np.zeros(groups, dtype=np.int64)
+        """(groups,) how many each has."""
+        self.digests: Bytes = np.zeros((months, groups, _DIGEST), dtype=np.uint8)
+        self.known: Bool = np.zeros((months, groups), dtype=np.bool_)
+
+    def move(self, columns: Bool) -> None:
+        """Go over to (N,) other columns; of groups whose names are not the same as before, nothing is known."""
+        changed = columns != self._columns
+        if changed.any():
+            self.known[:, self._group[changed]] = False
+            chosen = np.flatnonzero(columns)
+            group = self._group[chosen]
+            self.order = chosen[np.argsort(group, kind="stable")]
+            self.sizes = np.bincount(group, minlength=len(self.sizes))
+            self._columns = columns.copy()
+
+
+class Fingerprints:
+    """Fingerprints of windows of a panel: equal content gives equal ones, whatever panel the window lies in.
+
+    A window is cut into blocks, a calendar month by a group of its names, and its fingerprint is a hash of its dates,
+    its names and the digests of its blocks. Which group a name is in follows from the name and from how many there are
+    in the window. So a window that begins some months later than the last one hashes the months that are new, and
+    where a name has come or gone, the months of its group; the digests of whole months are kept.
+
+    Takes 16 bytes for every two dozen names and month, and while it hashes 9 bytes for every value of a month.
+
+    Parameters
+    ----------
+    dates, assets, fields, member, periods_per_year : of the panel.
+    """
+
+    def __init__(
+        self, dates: Dates, assets: Names, fields: Mapping[str, Float], member: Bool, periods_per_year: int
+    ) -> None:
+        self._dates, self._assets, self._fields, self._member = dates, assets, fields, member
+        self._told = [*fields, f"{periods_per_year} periods a year"]
+        months = dates.astype("datetime64[M]").astype(np.int64)
+        self._edges = np.concatenate([[0], np.flatnonzero(np.diff(months)) + 1, [len(dates)]])
+        self._hashes = np.array([zlib.crc32(name.encode()) for name in assets.tolist()], dtype=np.int64)
+        self._kept: dict[int, _Kept] = {}
+
+    def of(self, window: Window) -> str:
+        """Hash of everything in a window, as 32 hexadecimal digits; see ``arrays.digest`` for what is equal."""
+        rows, columns = window.rows, window.columns
+        names = self._assets[columns].tolist()
+        told: list[str | npt.NDArray[np.generic]] = [self._dates[rows], "\n".join(names), *self._told]
+        if rows.stop > rows.start and names:
+            told.append(self._blocks(rows, columns, _groups(len(names))))
+        return digest(told)
+
+    def _blocks(self, rows: slice, columns: Bool, groups: int) -> Bytes:
+        """(months, groups, 16) digests of the blocks of a window."""
+        kept = self._of_groups(groups)
+        kept.move(columns)
+        first = int(np.searchsorted(self._edges, rows.start, side="right")) - 1
+        last = int(np.searchsorted(self._edges, rows.stop, side="left"))
+        edges = np.clip(self._edges[first : last + 1], rows.start, rows.stop)
+        whole = (edges[:-1] == self._edges[first:last]) & (edges[1:] == self._edges[first + 1 : last + 1])
+        found, missing = kept.digests[first:last].copy(), ~(kept.known[first:last] & whole[:, None])
+        for month in np.flatnonzero(missing.any(axis=1)).tolist():
+            found[month, missing[month]] = self._hashed(slice(*edges[month : month + 2].tolist()), kept, missing[month])
+        kept.digests[first:last][whole] = found[whole]
+        kept.known[first:last][whole] = True
+        return found
+
+    def _hashed(self, rows: slice, kept: _Kept, missing: Bool) -> Bytes:
+        """(missing groups, 16) digests of the blocks of some rows of a month."""
+        columns = kept.order[np.repeat(missing, kept.sizes)]
+        # A name after the other, so that a group's values lie together.
+        values = np.empty((len(columns), len(self._fields), rows.stop - rows.start))
+        for number, field in enumerate(self._fields.values()):
+            values[:, number] = field[rows].T[columns]
+        member = np.ascontiguousarray(self._member[rows].T[columns])
+        parts = [(_bytes(array), array[:1].nbytes) for array in (plain(values, out=values), member)]
+        hashed = []
+        for start, stop in pairwise([0, *np.cumsum(kept.sizes[missing]).tolist()]):
+            hasher = blake2b(digest_size=_DIGEST)
+            for data, size in parts:
+                hasher.update(data[start * size : stop * size])
+            hashed.append(hasher.digest())
+        return np.frombuffer(b"".join(hashed), dtype=np.uint8).reshape(-1, _DIGEST)
+
+    def _of_groups(self, groups: int) -> _Kept:
+        if groups not in self._kept:
+            self._kept[groups] = _Kept(self._hashes % groups, groups, len(self._edges) - 1)
+        return self._kept[groups]
+
+
+def _bytes(array: npt.NDArray[np.generic]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _groups(names: int) -> int:
+    """Of so many names: a power of two, so that most windows of a panel have as many."""
+    return 1 << max(0, round(float(np.log2(names / _NAMES))))
