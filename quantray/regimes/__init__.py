@@ -5,10 +5,10 @@ whole, ``observations`` gathers such measures into the columns that methods lear
 is fitted again.
 
 ``indicators`` are five lenses, market, volatility, liquidity, correlation and sector rotation: each a ``lens_filter``
-of one of the ``lens_measures``, with what ``lens_settings`` hold beforehand; ``trend`` is a rule that the first may go
-by instead. ``week`` is the class of a week that is known at its start. By fitting alone: ``hmm`` with its
-``hmm_filter``, ``clustering`` and ``classifier``, put together by ``ensemble`` with the weights of
-``pooling``.
+of one of the ``lens_measures``, seen as ``lens_views`` have it, with what ``lens_settings`` hold beforehand; ``trend``
+is a rule that the first may go by instead. ``lens_nowcast`` is the lens of a day that is under way. ``week`` is the
+class of a week that is known at its start. By fitting alone: ``hmm`` with its ``hmm_filter``, ``clustering`` and
+``classifier``, put together by ``ensemble`` with the weights of ``pooling``.
 ``bars`` cut sessions into bars; ``timeframes`` and ``lens_timeframes`` read the regimes of 5-minute, hourly, daily and
 weekly bars side by side. ``passes`` run along a chain, forward and backward.
 """

@@ -1,19 +1,18 @@
 """Five lenses on the market, each a small filter of what it sees: probabilities, and labels by what mistakes cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
-from scipy.special import ndtr
 
-from quantray.arrays import TRADING_DAYS, Bool, Float, Names
+from quantray.arrays import Bool, Dates, Float, Int, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
-from quantray.regimes.lens_filter import ColumnPrior, Learnt, StatePrior, filtered_states
+from quantray.regimes.lens_filter import Filtered, filtered_states
 from quantray.regimes.lens_measures import MarketMeasures
-from quantray.regimes.lens_settings import CORRELATION, LENS_NAMES, LIQUIDITY, MARKET, SECTOR, VOLATILITY, LensSettings
-from quantray.regimes.market import realised_volatility
+from quantray.regimes.lens_nowcast import DayStates, nowcast
+from quantray.regimes.lens_settings import LENS_NAMES, MARKET, SECTOR, LensSettings
+from quantray.regimes.lens_views import VIEWS, View, leading_sectors
 from quantray.regimes.path import RegimePath, by_costs
 from quantray.regimes.schedule import Schedule, spread_out
 from quantray.regimes.trend import trend_labels
@@ -25,6 +24,7 @@ __all__ = [
     "five_lenses",
     "lens_of",
     "lenses_of",
+    "lenses_within_days",
     "liquidity_lens",
     "market_lens",
     "sector_lens",
@@ -78,16 +78,6 @@ class Lenses:
 
 _LENSES = tuple(f.name for f in fields(Lenses) if f.name != "leaders")
 _DEFAULT = LensSettings()
-_MONTH, _QUARTER = 21, 63
-"""Rows of the indicators that are shown beside the lenses, which themselves need none."""
-_MANY = 1e6
-"""Rows of a prior that data do not move."""
-_SHARES = np.array([0.35, 0.47, 0.08, 0.10])
-"""Of the days in each state, before the data."""
-_CRISIS_SHARES = np.array([0.35, 0.47, 0.03, 0.03, 0.06, 0.06])
-"""The same where the two wide states are there without a crisis and with one."""
-_FOUR = (0, 1, 2, 3)
-_UPPER_TWO = np.eye(2)[[0, 0, 1, 1]]
 
 
 def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, settings: LensSettings = _DEFAULT) -> Lenses:
@@ -109,21 +99,32 @@ def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, setti
 
 
 def lenses_of(seen: MarketMeasures, settings: LensSettings = _DEFAULT) -> Lenses:
-    """All five lenses on days or bars; raises as ``five_lenses``."""
-    if seen.sectors:
-        rotation, leaders = _sector(seen, settings)
-    else:
-        nothing = np.full((len(seen.times), len(SECTOR)), np.nan)
-        rotation = Lens(RegimePath.likeliest(seen.times, SECTOR, nothing), {})
-        leaders = np.full((len(seen.times), settings.leaders), "")
-    return Lenses(
-        _market(seen, settings),
-        _volatility(seen, settings),
-        _liquidity(seen, settings),
-        _correlation(seen, settings),
-        rotation,
-        leaders,
-    )
+    """All five lenses on days or longer bars; raises as ``five_lenses``."""
+    return _all_of(seen, settings, lambda name: lens_of(name, seen, settings))
+
+
+def lenses_within_days(
+    seen: MarketMeasures, settings: LensSettings, days: MarketMeasures, of_days: LensSettings
+) -> Lenses:
+    """All five lenses on the bars of days that are under way; see ``lens_nowcast.nowcast``.
+
+    The rule ``market_by: trend`` looks at the bars alone.
+
+    Parameters
+    ----------
+    seen, settings : of bars shorter than a day.
+    days, of_days : of whole days, which may begin long before.
+    """
+
+    def within(name: str) -> Lens:
+        if name == "market" and settings.market_by == "trend":
+            return _by_trend(seen, settings)
+        view, whole = VIEWS[name](seen, settings), VIEWS[name](days, of_days)
+        told = DayStates(_sessions(days), _filtered(whole, of_days.schedule), whole.prior.transition)
+        chances = nowcast(view.values, _sessions(seen), told, view.prior, settings.schedule)
+        return _labelled(seen, settings, view, chances)
+
+    return _all_of(seen, settings, within)
 
 
 def lens_of(
@@ -143,14 +144,12 @@ def lens_of(
     DataError
         A field is missing.
     """
-    if name == "trend":
-        return _market(seen, replace(settings, market_by="trend"))
-    if name == "sector":
-        return _sector(seen, settings, schedule)[0]
-    views = {"market": _market, "volatility": _volatility, "liquidity": _liquidity, "correlation": _correlation}
-    if name not in views:
+    if name not in LENS_NAMES:
         raise InputError(f"lens {name!r} is not one of {', '.join(LENS_NAMES)}.")
-    return views[name](seen, settings, schedule)
+    if name == "trend" or (name == "market" and settings.market_by == "trend"):
+        return _by_trend(seen, settings)
+    view = VIEWS[name](seen, settings)
+    return _labelled(seen, settings, view, _filtered(view, schedule or settings.schedule).chances)
 
 
 def market_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
@@ -159,17 +158,17 @@ def market_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     Four states differ in volatility and drift. Drifts are seen slowly, so each state is bear, neutral or bull with the
     probability that its Sharpe ratio lies below, between or above two levels, given its returns and the prior.
     """
-    return _market(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
+    return lens_of("market", MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def volatility_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     """Low, medium, high or extreme: four levels of the members' median range."""
-    return _volatility(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
+    return lens_of("volatility", MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def liquidity_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
     """Normal or stressed: the upper two of four levels of impact, and of quoted spreads where there are any."""
-    return _liquidity(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
+    return lens_of("liquidity", MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def correlation_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens:
@@ -179,7 +178,7 @@ def correlation_lens(panel: Panel, *, settings: LensSettings = _DEFAULT) -> Lens
     ones is there twice, as one in which assets go their own ways and as a crisis, in which the index moves by
     ``crisis_multiple`` as much against the dispersion of its members.
     """
-    return _correlation(MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
+    return lens_of("correlation", MarketMeasures.of_panel(panel, weighting=settings.weighting), settings)
 
 
 def sector_lens(panel: Panel, sectors: Mapping[str, str], *, settings: LensSettings = _DEFAULT) -> tuple[Lens, Names]:
@@ -193,33 +192,18 @@ def sector_lens(panel: Panel, sectors: Mapping[str, str], *, settings: LensSetti
     InputError
         Fewer than two sectors have an asset in the panel.
     """
-    return _sector(MarketMeasures.of_panel(panel, sectors, weighting=settings.weighting), settings)
+    seen = MarketMeasures.of_panel(panel, sectors, weighting=settings.weighting)
+    return lens_of("sector", seen, settings), leading_sectors(seen, settings.leaders)
 
 
-def _market(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
-    return _by_drift(seen, settings, schedule) if settings.market_by == "drift" else _by_trend(seen, settings)
-
-
-def _by_drift(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
-    year = TRADING_DAYS * seen.rows_a_day
-    column = ColumnPrior(
-        kind="widths",
-        location=np.array(settings.market_drifts) / np.sqrt(year),
-        width=np.array(settings.market_widths),
-        tails=5.0,
-        location_rows=settings.drift_days * seen.rows_a_day,
-        width_rows=300.0,
-    )
-
-    def called(learnt: Learnt) -> Float:
-        # The width of a Student-t of 5 degrees of freedom is 0.77 of its deviation.
-        sharpe = learnt.location[:, 0] / learnt.width[:, 0] * np.sqrt(3 / 5 * year)
-        error = np.sqrt(year / (learnt.rows + column.location_rows))
-        below, above = (ndtr((cut - sharpe) / error) for cut in (settings.bear_sharpe, settings.bull_sharpe))
-        return np.column_stack([below, above - below, 1 - above])
-
-    prior = _prior(seen, settings, (column,))
-    return _lens(seen, settings, schedule, MARKET, {"index": seen.level}, [seen.steps], prior, called)
+def _all_of(seen: MarketMeasures, settings: LensSettings, lens: Callable[[str], Lens]) -> Lenses:
+    if seen.sectors:
+        rotation, leaders = lens("sector"), leading_sectors(seen, settings.leaders)
+    else:
+        nothing = np.full((len(seen.times), len(SECTOR)), np.nan)
+        rotation = Lens(RegimePath.likeliest(seen.times, SECTOR, nothing), {})
+        leaders = np.full((len(seen.times), settings.leaders), "")
+    return Lenses(lens("market"), lens("volatility"), lens("liquidity"), lens("correlation"), rotation, leaders)
 
 
 def _by_trend(seen: MarketMeasures, settings: LensSettings) -> Lens:
@@ -234,115 +218,26 @@ def _by_trend(seen: MarketMeasures, settings: LensSettings) -> Lens:
     return Lens(RegimePath.certain(seen.times, MARKET, labels), {"index": index})
 
 
-def _volatility(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
-    realised = realised_volatility(seen.index, _MONTH, periods_per_year=round(TRADING_DAYS * seen.rows_a_day))
-    shown = {"volatility": realised, "range": seen.log_volatility}
-    prior = _prior(seen, settings, (_levels(settings.volatility_levels, 0.12),))
-    return _lens(seen, settings, schedule, VOLATILITY, shown, [seen.log_volatility], prior, np.eye(4))
+def _labelled(seen: MarketMeasures, settings: LensSettings, view: View, chances: Float) -> Lens:
+    path = by_costs(seen.times, view.names, chances, settings.costs(view.names), settings.hysteresis)
+    return Lens(path, view.shown)
 
 
-def _liquidity(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
-    columns, priors = [seen.log_impact], [_levels(settings.impact_levels, 0.12)]
-    if seen.log_spread is not None:
-        columns, priors = [*columns, seen.log_spread], [*priors, _levels(settings.spread_levels, 0.08)]
-    shown = dict(zip(("impact", "spread"), columns, strict=False))
-    prior = _prior(seen, settings, tuple(priors))
-    return _lens(seen, settings, schedule, LIQUIDITY, shown, columns, prior, _UPPER_TWO)
-
-
-def _correlation(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> Lens:
-    four = np.array(settings.volatility_levels)
-    apart = _levels((*four, *four[2:]), 0.12)
-    pull = ColumnPrior(
-        kind="widths",
-        location=np.zeros(6),
-        width=np.array([1.0, 1.0, 1.0, 1.0, settings.crisis_multiple, settings.crisis_multiple]),
-        tails=6.0,
-        location_rows=_MANY,
-        width_rows=300.0,
-    )
-    prior = _prior(seen, settings, (apart, pull), (0, 1, 2, 3, 2, 3), _CRISIS_SHARES)
-    shown = {"dispersion": seen.log_dispersion, "pull": seen.pull}
-    columns = [seen.log_dispersion, seen.pull]
-    return _lens(seen, settings, schedule, CORRELATION, shown, columns, prior, np.eye(2)[[0, 0, 0, 0, 1, 1]])
-
-
-def _sector(seen: MarketMeasures, settings: LensSettings, schedule: Schedule | None = None) -> tuple[Lens, Names]:
-    found, days = seen.by_sector, _QUARTER
-    steps = pd.DataFrame(np.log1p(found.returns))
-    trailing = steps.rolling(days, min_periods=int(np.ceil(0.8 * days))).sum().to_numpy()
-    prior = _prior(seen, settings, (_levels(settings.sector_levels, 0.25),))
-    shown = {"dispersion": seen.log_sector_dispersion, "persistence": _persistence(trailing, days)}
-    lens = _lens(seen, settings, schedule, SECTOR, shown, [seen.log_sector_dispersion], prior, _UPPER_TWO)
-    return lens, _leaders(found.names, trailing, settings.leaders)
-
-
-def _lens(
-    seen: MarketMeasures,
-    settings: LensSettings,
-    schedule: Schedule | None,
-    names: tuple[str, ...],
-    shown: Mapping[str, Float],
-    columns: list[Float],
-    prior: StatePrior,
-    called: Float | Callable[[Learnt], Float],
-) -> Lens:
-    """Filter the rows where all columns are known, and label them; the others hold the last probabilities.
-
-    Parameters
-    ----------
-    called : (K, R) class of each state, or what gives it from what was learnt.
-    """
-    values = np.column_stack(columns)
+def _filtered(view: View, schedule: Schedule) -> Filtered:
+    """Of all rows."""
+    values = view.values
     rows = np.flatnonzero(np.isfinite(values).all(axis=1))
-    classes = called if callable(called) else lambda _: np.asarray(called)
-    found = filtered_states(values[rows], prior, schedule or settings.schedule, classes)
-    known = ~np.isnan(found).any(axis=1)
-    chances = np.full((len(values), len(names)), np.nan)
-    if known.any():
-        chances = spread_out(found[known], rows[known], len(values))
-    return Lens(by_costs(seen.times, names, chances, settings.costs(names), settings.hysteresis), shown)
+    found = filtered_states(values[rows], view.prior, schedule, view.called)
+    known: Bool = np.asarray(~np.isnan(found.chances).any(axis=1))
+    return Filtered(*(_spread(part, known, rows, len(values)) for part in (found.chances, found.states, found.classes)))
 
 
-def _prior(
-    seen: MarketMeasures,
-    settings: LensSettings,
-    columns: tuple[ColumnPrior, ...],
-    spells: tuple[int, ...] = _FOUR,
-    share: Float = _SHARES,
-) -> StatePrior:
-    """Of states that last as those at ``spells`` of the settings' four do."""
-    days = np.array(settings.spells)[list(spells)]
-    stay = 1 - 1 / np.maximum(days * seen.rows_a_day, 1.5)
-    return StatePrior(columns=columns, stay=stay, share=share, rows=250.0 * seen.rows_a_day)
+def _spread(part: Float, known: Bool, rows: Int, count: int) -> Float:
+    if not known.any():
+        return np.full((count, *part.shape[1:]), np.nan)
+    return spread_out(part[known], rows[known], count)
 
 
-def _levels(levels: tuple[float, ...], width: float) -> ColumnPrior:
-    return ColumnPrior(
-        kind="levels",
-        location=np.log(levels),
-        width=np.full(len(levels), width),
-        tails=10.0,
-        location_rows=30.0,
-        width_rows=60.0,
-    )
-
-
-def _leaders(names: Names, trailing: Float, count: int) -> Names:
-    """(T, count) the best sectors of each row; ties in alphabetical order."""
-    order = np.argsort(-np.where(np.isnan(trailing), -np.inf, trailing), axis=1, kind="stable")[:, :count]
-    known: Bool = ~np.isnan(np.take_along_axis(trailing, order, axis=1))
-    found = np.where(known, names[order], "")
-    empty = np.full((len(trailing), count - found.shape[1]), "")
-    return np.hstack([found, empty])
-
-
-def _persistence(trailing: Float, days: int) -> Float:
-    """(T,) rank correlation of each row with the one ``days`` before; NaN unless all sectors are known in both."""
-    ranks = pd.DataFrame(trailing).rank(axis=1).to_numpy()
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    out = np.full(len(ranks), np.nan)
-    now, then = centred[days:], centred[:-days]
-    scale = np.sqrt((now**2).sum(axis=1) * (then**2).sum(axis=1))
-    out[days:] = np.divide((now * then).sum(axis=1), scale, out=np.full(len(scale), np.nan), where=scale > 0)
-    return out
+def _sessions(seen: MarketMeasures) -> Dates:
+    """(T,) day of each row."""
+    return seen.times.astype("datetime64[D]") if seen.bars is None else seen.bars.sessions

@@ -18,7 +18,7 @@ from quantray.errors import InputError
 from quantray.regimes.passes import forward, forward_backward
 from quantray.regimes.schedule import Schedule
 
-__all__ = ["ColumnPrior", "Learnt", "StatePrior", "filtered_states"]
+__all__ = ["ColumnPrior", "Filtered", "Learnt", "StatePrior", "filtered_states", "log_density", "taught"]
 
 _BURN_IN = 126
 """Rows that the filter runs before those it labels."""
@@ -100,13 +100,25 @@ class Learnt:
     """(K,) expected number of the rows learnt from in each state."""
 
 
+@dataclass(frozen=True, eq=False)
+class Filtered:
+    """T rows, each told from rows up to it; NaN before the first fit."""
+
+    chances: Float
+    """(T, R) probabilities of classes of states."""
+    states: Float
+    """(T, K) probabilities of the states."""
+    classes: Float
+    """(T, K, R) probabilities that each state belongs to each class, as the last fit has it."""
+
+
 def filtered_states(
     values: Float,
     prior: StatePrior,
     schedule: Schedule,
     classes: Callable[[Learnt], Float],
-) -> Float:
-    """(T, R) probabilities of classes of states, each row's from rows up to it; NaN before the first fit.
+) -> Filtered:
+    """Filter rows by chains that are fitted to the past again and again.
 
     Parameters
     ----------
@@ -119,32 +131,47 @@ def filtered_states(
     """
     if values.ndim != 2 or values.shape[1] != len(prior.columns):
         raise InputError(f"values are {values.shape} for {len(prior.columns)} columns of the prior.")
-    out: Float | None = None
+    n_classes = classes(_beginning(np.zeros(len(prior.columns)), np.ones(len(prior.columns)), prior)).shape[1]
+    n_states = len(prior.stay)
+    out, states = np.full((len(values), n_classes), np.nan), np.full((len(values), n_states), np.nan)
+    meant = np.full((len(values), n_states, n_classes), np.nan)
     chains: list[_Chain] = []
     for number, segment in enumerate(schedule.segments(len(values))):
-        past = values[segment.fit]
+        past, use = values[segment.fit], segment.use
         begun = [chain.learnt for chain in chains] if chains else _beginnings(past, prior)
         chains = [_fitted(past, prior, start, _LATER_ROUNDS if number else _FIRST_ROUNDS) for start in begun]
         scores = np.array([chain.score for chain in chains])
         weights = np.exp(scores - scores.max())
         weights /= weights.sum()
-        low = max(segment.use.start - _BURN_IN, 0)
-        asked = values[low : segment.use.stop]
-        total = sum(
-            weight * (_filtered(asked, prior, chain.learnt) @ classes(chain.learnt))
-            for weight, chain in zip(weights, chains, strict=True)
-            if weight > _NEGLIGIBLE
-        )
-        part = np.asarray(total)[segment.use.start - low :]
-        if out is None:
-            out = np.full((len(values), part.shape[1]), np.nan)
-        out[segment.use] = part / part.sum(axis=1, keepdims=True)
+        low = max(use.start - _BURN_IN, 0)
+        some = [(weight, chain.learnt) for weight, chain in zip(weights, chains, strict=True) if weight > _NEGLIGIBLE]
+        found = [_filtered(values[low : use.stop], prior, learnt)[use.start - low :] for _, learnt in some]
+        part = np.asarray(sum(w * (f @ classes(learnt)) for (w, learnt), f in zip(some, found, strict=True)))
+        out[use] = part / part.sum(axis=1, keepdims=True)
+        whole = sum(weight for weight, _ in some)
+        states[use] = sum(w / whole * f for (w, _), f in zip(some, found, strict=True))
+        meant[use] = sum(w / whole * classes(learnt) for w, learnt in some)
         if number >= _SETTLED:
             chains = [chain for chain, weight in zip(chains, weights, strict=True) if weight > _NEGLIGIBLE]
-    if out is None:
-        one = classes(_beginning(np.zeros(len(prior.columns)), np.ones(len(prior.columns)), prior))
-        return np.full((len(values), one.shape[1]), np.nan)
-    return out
+    return Filtered(out, states, meant)
+
+
+def taught(values: Float, chances: Float, prior: StatePrior) -> Learnt:
+    """What rows show of states that somebody else has told, by the same laws and priors as a fit.
+
+    Parameters
+    ----------
+    values : (T, C) without gaps.
+    chances : (T, K) probabilities of the states.
+    """
+    share = prior.share / prior.share.sum()
+    middle, size = np.median(values, axis=0), np.maximum(np.median(np.abs(values), axis=0) / 0.6745, 1e-9)
+    shift = np.array([m - share @ column.location for m, column in zip(middle, prior.columns, strict=True)])
+    multiple = np.array([m / (share @ column.width) for m, column in zip(size, prior.columns, strict=True)])
+    learnt = _beginning(shift, multiple, prior)
+    for _ in range(_FIRST_ROUNDS):
+        learnt = _moved(values, prior, learnt, chances, prior.transition)
+    return learnt
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,17 +185,20 @@ def _fitted(past: Float, prior: StatePrior, begin: Learnt, rounds: int) -> _Chai
     """Expectation and maximisation with the priors."""
     learnt = begin
     for _ in range(rounds):
-        density = _log_density(past, prior, learnt)
-        passed = forward_backward(density, learnt.transition)
-        location, width = learnt.location.copy(), learnt.width.copy()
-        for c, column in enumerate(prior.columns):
-            update = _new_levels if column.kind == "levels" else _new_widths
-            location[:, c], width[:, c] = update(column, past[:, c], passed.chances, location[:, c], width[:, c])
+        passed = forward_backward(log_density(past, prior, learnt), learnt.transition)
         moves = passed.moves + prior.rows * prior.transition
-        transition = np.asarray(moves / moves.sum(axis=1, keepdims=True))
-        learnt = Learnt(location, width, transition, passed.chances.sum(axis=0))
-    likelihood = forward(_log_density(past, prior, learnt), learnt.transition).log_likelihood
+        learnt = _moved(past, prior, learnt, passed.chances, np.asarray(moves / moves.sum(axis=1, keepdims=True)))
+    likelihood = forward(log_density(past, prior, learnt), learnt.transition).log_likelihood
     return _Chain(learnt, likelihood + _log_prior(prior, learnt))
+
+
+def _moved(past: Float, prior: StatePrior, learnt: Learnt, chances: Float, transition: Float) -> Learnt:
+    """One maximisation, given the states of the rows."""
+    location, width = learnt.location.copy(), learnt.width.copy()
+    for c, column in enumerate(prior.columns):
+        update = _new_levels if column.kind == "levels" else _new_widths
+        location[:, c], width[:, c] = update(column, past[:, c], chances, location[:, c], width[:, c])
+    return Learnt(location, width, transition, chances.sum(axis=0))
 
 
 def _new_levels(column: ColumnPrior, x: Float, chances: Float, location: Float, width: Float) -> tuple[Float, Float]:
@@ -204,7 +234,8 @@ def _robust(column: ColumnPrior, x: Float, location: Float, width: Float) -> Flo
     return np.asarray((column.tails + 1) / (column.tails + ((x[:, None] - location) / width) ** 2))
 
 
-def _log_density(values: Float, prior: StatePrior, learnt: Learnt) -> Float:
+def log_density(values: Float, prior: StatePrior, learnt: Learnt) -> Float:
+    """(T, K) of each row in each state; what is far from all of them tells little."""
     location, width = learnt.location, learnt.width
     total = np.zeros((len(values), len(location)))
     for c, column in enumerate(prior.columns):
@@ -261,4 +292,4 @@ def _log_prior(prior: StatePrior, learnt: Learnt) -> float:
 
 
 def _filtered(values: Float, prior: StatePrior, learnt: Learnt) -> Float:
-    return forward(_log_density(values, prior, learnt), learnt.transition).chances
+    return forward(log_density(values, prior, learnt), learnt.transition).chances

@@ -1,13 +1,17 @@
-"""The five lenses on 5-minute, hourly, daily and weekly bars side by side, none known before its bar has closed."""
+"""The five lenses on 5-minute, hourly, daily and weekly bars side by side, none known before its bar has closed.
+
+Bars within the day ask what regime the day is of, given the days before it: years of days know how bad a bad day is, of
+which weeks of bars may never have seen one.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quantray.arrays import Float
 from quantray.errors import InputError
-from quantray.regimes.bars import TIMEFRAMES, MarketBars, Timeframe
+from quantray.regimes.bars import ROWS_A_DAY, TIMEFRAMES, MarketBars, Timeframe
 from quantray.regimes.ensemble import agreements
-from quantray.regimes.indicators import Lenses, lenses_of
+from quantray.regimes.indicators import Lenses, lenses_of, lenses_within_days
 from quantray.regimes.lens_measures import MarketMeasures
 from quantray.regimes.lens_settings import LensSettings
 from quantray.regimes.path import RegimePath
@@ -16,12 +20,13 @@ from quantray.regimes.timeframes import on_finer
 __all__ = ["LENS_SETTINGS", "TimeframeLenses", "timeframe_lenses"]
 
 LENS_SETTINGS: Mapping[Timeframe, LensSettings] = {
-    "5min": LensSettings(warmup=78 * 10, every=78 * 20, memory=78 * 60),
-    "1hour": LensSettings(warmup=7 * 60, every=7 * 21, memory=7 * 504),
+    "5min": LensSettings(warmup=78 * 10, every=78 * 20, memory=78 * 252),
+    "1hour": LensSettings(warmup=7 * 21, every=7 * 21, memory=7 * 504),
     "1day": LensSettings(),
     "1week": LensSettings(warmup=104, every=26, memory=520),
 }
-"""Two weeks of 5-minute bars, three months of hours, a year of days and two of weeks before the first fit."""
+"""A year of days and two of weeks before the first fit; two weeks of 5-minute bars and a month of hours before these
+are used beside the days before them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +59,8 @@ def timeframe_lenses(
 ) -> TimeframeLenses:
     """The lenses on the bars of every timeframe.
 
+    On days and weeks a lens is its filter; on shorter bars it starts every day from what the filter of days told at the
+    last close, and learns from earlier bars how much they tell of their days, see ``lens_nowcast``.
     Spells and drifts of the settings are in days whatever the bars; ``warmup``, ``every`` and ``memory`` are in bars.
     The index is equal-weight, and without quotes liquidity is impact alone.
 
@@ -65,14 +72,22 @@ def timeframe_lenses(
     Raises
     ------
     InputError
-        No bars, or a timeframe that is unknown or has no settings.
+        No bars, bars within the day without those of days, or a timeframe that is unknown or has no settings.
     """
     unknown = sorted(set(bars) - set(TIMEFRAMES))
     if not bars or unknown:
         raise InputError(f"timeframes {unknown or 'none'} must be some of {', '.join(TIMEFRAMES)}.")
     order = [name for name in TIMEFRAMES if name in bars]
+    if "1day" not in order and any(ROWS_A_DAY[name] > 1 for name in order):
+        raise InputError("bars within the day need 1day beside them; timeframe_bars gives both.")
     if missing := [name for name in order if name not in settings]:
         raise InputError(f"there are no settings for {', '.join(missing)}; give some to each timeframe.")
+    seen = {name: MarketMeasures.of_bars(bars[name], name, sectors) for name in order}
     return TimeframeLenses(
-        {name: lenses_of(MarketMeasures.of_bars(bars[name], name, sectors), settings[name]) for name in order}
+        {
+            name: lenses_within_days(seen[name], settings[name], seen["1day"], settings["1day"])
+            if ROWS_A_DAY[name] > 1
+            else lenses_of(seen[name], settings[name])
+            for name in order
+        }
     )

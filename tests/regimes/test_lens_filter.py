@@ -35,7 +35,7 @@ def chain(n, seed, stay=(0.98, 0.95)):
 def test_with_firm_priors_it_is_the_filter_of_the_true_parameters():
     truth, noise = chain(600, 1)
     values = (2.0 * truth + noise)[:, None]
-    found = filtered_states(values, prior(rows=FIRM), SCHEDULE, lambda _: np.eye(2))
+    found = filtered_states(values, prior(rows=FIRM), SCHEDULE, lambda _: np.eye(2)).chances
     model = HmmParameters(
         np.array([5 / 7, 2 / 7]),
         np.array([[0.98, 0.02], [0.05, 0.95]]),
@@ -51,7 +51,7 @@ def test_with_firm_priors_it_is_the_filter_of_the_true_parameters():
 @pytest.mark.parametrize("shift", [-5.0, 0.0, 40.0])
 def test_where_the_ladder_stands_is_learnt(shift):
     truth, noise = chain(800, 2)
-    found = filtered_states((4.0 * truth + noise + shift)[:, None], prior(), SCHEDULE, lambda _: np.eye(2))
+    found = filtered_states((4.0 * truth + noise + shift)[:, None], prior(), SCHEDULE, lambda _: np.eye(2)).chances
     late = slice(300, None)
     assert (found[late].argmax(axis=1) == truth[late]).mean() > 0.95
 
@@ -60,26 +60,26 @@ def test_widths_are_told_up_to_a_common_multiple():
     truth, noise = chain(1500, 3)
     values = (0.01 * np.array([1.0, 4.0])[truth] * noise)[:, None]
     terms = prior(kind="widths", location=(0.0, 0.0), width=(1.0, 4.0), tails=30.0)
-    found = filtered_states(values, terms, SCHEDULE, lambda _: np.eye(2))
+    found = filtered_states(values, terms, SCHEDULE, lambda _: np.eye(2)).chances
     late = slice(300, None)
     right = (found[late].argmax(axis=1) == truth[late]).mean()
     assert right > 0.93
     assert_allclose(found[late].sum(axis=1), 1)
-    other = filtered_states(1000 * values, terms, SCHEDULE, lambda _: np.eye(2))
+    other = filtered_states(1000 * values, terms, SCHEDULE, lambda _: np.eye(2)).chances
     assert_allclose(other[late], found[late], atol=1e-4)
 
 
 def test_one_regime_alone_leaves_doubt_about_which_it_is():
     values = np.random.default_rng(4).normal(size=(150, 1))
-    found = filtered_states(values, prior(), SCHEDULE, lambda _: np.eye(2))
+    found = filtered_states(values, prior(), SCHEDULE, lambda _: np.eye(2)).chances
     assert found[-1].min() > 0.02
 
 
 def test_no_row_knows_a_later_one():
     truth, noise = chain(500, 5)
     values = (2.0 * truth + noise)[:, None]
-    whole = filtered_states(values, prior(), SCHEDULE, lambda _: np.eye(2))
-    assert_array_equal(filtered_states(values[:333], prior(), SCHEDULE, lambda _: np.eye(2)), whole[:333])
+    whole = filtered_states(values, prior(), SCHEDULE, lambda _: np.eye(2)).chances
+    assert_array_equal(filtered_states(values[:333], prior(), SCHEDULE, lambda _: np.eye(2)).chances, whole[:333])
 
 
 def test_what_does_not_fit_is_refused():
@@ -87,4 +87,4 @@ def test_what_does_not_fit_is_refused():
         filtered_states(np.zeros((10, 2)), prior(), SCHEDULE, lambda _: np.eye(2))
     with pytest.raises(InputError, match="must lie between 0 and 1"):
         StatePrior(columns=(), stay=np.array([1.0, 0.5]), share=np.ones(2), rows=1.0)
-    assert np.isnan(filtered_states(np.zeros((10, 1)), prior(), SCHEDULE, lambda _: np.eye(2))).all()
+    assert np.isnan(filtered_states(np.zeros((10, 1)), prior(), SCHEDULE, lambda _: np.eye(2)).chances).all()

@@ -64,3 +64,5 @@ def test_bad_input_is_refused(market):
         timeframe_lenses({"2min": bars["1day"]})
     with pytest.raises(InputError, match="no settings for 1day, 1week"):
         timeframe_lenses(bars, settings={})
+    with pytest.raises(InputError, match="need 1day beside them"):
+        timeframe_lenses({"1hour": bars["1day"]})
