@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from quantray.data.store import MarketStore
 from quantray.data.universe import read_sectors
 
 DATA = Path(__file__).parents[1] / "../shared/data"
@@ -34,3 +35,15 @@ def read(folder: Path) -> Prices:
     names = close.columns.to_numpy().astype(str)
     labels = np.array([sectors.get(name, "") for name in names.tolist()])
     return Prices(close.index.to_numpy().astype("datetime64[D]"), names, close.to_numpy(), volume.to_numpy(), labels)
+
+
+def store_of(data: Path, folder: Path, first: str, last: str | None = None) -> Path:
+    """A market store of the days from ``first`` to ``last`` inside a folder, made once."""
+    store = folder / "market"
+    if not store.exists():
+        bars = pd.read_parquet(data / "sp500_1999_2021.parquet").dropna(subset=["symbol"])
+        days = pd.to_datetime(bars["date"])
+        few = folder / "bars.parquet"
+        bars[(days >= first) & (days <= (last or days.max()))].to_parquet(few)
+        MarketStore(store).import_bars(few)
+    return store

@@ -17,20 +17,16 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from datetime import date
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-import pandas as pd
 import psutil
 import yaml
 from _record import describe, machine, table, versions, write_line
-from _sp500 import DATA
+from _sp500 import DATA, store_of
 
-from quantray.data.store import MarketStore
-
-FIRST = date(2014, 1, 1)
+FIRST = "2014-01-01"
 NEAR = 0.30
 """Within which a plan counts as met."""
 NETWORK = {
@@ -79,16 +75,6 @@ def settings_of(kind: str, folder: Path, runs: Path, cluster: dict[str, Any]) ->
     path = runs.parent / f"{kind}.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
-
-
-def imported(folder: Path) -> None:
-    """The store, made once."""
-    if (folder / "market").exists():
-        return
-    bars = pd.read_parquet(DATA / "sp500_1999_2021.parquet").dropna(subset=["symbol"])
-    few = folder / "bars.parquet"
-    bars[bars["date"] >= FIRST].to_parquet(few)
-    MarketStore(folder / "market").import_bars(few)
 
 
 def called(*arguments: str) -> tuple[str, float, float]:
@@ -202,7 +188,7 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="run on two workers, and compare their memory")
     arguments = parser.parse_args()
     arguments.folder.mkdir(exist_ok=True)
-    imported(arguments.folder)
+    store_of(DATA, arguments.folder, FIRST)
     about, rows = machine(), []
     print(f"seed 0, S&P 500 members from {FIRST}; {describe(about)}")
     sizes, counts = ("worker", "store", "driver"), ("workers",)

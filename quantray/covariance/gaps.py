@@ -41,7 +41,7 @@ class Centred:
     @property
     def days(self) -> float:
         """Returns per asset on average."""
-        return float(self.known.sum(axis=0).mean())
+        return float(np.count_nonzero(self.known) / self.known.shape[1])
 
 
 def centred_returns(returns: Float, missing: Missing, weights: Float | None = None) -> Centred:
@@ -59,16 +59,15 @@ def centred_returns(returns: Float, missing: Missing, weights: Float | None = No
     DataError
         An asset has fewer than two returns, or none with a weight; or there are fewer than two complete days.
     """
-    returns = _checked(returns, missing)
-    known = ~np.isnan(returns)
-    share = float(1 - known.mean()) if known.size else 0.0
+    returns, known = _checked(returns, missing)
+    share = 1 - np.count_nonzero(known) / known.size if known.size else 0.0
     if share and missing == "refuse":
         raise InputError(f"{share:.1%} of the returns are missing; choose missing='available' or 'complete'.")
     if missing == "complete":
         rows = known.all(axis=1)
         returns, known = returns[rows], known[rows]
         weights = None if weights is None else weights[rows] / max(weights[rows].sum(), np.finfo(float).tiny)
-    counts = known.sum(axis=0)
+    counts = known.sum(axis=0) if share else np.full(returns.shape[1], len(returns))
     if len(returns) < 2 or (counts < 2).any():
         worst = int(np.argmin(counts))
         raise DataError(f"asset {worst} has {counts[worst]} returns in {len(returns)} days; at least 2 are needed.")
@@ -86,12 +85,14 @@ def centred_returns(returns: Float, missing: Missing, weights: Float | None = No
     return Centred(values, 1 / np.sqrt(total), known, share)
 
 
-def _checked(returns: Float, missing: Missing) -> Float:
+def _checked(returns: Float, missing: Missing) -> tuple[Float, Bool]:
+    """The returns, and where there are any."""
     returns = np.asarray(returns, dtype=np.float64)
     if returns.ndim != 2 or returns.shape[1] == 0:
         raise InputError(f"returns are {returns.shape}; they must be (T, N) with at least one asset.")
-    if np.isinf(returns).any():
+    known = np.isfinite(returns)
+    if not known.all() and np.isinf(returns).any():
         raise InputError("returns hold infinite values; a price of zero is the usual cause.")
     if missing not in ("available", "complete", "refuse"):
         raise InputError(f"missing {missing!r} is not one of available, complete, refuse.")
-    return returns
+    return returns, known

@@ -8,18 +8,13 @@ went on.
 """
 
 import numpy as np
-from scipy.linalg.lapack import dormqr, dstemr, dsytrd
 
 from quantray.arrays import Float
 from quantray.covariance.factor import FactorModel
-from quantray.errors import DataError, InputError, SolverError
+from quantray.covariance.spectrum import Spectrum
+from quantray.errors import DataError, InputError
 
 __all__ = ["RollingFactors"]
-
-_RESIDUAL = 1e-10
-"""Of the largest eigenvalue, which passes for rounding."""
-_PANEL = 64
-"""Columns that LAPACK transforms at a time, which is the room that it needs."""
 
 
 class RollingFactors:
@@ -110,8 +105,6 @@ class RollingFactors:
         ------
         DataError
             Fewer than T days have been taken in.
-        SolverError
-            The components could not be certified.
         """
         window = self.window
         if len(window) < self._n_days:
@@ -121,7 +114,7 @@ class RollingFactors:
         mean = products.mean(axis=0)
         # About the mean of the window, without forming deviations from it.
         products -= mean + (mean - mean.mean())[:, None]
-        vectors = _leading(products, self._n_factors)
+        vectors = Spectrum(products).leading(self._n_factors).vectors
         vectors -= vectors.mean(axis=0)
         loadings = window.T @ (vectors / np.sqrt(self._n_days))
         # Signs are arbitrary; a positive sum makes them reproducible and the first factor a market.
@@ -130,29 +123,3 @@ class RollingFactors:
         specific = np.maximum(variance - np.einsum("nk,nk->n", loadings, loadings), self._floor * variance)
         names = np.array([f"statistical: {k + 1}" for k in range(self._n_factors)])
         return FactorModel(loadings, np.eye(self._n_factors), specific, names)
-
-
-def _leading(matrix: Float, count: int) -> Float:
-    """(T, count) eigenvectors of the largest eigenvalues, the largest first.
-
-    Counts of signs say which eigenvalues of the tridiagonal form are the largest, so that what is left of
-    ``matrix @ v - value v``, and of right angles, certifies that the vectors are theirs. Only these are transformed
-    back, which takes two thirds of the time that LAPACK's own driver does.
-
-    Source: Dhillon and Parlett (2004), *Multiple representations to compute orthogonal eigenvectors of symmetric
-    tridiagonal matrices*, Linear Algebra and its Applications 387.
-    """
-    n = len(matrix)
-    # The transpose, which is the same matrix, lies in memory as LAPACK wants it; so does the part with the reflections,
-    # read from the second element on, without its last row.
-    reduced, diagonal, beside, scales, failed = dsytrd(matrix.T, lower=1, lwork=n * _PANEL)
-    reflections = reduced.ravel(order="F")[1 : 1 + n * (n - 1)].reshape((n, n - 1), order="F")
-    found, values, vectors, lost = dstemr(diagonal, np.append(beside, 0.0), 2, 0.0, 0.0, n - count + 1, n)
-    values, vectors = values[:count], vectors[:, :count]
-    vectors[1:], _, missed = dormqr("L", "N", reflections, scales, vectors[1:], count * _PANEL)
-    left = np.abs(matrix @ vectors - vectors * values).max()
-    angles = np.abs(vectors.T @ vectors - np.eye(count)).max()
-    exact = left <= _RESIDUAL * np.abs(values).max() and angles <= _RESIDUAL
-    if failed or lost or missed or found != count or not exact:
-        raise SolverError(f"components could not be certified: residual {left:.1g}, angles {angles:.1g}.")
-    return np.ascontiguousarray(vectors[:, ::-1])

@@ -7,6 +7,7 @@ import numpy as np
 
 from quantray.arrays import Float
 from quantray.covariance.gaps import Missing, centred_returns
+from quantray.covariance.spectrum import Leading, Spectrum
 from quantray.errors import InputError
 
 __all__ = ["Components", "StatisticalSettings", "information_criterion", "principal_components"]
@@ -66,15 +67,16 @@ def principal_components(returns: Float, n_factors: int | None, settings: Statis
     if n_factors is not None and not 1 <= n_factors <= rank:
         raise InputError(f"n_factors {n_factors} must lie between 1 and {rank} for {unit.shape} days and assets.")
     most = min(settings.most_factors, rank) if n_factors is None else n_factors
-    values, vectors = _leading(unit, most, settings)
-    total = float(np.einsum("tn,tn->", unit, unit))
-    notes = []
+    # Of all eigenvalues: the correlation has ones on its diagonal, and zeros where nothing moves.
+    total, notes = float(np.count_nonzero(deviation)), []
+    components = _components(unit, most, settings)
     if n_factors is None:
-        criterion = information_criterion(values, total, unit.shape[1], n_days)
+        criterion = information_criterion(components.values, total, unit.shape[1], n_days)
         n_factors = int(np.argmin(criterion)) + 1
         limit = f", the limit of most_factors {most}" if n_factors == most < rank else ""
         notes.append(f"{n_factors} factors by the criterion ICp2 of Bai and Ng{limit}")
-    values, vectors = _without_noise(values[:n_factors], total, unit.shape[1], n_days), vectors[:, :n_factors]
+    leading = components.leading(n_factors)
+    values, vectors = _without_noise(leading.values, total, unit.shape[1], n_days), leading.vectors
     # Signs are arbitrary; a positive sum makes them reproducible and the first factor a market.
     vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
     loadings = deviation[:, None] * vectors * np.sqrt(values)
@@ -115,29 +117,56 @@ def _standardised(returns: Float, settings: StatisticalSettings) -> tuple[Float,
     centred = centred_returns(returns, settings.missing, weights)
     if weights is not None:
         n_days = 1 / float(weights @ weights)
-    filled = centred.filled / (1.0 if weights is not None else np.sqrt(len(centred.values) - 1))
-    deviation = np.sqrt(np.einsum("tn,tn->n", filled, filled))
-    unit = np.divide(filled, deviation, out=np.zeros_like(filled), where=deviation > 0)
+    unit = centred.filled
+    size = np.sqrt(np.einsum("tn,tn->n", unit, unit))
+    # In place: new memory would cost as much as the arithmetic. What has no size is zero and stays so.
+    unit /= np.where(size > 0, size, 1.0)
+    deviation = size if weights is not None else size / np.sqrt(len(unit) - 1)
     return unit, deviation, n_days * centred.days / len(returns)
 
 
-def _leading(unit: Float, count: int, settings: StatisticalSettings) -> tuple[Float, Float]:
-    """The largest eigenvalues of ``unit.T @ unit`` and their (N, count) eigenvectors."""
-    n_days, n_assets = unit.shape
-    few = min(n_days, n_assets)
-    if settings.solver == "randomised" or (settings.solver == "auto" and few > 1500 and 5 * count < few):
+class _Exact:
+    """The largest eigenvalues of ``unit.T @ unit`` and their (N, K) eigenvectors, from the smaller of its two forms."""
+
+    def __init__(self, unit: Float, most: int) -> None:
+        self._unit, self._most, self._wide = unit, most, len(unit) < unit.shape[1]
+        self._spectrum = Spectrum(unit @ unit.T if self._wide else unit.T @ unit)
+
+    @property
+    def values(self) -> Float:
+        """(most,), the largest first."""
+        return np.maximum(self._spectrum.values(self._most), 0.0)
+
+    def leading(self, count: int) -> Leading:
+        """Some of them with their vectors."""
+        found = self._spectrum.leading(count)
+        values = np.maximum(found.values, 0.0)
+        if not self._wide:
+            return Leading(values, found.vectors)
+        size = np.sqrt(np.where(values > 1e-14 * max(values[0], 1e-300), values, np.inf))
+        return Leading(values, self._unit.T @ found.vectors / size)
+
+
+class _Randomised:
+    """The same, by random projections, which are good where the largest eigenvalues are few of many."""
+
+    def __init__(self, unit: Float, most: int, seed: int) -> None:
         # Half of the time that quantray would take to start.
         from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
 
-        _, singular, rows = randomized_svd(unit, count, n_iter=6, random_state=settings.seed)
-        return np.asarray(singular**2), np.asarray(rows.T)
-    if n_days >= n_assets:
-        values, vectors = np.linalg.eigh(unit.T @ unit)
-        return np.maximum(values[::-1][:count], 0.0), vectors[:, ::-1][:, :count]
-    values, vectors = np.linalg.eigh(unit @ unit.T)
-    values, vectors = np.maximum(values[::-1][:count], 0.0), vectors[:, ::-1][:, :count]
-    size = np.sqrt(np.where(values > 1e-14 * max(values[0], 1e-300), values, np.inf))
-    return values, unit.T @ vectors / size
+        _, singular, rows = randomized_svd(unit, most, n_iter=6, random_state=seed)
+        self.values, self._vectors = np.asarray(singular**2), np.asarray(rows.T)
+
+    def leading(self, count: int) -> Leading:
+        """Some of them with their vectors."""
+        return Leading(self.values[:count], self._vectors[:, :count])
+
+
+def _components(unit: Float, most: int, settings: StatisticalSettings) -> _Exact | _Randomised:
+    few = min(unit.shape)
+    if settings.solver == "randomised" or (settings.solver == "auto" and few > 1500 and 5 * most < few):
+        return _Randomised(unit, most, settings.seed)
+    return _Exact(unit, most)
 
 
 def _without_noise(values: Float, total: float, n_assets: int, n_days: float) -> Float:

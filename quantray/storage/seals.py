@@ -43,7 +43,9 @@ def fault(content: bytes, name: str) -> str | None:
 def to_parquet(table: pa.Table, name: str) -> bytes:
     """A sealed Parquet file, which any reader of Parquet reads."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    # Numbers in lists hardly ever repeat: looking for those that do would take longer than writing them.
+    repeating = [each.name for each in table.schema if not pa.types.is_large_list(each.type)]
+    pq.write_table(table, sink, use_dictionary=repeating)
     content = memoryview(sink.getvalue())
     # A file ends with its footer, the length of that in four bytes, and PAR1.
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")

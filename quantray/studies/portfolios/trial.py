@@ -33,6 +33,7 @@ __all__ = [
     "decide",
     "decisions_from",
     "due_trials",
+    "each_eligible",
     "eligible",
     "models_from",
     "run_trial",
@@ -211,7 +212,10 @@ def decide(history: Panel, row: int, trial: Trial) -> Float:
     DataError, InputError, SolverError
         As ``allocate``; the message says the date.
     """
-    among = eligible(history, row, trial)
+    return _allocated(history, row, eligible(history, row, trial), trial)
+
+
+def _allocated(history: Panel, row: int, among: Eligible, trial: Trial) -> Float:
     weights = np.zeros(len(history.assets))
     try:
         weights[among.columns] = allocate(among.returns, trial.allocator)
@@ -229,20 +233,38 @@ def eligible(history: Panel, row: int, trial: Trial) -> Eligible:
     DataError
         There are none.
     """
-    schedule = trial.schedule
-    start = 0 if trial.expanding else max(row - schedule.lookback_days, 0)
-    returns = simple_returns(history.field("close")[start : row + 1])[1:]
+    start = _first_row(row, trial)
+    return _among(history, row, simple_returns(history.field("close")[start : row + 1])[1:], trial.schedule)
+
+
+def each_eligible(history: Panel, dates: Dates, trial: Trial) -> Iterator[tuple[int, Eligible]]:
+    """The row of each date and who is ``eligible`` there; returns are computed once for all of them."""
+    returns = simple_returns(history.field("close"))
+    for row in map(history.row, dates):
+        yield row, _among(history, row, returns[_first_row(row, trial) + 1 : row + 1], trial.schedule)
+
+
+def _first_row(row: int, trial: Trial) -> int:
+    return 0 if trial.expanding else max(row - trial.schedule.lookback_days, 0)
+
+
+def _among(history: Panel, row: int, returns: Float, schedule: Schedule) -> Eligible:
     enough = (~np.isnan(returns)).sum(axis=0) >= max(2, schedule.min_history * len(returns))
     candidates = np.flatnonzero(history.member[row] & ~np.isnan(history.field("close")[row]) & enough)
+    theirs = returns[:, candidates]
+    deviation = np.std(theirs, axis=0, ddof=1) if len(candidates) else np.zeros(0)
+    # Looking past gaps takes twice as long, and most have none.
+    gaps = np.isnan(deviation)
+    deviation[gaps] = np.nanstd(theirs[:, gaps], axis=0, ddof=1)
+    deviation *= np.sqrt(history.periods_per_year)
     # What hardly moves (cash-like funds, targets of agreed mergers) would take the whole of any risk budget.
-    deviation = np.nanstd(returns[:, candidates], axis=0, ddof=1) * np.sqrt(history.periods_per_year)
-    chosen = candidates[(deviation > 0) & (deviation >= schedule.min_volatility)]
-    if len(chosen) == 0:
+    moving = (deviation > 0) & (deviation >= schedule.min_volatility)
+    if not moving.any():
         raise DataError(
             f"no member on {history.dates[row]} has {schedule.min_history:.0%} of {len(returns)} days of returns and a "
             f"volatility of {schedule.min_volatility:.0%}; shorten the look-back, lower these or take a later start."
         )
-    return Eligible(chosen, returns[:, chosen])
+    return Eligible(candidates[moving], theirs if moving.all() else theirs[:, moving])
 
 
 def decisions_from(results: ResultStore, keys: list[str], trials: list[Trial], panel: Panel) -> Decisions:
@@ -288,17 +310,17 @@ def _about(allocator: AllocatorSettings) -> str:
 def _weights_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
     """A row per weight that is not zero: date, symbol, weight."""
     rows, columns, values = [], [], []
-    for number, day in enumerate(dates):
-        weights = decide(history, history.row(day), trial)
+    for number, (row, among) in enumerate(each_eligible(history, dates, trial)):
+        weights = _allocated(history, row, among, trial)
         held = np.flatnonzero(weights)
         rows.append(np.full(len(held), number))
         columns.append(held)
         values.append(weights[held])
-    row = np.concatenate(rows) if rows else np.empty(0, np.int64)
+    date = np.concatenate(rows) if rows else np.empty(0, np.int64)
     column = np.concatenate(columns) if columns else np.empty(0, np.int64)
     return pa.table(
         {
-            "date": pa.array(dates[row]),
+            "date": pa.array(dates[date]),
             "symbol": pa.array(history.assets[column].tolist(), pa.string()),
             "weight": pa.array(np.concatenate(values) if values else np.empty(0)),
         }
@@ -307,17 +329,20 @@ def _weights_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
 
 def _models_table(history: Panel, dates: Dates, trial: Trial) -> pa.Table:
     """A row per eligible name and date: date, symbol, specific variance, and loadings on that date's factors."""
-    schema, parts = _MODELS.schema, []
-    for day in dates:
-        among = eligible(history, history.row(day), trial)
-        model = statistical_factors(among.returns, trial.allocator.n_factors)
-        count, width = model.loadings.shape
-        offsets = pa.array(np.arange(count + 1, dtype=np.int64) * width)
-        columns = [
-            pa.array(np.full(count, day)),
-            pa.array(history.assets[among.columns].tolist(), pa.string()),
-            pa.array(model.specific_variance),
-            pa.LargeListArray.from_arrays(offsets, pa.array(model.loadings.ravel())),
-        ]
-        parts.append(pa.Table.from_arrays(columns, schema=schema))
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+    schema, columns, models = _MODELS.schema, [], []
+    for _, among in each_eligible(history, dates, trial):
+        columns.append(among.columns)
+        models.append(statistical_factors(among.returns, trial.allocator.n_factors))
+    if not models:
+        return schema.empty_table()
+    counts = [model.n_assets for model in models]
+    widths = np.repeat([model.n_factors for model in models], counts)
+    offsets = np.concatenate([[0], np.cumsum(widths)])
+    loadings = np.concatenate([model.loadings.ravel() for model in models])
+    parts = [
+        pa.array(np.repeat(dates, counts)),
+        pa.array(history.assets.tolist(), pa.string()).take(pa.array(np.concatenate(columns))),
+        pa.array(np.concatenate([model.specific_variance for model in models])),
+        pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(loadings)),
+    ]
+    return pa.Table.from_arrays(parts, schema=schema)
