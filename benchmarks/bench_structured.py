@@ -7,13 +7,17 @@ out the assembly of the matrices and hold set-up and solution. Their objective i
 they stop at absolute gaps; without that they would miss several problems of small numbers. A problem counts as solved
 when the method says so, its weights break no limit by more than 1e-6 and the objective is within 1e-6 of the optimum,
 relative to the size of its terms. The optimum is taken from below, from a certificate that does not depend on the
-solver. Exit code 1 when the structured method solves fewer problems than the better peer by more than two.
+solver. Of quantray's own method, its steps and its certificate are told too, by the two ways that it has: prices where
+every name has risk of its own or impact, and from within elsewhere, and where prices do not end. Another thousand holds
+3/2 impact as well, which PIQP cannot state, and is solved by quantray alone. Times are processor time.
+
+Exit code 1 when quantray leaves a problem of either thousand unsolved.
 """
 
 import argparse
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +28,7 @@ from _problems import KINDS, kind_of, random_problem
 from _record import describe, machine, table, versions, write_line
 from scipy import sparse
 
+from quantray.portfolio.dual_newton import has_unique_answers, solve_by_prices
 from quantray.portfolio.problem import StructuredProblem, StructuredResult
 from quantray.portfolio.structured import solve_structured
 
@@ -32,7 +37,16 @@ QUADRATIC = tuple(kind for kind in KINDS if kind != "3/2 impact")
 
 SIZES = (1, 5, 20, 60, 150, 600)
 ACCURACY = 1e-6
-MAY_MISS = 2
+
+
+OWN = (
+    "of 1,000",
+    "solved",
+    "by prices: steps median, 99 %, most",
+    "from within: steps median, 99 %, most",
+    "worst gap",
+    "worst violation",
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,9 @@ class Tally:
     gap: float = 0.0
     violation: float = 0.0
 
+    steps: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By the way in which a problem was solved."""
+
     def median(self, n_assets: int) -> float:
         """Seconds, NaN where no problem had so many names."""
         return float(np.median(self.seconds[n_assets])) if self.seconds[n_assets] else float("nan")
@@ -80,7 +97,12 @@ def main() -> int:
     for name, tally in tallies.items():
         print(f"not solved by {name}: {', '.join(tally.unsolved) or 'none'}")
     solved = {name: len(seeds) - len(tally.unsolved) for name, tally in tallies.items()}
-    reached = solved["structured"] >= max(solved["piqp"], solved["clarabel"]) - MAY_MISS
+    impact = Tally()
+    for seed in seeds:
+        alone(random_problem(seed, sizes=SIZES)[0], f"{seed} ({kind_of(seed)})", impact)
+    own = {"quadratic": tallies["structured"], "with impact": impact}
+    print(table(OWN, [told(name, tally, len(seeds)) for name, tally in own.items()]))
+    reached = not any(tally.unsolved for tally in own.values())
     line = {
         "machine": about,
         "versions": versions("numpy", "scipy", "piqp", "clarabel"),
@@ -92,47 +114,60 @@ def main() -> int:
         "worst_gap": {name: float(f"{tally.gap:.3g}") for name, tally in tallies.items()},
         "worst_violation": {name: float(f"{tally.violation:.3g}") for name, tally in tallies.items()},
         "median_seconds": {name: {n: round(tally.median(n), 6) for n in SIZES} for name, tally in tallies.items()},
+        "own": {
+            name: dict(zip(OWN[1:], told(name, tally, len(seeds))[1:], strict=True)) for name, tally in own.items()
+        },
         "accuracy": ACCURACY,
         "targets_reached": reached,
     }
     print(f"written: {write_line('bench_structured', line).name}")
-    print(f"at most {MAY_MISS} fewer solved than by the better peer: {'reached' if reached else 'MISSED'}")
+    print(f"all solved: {'reached' if reached else 'MISSED'}")
     return 0 if reached else 1
 
 
 def compare(seed: int, tallies: dict[str, Tally]) -> None:
     """Solve one problem by all three methods and evaluate each."""
+    name = f"{seed} ({kind_of(seed, QUADRATIC)})"
     problem, _ = random_problem(seed, kinds=QUADRATIC, sizes=SIZES)
     program = as_program(problem)
-    result, seconds = timed(lambda: solve_structured(problem))
-    size = problem.size(result.weights)
-    best = bound_of(problem, result)
-    answers = {"structured": (result.weights, result.converged, seconds)}
-    for name, solve in (("piqp", by_piqp), ("clarabel", by_clarabel)):
+    answers = {}
+    for peer, solve in (("piqp", by_piqp), ("clarabel", by_clarabel)):
         (weights, done), seconds = timed(lambda s=solve: s(program))
-        weights = weights[: len(problem.linear)]
-        answers[name] = (weights, done, seconds)
-        if not result.converged and done and problem.violation(weights) <= ACCURACY:
-            best = max(best, problem.objective(weights))
-    for name, (weights, done, seconds) in answers.items():
-        tally = tallies[name]
-        tally.seconds[len(weights)].append(seconds)
-        gap, violation = (problem.objective(weights) - best) / size, problem.violation(weights)
-        if done and gap <= ACCURACY and violation <= ACCURACY:
-            tally.gap, tally.violation = max(tally.gap, gap), max(tally.violation, violation)
-        else:
-            tally.unsolved.append(f"{seed} ({kind_of(seed, QUADRATIC)})")
+        answers[peer] = weights[: len(problem.linear)], done, seconds
+    result = alone(problem, name, tallies["structured"])
+    best = problem.objective(result.weights) - result.gap
+    if not result.converged:
+        kept = [weights for weights, done, _ in answers.values() if done and problem.violation(weights) <= ACCURACY]
+        best = max([best, *map(problem.objective, kept)])
+    for peer, (weights, done, seconds) in answers.items():
+        count(problem, weights, done, seconds, best, name, tallies[peer])
 
 
-def bound_of(problem: StructuredProblem, result: StructuredResult) -> float:
-    """What no weights within the limits can beat."""
-    return problem.objective(result.weights) - result.gap
+def alone(problem: StructuredProblem, name: str, tally: Tally) -> StructuredResult:
+    """Solve one problem by quantray's method."""
+    result, seconds = timed(lambda: solve_structured(problem))
+    by_prices = has_unique_answers(problem) and solve_by_prices(problem).converged
+    tally.steps["prices" if by_prices else "from within"].append(result.iterations)
+    best = problem.objective(result.weights) - result.gap
+    count(problem, result.weights, result.converged, seconds, best, name, tally)
+    return result
+
+
+def count(
+    problem: StructuredProblem, weights: np.ndarray, done: bool, seconds: float, best: float, name: str, tally: Tally
+) -> None:
+    tally.seconds[len(weights)].append(seconds)
+    gap, violation = (problem.objective(weights) - best) / problem.size(weights), problem.violation(weights)
+    if done and gap <= ACCURACY and violation <= ACCURACY:
+        tally.gap, tally.violation = max(tally.gap, gap), max(tally.violation, violation)
+    else:
+        tally.unsolved.append(name)
 
 
 def timed(work: Callable[[], object]) -> tuple:
-    start = time.perf_counter()
+    start = time.process_time()
     done = work()
-    return done, time.perf_counter() - start
+    return done, time.process_time() - start
 
 
 def as_program(problem: StructuredProblem) -> Program:
@@ -192,6 +227,18 @@ def by_clarabel(program: Program) -> tuple[np.ndarray, bool]:
         settings,
     ).solve()
     return np.array(solution.x), solution.status == clarabel.SolverStatus.Solved
+
+
+def told(name: str, tally: Tally, problems: int) -> list[str]:
+    """What a thousand took of quantray's method."""
+    steps = [tally.steps[way] for way in ("prices", "from within")]
+    return [
+        name,
+        f"{problems - len(tally.unsolved):,}",
+        *(f"{len(each)}: {np.median(each):.0f}, {np.percentile(each, 99):.0f}, {max(each)}" for each in steps if each),
+        f"{tally.gap:.1e}",
+        f"{tally.violation:.1e}",
+    ]
 
 
 def shown(name: str, tally: Tally, count: int) -> list[str]:
