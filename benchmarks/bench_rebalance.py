@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from _record import describe, machine, table, versions, write_line
 
@@ -41,6 +42,7 @@ allocator:
 lookback_days: 252
 min_volatility: 0.05
 accounting: {{initial_nav: 1000000000}}
+threads: {threads}
 """
 
 
@@ -51,6 +53,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=5)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--years", type=float, default=6.0, help="of history before the days")
+    parser.add_argument("--threads", type=int, default=1, help="of a decision")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     about = machine()
@@ -63,9 +66,18 @@ def main() -> None:
             stages, same = disturbed(folder, days[-1], arguments.kills, random.Random(arguments.seed))
     print(describe(about))
     names = [*STAGES[:-1], "in all"]
-    print(table(["day", *names], [[day, *(f"{taken.get(n, 0.0):.2f}" for n in names)] for day, taken in rows]))
+    middle = {name: float(np.median([taken.get(name, 0.0) for _, taken in rows])) for name in names}
+    shown = [*rows, ("median", middle)]
+    print(table(["day", *names], [[day, *(f"{taken.get(n, 0.0):.3f}" for n in names)] for day, taken in shown]))
     print(f"killed as a stage began: {stages}, at a random instant: {arguments.kills}; same book: {same}")
-    content = {"days": dict(rows), "killed": stages + arguments.kills, "same": same, "names": whole}
+    content = {
+        "days": dict(rows),
+        "median": middle,
+        "threads": arguments.threads,
+        "killed": stages + arguments.kills,
+        "same": same,
+        "names": whole,
+    }
     write_line(
         "bench_rebalance", {"machine": about, "seed": arguments.seed, "versions": versions("deltalake"), **content}
     )
@@ -86,7 +98,7 @@ def prepared(folder: Path, arguments: argparse.Namespace) -> list[Path]:
     MarketStore(folder / "market").import_bars(before)
     before.unlink()
     sectors = f", sectors: {arguments.sectors.resolve()}" if arguments.sectors else ""
-    (folder / "daily.yaml").write_text(SETTINGS.format(sectors=sectors))
+    (folder / "daily.yaml").write_text(SETTINGS.format(sectors=sectors, threads=arguments.threads))
     files = []
     for day in days:
         files.append(folder / f"{day.date()}.parquet")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from quantray.daily.book import Book
 from quantray.daily.day import Day
@@ -80,7 +81,7 @@ def rebalance(
     DataError, InputError, SolverError
         The store, the settings or the optimisation, as each stage says.
     """
-    stages = _Stages(progress)
+    stages = _Stages(progress, settings.threads)
     with stages.take("append"):
         if bars is not None:
             MarketStore(settings.data.store).append(bars)
@@ -138,19 +139,20 @@ def rebalance(
 
 
 class _Stages:
-    """Takes the time of stages."""
+    """Takes the time of stages, and keeps them to a number of threads, on which the last bits of sums depend."""
 
-    def __init__(self, progress: Callable[[str], None]) -> None:
+    def __init__(self, progress: Callable[[str], None], threads: int) -> None:
         self.seconds: dict[str, float] = {}
-        self._progress = progress
+        self._progress, self._threads, self._pools = progress, threads, ThreadpoolController()
 
     @contextmanager
     def take(self, name: str) -> Iterator[None]:
         """A stage."""
-        self._progress(name)
-        begun = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - begun
+        with self._pools.limit(limits=self._threads):
+            self._progress(name)
+            begun = time.monotonic()
+            yield
+            self.seconds[name] = time.monotonic() - begun
 
 
 def _last_day(settings: RebalanceSettings) -> date:

@@ -192,8 +192,9 @@ class Panel:
         if unknown:
             raise DataError(f"{len(unknown)} assets are not in the panel, such as {', '.join(unknown[:5])}.")
         columns = [position[str(name)] for name in assets]
-        fields = {name: values[:, columns] for name, values in self.fields.items()}
-        return replace(self, assets=self.assets[columns], fields=fields, member=self.member[:, columns])
+        # By ``take``, which keeps a date's values together; an index would turn them about, to be turned back.
+        fields = {name: values.take(columns, axis=1) for name, values in self.fields.items()}
+        return replace(self, assets=self.assets[columns], fields=fields, member=self.member.take(columns, axis=1))
 
     def with_member(self, member: Bool) -> Self:
         """The same panel with another (T, N) membership."""

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from small_market import FIRST, SmallMarket
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from quantray.backtest.accounts import Accounting, Decisions, backtest
 from quantray.backtest.costs import LinearCosts
@@ -62,6 +63,18 @@ def test_the_first_day_buys_what_is_decided(market):
     assert set(children["algorithm"].to_pylist()) <= set(ALGORITHMS)
     assert all(time.date() > book.as_of for time in children["time"].to_pylist())
     assert np.isfinite(book.tables["parents"]["expected_cost_bps"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_stage_keeps_to_the_threads_of_the_settings(market, threads):
+    seen = {}
+
+    def look(stage):
+        seen[stage] = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(3):
+        done = Desk(market, threads=threads).run(0, progress=look)
+    assert seen == {key: {threads} for key in done.seconds}
 
 
 @pytest.mark.parametrize(

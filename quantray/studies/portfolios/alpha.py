@@ -6,6 +6,7 @@ weights of the date before, through costs and turnover, and is cheap.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -247,13 +248,17 @@ class _Desk:
             raise InputError(f"what is held, {start.weights.shape}, must be one weight for each asset of the panel.")
         self.panel, self.allocator, self.alpha = panel, allocator, allocator.alpha
         self.costs, self.accounting = costs, accounting
-        self.price = carried_forward(panel.field("close"))[0]
         self.place = {asset: column for column, asset in enumerate(panel.assets.tolist())}
         self.target, self.decided = start.weights, -1
         self.last, self.used = start.decided, start.used_turnover
         """Date of the decision before, and the turnover of its calendar year so far."""
         self.turnover: list[float] = []
         self.relaxed: list[str] = []
+
+    @cached_property
+    def price(self) -> Float:
+        """(T, N) last known closes, which a first decision has no need of."""
+        return carried_forward(self.panel.field("close"))[0]
 
     def held(self, row: int) -> Float:
         """(N,) weights at the close of a row, before deciding anew.
