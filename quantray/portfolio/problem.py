@@ -130,6 +130,8 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
     exposure = problem.root.T @ weights
     slope = problem.linear + problem.root @ exposure + problem.rows.T @ row_price
     cost = problem.cost + turnover
+    # Without a price of gross and short costs nothing is about |w|: its terms are zero, and its signs are alike.
+    sized = gross != 0 or problem.short is not None
     short = np.zeros_like(cost) if problem.short is None else problem.short
     low, high = boxed(problem)
     reach = _implied(problem)
@@ -149,16 +151,19 @@ def certified_gap(problem: StructuredProblem, weights: Float, row_price: Float, 
 
     def value(w: Float) -> Float:
         trade = np.abs(w - problem.previous)
-        total = slope * w + 0.5 * problem.diagonal * w**2 + cost * trade + gross * np.abs(w)
+        total = slope * w + half * w**2 + cost * trade
+        if sized:
+            total = total + gross * np.abs(w)
         if problem.impact is not None:
             total = total + problem.impact * trade**1.5
-        return np.asarray(total + short * np.maximum(-w, 0.0))
+        return np.asarray(total + short * np.maximum(-w, 0.0) if sized else total)
 
+    half = 0.5 * problem.diagonal
     candidates = [low, high, np.clip(problem.previous, low, high), np.clip(np.zeros_like(low), low, high)]
     if problem.impact is None:
         diagonal = np.where(curved, problem.diagonal, np.inf)
         for side in (-1.0, 1.0):
-            for sign in (-1.0, 1.0):
+            for sign in (-1.0, 1.0) if sized else (1.0,):
                 force = slope + side * cost + sign * gross - (short if sign < 0 else 0.0)
                 # Not within the box of the iteration: the best may lie beyond it.
                 candidates.append(np.clip(-force / diagonal, lower, upper))
