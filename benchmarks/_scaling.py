@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter, process_time, sleep
+from time import perf_counter, process_time, sleep, thread_time
 from typing import Any
 
 import psutil
@@ -25,7 +25,7 @@ from quantray.research.units import Unit, Workplace, complete, metered
 from quantray.studies.portfolios.trial import StudyData, run_trial, trial_units
 
 _ORIGIN = Origin(("quantray.arrays:digest",), ("numpy",))
-_IDLE_SECONDS = 2.0
+_IDLE_SECONDS = 5.0
 _REFERENCES = 1000
 
 
@@ -75,7 +75,9 @@ class Ran:
     units: int
     seconds: float
     driver_seconds: float
-    """Of its processor, keys left out."""
+    """Of its processor, keys left out: of all its threads."""
+    own_seconds: float
+    """Of that, in the thread that leads, calls of Ray included; the rest is of threads that Ray has in the process."""
     key_seconds: float
     """Of its processor, for the keys, which are all made before the first unit is handed out."""
     unit_seconds: float
@@ -98,15 +100,16 @@ def ran(executor: Executor, job: Job) -> Ran:
         units = job.units()
         keyed = process_time() - cpu
         place = Workplace(executor, data)
-        before, began, cpu = _workers_cpu(), perf_counter(), process_time()
+        before, began, cpu, own = _workers_cpu(), perf_counter(), process_time(), thread_time()
         done = complete(place, run_pause if job.pauses else run_trial, units, label="units")
-        seconds, driver = perf_counter() - began, process_time() - cpu
+        seconds, driver, own = perf_counter() - began, process_time() - cpu, thread_time() - own
         kept = [data.results.get(key).to_pydict() for key in done.keys if data.results.has(key)]
         took = meter.took(0).parts.values()
         return Ran(
             units=len(units),
             seconds=seconds,
             driver_seconds=driver,
+            own_seconds=own,
             key_seconds=keyed,
             unit_seconds=sum(part.cpu_seconds for part in took),
             unit_clock=sum(part.seconds for part in took),
@@ -143,21 +146,26 @@ class _Instant:
         """Nothing is held."""
 
 
-def costs_of(work: Work, waits: Ran, quick: Ran, *, key: float, start: float) -> Costs:
+def idle() -> float:
+    """Seconds of the processor that this process takes in a second in which it does nothing, connected as it is."""
+    begun = process_time()
+    sleep(_IDLE_SECONDS)
+    return (process_time() - begun) / _IDLE_SECONDS
+
+
+def costs_of(work: Work, waits: Ran, quick: Ran, *, idle: float, key: float, start: float) -> Costs:
     """What things cost, from runs on one worker of a Ray that still runs.
 
     Parameters
     ----------
     waits : of units that travel alone.
     quick : of units that do nothing.
+    idle : seconds of the leading process in a second in which it does nothing.
     key : seconds of the leading process for the key of a unit of work.
     start : seconds until the first unit of work has run.
     """
     alone = ran(_Instant(), pauses(work, 400, 0.0))
     unit = alone.driver_seconds / alone.units
-    begun = process_time()
-    sleep(_IDLE_SECONDS)
-    idle = (process_time() - begun) / _IDLE_SECONDS
     return Costs(
         key=key,
         task=max(0.0, (waits.driver_seconds - idle * waits.seconds) / waits.units - unit),

@@ -30,7 +30,7 @@ from time import perf_counter
 from typing import Any
 
 from _record import describe, machine, table, versions, write_line
-from _scaling import Job, Ran, costs_of, pauses, ran
+from _scaling import Job, Ran, costs_of, idle, pauses, ran
 from _stall import LOSSES, Costs, Machines, Outcome, Recorded, Step, simulate
 from _unit_times import record, recorded
 from bench_walk_forward import LOOKBACK, Size, Work, work_of
@@ -43,6 +43,8 @@ QUICK = 400
 SERIAL = 6
 FAR = (2, 16, 64, 1000)
 """Workers that studies are simulated on."""
+PARTS = ("driver", "own", "ray_threads", "beyond_idle")
+"""Of the leading process's processor time."""
 ENOUGH = 20
 """Units for each of the most workers, of studies that are enlarged."""
 
@@ -59,6 +61,8 @@ class Point:
     strong_work: Ran
     weak_work: Ran
     quick: Ran
+    idle: float
+    """Seconds of the leading process's processor in a second in which it is connected and does nothing."""
     costs: Costs
 
 
@@ -134,8 +138,9 @@ def measured(workers: int, work: Work, asked: argparse.Namespace) -> Point:
         weak = ran(on, pauses(work, asked.per_worker * workers, asked.seconds))
         strong_work, weak_work = ran(on, some(asked.units)), ran(on, some(asked.per_worker * workers))
         key = strong_work.key_seconds / strong_work.units
-        costs = costs_of(work, waits, quick, key=key, start=start - first.unit_seconds)
-        return Point(workers, start, waits, weak, strong_work, weak_work, quick, costs)
+        rest = idle()
+        costs = costs_of(work, waits, quick, idle=rest, key=key, start=start - first.unit_seconds)
+        return Point(workers, start, waits, weak, strong_work, weak_work, quick, rest, costs)
 
 
 def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[str, Any]:
@@ -149,6 +154,17 @@ def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[
     def led(one: Ran) -> float:
         return 1e3 * (one.driver_seconds + one.key_seconds) / one.units
 
+    def parts(name: str, one: Ran) -> dict[str, float]:
+        """Of the leading process: all, the thread that leads, Ray's threads, and all beyond a Ray that idles."""
+        threads = one.driver_seconds - one.own_seconds
+        beyond = one.driver_seconds + one.key_seconds - point.idle * one.seconds
+        return {
+            f"{name}_driver_ms": led(one),
+            f"{name}_own_ms": 1e3 * (one.own_seconds + one.key_seconds) / one.units,
+            f"{name}_ray_threads_ms": 1e3 * threads / one.units,
+            f"{name}_beyond_idle_ms": 1e3 * beyond / one.units,
+        }
+
     return {
         "workers": workers,
         "start_seconds": point.start,
@@ -156,16 +172,17 @@ def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[
         "waits_efficiency": efficiency(waits, seconds),
         "waits_weak_efficiency": efficiency(point.weak_waits, seconds),
         "waits_cpu_efficiency": seconds / (seconds + waits.worker_seconds / waits.units),
-        "waits_driver_ms": led(waits),
+        "idle_ms_a_second": 1e3 * point.idle,
+        **parts("waits", waits),
         "waits_driver_share": (waits.driver_seconds + waits.key_seconds) / waits.seconds,
         "work_seconds": point.strong_work.seconds,
         "work_efficiency": efficiency(point.strong_work, unit),
         "work_weak_efficiency": efficiency(point.weak_work, unit),
         "work_cpu_ratio": point.strong_work.unit_seconds / point.strong_work.units / cpu,
-        "work_driver_ms": led(point.strong_work),
+        **parts("work", point.strong_work),
         "work_key_ms": 1e3 * point.strong_work.key_seconds / point.strong_work.units,
         "quick_units_per_second": quick.units / quick.seconds,
-        "quick_driver_ms": led(quick),
+        **parts("quick", quick),
         "store_bytes": point.strong_work.store_bytes,
         "panel_bytes": panel_bytes,
         "costs": asdict(point.costs),
@@ -284,6 +301,17 @@ def report(rows: Sequence[dict[str, Any]], checks: Sequence[dict[str, Any]], stu
             [title for title, _ in columns.values()], [[f.format(r[n]) for n, (_, f) in columns.items()] for r in rows]
         )
     )
+    titles = ["workers", "units", "driver ms a unit", "its own thread", "Ray's threads", "beyond an idle Ray"]
+    cells = [
+        [str(row["workers"]), name, *(f"{row[f'{name}_{part}_ms']:.2f}" for part in PARTS)]
+        for row in rows
+        for name in ("waits", "quick", "work")
+    ]
+    print(table(titles, cells))
+    for row in rows:
+        print(
+            f"{row['workers']} workers: a connected driver that does nothing, {row['idle_ms_a_second']:.2f} ms a second"
+        )
     for row in rows:
         stores = ", ".join(f"{size / 2**20:.1f}" for size in row["store_bytes"])
         print(f"{row['workers']} workers: object store {stores} MiB, panel {row['panel_bytes'] / 2**20:.1f} MiB")

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -64,10 +64,11 @@ class _Kept:
 class Fingerprints:
     """Fingerprints of windows of a panel: equal content gives equal ones, whatever panel the window lies in.
 
-    A window is cut into blocks, a calendar month by a group of its names, and its fingerprint is a hash of its dates,
-    its names and the digests of its blocks. Which group a name is in follows from the name and from how many there are
-    in the window. So a window that begins some months later than the last one hashes the months that are new, and
-    where a name has come or gone, the months of its group; the digests of whole months are kept.
+    A window is cut into blocks: the rows of its first calendar month, those of its last, and between them each month by
+    a group of its names. Its fingerprint is a hash of its dates, its names and the digests of its blocks. Which group a
+    name is in follows from the name and from how many there are in the window. So a window that begins some months
+    later than the last one hashes its ends and the months that are new, and where a name has come or gone, the months
+    of its group; the digests of months by groups are kept.
 
     Takes 16 bytes for every two dozen names and month, and while it hashes 9 bytes for every value of a month.
 
@@ -88,39 +89,42 @@ class Fingerprints:
 
     def of(self, window: Window) -> str:
         """Hash of everything in a window, as 32 hexadecimal digits; see ``arrays.digest`` for what is equal."""
-        rows, columns = window.rows, window.columns
-        names = self._assets[columns].tolist()
-        told: list[str | npt.NDArray[np.generic]] = [self._dates[rows], "\n".join(names), *self._told]
-        if rows.stop > rows.start and names:
-            told.append(self._blocks(rows, columns, _groups(len(names))))
+        rows, chosen = window.rows, np.flatnonzero(window.columns)
+        names = "\n".join(self._assets[chosen].tolist())
+        told: list[str | npt.NDArray[np.generic]] = [self._dates[rows], names, *self._told]
+        if rows.stop > rows.start and len(chosen):
+            first = int(np.searchsorted(self._edges, rows.start, side="right"))
+            last = int(np.searchsorted(self._edges, rows.stop, side="left")) - 1
+            ends = (
+                [rows] if first > last else [slice(rows.start, self._edges[first]), slice(self._edges[last], rows.stop)]
+            )
+            told += [self._hashed(end, chosen, [len(chosen)]) for end in ends]
+            told.append(self._between(range(first, max(first, last)), window.columns))
         return digest(told)
 
-    def _blocks(self, rows: slice, columns: Bool, groups: int) -> Bytes:
-        """(months, groups, 16) digests of the blocks of a window."""
-        kept = self._of_groups(groups)
+    def _between(self, months: range, columns: Bool) -> Bytes:
+        """(months, groups, 16) digests of whole months."""
+        kept = self._of_groups(_groups(int(columns.sum())))
         kept.move(columns)
-        first = int(np.searchsorted(self._edges, rows.start, side="right")) - 1
-        last = int(np.searchsorted(self._edges, rows.stop, side="left"))
-        edges = np.clip(self._edges[first : last + 1], rows.start, rows.stop)
-        whole = (edges[:-1] == self._edges[first:last]) & (edges[1:] == self._edges[first + 1 : last + 1])
-        found, missing = kept.digests[first:last].copy(), ~(kept.known[first:last] & whole[:, None])
-        for month in np.flatnonzero(missing.any(axis=1)).tolist():
-            found[month, missing[month]] = self._hashed(slice(*edges[month : month + 2].tolist()), kept, missing[month])
-        kept.digests[first:last][whole] = found[whole]
-        kept.known[first:last][whole] = True
-        return found
+        missing = ~kept.known[months.start : months.stop]
+        for month in (months.start + np.flatnonzero(missing.any(axis=1))).tolist():
+            groups = ~kept.known[month]
+            chosen = kept.order[np.repeat(groups, kept.sizes)]
+            rows = slice(self._edges[month], self._edges[month + 1])
+            kept.digests[month, groups] = self._hashed(rows, chosen, kept.sizes[groups].tolist())
+            kept.known[month] = True
+        return kept.digests[months.start : months.stop]
 
-    def _hashed(self, rows: slice, kept: _Kept, missing: Bool) -> Bytes:
-        """(missing groups, 16) digests of the blocks of some rows of a month."""
-        columns = kept.order[np.repeat(missing, kept.sizes)]
-        # A name after the other, so that a group's values lie together.
+    def _hashed(self, rows: slice, columns: Int, sizes: list[int]) -> Bytes:
+        """(blocks, 16) digests of blocks of rows, each of the next so many of the columns."""
+        # A name after the other, so that a block's values lie together.
         values = np.empty((len(columns), len(self._fields), rows.stop - rows.start))
         for number, field in enumerate(self._fields.values()):
             values[:, number] = field[rows].T[columns]
         member = np.ascontiguousarray(self._member[rows].T[columns])
         parts = [(_bytes(array), array[:1].nbytes) for array in (plain(values, out=values), member)]
         hashed = []
-        for start, stop in pairwise([0, *np.cumsum(kept.sizes[missing]).tolist()]):
+        for start, stop in pairwise(accumulate(sizes, initial=0)):
             hasher = blake2b(digest_size=_DIGEST)
             for data, size in parts:
                 hasher.update(data[start * size : stop * size])

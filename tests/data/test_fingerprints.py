@@ -34,24 +34,31 @@ def window(start, stop, *, without=(), names=N):
 
 def by_hand(panel, groups):
     """From the definition, block by block."""
-    blocks = []
     months = panel.dates.astype("datetime64[M]")
-    for month in np.unique(months):
-        for group in range(groups):
-            columns = [n for n, name in enumerate(panel.assets) if zlib.crc32(name.encode()) % groups == group]
-            rows = np.flatnonzero(months == month)
-            values = b"".join(field[rows, n].tobytes() for n in columns for field in panel.fields.values())
-            member = b"".join(panel.member[rows, n].tobytes() for n in columns)
-            blocks.append(blake2b(values + member, digest_size=16).digest())
-    shaped = np.frombuffer(b"".join(blocks), np.uint8).reshape(-1, groups, 16)
+
+    def block(month, columns):
+        rows = np.flatnonzero(months == month)
+        values = b"".join(field[rows, n].tobytes() for n in columns for field in panel.fields.values())
+        member = b"".join(panel.member[rows, n].tobytes() for n in columns)
+        return blake2b(values + member, digest_size=16).digest()
+
+    def shaped(blocks, *shape):
+        return np.frombuffer(b"".join(blocks), np.uint8).reshape(*shape, 16)
+
+    every = np.unique(months)
+    ends = [shaped([block(month, range(len(panel.assets)))], 1) for month in dict.fromkeys((every[0], every[-1]))]
+    group = [zlib.crc32(name.encode()) % groups for name in panel.assets.tolist()]
+    members = [[n for n, of in enumerate(group) if of == number] for number in range(groups)]
+    inner = shaped([block(month, some) for month in every[1:-1] for some in members], max(len(every) - 2, 0), groups)
     year = f"{panel.periods_per_year} periods a year"
-    return digest([panel.dates, "\n".join(panel.assets.tolist()), *panel.fields, year, shaped])
+    return digest([panel.dates, "\n".join(panel.assets.tolist()), *panel.fields, year, *ends, inner])
 
 
 @pytest.mark.parametrize(("names", "groups"), [(1, 1), (33, 1), (34, 2), (67, 2), (68, 4), (130, 4)])
 def test_a_fingerprint_is_what_its_definition_says(panel, names, groups):
-    some = panel.cut(window(7, 100, names=names))
-    assert some.fingerprint() == by_hand(some, groups)
+    for start, stop in ((7, 100), (7, 30), (7, 9)):
+        some = panel.cut(window(start, stop, names=names))
+        assert some.fingerprint() == by_hand(some, groups)
 
 
 def test_a_window_has_the_fingerprint_of_its_panel_whatever_was_hashed_before(panel):
@@ -152,11 +159,11 @@ def test_windows_that_overlap_hash_only_what_is_new(panel, monkeypatch):
     fingerprints, cell = panel.fingerprints(), 2 * 8 + 1
     edges = np.flatnonzero(np.diff(panel.dates.astype("datetime64[M]").astype(int))) + 1
     first, second, third, fourth = edges[:4].tolist()
-    assert bytes_of(window(first, third)) == (third - first) * N * cell
-    # The month that is new; nothing; and of months in part, the rows in the window.
-    assert bytes_of(window(second, fourth)) == (fourth - third) * N * cell
-    assert bytes_of(window(first, fourth)) == 0
-    assert bytes_of(window(first + 2, fourth + 3)) == (second - first - 2 + 3) * N * cell
+    assert bytes_of(window(first + 2, fourth + 3)) == (fourth + 3 - first - 2) * N * cell
+    # Of the next window its ends, and the months that are new; of the same again, its ends.
+    assert bytes_of(window(second + 2, T)) == (third - second - 2 + T - fourth) * N * cell
+    assert bytes_of(window(second + 2, T)) == (third - second - 2 + T - edges[-1]) * N * cell
     # Where a name goes, the months of its group.
     group = [zlib.crc32(name.encode()) % 4 for name in panel.assets.tolist()]
-    assert bytes_of(window(first, fourth, without=(9,))) == (fourth - first) * (group.count(group[9]) - 1) * cell
+    ends, of_group = (third - second - 2 + T - edges[-1]) * (N - 1), (edges[-1] - third) * (group.count(group[9]) - 1)
+    assert bytes_of(window(second + 2, T, without=(9,))) == (ends + of_group) * cell
