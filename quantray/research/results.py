@@ -126,9 +126,14 @@ class ResultStore:
             raise DataError(f"result {path} {wrong}; {_AGAIN}.")
         return table
 
-    def notes(self, key: str) -> dict[str, str]:
-        """What was noted beside a table; raises as ``get``."""
-        found = (self.get(key).schema.metadata or {}).get(b"quantray", b"")
+    def notes(self, key: str, table: pa.Table | None = None) -> dict[str, str]:
+        """What was noted beside a table; raises as ``get``.
+
+        Parameters
+        ----------
+        table : of the key, where it has been read already.
+        """
+        found = ((self.get(key) if table is None else table).schema.metadata or {}).get(b"quantray", b"")
         try:
             return _NOTES.validate_json(found)
         except ValidationError as error:

@@ -29,7 +29,8 @@ from quantray.research.market import SimulatedData
 from quantray.research.terms import ClusterSettings
 from quantray.studies.portfolios.settings import FoldSettings, demo_settings
 from quantray.research.executor import Serial
-from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+from quantray.studies.portfolios.trial import study_trials
 from quantray.studies.portfolios.trial import trial_key
 with tempfile.TemporaryDirectory() as runs:
     changes = {

@@ -8,7 +8,7 @@ from typing import TypeVar
 from quantray.research.sizing import Outline, Part, Sizing
 from quantray.studies.capacity.study import CapacityResult, CapacitySource
 from quantray.studies.portfolios.sizing import decision_parts, shorter
-from quantray.studies.portfolios.study import study_trials
+from quantray.studies.portfolios.trial import study_trials
 
 __all__ = ["CAPACITY_SIZING"]
 

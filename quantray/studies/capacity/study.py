@@ -2,29 +2,23 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import Dates, Float, digest
-from quantray.backtest.accounts import backtest
-from quantray.data.panel import Panel
 from quantray.errors import DataError
 from quantray.research.executor import Executor
 from quantray.research.kind import Source
 from quantray.research.market import MarketData
-from quantray.research.provenance import Origin, unit_key
 from quantray.research.results import Layout, ResultStore
-from quantray.research.source import name_of
 from quantray.research.units import Unit, Workplace, complete
-from quantray.settings import as_mapping
 from quantray.studies.capacity.settings import CapacitySettings, Cell
 from quantray.studies.portfolios.benchmark import Yardsticks
-from quantray.studies.portfolios.settings import PortfolioSettings
-from quantray.studies.portfolios.study import PortfolioSource, decide_all, decisions_of, load_portfolios
-from quantray.studies.portfolios.trial import trial_origin
+from quantray.studies.portfolios.replays import Replay, account, decisions_of, replay_unit, replayed_data
+from quantray.studies.portfolios.study import decide_all, load_portfolios
 
 __all__ = ["CapacityResult", "CapacitySource", "Replayed", "load_capacity", "run_capacity"]
 
@@ -67,17 +61,6 @@ class _Shared:
     results: ResultStore
 
 
-@dataclass(frozen=True, eq=False)
-class _Replay:
-    """One allocator in one cell, to be replayed."""
-
-    key: str
-    allocator: str
-    settings: PortfolioSettings
-    decisions: tuple[str, ...]
-    """Keys of the results that hold what was decided."""
-
-
 def load_capacity(settings: CapacitySettings) -> CapacitySource:
     """The data, once it is found to go together with the settings and to tell how much is traded.
 
@@ -100,7 +83,7 @@ def load_capacity(settings: CapacitySettings) -> CapacitySource:
 def run_capacity(source: CapacitySource, executor: Executor) -> CapacityResult:
     """Decide in parallel what is missing, then replay in parallel what is missing."""
     start, settings = time.monotonic(), source.settings
-    units: dict[tuple[str, Cell], Unit[_Replay]] = {}
+    units: dict[tuple[str, Cell], Unit[Replay]] = {}
     computed = reused = 0
     decided = {}
     for rebalance in settings.rebalances:
@@ -108,13 +91,12 @@ def run_capacity(source: CapacitySource, executor: Executor) -> CapacityResult:
         trials, keys, done = decide_all(Source(settings.study(first), source.data, Yardsticks()), executor)
         decided[rebalance] = trials, keys
         computed, reused = computed + done.n_computed, reused + done.n_reused
-    fingerprint = source.panel.fingerprint()
+    reads = replayed_data(settings.study(settings.cells[0]), source.panel)
     for cell in settings.cells:
         trials, keys = decided[cell.rebalance]
         for name in trials:
-            replay = _replay(settings.study(cell), name, tuple(keys[name]), fingerprint)
-            origin = Origin((name_of(_replayed_table),), trial_origin(trials[name][0]).libraries)
-            units[name, cell] = Unit(replay.key, replay, replace(origin, numerics=settings.numerics), _LAYOUT)
+            study = settings.study(cell)
+            units[name, cell] = replay_unit(study, name, keys[name], reads[name], _replayed_table, _LAYOUT)
     place = Workplace(executor, _Shared(source.data, settings.results))
     done = complete(place, _run_replay, list(units.values()), label="replays", announce="replays")
     found = {what: _read(settings.results, unit.key) for what, unit in units.items()}
@@ -126,41 +108,17 @@ def run_capacity(source: CapacitySource, executor: Executor) -> CapacityResult:
     return CapacityResult(found, everything, computed + done.n_computed, reused + done.n_reused, taken)
 
 
-def _replay(settings: PortfolioSettings, name: str, decisions: tuple[str, ...], fingerprint: str) -> _Replay:
-    allocator = next(each for each in settings.allocators if each.name == name)
-    told = {
-        "allocator": allocator.model_dump(mode="json", exclude={"name"}),
-        "costs": as_mapping(settings.costs),
-        "accounting": as_mapping(settings.accounting),
-        "policy": as_mapping(settings.policy),
-        "decisions": list(decisions),
-        "threads": settings.threads,
-    }
-    # Under the key of what it is made of, whatever the allocator is called.
-    key = unit_key([fingerprint], told, origin=Origin((name_of(_replayed_table),), (), numerics=settings.numerics))
-    return _Replay(key, name, settings, decisions)
-
-
-def _run_replay(shared: _Shared, replay: _Replay) -> str:
+def _run_replay(shared: _Shared, replay: Replay) -> str:
     if not shared.results.has(replay.key, _LAYOUT):
         shared.results.put(replay.key, _replayed_table(shared, replay))
     return replay.key
 
 
-def _replayed_table(shared: _Shared, replay: _Replay) -> pa.Table:
+def _replayed_table(shared: _Shared, replay: Replay) -> pa.Table:
     settings = replay.settings
-    panel: Panel = settings.costs.prepared(shared.data.panel)
-    source: PortfolioSource = Source(settings, replace(shared.data, panel=panel), Yardsticks())
-    decisions, _ = decisions_of(source, replay.allocator, replay.decisions)
-    record = backtest(
-        panel,
-        decisions,
-        costs=settings.costs.build(),
-        accounting=settings.accounting.build(),
-        policy=settings.policy.build(),
-        name=replay.allocator,
-    )
-    return _table(record)
+    panel = settings.costs.prepared(shared.data.panel)
+    decisions, _ = decisions_of(settings, panel, replay.allocator, replay.decisions)
+    return _table(account(settings, panel, decisions, replay.allocator))
 
 
 def _table(record: TrackRecord) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The shape of a study of portfolios: decisions in parallel, accounts and report in sequence."""
+"""The shape of a study of portfolios: decisions in parallel, accounts in parallel, the report in sequence."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,9 +8,10 @@ import numpy as np
 from quantray.data.panel import Panel
 from quantray.research.sizing import Outline, Part, Sizing, last_days
 from quantray.studies.portfolios.alpha import forecast_store
+from quantray.studies.portfolios.replays import are_units
 from quantray.studies.portfolios.settings import AllocatorSettings
-from quantray.studies.portfolios.study import PortfolioSource, StudyResult, study_trials
-from quantray.studies.portfolios.trial import Trial
+from quantray.studies.portfolios.study import PortfolioSource, StudyResult
+from quantray.studies.portfolios.trial import Trial, study_trials
 
 __all__ = ["PORTFOLIO_SIZING", "decision_parts", "shorter"]
 
@@ -54,8 +55,11 @@ def _outline(source: PortfolioSource, seen: StudyResult | None) -> Outline:
     overlaid = 2 if settings.risk is not None and settings.risk.overlay is not None else 1
     solved = sum(allocator.alpha is not None for allocator in settings.allocators)
     decided = sum(len(trial.decision_dates(panel.dates)) for trial in first)
-    accounts = days * len(trials) * overlaid
-    return Outline(decision_parts(trials, panel), (accounts, float(solved * decided)), tables=accounts)
+    accounts, solutions = days * len(trials) * overlaid, float(solved * decided)
+    parts = decision_parts(trials, panel)
+    if units := are_units(settings):
+        parts["backtests"] = Part(len(trials), (accounts, solutions), days * overlaid)
+    return Outline(parts, (accounts, 0.0 if units else solutions), tables=accounts)
 
 
 def _smaller(source: PortfolioSource, share: float) -> PortfolioSource:

@@ -1,41 +1,31 @@
-"""A walk-forward study: load the data, decide in parallel, replay the decisions in sequence."""
+"""A walk-forward study: load the data, decide in parallel, replay the decisions."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-
-from threadpoolctl import threadpool_limits
 
 from quantray.analytics.track import TrackRecord
 from quantray.arrays import digest
-from quantray.backtest.accounts import Decisions, backtest
-from quantray.data.calendar import DEFAULT_EXCHANGE
-from quantray.data.panel import Panel
-from quantray.errors import InputError
 from quantray.features.returns import DELIST_RETURN
 from quantray.research.executor import Executor
-from quantray.research.folds import walk_forward
 from quantray.research.kind import Source
 from quantray.research.market import MarketData, read_market
-from quantray.research.progress import follow, say
-from quantray.research.results import ResultStore
+from quantray.research.progress import say
 from quantray.research.units import Completed, Workplace, complete
-from quantray.studies.portfolios.alpha import alpha_decisions, forecast_store, read_forecasts
+from quantray.studies.portfolios.alpha import forecast_store
 from quantray.studies.portfolios.benchmark import Yardsticks, outside_benchmark
 from quantray.studies.portfolios.door import try_costs
 from quantray.studies.portfolios.feasible import check_portfolios
+from quantray.studies.portfolios.replays import ReplayData, replay_all
 from quantray.studies.portfolios.report import delisting_note
-from quantray.studies.portfolios.risk.overlay import OverlayUse, RiskOverlay
+from quantray.studies.portfolios.risk.overlay import OverlayUse
 from quantray.studies.portfolios.risk_free import cash_of
 from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 from quantray.studies.portfolios.trial import (
-    Schedule,
     StudyData,
     Trial,
-    decisions_from,
-    models_from,
     run_trial,
+    study_trials,
     trial_units,
 )
 
@@ -44,10 +34,8 @@ __all__ = [
     "PortfolioSource",
     "StudyResult",
     "decide_all",
-    "decisions_of",
     "load_portfolios",
     "run_portfolios",
-    "study_trials",
 ]
 
 FIELDS = ("close", "volume", "dividend_yield", "half_spread_bps", DELIST_RETURN)
@@ -94,86 +82,25 @@ def load_portfolios(settings: PortfolioSettings) -> PortfolioSource:
     return Source(settings, data, _yardsticks(settings, data, next(iter(trials.values()))))
 
 
-def study_trials(settings: PortfolioSettings, panel: Panel) -> dict[str, list[Trial]]:
-    """The trials of each allocator, in order of time.
-
-    Raises
-    ------
-    InputError
-        There are too few days for the look-back, or a fold holds no rebalance date at all.
-    """
-    folds = settings.folds
-    splits = walk_forward(
-        panel.dates,
-        train_days=folds.lookback_days,
-        test_days=folds.test_days,
-        horizon=folds.horizon,
-        lag=settings.accounting.execution_lag,
-        purge=folds.purge,
-        embargo=folds.embargo,
-        kind=folds.kind,
-    )
-    schedule = Schedule(
-        settings.rebalance,
-        settings.exchange or DEFAULT_EXCHANGE,
-        folds.lookback_days,
-        settings.min_history,
-        settings.min_volatility,
-    )
-    trials = {
-        allocator.name: [
-            Trial(
-                allocator,
-                split,
-                schedule,
-                threads=settings.threads,
-                numerics=settings.numerics,
-                expanding=folds.kind == "expanding",
-            )
-            for split in splits
-        ]
-        for allocator in settings.allocators
-    }
-    first = next(iter(trials.values()))
-    if not any(len(trial.decision_dates(panel.dates)) for trial in first):
-        raise InputError(f"no {settings.rebalance} rebalance date lies in {splits[0].test.first}..{panel.dates[-1]}.")
-    return trials
-
-
 def run_portfolios(source: PortfolioSource, executor: Executor) -> StudyResult:
-    """Decide in parallel what is missing, then replay all decisions in sequence.
+    """Decide in parallel what is missing, then replay in parallel what is missing of the accounts.
 
-    Decisions are kept under ``runs/results`` by content, so the same command computes only what is not there yet.
+    Both are kept under ``runs/results`` by content, so the same command computes only what is not there yet.
     """
-    start = time.monotonic()
-    settings = source.settings
+    start, settings = time.monotonic(), source.settings
     trials, keys, done = decide_all(source, executor)
-    records = []
-    notes: list[str] = []
-    overlays: list[OverlayUse] = []
-    overlay = _overlay(source, next(iter(trials.values()))[0])
-    source = replace(source, data=replace(source.data, panel=settings.costs.prepared(source.panel)))
-    costs, accounting, policy = settings.costs.build(), settings.accounting.build(), settings.policy.build()
-
-    def replay(decisions: Decisions, name: str) -> TrackRecord:
-        return backtest(source.panel, decisions, costs=costs, accounting=accounting, policy=policy, name=name)
-
-    for name, group in follow(trials.items(), total=len(trials), label="backtests"):
-        decisions, note = _decisions(source, group, keys[name])
-        if note:
-            say(note)
-            notes.append(note)
-        records.append(replay(decisions, name))
-        if overlay is not None:
-            record, use = overlay.apply(decisions, replay, name)
-            records.append(record)
-            overlays.append(use)
+    shared = ReplayData.of(settings, source.data, next(iter(trials.values()))[0])
+    made, replayed = replay_all(shared, settings, keys, executor)
+    notes = tuple(f"{name} {each.note}" for name, each in zip(keys, made, strict=True) if each.note)
+    for note in notes:
+        say(note)
+    records = tuple(record for each in made for record in each.records)
     say(delisting_note(records, settings.accounting.delisting_return))
     everything = digest([part for record in records for part in (record.name, record.digest())])
     seconds = time.monotonic() - start
-    return StudyResult(
-        tuple(records), everything, done.n_computed, done.n_reused, seconds, tuple(notes), tuple(overlays)
-    )
+    overlays = tuple(each.use for each in made if each.use is not None)
+    computed, reused = done.n_computed + replayed.n_computed, done.n_reused + replayed.n_reused
+    return StudyResult(records, everything, computed, reused, seconds, notes, overlays)
 
 
 def decide_all(
@@ -189,34 +116,6 @@ def decide_all(
     units = list({unit.key: unit for unit in every}.values())
     place = Workplace(executor, StudyData(panel.with_only("close"), settings.results))
     return trials, keys, complete(place, run_trial, units, label="decisions", announce="units of work")
-
-
-def decisions_of(source: PortfolioSource, allocator: str, keys: Sequence[str]) -> tuple[Decisions, str]:
-    """What an allocator decided, from results that ``decide_all`` left under some keys, and what to say of it.
-
-    Parameters
-    ----------
-    source : whose panel holds what its costs need to know.
-    """
-    return _decisions(source, study_trials(source.settings, source.panel)[allocator], list(keys))
-
-
-def _decisions(source: PortfolioSource, group: list[Trial], keys: list[str]) -> tuple[Decisions, str]:
-    results = source.settings.results
-    if group[0].allocator.alpha is None:
-        return decisions_from(results, keys, group, source.panel), ""
-    return _on_forecasts(source, group, keys, results)
-
-
-def _overlay(source: PortfolioSource, trial: Trial) -> RiskOverlay | None:
-    """The overlay of the settings, if they have one."""
-    settings = source.settings
-    if settings.risk is None or settings.risk.overlay is None:
-        return None
-    accounting = settings.accounting
-    return RiskOverlay(
-        settings.risk, source.panel, trial, source.data.sectors, accounting.initial_nav, accounting.execution_lag
-    )
 
 
 def _yardsticks(settings: PortfolioSettings, data: MarketData, trials: list[Trial]) -> Yardsticks:
@@ -239,23 +138,3 @@ def _with_version(allocator: AllocatorSettings, runs: str) -> AllocatorSettings:
         return allocator
     found = chosen.model_copy(update={"version": forecast_store(chosen, runs).version()})
     return allocator.model_copy(update={"alpha": allocator.alpha.model_copy(update={"forecasts": found})})
-
-
-def _on_forecasts(
-    source: PortfolioSource, group: list[Trial], keys: list[str], results: ResultStore
-) -> tuple[Decisions, str]:
-    """Decisions of an allocator that acts on forecasts, in sequence, and what to say of them."""
-    allocator = group[0].allocator
-    assert allocator.alpha is not None, "checked by the caller"
-    forecasts = read_forecasts(allocator.alpha.forecasts, source.panel, group[0].split, source.settings.runs)
-    # Sums in another order differ in the last bits, so the driver keeps to the workers' number of threads.
-    with threadpool_limits(limits=group[0].threads):
-        made = alpha_decisions(
-            source.panel,
-            models_from(results, keys),
-            forecasts,
-            allocator,
-            costs=source.settings.costs.build(),
-            accounting=source.settings.accounting.build(),
-        )
-    return made.decisions, f"{allocator.name} on forecasts of {allocator.alpha.forecasts}: {made.summary}"

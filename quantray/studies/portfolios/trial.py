@@ -10,21 +10,23 @@ import pyarrow as pa
 from quantray.arrays import Dates, Float, Int, Names
 from quantray.backtest.accounts import Decisions
 from quantray.covariance.factor import FactorModel, statistical_factors
-from quantray.data.calendar import Frequency, rebalance_dates
+from quantray.data.calendar import DEFAULT_EXCHANGE, Frequency, rebalance_dates
 from quantray.data.fingerprints import Window
 from quantray.data.panel import Panel
 from quantray.data.splits import Split
 from quantray.errors import DataError, InputError, SolverError
 from quantray.features.returns import simple_returns
+from quantray.research.folds import walk_forward
 from quantray.research.numerics import Numerics
 from quantray.research.provenance import Origin, notes_of, unit_key
 from quantray.research.results import Layout, ResultStore, places
 from quantray.research.source import name_of
 from quantray.research.units import Due, Unit
 from quantray.studies.portfolios.allocators import allocate, choices_of, own_code
-from quantray.studies.portfolios.settings import AllocatorSettings
+from quantray.studies.portfolios.settings import AllocatorSettings, PortfolioSettings
 
 __all__ = [
+    "LIBRARIES",
     "DayModel",
     "Eligible",
     "Schedule",
@@ -37,13 +39,14 @@ __all__ = [
     "eligible",
     "models_from",
     "run_trial",
+    "study_trials",
     "trial_key",
     "trial_layout",
     "trial_origin",
     "trial_units",
 ]
 
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "cvxpy", "clarabel")
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,52 @@ _MODELS = Layout(
 )
 
 
+def study_trials(settings: PortfolioSettings, panel: Panel) -> dict[str, list[Trial]]:
+    """The trials of each allocator, in order of time.
+
+    Raises
+    ------
+    InputError
+        There are too few days for the look-back, or a fold holds no rebalance date at all.
+    """
+    folds = settings.folds
+    splits = walk_forward(
+        panel.dates,
+        train_days=folds.lookback_days,
+        test_days=folds.test_days,
+        horizon=folds.horizon,
+        lag=settings.accounting.execution_lag,
+        purge=folds.purge,
+        embargo=folds.embargo,
+        kind=folds.kind,
+    )
+    schedule = Schedule(
+        settings.rebalance,
+        settings.exchange or DEFAULT_EXCHANGE,
+        folds.lookback_days,
+        settings.min_history,
+        settings.min_volatility,
+    )
+    trials = {
+        allocator.name: [
+            Trial(
+                allocator,
+                split,
+                schedule,
+                threads=settings.threads,
+                numerics=settings.numerics,
+                expanding=folds.kind == "expanding",
+            )
+            for split in splits
+        ]
+        for allocator in settings.allocators
+    }
+    first = next(iter(trials.values()))
+    if not any(len(trial.decision_dates(panel.dates)) for trial in first):
+        raise InputError(f"no {settings.rebalance} rebalance date lies in {splits[0].test.first}..{panel.dates[-1]}.")
+    return trials
+
+
 def trial_layout(trial: Trial) -> Layout:
     """Of the trial's result: weights, or models of risk for what acts on forecasts."""
     return _WEIGHTS if trial.allocator.alpha is None else _MODELS
@@ -183,9 +232,9 @@ def _key(panel: Panel, due: Due[Trial]) -> str:
 def trial_origin(trial: Trial) -> Origin:
     """The code, libraries and kernels that the trial's numbers depend on."""
     if trial.allocator.alpha is not None:
-        return Origin((name_of(_models_table),), _LIBRARIES, numerics=trial.numerics)
+        return Origin((name_of(_models_table),), LIBRARIES, numerics=trial.numerics)
     code = (name_of(_weights_table), *own_code(trial.allocator))
-    return Origin(code, _LIBRARIES, choices_of(trial.allocator), trial.numerics)
+    return Origin(code, LIBRARIES, choices_of(trial.allocator), trial.numerics)
 
 
 def run_trial(data: StudyData, due: Due[Trial]) -> str:

@@ -25,8 +25,8 @@ from quantray.studies.portfolios.alpha import Start, alpha_decisions, expected_r
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.findings import find_portfolios
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
-from quantray.studies.portfolios.trial import DayModel, eligible, models_from, trial_key
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+from quantray.studies.portfolios.trial import DayModel, eligible, models_from, study_trials, trial_key
 
 FREE = LinearCosts(0.0)
 FORECASTS = ForecastChoice(store="forecasts", model="m")
@@ -380,7 +380,7 @@ def test_forecasters_share_models_of_risk(study):
     trials = study_trials(source.settings, source.panel)
     keys = {name: [trial_key(source.panel, trial) for trial in group] for name, group in trials.items()}
     assert keys["Reversal"] == keys["Stored"] == keys["Neutral"] != keys["Equal weight"]
-    assert (result.n_computed, result.n_reused) == (2 * len(keys["Reversal"]), 0)
+    assert (result.n_computed, result.n_reused) == (2 * len(keys["Reversal"]) + len(trials), 0)
     other = trials["Reversal"][0]
     fewer = replace(other, allocator=other.allocator.model_copy(update={"n_factors": 2}))
     assert trial_key(source.panel, fewer) != keys["Reversal"][0]

@@ -16,8 +16,8 @@ from quantray.studies.forecasts.study import load_forecasts
 from quantray.studies.portfolios.alpha_settings import AlphaSettings, ForecastChoice
 from quantray.studies.portfolios.feasible import check_portfolios
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import load_portfolios, study_trials
-from quantray.studies.portfolios.trial import eligible
+from quantray.studies.portfolios.study import load_portfolios
+from quantray.studies.portfolios.trial import eligible, study_trials
 from quantray.studies.scale.study import load_scale
 
 

@@ -16,14 +16,10 @@ from quantray.features.returns import simple_returns
 from quantray.research.executor import Serial
 from quantray.research.market import SimulatedData
 from quantray.settings import read_settings
+from quantray.studies.portfolios.replays import decisions_of
 from quantray.studies.portfolios.settings import AllocatorSettings, FoldSettings, PortfolioSettings
-from quantray.studies.portfolios.study import (
-    decide_all,
-    decisions_of,
-    load_portfolios,
-    run_portfolios,
-    study_trials,
-)
+from quantray.studies.portfolios.study import decide_all, load_portfolios, run_portfolios
+from quantray.studies.portfolios.trial import study_trials
 
 EQUAL = AllocatorSettings(name="Equal", rule="equal_weight")
 
@@ -209,7 +205,7 @@ def test_what_others_publish_runs_on_the_sp500(blue_chips, tmp_path):
     trials, keys, _ = decide_all(source, Serial())
     assert len(trials["HRP"]) == 3
     returns = simple_returns(blue_chips.field("close"))
-    made = {name: decisions_of(source, name, keys[name])[0] for name in keys}
+    made = {name: decisions_of(source.settings, source.panel, name, keys[name])[0] for name in keys}
     for row, day in enumerate(made["HRP"].dates):
         end = blue_chips.row(day) + 1
         past = returns[end - 252 : end]

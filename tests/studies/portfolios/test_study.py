@@ -22,8 +22,8 @@ from quantray.research.market import SimulatedData, StoreData, UniverseSettings
 from quantray.research.results import ResultStore
 from quantray.research.terms import TradingCostSettings
 from quantray.studies.portfolios.settings import FoldSettings
-from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
-from quantray.studies.portfolios.trial import StudyData, Trial, decide, due_trials, run_trial, trial_key
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+from quantray.studies.portfolios.trial import StudyData, Trial, decide, due_trials, run_trial, study_trials, trial_key
 
 
 def trials_of(source):

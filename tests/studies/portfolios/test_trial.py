@@ -196,4 +196,4 @@ def test_the_key_follows_the_data_that_decisions_read(panel, kind, request):
 def test_the_key_follows_releases_code_and_kernels(panel, weights, models, keys_elsewhere):
     for trial in (weights, models):
         key = trial_key(panel, trial)
-        assert key not in keys_elsewhere(lambda trial=trial: trial_key(panel, trial), trials._LIBRARIES)
+        assert key not in keys_elsewhere(lambda trial=trial: trial_key(panel, trial), trials.LIBRARIES)

@@ -10,7 +10,8 @@ from quantray.errors import InputError
 from quantray.research.executor import Serial
 from quantray.research.space import Choice, SearchSpace
 from quantray.research.tunable import Progress
-from quantray.studies.portfolios.study import run_portfolios, study_trials
+from quantray.studies.portfolios.study import run_portfolios
+from quantray.studies.portfolios.trial import study_trials
 from quantray.studies.portfolios.tunable import portfolio_panel
 from quantray.studies.tuning.study import load_tuning
 

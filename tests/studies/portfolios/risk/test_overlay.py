@@ -17,8 +17,8 @@ from quantray.risk.sizing import volatility_exposure
 from quantray.risk.tail import gaussian_var
 from quantray.studies.portfolios.risk.overlay import RiskOverlay
 from quantray.studies.portfolios.risk.settings import OverlaySettings, RiskSettings, VolatilityTarget, overlay_name
-from quantray.studies.portfolios.study import load_portfolios, run_portfolios, study_trials
-from quantray.studies.portfolios.trial import eligible
+from quantray.studies.portfolios.study import load_portfolios, run_portfolios
+from quantray.studies.portfolios.trial import eligible, study_trials
 
 EQUAL = (ALLOCATORS[2],)
 PROTECTION = Protection(depths=(0.03, 0.06), exposures=(0.5, 0.0), margin=0.01)
