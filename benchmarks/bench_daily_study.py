@@ -4,14 +4,14 @@ S&P 500 members, decided on every day from October 2014 to 2016 as a YAML file o
 statistical factors of the last 252 days, minus the last day's return as forecasts, long-only, at most 2 % a name,
 linear costs. One process, one thread, processor time, medians over days and rounds. Units make the models of risk, day
 by day; then the leading process makes keys, reads the models, optimises day after day, and keeps the accounts. What a
-part spends in another counts for the other alone.
+part spends in another counts for the other alone. Then the same on 2,000 simulated names.
 
 The floor of a unit's day is one decomposition: products of days with days, the components of their matrix by the
 fastest of LAPACK's own drivers, and the loadings. Least is the arithmetic that no model of a window can leave out, one
 tridiagonalisation in place of the components. The floor of the leading process is one product of the optimiser's
 columns, and the hash by which a day's part of the file is known to be whole.
 
-Usage: python benchmarks/bench_daily_study.py [--data DIR] [--rounds 3]
+Usage: python benchmarks/bench_daily_study.py [--data DIR] [--rounds 3] [--wide 2000]
 """
 
 import argparse
@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
+from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -47,6 +48,8 @@ from quantray.studies.portfolios import alpha, study, trial
 FACTORS, WINDOW, FIRST, LAST = 15, 252, "2013-10-01", "2016-12-31"
 FLOORS = 60
 """Times that each floor is measured in a round."""
+WIDE_DAYS = 80
+"""Decisions of the study on simulated names, fewer by the days before a fold."""
 TARGET_MS, OF_THE_FLOOR = 4.0, 2.0
 SETTINGS: dict[str, Any] = {
     "kind": "portfolios",
@@ -164,58 +167,85 @@ def one_round(settings: Path, runs: str, clock: Clock) -> tuple[str, int]:
     return found.digest, names
 
 
-def of_a_day(clock: Clock, rounds: int) -> dict[str, float]:
-    """Milliseconds of a day by part: the median of what is called every day, an even share of what is not."""
-    days = len(clock.taken["optimiser"]) // rounds
-    out = {}
+@dataclass(frozen=True)
+class Measured:
+    """A study, milliseconds of a day."""
+
+    names: int
+    decisions: int
+    digests: set[str]
+    loading: float
+    parts: dict[str, float]
+    """The median of what is called every day, an even share of what is not."""
+
+    @property
+    def sums(self) -> dict[str, float]:
+        """Of a unit and of the leading process."""
+        return {
+            "unit": sum(self.parts[name] for name in UNIT),
+            "leading": sum(self.parts[name] for name in (*LEADING, "run, other")),
+        }
+
+    @property
+    def times(self) -> dict[str, float]:
+        """By how much they are above their floors."""
+        return {who: self.sums[who] / self.parts[floor] for who, floor in FLOOR.items()}
+
+    def line(self) -> dict[str, object]:
+        """For the record."""
+        return {
+            "names": self.names,
+            "decisions": self.decisions,
+            "loading_ms": round(self.loading, 1),
+            "parts_ms": {name: round(ms, 3) for name, ms in self.parts.items()},
+            "ms": {who: round(ms, 2) for who, ms in self.sums.items()},
+            "of_the_floor": {who: round(share, 2) for who, share in self.times.items()},
+            "digest": ", ".join(sorted(self.digests)),
+        }
+
+
+def measured(data: dict[str, object], folder: Path, rounds: int) -> Measured:
+    """The study on some data, from nothing in every round."""
+    clock, digests = Clock(), set()
+    folder.mkdir()
+    settings = folder / "daily.yaml"
+    settings.write_text(yaml.safe_dump(SETTINGS | {"data": data}))
+    for number in range(rounds):
+        digest, names = one_round(settings, str(folder / f"runs{number}"), clock)
+        digests.add(digest)
+    days, parts = len(clock.taken["optimiser"]) // rounds, {}
     for part in (*UNIT, *LEADING, "run, other", *FLOOR.values(), LEAST):
         each = np.array(clock.taken[part])
-        out[part] = float(np.median(each) if part in BY_DAY else np.median(each.reshape(rounds, -1).sum(axis=1)) / days)
-    return out
+        whole = np.median(each.reshape(rounds, -1).sum(axis=1)) / days
+        parts[part] = float(np.median(each) if part in BY_DAY else whole)
+    return Measured(names, days, digests, float(np.median(clock.taken["loading"])), parts)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--wide", type=int, default=2000, help="simulated names of the second study")
     arguments = parser.parse_args()
-    about, clock, digests = machine(), Clock(), []
+    about = machine()
     with tempfile.TemporaryDirectory() as place, threadpool_limits(1), redirect_stderr(StringIO()):
         folder = Path(place)
-        store = store_of(arguments.data, folder, FIRST, LAST)
-        settings = folder / "daily.yaml"
-        settings.write_text(yaml.safe_dump(SETTINGS | {"data": {"kind": "store", "store": str(store)}}))
-        for number in range(arguments.rounds):
-            digest, names = one_round(settings, str(folder / f"runs{number}"), clock)
-            digests.append(digest)
-    parts = of_a_day(clock, arguments.rounds)
-    sums = {
-        "unit": sum(parts[name] for name in UNIT),
-        "leading": sum(parts[name] for name in (*LEADING, "run, other")),
-    }
-    times = {who: sums[who] / parts[floor] for who, floor in FLOOR.items()}
-    passed = sums["leading"] <= TARGET_MS and times["unit"] <= OF_THE_FLOOR and len(set(digests)) == 1
+        store = {"kind": "store", "store": str(store_of(arguments.data, folder, FIRST, LAST))}
+        members = measured(store, folder / "members", arguments.rounds)
+        wide = {"kind": "simulated", "n_assets": arguments.wide, "n_days": WINDOW + WIDE_DAYS}
+        many = measured(wide, folder / "wide", arguments.rounds)
+    found = {f"{each.names:,} names": each for each in (members, many)}
+    same = all(len(each.digests) == 1 for each in found.values())
+    passed = members.sums["leading"] <= TARGET_MS and members.times["unit"] <= OF_THE_FLOOR and same
     print(describe(about))
-    rows = [(name, f"{ms:.2f}") for name, ms in (parts | {f"{who}, in all": ms for who, ms in sums.items()}).items()]
-    print(table(("part of a day", "ms"), rows))
-    print(", ".join(f"{who} {share:.1f} times its floor" for who, share in times.items()))
-    write_line(
-        "bench_daily_study",
-        {
-            "machine": about,
-            "versions": versions("numpy", "scipy", "pyarrow"),
-            "seed": 0,
-            "names": names,
-            "decisions": len(clock.taken["optimiser"]) // arguments.rounds,
-            "rounds": arguments.rounds,
-            "loading_ms": round(float(np.median(clock.taken["loading"])), 1),
-            "parts_ms": {name: round(ms, 3) for name, ms in parts.items()},
-            "ms": {who: round(ms, 2) for who, ms in sums.items()},
-            "of_the_floor": {who: round(share, 2) for who, share in times.items()},
-            "digest": digests[0],
-            "passed": bool(passed),
-        },
-    )
+    rows = [[part, *(f"{each.parts[part]:.2f}" for each in found.values())] for part in members.parts]
+    for who in FLOOR:
+        rows.append([f"{who}, in all", *(f"{each.sums[who]:.2f}" for each in found.values())])
+        rows.append([f"{who}, of its floor", *(f"{each.times[who]:.1f}" for each in found.values())])
+    print(table(["ms of a day", *found], rows))
+    about_run = {"machine": about, "versions": versions("numpy", "scipy", "pyarrow"), "seed": 0}
+    content = about_run | {"rounds": arguments.rounds} | members.line() | {"wide": many.line(), "passed": passed}
+    print(f"written: {write_line('bench_daily_study', content).name}")
     return 0 if passed else 1
 
 
