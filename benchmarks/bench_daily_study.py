@@ -43,7 +43,7 @@ from quantray.research import executor
 from quantray.research.executor import Serial
 from quantray.research.results import ResultStore
 from quantray.studies.kinds import read_study
-from quantray.studies.portfolios import alpha, study, trial
+from quantray.studies.portfolios import alpha, replays, study, trial
 
 FACTORS, WINDOW, FIRST, LAST = 15, 252, "2013-10-01", "2016-12-31"
 FLOORS = 60
@@ -77,11 +77,11 @@ UNIT = {
     "unit, other": (executor, "run_unit"),
 }
 LEADING = {
-    "reading": (study, "models_from"),
+    "reading": (replays, "models_from"),
     "expected returns": (alpha, "expected_returns"),
     "optimiser": (MeanVariance, "solve"),
-    "decision, other": (study, "alpha_decisions"),
-    "accounts": (study, "backtest"),
+    "decision, other": (replays, "alpha_decisions"),
+    "accounts": (replays, "backtest"),
     "keys": (study, "trial_units"),
 }
 FLOOR = {"unit": "unit, floor", "leading": "leading, floor"}
