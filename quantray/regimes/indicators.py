@@ -1,11 +1,11 @@
 """Five lenses on the market, each a small filter of what it sees: probabilities, and labels by what mistakes cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from quantray.arrays import Bool, Dates, Float, Int, Names
+from quantray.arrays import Bool, Float, Int, Names
 from quantray.data.panel import Panel
 from quantray.errors import InputError
 from quantray.regimes.lens_filter import Filtered, filtered_states
@@ -19,6 +19,7 @@ from quantray.regimes.trend import trend_labels
 
 __all__ = [
     "Lens",
+    "LensFilters",
     "Lenses",
     "correlation_lens",
     "five_lenses",
@@ -100,12 +101,37 @@ def five_lenses(panel: Panel, sectors: Mapping[str, str] | None = None, *, setti
 
 def lenses_of(seen: MarketMeasures, settings: LensSettings = _DEFAULT) -> Lenses:
     """All five lenses on days or longer bars; raises as ``five_lenses``."""
-    return _all_of(seen, settings, lambda name: lens_of(name, seen, settings))
+    return LensFilters(seen, settings).lenses()
 
 
-def lenses_within_days(
-    seen: MarketMeasures, settings: LensSettings, days: MarketMeasures, of_days: LensSettings
-) -> Lenses:
+@dataclass(frozen=True, eq=False)
+class LensFilters:
+    """The filters of the lenses on days or longer bars, each of which runs once."""
+
+    seen: MarketMeasures
+    settings: LensSettings
+    _found: dict[str, tuple[View, Filtered]] = field(default_factory=dict, init=False, repr=False)
+
+    def of(self, name: str) -> tuple[View, Filtered]:
+        """What a lens looks at, and what its filter tells of all rows; market by drift."""
+        if name not in self._found:
+            view = VIEWS[name](self.seen, self.settings)
+            self._found[name] = view, _filtered(view, self.settings.schedule)
+        return self._found[name]
+
+    def lenses(self) -> Lenses:
+        """All five; raises as ``five_lenses``."""
+
+        def lens(name: str) -> Lens:
+            if name == "market" and self.settings.market_by == "trend":
+                return _by_trend(self.seen, self.settings)
+            view, found = self.of(name)
+            return _labelled(self.seen, self.settings, view, found.chances)
+
+        return _all_of(self.seen, self.settings, lens)
+
+
+def lenses_within_days(seen: MarketMeasures, settings: LensSettings, days: LensFilters) -> Lenses:
     """All five lenses on the bars of days that are under way; see ``lens_nowcast.nowcast``.
 
     The rule ``market_by: trend`` looks at the bars alone.
@@ -113,16 +139,19 @@ def lenses_within_days(
     Parameters
     ----------
     seen, settings : of bars shorter than a day.
-    days, of_days : of whole days, which may begin long before.
+    days : of whole days, which may begin long before.
     """
 
     def within(name: str) -> Lens:
         if name == "market" and settings.market_by == "trend":
             return _by_trend(seen, settings)
-        view, whole = VIEWS[name](seen, settings), VIEWS[name](days, of_days)
-        told = DayStates(_sessions(days), _filtered(whole, of_days.schedule), whole.prior.transition)
-        chances = nowcast(view.values, _sessions(seen), told, view.prior, settings.schedule)
-        return _labelled(seen, settings, view, chances)
+        view = VIEWS[name](seen, settings)
+        whole, told = days.of(name)
+        closed = np.isfinite(whole.values).all(axis=1)
+        states = DayStates(days.seen.sessions, told, np.asarray(closed), whole.prior.transition)
+        return _labelled(
+            seen, settings, view, nowcast(view.values, seen.sessions, states, view.prior, settings.schedule)
+        )
 
     return _all_of(seen, settings, within)
 
@@ -236,8 +265,3 @@ def _spread(part: Float, known: Bool, rows: Int, count: int) -> Float:
     if not known.any():
         return np.full((count, *part.shape[1:]), np.nan)
     return spread_out(part[known], rows[known], count)
-
-
-def _sessions(seen: MarketMeasures) -> Dates:
-    """(T,) day of each row."""
-    return seen.times.astype("datetime64[D]") if seen.bars is None else seen.bars.sessions

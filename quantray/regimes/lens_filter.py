@@ -161,7 +161,7 @@ def taught(values: Float, chances: Float, prior: StatePrior) -> Learnt:
 
     Parameters
     ----------
-    values : (T, C) without gaps.
+    values : (T, C) without gaps, of one row or more.
     chances : (T, K) probabilities of the states.
     """
     share = prior.share / prior.share.sum()

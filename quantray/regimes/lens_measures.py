@@ -50,6 +50,8 @@ class MarketMeasures:
     rows_a_day: float = 1.0
     bars: MarketBars | None = None
     """Where the rows lie within the day, for bars shorter than it."""
+    days: "MarketMeasures | None" = None
+    """Of the whole days that the rows are parts of, which know what money is usual."""
 
     @classmethod
     def of_panel(
@@ -70,8 +72,21 @@ class MarketMeasures:
         )
 
     @classmethod
-    def of_bars(cls, bars: MarketBars, timeframe: Timeframe, sectors: Mapping[str, str] | None = None) -> Self:
-        """Bars of any length; within the day all measures are relative to what is usual at that time of day."""
+    def of_bars(
+        cls,
+        bars: MarketBars,
+        timeframe: Timeframe,
+        sectors: Mapping[str, str] | None = None,
+        *,
+        days: "MarketMeasures | None" = None,
+    ) -> Self:
+        """Bars of any length; within the day all measures are relative to what is usual at that time of day.
+
+        Parameters
+        ----------
+        days : of the same assets, for bars shorter than a day: impact is then that of a part of a usual day's money,
+            where a year of bars alone would forget within it what is usual.
+        """
         returns = simple_returns(bars.close)
         return cls(
             times=bars.closes,
@@ -82,7 +97,13 @@ class MarketMeasures:
             sectors=sectors or {},
             rows_a_day=ROWS_A_DAY[timeframe],
             bars=bars,
+            days=days,
         )
+
+    @property
+    def sessions(self) -> Dates:
+        """(T,) day of each row."""
+        return self.times.astype("datetime64[D]") if self.bars is None else self.bars.sessions
 
     @cached_property
     def level(self) -> Float:
@@ -129,11 +150,7 @@ class MarketMeasures:
         """
         if "money" not in self.fields:
             raise DataError("liquidity needs volumes; import bars with a volume column.")
-        money = median_known(self.fields["money"])
-        money = np.where(money > 0, money, np.nan)
-        rows = max(round(_USUAL_DAYS * self.rows_a_day), _LEAST_ROWS)
-        usual = pd.Series(money).rolling(rows, min_periods=_LEAST_ROWS).median().to_numpy()
-        return self._level(1e4 * self._volatility * np.sqrt(_SHARE_OF_A_DAY * usual / money))
+        return self._level(1e4 * self._volatility * np.sqrt(_SHARE_OF_A_DAY * self._usual_money / self._money))
 
     @cached_property
     def log_dispersion(self) -> Float:
@@ -159,6 +176,22 @@ class MarketMeasures:
         apart = np.full(len(found), np.nan)
         apart[some] = np.nanstd(found[some], axis=1, ddof=1)
         return self._level(apart)
+
+    @cached_property
+    def _money(self) -> Float:
+        money = median_known(self.fields["money"])
+        return np.where(money > 0, money, np.nan)
+
+    @cached_property
+    def _usual_money(self) -> Float:
+        """(T,) that trades in a row: the median of a year of rows, or what the day before its own has to say of it."""
+        if self.days is None:
+            rows = max(round(_USUAL_DAYS * self.rows_a_day), _LEAST_ROWS)
+            return pd.Series(self._money).rolling(rows, min_periods=_LEAST_ROWS).median().to_numpy()
+        before = np.searchsorted(self.days.sessions, self.sessions, side="left") - 1
+        usual = np.full(len(before), np.nan)
+        usual[before >= 0] = self.days._usual_money[before[before >= 0]]
+        return usual * self.days.rows_a_day / self.rows_a_day
 
     @cached_property
     def _volatility(self) -> Float:

@@ -11,7 +11,7 @@ from quantray.arrays import Float
 from quantray.errors import InputError
 from quantray.regimes.bars import ROWS_A_DAY, TIMEFRAMES, MarketBars, Timeframe
 from quantray.regimes.ensemble import agreements
-from quantray.regimes.indicators import Lenses, lenses_of, lenses_within_days
+from quantray.regimes.indicators import Lenses, LensFilters, lenses_within_days
 from quantray.regimes.lens_measures import MarketMeasures
 from quantray.regimes.lens_settings import LensSettings
 from quantray.regimes.path import RegimePath
@@ -25,8 +25,8 @@ LENS_SETTINGS: Mapping[Timeframe, LensSettings] = {
     "1day": LensSettings(),
     "1week": LensSettings(warmup=104, every=26, memory=520),
 }
-"""A year of days and two of weeks before the first fit; two weeks of 5-minute bars and a month of hours before these
-are used beside the days before them."""
+"""A year of days and two of weeks before the first fit; two weeks of known 5-minute bars and a month of hours before
+these count beside the days before them. Of a time of day five sessions must be known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,8 @@ def timeframe_lenses(
     Raises
     ------
     InputError
-        No bars, bars within the day without those of days, or a timeframe that is unknown or has no settings.
+        No bars, none of a timeframe, bars within the day without those of days, or a timeframe that is unknown or has
+        no settings.
     """
     unknown = sorted(set(bars) - set(TIMEFRAMES))
     if not bars or unknown:
@@ -82,12 +83,19 @@ def timeframe_lenses(
         raise InputError("bars within the day need 1day beside them; timeframe_bars gives both.")
     if missing := [name for name in order if name not in settings]:
         raise InputError(f"there are no settings for {', '.join(missing)}; give some to each timeframe.")
-    seen = {name: MarketMeasures.of_bars(bars[name], name, sectors) for name in order}
-    return TimeframeLenses(
-        {
-            name: lenses_within_days(seen[name], settings[name], seen["1day"], settings["1day"])
-            if ROWS_A_DAY[name] > 1
-            else lenses_of(seen[name], settings[name])
-            for name in order
-        }
-    )
+    if empty := [name for name in order if not len(bars[name].closes)]:
+        raise InputError(f"there are no bars of {', '.join(empty)}; leave them out, or give data in which one closes.")
+    longer = {
+        name: LensFilters(MarketMeasures.of_bars(bars[name], name, sectors), settings[name])
+        for name in order
+        if ROWS_A_DAY[name] <= 1
+    }
+
+    def lenses(name: Timeframe) -> Lenses:
+        if name in longer:
+            return longer[name].lenses()
+        days = longer["1day"]
+        within = MarketMeasures.of_bars(bars[name], name, sectors, days=days.seen)
+        return lenses_within_days(within, settings[name], days)
+
+    return TimeframeLenses({name: lenses(name) for name in order})
