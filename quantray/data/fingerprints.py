@@ -1,5 +1,6 @@
 """Hashes of windows of a panel, in which windows that overlap share the work."""
 
+import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantray.arrays import Bool, Dates, Float, Int, Names, digest, plain
+from quantray.errors import InputError
 
 __all__ = ["Fingerprints", "Window"]
 
@@ -23,12 +25,24 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Some rows and columns of a panel."""
+    """Some rows and columns of a panel.
+
+    Raises
+    ------
+    InputError
+        Rows without a start and a stop, of another step than one or counted from the end, or columns that are no mask.
+    """
 
     rows: slice
-    """With a start and a stop."""
     columns: Bool
     """(N,) of the panel's assets."""
+
+    def __post_init__(self) -> None:
+        start, stop = self.rows.start, self.rows.stop
+        if start is None or stop is None or start < 0 or stop < start or self.rows.step not in (None, 1):
+            raise InputError(f"rows {self.rows} must have a start and a later stop, both counted from the first row.")
+        if self.columns.dtype != np.bool_ or self.columns.ndim != 1:
+            raise InputError("columns must be a mask, one boolean for each asset.")
 
 
 class _Kept:
@@ -70,7 +84,8 @@ class Fingerprints:
     later than the last one hashes its ends and the months that are new, and where a name has come or gone, the months
     of its group; the digests of months by groups are kept.
 
-    Takes 16 bytes for every two dozen names and month, and while it hashes 9 bytes for every value of a month.
+    Takes 16 bytes for every two dozen names and month, and while it hashes 9 bytes for every value of a month. It is
+    for one thread at a time.
 
     Parameters
     ----------
@@ -88,9 +103,20 @@ class Fingerprints:
         self._kept: dict[int, _Kept] = {}
 
     def of(self, window: Window) -> str:
-        """Hash of everything in a window, as 32 hexadecimal digits; see ``arrays.digest`` for what is equal."""
+        """Hash of everything in a window, as 32 hexadecimal digits; see ``arrays.digest`` for what is equal.
+
+        Raises
+        ------
+        InputError
+            The window reaches beyond the panel.
+        """
         rows, chosen = window.rows, np.flatnonzero(window.columns)
-        names = "\n".join(self._assets[chosen].tolist())
+        if rows.stop > len(self._dates) or len(window.columns) != len(self._assets):
+            raise InputError(
+                f"a window of rows {rows.start} to {rows.stop} and {len(window.columns)} columns does not lie in a "
+                f"panel of {len(self._dates)} dates and {len(self._assets)} assets."
+            )
+        names = json.dumps(self._assets[chosen].tolist())
         told: list[str | npt.NDArray[np.generic]] = [self._dates[rows], names, *self._told]
         if rows.stop > rows.start and len(chosen):
             first = int(np.searchsorted(self._edges, rows.start, side="right"))

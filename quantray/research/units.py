@@ -122,7 +122,8 @@ def complete(
     InputError
         Portable numerics are asked for in a process with other kernels.
     DataError
-        A worker has other code, libraries or kernels than this process, or saw other data.
+        A worker has other code, libraries or kernels than this process, or came to other keys: what makes keys from
+        data that a worker reads itself saw others, and nothing is told of units that travel as ``Due``.
     """
     for origin in dict.fromkeys(unit.origin for unit in units):
         require_numerics(origin.numerics, torch="torch" in origin.libraries)

@@ -1,5 +1,6 @@
 """Fingerprints of windows: what they are, what they follow, and that windows share the work."""
 
+import json
 import zlib
 from dataclasses import replace
 from hashlib import blake2b
@@ -11,6 +12,7 @@ from quantray.arrays import digest
 from quantray.data import fingerprints as module
 from quantray.data.fingerprints import Window
 from quantray.data.panel import Panel
+from quantray.errors import InputError
 
 T, N = 150, 130
 
@@ -51,7 +53,7 @@ def by_hand(panel, groups):
     members = [[n for n, of in enumerate(group) if of == number] for number in range(groups)]
     inner = shaped([block(month, some) for month in every[1:-1] for some in members], max(len(every) - 2, 0), groups)
     year = f"{panel.periods_per_year} periods a year"
-    return digest([panel.dates, "\n".join(panel.assets.tolist()), *panel.fields, year, *ends, inner])
+    return digest([panel.dates, json.dumps(panel.assets.tolist()), *panel.fields, year, *ends, inner])
 
 
 @pytest.mark.parametrize(("names", "groups"), [(1, 1), (33, 1), (34, 2), (67, 2), (68, 4), (130, 4)])
@@ -167,3 +169,24 @@ def test_windows_that_overlap_hash_only_what_is_new(panel, monkeypatch):
     group = [zlib.crc32(name.encode()) % 4 for name in panel.assets.tolist()]
     ends, of_group = (third - second - 2 + T - edges[-1]) * (N - 1), (edges[-1] - third) * (group.count(group[9]) - 1)
     assert bytes_of(window(second + 2, T, without=(9,))) == (ends + of_group) * cell
+
+
+def test_names_that_run_into_one_another_are_other_names(panel):
+    two = panel.select(panel.assets[:2])
+    assert (
+        replace(two, assets=np.array(["a\nb", "c"])).fingerprint()
+        != replace(two, assets=np.array(["a", "b\nc"])).fingerprint()
+    )
+
+
+def test_windows_that_do_not_fit_are_refused(panel):
+    every = np.ones(N, dtype=bool)
+    for rows in (slice(0, 50, 2), slice(-5, 10), slice(None, 5), slice(5, None), slice(5, 4)):
+        with pytest.raises(InputError, match="must have a start and a later stop"):
+            Window(rows, every)
+    with pytest.raises(InputError, match="columns must be a mask"):
+        Window(slice(0, 5), np.arange(N))
+    with pytest.raises(InputError, match=r"rows 0 to 151 and 130 columns does not lie in a panel of 150 dates"):
+        panel.fingerprints().of(Window(slice(0, T + 1), every))
+    with pytest.raises(InputError, match="2 columns does not lie"):
+        panel.fingerprints().of(Window(slice(0, 5), every[:2]))
