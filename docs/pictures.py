@@ -39,6 +39,7 @@ STUDIES = {
         f"{SERIAL} --set data.universe={{}} --set search.trials=6 --set folds.train_days=504 "
         "--set strategies=[momentum_5_20,breakout_20,rsi_14,bollinger_20,stat_arb]",
     ),
+    "regimes": ("regimes", "regimes", f"{SERIAL} --set data.universe={{}} --set refits=2"),
     "combination": ("combine_strategies", "combine", f"{SERIAL} --set data.universe={{}}"),
     "tuning": (
         "tune_models",
