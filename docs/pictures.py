@@ -24,6 +24,11 @@ NETWORKS = (
     "--set 'models=[{name: GAT, width: 16, layers: 1, training: {epochs: 4}}, "
     "{name: LSTM, attention: none, width: 16, layers: 1, training: {epochs: 4}}]'"
 )
+FALLS = (
+    "--set 'episodes=[{name: summer 2021, peak: 2021-05-17, trough: 2021-08-24}, "
+    '{name: "2022", peak: 2022-02-28, trough: 2022-11-09}, '
+    "{name: autumn 2024, peak: 2024-07-29, trough: 2024-09-06}]'"
+)
 STUDIES = {
     "portfolios": ("walk_forward", "demo", SERIAL),
     "forecasts": ("train_models", "forecasts_demo", f"{SERIAL} {FOLDS} --set data.n_assets=100 --set data.n_days=1000"),
@@ -39,7 +44,7 @@ STUDIES = {
         f"{SERIAL} --set data.universe={{}} --set search.trials=6 --set folds.train_days=504 "
         "--set strategies=[momentum_5_20,breakout_20,rsi_14,bollinger_20,stat_arb]",
     ),
-    "regimes": ("regimes", "regimes", f"{SERIAL} --set data.universe={{}} --set refits=2"),
+    "regimes": ("regimes", "regimes", f"{SERIAL} --set data.universe={{}} --set refits=2 {FALLS}"),
     "combination": ("combine_strategies", "combine", f"{SERIAL} --set data.universe={{}}"),
     "tuning": (
         "tune_models",

@@ -16,6 +16,7 @@ from quantray.regimes.observations import daily_observations, indicator_observat
 from quantray.regimes.path import RegimePath, minimum_dwell
 from quantray.regimes.pooling import LearntWeights, log_score_weights
 from quantray.regimes.schedule import RefitSchedule, Schedule
+from quantray.regimes.unseen import usual_cuts
 
 __all__ = ["METHODS", "EnsembleRegimes", "EnsembleSettings", "agreements", "combine", "ensemble_regimes"]
 
@@ -29,8 +30,10 @@ class EnsembleSettings:
     Parameters
     ----------
     weights : method -> weight before anything is learnt, some of hmm, kmeans, mixture and classifier. The hidden Markov
-        model counts most: it alone knows how long regimes last.
+        model counts for nearly all: it alone knows how long regimes last and that some may not have come yet, of which
+        forecasts say little; the others keep it from being all too sure.
     shrinkage : rows of a regime that these weights count for; see ``pooling.log_score_weights``.
+    spell : rows whose scores count as one: those of a regime's usual stay.
     states : number of regimes of every method, 2 to 4.
     dwell_days : days running that a new regime must be seen for; 1 believes at once.
     schedule : when all methods are fitted.
@@ -43,9 +46,10 @@ class EnsembleSettings:
     """
 
     weights: Mapping[str, float] = field(
-        default_factory=lambda: {"hmm": 3.0, "kmeans": 1.0, "mixture": 1.0, "classifier": 1.0}
+        default_factory=lambda: {"hmm": 100.0, "kmeans": 1.0, "mixture": 1.0, "classifier": 1.0}
     )
     shrinkage: float = 21.0
+    spell: float = 50.0
     states: int = 3
     dwell_days: int = 1
     schedule: Schedule = field(default_factory=RefitSchedule)
@@ -56,8 +60,9 @@ class EnsembleSettings:
         if unknown:
             raise InputError(f"methods {unknown} are not among {', '.join(METHODS)}.")
         _shares(self.weights)
-        if not 0 < self.shrinkage < np.inf:
-            raise InputError(f"shrinkage {self.shrinkage} must be positive and finite.")
+        for name in ("shrinkage", "spell"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise InputError(f"{name} {getattr(self, name)} must be positive and finite.")
         if self.states not in (2, 3, 4) or self.dwell_days < 1 or self.seed < 0:
             raise InputError(
                 f"states {self.states} must be 2, 3 or 4, dwell_days {self.dwell_days} 1 or more and seed {self.seed} "
@@ -95,21 +100,17 @@ def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> 
         The first fit of the hidden Markov model failed.
     """
     settings = settings or EnsembleSettings()
-    # Wild days are rarer than calm ones; classes of equal size would say otherwise.
-    cuts = {2: (0.7,), 3: (0.4, 0.8), 4: (0.35, 0.75, 0.92)}[settings.states]
     schedule, seed, states = settings.schedule, settings.seed, settings.states
-    indicators = indicator_observations(panel)
+    daily, indicators = daily_observations(panel), indicator_observations(panel)
     paths = {}
     for method, weight in settings.weights.items():
         if weight == 0:
             continue
         if method == "hmm":
-            found = hmm_regimes(
-                daily_observations(panel), HmmSettings(states=(states,), schedule=schedule, seed=seed)
-            ).path
+            found = hmm_regimes(daily, HmmSettings.of_regimes(states, schedule=schedule, seed=seed)).path
         elif method == "classifier":
             found = classifier_regimes(
-                indicators, ClassifierSettings(states=states, shares=cuts, schedule=schedule, seed=seed)
+                indicators, ClassifierSettings(states=states, shares=usual_cuts(states), schedule=schedule, seed=seed)
             ).path
         else:
             kind: Literal["kmeans", "mixture"] = "kmeans" if method == "kmeans" else "mixture"
@@ -117,8 +118,13 @@ def ensemble_regimes(panel: Panel, settings: EnsembleSettings | None = None) -> 
             found = cluster_regimes(indicators, clusters).path
         paths[method] = found
     prior = {method: settings.weights[method] for method in paths}
-    daily = daily_observations(panel)
-    learnt = log_score_weights(paths, daily.values[:, daily.column("volatility")], prior, shrinkage=settings.shrinkage)
+    learnt = log_score_weights(
+        paths,
+        daily.values[:, daily.column("volatility")],
+        prior,
+        shrinkage=settings.shrinkage,
+        spell=settings.spell,
+    )
     path = combine(paths, weights=learnt.weights, dwell_days=settings.dwell_days)
     return EnsembleRegimes(path, paths, agreements(paths.values()), learnt)
 

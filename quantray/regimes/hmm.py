@@ -1,27 +1,31 @@
-"""A Gaussian hidden Markov model, fitted on the past and filtered forward: no day knows a later one."""
+"""A hidden Markov model of heavy-tailed states, fitted on the past and filtered forward: no day knows a later one."""
 
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from hmmlearn.base import ConvergenceMonitor
-from hmmlearn.hmm import GaussianHMM
 from sklearn.cluster import KMeans
 
 from quantray.arrays import Float, Int
 from quantray.errors import DataError, InputError, SolverError
 from quantray.regimes.hmm_filter import HmmParameters, filtered_probabilities
+from quantray.regimes.hmm_states import BEGIN_TAILS, StudentHmm
 from quantray.regimes.observations import Observations, state_names
 from quantray.regimes.path import RegimePath
-from quantray.regimes.schedule import RefitSchedule, Schedule, seed_of, spread_out
+from quantray.regimes.schedule import RefitSchedule, Schedule, Segment, seed_of, spread_out
+from quantray.regimes.unseen import chances_of_names
 
 __all__ = ["HmmFit", "HmmRegimes", "HmmSettings", "fit_hmm", "hmm_regimes"]
 
 _BURN_IN = 252
 """Rows that the filter runs before those it labels; it forgets its start within a few spells."""
+_RIDGE = 0.1
+"""Squares, in standard deviations of all rows, that every state has seen beforehand: none is without width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +34,15 @@ class HmmSettings:
 
     Parameters
     ----------
-    states : numbers of states to choose from by BIC at the first fit, each 2 to 4. The choice then stays: a later
-        one would rename the regimes.
+    states : numbers of states to choose from by BIC, each 2 to 4. The choice of the first fit stays, for a later one
+        would rename the regimes, unless ``regimes`` names them.
+    regimes : number of named regimes, at least that of the states; every fit then chooses anew, and where it finds
+        fewer states, ``unseen.chances_of_names`` says which regimes have come. None for as many as states.
     schedule : when to fit.
     restarts : starting points of each fit; from the second fit on one of them is the fit before.
-    stickiness : rows of staying in each state that the prior of the transitions counts for; 0 for none. Fat tails
-        would otherwise pass for short visits.
+    stickiness : rows of staying in each state that the prior of the transitions counts for; 0 for none.
+    tails : degrees of freedom of the Student-t law of every state, above 2; None to learn them at each fit, infinite
+        for Gaussian states. Gaussian states take a regime with fat tails for two, a quiet and a wild one.
     iterations, tolerance : of the EM algorithm; the tolerance is of the log-likelihood.
     seed : of the starting points.
 
@@ -46,21 +53,32 @@ class HmmSettings:
     """
 
     states: tuple[int, ...] = (2, 3, 4)
+    regimes: int | None = None
     schedule: Schedule = field(default_factory=RefitSchedule)
     restarts: int = 4
     stickiness: float = 500.0
+    tails: float | None = None
     iterations: int = 200
     tolerance: float = 1e-2
     seed: int = 0
 
+    @classmethod
+    def of_regimes(cls, regimes: int, *, schedule: Schedule, seed: int) -> Self:
+        """So many named regimes, of which some may not have come yet: every fit has as many states as the data bear."""
+        return cls(states=tuple(range(2, regimes + 1)), regimes=regimes, schedule=schedule, seed=seed)
+
     def __post_init__(self) -> None:
         if not self.states or not set(self.states) <= {2, 3, 4}:
             raise InputError(f"states {self.states} must be some of 2, 3 and 4.")
+        if self.regimes is not None and not max(self.states) <= self.regimes <= 4:
+            raise InputError(f"regimes {self.regimes} must be {max(self.states)}, the most states, to 4.")
         if self.restarts < 1 or self.iterations < 2 or self.tolerance <= 0 or self.stickiness < 0 or self.seed < 0:
             raise InputError(
                 f"restarts {self.restarts} must be 1 or more, iterations {self.iterations} 2 or more, tolerance "
                 f"{self.tolerance} positive, stickiness {self.stickiness} and seed {self.seed} not negative."
             )
+        if self.tails is not None and not self.tails > 2:
+            raise InputError(f"tails {self.tails} must be above 2 degrees of freedom; infinite ones are Gaussian.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +92,7 @@ class HmmFit:
     log_likelihood: float
     """Of standardised observations; the prior is not part of it."""
     bic: Mapping[int, float]
-    """Number of states -> BIC, lower is better; of all numbers at the first fit, later of the chosen one."""
+    """Number of states -> BIC, lower is better, of the numbers that there were to choose from."""
     converged: bool
     """Whether the likeliest starting point came to rest."""
     not_converged: int
@@ -121,7 +139,9 @@ def hmm_regimes(observations: Observations, settings: HmmSettings | None = None)
         No starting point of the first fit succeeded.
 
     Source: Hamilton (1989), "A New Approach to the Economic Analysis of Nonstationary Time Series and the Business
-    Cycle", *Econometrica* 57, for the filter; Schwarz (1978) for BIC.
+    Cycle", *Econometrica* 57, for the filter; Chatzis, Kosmopoulos and Varvarigou (2009), "Robust Sequential Data
+    Modeling Using an Outlier Tolerant Hidden Markov Model", *IEEE Transactions on Pattern Analysis and Machine
+    Intelligence* 31, for Student-t states; Schwarz (1978) for BIC.
     """
     settings = settings or HmmSettings()
     rows = observations.complete
@@ -132,18 +152,30 @@ def hmm_regimes(observations: Observations, settings: HmmSettings | None = None)
     for segment in settings.schedule.segments(len(rows)):
         previous = fits[-1] if fits else None
         fit = fit_hmm(observations, rows[segment.fit], replace(settings, states=states), previous=previous)
-        states = (len(fit.parameters.means),)
+        if settings.regimes is None:
+            states = (len(fit.parameters.means),)
         fits.append(fit)
-        low = max(segment.use.start - _BURN_IN, 0)
-        begun = replace(fit.parameters, start=fit.parameters.stationary)
-        blocks.append(filtered_probabilities(values[low : segment.use.stop], begun)[segment.use.start - low :])
+        blocks.append(_labelled(values, segment, fit.parameters, settings.regimes))
+    names = state_names(settings.regimes or max(states))
     if not fits:
-        names = state_names(max(settings.states))
         nothing = np.full((len(observations.dates), len(names)), np.nan)
         return HmmRegimes(RegimePath.likeliest(observations.dates, names, nothing), ())
     first = settings.schedule.begins
     chances = spread_out(np.vstack(blocks), rows[first:], len(observations.dates))
-    return HmmRegimes(RegimePath.likeliest(observations.dates, state_names(states[0]), chances), tuple(fits))
+    return HmmRegimes(RegimePath.likeliest(observations.dates, names, chances), tuple(fits))
+
+
+def _labelled(values: Float, segment: Segment, parameters: HmmParameters, regimes: int | None) -> Float:
+    """(U, R) filtered probabilities of the regimes on the rows that a fit labels."""
+    low = max(segment.use.start - _BURN_IN, 0)
+    begun = replace(parameters, start=parameters.stationary)
+    found = filtered_probabilities(values[low : segment.use.stop], begun)[segment.use.start - low :]
+    states = len(parameters.means)
+    if regimes is None or regimes == states:
+        return found
+    leaving = begun.start @ (1 - np.diagonal(parameters.transition))
+    spells = 1 + leaving * (segment.fit.stop - segment.fit.start)
+    return np.asarray(found @ chances_of_names(states, regimes, spells))
 
 
 def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, previous: HmmFit | None = None) -> HmmFit:
@@ -166,7 +198,7 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
     flat = [name for name, width in zip(observations.names, scale, strict=True) if not width > 1e-12]
     if flat:
         raise DataError(f"{', '.join(flat)} does not vary in the rows up to {observations.dates[rows[-1]]}; drop it.")
-    if len(rows) <= _free_parameters(max(settings.states), values.shape[1]):
+    if len(rows) <= _free_parameters(max(settings.states), values.shape[1], settings.tails):
         raise DataError(f"{len(rows)} rows are too few for {max(settings.states)} states; begin later.")
     scaled = (values - centre) / scale
     failed: list[str] = []
@@ -186,7 +218,7 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
             raise SolverError(f"no hidden Markov model could be fitted up to {date}: {why}")
         return replace(previous, date=date, rows=len(rows), not_converged=weak, failed=tuple(failed), kept=True)
     bic = {
-        count: _free_parameters(count, values.shape[1]) * np.log(len(rows)) - 2 * run.log_likelihood
+        count: _free_parameters(count, values.shape[1], settings.tails) * np.log(len(rows)) - 2 * run.log_likelihood
         for count, run in runs.items()
     }
     best = runs[min(bic, key=lambda count: bic[count])]
@@ -197,6 +229,7 @@ def fit_hmm(observations: Observations, rows: Int, settings: HmmSettings, *, pre
         inner.transition[np.ix_(order, order)],
         inner.means[order] * scale + centre,
         inner.covariances[order] * np.outer(scale, scale),
+        inner.tails,
     )
     return HmmFit(
         date, len(rows), parameters, best.log_likelihood, bic, best.converged, weak, tuple(failed), kept=False
@@ -208,9 +241,10 @@ def _best_run(
 ) -> tuple[_Run | None, int, list[str]]:
     """The likeliest run, how many did not converge, and the errors of those that failed."""
     runs, failed = [], []
+    tails = BEGIN_TAILS if settings.tails is None else settings.tails
     for number in range(settings.restarts):
         seed = seed_of(settings.seed, int(last), count, number)
-        begin = warm if warm is not None and number == 0 else _beginning(values, count, number, seed)
+        begin = warm if warm is not None and number == 0 else _beginning(values, count, number, seed, tails)
         try:
             runs.append(_expectation_maximisation(values, scale, begin, settings, seed))
         except (ValueError, np.linalg.LinAlgError) as error:
@@ -224,10 +258,13 @@ def _expectation_maximisation(
     values: Float, scale: Float, begin: HmmParameters, settings: HmmSettings, seed: int
 ) -> _Run:
     count = len(begin.means)
-    model = GaussianHMM(
+    model = StudentHmm(
+        begin.tails,
+        learns_tails=settings.tails is None,
         n_components=count,
         covariance_type="full",
         transmat_prior=1 + settings.stickiness * np.eye(count),
+        covars_prior=_RIDGE * np.eye(values.shape[1]),
         n_iter=settings.iterations,
         tol=settings.tolerance,
         init_params="",
@@ -247,7 +284,7 @@ def _expectation_maximisation(
     # A state of one far row is barely positive definite, and rounding decides in the units of the observations.
     np.linalg.cholesky(covariances * np.outer(scale, scale))
     parameters = HmmParameters(
-        np.asarray(model.startprob_), np.asarray(model.transmat_), np.asarray(model.means_), covariances
+        np.asarray(model.startprob_), np.asarray(model.transmat_), np.asarray(model.means_), covariances, model.tails_
     )
     return _Run(parameters, likelihood, converged)
 
@@ -290,7 +327,7 @@ def _farthest(observations: Observations, rows: Int) -> str:
     )
 
 
-def _beginning(values: Float, count: int, number: int, seed: int) -> HmmParameters:
+def _beginning(values: Float, count: int, number: int, seed: int, tails: float) -> HmmParameters:
     """A starting point: bands of distance from the centre first, which is what volatility looks like, then k-means."""
     n_rows, n_columns = values.shape
     if number == 0:
@@ -309,7 +346,7 @@ def _beginning(values: Float, count: int, number: int, seed: int) -> HmmParamete
     stay = 0.97
     transition = np.full((count, count), (1 - stay) / (count - 1))
     np.fill_diagonal(transition, stay)
-    return HmmParameters(np.full(count, 1 / count), transition, means, covariances)
+    return HmmParameters(np.full(count, 1 / count), transition, means, covariances, tails)
 
 
 def _rescaled(previous: HmmFit | None, count: int, centre: Float, scale: Float) -> HmmParameters | None:
@@ -319,11 +356,12 @@ def _rescaled(previous: HmmFit | None, count: int, centre: Float, scale: Float) 
     # A probability of zero would stay zero for ever.
     start = (known.start + 0.01) / (known.start + 0.01).sum()
     transition = (known.transition + 1e-4) / (known.transition + 1e-4).sum(axis=1, keepdims=True)
-    return HmmParameters(start, transition, (known.means - centre) / scale, known.covariances / np.outer(scale, scale))
+    widths = known.covariances / np.outer(scale, scale)
+    return HmmParameters(start, transition, (known.means - centre) / scale, widths, known.tails)
 
 
-def _free_parameters(count: int, columns: int) -> int:
-    return count - 1 + count * (count - 1) + count * columns + count * columns * (columns + 1) // 2
+def _free_parameters(count: int, columns: int, tails: float | None) -> int:
+    return int(tails is None) + count - 1 + count * (count - 1) + count * columns + count * columns * (columns + 1) // 2
 
 
 @contextmanager

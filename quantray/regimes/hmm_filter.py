@@ -1,14 +1,22 @@
-"""A Gaussian hidden Markov model whose parameters are known, and the probabilities of its states day by day."""
+"""A hidden Markov model whose parameters are known, and the probabilities of its states day by day."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
+from scipy.special import gammaln
 
 from quantray.arrays import Float
 from quantray.errors import InputError, SolverError
 
-__all__ = ["HmmParameters", "filtered_probabilities", "stationary_shares"]
+__all__ = [
+    "HmmParameters",
+    "distances",
+    "filtered_probabilities",
+    "log_densities",
+    "log_density_at",
+    "stationary_shares",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +30,9 @@ class HmmParameters:
     means: Float
     """(R, F)."""
     covariances: Float
-    """(R, F, F)."""
+    """(R, F, F) of Gaussian states; of Student-t ones the scale, which is ``(tails - 2) / tails`` of the covariance."""
+    tails: float = np.inf
+    """Degrees of freedom of all states; infinite for Gaussian ones."""
 
     @property
     def stationary(self) -> Float:
@@ -58,35 +68,66 @@ def filtered_probabilities(values: Float, parameters: HmmParameters) -> Float:
     """
     if values.ndim != 2 or values.shape[1] != parameters.means.shape[1]:
         raise InputError(f"observations are {values.shape} for {parameters.means.shape[1]} columns of the model.")
-    likelihood = _log_likelihoods(values, parameters)
-    with np.errstate(divide="ignore"):
-        log_start, log_move = np.log(parameters.start), np.log(parameters.transition)
+    try:
+        likelihood = log_densities(values, parameters)
+    except np.linalg.LinAlgError as error:
+        raise SolverError(
+            f"{error}; take the parameters that fit_hmm returns, which refuses such states and names the row behind "
+            "them."
+        ) from error
     out = np.empty(likelihood.shape)
-    belief = log_start
-    for t, likely in enumerate(likelihood):
-        if t:
-            top = belief.max()
-            belief = np.log(np.exp(belief - top) @ np.exp(log_move)) + top
-        belief = belief + likely
-        belief = belief - belief.max()
-        belief = belief - np.log(np.exp(belief).sum())
-        out[t] = belief
+    # Some states cannot be reached, and of some nothing is left.
+    with np.errstate(divide="ignore"):
+        belief = np.log(parameters.start)
+        for t, likely in enumerate(likelihood):
+            if t:
+                top = belief.max()
+                belief = np.log(np.exp(belief - top) @ parameters.transition) + top
+            belief = belief + likely
+            belief = belief - belief.max()
+            belief = belief - np.log(np.exp(belief).sum())
+            out[t] = belief
     return np.asarray(np.exp(out))
 
 
-def _log_likelihoods(values: Float, parameters: HmmParameters) -> Float:
-    """(T, R) log density of each row in each state; zero where a column is missing, which says nothing."""
+def log_densities(values: Float, parameters: HmmParameters) -> Float:
+    """(T, R) log density of each row (T, F) in each state; zero where a column is missing, which says nothing.
+
+    Raises
+    ------
+    LinAlgError
+        A covariance is not positive definite.
+    """
     known = ~np.isnan(values).any(axis=1)
     out = np.zeros((len(values), len(parameters.means)))
+    apart, log_roots = distances(values[known], parameters)
+    out[known] = log_density_at(apart, values.shape[1], parameters.tails) - log_roots
+    return out
+
+
+def log_density_at(apart: Float, columns: int, tails: float) -> Float:
+    """Log density at squared Mahalanobis distances, of F columns whose scale has determinant one."""
+    if np.isinf(tails):
+        return np.asarray(-0.5 * (apart + columns * np.log(2 * np.pi)))
+    size = gammaln((tails + columns) / 2) - gammaln(tails / 2) - 0.5 * columns * np.log(np.pi * tails)
+    return np.asarray(size - 0.5 * (tails + columns) * np.log1p(apart / tails))
+
+
+def distances(values: Float, parameters: HmmParameters) -> tuple[Float, Float]:
+    """(T, R) squared Mahalanobis distances of rows without gaps, and (R,) half the log determinants.
+
+    Raises
+    ------
+    LinAlgError
+        A covariance is not positive definite.
+    """
+    states = len(parameters.means)
+    apart, log_roots = np.empty((len(values), states)), np.empty(states)
     for state, (mean, covariance) in enumerate(zip(parameters.means, parameters.covariances, strict=True)):
         try:
             root = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError as error:
-            raise SolverError(
-                f"the covariance of state {state} is not positive definite; take the "
-                "parameters that fit_hmm returns, which refuses such states and names the row behind them."
-            ) from error
-        apart = solve_triangular(root, (values[known] - mean).T, lower=True)
-        size = 2 * np.log(np.diagonal(root)).sum() + len(mean) * np.log(2 * np.pi)
-        out[known, state] = -0.5 * ((apart**2).sum(axis=0) + size)
-    return out
+            raise np.linalg.LinAlgError(f"the covariance of state {state} is not positive definite") from error
+        apart[:, state] = (solve_triangular(root, (values - mean).T, lower=True) ** 2).sum(axis=0)
+        log_roots[state] = np.log(np.diagonal(root)).sum()
+    return apart, log_roots

@@ -41,12 +41,19 @@ class LearntWeights:
 
 
 def log_score_weights(
-    paths: Mapping[str, RegimePath], seen: Float, prior: Mapping[str, float], *, shrinkage: float = 21.0
+    paths: Mapping[str, RegimePath],
+    seen: Float,
+    prior: Mapping[str, float],
+    *,
+    shrinkage: float = 21.0,
+    spell: float = 50.0,
 ) -> LearntWeights:
     """Weigh methods by the log scores of their forecasts of what was seen on the next row.
 
     A method's forecast is the mixture of Gaussian laws of what was seen in each of its regimes so far, by its
     probabilities. Every score counts in each regime by the mean probability of that regime on the row it was made.
+    Rows of one spell tell the same of a method over and over, so all of them together count as one: who took them for
+    independent would be sure after a single spell, and of a method whose regimes may bear wrong names.
     The weights of n rows are ``n / (n + shrinkage)`` of the posterior's and for the rest those given beforehand.
 
     Parameters
@@ -55,9 +62,11 @@ def log_score_weights(
     seen : (T,) what is foretold, such as log volatility; NaN where unknown.
     prior : method -> weight before any score, positive.
     shrinkage : rows in a regime that the prior counts for.
+    spell : rows that count as one.
 
     Source: Raftery, Kárný and Ettler (2010), "Online Prediction Under Model Uncertainty via Dynamic Model Averaging",
-    *Technometrics* 52.
+    *Technometrics* 52; Grünwald and van Ommen (2017), "Inconsistency of Bayesian Inference for Misspecified Linear
+    Models, and a Proposal for Repairing It", *Bayesian Analysis* 12, for scores that count for less.
     """
     names = list(paths)
     chances = np.array([path.probabilities for path in paths.values()])
@@ -76,7 +85,7 @@ def log_score_weights(
                 score = np.log(np.maximum((before * laws.density(seen[t])).sum(axis=1), _LEAST))
                 scored.append(score)
                 share = begin @ before
-                total += score[:, None] * share
+                total += score[:, None] / spell * share
                 weight_of_rows += share
                 now = _weights(total, weight_of_rows, begin, shrinkage)
             laws.learn(seen[t], before)

@@ -100,7 +100,7 @@ class RegimeChoice(RegimeTerms):
             settings = EnsembleSettings(states=self.states, dwell_days=self.dwell_days, schedule=fits, seed=self.seed)
             return ensemble_regimes(panel, settings).path
         if self.method == "hmm":
-            hidden = HmmSettings(states=(self.states,), schedule=fits, seed=self.seed)
+            hidden = HmmSettings.of_regimes(self.states, schedule=fits, seed=self.seed)
             return minimum_dwell(hmm_regimes(daily_observations(panel), hidden).path, self.dwell_days)
         if self.method == "sector" and not sectors:
             raise InputError("regimes of sectors need to know them; set data.sectors to a file of symbol and sector.")
