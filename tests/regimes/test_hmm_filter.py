@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hmmlearn.hmm import GaussianHMM
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, multivariate_t
 
 from quantray.errors import InputError, SolverError
-from quantray.regimes.hmm_filter import HmmParameters, filtered_probabilities
+from quantray.regimes.hmm_filter import HmmParameters, filtered_probabilities, log_densities
 
 
 @pytest.fixture
@@ -34,6 +34,16 @@ def test_the_filter_sums_over_all_histories(model):
                 chance *= model.transition[history[s - 1], history[s]] * density[s, history[s]]
             joint[history[-1]] += chance
         assert_allclose(found[t], joint / joint.sum(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("tails", [3.0, np.inf])
+def test_densities_are_those_of_the_law(model, tails):
+    values = np.random.default_rng(4).normal(size=(5, 2)) * 3
+    found = log_densities(values, replace(model, tails=tails))
+    for state in range(2):
+        mean, width = model.means[state], model.covariances[state]
+        law = multivariate_normal(mean, width) if np.isinf(tails) else multivariate_t(mean, width, df=tails)
+        assert_allclose(found[:, state], law.logpdf(values))
 
 
 def test_at_the_last_row_filtering_is_smoothing(model):

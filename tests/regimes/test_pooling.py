@@ -21,13 +21,23 @@ def a_seer_and_a_blind():
 
 def test_who_foretells_is_trusted_and_the_others_keep_the_share_of_the_prior():
     paths, seen = a_seer_and_a_blind()
-    found = log_score_weights(paths, seen, EVEN, shrinkage=21.0)
+    found = log_score_weights(paths, seen, EVEN, shrinkage=21.0, spell=1.0)
     assert_allclose(found.weights["seer"] + found.weights["blind"], 1)
     assert_allclose(found.weights["seer"][0], 0.5)
     assert found.weights["seer"][-1].min() > 0.9
     assert found.weights["blind"][-1].min() > 0.01
     assert found.learnt
     assert found.text.startswith("seer foretold")
+
+
+def test_rows_of_one_spell_count_once():
+    """Twice the rows to a spell, half the logarithm of the odds."""
+    paths, seen = a_seer_and_a_blind()
+    odds = []
+    for spell in (40.0, 80.0):
+        weights = log_score_weights(paths, seen, EVEN, shrinkage=1e-9, spell=spell).weights
+        odds.append(np.log(weights["seer"][-1] / weights["blind"][-1]))
+    assert_allclose(odds[0], 2 * odds[1], rtol=1e-6)
 
 
 def test_nothing_learnt_is_said():

@@ -30,7 +30,7 @@ class RegimeTerms(SettingsModel):
     """What methods are set by."""
 
     states: Literal[2, 3, 4] = 3
-    """Of the hidden Markov model and the ensemble."""
+    """Named regimes of the hidden Markov model and the ensemble; some may not have come yet."""
     dwell_days: int = Field(5, ge=1)
     """Days running that a new regime of the hidden Markov model or the ensemble must be seen before it counts; lenses
     have their hysteresis instead."""
