@@ -158,7 +158,7 @@ COMPANY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "institutional regimes.timeframes": ({}, {"regimes.timeframes": ["1day", "1week"]}),
     "institutional parameters.methods": ({}, {"parameters.methods": ["grid"]}),
     "institutional regimes.methods": ({}, {"regimes.methods": ["hmm"]}),
-    "institutional parameters.min_days": ({}, {"parameters.min_days": 140}),
+    "institutional parameters.min_days": ({}, {"parameters.min_days": 20}),
     "institutional weights.methods": ({}, {"weights.methods": ["equal"]}),
     "institutional parameters.generation": ({}, {"parameters.generation": 3}),
     "institutional execution.rebalances": ({}, {"execution.rebalances": ["monthly"]}),
