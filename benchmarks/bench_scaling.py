@@ -12,8 +12,8 @@ a key, a result on disk and a record of what it took, as in a study:
 * *quick* ones do nothing, so that the process that leads is the limit.
 
 Strong scaling hands out ``--units`` to any number of workers, weak scaling ``--per-worker`` to each. Stated besides:
-bytes in the object store against the panel's, and processor time of the leading process by unit and of its clock: of its
-own thread, of Ray's threads in it, and beyond what it takes while it is connected and does nothing.
+bytes in the object store against the panel's, and processor time of the leading process by unit and of its clock: of
+its own thread, of Ray's threads in it, and beyond what it takes while it is connected and does nothing.
 
 From what that costs a simulation (``_stall.py``) says what 64 and 1,000 workers would do with studies whose units were
 timed: ``--record`` runs studies of one's own in this process, three times each, and keeps their times in
