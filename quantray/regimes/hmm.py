@@ -39,7 +39,8 @@ class HmmSettings:
     regimes : number of named regimes, at least that of the states; every fit then chooses anew, and where it finds
         fewer states, ``unseen.chances_of_names`` says which regimes have come. None for as many as states.
     schedule : when to fit.
-    restarts : starting points of each fit; from the second fit on one of them is the fit before.
+    restarts : starting points of each fit; from the second fit on one of them is the fit before, if it has as many
+        states.
     stickiness : rows of staying in each state that the prior of the transitions counts for; 0 for none.
     tails : degrees of freedom of the Student-t law of every state, above 2; None to learn them at each fit, infinite
         for Gaussian states. Gaussian states take a regime with fat tails for two, a quiet and a wild one.

@@ -68,6 +68,8 @@ def test_all_methods_find_the_regimes_together(market):
     truth = np.array([1, 2, 0, 2])[market.truth.regimes]
     known = found.path.known
     assert adjusted_rand(found.path.labels[known], truth[known]) > 0.25
+    right = {name: (path.labels == truth)[path.known].mean() for name, path in found.members.items()}
+    assert (found.path.labels == truth)[known].mean() > max(right.values()) - 0.005
 
 
 def test_no_label_looks_ahead(market):
