@@ -95,7 +95,7 @@ def log_score_weights(
         {name: out[:, m] for m, name in enumerate(names)},
         {name: float(found[:, m].mean()) if len(found) else float("nan") for m, name in enumerate(names)},
         len(found),
-        _told_apart(found),
+        _told_apart(found, spell),
     )
 
 
@@ -131,8 +131,8 @@ def _weights(total: Float, rows: Float, begin: Float, shrinkage: float) -> Float
     return np.asarray(share * posterior / posterior.sum(axis=0) + (1 - share) * begin[:, None])
 
 
-def _told_apart(scores: Float) -> bool:
+def _told_apart(scores: Float, spell: float) -> bool:
     if len(scores) < 2 or scores.shape[1] < 2:
         return False
     ahead = scores[:, scores.mean(axis=0).argmax()] - scores.mean(axis=1)
-    return bool(ahead.mean() > _SURE * ahead.std(ddof=1) / np.sqrt(len(ahead)))
+    return bool(ahead.mean() > _SURE * ahead.std(ddof=1) * np.sqrt(spell / len(ahead)))

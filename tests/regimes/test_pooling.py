@@ -49,6 +49,13 @@ def test_nothing_learnt_is_said():
     assert alike.text.startswith("Nothing was learnt")
 
 
+def test_two_spells_teach_nothing():
+    paths, seen = a_seer_and_a_blind()
+    early = {name: path.until(DATES[100]) for name, path in paths.items()}
+    assert log_score_weights(early, seen[:101], EVEN, spell=1.0).learnt
+    assert not log_score_weights(early, seen[:101], EVEN, spell=50.0).learnt
+
+
 def test_a_row_knows_nothing_later():
     paths, seen = a_seer_and_a_blind()
     whole = log_score_weights(paths, seen, EVEN)
