@@ -146,6 +146,34 @@ class _Instant:
         """Nothing is held."""
 
 
+@dataclass(frozen=True)
+class Bare:
+    """What the leading process takes for tasks of Ray with nothing of ours around them."""
+
+    tasks: int
+    seconds: float
+    driver_seconds: float
+    own_seconds: float
+
+
+def _asleep(seconds: float) -> None:
+    sleep(seconds)
+
+
+def bare(workers: int, count: int, seconds: float) -> Bare:
+    """Tasks that sleep, twice as many in flight as there are workers, as ``OnRay`` has them."""
+    task = ray.remote(_asleep)
+    began, cpu, own = perf_counter(), process_time(), thread_time()
+    flight: list[Any] = []
+    for number in range(count + 2 * workers):
+        if number >= 2 * workers:
+            (done,), flight = ray.wait(flight, num_returns=1, fetch_local=False)
+            ray.get(done)
+        if number < count:
+            flight.append(task.remote(seconds))
+    return Bare(count, perf_counter() - began, process_time() - cpu, thread_time() - own)
+
+
 def idle() -> float:
     """Seconds of the processor that this process takes in a second in which it does nothing, connected as it is."""
     begun = process_time()

@@ -11,6 +11,8 @@ a key, a result on disk and a record of what it took, as in a study:
 * *work* is HRP on 504 days of ``--names`` names, whose workers may stand in each other's way;
 * *quick* ones do nothing, so that the process that leads is the limit.
 
+*Bare* are tasks of Ray that sleep as long, with nothing of ours around them: what no executor on Ray can undercut.
+
 Strong scaling hands out ``--units`` to any number of workers, weak scaling ``--per-worker`` to each. Stated besides:
 bytes in the object store against the panel's, and processor time of the leading process by unit and of its clock: of
 its own thread, of Ray's threads in it, and beyond what it takes while it is connected and does nothing.
@@ -31,7 +33,7 @@ from time import perf_counter
 from typing import Any
 
 from _record import describe, machine, table, versions, write_line
-from _scaling import Job, Ran, costs_of, idle, pauses, ran
+from _scaling import Bare, Job, Ran, bare, costs_of, idle, pauses, ran
 from _stall import LOSSES, Costs, Machines, Outcome, Recorded, Step, simulate
 from _unit_times import record, recorded
 from bench_walk_forward import LOOKBACK, Size, Work, work_of
@@ -62,6 +64,8 @@ class Point:
     strong_work: Ran
     weak_work: Ran
     quick: Ran
+    bare: Bare
+    """Tasks of Ray that sleep as long, without a key, a result or a record."""
     idle: float
     """Seconds of the leading process's processor in a second in which it is connected and does nothing."""
     costs: Costs
@@ -139,9 +143,9 @@ def measured(workers: int, work: Work, asked: argparse.Namespace) -> Point:
         weak = ran(on, pauses(work, asked.per_worker * workers, asked.seconds))
         strong_work, weak_work = ran(on, some(asked.units)), ran(on, some(asked.per_worker * workers))
         key = strong_work.key_seconds / strong_work.units
-        rest = idle()
+        floor, rest = bare(workers, asked.units, asked.seconds), idle()
         costs = costs_of(work, waits, quick, idle=rest, key=key, start=start - first.unit_seconds)
-        return Point(workers, start, waits, weak, strong_work, weak_work, quick, rest, costs)
+        return Point(workers, start, waits, weak, strong_work, weak_work, quick, floor, rest, costs)
 
 
 def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[str, Any]:
@@ -152,18 +156,14 @@ def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[
     def efficiency(one: Ran, each: float) -> float:
         return one.units * each / (workers * one.seconds)
 
-    def led(one: Ran) -> float:
-        return 1e3 * (one.driver_seconds + one.key_seconds) / one.units
-
-    def parts(name: str, one: Ran) -> dict[str, float]:
+    def parts(name: str, one: Ran | Bare) -> dict[str, float]:
         """Of the leading process: all, the thread that leads, Ray's threads, and all beyond a Ray that idles."""
-        threads = one.driver_seconds - one.own_seconds
-        beyond = one.driver_seconds + one.key_seconds - point.idle * one.seconds
+        count, keys = (one.tasks, 0.0) if isinstance(one, Bare) else (one.units, one.key_seconds)
         return {
-            f"{name}_driver_ms": led(one),
-            f"{name}_own_ms": 1e3 * (one.own_seconds + one.key_seconds) / one.units,
-            f"{name}_ray_threads_ms": 1e3 * threads / one.units,
-            f"{name}_beyond_idle_ms": 1e3 * beyond / one.units,
+            f"{name}_driver_ms": 1e3 * (one.driver_seconds + keys) / count,
+            f"{name}_own_ms": 1e3 * (one.own_seconds + keys) / count,
+            f"{name}_ray_threads_ms": 1e3 * (one.driver_seconds - one.own_seconds) / count,
+            f"{name}_beyond_idle_ms": 1e3 * (one.driver_seconds + keys - point.idle * one.seconds) / count,
         }
 
     return {
@@ -175,6 +175,7 @@ def row_of(point: Point, serial: Ran, seconds: float, panel_bytes: int) -> dict[
         "waits_cpu_efficiency": seconds / (seconds + waits.worker_seconds / waits.units),
         "idle_ms_a_second": 1e3 * point.idle,
         **parts("waits", waits),
+        **parts("bare", point.bare),
         "waits_driver_share": (waits.driver_seconds + waits.key_seconds) / waits.seconds,
         "work_seconds": point.strong_work.seconds,
         "work_efficiency": efficiency(point.strong_work, unit),
@@ -306,7 +307,7 @@ def report(rows: Sequence[dict[str, Any]], checks: Sequence[dict[str, Any]], stu
     cells = [
         [str(row["workers"]), name, *(f"{row[f'{name}_{part}_ms']:.2f}" for part in PARTS)]
         for row in rows
-        for name in ("waits", "quick", "work")
+        for name in ("bare", "waits", "quick", "work")
     ]
     print(table(titles, cells))
     for row in rows:
