@@ -52,7 +52,9 @@ def test_one_dies_one_hangs_one_floods_one_says_nonsense_and_the_others_trade_as
         "pm003": ill.silent["pm003"].most_common(1)[0][0],
         "pm004": "it says no decision: bar: Input should be a valid integer.",
     }
-    assert next(iter(ill.silent["pm003"])) in ("it speaks out of turn", "it says no decision: bar: Field required.")
+    # Its first words are none, or the next of them are there before they have been read.
+    nonsense = "it says no decision: all of it: Invalid JSON: trailing characters at line 1 column 3."
+    assert next(iter(ill.silent["pm003"])) in ("it speaks out of turn", nonsense)
     assert replay_database(day.database).findings == ()
     assert not [each for each in psutil.Process().children(recursive=True) if "world" in " ".join(each.cmdline())]
 
