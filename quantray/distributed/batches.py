@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+from quantray.models.memory import hold_memory
 from quantray.research.executor import run_unit
 
 __all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_seconds", "batch_size", "run_batch"]
@@ -59,6 +61,7 @@ def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads:
     BatchError
         One of several units raised; the exception of a unit that travels alone is raised as it is.
     """
+    _hold_memory()
     results: list[R] = []
     longest = 0.0
     for item in items:
@@ -71,6 +74,12 @@ def run_batch(fn: Callable[[S, T], R], shared: S, items: tuple[T, ...], threads:
             raise BatchError(tuple(results), error) from error
         longest = max(longest, perf_counter() - begin)
     return Ran(tuple(results), longest)
+
+
+@cache
+def _hold_memory() -> None:
+    """Once a worker."""
+    hold_memory()
 
 
 def batch_size(seconds: float, workers: int, left: int | None = None) -> int:

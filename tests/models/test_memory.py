@@ -1,12 +1,14 @@
 """What is freed inside a block stays with the process: the system has no pages to clear again."""
 
 import resource
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from quantray.models import memory
-from quantray.models.memory import kept_memory
+from quantray.models.memory import hold_memory, kept_memory
 
 PIECE = 1 << 24
 """Numbers; far beyond what glibc keeps by itself."""
@@ -45,3 +47,39 @@ def test_without_glibc_nothing_is_done(monkeypatch):
     monkeypatch.setattr(memory, "_mallopt", lambda: None)
     with kept_memory():
         assert float(torch.ones(2).sum()) == 2.0
+
+
+HOLDING = """
+import resource, numpy as np
+from quantray.models.memory import hold_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    pieces = [np.ones(2_500_000) for _ in range(6)]
+    del pieces
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+{hold}
+print(min(faults() for _ in range(4)))
+"""
+
+
+@needs_glibc
+def test_a_process_that_holds_memory_is_not_given_the_same_pages_again():
+    """Six pieces of 20 MB, which glibc gives back when all of them are free."""
+    given = {}
+    for hold in ("", "hold_memory()"):
+        run = subprocess.run(
+            [sys.executable, "-c", HOLDING.format(hold=hold)], capture_output=True, text=True, check=True
+        )
+        given[hold] = int(run.stdout)
+    assert given["hold_memory()"] < 100 < given[""]
+
+
+@needs_glibc
+def test_a_block_within_decides_while_it_lasts(monkeypatch):
+    told = []
+    monkeypatch.setattr(memory, "_mallopt", lambda: lambda parameter, value: told.append((parameter, value)))
+    with kept_memory():
+        hold_memory()
+        assert told == [*memory._KEEP.items()]
+    hold_memory()
+    assert told[-3:] == [*memory._USUAL.items()]
