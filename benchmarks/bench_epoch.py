@@ -32,9 +32,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from quantray import __version__
 from quantray.data.synthetic import simulate_market
 from quantray.features.feature_set import feature_set
+from quantray.memory import kept_memory
 from quantray.models.examples import Examples
 from quantray.models.losses import one_minus_ic
-from quantray.models.memory import kept_memory
 from quantray.models.networks import ATTENTIONS, Network, NetworkSettings
 
 STEPS, WARM_UP, VALID = 20, 60, 60

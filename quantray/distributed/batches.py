@@ -8,7 +8,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-from quantray.models.memory import hold_memory
+from quantray.memory import hold_memory
 from quantray.research.executor import run_unit
 
 __all__ = ["AHEAD", "AT_ONCE", "BatchError", "Ran", "Waiting", "batch_seconds", "batch_size", "run_batch"]

@@ -20,7 +20,6 @@
 ``training``    the one training loop, resumable to the bit
 ``devices``     where torch computes, by name
 ``kernels``     what torch computes with on this machine
-``memory``      that training frees stays with the process meanwhile
 ``workers``     the seam through which several processes train one network
 ``checkpoint``  all that training or forecasting goes on from, in one file
 """

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from quantray.errors import InputError, SolverError
+from quantray.memory import kept_memory
 from quantray.models.examples import Examples
 from quantray.models.losses import LOSSES, information_coefficient
-from quantray.models.memory import kept_memory
 from quantray.models.networks import Network
 from quantray.models.optimiser import AdamW
 from quantray.models.scoring import (

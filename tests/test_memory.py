@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from quantray.models import memory
-from quantray.models.memory import hold_memory, kept_memory
+from quantray import memory
+from quantray.memory import hold_memory, kept_memory
 
 PIECE = 1 << 24
 """Numbers; far beyond what glibc keeps by itself."""
@@ -51,7 +51,7 @@ def test_without_glibc_nothing_is_done(monkeypatch):
 
 HOLDING = """
 import resource, numpy as np
-from quantray.models.memory import hold_memory
+from quantray.memory import hold_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     pieces = [np.ones(2_500_000) for _ in range(6)]
